@@ -1,0 +1,83 @@
+"""A gate: a claim, its measure, its limits, its verdict. A ledger: rows in, rows out, rows dropped by reason."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+
+import pandas as pd
+
+PASS, FAIL, ABSENT = "pass", "fail", "not applicable"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One row of the gates table; `evidence` is the query that made the value."""
+
+    id: str
+    claim: str
+    measure: str
+    value: float
+    minimum: float | None = None
+    maximum: float | None = None
+    lower: float | None = None
+    upper: float | None = None
+    critical: bool = False
+    evidence: str = ""
+    verdict: str = field(default="")
+
+    def __post_init__(self) -> None:
+        if not self.verdict:
+            object.__setattr__(self, "verdict", PASS if self._holds() else FAIL)
+
+    def _holds(self) -> bool:
+        if self.minimum is None and self.maximum is None:
+            raise ValueError(f"gate {self.id} has no limit, so it could not fail")
+        value = float(self.value)
+        if math.isnan(value):
+            return False
+        return (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)
+
+
+def absent(id: str, claim: str, why: str) -> Gate:
+    """A gate that this run gives no ground to judge, with the reason in `evidence`."""
+    return Gate(id, claim, "", math.nan, evidence=why, verdict=ABSENT)
+
+
+def table(gates: Iterable[Gate]) -> pd.DataFrame:
+    """One row per gate, in the order given."""
+    names = list(Gate.__dataclass_fields__)
+    return pd.DataFrame([asdict(gate) for gate in gates], columns=names)
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Rows of one step: in, out, and dropped by reason. Ledgers of disjoint inputs add."""
+
+    rows_in: int
+    rows_out: int
+    dropped: Mapping[str, int] = field(default_factory=dict)
+
+    def __add__(self, other: Ledger) -> Ledger:
+        dropped = dict(self.dropped)
+        for reason, rows in other.dropped.items():
+            dropped[reason] = dropped.get(reason, 0) + rows
+        return Ledger(self.rows_in + other.rows_in, self.rows_out + other.rows_out, dropped)
+
+    @property
+    def missing(self) -> int:
+        """Rows that vanished without a reason (negative: rows that appeared)."""
+        return self.rows_in - self.rows_out - sum(self.dropped.values())
+
+    def gate(self, stage: str) -> Gate:
+        """Row conservation of a stage."""
+        return Gate(
+            f"rows.{stage}",
+            f"{stage}: rows in = rows out + rows dropped by reason",
+            "rows without account",
+            abs(self.missing),
+            maximum=0,
+            critical=True,
+            evidence=f"{self.rows_in} in, {self.rows_out} out, dropped {dict(self.dropped)}",
+        )
