@@ -1,0 +1,32 @@
+# Two commands do all set-up on a fresh machine: `make audit` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUNFILE ?= pipelines/small.yaml
+
+.PHONY: audit test check install benchmarks clean
+
+audit: install  ## embedded sky, whole run, report
+	$(BIN)/lenscal mock $(RUNFILE)
+	$(BIN)/lenscal run $(RUNFILE)
+
+test: install  ## every test
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+check: install  ## style and layers only
+	$(BIN)/ruff check lenscal tests benchmarks
+	$(BIN)/lint-imports
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q -U pip
+	$(BIN)/pip install -q -e '.[test]'
+	touch $@
+
+benchmarks: install  ## speed against peers and slow twins
+	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+clean:  ## remove the stores of the small run and its sky
+	rm -rf stores/small stores/sky-small

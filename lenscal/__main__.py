@@ -1,0 +1,5 @@
+"""`python -m lenscal` is `lenscal`."""
+
+from lenscal.cli import app
+
+app()

@@ -1,0 +1,24 @@
+"""The command line: one file per command."""
+
+from __future__ import annotations
+
+import typer
+
+from lenscal.cli import catalog, mock, preflight, query, run, status, verify
+
+app = typer.Typer(
+    name="lenscal",
+    help="Audit a strong-lens detector: what it misses, what fools it, and how sure we are.\n\n"
+    "A run file (pipelines/*.yaml) says everything; `lenscal run FILE` does it and can be stopped and run again at any time.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("mock")(mock.mock)
+app.command("preflight")(preflight.preflight)
+app.command("run")(run.run)
+app.command("status")(status.status)
+app.command("verify")(verify.verify)
+app.command("query")(query.query)
+app.command("catalog")(catalog.catalog)

@@ -1,0 +1,54 @@
+"""`lenscal query`: a number out of the completeness cube."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lenscal.cli.refusal import refusals
+
+
+def query(
+    place: Annotated[Path, typer.Argument(help="Run file, or a completeness.zarr.")],
+    theta_e: Annotated[float, typer.Option(help="Einstein radius [arcsec].")],
+    psf: Annotated[float, typer.Option(help="PSFSIZE_R [arcsec].")],
+    depth: Annotated[float, typer.Option(help="PSFDEPTH_R, 5-sigma [AB mag].")],
+) -> None:
+    """Print the completeness of the cell that holds these conditions, with its interval and what stands behind it."""
+    with refusals():
+        from lenscal.config import load
+        from lenscal.io import stores
+
+        path = place if place.suffix == ".zarr" else load(place).stores / "completeness.zarr"
+        cube = stores.open(path).load()
+        values = {"theta_e": theta_e, "psf_fwhm": psf, "depth": depth}
+        for name, value in values.items():
+            axis = cube[name]
+            half = float(axis.attrs.get("half_width", 0.0)) or (float(axis[1] - axis[0]) / 2 if axis.size > 1 else float("inf"))
+            if not float(axis[0]) - half <= value <= float(axis[-1]) + half:
+                raise ValueError(
+                    f"{name} {value} is outside the cube, which covers {float(axis[0]) - half:g} to {float(axis[-1]) + half:g} {axis.attrs['units']}"
+                )
+        cell = cube.sel(values, method="nearest")
+        typer.echo(
+            f"cell theta_e {float(cell.theta_e):g} arcsec, psf_fwhm {float(cell.psf_fwhm):g} arcsec, depth {float(cell.depth):g} mag: "
+            f"{cell['status'].item()}"
+        )
+        for t in range(cube.sizes["threshold"]):
+            one = cell.isel(threshold=t)
+            n, k = int(one["n_injected"]), int(one["n_detected"])
+            rate = float(one["false_positive_rate"])
+            if n == 0:
+                typer.echo(f"  at false-positive rate {rate:.3g}: no data")
+                continue
+            middle = float(one["completeness"].sel(quantile=0.5))
+            text = ", ".join(
+                f"{float(level):.4g}: {float(one['lower'].sel(level=level)):.3f} to {float(one['upper'].sel(level=level)):.3f}"
+                for level in cube["level"].values
+            )
+            typer.echo(f"  at false-positive rate {rate:.3g}: {middle:.3f} (median; {text}); {k} of {n} trials, {int(one['n_hosts'])} hosts")
+        for mark in ("mock", "not_scientific"):
+            if cube.attrs.get(mark):
+                typer.echo("  made from the embedded (mock) sky" if mark == "mock" else f"  {cube.attrs[mark]}")

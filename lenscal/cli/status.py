@@ -1,0 +1,45 @@
+"""`lenscal status`: how far a run is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from lenscal.cli.refusal import refusals, settings_of
+
+
+def status(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> None:
+    """Show which stages of a run are complete, how many blocks the others have, and which gates failed."""
+    settings = settings_of(runfile)
+    with refusals():
+        from lenscal.io.stores import StoreError
+        from lenscal.run import Place, PlanError, progress_of
+        from lenscal.run.stages import STAGES
+
+        place = Place(settings)
+        table = Table("stage", "state", "blocks", "seconds", "gates failed", box=None)
+        for name, stage in STAGES.items():
+            try:
+                progress = progress_of(place, stage)
+            except PlanError:
+                table.add_row(name, "waits for what it reads", "", "", "")
+                continue
+            except StoreError as error:
+                table.add_row(name, f"cannot start: {error}", "", "", "")
+                continue
+            done = progress.done
+            if done:
+                failed = [gate["id"] for gate in done["gates"] if gate["verdict"] == "fail"]
+                table.add_row(name, "complete", str(done["blocks"]), f"{done['seconds']:.1f}", ", ".join(failed))
+            elif progress.started:
+                blocks = len(list((progress.folder / "blocks").glob("*.json")))
+                table.add_row(name, "interrupted: run again to go on", str(blocks), "", "")
+            else:
+                table.add_row(name, "changed: " + ", ".join(progress.changes) if progress.changes else "not started", "", "", "")
+        console = Console()
+        console.print(f"{settings.name}: {place.folder}")
+        console.print(table)

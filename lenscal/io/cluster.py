@@ -1,0 +1,86 @@
+"""Blocks of work on a Dask cluster: a sliding window of tasks, so that a plan of any length fits the scheduler."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+from lenscal.config import Cluster
+
+
+class BlockError(RuntimeError):
+    """A block of work that failed; the message names it."""
+
+
+@contextmanager
+def client(settings: Cluster) -> Iterator[object]:
+    """A Dask client on this machine: worker processes with several threads each, listening on localhost only."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    threads = settings.threads or max(1, (os.cpu_count() or 1) // settings.workers)
+    quiet = {
+        "distributed.scheduler.allowed-failures": 3,
+        "distributed.worker.memory.terminate": False,
+        "distributed.comm.timeouts.connect": "60s",
+        "logging.distributed": "error",
+    }
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    with (
+        dask.config.set(quiet),
+        LocalCluster(
+            n_workers=settings.workers,
+            threads_per_worker=threads,
+            host="127.0.0.1",
+            memory_limit=settings.memory_limit,
+            dashboard_address="127.0.0.1:0" if settings.dashboard else None,
+            silence_logs=logging.ERROR,
+        ) as cluster,
+        Client(cluster) as connected,
+    ):
+        yield connected
+
+
+def sweep(
+    connected: object,
+    work: Callable,
+    arguments: Sequence[tuple],
+    names: Sequence[str],
+    done: Callable[[int, object], None],
+) -> None:
+    """Call `work(*arguments[i])` for every i on the cluster; `done(i, result)` is called here as results come in.
+
+    Results must be small (what is large is written by the task). A task whose worker dies is tried again elsewhere.
+
+    Raises
+    ------
+    BlockError
+        At the first block that fails; tasks that have not started are cancelled.
+    """
+    from distributed import as_completed
+
+    slots = sum(connected.nthreads().values())
+    window = max(4, 4 * slots)
+    waiting = iter(range(len(arguments)))
+    index = {}
+    running = as_completed(with_results=True, raise_errors=False)
+
+    def submit() -> None:
+        i = next(waiting, None)
+        if i is not None:
+            future = connected.submit(work, *arguments[i], pure=False, retries=1, priority=-i)
+            index[future.key] = i
+            running.add(future)
+
+    for _ in range(window):
+        submit()
+    for future, result in running:
+        i = index.pop(future.key)
+        if future.status != "finished":
+            error = future.exception()
+            raise BlockError(f"{names[i]}: {error}") from error
+        done(i, result)
+        future.release()
+        submit()

@@ -1,0 +1,128 @@
+"""Light of sources and of the point spread function, on plain arrays."""
+
+import numpy as np
+from scipy.special import gammainc, gammaincinv, gammaln
+
+PSFSIZE_PER_SIGMA = 2.3548200450309493  # FWHM of a Gaussian over its sigma
+
+
+def sersic_b(n):
+    """b_n of a Sersic profile: gammainc(2n, b_n) = 1/2, so that R_e holds half the light."""
+    return gammaincinv(2 * np.asarray(n, float), 0.5)
+
+
+def sersic_central(n, r_e):
+    """Surface brightness at R = 0 of a Sersic profile of unit flux, per arcsec^2.
+
+    Flux = 2 pi n R_e^2 b^(-2n) Gamma(2n) I_0 (Ciotti & Bertin 1999, equation 4); no axis ratio, since R_e lies along the
+    intermediate axis.
+    """
+    n = np.asarray(n, float)
+    return np.exp(2 * n * np.log(sersic_b(n)) - gammaln(2 * n)) / (2 * np.pi * n * np.square(r_e))
+
+
+def sersic(x, y, n, r_e, q=1.0, phi=0.0, source_x=0.0, source_y=0.0):
+    """Surface brightness of a Sersic profile of unit flux.
+
+    Parameters
+    ----------
+    x, y : float or array
+        In the source plane, arcsec.
+    n, r_e : float
+        Sersic index; half-light radius along the intermediate axis, arcsec.
+    q, phi : float
+        Axis ratio, and the angle of the major axis from +x, radians.
+    source_x, source_y : float
+        Centre, arcsec.
+
+    Returns
+    -------
+    float or array
+        Per arcsec^2.
+    """
+    c, s = np.cos(phi), np.sin(phi)
+    dx, dy = x - source_x, y - source_y
+    radius = np.sqrt(q * (c * dx + s * dy) ** 2 + (c * dy - s * dx) ** 2 / q) / r_e
+    return sersic_central(n, r_e) * np.exp(-sersic_b(n) * radius ** (1 / n))
+
+
+def soft_core(n, radius):
+    """Bump that holds, inside a radius, the flux of the Sersic cusp it stands for.
+
+    For R below `radius` the profile is replaced by I(radius) (1 + a (1 - R^2/radius^2)^2): smooth, continuous with its
+    slope's bump at the rim, and of the same flux, so that a grid of about that spacing can sample it.
+
+    Parameters
+    ----------
+    n, radius : float or array
+        Sersic index; radius in units of R_e, > 0.
+
+    Returns
+    -------
+    float or array
+        The height a.
+    """
+    n, radius = np.asarray(n, float), np.asarray(radius, float)
+    b = sersic_b(n)
+    x = b * radius ** (1 / n)
+    # Flux inside the radius over pi radius^2 I(radius).
+    mean = 2 * n * np.exp(gammaln(2 * n) + x - 2 * n * np.log(x)) * gammainc(2 * n, x)
+    return 3 * (mean - 1)
+
+
+def moffat_fwhm(psfsize, beta):
+    """Core FWHM of the Moffat profile whose noise-equivalent area is that of a PSFSIZE.
+
+    NEA = pi a^2 (2b - 1)/(b - 1)^2 and PSFSIZE = 2.3548 sqrt(NEA/4 pi) (docs/conventions.md).
+    """
+    beta = np.asarray(beta, float)
+    scale = np.sqrt((2 ** (1 / beta) - 1) / (2 * beta - 1))
+    return psfsize * 4 * (beta - 1) * scale / PSFSIZE_PER_SIGMA
+
+
+def moffat(fwhm, beta, size, pixel_scale):
+    """Image of an effective Moffat PSF (the pixel is already in it), sampled at pixel centres.
+
+    Parameters
+    ----------
+    fwhm, beta : float
+        Core FWHM in arcsec; exponent, > 1.
+    size : int
+        Side in pixels, odd.
+    pixel_scale : float
+        Arcsec per pixel.
+
+    Returns
+    -------
+    (size, size) array
+        Sum 1.
+    """
+    a = fwhm / (2 * np.sqrt(2 ** (1 / beta) - 1))
+    r = (np.arange(size) - (size - 1) / 2) * pixel_scale
+    image = (1 + (r[:, None] ** 2 + r**2) / a**2) ** -beta
+    return image / image.sum()
+
+
+def half_light_radius(image, pixel_scale):
+    """Radius about the centroid that holds half the light of an image, and the centroid.
+
+    Parameters
+    ----------
+    image : (y, x) array
+        Sum 1; negative pixels allowed.
+    pixel_scale : float
+        Arcsec per pixel.
+
+    Returns
+    -------
+    tuple of float
+        Radius in arcsec; centroid (x, y) in pixels.
+    """
+    y, x = np.indices(image.shape)
+    light = np.clip(image, 0, None)
+    centre_x, centre_y = (light * x).sum() / light.sum(), (light * y).sum() / light.sum()
+    radius = np.hypot(x - centre_x, y - centre_y).ravel()
+    order = np.argsort(radius, kind="stable")
+    curve = np.cumsum(image.ravel()[order])
+    first = int(np.argmax(curve >= 0.5 * curve[-1]))
+    return float(radius[order][first] * pixel_scale), (float(centre_x), float(centre_y))

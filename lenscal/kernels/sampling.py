@@ -1,0 +1,242 @@
+"""Light of a lensed source in every cell of a grid, by a quadtree in single precision.
+
+A cell whose flux can change across it by less than a tolerance is sampled at its centre; one whose flux can change a
+little more, by the four nodes of a Gauss rule; any other is split in four. How far a source radius can move within a
+cell follows from the lens map, whose stretch for an isothermal lens is at most max(1, 2 kappa - 1) + |gamma|.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+from lenscal.kernels.fastmath import FLAGS, atan_ratio, atanh_ratio, exp2, log2
+
+_f4 = np.float32
+COARSEST = 4  # side of the first cells, in cells of the grid
+LEVELS = 8  # the last is COARSEST / 2**(LEVELS - 1) of a cell of the grid
+CAPACITY = 1 << 17  # cells of one level
+KEEP, GAUSS = 1.5e-4, 1.5e-3  # change across a cell, in units of the source's flux
+SOFT_CORE = 1.0  # radius of the soft core along the minor axis, in units of the smallest cell
+NODE = 0.28867513459481287  # 1 / (2 sqrt 3): nodes of the two-point Gauss rule, cell side 1
+
+LENS_FIELDS = ("theta_e", "q", "phi", "gamma1", "gamma2", "lens_x", "lens_y")
+SOURCE_FIELDS = ("n", "r_e", "source_q", "source_phi", "source_x", "source_y")
+
+
+@njit(fastmath=FLAGS, error_model="numpy", inline="always")
+def _rays(x, y, lens):
+    """Source-plane position of a ray, psi, and whether the ray is kept (see `pack_lens`)."""
+    q2, f, scale, c, s, lens_x, lens_y, g1, g2, _, _, inner, away_u, away_v = lens
+    dx, dy = x - lens_x, y - lens_y
+    u = c * dx + s * dy
+    v = c * dy - s * dx
+    psi = math.sqrt(q2 * u * u + v * v) + _f4(1e-9)
+    t = scale * atan_ratio(abs(f * u), psi)
+    alpha_u = t if u >= _f4(0.0) else -t
+    alpha_v = scale * atanh_ratio(f * v, psi)
+    kept = _f4(0.0) if (psi < inner) & (u * away_u + v * away_v > _f4(0.0)) else _f4(1.0)
+    beta_x = x - (c * alpha_u - s * alpha_v) - g1 * x - g2 * y
+    beta_y = y - (s * alpha_u + c * alpha_v) - g2 * x + g1 * y
+    return beta_x, beta_y, psi, kept
+
+
+@njit(fastmath=FLAGS, error_model="numpy", inline="always")
+def _stretch(psi, size, lens):
+    """Largest stretch of the lens map within a cell: kappa at the point of the cell nearest to the lens."""
+    kappa = lens[9] / max(psi - _f4(0.75) * size, _f4(0.05) * size)
+    return max(_f4(1.0), _f4(2.0) * kappa - _f4(1.0)) + lens[10]
+
+
+@njit(error_model="numpy")
+def pack_lens(row, source_x, source_y, inner_images):
+    """The constants of one lens, single precision; row as in LENS_FIELDS.
+
+    Without inner images, rays are dropped that pass inside the critical curve (kappa > 1/2) on the side of the lens away
+    from the source.
+    """
+    theta_e, q, phi, g1, g2, lens_x, lens_y = row[0], row[1], row[2], row[3], row[4], row[5], row[6]
+    q = min(q, 1 - 5e-7)  # the deflection is that of q = 1 within 1e-6 of theta_e
+    f = math.sqrt((1 - q) * (1 + q))
+    c, s = math.cos(phi), math.sin(phi)
+    dx, dy = lens_x - source_x, lens_y - source_y
+    inner = 0.0 if inner_images else theta_e * math.sqrt(q)
+    return (
+        _f4(q * q), _f4(f), _f4(theta_e * math.sqrt(q) / f), _f4(c), _f4(s), _f4(lens_x), _f4(lens_y), _f4(g1), _f4(g2),
+        _f4(0.5 * theta_e * math.sqrt(q)), _f4(math.hypot(g1, g2)), _f4(inner), _f4(c * dx + s * dy), _f4(c * dy - s * dx),
+    )  # fmt: skip
+
+
+@njit(fastmath=FLAGS, error_model="numpy", inline="always")
+def _brightness(r2, profile):
+    """Sersic profile with a soft core, I(R) / I(R_e) of R^2 in R_e^2."""
+    k, half_n, core2, inverse_core2, bump = profile
+    w = max(_f4(1.0) - r2 * inverse_core2, _f4(0.0))
+    return exp2(k - k * exp2(half_n * log2(max(r2, core2)))) * (_f4(1.0) + bump * w * w)
+
+
+@njit(error_model="numpy")
+def _slow_brightness(r, b, n, core2, bump):
+    w = max(1.0 - r * r / core2, 0.0)
+    return math.exp(b - b * max(r * r, core2) ** (0.5 / n)) * (1.0 + bump * w * w)
+
+
+@njit(error_model="numpy")
+def _radius_of_change(area, width, tolerance, b, n, core2, bump):
+    """Radius beyond which a ring of a width changes by less than a tolerance over an area (radii in R_e); -1 for none."""
+    # Below n = 1 the profile is steepest at b^n R = (1 - n)^n; the search starts outside.
+    low = max(0.0, ((1 - n) / b) ** n - 0.5 * width) if n < 1 else 0.0
+    change = _slow_brightness(low, b, n, core2, bump) - _slow_brightness(low + width, b, n, core2, bump)
+    if area * change < tolerance:
+        return -1.0
+    high = low + 0.5
+    while high < 1e4:
+        change = _slow_brightness(high, b, n, core2, bump) - _slow_brightness(high + width, b, n, core2, bump)
+        if area * change < tolerance:
+            break
+        low, high = high, 2 * high
+    for _ in range(6):
+        middle = 0.5 * (low + high)
+        change = _slow_brightness(middle, b, n, core2, bump) - _slow_brightness(middle + width, b, n, core2, bump)
+        if area * change < tolerance:
+            high = middle
+        else:
+            low = middle
+    return high
+
+
+@njit(error_model="numpy")
+def _first_cells(height, width, left, bottom, cell, x, y, place):
+    """Centres of the coarsest cells of a grid, and where each lies in it."""
+    count = 0
+    for i in range(0, height, COARSEST):
+        for j in range(0, width, COARSEST):
+            x[count] = _f4(left + (j + 0.5 * COARSEST) * cell)
+            y[count] = _f4(bottom + (i + 0.5 * COARSEST) * cell)
+            place[count] = i * width + j
+            count += 1
+    return count
+
+
+@njit(error_model="numpy", inline="always")
+def _push_children(count, x, y, place, quarter, side, width, out_x, out_y, out_place):
+    step = side // 2  # 0 once the children lie within one cell of the grid
+    out_x[count] = x - quarter
+    out_y[count] = y - quarter
+    out_place[count] = place
+    out_x[count + 1] = x + quarter
+    out_y[count + 1] = y - quarter
+    out_place[count + 1] = place + step
+    out_x[count + 2] = x - quarter
+    out_y[count + 2] = y + quarter
+    out_place[count + 2] = place + step * width
+    out_x[count + 3] = x + quarter
+    out_y[count + 3] = y + quarter
+    out_place[count + 3] = place + step * width + step
+    return count + 4
+
+
+@njit(error_model="numpy", inline="always")
+def _deposit(grid, place, side, width, value):
+    if side <= 1:
+        grid[place] += value
+    else:
+        share = value / _f4(side * side)
+        for a in range(side):
+            for b in range(side):
+                grid[place + a * width + b] += share
+
+
+def work_space():
+    """Scratch of one thread: positions, values and places of two generations of cells."""
+    return np.empty((8, CAPACITY), np.float32), np.empty((3, CAPACITY), np.int32)
+
+
+@njit(fastmath=FLAGS, error_model="numpy")
+def add_sersic(grid, shape, left, bottom, cell, lens, source, light, reals, places, samples):
+    """Add a lensed Sersic source of unit flux to a grid of cells.
+
+    Parameters
+    ----------
+    grid : flat float32 array
+        Flux per cell, rows of a grid of the `shape` one after the other; both sides multiples of COARSEST.
+    left, bottom, cell : float
+        Lower-left corner of the grid, and the side of its cells, arcsec.
+    lens : tuple
+        From `pack_lens`.
+    source, light : (6,) and (4,) float64 arrays
+        As in SOURCE_FIELDS; and b_n, I(R = 0) per arcsec^2, radius (R_e) and height of the soft core.
+    reals, places
+        From `work_space`.
+    samples : (2,) int64 array
+        Counts up the number of samples; [1] becomes 1 when a level held too many cells, and the grid is wrong.
+    """
+    height, width = shape
+    n, r_e, q, phi, source_x, source_y = source[0], source[1], source[2], source[3], source[4], source[5]
+    b, central, core, bump = light[0], light[1], light[2], light[3]
+    at_r_e = central * math.exp(-b)
+    core2 = core * core
+    c, s = math.cos(phi), math.sin(phi)
+    major, minor = math.sqrt(q) / r_e, 1 / (math.sqrt(q) * r_e)
+    m11, m12, m21, m22 = _f4(major * c), _f4(major * s), _f4(-minor * s), _f4(minor * c)
+    sx, sy = _f4(source_x), _f4(source_y)
+    profile = _f4(b * 1.4426950408889634), _f4(0.5 / n), _f4(core2), _f4(1 / core2), _f4(bump)
+    value, margin, node_x, node_y = reals[4], reals[5], reals[6], reals[7]
+    node_place = places[2]
+    count = _first_cells(height, width, left, bottom, cell, reals[0], reals[1], places[0])
+    size, side = COARSEST * cell, COARSEST
+    shear = float(lens[10])
+    for level in range(LEVELS):
+        old, new = 2 * (level % 2), 2 - 2 * (level % 2)
+        x, y, place = reals[old], reals[old + 1], places[level % 2]
+        next_x, next_y, next_place = reals[new], reals[new + 1], places[1 - level % 2]
+        flux = at_r_e * size * size
+        reach = 0.70711 * size * minor
+        size4, norm, reach4 = _f4(size), _f4(flux), _f4(reach)
+        for k in range(count):
+            beta_x, beta_y, psi, kept = _rays(x[k], y[k], lens)
+            dx, dy = beta_x - sx, beta_y - sy
+            u = m11 * dx + m12 * dy
+            v = m21 * dx + m22 * dy
+            r2 = u * u + v * v
+            value[k] = kept * norm * _brightness(r2, profile)
+            margin[k] = math.sqrt(r2) - reach4 * _stretch(psi, size4, lens)
+        samples[0] += count
+        span = 2 * reach * (1 + shear)
+        keep = _f4(_radius_of_change(flux, span, KEEP, b, n, core2, bump))
+        gauss = _f4(_radius_of_change(flux, span, GAUSS, b, n, core2, bump))
+        if side > 1:
+            gauss = _f4(np.inf)
+        if level == LEVELS - 1:
+            gauss = _f4(-np.inf)
+        nodes = children = 0
+        quarter, offset = _f4(0.25 * size), _f4(NODE * size)
+        for k in range(count):
+            m = margin[k]
+            if m >= keep:
+                _deposit(grid, place[k], side, width, value[k])
+            elif m >= gauss:
+                if nodes + 4 > CAPACITY:
+                    samples[1] = 1
+                    return
+                nodes = _push_children(nodes, x[k], y[k], place[k], offset, 0, width, node_x, node_y, node_place)
+            else:
+                if children + 4 > CAPACITY:
+                    samples[1] = 1
+                    return
+                children = _push_children(children, x[k], y[k], place[k], quarter, side, width, next_x, next_y, next_place)
+        quarter_norm = _f4(0.25 * flux)
+        for k in range(nodes):
+            beta_x, beta_y, psi, kept = _rays(node_x[k], node_y[k], lens)
+            dx, dy = beta_x - sx, beta_y - sy
+            u = m11 * dx + m12 * dy
+            v = m21 * dx + m22 * dy
+            value[k] = kept * quarter_norm * _brightness(u * u + v * v, profile)
+        for k in range(nodes):
+            grid[node_place[k]] += value[k]
+        samples[0] += nodes
+        count = children
+        if count == 0:
+            return
+        size *= 0.5
+        side //= 2

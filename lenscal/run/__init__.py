@@ -1,0 +1,249 @@
+"""Run the stages of a run file: skip what is complete, do the rest, keep count, say at the end what was made."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+
+from lenscal.config import Settings
+from lenscal.gates import FAIL, Gate, Ledger
+from lenscal.io import cluster, stores
+from lenscal.run.place import Place
+from lenscal.run.plan import Block, Outcome, PlanError, Progress, remove
+from lenscal.run.progress import Display
+from lenscal.run.stages import STAGES, Stage
+
+__all__ = ["Place", "PlanError", "Result", "StageResult", "progress_of", "run"]
+
+
+@dataclass(frozen=True)
+class StageResult:
+    """What one stage did in this run."""
+
+    name: str
+    state: str  # "done" or "was complete"
+    blocks: int
+    rows: int
+    seconds: float
+    digest: str
+    gates: tuple[Gate, ...] = ()
+    because: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run did, stage by stage."""
+
+    settings: Settings
+    stages: tuple[StageResult, ...]
+    seconds: float
+    memory: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def gates(self) -> list[Gate]:
+        return [gate for stage in self.stages for gate in stage.gates]
+
+    @property
+    def failed(self) -> list[Gate]:
+        return [gate for gate in self.gates if gate.verdict == FAIL]
+
+
+def wanted(place: Place, stage: Stage) -> dict:
+    """All that the product of a stage depends on."""
+    settings = place.settings.model_dump(mode="json")
+    sections = {name: _without_places(settings[name]) for name in stage.sections}
+    if stage.name in ("objects", "manifest"):
+        sections["split_fractions"] = settings["manifest"]["split_fractions"]
+    read = {}
+    for name in stage.reads:
+        done = progress_of(place, STAGES[name]).done
+        if done is None:
+            raise PlanError(f"{stage.name} reads {name}, which is not complete: run `lenscal run --stages {name},{stage.name}`")
+        read[name] = done["digest"]
+    return {"settings": sections, "seed": settings["seed"], "timestamp": settings["timestamp"], "reads": read, "inputs": stage.inputs(place)}
+
+
+def _without_places(section: object) -> object:
+    """Settings without paths: what a file holds counts, not where it lies."""
+    if isinstance(section, dict):
+        return {k: _without_places(v) for k, v in section.items() if k not in ("root", "source", "frozen", "source_stamps", "galaxy_tables")} | (
+            {"source": section["source"]} if section.get("source") in ("sersic", "clumpy", "stamps") else {}
+        )
+    if isinstance(section, list):
+        return [_without_places(item) for item in section]
+    return section
+
+
+def progress_of(place: Place, stage: Stage) -> Progress:
+    """Plan and markers of a stage of this run."""
+    progress = Progress(place, stage.name, wanted(place, stage))
+    progress.products = stage.products(place)
+    return progress
+
+
+def run(settings: Settings, stages: Iterable[str] | None = None, display: Display | None = None) -> Result:
+    """Do the stages of a run file that are not complete.
+
+    Parameters
+    ----------
+    settings : Settings
+        From `lenscal.load_settings`.
+    stages : names, optional
+        Only these; what they read must be complete. All by default.
+    display : Display, optional
+        Where progress is shown; silent by default.
+
+    Raises
+    ------
+    PlanError, StoreError, SchemaError, BlockError
+        One sentence: what, where, what was expected, what to do. What is complete stays complete.
+    """
+    names = list(STAGES) if stages is None else list(stages)
+    unknown = [name for name in names if name not in STAGES]
+    if unknown:
+        raise PlanError(f"no stage '{unknown[0]}'; stages are {', '.join(STAGES)}")
+    names = [name for name in STAGES if name in names]
+    display = display or Display(names, quiet=True)
+    place = Place(settings)
+    started = time.monotonic()
+    results: list[StageResult] = []
+    with display, _Crew(settings, display) as crew:
+        for name in names:
+            results.append(_do(place, STAGES[name], crew, display))
+            stores.write_json(place.folder / "gates.json", [asdict(gate) for gate in _all_gates(place)])
+    return Result(settings, tuple(results), time.monotonic() - started, crew.memory)
+
+
+def _all_gates(place: Place) -> list[Gate]:
+    """Gates of every stage that is complete, whatever run completed it."""
+    gates = []
+    for stage in STAGES.values():
+        try:
+            done = progress_of(place, stage).done
+        except (PlanError, stores.StoreError):
+            break
+        if done:
+            gates += [Gate(**gate) for gate in done["gates"]]
+    return gates
+
+
+class _Crew:
+    """The cluster, started when the first block needs it."""
+
+    def __init__(self, settings: Settings, display: Display) -> None:
+        self.settings, self.display = settings, display
+        self.memory: dict[str, float] = {}
+        self._context = self._client = None
+
+    def __enter__(self) -> _Crew:
+        return self
+
+    @property
+    def client(self) -> object:
+        if self._client is None:
+            self._context = cluster.client(self.settings.cluster)
+            self._client = self._context.__enter__()
+            self.display.dashboard(getattr(self._client, "dashboard_link", None))
+        return self._client
+
+    def __exit__(self, *error: object) -> None:
+        self.memory["driver"] = _peak_memory()
+        if self._client is not None:
+            if error[0] is None:
+                self.memory["workers"] = sum(self._client.run(_peak_memory).values())
+            self._context.__exit__(None, None, None)
+
+
+def _peak_memory() -> float:
+    """Of this process, in GB."""
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+@lru_cache(maxsize=4)
+def _place(settings: str) -> Place:
+    """One place per worker and run, so that tables are read once."""
+    return Place(Settings.model_validate_json(settings))
+
+
+def _work(settings: str, name: str, block: Block) -> Outcome:
+    """On a worker: one block of a stage, and its marker."""
+    place = _place(settings)
+    stage = STAGES[name]
+    progress = progress_of(place, stage)
+    outcome = progress.outcome(block)
+    if outcome is None:
+        outcome = stage.work(place, block)
+        progress.mark(block, outcome)
+    return outcome
+
+
+def _do(place: Place, stage: Stage, crew: _Crew, display: Display) -> StageResult:
+    started = time.monotonic()
+    progress = progress_of(place, stage)
+    done = progress.done
+    if done:
+        display.skip(stage.name, done["blocks"])
+        gates = tuple(Gate(**gate) for gate in done["gates"])
+        return StageResult(stage.name, "was complete", done["blocks"], done["rows"], 0.0, done["digest"], gates)
+    because = ()
+    if not progress.started:
+        because = tuple(progress.changes)
+        display.note(stage.name, "again, for other " + ", ".join(because) if because else "")
+        progress.start()
+    if not (progress.folder / "prepared.json").exists():
+        for product in progress.products:
+            remove(product)
+        stage.prepare(place)
+        stores.write_json(progress.folder / "prepared.json", {})
+    blocks = stage.blocks(place)
+    outcomes: dict[str, Outcome] = {}
+    for block in blocks:
+        outcome = progress.outcome(block)
+        if outcome is not None:
+            outcomes[block.name] = outcome
+    todo = [block for block in blocks if block.name not in outcomes]
+    display.start(stage.name, len(blocks), len(outcomes))
+    if stage.parallel and todo:
+
+        def finished(i: int, outcome: Outcome) -> None:
+            outcomes[todo[i].name] = outcome
+            display.advance(stage.name, outcome.rows)
+
+        settings = place.settings.model_dump_json()
+        arguments = [(settings, stage.name, block) for block in todo]
+        cluster.sweep(crew.client, _work, arguments, [f"{stage.name} {block.name}" for block in todo], finished)
+    else:
+        for block in todo:
+            outcome = stage.work(place, block, lambda text: display.note(stage.name, text))
+            progress.mark(block, outcome)
+            outcomes[block.name] = outcome
+            display.advance(stage.name, outcome.rows)
+    ordered = [outcomes[block.name] for block in blocks]
+    gates, ledgers, digest = stage.finish(place, ordered)
+    gates = [gate for outcome in ordered for gate in outcome.gates] + list(gates)
+    for outcome in ordered:
+        if outcome.ledger is not None and not stage.parallel:
+            ledgers = {stage.name: outcome.ledger, **ledgers}
+    total = f"{stores.add_digests([digest, *(outcome.digest for outcome in ordered)]):032x}"
+    rows = sum(outcome.rows for outcome in ordered)
+    seconds = time.monotonic() - started
+    progress.finish(
+        {
+            "digest": total,
+            "blocks": len(blocks),
+            "rows": rows,
+            "seconds": round(seconds, 2),
+            "gates": [asdict(gate) for gate in gates],
+            "ledgers": {name: _ledger(ledger) for name, ledger in ledgers.items()},
+        }
+    )
+    display.finish(stage.name, seconds)
+    return StageResult(stage.name, "done", len(blocks), rows, seconds, total, tuple(gates), because)
+
+
+def _ledger(ledger: Ledger) -> dict:
+    return {"rows_in": ledger.rows_in, "rows_out": ledger.rows_out, "dropped": dict(ledger.dropped)}

@@ -1,0 +1,108 @@
+"""Where a run keeps its things, and how each is opened; small enough to travel to a worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+import xarray as xr
+
+import lenscal
+from lenscal import schema
+from lenscal.config import Settings
+from lenscal.io import stores
+
+
+@dataclass(frozen=True)
+class Place:
+    """One run: its settings and its folder of stores."""
+
+    settings: Settings
+
+    @property
+    def folder(self) -> Path:
+        return self.settings.stores
+
+    def path(self, name: str) -> Path:
+        """Of a product."""
+        return self.folder / name
+
+    @property
+    def plans(self) -> Path:
+        """What was planned and what is complete, one folder per stage."""
+        return self.folder / ".plan"
+
+    def attrs(self, **more: object) -> dict[str, object]:
+        """Origin, as every store carries it."""
+        settings = self.settings
+        attrs = {
+            "title": settings.about,
+            "run": settings.name,
+            "seed": settings.seed,
+            "lenscal_version": lenscal.__version__,
+            "mock": int(settings.survey.mock),
+            "timestamp": settings.timestamp,
+            "layer": settings.survey.layer,
+        }
+        return attrs | more
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table of the run, such as ``"objects/lenses.parquet"`` or ``"manifest"``."""
+        return stores.read_table(self.path(name))
+
+    @cached_property
+    def manifest(self) -> pd.DataFrame:
+        return self.table("manifest").sort_values("galaxy_id", ignore_index=True)
+
+    @cached_property
+    def galaxies(self) -> pd.DataFrame:
+        return self.table("objects/galaxies").sort_values(["galaxy_id", "sweep_file", "row_index"], ignore_index=True)
+
+    def store(self, name: str, group: str | None = None, chunks: object = None) -> xr.Dataset:
+        """A Zarr store of the run, such as ``"cutouts"``."""
+        return stores.open(self.path(f"{name}.zarr"), group=group, chunks=chunks)
+
+    @property
+    def usable(self) -> xr.Dataset:
+        """Coordinates of the cutouts with `cutout_ok` of their quality, without pixels."""
+        coords = self.store("cutouts").reset_coords()[list(schema.GALAXY_COORDS)].set_coords(list(schema.GALAXY_COORDS))
+        return coords.assign(cutout_ok=self.store("quality").reset_coords()["cutout_ok"]).load()
+
+    @cached_property
+    def survey(self) -> object:
+        """The reader of the pixels."""
+        survey = self.settings.survey
+        if survey.layout == "stamps":
+            from lenscal.io.stamps import StampSurvey
+
+            return StampSurvey(survey.root, survey.profiles)
+        from lenscal.io.survey import CoaddSurvey
+
+        return CoaddSurvey(survey.root, survey.layer, survey.mock)
+
+    @cached_property
+    def detector(self) -> object:
+        """The frozen detector, its hash verified."""
+        from lenscal import detector
+
+        return detector.load(self.detector_files())
+
+    def detector_files(self) -> dict[str, bytes]:
+        """The files of the frozen detector: the run's own, or the one the run file brings."""
+        folder = self.path("detector")
+        files = {name: folder / name for name in ("weights.pt", "detector.json")}
+        for file in files.values():
+            if not file.exists():
+                raise stores.StoreError(f"'{file}' is missing; train the detector first (lenscal run --stages detector)")
+        return {name: file.read_bytes() for name, file in files.items()}
+
+    @cached_property
+    def sources(self) -> list[dict] | None:
+        """Real galaxy stamps to be lensed, when the run asks for them."""
+        if self.settings.injections.source != "stamps":
+            return None
+        from lenscal.io.sources import read_cosmos
+
+        return read_cosmos(self.settings.injections.source_stamps)

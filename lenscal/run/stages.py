@@ -1,0 +1,593 @@
+"""The table of stages: what each reads and writes, and how it is opened, called and written.
+
+A stage of blocks does each on a worker; a stage of one piece is done here. The science is in the modules that are called.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+import lenscal
+from lenscal import schema
+from lenscal.gates import Gate, Ledger
+from lenscal.io import stores
+from lenscal.run.place import Place
+from lenscal.run.plan import Block, Outcome
+
+Say = Callable[[str], None]
+
+
+class Stage:
+    """One stage; the methods say what differs."""
+
+    name: str
+    reads: tuple[str, ...] = ()
+    sections: tuple[str, ...] = ()
+    parallel = True
+
+    def inputs(self, place: Place) -> dict:
+        """Fingerprints of what comes from outside."""
+        return {}
+
+    def products(self, place: Place) -> list[Path]:
+        """What the stage writes."""
+        return [place.path(f"{self.name}.zarr")]
+
+    def prepare(self, place: Place) -> None:
+        """Create what the blocks fill."""
+
+    def blocks(self, place: Place) -> list[Block]:
+        """The plan."""
+        return [Block("whole")]
+
+    def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        """One block."""
+        raise NotImplementedError
+
+    def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
+        """What can be said only of the whole: gates, ledgers, and a further digest (0 when there is none)."""
+        return [], {}, 0
+
+
+def fingerprint(path: str | Path) -> str:
+    """Of a file: its content. Of a survey: its list of checksums where it has one, else its table of bricks."""
+    path = Path(path)
+    if path.is_dir():
+        for name in ("sha256sums.txt", "SHA256SUMS", "survey-bricks.fits.gz"):
+            if (path / name).exists():
+                path = path / name
+                break
+        else:
+            return "folder"
+    if not path.exists():
+        raise stores.StoreError(f"input '{path}' is missing; check the run file, or draw the embedded sky with `lenscal mock`")
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def _save_tables(folder: Path, tables: Mapping[str, pd.DataFrame | None]) -> int:
+    """Write tables as Parquet; the sum of their digests."""
+    return stores.add_digests(
+        int(stores.write_table(folder / f"{name}.parquet", table), 16) for name, table in tables.items() if table is not None
+    )
+
+
+class Objects(Stage):
+    name = "objects"
+    sections = ("objects",)
+
+    def inputs(self, place: Place) -> dict:
+        settings = place.settings
+        found = {"survey": fingerprint(settings.survey.root)} if settings.survey.layout == "dr10" else {}
+        catalogues = [*settings.objects.lenses, *settings.objects.contaminants]
+        found |= {c.name: "package" if c.source == "lenscat" else fingerprint(c.source) for c in catalogues}
+        return found | {Path(t).name: fingerprint(t) for t in settings.objects.galaxy_tables}
+
+    def products(self, place: Place) -> list[Path]:
+        return [place.path("objects")]
+
+    def blocks(self, place: Place) -> list[Block]:
+        from lenscal.io import sweeps
+
+        if place.settings.survey.layout != "dr10":
+            return []
+        return [Block(path.stem, {"path": str(path)}) for path in sweeps.sweep_files(place.settings.survey.root)]
+
+    def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        from lenscal import objects
+        from lenscal.io import sweeps
+
+        path = Path(block.part["path"])
+        table, ledger = objects.galaxies(sweeps.read_sweep(path), path.name)
+        order = 4
+        pixel = table["healpix_64"].to_numpy() >> 2 * (6 - order)
+        digest = 0
+        for value in np.unique(pixel):
+            leaf = place.path("objects") / "galaxies" / f"Norder={order}" / f"Dir={value // 10000 * 10000}" / f"Npix={value}"
+            digest += int(stores.write_table(leaf / f"{path.stem}.parquet", table[pixel == value]), 16)
+        return Outcome(stores.add_digests([digest]), len(table), ledger)
+
+    def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
+        from lenscal import objects
+        from lenscal.io import catalogues
+
+        settings = place.settings
+        ledgers = {"galaxies": sum((o.ledger for o in outcomes), Ledger(0, 0))}
+        tables = []
+        for catalogue in settings.objects.lenses:
+            table, ledger = objects.lens_table(catalogues.read_lenses(catalogue), catalogue)
+            tables.append(table)
+            ledgers[f"lenses.{catalogue.name}"] = ledger
+        lenses, ledgers["lenses"] = objects.merge_lenses(
+            tables, settings.objects.merge_radius_arcsec, settings.seed, settings.manifest.split_fractions
+        )
+        galaxies = self._positions(place)
+        matches = objects.match_lenses(lenses, galaxies, settings.objects.match_radius_arcsec)
+        contaminants = []
+        for catalogue in settings.objects.contaminants:
+            table, ledger = objects.contaminant_table(catalogues.read_contaminants(catalogue), catalogue)
+            contaminants.append(table)
+            ledgers[f"contaminants.{catalogue.name}"] = ledger
+        contaminants = (
+            pd.concat(contaminants, ignore_index=True)
+            if contaminants
+            else pd.DataFrame({n: pd.Series(dtype="str" if v.dtype == "str" else v.dtype) for n, v in schema.CONTAMINANTS.variables.items()})
+        )
+        contaminants = objects.match_contaminants(contaminants, galaxies, settings.objects.match_radius_arcsec)
+        digest = _save_tables(place.path("objects"), {"lenses": lenses, "matches": matches, "contaminants": contaminants})
+        gates = objects.gates(lenses, matches, settings.objects)
+        gates += [ledger.gate(f"objects.{name}") for name, ledger in ledgers.items()]
+        return gates, ledgers, digest
+
+    @staticmethod
+    def _positions(place: Place) -> pd.DataFrame:
+        """Galaxies of the survey, or the rows of the tables that stand in for it."""
+        if place.settings.survey.layout == "dr10":
+            return place.galaxies
+        from lenscal.io import catalogues
+
+        parts = []
+        for number, path in enumerate(place.settings.objects.galaxy_tables):
+            table = catalogues.read_table(path)
+            table = table.rename(columns=str.lower)[["ra", "dec"]].astype("float64")
+            ids = (np.int64(1000 + number) << 22) + np.arange(len(table), dtype=np.int64)
+            parts.append(table.assign(galaxy_id=ids))
+        parts = parts or [pd.DataFrame({"ra": pd.Series(dtype=float), "dec": pd.Series(dtype=float), "galaxy_id": pd.Series(dtype="int64")})]
+        return pd.concat(parts, ignore_index=True)
+
+
+class Manifest(Stage):
+    name = "manifest"
+    reads = ("objects",)
+    sections = ("manifest",)
+    parallel = False
+
+    def products(self, place: Place) -> list[Path]:
+        return [place.path("manifest"), place.path("manifest-notes")]
+
+    def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        from lenscal import manifest
+
+        settings = place.settings
+        provenance = {
+            "pipeline_version": lenscal.__version__,
+            "git_commit": lenscal.commit(),
+            "extraction_timestamp": settings.timestamp,
+        }
+        if settings.survey.layout == "stamps":
+            built = manifest.external(place.survey.rows(), settings.manifest, settings.seed, provenance)
+        else:
+            built = manifest.build(
+                place.galaxies,
+                place.table("objects/lenses.parquet"),
+                place.table("objects/matches.parquet"),
+                place.table("objects/contaminants.parquet"),
+                settings.manifest,
+                settings.seed,
+                provenance,
+            )
+        table = schema.MANIFEST.check_table(built.table)
+        pixel = np.where(table["healpix_64"] >= 0, table["healpix_64"] >> 4, -1)
+        tables = {f"Npix-{value:04d}" if value >= 0 else "Npix-none": table[pixel == value] for value in np.unique(pixel)}
+        digest = _save_tables(place.path("manifest"), tables)
+        notes = {"waterfall": built.waterfall, "strata": built.strata, "balance": built.balance}
+        digest += _save_tables(place.path("manifest-notes"), notes)
+        return Outcome(stores.add_digests([digest]), len(table), built.ledger, (*built.gates, built.ledger.gate("manifest")))
+
+
+class Cutouts(Stage):
+    name = "cutouts"
+    reads = ("manifest",)
+    sections = ("cutouts",)
+
+    def inputs(self, place: Place) -> dict:
+        return {"survey": fingerprint(place.settings.survey.root)}
+
+    def prepare(self, place: Place) -> None:
+        from lenscal import cutouts
+
+        settings = place.settings.cutouts
+        # The first rows tell whether this survey brings PSF images, and of what size.
+        first = cutouts.cut(place.manifest.iloc[:1], place.survey.read, settings)
+        sizes = {"galaxy": len(place.manifest), **{dim: size for dim, size in first.sizes.items() if dim != "galaxy"}}
+        stores.create(
+            place.path("cutouts.zarr"),
+            schema.CUTOUTS,
+            sizes,
+            {"band": first["band"].values},
+            place.attrs(pixel_scale_arcsec=schema.PIXEL_SCALE, psf_includes_pixel=1),
+            block=settings.block,
+            skip=() if "psf" in first else ("psf",),
+        )
+
+    def blocks(self, place: Place) -> list[Block]:
+        return _galaxy_blocks(len(place.manifest), place.settings.cutouts.block)
+
+    def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        from lenscal import cutouts
+
+        part = slice(block.part["start"], block.part["stop"])
+        dataset = cutouts.cut(place.manifest.iloc[part], place.survey.read, place.settings.cutouts)
+        digest = stores.write_block(
+            place.path("cutouts.zarr"), schema.CUTOUTS, dataset, {"galaxy": part}, block=place.settings.cutouts.block
+        )
+        failures = pd.Series(dataset["failure"].values.astype(str))
+        counts = failures[failures != ""].str.split(":").str[0].value_counts().to_dict()
+        return Outcome(digest, part.stop - part.start, Ledger(len(failures), int((failures == "").sum()), counts))
+
+    def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
+        ledger = sum((o.ledger for o in outcomes), Ledger(0, 0))
+        rows = len(place.manifest)
+        gates = [
+            ledger.gate("cutouts"),
+            Gate("cutouts.rows", "every galaxy of the manifest has a row in the cutouts", "rows", ledger.rows_in, rows, rows, critical=True),
+        ]
+        return gates, {"cutouts": ledger}, 0
+
+
+def _galaxy_blocks(rows: int, block: int) -> list[Block]:
+    starts = range(0, rows, block)
+    return [Block(f"{start:09d}", {"start": start, "stop": min(start + block, rows)}) for start in starts]
+
+
+class Quality(Stage):
+    name = "quality"
+    reads = ("cutouts",)
+    sections = ("quality",)
+
+    def prepare(self, place: Place) -> None:
+        cutouts = place.store("cutouts")
+        stores.create(
+            place.path("quality.zarr"),
+            schema.QUALITY,
+            {"galaxy": cutouts.sizes["galaxy"], "band": cutouts.sizes["band"]},
+            {"band": cutouts["band"].values},
+            place.attrs(),
+            block=place.settings.quality.block,
+        )
+
+    def blocks(self, place: Place) -> list[Block]:
+        return _galaxy_blocks(place.store("cutouts").sizes["galaxy"], place.settings.quality.block)
+
+    def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        from lenscal import quality
+
+        part = slice(block.part["start"], block.part["stop"])
+        cutouts = place.store("cutouts").isel(galaxy=part).load()
+        dataset = quality.measure(cutouts, self._stars(place), place.settings.quality).compute()
+        quality.check_block(dataset, block.name, place.settings.quality)
+        digest = stores.write_block(
+            place.path("quality.zarr"), schema.QUALITY, dataset, {"galaxy": part}, block=place.settings.quality.block
+        )
+        reasons = pd.Series(dataset["reason"].values.astype(str))
+        ok = dataset["cutout_ok"].values
+        return Outcome(digest, ok.size, Ledger(ok.size, int(ok.sum()), reasons[~ok].value_counts().to_dict()))
+
+    @staticmethod
+    def _stars(place: Place) -> pd.DataFrame:
+        columns = ["ra", "dec", "gaia_phot_g_mean_mag"]
+        if place.settings.survey.layout != "dr10":
+            return pd.DataFrame({name: pd.Series(dtype=float) for name in columns})
+        table = place.galaxies[columns]
+        return table[(table["gaia_phot_g_mean_mag"] > 0) & (table["gaia_phot_g_mean_mag"] < 16)]
+
+    def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
+        from lenscal import quality
+
+        ledger = sum((o.ledger for o in outcomes), Ledger(0, 0))
+        measured = place.store("quality").load()
+        return [ledger.gate("quality"), *quality.gates(measured)], {"quality": ledger}, 0
+
+
+class Injections(Stage):
+    name = "injections"
+    reads = ("cutouts", "quality")
+    sections = ("injections",)
+
+    def inputs(self, place: Place) -> dict:
+        stamps = place.settings.injections.source_stamps
+        return {"source_stamps": fingerprint(stamps)} if place.settings.injections.source == "stamps" else {}
+
+    def products(self, place: Place) -> list[Path]:
+        return [place.path("injections.zarr"), place.path("hosts.parquet")]
+
+    def prepare(self, place: Place) -> None:
+        from lenscal import injections
+
+        settings = place.settings.injections
+        hosts, ledger = injections.assign_hosts(place.usable, settings, place.settings.seed)
+        stores.write_table(place.path("hosts.parquet"), hosts)
+        stores.write_json(place.plans / "injections" / "hosts.json", {"rows_in": ledger.rows_in, "rows_out": ledger.rows_out, "dropped": dict(ledger.dropped)})
+        sizes = {dim: len(getattr(settings.grid, dim).centres) for dim in ("theta_e", "psf_fwhm", "depth")}
+        coords = {dim: getattr(settings.grid, dim).centres for dim in sizes}
+        sizes |= {"trial": settings.trials, "band": len(schema.BANDS), "y": settings.size, "x": settings.size}
+        stores.create(
+            place.path("injections.zarr"),
+            schema.INJECTIONS,
+            sizes,
+            coords | {"band": np.array(schema.BANDS)},
+            place.attrs(prior=settings.prior, source=settings.source, inner_images=int(settings.inner_images)),
+            skip=() if settings.keep_images else ("image",),
+        )
+
+    def blocks(self, place: Place) -> list[Block]:
+        return _cell_blocks(place)
+
+    def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        from lenscal import injections
+
+        settings = place.settings
+        grid = settings.injections.grid
+        i, j = block.part["psf_fwhm"], block.part["depth"]
+        psf, depth = grid.psf_fwhm.centres[i], grid.depth.centres[j]
+        hosts = place.table("hosts.parquet")
+        cell = hosts[np.isclose(hosts["psf_fwhm"], psf) & np.isclose(hosts["depth"], depth)].sort_values("rank", ignore_index=True)
+        drawn = injections.draw(psf, depth, cell, settings.injections, settings.seed)
+        pixels = host_pixels(place, cell["position"].to_numpy()[: settings.injections.trials])
+        dataset = injections.inject(drawn, pixels, settings.injections, settings.seed, sources=place.sources)
+        region = {"psf_fwhm": slice(i, i + 1), "depth": slice(j, j + 1)}
+        digest = stores.write_block(place.path("injections.zarr"), schema.INJECTIONS, dataset, region)
+        failure = pd.Series(dataset["failure"].values.astype(str).ravel())
+        return Outcome(digest, failure.size, Ledger(failure.size, int((failure == "").sum()), failure[failure != ""].value_counts().to_dict()))
+
+    def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
+        from lenscal import injections
+
+        ledger = sum((o.ledger for o in outcomes), Ledger(0, 0))
+        hosts = Ledger(**json.loads((place.plans / "injections" / "hosts.json").read_text()))
+        gates = injections.gates(place.store("injections").load(), place.table("hosts.parquet"), place.settings.injections)
+        return [hosts.gate("hosts"), ledger.gate("injections"), *gates], {"hosts": hosts, "injections": ledger}, 0
+
+
+def _cell_blocks(place: Place) -> list[Block]:
+    grid = place.settings.injections.grid
+    return [
+        Block(f"psf{psf:.3f}-depth{depth:.2f}", {"psf_fwhm": i, "depth": j})
+        for i, psf in enumerate(grid.psf_fwhm.centres)
+        for j, depth in enumerate(grid.depth.centres)
+    ]
+
+
+def host_pixels(place: Place, positions: np.ndarray) -> xr.Dataset:
+    """Cutouts and quality of the hosts at these rows, in memory."""
+    rows = np.sort(np.asarray(positions, dtype=np.int64))
+    pixels = place.store("cutouts").isel(galaxy=rows)
+    quality = place.store("quality").reset_coords().isel(galaxy=rows)
+    return pixels.assign(sigma=quality["sigma"], noise_correlation=quality["noise_correlation"]).load()
+
+
+class Detector(Stage):
+    name = "detector"
+    sections = ("detector",)
+    parallel = False
+
+    @property
+    def reads(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("cutouts", "quality")
+
+    def inputs(self, place: Place) -> dict:
+        frozen = place.settings.detector.frozen
+        return {"frozen": fingerprint(Path(frozen) / "detector.json")} if frozen else {}
+
+    def products(self, place: Place) -> list[Path]:
+        return [place.path("detector")]
+
+    def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        from lenscal import detector
+
+        settings = place.settings.detector
+        folder = place.path("detector")
+        if settings.frozen:
+            files = {name: (Path(settings.frozen) / name).read_bytes() for name in ("weights.pt", "detector.json")}
+            frozen = detector.load(files)
+            say(f"detector {frozen.hash[:12]} brought by the run file")
+        else:
+            cutouts = place.store("cutouts").reset_coords()
+            cutouts = cutouts.assign(cutout_ok=place.store("quality").reset_coords()["cutout_ok"])
+            frozen, history = detector.train(
+                cutouts.set_coords(list(schema.GALAXY_COORDS)),
+                settings,
+                place.settings.seed,
+                lambda epoch, epochs, metrics: say(f"epoch {epoch}/{epochs} " + " ".join(f"{k} {v:.4g}" for k, v in metrics.items())),
+            )
+            files = detector.dump(frozen)
+            stores.write_table(folder / "history.parquet", history)
+            stores.write_json(folder / "history.json", {k: str(v) for k, v in history.attrs.items()})
+        for name, content in files.items():
+            stores.write_bytes(folder / name, content)
+        return Outcome(int(frozen.hash[:32], 16), 1)
+
+
+class Scores(Stage):
+    name = "scores"
+    reads = ("cutouts", "quality", "injections", "detector")
+    sections = ("scores",)
+
+    def inputs(self, place: Place) -> dict:
+        return {"false_positive_rates": place.settings.completeness.false_positive_rates}
+
+    def prepare(self, place: Place) -> None:
+        path = place.path("scores.zarr")
+        cutouts, injections = place.store("cutouts"), place.store("injections")
+        attrs = place.attrs(detector_hash=place.detector.hash) | not_scientific(place)
+        xr.Dataset(attrs={"schema": "scores", "schema_version": schema.VERSION, **attrs}).to_zarr(
+            path, mode="w-", consolidated=False, zarr_format=3
+        )
+        stores.create(
+            path, schema.SCORES_CUTOUTS, {"galaxy": cutouts.sizes["galaxy"]}, {}, attrs, group="cutouts", block=self._block(place)
+        )
+        axes = ("theta_e", "psf_fwhm", "depth")
+        sizes = {dim: injections.sizes[dim] for dim in (*axes, "trial")}
+        stores.create(path, schema.SCORES_INJECTIONS, sizes, {d: injections[d].values for d in axes}, attrs, group="injections")
+
+    @staticmethod
+    def _block(place: Place) -> int:
+        return place.settings.cutouts.block
+
+    def blocks(self, place: Place) -> list[Block]:
+        galaxies = _galaxy_blocks(place.store("cutouts").sizes["galaxy"], self._block(place))
+        return [*(Block(f"cutouts-{b.name}", b.part) for b in galaxies), *(Block(f"injections-{b.name}", b.part) for b in _cell_blocks(place))]
+
+    def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        from lenscal import scores
+
+        path = place.path("scores.zarr")
+        if "start" in block.part:
+            part = slice(block.part["start"], block.part["stop"])
+            cutouts = place.store("cutouts").isel(galaxy=part).load()
+            quality = place.store("quality").isel(galaxy=part).load()
+            dataset = scores.score_cutouts(cutouts, quality, place.detector)
+            digest = stores.write_block(
+                path, schema.SCORES_CUTOUTS, dataset, {"galaxy": part}, group="cutouts", block=self._block(place)
+            )
+            return Outcome(digest, part.stop - part.start)
+        i, j = block.part["psf_fwhm"], block.part["depth"]
+        region = {"psf_fwhm": slice(i, i + 1), "depth": slice(j, j + 1)}
+        injected = place.store("injections").isel(region).load()
+        dataset = scores.score_injections(injected, self._images(place), place.detector, place.settings.scores.batch)
+        return Outcome(stores.write_block(path, schema.SCORES_INJECTIONS, dataset, region, group="injections"), dataset["score"].size)
+
+    @staticmethod
+    def _images(place: Place) -> Callable[[xr.Dataset], np.ndarray]:
+        return lambda block: injected_images(place, block)
+
+    def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
+        from lenscal import scores
+
+        scored = place.store("scores", "cutouts").load()
+        thresholds = scores.thresholds(scored, place.settings.completeness.false_positive_rates)
+        thresholds.assign_attrs(schema_version=schema.VERSION).to_zarr(
+            place.path("scores.zarr"), mode="a", group="thresholds", consolidated=False, zarr_format=3
+        )
+        history = place.path("detector") / "history.parquet"
+        gates = scores.gates(scored, stores.read_table(history) if history.exists() else None, place.detector)
+        return gates, {}, 0
+
+
+def injected_images(place: Place, block: xr.Dataset) -> np.ndarray:
+    """The images of these injections, rendered again: (injection, band, y, x), nanomaggy."""
+    from lenscal import injections
+
+    ids = np.unique(block["galaxy_id"].values)
+    cutout_ids = place.store("cutouts")["galaxy_id"].values
+    positions = np.flatnonzero(np.isin(cutout_ids, ids[ids >= 0]))
+    settings = place.settings
+    return injections.images(block, host_pixels(place, positions), settings.injections, settings.seed, sources=place.sources)
+
+
+def not_scientific(place: Place) -> dict:
+    """The mark of a quick baseline (requirement M.3), as an attribute."""
+    frozen = place.settings.detector.frozen
+    if place.settings.detector.scientific:
+        return {}
+    what = "a detector brought by the run file and trained on the embedded (mock) sky" if frozen else "a quick baseline detector"
+    return {"not_scientific": f"not scientific: made with {what}"}
+
+
+class Completeness(Stage):
+    name = "completeness"
+    reads = ("injections", "scores")
+    sections = ("completeness",)
+    parallel = False
+
+    def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        from lenscal import completeness
+
+        settings = place.settings
+        thresholds = place.store("scores", "thresholds").load()
+        injected = place.store("injections")
+        scored = place.store("scores", "injections")
+        counts = completeness.count(injected.load(), scored.load(), thresholds, settings.completeness)
+        cube = completeness.posterior(counts, settings.completeness)
+        occupancy = completeness.occupancy(self._bricks(place), place.table("hosts.parquet"), settings.injections.grid)
+        cube = cube.assign(area=occupancy["area"], host_pool=occupancy["host_pool"])
+        attrs = place.attrs(detector_hash=place.detector.hash, prior=settings.injections.prior) | not_scientific(place)
+        digest = stores.write(place.path("completeness.zarr"), schema.COMPLETENESS, cube, {**occupancy.attrs, **cube.attrs, **attrs})
+        return Outcome(digest, int(counts["n_injected"].sum()), gates=tuple(completeness.gates(cube)))
+
+    @staticmethod
+    def _bricks(place: Place) -> pd.DataFrame:
+        if place.settings.survey.layout != "dr10":
+            return pd.DataFrame({name: pd.Series(dtype=float) for name in ("psfsize_r", "psfdepth_r", "area")})
+        return place.survey.bricks()
+
+
+class Failures(Stage):
+    name = "failures"
+    reads = ("scores", "injections", "completeness")
+    sections = ("failures",)
+    parallel = False
+
+    def products(self, place: Place) -> list[Path]:
+        return [place.path("failures")]
+
+    def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        from lenscal import failures
+
+        thresholds = place.store("scores", "thresholds").load()
+        scored = place.store("scores", "cutouts").load()
+        injected, scores = place.store("injections").load(), place.store("scores", "injections").load()
+        tables = {
+            "false_positives": failures.false_positives(scored, thresholds),
+            "missed": failures.missed(injected, scores, thresholds),
+            "missed_lenses": failures.missed_lenses(scored, thresholds),
+            "collapsed": failures.collapsed(place.store("completeness").load()),
+            "gallery": failures.gallery(scored, injected, scores, place.settings.failures.gallery),
+        }
+        digest = _save_tables(place.path("failures"), tables)
+        return Outcome(digest, sum(map(len, tables.values())), gates=tuple(failures.gates(scored, thresholds, tables["false_positives"])))
+
+
+class Report(Stage):
+    name = "report"
+    reads = ("objects", "manifest", "cutouts", "quality", "injections", "detector", "scores", "completeness", "failures")
+    sections = ("report",)
+    parallel = False
+
+    def products(self, place: Place) -> list[Path]:
+        return [place.path("report")]
+
+    def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        from lenscal import report
+        from lenscal.run.summary import report_inputs
+
+        files = report.write(report_inputs(place))
+        for name, content in files.items():
+            stores.write_bytes(place.path("report") / name, content)
+        return Outcome(int.from_bytes(stores.digest_files(place.path("report")), "little"), len(files))
+
+
+STAGES: dict[str, Stage] = {
+    stage.name: stage
+    for stage in (
+        Objects(), Manifest(), Cutouts(), Quality(), Injections(), Detector(), Scores(), Completeness(), Failures(), Report(),
+    )
+}  # fmt: skip
+"""Every stage, in the order of work."""

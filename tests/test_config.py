@@ -1,0 +1,79 @@
+"""A run file is refused before any work, with a sentence that names the key."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+
+from lenscal import config
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def write(tmp_path, change=None, text=None):
+    raw = yaml.safe_load((ROOT / "tests" / "tiny.yaml").read_text())
+    if change:
+        change(raw)
+    path = tmp_path / "run.yaml"
+    path.write_text(text if text is not None else yaml.safe_dump(raw))
+    return path
+
+
+@pytest.mark.parametrize("name", ["pipelines/small.yaml", "pipelines/dr10.yaml", "tests/tiny.yaml"])
+def test_run_files_of_the_project_load(name):
+    settings = config.load(ROOT / name)
+    assert settings.stores.is_absolute()
+
+
+def test_dr10_holds_the_grid_of_record():
+    grid = config.load(ROOT / "pipelines/dr10.yaml").injections.grid
+    np.testing.assert_allclose(grid.theta_e.centres, np.arange(0.5, 3.01, 0.25))
+    np.testing.assert_allclose(grid.psf_fwhm.centres, np.arange(0.9, 1.81, 0.15))
+    np.testing.assert_allclose(grid.depth.edges, np.arange(22.25, 24.76, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda raw: raw["manifest"].update(colour="red"), r"manifest\.colour: unknown key"),
+        (lambda raw: raw.update(wrong=1), r"wrong: unknown key"),
+        (lambda raw: raw.pop("seed"), r"seed: Field required"),
+        (lambda raw: raw["injections"].update(trials=0), r"injections\.trials: .*greater than or equal to 1 \(found 0\)"),
+        (lambda raw: raw["injections"]["grid"]["depth"].update(stop=23.7), r"not a whole number of steps"),
+        (lambda raw: raw["injections"].update(size=200), r"larger than cutouts\.size"),
+        (lambda raw: raw["quality"].update(centre_bits=["BRIGHTER"]), r"'BRIGHTER' is no MASKBITS name"),
+        (lambda raw: raw["detector"].update(bands=["g", "i"]), r"names \['i'\]"),
+    ],
+)
+def test_a_wrong_key_is_named(tmp_path, change, message):
+    with pytest.raises(config.ConfigError, match=message):
+        config.load(write(tmp_path, change))
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(config.ConfigError, match=r"nowhere\.yaml' cannot be read"):
+        config.load(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.parametrize(("text", "message"), [("a: [1", "is not YAML"), ("- 1\n", "not a mapping")])
+def test_what_is_no_run_file_is_refused(tmp_path, text, message):
+    with pytest.raises(config.ConfigError, match=message):
+        config.load(write(tmp_path, text=text))
+
+
+def test_yaml_cannot_run_code(tmp_path):
+    with pytest.raises(config.ConfigError, match="is not YAML"):
+        config.load(write(tmp_path, text="!!python/object/apply:os.system ['true']"))
+
+
+def test_paths_are_relative_to_the_run_file(tmp_path):
+    settings = config.load(write(tmp_path))
+    assert settings.stores == tmp_path / "stores" / "tiny"
+    assert settings.objects.lenses[0].source == str(tmp_path / "stores/sky/catalogues/known-lenses.csv")
+
+
+def test_real_data_folder_must_exist(monkeypatch):
+    monkeypatch.setenv("LENSCAL_REAL_DATA", "/nowhere/at/all")
+    with pytest.raises(config.ConfigError, match="LENSCAL_REAL_DATA is '/nowhere/at/all', which is no folder"):
+        config.real_data()
