@@ -20,98 +20,201 @@ class ConfigError(ValueError):
 class Section(BaseModel):
     """Settings of one stage; unknown keys are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class Sky(Section):
     """The embedded sky that `lenscal mock` draws (a mock survey; every product made from it says so)."""
 
     bricks: int = Field(132, ge=4)
+    """Bricks, most in a HEALPix pixel of their own."""
     brick_pixels: int = Field(900, ge=300, le=3600)
+    """Side of a brick in pixels (3600 in the survey)."""
     galaxies_per_brick: int = Field(60, ge=1)
+    """Galaxies in a brick, on average."""
     lenses: int = Field(64, ge=0)
+    """True lenses; a few are in no catalogue."""
     overlapping_pairs: int = Field(6, ge=0)
+    """Pairs of bricks that overlap."""
     psfsize_r_arcsec: tuple[float, float] = (0.9, 1.8)
+    """Range of PSFSIZE_R over the bricks."""
     psfdepth_r_mag: tuple[float, float] = (22.5, 24.5)
+    """Range of PSFDEPTH_R over the bricks."""
 
 
 class Survey(Section):
     """Where the pixels and the catalogue come from: the DR10 layout, or sets of stamps."""
 
     layout: Literal["dr10", "stamps"] = "dr10"
+    """`dr10`: the survey's own folders; `stamps`: sets of stamps described in lenscal/profiles.yaml."""
     root: str
-    profiles: list[str] = []  # stamps only: names in lenscal/profiles.yaml
+    """Folder (relative to the run file); `{real_data}` stands for LENSCAL_REAL_DATA."""
+    profiles: list[str] = []
+    """Stamps only: which profiles."""
     layer: str = "ls-dr10-south"
+    """Name recorded as provenance."""
     mock: bool = False
+    """True marks every product as made from the embedded sky."""
 
 
 class LensCatalogue(Section):
     """One catalogue of lenses."""
 
     name: str
-    source: str  # "lenscat" (the package) or a path
+    """Name in products."""
+    source: str
+    """`lenscat` (the package) or a file."""
     format: Literal["lenscat", "desi-sl-vac", "csv"] = "lenscat"
+    """Columns: lenscat's, the DESI spectroscopic catalogue's, or named in `columns`."""
     channel: Literal["imaging-ml", "spectroscopic", "visual", "literature"] = "literature"
-    columns: dict[str, str] = {}  # csv only: our name -> its name (ra, dec, name, zlens, grade, reference)
+    """How its lenses were selected."""
+    columns: dict[str, str] = {}
+    """csv only: our name -> its name (ra, dec, name, zlens, grade, reference)."""
 
 
 class ContaminantCatalogue(Section):
     """One catalogue of look-alikes."""
 
     name: str
+    """Name in products."""
     source: str
-    category: str  # a category, or "column:<name>"
+    """A file."""
+    category: str
+    """A category for all rows, or `column:NAME`."""
     columns: dict[str, str] = {}
+    """Our name -> its name (ra, dec, name)."""
 
 
 class Objects(Section):
     lenses: list[LensCatalogue]
+    """Catalogues of lenses; all are excluded from the negatives."""
     contaminants: list[ContaminantCatalogue] = []
+    """Catalogues of look-alikes."""
     match_radius_arcsec: float = Field(5.0, gt=0, le=60)
+    """Lens to survey object."""
     merge_radius_arcsec: float = Field(2.0, gt=0, le=60)
+    """Same system in two catalogues."""
     match_rate_min: float = Field(0.9, ge=0, le=1)
-    galaxy_tables: list[str] = []  # further real rows to match against (CSV or FITS), never a pool
+    """Gate: matched share of the positives inside the footprint."""
+    galaxy_tables: list[str] = []
+    """Further tables of real rows to match against (ra, dec); never a pool."""
 
 
 class Manifest(Section):
     types: list[str] = ["SER", "DEV", "REX"]
+    """Tractor types of N1."""
     mag_z_max: float = 20.0
+    """Faint limit of N1, observed z."""
     nobs_min: int = Field(3, ge=0)
+    """Least exposures in g, r and z."""
     dec_range_degree: tuple[float, float] = (-18.0, 32.0)
+    """Footprint in declination."""
     exclusion_radius_arcsec: float = Field(11.0, gt=0)
+    """Around every lens of every catalogue."""
+    duplicate_radius_arcsec: float = Field(0.5, gt=0)  # the same sky fitted twice, in overlapping bricks or releases
+    positive_lenses: Literal["all", "imaging"] = "all"  # "imaging": rule P0.1b and the literature tier; all are excluded
     negatives_per_positive: int = Field(100, ge=1)
+    """Per stratum (nobs_z bin, type)."""
     n1_fraction: float = Field(0.85, gt=0, lt=1)
+    """Of the negatives; the rest is N2."""
+    confuser_cuts: dict[str, dict[str, float]] = {}  # class -> cut -> value, in place of those of manifest/confusers.py
+    required_classes: list[str] = ["edge_on", "face_on_disk", "blend_merger"]  # empty: the run stops
     split_fractions: tuple[float, float, float] = (0.70, 0.15, 0.15)
+    """Train, val, test by HEALPix pixel."""
     guard_arcsec: float = Field(0.0, ge=0)
+    """Rows closer than this to a pixel of another split are dropped."""
     tier_weights: dict[str, float] = {"literature": 1.0, "A": 0.95, "B": 0.5}
+    """Weight in the loss."""
     tier_targets: dict[str, float] = {"literature": 1.0, "A": 1.0, "B": 1.0}
-    anchor_tiers: list[str] = ["literature"]  # kept from training everywhere, evaluation only
+    """Target of the loss (label smoothing)."""
+    anchor_tiers: list[str] = ["literature"]
+    """Tiers kept for evaluation only."""
     host_types: list[str] = ["SER", "DEV", "REX"]
+    """Types that may carry injections."""
     host_splits: list[str] = ["val", "test"]
+    """Splits they may come from."""
     host_colour_gr_min: float | None = None
+    """Red hosts only, dereddened g-r."""
     host_mag_r_max: float | None = None
+    """Bright hosts only."""
+    # Limits of the gates.
     rows_min: int = 0
+    """Gate."""
     types_min: int = 3
+    """Gate."""
+    n1_range: tuple[float, float] = (0.75, 0.95)
+    train_range: tuple[float, float] | None = None  # None: split_fractions +- the larger of 0.05 and 3 sigma of the pixels
+    shortfall_max: float = Field(0.1, ge=0, le=1)
+    balance_max: float = Field(0.5, gt=0)
+    overlap_min: float = Field(0.9, ge=0, le=1)
+
+    @field_validator("split_fractions")
+    @classmethod
+    def _whole(cls, fractions: tuple[float, float, float]) -> tuple[float, float, float]:
+        if min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
+            raise ValueError(f"the fractions of train, val and test add to {sum(fractions):g}, not 1")
+        return fractions
+
+    @field_validator("required_classes", "confuser_cuts")
+    @classmethod
+    def _known_classes(cls, names: object) -> object:
+        if unknown := set(names) - set(schema.CONFUSERS):
+            raise ValueError(f"{sorted(unknown)} are no confuser classes; known: {', '.join(schema.CONFUSERS)}")
+        return names
+
+    @field_validator("tier_weights", "tier_targets")
+    @classmethod
+    def _every_tier(cls, values: dict[str, float]) -> dict[str, float]:
+        if set(values) != {tier for tier in schema.TIERS if tier}:
+            raise ValueError(f"has {sorted(values)}; one value is needed for each of {[t for t in schema.TIERS if t]}")
+        if bad := {tier: v for tier, v in values.items() if not 0 <= v <= 1}:
+            raise ValueError(f"{bad} lie outside [0, 1]")
+        return values
+
+    @field_validator("anchor_tiers")
+    @classmethod
+    def _known_tiers(cls, names: list[str]) -> list[str]:
+        if unknown := set(names) - set(schema.TIERS):
+            raise ValueError(f"{sorted(unknown)} are no tiers; known: {[t for t in schema.TIERS if t]}")
+        return names
+
+    @field_validator("types", "host_types")
+    @classmethod
+    def _known_types(cls, names: list[str]) -> list[str]:
+        if unknown := set(names) - set(schema.TYPES):
+            raise ValueError(f"{sorted(unknown)} are no Tractor types; known: {', '.join(schema.TYPES)}")
+        return names
 
 
 class Cutouts(Section):
     size: int = Field(101, ge=21, le=512)
+    """Side in pixels."""
     psf_beta: float = Field(2.5, gt=1.1)
+    """Moffat beta where there is no PSF image."""
     block: int = Field(256, ge=16, multiple_of=16)
+    """Galaxies per block of work and per shard."""
 
 
 class Quality(Section):
     central_radius_arcsec: float = Field(6.0, gt=0)
+    """No unobserved pixel within."""
     mask_radius_px: float = Field(8.0, gt=0)
+    """No masked pixel within."""
     masked_fraction_max: float = Field(0.02, ge=0, le=1)
+    """Of the stamp."""
     centre_bits: list[str] = ["BRIGHT", "SATUR_G", "SATUR_R", "SATUR_Z", "ALLMASK_G", "ALLMASK_R", "MEDIUM"]
+    """MASKBITS that exclude at the centre."""
     area_bits: list[str] = [
         "NPRIMARY", "BRIGHT", "SATUR_G", "SATUR_R", "SATUR_Z", "ALLMASK_G", "ALLMASK_R", "ALLMASK_Z", "BAILOUT",
         "MEDIUM", "GALAXY", "CLUSTER", "ALLMASK_I",
     ]  # fmt: skip
+    """MASKBITS that count for the fraction."""
     sky_ring_px: tuple[float, float] = (33.0, 48.0)
-    failed_fraction_max: float = Field(0.5, ge=0, le=1)  # of one block, else the run stops with its name
+    """Ring for the noise, for a 101 px stamp."""
+    failed_fraction_max: float = Field(0.5, ge=0, le=1)
+    """A block beyond it stops the run."""
     block: int = Field(256, ge=16)
+    """Galaxies per block."""
 
     @field_validator("centre_bits", "area_bits")
     @classmethod
@@ -148,81 +251,128 @@ class Axis(Section):
 
 class Grid(Section):
     theta_e: Axis = Axis(start=0.5, stop=3.0, step=0.25)
+    """Einstein radius [arcsec]."""
     psf_fwhm: Axis = Axis(start=0.9, stop=1.8, step=0.15)
+    """PSFSIZE_R [arcsec]."""
     depth: Axis = Axis(start=22.5, stop=24.5, step=0.5)
+    """PSFDEPTH_R [AB mag]."""
 
 
 class Injections(Section):
     grid: Grid = Grid()
+    """Bin centres: start, stop, step."""
     trials: int = Field(200, ge=1)
-    prior: str = "observed-colours"  # a name in lenscal/injections/priors.yaml
+    """Per cell."""
+    prior: str = "observed-colours"
+    """A name in lenscal/injections/priors.yaml."""
     source: Literal["sersic", "clumpy", "stamps"] = "sersic"
+    """`sersic`, or `stamps` of real galaxies."""
     size: int = Field(64, ge=21)
+    """Side of the injected image."""
     magnification: tuple[float, float] = (5.0, 30.0)
+    """Range enforced by rejection."""
     hosts_min: int = Field(30, ge=1)
+    """Gate: distinct hosts in every populated cell."""
     inner_images: bool = True
+    """False suppresses them (ablation)."""
     shot_noise: bool = True
+    """Of the arc."""
     keep_images: bool = False
+    """Store pixels; else they are rendered again when needed."""
     source_stamps: str | None = None
+    """File of galaxy stamps, when source is `stamps`."""
 
 
 class Training(Section):
     epochs: int = Field(20, ge=1)
+    """At most."""
     patience: int = Field(8, ge=1)
+    """Epochs without a better validation before stopping."""
     batch: int = Field(64, ge=2)
+    """Images per step."""
     learning_rate: float = Field(1e-3, gt=0)
+    """At the start of the cosine."""
     weight_decay: float = Field(1e-4, ge=0)
+    """AdamW."""
     positives_per_epoch: int | None = 120
+    """Drawn with repetition and augmentation; null takes each once."""
     negatives_per_epoch: int | None = 400
+    """Drawn afresh each epoch; null takes all."""
     val_negatives: int | None = 400
+    """Cap on validation negatives; null takes all."""
 
 
 class Detector(Section):
     architecture: str = "resnet18"
+    """`resnet18`."""
     size: int = Field(64, ge=21)
+    """Side of the image it sees."""
     bands: list[str] = list(schema.BANDS)
-    frozen: str | None = None  # folder of a frozen detector; when given nothing is trained
+    """In order."""
+    frozen: str | None = None
+    """Folder of a frozen detector: nothing is trained."""
     training: Training = Training()
-    scientific: bool = False  # False marks every product "not scientific" (requirement M.3)
+    """See below."""
+    scientific: bool = False
+    """False marks every product "not scientific"."""
 
 
 class Scores(Section):
     batch: int = Field(128, ge=1)
+    """Images per call."""
 
 
 class Completeness(Section):
     false_positive_rates: list[Annotated[float, Field(gt=0, lt=1)]] = [0.01]
+    """Thresholds are set at these rates of validation negatives."""
     prior: Literal["jeffreys", "uniform"] = "jeffreys"
+    """Of the binomial posterior."""
     trials_min: int = Field(200, ge=1)
+    """Fewer: insufficient."""
     hosts_min: int = Field(30, ge=1)
+    """Fewer distinct hosts: insufficient."""
 
 
 class Failures(Section):
     gallery: int = Field(24, ge=0)
+    """Rows of each kind to show."""
 
 
 class Report(Section):
     title: str = "Detector audit"
+    """Of the page."""
     depth: float | None = None
+    """Depth of the headline figure; the middle one by default."""
 
 
 class Cluster(Section):
     workers: int = Field(1, ge=1)
+    """Processes."""
     threads: int | None = None
+    """Per process; all cores by default."""
     memory_limit: str = "4GB"
+    """Per process."""
     dashboard: bool = True
+    """Serve Dask's dashboard on localhost."""
 
 
 class Settings(Section):
     """A whole run file."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    """Short name of the run."""
     about: str = ""
+    """One sentence."""
     seed: int = Field(ge=0)
-    timestamp: str = "1970-01-01T00:00:00Z"  # written as provenance; from the run file, so that bytes do not follow the clock
+    """Of every draw."""
+    timestamp: str = "1970-01-01T00:00:00Z"
+    """Written as provenance; from here, so that bytes do not follow the clock."""
     stores: Path
+    """Folder of the products, relative to the run file."""
     sky: Sky | None = None
+    """What `lenscal mock` draws."""
     survey: Survey
+    """Pixels and catalogue."""
     objects: Objects
     manifest: Manifest = Manifest()
     cutouts: Cutouts = Cutouts()
@@ -326,3 +476,27 @@ def _with_places(raw: dict, folder: Path) -> dict:
             objects["galaxy_tables"] = [_place(t, folder) if isinstance(t, str) else t for t in objects["galaxy_tables"]]
         raw["objects"] = objects
     return raw
+
+
+def page() -> str:
+    """The page of run files, in Markdown."""
+    lines = [
+        "# Run files", "",
+        "A run file is YAML; unknown keys are refused. Written from `lenscal/config.py` (`python -m lenscal.config`); do not edit by hand.", "",
+    ]  # fmt: skip
+    models = [Settings, Sky, Survey, Objects, LensCatalogue, ContaminantCatalogue, Manifest, Cutouts, Quality, Injections, Grid, Axis,
+              Detector, Training, Scores, Completeness, Failures, Report, Cluster]  # fmt: skip
+    for model in models:
+        heading = "The whole" if model is Settings else f"`{model.__name__}`"
+        lines += [f"## {heading}", "", (model.__doc__ or "").strip().split("\n")[0], "", "| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+        for name, field in model.model_fields.items():
+            default = "required" if field.is_required() else f"`{field.default!r}`" if not isinstance(field.default, Section) else "see its section"
+            kind = getattr(field.annotation, "__name__", str(field.annotation)) if "[" not in str(field.annotation) else str(field.annotation)
+            kind = kind.replace("typing.", "").replace("lenscal.config.", "").replace("__main__.", "").replace("|", "or")
+            lines.append(f"| `{name}` | {kind} | {default.replace('|', 'or')} | {field.description or ''} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    (Path(__file__).resolve().parent.parent / "docs" / "run-files.md").write_text(page())

@@ -127,7 +127,7 @@ class Declaration:
         return table
 
     def describe(self, dataset: xr.Dataset) -> xr.Dataset:
-        """The dataset with declared dtypes, `units` and `long_name` set, and declared coordinates set as such."""
+        """The dataset with declared dtypes, `long_name`, `units` where there are none, and declared coordinates set as such."""
         out = dataset.copy()
         for name, variable in self.variables.items():
             if name not in out.variables:
@@ -139,7 +139,7 @@ class Declaration:
                 array = array.astype(variable.dtype)
             attrs = {**array.attrs, "long_name": variable.about}
             if variable.dtype != "str":
-                attrs["units"] = variable.units
+                attrs.setdefault("units", variable.units)  # another unit stays, so that `check` sees it
             out[name] = array.assign_attrs(attrs)
         return out.set_coords([name for name in self.coords if name in out.variables])
 

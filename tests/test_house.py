@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from lenscal import schema
+from lenscal import config, schema
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -29,6 +29,7 @@ def test_style_holds():
 def test_pages_written_from_the_schema_are_current():
     assert (ROOT / "stores" / "README.md").read_text() == schema.readme(), "run python -m lenscal.schema"
     assert (ROOT / "docs" / "data.md").read_text() == schema.page(), "run python -m lenscal.schema"
+    assert (ROOT / "docs" / "run-files.md").read_text() == config.page(), "run python -m lenscal.config"
 
 
 def test_heavy_libraries_are_imported_where_they_are_used():

@@ -26,6 +26,16 @@ def _nearest(typingctx, x):
 
 
 @intrinsic
+def select(typingctx, condition, a, b):
+    """a where the condition holds, else b: both are made, so that no branch stands in the way of vectorisation."""
+
+    def build(context, builder, signature, args):
+        return builder.select(args[0], args[1], args[2])
+
+    return types.float32(types.boolean, types.float32, types.float32), build
+
+
+@intrinsic
 def _power_of_two(typingctx, k):
     """2**k of a whole k in [-126, 127]."""
 
@@ -104,15 +114,15 @@ def atan_ratio(a, b):
     """atan(a/b) of a >= 0, b > 0; relative error 2e-7."""
     low, high = min(a, b), max(a, b)
     large = low > _f4(0.41421356) * high
-    t = (low - high if large else low) / (low + high if large else high)
+    t = select(large, low - high, low) / select(large, low + high, high)
     z = t * t
     p = _f4(8.05374449538e-2)
     p = p * z + _f4(-1.38776856032e-1)
     p = p * z + _f4(1.99777106478e-1)
     p = p * z + _f4(-3.33329491539e-1)
     r = p * z * t + t
-    r = r + _f4(0.7853981633974483) if large else r
-    return r if a <= b else _f4(1.5707963267948966) - r
+    r = r + select(large, _f4(0.7853981633974483), _f4(0.0))
+    return select(a <= b, r, _f4(1.5707963267948966) - r)
 
 
 @njit(fastmath=FLAGS, error_model="numpy", inline="always")
@@ -121,5 +131,5 @@ def atanh_ratio(a, b):
     inverse = _f4(1.0) / (b - a)
     x = (b + a) * inverse
     e = _exponent(x)
-    m = _f4(2.0) * a * inverse if e == _f4(0.0) else _mantissa(x) - _f4(1.0)
+    m = select(e == _f4(0.0), _f4(2.0) * a * inverse, _mantissa(x) - _f4(1.0))
     return _f4(0.5) * (_log_near_one(m) + e * _f4(0.6931471805599453))

@@ -10,7 +10,7 @@ import math
 import numpy as np
 from numba import njit
 
-from lenscal.kernels.fastmath import FLAGS, atan_ratio, atanh_ratio, exp2, log2
+from lenscal.kernels.fastmath import FLAGS, atan_ratio, atanh_ratio, exp2, log2, select
 
 _f4 = np.float32
 COARSEST = 4  # side of the first cells, in cells of the grid
@@ -33,9 +33,9 @@ def _rays(x, y, lens):
     v = c * dy - s * dx
     psi = math.sqrt(q2 * u * u + v * v) + _f4(1e-9)
     t = scale * atan_ratio(abs(f * u), psi)
-    alpha_u = t if u >= _f4(0.0) else -t
+    alpha_u = select(u >= _f4(0.0), t, -t)
     alpha_v = scale * atanh_ratio(f * v, psi)
-    kept = _f4(0.0) if (psi < inner) & (u * away_u + v * away_v > _f4(0.0)) else _f4(1.0)
+    kept = select((psi < inner) & (u * away_u + v * away_v > _f4(0.0)), _f4(0.0), _f4(1.0))
     beta_x = x - (c * alpha_u - s * alpha_v) - g1 * x - g2 * y
     beta_y = y - (s * alpha_u + c * alpha_v) - g2 * x + g1 * y
     return beta_x, beta_y, psi, kept
@@ -193,7 +193,7 @@ def add_sersic(grid, shape, left, bottom, cell, lens, source, light, reals, plac
         flux = at_r_e * size * size
         reach = 0.70711 * size * minor
         size4, norm, reach4 = _f4(size), _f4(flux), _f4(reach)
-        for k in range(count):
+        for k in range(np.uint64(count)):
             beta_x, beta_y, psi, kept = _rays(x[k], y[k], lens)
             dx, dy = beta_x - sx, beta_y - sy
             u = m11 * dx + m12 * dy
@@ -211,7 +211,7 @@ def add_sersic(grid, shape, left, bottom, cell, lens, source, light, reals, plac
             gauss = _f4(-np.inf)
         nodes = children = 0
         quarter, offset = _f4(0.25 * size), _f4(NODE * size)
-        for k in range(count):
+        for k in range(np.uint64(count)):
             m = margin[k]
             if m >= keep:
                 _deposit(grid, place[k], side, width, value[k])
@@ -226,13 +226,13 @@ def add_sersic(grid, shape, left, bottom, cell, lens, source, light, reals, plac
                     return
                 children = _push_children(children, x[k], y[k], place[k], quarter, side, width, next_x, next_y, next_place)
         quarter_norm = _f4(0.25 * flux)
-        for k in range(nodes):
+        for k in range(np.uint64(nodes)):
             beta_x, beta_y, psi, kept = _rays(node_x[k], node_y[k], lens)
             dx, dy = beta_x - sx, beta_y - sy
             u = m11 * dx + m12 * dy
             v = m21 * dx + m22 * dy
             value[k] = kept * quarter_norm * _brightness(u * u + v * v, profile)
-        for k in range(nodes):
+        for k in range(np.uint64(nodes)):
             grid[node_place[k]] += value[k]
         samples[0] += nodes
         count = children

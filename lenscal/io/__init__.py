@@ -1,0 +1,1 @@
+"""The world outside: files of the survey, catalogues, stores, the cluster."""

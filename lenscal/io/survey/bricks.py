@@ -1,0 +1,260 @@
+"""One brick of the coadds: its planes, checked and cut around positions, pixels as they are on disk."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.wcs import WCS
+from astropy.wcs.utils import proj_plane_pixel_scales
+
+from lenscal import schema
+
+DENSE = 0.1  # share of a plane's area from which decompressing it whole is cheaper than stamp by stamp (benchmarks/cutouts.py)
+SCALE_TOLERANCE = 0.01
+UNITS = {
+    "image": ("nanomaggy",),
+    "invvar": ("1/nanomaggy^2", "nanomaggy^-2", "1/nanomaggy**2", "nanomaggy**-2", "nanomaggy-2"),
+    "psfsize": ("arcsec",),
+}
+_WCS_CARDS = [
+    "CTYPE1", "CTYPE2", "CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2", "CUNIT1", "CUNIT2", "CDELT1", "CDELT2",
+    "CD1_1", "CD1_2", "CD2_1", "CD2_2", "PC1_1", "PC1_2", "PC2_1", "PC2_2", "LONPOLE", "LATPOLE",
+]  # fmt: skip
+_BROKEN = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, RuntimeError, struct.error, zlib.error, fits.VerifyError)
+
+
+class PixelError(RuntimeError):
+    """Pixels that cannot be had; the message is ``kind: what was found``, and `kind` is one of few."""
+
+
+class BrickFiles:
+    """The planes of one brick, wherever its folder is.
+
+    Parameters
+    ----------
+    folder : path
+        Holds ``legacysurvey-<brick>-{image,invvar,nexp,psfsize}-{g,r,z}.fits.fz`` and ``legacysurvey-<brick>-maskbits.fits.fz``.
+        nexp and psfsize may be absent, the others may not.
+    brickname : str
+        Such as ``"1126p222"``.
+    root : path, optional
+        Messages and `url` name files relative to it, so that they do not depend on where the survey lies.
+    keep : bool
+        Decompress each plane once and keep it (about 0.7 GB for a brick of DR10): for many calls on one brick.
+    """
+
+    def __init__(self, folder: str | Path, brickname: str, root: str | Path | None = None, keep: bool = False) -> None:
+        self.folder, self.brickname, self.keep = Path(folder), str(brickname), keep
+        self._root = Path(root) if root is not None else self.folder
+        self._planes: dict[tuple[str, str], np.ndarray] = {}
+
+    def path(self, product: str, band: str = "") -> Path:
+        """Of one plane."""
+        return self.folder / f"legacysurvey-{self.brickname}-{product}{'-' if band else ''}{band}.fits.fz"
+
+    def name(self, product: str, band: str = "") -> str:
+        """Of one plane's file, relative to the root."""
+        path = self.path(product, band)
+        return path.relative_to(self._root).as_posix() if path.is_relative_to(self._root) else path.name
+
+    @property
+    def url(self) -> str:
+        """Files of the images, relative to the root."""
+        return self.name("image", "{" + ",".join(schema.BANDS) + "}")
+
+    def require(self) -> None:
+        """All that a cutout needs is there.
+
+        Raises
+        ------
+        PixelError
+            Naming the first file that is missing, with its band.
+        """
+        wanted = [(product, band) for band in schema.BANDS for product in ("image", "invvar")] + [("maskbits", "")]
+        for product, band in wanted:
+            if not self.path(product, band).is_file():
+                raise PixelError(f"{_kind(product, band)}: file '{self.name(product, band)}' is missing; {', '.join(schema.BANDS)} are all required")
+
+    @cached_property
+    def _header(self) -> tuple[WCS, tuple[int, int], str]:
+        with self._open("image", schema.BANDS[0]) as hdu:
+            return self._wcs(hdu, schema.BANDS[0]), hdu.shape, str(hdu.header.get("DRVERSIO", ""))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of every plane."""
+        return self._header[1]
+
+    @property
+    def release(self) -> str:
+        """DRVERSIO of the images; empty when they have none."""
+        return self._header[2]
+
+    def pixels(self, ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Zero-based pixel coordinates (x, y) of positions in degrees; NaN where the projection does not reach."""
+        x, y = self._header[0].wcs_world2pix(np.asarray(ra, float), np.asarray(dec, float), 0)
+        return x, y
+
+    def margin(self, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+        """Distance in pixels of positions from the nearest edge of the image; negative outside, -inf on the other side of the sky."""
+        n_y, n_x = self.shape
+        with np.errstate(invalid="ignore"):
+            x, y = self.pixels(ra, dec)
+        margin = np.minimum(np.minimum(x + 0.5, n_x - 0.5 - x), np.minimum(y + 0.5, n_y - 0.5 - y))
+        # TAN also maps the far hemisphere: keep what is within reach of the brick on the sphere.
+        centre = np.deg2rad(self._header[0].wcs.crval)
+        ra, dec = np.deg2rad(np.asarray(ra, float)), np.deg2rad(np.asarray(dec, float))
+        near = np.sin(dec) * np.sin(centre[1]) + np.cos(dec) * np.cos(centre[1]) * np.cos(ra - centre[0]) > 0
+        return np.where(near & np.isfinite(margin), margin, -np.inf)
+
+    def read(self, ra: np.ndarray, dec: np.ndarray, size: int) -> dict[str, np.ndarray]:
+        """Stamps about positions: the pixel nearest to the position is pixel ``size // 2`` of both axes, nothing is resampled.
+
+        A pixel is unobserved (image NaN, inverse variance 0) outside the brick, where nexp is 0, and where image and inverse
+        variance are both exactly 0, as the coadds write it.
+
+        Parameters
+        ----------
+        ra, dec : (n,) arrays
+            In degrees, each inside the image (`margin` > 0).
+        size : int
+            Side of the stamps in pixels.
+
+        Returns
+        -------
+        dict
+            image, invvar (n, band, y, x) float32; mask (n, y, x) int32; psfsize (n, band) float32, arcsec, NaN where there is
+            none; edge_pixel_count (n,) int32, pixels of a stamp that lie outside the brick.
+
+        Raises
+        ------
+        PixelError
+            A file is missing, truncated or corrupt, in other units, of another shape, scale or place than its sisters.
+        """
+        self.require()
+        x, y = self.pixels(ra, dec)
+        column, row = (np.floor(v + 0.5).astype(np.int64) for v in (x, y))
+        boxes = np.stack([row - size // 2, column - size // 2], axis=1)
+        n = len(boxes)
+        image = np.empty((n, len(schema.BANDS), size, size), np.float32)
+        invvar = np.empty_like(image)
+        psfsize = np.full((n, len(schema.BANDS)), np.nan, np.float32)
+        for b, band in enumerate(schema.BANDS):
+            pixels = self._cut("image", band, boxes, size)
+            weight = self._cut("invvar", band, boxes, size)
+            unseen = ~np.isfinite(pixels) | ((pixels == 0) & (weight == 0))
+            if self.path("nexp", band).is_file():
+                unseen |= self._cut("nexp", band, boxes, size) == 0
+            image[:, b] = np.where(unseen, np.nan, pixels)
+            invvar[:, b] = np.where(~unseen & (weight > 0), weight, 0)
+            if self.path("psfsize", band).is_file():
+                value = self._cut("psfsize", band, np.stack([row, column], axis=1), 1)[:, 0, 0]
+                psfsize[:, b] = np.where(value > 0, value, np.nan)
+        mask = self._cut("maskbits", "", boxes, size)
+        n_y, n_x = self.shape
+        inside = np.ones(n, np.int64)
+        for start, length in ((boxes[:, 0], n_y), (boxes[:, 1], n_x)):
+            inside *= np.clip(np.minimum(start + size, length) - np.maximum(start, 0), 0, None)
+        return {
+            "image": image, "invvar": invvar, "mask": mask, "psfsize": psfsize,
+            "edge_pixel_count": (size * size - inside).astype(np.int32),
+        }  # fmt: skip
+
+    def _cut(self, product: str, band: str, boxes: np.ndarray, size: int) -> np.ndarray:
+        """Boxes (first row, first column) of one plane; NaN (integers: 0) outside it."""
+        dtype = np.int32 if product in ("nexp", "maskbits") else np.float32
+        kept = self._planes.get((product, band))
+        if kept is not None:
+            return _boxes(kept, boxes, size, dtype)
+        with self._open(product, band) as hdu:
+            if hdu.shape != self.shape:
+                raise PixelError(f"{_kind(product, band)}: '{self.name(product, band)}' has shape {hdu.shape}, its sisters {self.shape}")
+            self._same_place(hdu, product, band)
+            if self.keep:
+                self._planes[product, band] = hdu.data.astype(dtype)
+                return _boxes(self._planes[product, band], boxes, size, dtype)
+            dense = len(boxes) * size**2 > DENSE * np.prod(self.shape)
+            return _boxes(hdu.data if dense else hdu.section, boxes, size, dtype)
+
+    @contextmanager
+    def _open(self, product: str, band: str) -> Iterator[fits.CompImageHDU]:
+        """The image of one file, its length and units checked; what is broken is named."""
+        path, named = self.path(product, band), f"{_kind(product, band)}: file '{self.name(product, band)}'"
+        try:
+            with fits.open(path) as hdus:
+                hdu = next((h for h in hdus if h.is_image and h.header.get("NAXIS", 0) == 2), None)
+                if hdu is None:
+                    raise PixelError(f"{named} holds no image of two axes")
+                info = hdu.fileinfo()
+                end, length = info["datLoc"] + info["datSpan"], path.stat().st_size
+                if end > length:
+                    raise PixelError(f"{named} is truncated: {length} bytes of at least {end}; copy it again")
+                self._units(hdu.header, product, named)
+                yield hdu
+        except FileNotFoundError:
+            raise PixelError(f"{named} is missing; {', '.join(schema.BANDS)} are all required") from None
+        except PixelError:
+            raise
+        except _BROKEN as error:
+            raise PixelError(f"{named} cannot be read; copy it again ({type(error).__name__})") from error
+
+    def _units(self, header: fits.Header, product: str, named: str) -> None:
+        units = str(header.get("BUNIT", "")).strip()
+        if units and product in UNITS and units not in UNITS[product]:
+            raise PixelError(f"{named} is in '{units}', not '{UNITS[product][0]}'")
+        if product == "image" and "MAGZERO" in header and abs(float(header["MAGZERO"]) - schema.ZEROPOINT) > 1e-6:
+            raise PixelError(f"{named} has zero point {header['MAGZERO']}, not {schema.ZEROPOINT}")
+        if product == "maskbits":
+            for name, bit in schema.MASKBITS.items():
+                found = str(header.get(f"MBIT_{bit}", name)).strip()
+                if found != name:
+                    raise PixelError(f"{named} calls bit {bit} '{found}', not '{name}'")
+
+    def _wcs(self, hdu: fits.CompImageHDU, band: str) -> WCS:
+        """World coordinates of a plane, once they are TAN, North up, East left, at the survey's scale."""
+        named = f"band {band}: file '{self.name('image', band)}'"
+        header = fits.Header([(card, hdu.header[card]) for card in _WCS_CARDS if card in hdu.header])
+        kinds = header.get("CTYPE1", "none"), header.get("CTYPE2", "none")
+        if kinds != ("RA---TAN", "DEC--TAN"):
+            raise PixelError(f"{named} has the projection {kinds}, not ('RA---TAN', 'DEC--TAN')")
+        if "CD1_1" not in header and "CDELT1" not in header:
+            raise PixelError(f"{named} has no pixel scale (neither CD1_1 nor CDELT1), expected {schema.PIXEL_SCALE} arcsec")
+        wcs = WCS(header)
+        scales = proj_plane_pixel_scales(wcs) * 3600
+        if np.any(np.abs(scales / schema.PIXEL_SCALE - 1) > SCALE_TOLERANCE):
+            raise PixelError(f"{named} has pixels of {scales[0]:.4f} x {scales[1]:.4f} arcsec, not {schema.PIXEL_SCALE} within 1 %")
+        axes = wcs.pixel_scale_matrix * 3600 / schema.PIXEL_SCALE
+        if np.any(np.abs(axes - np.diag([-1.0, 1.0])) > SCALE_TOLERANCE):
+            raise PixelError(f"{named} is not North up and East left: its pixel axes are {np.round(axes, 3).tolist()} px")
+        return wcs
+
+    def _same_place(self, hdu: fits.CompImageHDU, product: str, band: str) -> None:
+        """Planes that carry world coordinates carry those of the first image."""
+        wcs = self._header[0].wcs
+        for card, value in (("CRVAL1", wcs.crval[0]), ("CRVAL2", wcs.crval[1]), ("CRPIX1", wcs.crpix[0]), ("CRPIX2", wcs.crpix[1])):
+            found = hdu.header.get(card)
+            if found is not None and abs(found - value) > 1e-6:
+                raise PixelError(f"{_kind(product, band)}: file '{self.name(product, band)}' has {card} {found}, its sisters {value}")
+        if product == "image" and band != schema.BANDS[0]:
+            self._wcs(hdu, band)
+
+
+def _kind(product: str, band: str) -> str:
+    return f"band {band}" if band else product
+
+
+def _boxes(plane: np.ndarray | object, boxes: np.ndarray, size: int, dtype: type) -> np.ndarray:
+    """Squares of a plane (an array, or a section of a file); NaN, or 0 of an integer, where they leave it."""
+    n_y, n_x = plane.shape
+    out = np.full((len(boxes), size, size), np.nan if dtype is np.float32 else 0, dtype)
+    for stamp, (top, left) in zip(out, boxes):
+        y0, y1, x0, x1 = max(top, 0), min(top + size, n_y), max(left, 0), min(left + size, n_x)
+        stamp[y0 - top : y1 - top, x0 - left : x1 - left] = plane[y0:y1, x0:x1]
+    return out

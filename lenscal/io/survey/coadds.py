@@ -1,0 +1,189 @@
+"""A survey of bricks in the layout of DR10: which brick shows a galaxy best, and its pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from lenscal import schema
+from lenscal.io.survey.bricks import BrickFiles, PixelError
+from lenscal.io.survey.geometry import SurveyError, read_geometry
+
+BRICK_PIXELS = 3600  # of DR10, for a galaxy whose own brick has no file that tells
+_COLUMNS = ["galaxy_id", "ra", "dec", "brickname"]
+
+
+class CoaddSurvey:
+    """The coadds of a survey below one folder.
+
+    Parameters
+    ----------
+    root : path
+        Of the survey: ``survey-bricks.fits.gz``, ``south/survey-bricks-dr10-south.fits.gz``, ``south/coadd/AAA/BRICK/``. The
+        leading ``south/`` may be absent, and the files of a brick may lie in ``brick-<BRICK>/`` or in the root itself.
+    layer : str
+        Name of the data, kept with the pixels; with "north" in it the folder is ``north/``.
+    mock : bool
+        The survey was drawn, not observed.
+    """
+
+    def __init__(self, root: str | Path, layer: str, mock: bool = False) -> None:
+        if "://" in str(root):
+            raise SurveyError(f"survey root '{root}' is a URL; bricks are read from a folder: copy or mount the survey")
+        self.root, self.layer, self.mock = Path(root), layer, bool(mock)
+        self._region = "north" if "north" in layer else "south"
+
+    def bricks(self) -> pd.DataFrame:
+        """Bricks of the survey: geometry, and depth, seeing and exposures where a summary is there.
+
+        Returns
+        -------
+        DataFrame
+            Sorted by brickname, names in lower case: ra, dec, ra1, ra2, dec1, dec2 (degree), and of the summary nexp_*,
+            psfsize_* (arcsec), psfdepth_*, galdepth_* (AB magnitude), ebv, area (degree^2) as far as it has them. With a
+            summary, bricks that are not in it were not observed and are left out.
+
+        Raises
+        ------
+        SurveyError
+            Neither table is there, or one cannot be read.
+        """
+        return read_geometry(self.root, self._region).table.copy()
+
+    def brick(self, brickname: str, keep: bool = False) -> BrickFiles:
+        """Files of one brick, wherever the layout has them.
+
+        Raises
+        ------
+        PixelError
+            No folder holds it.
+        """
+        name = str(brickname)
+        below = f"coadd/{name[:3]}/{name}"
+        for place in (f"{self._region}/{below}", below, f"brick-{name}", "."):
+            folder = self.root / place
+            if folder.is_dir() and (place != "." or any(folder.glob(f"legacysurvey-{name}-*.fits.fz"))):
+                return BrickFiles(folder, name, root=self.root, keep=keep)
+        raise PixelError(f"brick: '{name}' has no folder; expected '{self._region}/{below}'")
+
+    def check(self) -> list[str]:
+        """What is there, one sentence each.
+
+        Raises
+        ------
+        SurveyError
+            No folder, no table of bricks, or not one brick with its files.
+        """
+        if not self.root.is_dir():
+            raise SurveyError(f"survey root '{self.root}' is no folder; check survey.root")
+        names = read_geometry(self.root, self._region).names
+        complete, reason = 0, ""
+        for name in names:
+            try:
+                self.brick(name).require()
+                complete += 1
+            except PixelError as error:
+                reason = reason or str(error)
+        if not complete:
+            raise SurveyError(f"survey root '{self.root}' lists {len(names)} bricks and has the files of none; the first: {reason}")
+        found = [f"{len(names)} bricks listed", f"{complete} bricks with image and invvar in {', '.join(schema.BANDS)} and maskbits"]
+        return found + ([f"{len(names) - complete} bricks without files; the first: {reason}"] if reason else [])
+
+    def read(self, rows: pd.DataFrame, size: int) -> xr.Dataset:
+        """Pixels around galaxies, each from the brick where it lies farthest from the edge.
+
+        Parameters
+        ----------
+        rows : DataFrame
+            galaxy_id, ra, dec (degree), brickname.
+        size : int
+            Side of the stamps in pixels; the pixel nearest to the position is ``size // 2`` of both axes.
+
+        Returns
+        -------
+        Dataset (galaxy, band, y, x)
+            In the order of the rows, whatever bricks they lie in: image [nanomaggy] with NaN and invvar [nanomaggy^-2] with 0
+            where nothing was observed, mask (MASKBITS), psfsize [arcsec], failure (why there are no pixels, empty when there
+            are; ``kind: what was found``), cutout_url, download_timestamp, layer_version, edge_pixel_count.
+        """
+        if missing := [name for name in _COLUMNS if name not in rows.columns]:
+            raise ValueError(f"rows have no column {missing}; a survey is read by {_COLUMNS}")
+        n, bands = len(rows), len(schema.BANDS)
+        ra, dec = rows["ra"].to_numpy(float), rows["dec"].to_numpy(float)
+        out = {
+            "image": np.full((n, bands, size, size), np.nan, np.float32),
+            "invvar": np.zeros((n, bands, size, size), np.float32),
+            "mask": np.zeros((n, size, size), np.int32),
+            "psfsize": np.full((n, bands), np.nan, np.float32),
+            "edge_pixel_count": np.zeros(n, np.int32),
+        }
+        text = np.dtypes.StringDType()
+        url, release = np.full(n, "", text), np.full(n, self.layer, text)
+        chosen, failure = self._choose(ra, dec, rows["brickname"].astype(str).to_numpy())
+        for name in sorted({files.brickname for files in chosen if files is not None}):
+            index = np.flatnonzero([files is not None and files.brickname == name for files in chosen])
+            files = chosen[index[0]]
+            url[index] = files.url
+            try:
+                read = files.read(ra[index], dec[index], size)
+            except PixelError as error:
+                failure[index] = str(error)
+                continue
+            for key, values in read.items():
+                out[key][index] = values
+            release[index] = f"{self.layer} {files.release}".strip()
+        image = ("galaxy", "band", "y", "x")
+        return xr.Dataset(
+            {
+                "galaxy_id": ("galaxy", rows["galaxy_id"].to_numpy(np.int64), {"units": "1"}),
+                "image": (image, out["image"], {"units": "nanomaggy"}),
+                "invvar": (image, out["invvar"], {"units": "nanomaggy^-2"}),
+                "mask": (("galaxy", "y", "x"), out["mask"], {"units": "1"}),
+                "psfsize": (("galaxy", "band"), out["psfsize"], {"units": "arcsec"}),
+                "edge_pixel_count": ("galaxy", out["edge_pixel_count"], {"units": "pixel"}),
+                "failure": ("galaxy", failure),
+                "cutout_url": ("galaxy", url),
+                "download_timestamp": ("galaxy", np.full(n, "", text)),
+                "layer_version": ("galaxy", release),
+            },
+            coords={"band": np.array(schema.BANDS, text)},
+            attrs={"mock": int(self.mock)},
+        )
+
+    def _choose(self, ra: np.ndarray, dec: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """For each position the files where it is most central (None: nowhere), and why there are none."""
+        geometry = read_geometry(self.root, self._region)
+        best = np.zeros(len(ra))
+        chosen = np.full(len(ra), None, object)
+        failure = np.full(len(ra), "", np.dtypes.StringDType())
+        placed = np.isfinite(ra) & np.isfinite(dec) & (np.abs(dec) <= 90)
+        failure[~placed] = "position: ra or dec is not a place on the sky"
+
+        def offer(name: str, rows: np.ndarray) -> int:
+            files = self.brick(name)
+            files.require()
+            margin = files.margin(ra[rows], dec[rows])
+            better = rows[margin > best[rows]]
+            best[better] = margin[margin > best[rows]]
+            chosen[better] = files
+            return max(files.shape)
+
+        for name in np.unique(own[placed]):
+            rows = np.flatnonzero(placed & (own == name))
+            side = BRICK_PIXELS
+            try:
+                side = offer(name, rows)
+                failure[rows] = f"outside: the position is not in the image of brick {name}"
+            except PixelError as error:
+                failure[rows] = str(error)
+            for neighbour, index in geometry.candidates(ra[rows], dec[rows], side):
+                if neighbour != name:
+                    try:
+                        offer(neighbour, rows[index])
+                    except PixelError:
+                        pass  # No candidate then; a galaxy that lists that brick as its own is told why.
+        failure[[files is not None for files in chosen]] = ""
+        return chosen, failure

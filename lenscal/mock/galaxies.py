@@ -1,0 +1,167 @@
+"""The galaxies of a brick: kinds in fixed shares, each with the light that is drawn and the row the catalogue will hold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from lenscal.kernels import draws
+
+KINDS = {
+    # kind: (share, Tractor types and their shares)
+    "early": (0.51, {"SER": 0.62, "DEV": 0.38}),
+    "compact": (0.15, {"REX": 1.0}),
+    "disc": (0.09, {"SER": 0.55, "EXP": 0.45}),
+    "faint": (0.03, {"SER": 0.4, "DEV": 0.3, "REX": 0.3}),  # fainter than z = 20: for the manifest to drop
+    "spiral": (0.045, {"SER": 0.8, "EXP": 0.2}),
+    "ring": (0.02, {"SER": 1.0}),
+    "edge_on": (0.035, {"SER": 0.7, "EXP": 0.15, "DEV": 0.15}),
+    "merger": (0.025, {"SER": 0.6, "DEV": 0.4}),
+    "blend": (0.045, {"REX": 0.5, "DEV": 0.3, "SER": 0.2}),
+    "clumpy": (0.02, {"SER": 0.8, "EXP": 0.2}),
+    "core_companion": (0.03, {"DEV": 0.6, "SER": 0.4}),
+}
+"""Kinds of the main galaxies of a brick; `merger`, `blend` and `core_companion` bring a second object each."""
+
+PAIRED = ("merger", "blend", "core_companion")
+CATEGORIES = {"spiral": "spiral", "ring": "ring", "edge_on": "edge_on", "merger": "merger", "blend": "blend", "clumpy": "clumpy"}
+"""Kinds that the catalogue of contaminants lists, and its names for them."""
+_SERSIC = {"DEV": 4.0, "EXP": 1.0, "REX": 1.0, "PSF": 0.0}
+_PARAMETERS = (
+    "bulge", "arms", "pitch", "arm_strength", "phase", "ring_radius", "ring_width", "clumps", "tail_fraction", "tail_angle",
+)  # fmt: skip
+
+
+def _shares(names: list, shares: list[float], count: int, rng: np.random.Generator) -> np.ndarray:
+    """`count` names in these shares, as evenly as whole numbers allow, in random order."""
+    ranks = (np.arange(count) + rng.uniform()) / max(count, 1)
+    return rng.permutation(np.array(names, object)[np.searchsorted(np.cumsum(shares)[:-1], ranks, side="right")])
+
+
+def kinds(brickid: int, count: int, seed: int) -> pd.DataFrame:
+    """Kind and Tractor type of the main galaxies of one brick."""
+    rng = draws.generator(seed, "mock-kinds", brickid)
+    kind = _shares(list(KINDS), [share for share, _ in KINDS.values()], count, rng)
+    types = np.empty(count, object)
+    for name, (_, mixture) in KINDS.items():
+        here = np.flatnonzero(kind == name)
+        types[here] = rng.choice(list(mixture), here.size, p=list(mixture.values()))
+    return pd.DataFrame({"kind": kind, "type": types})
+
+
+def _magnitude(rng: np.random.Generator, bright: np.ndarray, faint: np.ndarray, slope: float = 0.3) -> np.ndarray:
+    """Magnitudes with counts that grow as 10^(slope m)."""
+    low, high = 10 ** (slope * bright), 10 ** (slope * faint)
+    return np.log10(low + rng.uniform(size=np.shape(bright)) * (high - low)) / slope
+
+
+def light(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """Intrinsic magnitudes, sizes, shapes and patterns of galaxies of given kinds and types.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns kind and type.
+
+    Returns
+    -------
+    DataFrame
+        With mag_g, mag_r, mag_z, mag_w1 (dereddened), r_e (semi-major half-light radius, arcsec), q, pa (degrees East of
+        North), n (Sersic index drawn), and the parameters of the pattern of the kind (NaN where it has none).
+    """
+    kind, kind_type = table.kind.to_numpy(str), table.type.to_numpy(str)
+    count = len(table)
+
+    def by_kind(default: object, **special: object) -> np.ndarray:
+        out = np.full(count, default, float) if np.isscalar(default) else np.array(default, float)
+        for name, value in special.items():
+            out = np.where(kind == name, value, out)
+        return out
+
+    def normal(mean: float, sigma: float) -> np.ndarray:
+        return mean + sigma * rng.standard_normal(count)
+
+    def uniform(low: float, high: float) -> np.ndarray:
+        return rng.uniform(low, high, count)
+
+    bright = by_kind(
+        17.5, compact=18.3, faint=20.02, spiral=16.8, ring=17.0, edge_on=16.9, merger=17.2, blend=17.8, clumpy=17.6,
+        core_companion=17.0, field=20.05,
+    )  # fmt: skip
+    dim = by_kind(
+        19.93, faint=20.6, spiral=18.5, ring=18.4, edge_on=19.2, merger=18.9, blend=19.3, clumpy=19.3,
+        core_companion=18.3, field=22.6,
+    )  # fmt: skip
+    mag_z = _magnitude(rng, bright, dim)
+    red_or_blue = np.where(rng.uniform(size=count) < 0.5, normal(1.3, 0.12), normal(0.75, 0.15))
+    colour_gr = by_kind(
+        normal(1.38, 0.12), compact=red_or_blue, disc=normal(0.75, 0.15), spiral=normal(0.62, 0.1), ring=normal(0.72, 0.07),
+        edge_on=normal(0.85, 0.18), clumpy=normal(0.30, 0.08), field=normal(0.75, 0.4),
+    )  # fmt: skip
+    colour_gr = np.clip(colour_gr, -0.1, 1.9)
+    colour_rz = np.clip(0.08 + 0.5 * colour_gr + normal(0, 0.07), -0.1, 1.3)
+    radius = 10 ** (0.25 - 0.13 * (mag_z - 18) + normal(0, 0.13))
+    r_e = by_kind(
+        np.clip(radius, 0.45, 4.0), compact=uniform(0.35, 0.9), disc=np.clip(1.2 * radius, 0.6, 3.5), spiral=uniform(1.9, 3.4),
+        ring=uniform(1.7, 3.0), edge_on=uniform(1.6, 3.8), merger=uniform(1.0, 1.9), blend=np.clip(0.9 * radius, 0.5, 1.8),
+        clumpy=uniform(1.2, 2.4), core_companion=uniform(1.1, 2.2), field=uniform(0.25, 0.75),
+    )  # fmt: skip
+    r_e = np.where(kind_type == "REX", np.clip(r_e, 0.3, 0.95), r_e)
+    q = by_kind(
+        np.clip(normal(0.75, 0.14), 0.38, 0.99), disc=uniform(0.42, 0.95), spiral=uniform(0.72, 0.98), ring=uniform(0.75, 0.98),
+        edge_on=uniform(0.13, 0.3), field=uniform(0.4, 1.0), clumpy=uniform(0.5, 0.9),
+    )  # fmt: skip
+    q = np.where(kind_type == "REX", 1.0, q)
+    n = by_kind(
+        uniform(2.2, 5.8), disc=uniform(0.7, 1.9), spiral=uniform(0.7, 1.4), ring=uniform(0.6, 1.2), edge_on=uniform(0.7, 1.3),
+        merger=uniform(2.0, 4.0), clumpy=uniform(0.6, 1.2), field=uniform(0.8, 2.0),
+    )  # fmt: skip
+    n = np.where((kind == "core_companion") & (kind_type == "SER"), uniform(4.0, 6.0), n)
+    fixed = np.array([_SERSIC.get(name, np.nan) for name in kind_type])
+    n = np.where((kind == "edge_on") & (kind_type == "DEV"), 1.0, np.where(np.isfinite(fixed), fixed, n))
+    out = table.assign(
+        mag_g=mag_z + colour_rz + colour_gr, mag_r=mag_z + colour_rz, mag_z=mag_z,
+        mag_w1=mag_z - np.clip(0.35 + 0.55 * colour_rz + normal(0, 0.12), -0.4, 1.5),
+        r_e=r_e, q=q, pa=uniform(0, 180), n=np.round(n, 1),
+        bulge=by_kind(np.nan, spiral=uniform(0.12, 0.3), ring=uniform(0.35, 0.55), edge_on=uniform(0.1, 0.25)),
+        arms=by_kind(np.nan, spiral=rng.choice([2, 2, 2, 3, 4], count)),
+        pitch=by_kind(np.nan, spiral=uniform(12, 28) * rng.choice([-1, 1], count)),
+        arm_strength=by_kind(np.nan, spiral=uniform(0.7, 0.95)),
+        phase=by_kind(np.nan, spiral=uniform(0, 360), ring=uniform(0, 360)),
+        ring_radius=by_kind(np.nan, ring=1.35 * r_e), ring_width=by_kind(np.nan, ring=uniform(0.35, 0.6)),
+        clumps=by_kind(np.nan, clumpy=rng.integers(5, 11, count)),
+        tail_fraction=by_kind(np.nan, merger=uniform(0.08, 0.2)), tail_angle=by_kind(np.nan, merger=uniform(0, 360)),
+        pattern_seed=rng.integers(0, 2**31, count),
+    )  # fmt: skip
+    return out.assign(**{name: out[name].astype(float) for name in _PARAMETERS})
+
+
+def companions(main: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+    """The second object of each merger, blend and core with companion: near enough and bright enough to confuse.
+
+    Returns
+    -------
+    DataFrame
+        As `light`, and `of` (index of the main galaxy), `separation` [arcsec] and `angle` [degree, counter-clockwise from +x].
+    """
+    of = main.index[main.kind.isin(PAIRED)]
+    hosts = main.loc[of].reset_index(drop=True)
+    count, kind = len(hosts), hosts.kind.to_numpy(str)
+    types = np.where(
+        kind == "core_companion",
+        rng.choice(["REX", "PSF", "EXP"], count, p=[0.5, 0.2, 0.3]),
+        rng.choice(["REX", "SER", "DEV", "EXP"], count, p=[0.4, 0.25, 0.2, 0.15]),
+    )
+    table = light(pd.DataFrame({"kind": np.full(count, "companion", object), "type": types.astype(object)}), rng)
+    ratio = np.where(kind == "core_companion", rng.uniform(0.04, 0.18, count), rng.uniform(0.25, 0.9, count))
+    mag_r = hosts.mag_r - 2.5 * np.log10(ratio)
+    shift = mag_r - table.mag_r
+    for band in ("g", "r", "z", "w1"):
+        table[f"mag_{band}"] += shift
+    table["r_e"] = np.where(types == "PSF", 0.0, np.clip(table.r_e * 0.7, 0.3, 1.4))
+    table["separation"] = np.where(
+        kind == "core_companion", rng.uniform(2.2, 4.5, count), np.where(kind == "merger", rng.uniform(1.8, 3.6, count), rng.uniform(1.6, 5.0, count))
+    )
+    table["angle"] = np.where(kind == "merger", hosts.tail_angle, rng.uniform(0, 360, count))
+    table["of"] = of.to_numpy()
+    return table

@@ -1,0 +1,189 @@
+"""Bad input ends with one clear sentence and an exit code; nothing half-done passes for finished."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from astropy.io import fits
+from typer.testing import CliRunner
+
+from lenscal import config, mock
+from lenscal.cli import app
+
+HERE = Path(__file__).resolve().parent
+RUNNER = CliRunner()
+STAGES_TO_CUTOUTS = ["--stages", "objects,manifest,cutouts", "--quiet"]
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    raw = yaml.safe_load((HERE / "tiny.yaml").read_text())
+    raw["sky"] |= {"bricks": 12, "brick_pixels": 400, "galaxies_per_brick": 30, "lenses": 8}
+    (folder / "run.yaml").write_text(yaml.safe_dump(raw))
+    mock.draw(config.load(folder / "run.yaml"), workers=2)
+    return folder
+
+
+@pytest.fixture
+def folder(original, tmp_path):
+    shutil.copytree(original, tmp_path / "copy")
+    return tmp_path / "copy"
+
+
+def lenscal(*arguments):
+    return RUNNER.invoke(app, [str(a) for a in arguments])
+
+
+def refused(result, *words):
+    """One short message with these words, exit code 1, no traceback."""
+    assert result.exit_code == 1, result.output
+    assert "Traceback" not in result.output
+    assert "error" in result.stderr
+    for word in words:
+        assert word in result.stderr, result.stderr
+
+
+def complete(folder, stage):
+    return (folder / "stores" / "tiny" / ".plan" / stage / "done.json").exists()
+
+
+def change(folder, edit):
+    raw = yaml.safe_load((folder / "run.yaml").read_text())
+    edit(raw)
+    (folder / "run.yaml").write_text(yaml.safe_dump(raw))
+
+
+def sweep(folder):
+    return next((folder / "stores" / "sky").rglob("sweep-*.fits"))
+
+
+def brick_file(folder, kind):
+    """A plane of a brick that the manifest uses."""
+    return sorted((folder / "stores" / "sky").rglob(f"legacysurvey-*-{kind}.fits.fz"))[0]
+
+
+def test_unknown_key(folder):
+    change(folder, lambda raw: raw["manifest"].update(colour="red"))
+    refused(lenscal("run", folder / "run.yaml"), "manifest.colour", "unknown key")
+
+
+def test_missing_run_file(folder):
+    refused(lenscal("run", folder / "none.yaml"), "none.yaml", "cannot be read")
+
+
+def test_unknown_stage(folder):
+    refused(lenscal("run", folder / "run.yaml", "--stages", "cut"), "no stage 'cut'", "stages are objects")
+
+
+def test_stage_before_what_it_reads(folder):
+    refused(lenscal("run", folder / "run.yaml", "--stages", "quality"), "quality reads cutouts, which is not complete")
+
+
+def test_missing_sky(folder):
+    shutil.rmtree(folder / "stores" / "sky")
+    refused(lenscal("run", folder / "run.yaml"), "missing", "lenscal mock")
+
+
+def test_truncated_sweep(folder):
+    path = sweep(folder)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    refused(lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS), path.name)
+    assert not complete(folder, "objects")
+
+
+def test_missing_column(folder):
+    path = sweep(folder)
+    with fits.open(path) as hdus:
+        table = fits.BinTableHDU.from_columns([c for c in hdus[1].columns if c.name.upper() != "SERSIC"])
+    table.writeto(path, overwrite=True)
+    refused(lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS), path.name, "SERSIC")
+
+
+@pytest.mark.parametrize("kind", ["image-r", "invvar-z"])
+def test_missing_plane_of_a_brick(folder, kind):
+    path = brick_file(folder, kind)
+    path.unlink()
+    refused(lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS), path.name)
+    assert complete(folder, "manifest")
+    assert not complete(folder, "cutouts")
+
+
+def test_truncated_plane_of_a_brick(folder):
+    path = brick_file(folder, "image-g")
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    refused(lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS), path.name)
+    assert not complete(folder, "cutouts")
+
+
+def test_wrong_unit_of_a_plane(folder):
+    path = brick_file(folder, "image-r")
+    with fits.open(path, mode="update", disable_image_compression=True) as hdus:
+        hdus[1].header["BUNIT"] = "ADU"
+    refused(lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS), path.name, "nanomaggy")
+
+
+def test_missing_brick(folder):
+    shutil.rmtree(brick_file(folder, "image-r").parent)
+    refused(lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS), "missing")
+
+
+def test_broken_input_mended_goes_on(folder):
+    path = brick_file(folder, "image-r")
+    content = path.read_bytes()
+    path.unlink()
+    assert lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS).exit_code == 1
+    path.write_bytes(content)
+    assert lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS).exit_code == 0
+
+
+def test_store_of_another_schema_version(folder):
+    assert lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS).exit_code == 0
+    meta = folder / "stores" / "tiny" / "cutouts.zarr" / "zarr.json"
+    content = json.loads(meta.read_text())
+    content["attributes"]["schema_version"] = 0
+    meta.write_text(json.dumps(content))
+    refused(lenscal("run", folder / "run.yaml", "--stages", "quality"), "schema version 0")
+
+
+def test_unwritable_folder(folder):
+    (folder / "stores" / "blocked").write_text("a file where a folder should be")
+    change(folder, lambda raw: raw.update(stores="stores/blocked/tiny"))
+    refused(lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS), "cannot be written")
+
+
+def test_a_stranger_in_the_place_of_a_store_is_not_removed(folder):
+    stranger = folder / "stores" / "tiny" / "objects"
+    stranger.mkdir(parents=True)
+    (stranger / "thesis.txt").write_text("years of work")
+    refused(lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS), "no run of lenscal made it")
+    assert (stranger / "thesis.txt").exists()
+
+
+def test_missing_lens_catalogue(folder):
+    (folder / "stores/sky/catalogues/known-lenses.csv").unlink()
+    refused(lenscal("run", folder / "run.yaml"), "known-lenses.csv", "missing")
+
+
+def test_preflight_names_what_is_missing_and_the_fix(folder):
+    assert lenscal("preflight", folder / "run.yaml").exit_code == 0
+    shutil.rmtree(folder / "stores" / "sky")
+    result = lenscal("preflight", folder / "run.yaml")
+    assert result.exit_code == 1
+    assert "lenscal mock" in result.output
+
+
+def test_status_tells_done_from_waiting(folder):
+    lenscal("run", folder / "run.yaml", "--stages", "objects", "--quiet")
+    output = lenscal("status", folder / "run.yaml").output
+    assert "complete" in output
+    assert "not started" in output or "waits" in output
+
+
+@pytest.mark.parametrize("command", ["mock", "preflight", "run", "status", "verify", "query", "catalog"])
+def test_every_command_explains_itself(command):
+    result = lenscal(command, "--help")
+    assert result.exit_code == 0
+    assert len(result.output) > 200

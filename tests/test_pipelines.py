@@ -1,0 +1,168 @@
+"""The whole way of the data: same seed, same bytes, whatever the blocks and workers, and after a kill."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+import yaml
+
+import lenscal
+from lenscal import config, schema
+from lenscal.run.stages import STAGES
+
+HERE = Path(__file__).resolve().parent
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+def runfile(folder, name, **changes):
+    """tiny.yaml with other stores and settings, on the one sky of this folder."""
+    raw = yaml.safe_load((HERE / "tiny.yaml").read_text())
+    raw["stores"] = f"stores/{name}"
+    for section, values in changes.items():
+        raw[section] = {**raw.get(section, {}), **values} if isinstance(values, dict) else values
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    return path
+
+
+def digests(settings):
+    plans = settings.stores / ".plan"
+    return {name: json.loads((plans / name / "done.json").read_text())["digest"] for name in STAGES}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    from lenscal import mock
+
+    folder = tmp_path_factory.mktemp("audit")
+    settings = config.load(runfile(folder, "first"))
+    mock.draw(settings, workers=2)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first(folder):
+    settings = config.load(folder / "first.yaml")
+    return settings, lenscal.run(settings)
+
+
+def test_every_stage_is_done_and_row_conservation_holds(first):
+    _, result = first
+    assert [stage.name for stage in result.stages] == list(STAGES)
+    rows = [gate for gate in result.gates if gate.id.startswith("rows.")]
+    assert len(rows) >= 6
+    assert not [gate for gate in rows if gate.verdict != "pass"], rows
+
+
+def test_the_cube_is_labelled_and_counts_add_up(first):
+    settings, _ = first
+    cube = xr.open_zarr(settings.stores / "completeness.zarr", consolidated=False).load()
+    schema.COMPLETENESS.check(cube)
+    assert cube["theta_e"].attrs["units"] == "arcsec"
+    assert cube.attrs["mock"] == 1
+    assert cube.attrs["not_scientific"].startswith("not scientific")
+    np.testing.assert_array_equal(cube["n_injected"] + cube["n_failed"], settings.injections.trials)
+    assert (cube["n_detected"] <= cube["n_injected"]).all()
+    slice_ = cube.completeness.sel(theta_e=1.5, method="nearest").sel(depth=23.5, quantile=0.5)
+    assert ((slice_ >= 0) & (slice_ <= 1)).all()
+
+
+def test_hosts_are_in_their_own_cell_and_never_from_training_sky(first):
+    settings, _ = first
+    injected = xr.open_zarr(settings.stores / "injections.zarr", consolidated=False).load()
+    grid = settings.injections.grid
+    assert set(np.unique(injected["host_split"].values.astype(str))) <= {"val", "test"}
+    assert (np.abs(injected["host_psfsize_r"] - injected["psf_fwhm"]) <= grid.psf_fwhm.step / 2 + 1e-5).all()
+    assert (np.abs(injected["host_psfdepth_r"] - injected["depth"]) <= grid.depth.step / 2 + 1e-5).all()
+
+
+def test_a_finished_run_does_nothing_again(first):
+    settings, _ = first
+    before = {path: path.stat().st_mtime_ns for path in settings.stores.rglob("*") if path.is_file() and path.name != "gates.json"}
+    again = lenscal.run(settings)
+    assert {stage.state for stage in again.stages} == {"was complete"}
+    assert before == {path: path.stat().st_mtime_ns for path in before}
+
+
+def test_other_blocks_and_workers_give_the_same_bytes(folder, first):
+    path = runfile(
+        folder, "second",
+        cutouts={"size": 101, "block": 32},
+        quality={"block": 128},
+        scores={"batch": 32},
+        cluster={"workers": 2, "threads": 1},
+    )  # fmt: skip
+    settings = config.load(path)
+    lenscal.run(settings)
+    assert digests(settings) == digests(first[0])
+
+
+def test_a_killed_run_goes_on_to_the_same_bytes(folder, first):
+    path = runfile(folder, "killed")
+    settings = config.load(path)
+    command = [sys.executable, "-m", "lenscal", "run", str(path), "--quiet"]
+    for stage in ("cutouts", "injections"):
+        process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        blocks = settings.stores / ".plan" / stage / "blocks"
+        deadline = time.monotonic() + 300
+        while not (blocks.is_dir() and any(blocks.glob("*.json"))) and process.poll() is None:
+            assert time.monotonic() < deadline, f"{stage} never began"
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert not (settings.stores / ".plan" / "report" / "done.json").exists()
+    lenscal.run(settings)
+    assert digests(settings) == digests(first[0])
+
+
+def test_a_changed_setting_redoes_only_what_depends_on_it(folder, first):
+    shutil.copytree(first[0].stores, folder / "stores" / "changed")
+    path = runfile(folder, "changed", completeness={"false_positive_rates": [0.05], "trials_min": 11, "hosts_min": 3})
+    result = lenscal.run(config.load(path))
+    done = [stage.name for stage in result.stages if stage.state == "done"]
+    assert done == ["completeness", "failures", "report"]
+    assert result.stages[7].because == ("settings.completeness.trials_min",)
+
+
+def test_numbers_of_the_report_and_digests_of_the_stores_verify(first):
+    from lenscal.run import Place
+    from lenscal.run.checks import verify_numbers, verify_stores
+
+    place = Place(first[0])
+    assert all(good for _, good in verify_stores(place))
+    numbers = verify_numbers(place)
+    assert len(numbers) > 20
+    assert not [n for n in numbers if not n[3]]
+
+
+def test_one_changed_pixel_is_seen(folder, first):
+    from lenscal.run import Place
+    from lenscal.run.checks import verify_stores
+
+    copy = folder / "stores" / "tampered"
+    shutil.copytree(first[0].stores, copy)
+    import zarr
+
+    array = zarr.open_array(copy / "cutouts.zarr" / "image", mode="r+")
+    array[0, 0, 50, 50] = float(array[0, 0, 50, 50]) + 1e-3
+    settings = config.load(runfile(folder, "tampered"))
+    assert ("cutouts", False) in verify_stores(Place(settings))
+
+
+def test_catalogue_opens_the_stores_by_name(folder, first, monkeypatch):
+    shutil.copy(HERE.parent / "catalogs.yaml", folder / "catalogs.yaml")
+    catalog = lenscal.open_catalog(run="first", path=folder / "catalogs.yaml")
+    for name in ("cutouts", "quality", "injections", "scores_cutouts", "scores_injections", "completeness"):
+        assert isinstance(catalog[name].read(), xr.Dataset), name
+    manifest = catalog.manifest.read()
+    assert len(manifest) == first[1].stages[1].rows
+    assert set(manifest["pool"].compute()) == {"positive", "N1", "N2"}
+    assert len(catalog.lenscat.read()) > 30_000

@@ -1,0 +1,148 @@
+"""A store is created once, filled by whole blocks, and never read under another schema."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from lenscal import schema
+from lenscal.io import stores
+from lenscal.schema import Declaration, Variable
+
+SMALL = Declaration(
+    "small",
+    "For these tests.",
+    {
+        "galaxy_id": Variable(("galaxy",), "i8", "1", "id"),
+        "band": Variable(("band",), "str", "", "band"),
+        "image": Variable(("galaxy", "band", "y", "x"), "f4", "nanomaggy", "pixels"),
+        "reason": Variable(("galaxy",), "str", "", "text"),
+        "ok": Variable(("galaxy",), "bool", "1", "flag"),
+    },
+    block=("galaxy",),
+    chunk={"galaxy": 2},
+    coords=("galaxy_id", "band"),
+)
+ROWS, BLOCK = 11, 4
+
+
+def dataset(rows=slice(0, ROWS)):
+    rng = np.random.default_rng(0)
+    image = rng.normal(size=(ROWS, 2, 5, 5)).astype("f4")
+    image[3] = np.nan
+    whole = xr.Dataset(
+        {
+            "galaxy_id": ("galaxy", np.arange(ROWS) * 7),
+            "band": ("band", ["g", "r"]),
+            "image": (("galaxy", "band", "y", "x"), image),
+            "reason": ("galaxy", np.array(["", "a longer reason", ""] * 3 + ["", "ü"], dtype=object)),
+            "ok": ("galaxy", np.arange(ROWS) % 2 == 0),
+        }
+    )
+    return SMALL.describe(whole.isel(galaxy=rows))
+
+
+def create(path, block=BLOCK):
+    sizes = {"galaxy": ROWS, "band": 2, "y": 5, "x": 5}
+    stores.create(path, SMALL, sizes, {"band": np.array(["g", "r"])}, {"seed": 1}, block=block)
+
+
+def fill(path, block=BLOCK, order=None):
+    starts = list(range(0, ROWS, block))
+    parts = [slice(s, min(s + block, ROWS)) for s in starts]
+    return [
+        stores.write_block(path, SMALL, dataset(parts[i]), {"galaxy": parts[i]}, block=block) for i in order or range(len(parts))
+    ]
+
+
+@pytest.mark.parametrize("block", [2, 4, 16])
+def test_what_was_written_comes_back(tmp_path, block):
+    create(tmp_path / "a.zarr", block)
+    fill(tmp_path / "a.zarr", block)
+    back = stores.open(tmp_path / "a.zarr").load()
+    want = dataset()
+    assert set(back.coords) == {"galaxy_id", "band"}
+    for name in SMALL.variables:
+        np.testing.assert_array_equal(back[name].values.astype(want[name].dtype), want[name].values)
+    assert back["image"].attrs["units"] == "nanomaggy"
+    assert back.attrs["seed"] == 1
+
+
+def test_digest_does_not_depend_on_blocks_or_their_order(tmp_path):
+    sums = set()
+    for i, (block, order) in enumerate([(2, None), (4, None), (4, [2, 0, 1]), (16, None)]):
+        create(tmp_path / f"{i}.zarr", block)
+        sums.add(stores.add_digests(fill(tmp_path / f"{i}.zarr", block, order)))
+    assert sums == {stores.digest(dataset(), ("galaxy",))}
+
+
+def test_digest_sees_one_changed_pixel_and_two_swapped_rows():
+    whole = stores.digest(dataset(), ("galaxy",))
+    changed = dataset().copy(deep=True)
+    changed["image"].values[5, 0, 0, 0] += 1e-6
+    assert stores.digest(changed, ("galaxy",)) != whole
+    swapped = dataset().copy(deep=True)
+    swapped["image"].values[[1, 2]] = swapped["image"].values[[2, 1]]
+    assert stores.digest(swapped, ("galaxy",)) != whole
+
+
+def test_half_a_block_is_refused(tmp_path):
+    create(tmp_path / "a.zarr")
+    with pytest.raises(stores.StoreError, match="not whole blocks of 4"):
+        stores.write_block(tmp_path / "a.zarr", SMALL, dataset(slice(2, 6)), {"galaxy": slice(2, 6)}, block=BLOCK)
+
+
+def test_wrong_unit_is_refused_before_it_is_written(tmp_path):
+    create(tmp_path / "a.zarr")
+    wrong = dataset(slice(0, 4))
+    wrong["image"].attrs["units"] = "mag"
+    with pytest.raises(schema.SchemaError, match="'image' is in 'mag', not 'nanomaggy'"):
+        stores.write_block(tmp_path / "a.zarr", SMALL, wrong, {"galaxy": slice(0, 4)}, block=BLOCK)
+
+
+def test_an_existing_store_is_never_created_over(tmp_path):
+    create(tmp_path / "a.zarr")
+    with pytest.raises(stores.StoreError, match="exists already"):
+        create(tmp_path / "a.zarr")
+
+
+def test_a_store_of_another_schema_version_is_refused(tmp_path):
+    create(tmp_path / "a.zarr")
+    meta = tmp_path / "a.zarr" / "zarr.json"
+    content = json.loads(meta.read_text())
+    content["attributes"]["schema_version"] = 999
+    meta.write_text(json.dumps(content))
+    with pytest.raises(stores.StoreError, match="schema version 999, this lenscal reads version"):
+        stores.open(tmp_path / "a.zarr")
+
+
+def test_a_missing_store_says_what_to_do(tmp_path):
+    with pytest.raises(stores.StoreError, match="run the stage that writes it first"):
+        stores.open(tmp_path / "none.zarr")
+
+
+def test_an_unwritable_folder_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(stores.StoreError, match="cannot be written"):
+        stores.write_bytes(tmp_path / "file" / "x.json", b"")
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
+    stores.write_bytes(tmp_path / "a", b"old")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(stores.os, "replace", full)
+    with pytest.raises(stores.StoreError, match="No space left on device"):
+        stores.write_bytes(tmp_path / "a", b"new")
+    assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_tables_have_the_same_bytes_every_time(tmp_path):
+    table = pd.DataFrame({"a": [1, 2], "b": ["x", "y"]})
+    assert stores.write_table(tmp_path / "1.parquet", table) == stores.write_table(tmp_path / "2.parquet", table)
+    pd.testing.assert_frame_equal(stores.read_table(tmp_path / "1.parquet"), table)
+    assert len(stores.read_table(tmp_path)) == 4
