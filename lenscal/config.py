@@ -191,6 +191,8 @@ class Cutouts(Section):
     """Side in pixels."""
     psf_beta: float = Field(2.5, gt=1.1)
     """Moffat beta where there is no PSF image."""
+    broken: Literal["stop", "count"] = "stop"
+    """What a missing or broken file of a brick does: stop the run, or keep its galaxies as failed rows, counted."""
     block: int = Field(256, ge=16, multiple_of=16)
     """Galaxies per block of work and per shard."""
 
@@ -294,11 +296,14 @@ class Training(Section):
     """At the start of the cosine."""
     weight_decay: float = Field(1e-4, ge=0)
     """AdamW."""
-    positives_per_epoch: int | None = 120
+    positives_per_epoch: int | None = Field(120, ge=1)
     """Drawn with repetition and augmentation; null takes each once."""
-    negatives_per_epoch: int | None = 400
+    negatives_per_epoch: int | None = Field(400, ge=1)
     """Drawn afresh each epoch; null takes all."""
-    val_negatives: int | None = 400
+    val_negatives: int | None = Field(400, ge=1)
+    memory_gb: float = Field(4.0, gt=0)  # pixels beyond this are read again, batch by batch
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    mixed_precision: Literal["auto", "on", "off"] = "auto"  # bfloat16 in training; auto: on a GPU only
     """Cap on validation negatives; null takes all."""
 
 

@@ -71,7 +71,9 @@ def galaxies(raw: pd.DataFrame, sweep_file: str, row_start: int = 0) -> tuple[pd
         transmission = raw[f"MW_TRANSMISSION_{band.upper()}"].to_numpy("f4")
         if band != "w1":
             out[f"mag_{band}"] = magnitude(flux)
-        dereddened[band] = magnitude(np.divide(flux, transmission, out=np.full_like(flux, np.nan), where=transmission > 0))
+        dereddened[band] = magnitude(
+            np.divide(flux, transmission, out=np.full_like(flux, np.nan), where=transmission > 0)
+        )
     for blue, red in ("gr", "rz"), ("z", "w1"):
         if (blue, red) == ("gr", "rz"):
             out["colour_gr"] = dereddened["g"] - dereddened["r"]
@@ -81,7 +83,9 @@ def galaxies(raw: pd.DataFrame, sweep_file: str, row_start: int = 0) -> tuple[pd
     out["healpix_64"], out["healpix_128"] = (_pixels(raw["RA"], raw["DEC"], nside) for nside in (64, 128))
     out["sweep_file"] = pd.Categorical.from_codes(np.zeros(len(raw), int), categories=[sweep_file])
     out["row_index"] = row_start + row
-    table = pd.DataFrame({name: np.asarray(out[name]) if not _is_text(out[name]) else pd.Categorical(out[name]) for name in out})
+    table = pd.DataFrame(
+        {name: np.asarray(out[name]) if not _is_text(out[name]) else pd.Categorical(out[name]) for name in out}
+    )
     return schema.GALAXIES.cast_table(table).sort_values("galaxy_id", ignore_index=True), ledger
 
 
@@ -105,7 +109,10 @@ def _usable(raw: pd.DataFrame) -> tuple[np.ndarray, Ledger]:
         "position not finite": ~(np.isfinite(ra) & np.isfinite(dec)),
         "RA outside [0, 360]": ~((ra >= 0) & (ra <= 360)),
         "Dec outside [-90, 90]": ~(np.abs(dec) <= 90),
-        "key out of range": ((objid | brickid | release) < 0) | (objid >> 22 > 0) | (brickid >> 20 > 0) | (release >> 16 > 0),
+        "key out of range": ((objid | brickid | release) < 0)
+        | (objid >> 22 > 0)
+        | (brickid >> 20 > 0)
+        | (release >> 16 > 0),
         "type unknown": ~known,
     }
     if "BRICK_PRIMARY" in raw.columns:
@@ -245,7 +252,9 @@ def lens_table(raw: pd.DataFrame, catalogue: config.LensCatalogue) -> tuple[pd.D
     imaging = np.zeros(len(raw), bool)
     channel = pd.Series(catalogue.channel, index=raw.index, dtype="str")
     if catalogue.format != "desi-sl-vac":
-        imaging = (text["name"].str.contains("DESI", regex=False) | text["reference"].str.contains(_IMAGING)).to_numpy(bool)
+        imaging = (text["name"].str.contains("DESI", regex=False) | text["reference"].str.contains(_IMAGING)).to_numpy(
+            bool
+        )
         papers = text["reference"].str.split("|")
         others = np.array([any(p.strip() and not _IMAGING.search(p) for p in cell) for cell in papers], bool)
         alone = imaging & ~(others & text["reference"].ne("").to_numpy())
@@ -294,7 +303,9 @@ def merge_lenses(
     tables = [t for t in tables if len(t)]
     names = [n for n in schema.LENSES.variables if n not in ("healpix_128", "split")]
     if not tables:
-        empty = pd.DataFrame({n: pd.Series(dtype="str" if v.dtype == "str" else v.dtype) for n, v in schema.LENSES.variables.items()})
+        empty = pd.DataFrame(
+            {n: pd.Series(dtype="str" if v.dtype == "str" else v.dtype) for n, v in schema.LENSES.variables.items()}
+        )
         return schema.LENSES.cast_table(empty), Ledger(0, 0)
     all_ = pd.concat([t[names] for t in tables], ignore_index=True)
     rank = all_["tier"].map({tier: i for i, tier in enumerate(schema.TIERS)})
@@ -404,13 +415,17 @@ def contaminant_table(raw: pd.DataFrame, catalogue: config.ContaminantCatalogue)
             "galaxy_id": np.int64(-1), "separation": np.nan,
         }
     )  # fmt: skip
-    return schema.CONTAMINANTS.cast_table(table[keep]).reset_index(drop=True), Ledger(len(raw), int(keep.sum()), dropped)
+    return schema.CONTAMINANTS.cast_table(table[keep]).reset_index(drop=True), Ledger(
+        len(raw), int(keep.sum()), dropped
+    )
 
 
 def match_contaminants(contaminants: pd.DataFrame, galaxies: pd.DataFrame, radius_arcsec: float) -> pd.DataFrame:
     """Contaminants with the nearest survey object of each, as `schema.CONTAMINANTS`, in a fixed order."""
     galaxies = galaxies.sort_values("galaxy_id")
-    index, distance, _ = matching.nearest(contaminants["ra"], contaminants["dec"], galaxies["ra"], galaxies["dec"], radius_arcsec)
+    index, distance, _ = matching.nearest(
+        contaminants["ra"], contaminants["dec"], galaxies["ra"], galaxies["dec"], radius_arcsec
+    )
     ids = np.append(galaxies["galaxy_id"].to_numpy(np.int64), -1)
     table = contaminants.assign(galaxy_id=ids[index], separation=distance)
     order = ["catalogue", "category", "ra", "dec", "name"]

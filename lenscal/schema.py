@@ -355,6 +355,7 @@ QUALITY = Declaration(
         **_gal("gaia_mag_nearest", "f4", "mag", "Gaia G of that star"),
         "sigma": Variable(("galaxy", "band"), "f4", "nanomaggy", "sky noise per pixel, masked sky ring"),
         "noise_correlation": Variable(("galaxy", "band"), "f4", "1", "sum of the noise autocorrelation over +-3 px lags"),
+        "sky_invvar": Variable(("galaxy", "band"), "f4", "nanomaggy^-2", "median inverse variance of the sky ring; NaN without any"),
     },
     block=("galaxy",),
     chunk={"galaxy": 256},

@@ -79,7 +79,7 @@ def test_hosts_are_in_their_own_cell_and_never_from_training_sky(first):
     settings, _ = first
     injected = xr.open_zarr(settings.stores / "injections.zarr", consolidated=False).load()
     grid = settings.injections.grid
-    assert set(np.unique(injected["host_split"].values.astype(str))) <= {"val", "test"}
+    assert set(np.unique(injected["host_split"].values.astype(object))) <= {"val", "test"}
     assert (np.abs(injected["host_psfsize_r"] - injected["psf_fwhm"]) <= grid.psf_fwhm.step / 2 + 1e-5).all()
     assert (np.abs(injected["host_psfdepth_r"] - injected["depth"]) <= grid.depth.step / 2 + 1e-5).all()
 

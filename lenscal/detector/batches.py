@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -30,7 +31,7 @@ class Selection:
 
 
 def select(sample: pd.DataFrame, settings: Training, seed: int) -> Selection:
-    """Rows for training and validation; an anchor is in neither.
+    """Rows for training and validation. An anchor is never trained on; those of the split val belong to the validation.
 
     Parameters
     ----------
@@ -47,9 +48,9 @@ def select(sample: pd.DataFrame, settings: Training, seed: int) -> Selection:
         When a class is empty in the training or the validation split.
     """
     sample = sample.reset_index(drop=True)
-    ok, anchor = sample["cutout_ok"], sample["role"] == "anchor"
+    ok = sample["cutout_ok"]
     negative = ok & (sample["label"] == 0) & sample["pool"].isin(["N1", "N2"])
-    lens = ok & (sample["label"] == 1) & ~anchor
+    lens = ok & (sample["label"] == 1)
     train, val = sample["split"] == "train", sample["split"] == "val"
 
     def ordered(mask: pd.Series) -> np.ndarray:
@@ -63,7 +64,7 @@ def select(sample: pd.DataFrame, settings: Training, seed: int) -> Selection:
         "train_negatives": negatives.size,
         "val_positives": val_positives.size,
         "val_negatives": val_negatives.size,
-        "anchors_left_out": int((ok & anchor).sum()),
+        "train_positives_left_out": int((lens & train & (sample["role"] != "train")).sum()),
         "unusable_left_out": int((~ok).sum()),
     }
     for name in ("train_positives", "train_negatives", "val_positives", "val_negatives"):
@@ -112,7 +113,7 @@ def draw_epoch(sample: pd.DataFrame, selection: Selection, epoch: int, settings:
 def parts(plan: pd.DataFrame, batch: int) -> list[pd.DataFrame]:
     """The epoch in batches of nearly equal size, none larger than `batch`."""
     edges = np.linspace(0, len(plan), -(-len(plan) // batch) + 1).round().astype(int)
-    return [plan.iloc[a:b] for a, b in zip(edges[:-1], edges[1:])]
+    return [plan.iloc[a:b] for a, b in pairwise(edges)]
 
 
 class Pixels:

@@ -83,7 +83,7 @@ def _fits_table(path: Path, extension: str | None) -> pd.DataFrame:
                     if not tables:
                         raise CatalogueError(f"'{path}' has no extension {extension}; found {found}")
                 if not tables:
-                    raise CatalogueError(f"'{path}' holds no FITS table")
+                    raise CatalogueError(f"'{path}' holds no FITS table: it is another file, or truncated")
                 data, out = tables[0].data, {}
                 for name in tables[0].columns.names:
                     values = np.asarray(data.field(name))
@@ -106,7 +106,9 @@ def lenscat_path() -> Path:
     """
     spec = importlib.util.find_spec("lenscat")
     if spec is None or not spec.submodule_search_locations:
-        raise CatalogueError("package lenscat is not installed; `pip install lenscat`, or give the path of its catalog.csv")
+        raise CatalogueError(
+            "package lenscat is not installed; `pip install lenscat`, or give the path of its catalog.csv"
+        )
     path = Path(spec.submodule_search_locations[0]) / "data" / "catalog.csv"
     if not path.is_file():
         version = importlib.metadata.version("lenscat")
@@ -138,7 +140,9 @@ def read_lenses(catalogue: LensCatalogue) -> pd.DataFrame:
     required = tuple(_FORMATS[catalogue.format]) if catalogue.format != "csv" else (*_REQUIRED, *catalogue.columns)
     choices = {**_FORMATS[catalogue.format], **{ours: (theirs,) for ours, theirs in catalogue.columns.items()}}
     if unknown := set(catalogue.columns) - set(LENS_COLUMNS):
-        raise CatalogueError(f"lens catalogue '{catalogue.name}': columns names {sorted(unknown)}; known: {LENS_COLUMNS}")
+        raise CatalogueError(
+            f"lens catalogue '{catalogue.name}': columns names {sorted(unknown)}; known: {LENS_COLUMNS}"
+        )
     table = _renamed(raw, choices, required, f"lens catalogue '{catalogue.name}' ({path})")
     if vac:
         table["grade"] = np.where(table["grade"] == 0, "high-quality", "probable")

@@ -81,7 +81,9 @@ def read_psfex(path: str | Path, ccdname: str | None = None) -> PsfexModel:
                 raise PsfexError(f"'{path.name}' lacks {', '.join(key.upper() for key in missing)}, in its header and in its columns")
             value = {key: float(row[names[key]] if key in names else header[key.upper()]) for key in _KEYS}
             basis = np.array(row[names["psf_mask"]], dtype=np.float64)
-    except (OSError, TypeError, IndexError, fits.VerifyError) as error:
+    except PsfexError:
+        raise
+    except (OSError, EOFError, ValueError, TypeError, IndexError, fits.VerifyError) as error:
         raise PsfexError(f"'{path.name}' cannot be read as a PSFEx FITS table ({error}); copy it again") from None
     degree = int(value["poldeg1"])
     terms = (degree + 1) * (degree + 2) // 2

@@ -41,7 +41,9 @@ def sweep_files(root: str | Path) -> list[Path]:
     root = Path(root)
     files = sorted(path for path in root.rglob("sweep-*.fits*") if _SWEEP_NAME.fullmatch(path.name))
     if not files:
-        raise SweepError(f"no sweep file (sweep-<corner>-<corner>.fits) below '{root}'; check survey.root of the run file")
+        raise SweepError(
+            f"no sweep file (sweep-<corner>-<corner>.fits) below '{root}'; check survey.root of the run file"
+        )
     return files
 
 
@@ -79,17 +81,23 @@ def read_sweep(
     except SweepError:
         raise
     except (OSError, EOFError, ValueError, TypeError, AstropyUserWarning) as error:
-        raise SweepError(f"'{path}' cannot be read ({error}); it may be truncated: compare its checksum and fetch it again") from None
+        raise SweepError(
+            f"'{path}' cannot be read ({error}); it may be truncated: compare its checksum and fetch it again"
+        ) from None
 
 
 def _table(hdus: fits.HDUList, path: Path, columns: Sequence[str], rows: tuple[int, int] | None) -> pd.DataFrame:
     hdu = next((h for h in hdus if isinstance(h, fits.BinTableHDU)), None)
     if hdu is None:
-        raise SweepError(f"'{path}' holds no FITS table; expected a sweep or Tractor file")
+        raise SweepError(
+            f"'{path}' holds no FITS table; expected a sweep or Tractor file: it is another file, or truncated"
+        )
     header = hdu.header
     needed = hdu.fileinfo()["datLoc"] + header["NAXIS1"] * header["NAXIS2"]
     if not path.suffix == ".gz" and path.stat().st_size < needed:
-        raise SweepError(f"'{path}' is truncated: {path.stat().st_size} bytes, its header promises {needed}; fetch it again")
+        raise SweepError(
+            f"'{path}' is truncated: {path.stat().st_size} bytes, its header promises {needed}; fetch it again"
+        )
     names = {name.upper(): name for name in hdu.columns.names}
     missing = [name for name in columns if name not in names]
     if missing:

@@ -1,9 +1,12 @@
 """Convolution with a PSF, without aliasing and without wrap-around.
 
 The light comes on cells half a pixel wide. Its transform is cut at the pixels' Nyquist frequency, multiplied by that of
-the PSF and divided by that of a cell, so that pixel values are those of the light convolved with the PSF at pixel
+the PSF, so that pixel values are those of the light convolved with the PSF at pixel
 centres, for any PSF that pixels of this size can describe. Averaging the light to pixels first would fold in
 frequencies above Nyquist.
+
+Light that varies within a cell comes as points shared among cell centres by cubic B-splines: the spline's transform is
+divided out, and what it lets through of frequencies above the cells' Nyquist is (f / (2 - f))^4 at f cycles per pixel.
 """
 
 import numpy as np
@@ -29,7 +32,7 @@ def padded_size(pixels, psf_pixels):
 
 
 def psf_transform(psf, size, includes_pixel=True):
-    """Transform of PSF images, with the half-cell shift and the cell's own transform in it; for `convolve`.
+    """Transform of PSF images, with the half-cell shift and the inverse of the B-spline in it; for `convolve`.
 
     Parameters
     ----------
@@ -50,7 +53,7 @@ def psf_transform(psf, size, includes_pixel=True):
     half = psf.shape[-2] // 2, psf.shape[-1] // 2
     transform = fft.rfft2(np.roll(padded, (-half[0], -half[1]), (-2, -1)))
     for axis, f in ((0, np.fft.fftfreq(size[0])), (1, np.fft.rfftfreq(size[1]))):
-        factor = np.exp(2j * np.pi * f * (FINE - 1) / (2 * FINE)) / np.sinc(f / FINE)
+        factor = np.exp(2j * np.pi * f * (FINE - 1) / (2 * FINE)) / np.sinc(f / FINE) ** 4
         if not includes_pixel:
             factor = factor * np.sinc(f)
         transform *= factor[:, None] if axis == 0 else factor
@@ -70,12 +73,24 @@ def work_space(size):
 
 
 @njit(nogil=True, cache=True)
-def spectrum(light, work):
-    """Transform of light on cells up to the pixels' Nyquist frequency, into work[2]: rows of cells, of which
-    `convolve` takes the low ones."""
+def spectrum(grid, points, work):
+    """Transform of light on cells, into work[2]: as many rows as cells, of which `convolve` takes the low frequencies.
+
+    `grid` (y, x) holds flux at cell centres; `points`, wider by PAD on each side, flux already shared by cubic B-splines.
+    Both are brought to one footing by spreading the grid, too.
+    """
     padded, rows, columns = work[0], work[1], work[2]
-    height, width = light.shape
-    padded[:height, :width] = light
+    height, width = grid.shape
+    pad = (points.shape[0] - height) // 2
+    centre, side = np.float32(2 / 3), np.float32(1 / 6)
+    line = np.empty(width, np.float32)
+    for i in range(height):
+        below, above = max(i - 1, 0), min(i + 1, height - 1)
+        for j in range(width):
+            line[j] = centre * grid[i, j] + side * (grid[below, j] + grid[above, j])
+        for j in range(1, width - 1):
+            padded[i, j] = points[i + pad, j + pad] + centre * line[j] + side * (line[j - 1] + line[j + 1])
+        padded[i, 0] = padded[i, width - 1] = 0
     padded[:height, width:] = 0
     rocket_fft.r2c(padded[:height], rows[:height], _SECOND, True, 1.0, 1)
     columns[:height] = rows[:height, : columns.shape[1]]

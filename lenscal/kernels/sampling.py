@@ -14,10 +14,13 @@ from lenscal.kernels.fastmath import FLAGS, atan_ratio, atanh_ratio, exp2, log2,
 
 _f4 = np.float32
 COARSEST = 4  # side of the first cells, in cells of the grid
-LEVELS = 8  # the last is COARSEST / 2**(LEVELS - 1) of a cell of the grid
+LEVELS = 11  # the last is COARSEST / 2**(LEVELS - 1) of a cell of the grid
 CAPACITY = 1 << 17  # cells of one level
-KEEP, GAUSS = 1.5e-4, 1.5e-3  # change across a cell, in units of the source's flux
-SOFT_CORE = 1.0  # radius of the soft core along the minor axis, in units of the smallest cell
+KEEP, GAUSS = 1e-4, 1e-3  # change across a cell, in units of the source's flux
+SOFT_CORE = 1.5  # radius of the soft core along the minor axis, in units of the smallest cell
+STAMP_LEVELS = 5  # of a stamp: down to a quarter of a cell of the grid
+STAMP_REACH = 0.75  # pixels of a stamp that half the diagonal of a cell may span
+PAD = 2  # grid points around the grid, for the B-splines
 NODE = 0.28867513459481287  # 1 / (2 sqrt 3): nodes of the two-point Gauss rule, cell side 1
 
 LENS_FIELDS = ("theta_e", "q", "phi", "gamma1", "gamma2", "lens_x", "lens_y")
@@ -84,8 +87,11 @@ def _slow_brightness(r, b, n, core2, bump):
 @njit(error_model="numpy")
 def _radius_of_change(area, width, tolerance, b, n, core2, bump):
     """Radius beyond which a ring of a width changes by less than a tolerance over an area (radii in R_e); -1 for none."""
-    # Below n = 1 the profile is steepest at b^n R = (1 - n)^n; the search starts outside.
-    low = max(0.0, ((1 - n) / b) ** n - 0.5 * width) if n < 1 else 0.0
+    # The search starts where the profile is steepest: in the core at 0.447 of its radius, below n = 1 at ((1 - n)/b)^n.
+    steepest = 0.447 * math.sqrt(core2)
+    if n < 1:
+        steepest = max(steepest, ((1 - n) / b) ** n)
+    low = max(0.0, steepest - 0.5 * width)
     change = _slow_brightness(low, b, n, core2, bump) - _slow_brightness(low + width, b, n, core2, bump)
     if area * change < tolerance:
         return -1.0
@@ -136,15 +142,48 @@ def _push_children(count, x, y, place, quarter, side, width, out_x, out_y, out_p
     return count + 4
 
 
-@njit(error_model="numpy", inline="always")
+@njit(fastmath=FLAGS, error_model="numpy", inline="always")
 def _deposit(grid, place, side, width, value):
-    if side <= 1:
-        grid[place] += value
-    else:
-        share = value / _f4(side * side)
-        for a in range(side):
-            for b in range(side):
-                grid[place + a * width + b] += share
+    share = value / _f4(side * side)
+    for a in range(side):
+        for b in range(side):
+            grid[place + a * width + b] += share
+
+
+@njit(fastmath=FLAGS, error_model="numpy", inline="always")
+def _taps(t):
+    """Cubic B-spline at t + 1, t, 1 - t, 2 - t."""
+    r = _f4(1.0) - t
+    w0, w3 = r * r * r * _f4(1 / 6), t * t * t * _f4(1 / 6)
+    w1 = _f4(2 / 3) + t * t * (_f4(0.5) * t - _f4(1.0))
+    return w0, w1, _f4(1.0) - w0 - w1 - w3, w3
+
+
+@njit(fastmath=FLAGS, error_model="numpy", inline="always")
+def _spread(points, x, y, value):
+    """Share a point's flux among 4 x 4 grid points; x, y in cells from the first point of the padded grid."""
+    j, i = int(x), int(y)
+    wx = _taps(x - _f4(j))
+    wy = _taps(y - _f4(i))
+    for a in range(4):
+        row = points[i - 1 + a]
+        w = value * wy[a]
+        row[j - 1] += w * wx[0]
+        row[j] += w * wx[1]
+        row[j + 1] += w * wx[2]
+        row[j + 2] += w * wx[3]
+
+
+@njit(fastmath=FLAGS, error_model="numpy", inline="always")
+def _bilinear(stamp, x, y):
+    j, i = int(math.floor(x)), int(math.floor(y))
+    t, r = x - _f4(j), y - _f4(i)
+    total = _f4(0.0)
+    for a in range(2):
+        for b in range(2):
+            if 0 <= i + a < stamp.shape[0] and 0 <= j + b < stamp.shape[1]:
+                total += (r if a else _f4(1.0) - r) * (t if b else _f4(1.0) - t) * stamp[i + a, j + b]
+    return total
 
 
 def work_space():
@@ -153,25 +192,49 @@ def work_space():
 
 
 @njit(fastmath=FLAGS, error_model="numpy")
-def add_sersic(grid, shape, left, bottom, cell, lens, source, light, reals, places, samples):
-    """Add a lensed Sersic source of unit flux to a grid of cells.
+def _share_out(grid, points, smooth, x, y, place, value, count, left, bottom, cell):
+    """Add samples smaller than a cell: each to its cell, or (smooth) to the grid points around it."""
+    if not smooth:
+        for k in range(np.uint64(count)):
+            grid[place[k]] += value[k]
+        return
+    per_cell = _f4(1 / cell)
+    first_x, first_y = _f4(PAD - 0.5 - left / cell), _f4(PAD - 0.5 - bottom / cell)
+    for k in range(np.uint64(count)):
+        _spread(points, x[k] * per_cell + first_x, y[k] * per_cell + first_y, value[k])
+
+
+@njit(fastmath=FLAGS, error_model="numpy")
+def add_sersic(grid, points, smooth, origin, lens, source, light, share, tolerance, reals, places, samples):
+    """Add a lensed Sersic source to a grid of cells.
 
     Parameters
     ----------
-    grid : flat float32 array
-        Flux per cell, rows of a grid of the `shape` one after the other; both sides multiples of COARSEST.
-    left, bottom, cell : float
-        Lower-left corner of the grid, and the side of its cells, arcsec.
+    grid : (height, width) float32 array
+        Flux per cell; both sides multiples of COARSEST.
+    points : (height + 2 PAD, width + 2 PAD) float32 array
+        Takes the samples smaller than a cell when `smooth`, each shared among the 16 cell centres around it by cubic
+        B-splines: what `convolution.spectrum` expects. Otherwise these samples go to the cell they lie in.
+    smooth : bool
+        See `points`.
+    origin : tuple of float
+        Left and bottom of the grid, and the side of its cells, arcsec.
     lens : tuple
         From `pack_lens`.
     source, light : (6,) and (4,) float64 arrays
         As in SOURCE_FIELDS; and b_n, I(R = 0) per arcsec^2, radius (R_e) and height of the soft core.
+    share : float
+        Flux of the source.
+    tolerance : float
+        Factor on KEEP and GAUSS; 1 for images.
     reals, places
         From `work_space`.
     samples : (2,) int64 array
         Counts up the number of samples; [1] becomes 1 when a level held too many cells, and the grid is wrong.
     """
-    height, width = shape
+    height, width = grid.shape
+    flat = grid.reshape(height * width)
+    left, bottom, cell = origin
     n, r_e, q, phi, source_x, source_y = source[0], source[1], source[2], source[3], source[4], source[5]
     b, central, core, bump = light[0], light[1], light[2], light[3]
     at_r_e = central * math.exp(-b)
@@ -190,7 +253,7 @@ def add_sersic(grid, shape, left, bottom, cell, lens, source, light, reals, plac
         old, new = 2 * (level % 2), 2 - 2 * (level % 2)
         x, y, place = reals[old], reals[old + 1], places[level % 2]
         next_x, next_y, next_place = reals[new], reals[new + 1], places[1 - level % 2]
-        flux = at_r_e * size * size
+        flux = share * at_r_e * size * size
         reach = 0.70711 * size * minor
         size4, norm, reach4 = _f4(size), _f4(flux), _f4(reach)
         for k in range(np.uint64(count)):
@@ -203,18 +266,22 @@ def add_sersic(grid, shape, left, bottom, cell, lens, source, light, reals, plac
             margin[k] = math.sqrt(r2) - reach4 * _stretch(psi, size4, lens)
         samples[0] += count
         span = 2 * reach * (1 + shear)
-        keep = _f4(_radius_of_change(flux, span, KEEP, b, n, core2, bump))
-        gauss = _f4(_radius_of_change(flux, span, GAUSS, b, n, core2, bump))
+        keep = _f4(_radius_of_change(flux, span, KEEP * tolerance, b, n, core2, bump))
+        gauss = _f4(_radius_of_change(flux, span, GAUSS * tolerance, b, n, core2, bump))
         if side > 1:
             gauss = _f4(np.inf)
         if level == LEVELS - 1:
             gauss = _f4(-np.inf)
-        nodes = children = 0
+        nodes = children = leaves = 0
         quarter, offset = _f4(0.25 * size), _f4(NODE * size)
-        for k in range(np.uint64(count)):
+        for k in range(count):
             m = margin[k]
             if m >= keep:
-                _deposit(grid, place[k], side, width, value[k])
+                if side >= 1:
+                    _deposit(flat, place[k], side, width, value[k])
+                else:  # leaves are packed at the front, over cells already dealt with
+                    x[leaves], y[leaves], place[leaves], value[leaves] = x[k], y[k], place[k], value[k]
+                    leaves += 1
             elif m >= gauss:
                 if nodes + 4 > CAPACITY:
                     samples[1] = 1
@@ -225,6 +292,7 @@ def add_sersic(grid, shape, left, bottom, cell, lens, source, light, reals, plac
                     samples[1] = 1
                     return
                 children = _push_children(children, x[k], y[k], place[k], quarter, side, width, next_x, next_y, next_place)
+        _share_out(flat, points, smooth, x, y, place, value, leaves, left, bottom, cell)
         quarter_norm = _f4(0.25 * flux)
         for k in range(np.uint64(nodes)):
             beta_x, beta_y, psi, kept = _rays(node_x[k], node_y[k], lens)
@@ -232,11 +300,77 @@ def add_sersic(grid, shape, left, bottom, cell, lens, source, light, reals, plac
             u = m11 * dx + m12 * dy
             v = m21 * dx + m22 * dy
             value[k] = kept * quarter_norm * _brightness(u * u + v * v, profile)
-        for k in range(np.uint64(nodes)):
-            grid[node_place[k]] += value[k]
+        _share_out(flat, points, smooth, node_x, node_y, node_place, value, nodes, left, bottom, cell)
         samples[0] += nodes
         count = children
         if count == 0:
             return
         size *= 0.5
         side //= 2
+
+
+@njit(fastmath=FLAGS, error_model="numpy")
+def add_stamp(grid, points, smooth, origin, lens, stamp, place_on_sky, share, reals, places, samples):
+    """Add a lensed image to a grid of cells: bilinear between the image's pixels, dark outside of them.
+
+    Arguments as in `add_sersic`, but for
+
+    stamp : (y, x) float32 array
+        Sum 1.
+    place_on_sky : (6,) float64 array
+        Position of the stamp's centre in the source plane (x, y, arcsec), angle of its x axis from +x, arcsec per pixel,
+        and the centre itself (x, y, in pixels of the stamp).
+    """
+    height, width = grid.shape
+    flat = grid.reshape(height * width)
+    left, bottom, cell = origin
+    source_x, source_y, angle, scale = place_on_sky[0], place_on_sky[1], place_on_sky[2], place_on_sky[3]
+    c, s = _f4(math.cos(angle) / scale), _f4(math.sin(angle) / scale)
+    sx, sy = _f4(source_x), _f4(source_y)
+    centre_x, centre_y = _f4(place_on_sky[4]), _f4(place_on_sky[5])
+    n_y, n_x = stamp.shape
+    half_x, half_y = _f4(0.5 * (n_x - 1)), _f4(0.5 * (n_y - 1))
+    value, u, v, margin = reals[4], reals[5], reals[6], reals[7]
+    count = _first_cells(height, width, left, bottom, cell, reals[0], reals[1], places[0])
+    size, side = COARSEST * cell, COARSEST
+    for level in range(STAMP_LEVELS):
+        old, new = 2 * (level % 2), 2 - 2 * (level % 2)
+        x, y, place = reals[old], reals[old + 1], places[level % 2]
+        next_x, next_y, next_place = reals[new], reals[new + 1], places[1 - level % 2]
+        size4, reach, quarter = _f4(size), _f4(0.70711 * size / scale), _f4(0.25 * size)
+        for k in range(np.uint64(count)):
+            beta_x, beta_y, psi, kept = _rays(x[k], y[k], lens)
+            dx, dy = beta_x - sx, beta_y - sy
+            u[k] = centre_x + c * dx + s * dy
+            v[k] = centre_y + c * dy - s * dx
+            margin[k] = reach * _stretch(psi, size4, lens)
+            value[k] = kept
+        samples[0] += count
+        area = _f4(share * (size / scale) ** 2)
+        leaves = children = 0
+        for k in range(count):
+            outside = max(abs(u[k] - half_x) - half_x, abs(v[k] - half_y) - half_y) - _f4(1.0)
+            if outside > margin[k]:
+                continue
+            if side <= 1 and (margin[k] < STAMP_REACH or level == STAMP_LEVELS - 1):
+                light = _bilinear(stamp, u[k], v[k]) * value[k] * area
+                x[leaves], y[leaves], place[leaves], value[leaves] = x[k], y[k], place[k], light
+                leaves += 1
+            else:
+                if children + 4 > CAPACITY:
+                    samples[1] = 1
+                    return
+                children = _push_children(children, x[k], y[k], place[k], quarter, side, width, next_x, next_y, next_place)
+        _share_out(flat, points, smooth, x, y, place, value, leaves, left, bottom, cell)
+        count = children
+        size *= 0.5
+        side //= 2
+
+
+@njit(fastmath=FLAGS, error_model="numpy")
+def deflection(x, y, lens, alpha_x, alpha_y):
+    """Deflection of the batch kernels, single precision, for rays in float32 arrays."""
+    for k in range(np.uint64(x.size)):
+        beta_x, beta_y, _, _ = _rays(x[k], y[k], lens)
+        alpha_x[k] = x[k] - beta_x
+        alpha_y[k] = y[k] - beta_y

@@ -12,6 +12,8 @@ EXTINCTION = {"g": 3.214, "r": 2.165, "z": 1.211, "i": 1.592, "w1": 0.184, "w2":
 """A / E(B-V) of DR10 (SFD98 scale)."""
 SKY = {"g": 0.105, "r": 0.297, "z": 2.84}
 """Dark sky in nanomaggies per pixel: 22.04, 20.91, 18.46 mag / arcsec^2."""
+BETAS, BETA_SHARES = (2.5, 3.5), (0.75, 0.25)
+"""Moffat beta of the PSFs: the DECam median is 2.7; these two have a transform in closed form, three times faster to draw."""
 _JITTER = 0.3  # of a step of the grid, either way: a brick stays in its cell although its seeing varies by 2 %
 
 
@@ -68,7 +70,7 @@ def assign(bricks: pd.DataFrame, sky: config.Sky, grid: config.Grid, seed: int) 
         row["depth_g"] = depth + 0.45 + 0.08 * rng.standard_normal()
         row["depth_z"] = depth - 0.85 + 0.08 * rng.standard_normal()
         row |= {f"nobs_{band}": max(2 if nobs == 2 else 3, nobs + int(rng.integers(-1, 2))) for band in "gr"}
-        row |= {f"beta_{band}": rng.uniform(2.4, 3.4) for band in schema.BANDS}
+        row |= {f"beta_{band}": float(rng.choice(BETAS, p=BETA_SHARES)) for band in schema.BANDS}
         row["ebv"] = float(np.clip(0.03 * np.exp(0.4 * rng.standard_normal()), 0.008, 0.15))
         row["release"] = 10002 if rng.uniform() < 0.06 else 10000
         columns.append(row)

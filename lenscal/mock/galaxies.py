@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from lenscal.kernels import draws
 
@@ -27,9 +26,6 @@ PAIRED = ("merger", "blend", "core_companion")
 CATEGORIES = {"spiral": "spiral", "ring": "ring", "edge_on": "edge_on", "merger": "merger", "blend": "blend", "clumpy": "clumpy"}
 """Kinds that the catalogue of contaminants lists, and its names for them."""
 _SERSIC = {"DEV": 4.0, "EXP": 1.0, "REX": 1.0, "PSF": 0.0}
-_PARAMETERS = (
-    "bulge", "arms", "pitch", "arm_strength", "phase", "ring_radius", "ring_width", "clumps", "tail_fraction", "tail_angle",
-)  # fmt: skip
 
 
 def _shares(names: list, shares: list[float], count: int, rng: np.random.Generator) -> np.ndarray:
@@ -38,15 +34,15 @@ def _shares(names: list, shares: list[float], count: int, rng: np.random.Generat
     return rng.permutation(np.array(names, object)[np.searchsorted(np.cumsum(shares)[:-1], ranks, side="right")])
 
 
-def kinds(brickid: int, count: int, seed: int) -> pd.DataFrame:
-    """Kind and Tractor type of the main galaxies of one brick."""
+def kinds(brickid: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Kind and Tractor type of each main galaxy of one brick."""
     rng = draws.generator(seed, "mock-kinds", brickid)
     kind = _shares(list(KINDS), [share for share, _ in KINDS.values()], count, rng)
     types = np.empty(count, object)
     for name, (_, mixture) in KINDS.items():
         here = np.flatnonzero(kind == name)
         types[here] = rng.choice(list(mixture), here.size, p=list(mixture.values()))
-    return pd.DataFrame({"kind": kind, "type": types})
+    return kind, types
 
 
 def _magnitude(rng: np.random.Generator, bright: np.ndarray, faint: np.ndarray, slope: float = 0.3) -> np.ndarray:
@@ -55,22 +51,16 @@ def _magnitude(rng: np.random.Generator, bright: np.ndarray, faint: np.ndarray, 
     return np.log10(low + rng.uniform(size=np.shape(bright)) * (high - low)) / slope
 
 
-def light(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Intrinsic magnitudes, sizes, shapes and patterns of galaxies of given kinds and types.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns kind and type.
+def light(kind: np.ndarray, kind_type: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Intrinsic magnitudes, sizes, shapes and patterns of galaxies of given kinds and Tractor types.
 
     Returns
     -------
-    DataFrame
-        With mag_g, mag_r, mag_z, mag_w1 (dereddened), r_e (semi-major half-light radius, arcsec), q, pa (degrees East of
+    dict of arrays
+        kind, type, mag_g, mag_r, mag_z, mag_w1 (dereddened), r_e (semi-major half-light radius, arcsec), q, pa (degrees East of
         North), n (Sersic index drawn), and the parameters of the pattern of the kind (NaN where it has none).
     """
-    kind, kind_type = table.kind.to_numpy(str), table.type.to_numpy(str)
-    count = len(table)
+    count = len(kind)
 
     def by_kind(default: object, **special: object) -> np.ndarray:
         out = np.full(count, default, float) if np.isscalar(default) else np.array(default, float)
@@ -106,7 +96,7 @@ def light(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
         ring=uniform(1.7, 3.0), edge_on=uniform(1.6, 3.8), merger=uniform(1.0, 1.9), blend=np.clip(0.9 * radius, 0.5, 1.8),
         clumpy=uniform(1.2, 2.4), core_companion=uniform(1.1, 2.2), field=uniform(0.25, 0.75),
     )  # fmt: skip
-    r_e = np.where(kind_type == "REX", np.clip(r_e, 0.3, 0.95), r_e)
+    r_e = np.where(kind_type == "REX", np.clip(r_e, 0.3, 0.95), np.where(kind_type == "PSF", 0.0, r_e))
     q = by_kind(
         np.clip(normal(0.75, 0.14), 0.38, 0.99), disc=uniform(0.42, 0.95), spiral=uniform(0.72, 0.98), ring=uniform(0.75, 0.98),
         edge_on=uniform(0.13, 0.3), field=uniform(0.4, 1.0), clumpy=uniform(0.5, 0.9),
@@ -119,49 +109,49 @@ def light(table: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     n = np.where((kind == "core_companion") & (kind_type == "SER"), uniform(4.0, 6.0), n)
     fixed = np.array([_SERSIC.get(name, np.nan) for name in kind_type])
     n = np.where((kind == "edge_on") & (kind_type == "DEV"), 1.0, np.where(np.isfinite(fixed), fixed, n))
-    out = table.assign(
-        mag_g=mag_z + colour_rz + colour_gr, mag_r=mag_z + colour_rz, mag_z=mag_z,
-        mag_w1=mag_z - np.clip(0.35 + 0.55 * colour_rz + normal(0, 0.12), -0.4, 1.5),
-        r_e=r_e, q=q, pa=uniform(0, 180), n=np.round(n, 1),
-        bulge=by_kind(np.nan, spiral=uniform(0.12, 0.3), ring=uniform(0.35, 0.55), edge_on=uniform(0.1, 0.25)),
-        arms=by_kind(np.nan, spiral=rng.choice([2, 2, 2, 3, 4], count)),
-        pitch=by_kind(np.nan, spiral=uniform(12, 28) * rng.choice([-1, 1], count)),
-        arm_strength=by_kind(np.nan, spiral=uniform(0.7, 0.95)),
-        phase=by_kind(np.nan, spiral=uniform(0, 360), ring=uniform(0, 360)),
-        ring_radius=by_kind(np.nan, ring=1.35 * r_e), ring_width=by_kind(np.nan, ring=uniform(0.35, 0.6)),
-        clumps=by_kind(np.nan, clumpy=rng.integers(5, 11, count)),
-        tail_fraction=by_kind(np.nan, merger=uniform(0.08, 0.2)), tail_angle=by_kind(np.nan, merger=uniform(0, 360)),
-        pattern_seed=rng.integers(0, 2**31, count),
-    )  # fmt: skip
-    return out.assign(**{name: out[name].astype(float) for name in _PARAMETERS})
+    return {
+        "kind": kind, "type": kind_type,
+        "mag_g": mag_z + colour_rz + colour_gr, "mag_r": mag_z + colour_rz, "mag_z": mag_z,
+        "mag_w1": mag_z - np.clip(0.35 + 0.55 * colour_rz + normal(0, 0.12), -0.4, 1.5),
+        "r_e": r_e, "q": q, "pa": uniform(0, 180), "n": np.round(n, 1),
+        "bulge": by_kind(np.nan, spiral=uniform(0.12, 0.3), ring=uniform(0.35, 0.55), edge_on=uniform(0.1, 0.25)),
+        "arms": by_kind(np.nan, spiral=rng.choice([2, 2, 2, 3, 4], count)),
+        "pitch": by_kind(np.nan, spiral=uniform(12, 28) * rng.choice([-1, 1], count)),
+        "arm_strength": by_kind(np.nan, spiral=uniform(0.7, 0.95)),
+        "phase": by_kind(np.nan, spiral=uniform(0, 360), ring=uniform(0, 360)),
+        "ring_radius": by_kind(np.nan, ring=1.35 * r_e),
+        "ring_width": by_kind(np.nan, ring=uniform(0.35, 0.6)),
+        "clumps": by_kind(np.nan, clumpy=rng.integers(5, 11, count)),
+        "tail_fraction": by_kind(np.nan, merger=uniform(0.08, 0.2)),
+        "tail_angle": by_kind(np.nan, merger=uniform(0, 360)),
+        "pattern_seed": rng.integers(0, 2**31, count),
+    }  # fmt: skip
 
 
-def companions(main: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
+def companions(main: dict[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
     """The second object of each merger, blend and core with companion: near enough and bright enough to confuse.
 
     Returns
     -------
-    DataFrame
+    dict of arrays
         As `light`, and `of` (index of the main galaxy), `separation` [arcsec] and `angle` [degree, counter-clockwise from +x].
     """
-    of = main.index[main.kind.isin(PAIRED)]
-    hosts = main.loc[of].reset_index(drop=True)
-    count, kind = len(hosts), hosts.kind.to_numpy(str)
+    of = np.flatnonzero(np.isin(main["kind"], PAIRED))
+    count, kind = of.size, main["kind"][of]
+    core, merger = kind == "core_companion", kind == "merger"
     types = np.where(
-        kind == "core_companion",
+        core,
         rng.choice(["REX", "PSF", "EXP"], count, p=[0.5, 0.2, 0.3]),
         rng.choice(["REX", "SER", "DEV", "EXP"], count, p=[0.4, 0.25, 0.2, 0.15]),
-    )
-    table = light(pd.DataFrame({"kind": np.full(count, "companion", object), "type": types.astype(object)}), rng)
-    ratio = np.where(kind == "core_companion", rng.uniform(0.04, 0.18, count), rng.uniform(0.25, 0.9, count))
-    mag_r = hosts.mag_r - 2.5 * np.log10(ratio)
-    shift = mag_r - table.mag_r
+    ).astype(object)
+    table = light(np.full(count, "companion", object), types, rng)
+    ratio = np.where(core, rng.uniform(0.04, 0.18, count), rng.uniform(0.25, 0.9, count))
+    shift = main["mag_r"][of] - 2.5 * np.log10(ratio) - table["mag_r"]
     for band in ("g", "r", "z", "w1"):
-        table[f"mag_{band}"] += shift
-    table["r_e"] = np.where(types == "PSF", 0.0, np.clip(table.r_e * 0.7, 0.3, 1.4))
-    table["separation"] = np.where(
-        kind == "core_companion", rng.uniform(2.2, 4.5, count), np.where(kind == "merger", rng.uniform(1.8, 3.6, count), rng.uniform(1.6, 5.0, count))
-    )
-    table["angle"] = np.where(kind == "merger", hosts.tail_angle, rng.uniform(0, 360, count))
-    table["of"] = of.to_numpy()
+        table[f"mag_{band}"] = table[f"mag_{band}"] + shift
+    table["r_e"] = np.where(types == "PSF", 0.0, np.clip(table["r_e"] * 0.7, 0.3, 1.4))
+    apart = [rng.uniform(low, high, count) for low, high in ((2.2, 4.5), (1.8, 3.6), (1.2, 5.0))]
+    table["separation"] = np.select([core, merger], apart[:2], apart[2])
+    table["angle"] = np.where(merger, main["tail_angle"][of], rng.uniform(0, 360, count))
+    table["of"] = of
     return table

@@ -60,7 +60,7 @@ def parameters(index: int, kind_type: str, seed: int) -> dict:
     Magnitudes are dereddened; the source is scaled so that its images together have the drawn `lensed_mag_r`.
     """
     rng = draws.generator(seed, "mock-lens", index)
-    theta_e = float(np.clip(1.35 * np.exp(0.38 * rng.standard_normal()), 0.6, 2.8))
+    theta_e = float(np.clip(1.65 * np.exp(0.33 * rng.standard_normal()), 0.6, 2.8))
     mag_z = float(np.clip(19.3 - 0.75 * (theta_e - 1) + 0.3 * rng.standard_normal(), 17.6, 19.8))
     colour_gr, colour_rz = 1.5 + 0.12 * rng.standard_normal(), 0.85 + 0.08 * rng.standard_normal()
     r_e = 10 ** (0.25 - 0.13 * (mag_z - 18) + 0.08 * rng.standard_normal())
@@ -74,16 +74,16 @@ def parameters(index: int, kind_type: str, seed: int) -> dict:
         "gamma1": 0.04 * float(rng.standard_normal()),
         "gamma2": 0.04 * float(rng.standard_normal()),
     }
-    offset = theta_e * float(np.sqrt(rng.uniform(0.05**2, 0.45**2)))
+    offset = theta_e * float(np.sqrt(rng.uniform(0.05**2, 0.4**2)))
     direction = float(rng.uniform(0, 2 * np.pi))
     source = {
-        "x": offset * np.cos(direction), "y": offset * np.sin(direction), "r_e": float(rng.uniform(0.18, 0.42)),
+        "x": offset * np.cos(direction), "y": offset * np.sin(direction), "r_e": float(rng.uniform(0.18, 0.38)),
         "n": float(rng.uniform(0.8, 1.5)), "q": float(rng.uniform(0.45, 1.0)), "phi": float(rng.uniform(0, np.pi)),
         "arms": float(rng.uniform(0.0, 0.7)), "knots": int(rng.integers(2, 7)), "knot_seed": int(rng.integers(2**31)),
     }  # fmt: skip
     _, magnification = raytracing.lensed(lens, source, half_width(theta_e, source["r_e"]))
-    lensed_r = float(rng.uniform(20.2, 22.3))
-    lensed_gr, lensed_rz = float(rng.uniform(0.15, 0.8)), float(rng.uniform(0.05, 0.5))
+    lensed_r = float(rng.uniform(19.6, 21.4))
+    lensed_gr, lensed_rz = 0.2 + 0.2 * float(rng.standard_normal()), 0.1 + 0.15 * float(rng.standard_normal())
     lensed = {"g": lensed_r + lensed_gr, "r": lensed_r, "z": lensed_r - lensed_rz}
     z_lens = float(np.clip(0.35 + 0.12 * (mag_z - 18) + 0.06 * rng.standard_normal(), 0.15, 0.95))
     return {

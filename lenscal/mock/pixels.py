@@ -10,7 +10,7 @@ from astropy.io import fits
 
 from lenscal import schema
 from lenscal.kernels import draws
-from lenscal.mock import conditions, files, geometry, noise, shapes, stars
+from lenscal.mock import conditions, files, galaxies, geometry, noise, shapes, stars
 
 PATCHES = 3  # the seeing varies by a few per cent over a 3 x 3 grid of patches
 _PATCH_SCATTER = 0.008
@@ -72,6 +72,8 @@ def model(brick: dict, objects: list[dict], sizes: dict[str, np.ndarray]) -> dic
         for band in schema.BANDS for i in range(PATCHES) for j in range(PATCHES)
     }  # fmt: skip
     for row in objects:
+        if not row["drawn"]:
+            continue
         flux = np.array([row[f"flux_{band}"] for band in schema.BANDS])
         i, j = (int(k) for k in patch_of(n, row["x"], row["y"]))
         for profile, part, reach in shapes.components(row, flux):
@@ -88,6 +90,7 @@ def _header(brick: dict) -> fits.Header:
     scale = schema.PIXEL_SCALE / 3600
     header = fits.Header([files.MOCK_CARD])
     header["SURVEY"] = ("lenscal mock", "mock survey")
+    header["DRVERSIO"] = (brick["release"], "release number; mock")
     header["BRICKNAM"], header["BRICKID"] = brick["brickname"], brick["brickid"]
     header["BRICKRA"], header["BRICKDEC"] = brick["ra"], brick["dec"]
     header["RAMIN"], header["RAMAX"] = brick["ra1"], brick["ra2"]
@@ -104,7 +107,7 @@ def _header(brick: dict) -> fits.Header:
 def _masks(brick: dict, objects: list[dict], saturated: dict[str, np.ndarray], seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Optical mask bits, WISE bits (W1, W2) of one brick; bleed trails widen `saturated` in place."""
     n = brick["pixels"]
-    bright = [row for row in objects if row["kind"] == "star" and row["gaia_g"] < 16]
+    bright = [row for row in objects if row["kind"] == "star" and row["gaia_g"] < 16]  # NaN is no star of Gaia
     x, y, gaia = (np.array([row[name] for row in bright]) for name in ("x", "y", "gaia_g"))
     mask = stars.star_mask(n, x, y, gaia)
     wise = [np.zeros((n, n), np.uint8), np.zeros((n, n), np.uint8)]
@@ -137,8 +140,8 @@ def _holes(brick: dict, objects: list[dict]) -> np.ndarray:
     n = brick["pixels"]
     holes = np.zeros((n, n), bool)
     if brick["special"] == "nan":
-        galaxies = [row for row in objects if row["kind"] not in ("star", "field", "companion")]
-        for k, row in enumerate(galaxies[:4]):
+        spoiled = [row for row in objects if row["kind"] in galaxies.KINDS]
+        for k, row in enumerate(spoiled[:4]):
             x, y = int(row["x"]) + (2, 40, 2, -44)[k], int(row["y"]) + (1, 30, -44, 3)[k]
             holes[max(0, y) : max(0, y + 5), max(0, x) : max(0, x + 7)] = True
     return holes
@@ -172,7 +175,7 @@ def draw(brick: dict, objects: list[dict], root: str, seed: int) -> dict:
     saturated = {band: light[band] > stars.SATURATION[band] for band in schema.BANDS}
     mask, wise1, wise2 = _masks(brick, objects, saturated, seed)
     header = _header(brick)
-    planes: dict[str, dict[str, np.ndarray]] = {"invvar": {}, "nexp": {}, "psfsize": {}}
+    planes: dict[str, dict[str, np.ndarray]] = {"weight": {}, "nexp": {}, "psfsize": {}}
     written = []
     folder = f"south/coadd/{name[:3]}/{name}"
     root_path = Path(root)
@@ -186,6 +189,7 @@ def draw(brick: dict, objects: list[dict], root: str, seed: int) -> dict:
         nexp = exposures(brick, band, seed)
         invvar = (nexp / (brick[f"nobs_{band}"] * nominal**2)).astype(np.float32)
         stamp = galsim.Moffat(beta=beta, fwhm=conditions.moffat_fwhm(size, beta)).drawImage(nx=65, ny=65, scale=schema.PIXEL_SCALE, method="no_pixel")
+        planes["weight"][band] = invvar.copy()  # what the exposures give, saturated or not
         covered = nexp > 0
         sigma = np.zeros((n, n), np.float32)
         sigma[covered] = 1 / np.sqrt(invvar[covered] * noise.excess(stamp.array))
@@ -200,7 +204,7 @@ def draw(brick: dict, objects: list[dict], root: str, seed: int) -> dict:
         invvar[holes] = 0
         row, column = np.mgrid[:n, :n] * PATCHES // n
         psfsize = np.where(covered, sizes[band][row, column], 0).astype(np.float32)
-        planes["invvar"][band], planes["nexp"][band], planes["psfsize"][band] = invvar, nexp, psfsize
+        planes["nexp"][band], planes["psfsize"][band] = nexp, psfsize
         cards = {"FILTER": band, "BUNIT": "nanomaggy"}
         dither = 1 + (3 * brick["brickid"] + number) % 10_000
         write(f"image-{band}", files.images([(f"IMAGE-{band}", image, cards)], header, sigma=nominal, seed=dither))
@@ -221,8 +225,7 @@ def _sample(own: list[dict], n: int, planes: dict, mask: np.ndarray, wise1: np.n
     for band in schema.BANDS:
         out[f"nobs_{band}"] = planes["nexp"][band][y, x]
         out[f"psfsize_{band}"] = planes["psfsize"][band][y, x]
-        # The weight that the exposures give there, whether or not the core is saturated.
-        out[f"invvar_{band}"] = np.max([np.roll(planes["invvar"][band], shift, axis=0)[y, x] for shift in (-12, 0, 12)], axis=0)
+        out[f"invvar_{band}"] = planes["weight"][band][y, x]
         out[f"allmask_{band}"] = np.where(saturated[band][y, x], _ALL["satur"] | _ALL["bleed"], 0)
     return out
 

@@ -18,7 +18,8 @@ _RED_GR, _RED_RZ = 1.35, 0.75  # of bulges and cores
 
 @lru_cache(maxsize=128)
 def _sersic(n: float) -> galsim.GSObject:
-    return galsim.Sersic(n=n, half_light_radius=1.0, trunc=TRUNCATION, gsparams=ACCURACY)
+    trunc = TRUNCATION if n >= 1.5 else 0  # flatter profiles end by themselves
+    return galsim.Sersic(n=n, half_light_radius=1.0, trunc=trunc, gsparams=ACCURACY)
 
 
 def sersic(n: float, r_e: float, q: float, pa: float) -> galsim.GSObject:

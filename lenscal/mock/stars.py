@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from lenscal import schema
 from lenscal.kernels import draws
@@ -12,27 +11,29 @@ SATURATION = {"g": 40.0, "r": 60.0, "z": 60.0}
 """Nanomaggies per pixel at which the coadds of the embedded sky saturate."""
 
 
-def magnitudes(index: int, brickid: int, n: int, seed: int) -> pd.DataFrame:
+def magnitudes(index: int, brickid: int, n: int, seed: int) -> dict[str, np.ndarray]:
     """Stars of one brick: Gaia G (NaN below its limit) and magnitudes.
 
     Every sixth brick has a star brighter than G = 13, every second one between 13 and 16; the faint ones follow the area.
     """
     rng = draws.generator(seed, "mock-stars", brickid)
     area = (n / 900) ** 2
-    gaia = [rng.uniform(11.0, 12.9, 1) if index % 6 == 3 else [], rng.uniform(13.1, 15.9, 1) if index % 2 == 0 else []]
-    gaia.append(np.log10(10 ** (0.15 * 16) + rng.uniform(size=rng.poisson(13 * area) + 2) * (10 ** (0.15 * 20.8) - 10 ** (0.15 * 16))) / 0.15)
-    gaia = np.concatenate(gaia)
+    bright = rng.uniform(11.0, 12.9, 1) if index % 6 == 3 else []
+    medium = rng.uniform(13.1, 15.9, 1) if index % 2 == 0 else []
+    low, high = 10 ** (0.15 * 16.0), 10 ** (0.15 * 20.8)
+    common = np.log10(low + rng.uniform(size=rng.poisson(13 * area) + 2) * (high - low)) / 0.15
+    gaia = np.concatenate([bright, medium, common])
     faint = rng.uniform(21.0, 22.8, rng.poisson(7 * area))
     colour = rng.uniform(0.35, 1.45, gaia.size + faint.size)
     mag_r = np.concatenate([gaia + 0.05, faint])
     mag_z = mag_r - 0.05 - 0.42 * colour**1.4
-    return pd.DataFrame(
-        {
-            "kind": "star", "type": "PSF", "gaia_g": np.concatenate([gaia, np.full(faint.size, np.nan)]),
-            "mag_g": mag_r + colour, "mag_r": mag_r, "mag_z": mag_z, "mag_w1": mag_z + rng.normal(0.6, 0.1, mag_r.size),
-            "r_e": 0.0, "q": 1.0, "pa": 0.0, "n": 0.0,
-        }
-    )  # fmt: skip
+    count = mag_r.size
+    return {
+        "kind": np.full(count, "star", object), "type": np.full(count, "PSF", object),
+        "gaia_g": np.concatenate([gaia, np.full(faint.size, np.nan)]),
+        "mag_g": mag_r + colour, "mag_r": mag_r, "mag_z": mag_z, "mag_w1": mag_z + rng.normal(0.6, 0.1, count),
+        "r_e": np.zeros(count), "q": np.ones(count), "pa": np.zeros(count), "n": np.zeros(count),
+    }  # fmt: skip
 
 
 def mask_radius(gaia_g: np.ndarray) -> np.ndarray:

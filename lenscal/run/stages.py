@@ -194,12 +194,17 @@ class Manifest(Stage):
                 provenance,
             )
         table = schema.MANIFEST.check_table(built.table)
-        pixel = np.where(table["healpix_64"] >= 0, table["healpix_64"] >> 4, -1)
+        pixel = table["healpix_64"].to_numpy()
+        pixel = np.where(pixel >= 0, pixel >> 4, -1)
         tables = {f"Npix-{value:04d}" if value >= 0 else "Npix-none": table[pixel == value] for value in np.unique(pixel)}
         digest = _save_tables(place.path("manifest"), tables)
         notes = {"waterfall": built.waterfall, "strata": built.strata, "balance": built.balance}
         digest += _save_tables(place.path("manifest-notes"), notes)
         return Outcome(stores.add_digests([digest]), len(table), built.ledger, (*built.gates, built.ledger.gate("manifest")))
+
+
+_OF_THE_SKY = ("position", "outside", "no coverage")
+"""Kinds of failed cutouts that are no fault of the files."""
 
 
 class Cutouts(Stage):
@@ -235,12 +240,18 @@ class Cutouts(Stage):
 
         part = slice(block.part["start"], block.part["stop"])
         dataset = cutouts.cut(place.manifest.iloc[part], place.survey.read, place.settings.cutouts)
+        failures = pd.Series(dataset["failure"].values.astype(object))
+        kinds = failures[failures != ""].str.split(":").str[0]
+        broken = failures[kinds.index[~kinds.isin(_OF_THE_SKY)]]
+        if len(broken) and place.settings.cutouts.broken == "stop":
+            raise stores.StoreError(
+                f"{len(broken)} galaxies have no pixels; the first: {broken.iloc[0]} "
+                "(mend the files, or set cutouts.broken: count to keep such galaxies as failed rows)"
+            )
         digest = stores.write_block(
             place.path("cutouts.zarr"), schema.CUTOUTS, dataset, {"galaxy": part}, block=place.settings.cutouts.block
         )
-        failures = pd.Series(dataset["failure"].values.astype(str))
-        counts = failures[failures != ""].str.split(":").str[0].value_counts().to_dict()
-        return Outcome(digest, part.stop - part.start, Ledger(len(failures), int((failures == "").sum()), counts))
+        return Outcome(digest, part.stop - part.start, Ledger(len(failures), int((failures == "").sum()), kinds.value_counts().to_dict()))
 
     def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
         ledger = sum((o.ledger for o in outcomes), Ledger(0, 0))
@@ -286,7 +297,7 @@ class Quality(Stage):
         digest = stores.write_block(
             place.path("quality.zarr"), schema.QUALITY, dataset, {"galaxy": part}, block=place.settings.quality.block
         )
-        reasons = pd.Series(dataset["reason"].values.astype(str))
+        reasons = pd.Series(dataset["reason"].values.astype(object))
         ok = dataset["cutout_ok"].values
         return Outcome(digest, ok.size, Ledger(ok.size, int(ok.sum()), reasons[~ok].value_counts().to_dict()))
 
@@ -354,7 +365,7 @@ class Injections(Stage):
         dataset = injections.inject(drawn, pixels, settings.injections, settings.seed, sources=place.sources)
         region = {"psf_fwhm": slice(i, i + 1), "depth": slice(j, j + 1)}
         digest = stores.write_block(place.path("injections.zarr"), schema.INJECTIONS, dataset, region)
-        failure = pd.Series(dataset["failure"].values.astype(str).ravel())
+        failure = pd.Series(dataset["failure"].values.astype(object).ravel())
         return Outcome(digest, failure.size, Ledger(failure.size, int((failure == "").sum()), failure[failure != ""].value_counts().to_dict()))
 
     def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -166,9 +167,9 @@ class CoaddSurvey:
             files = self.brick(name)
             files.require()
             margin = files.margin(ra[rows], dec[rows])
-            better = rows[margin > best[rows]]
-            best[better] = margin[margin > best[rows]]
-            chosen[better] = files
+            better = margin > best[rows]
+            best[rows[better]] = margin[better]
+            chosen[rows[better]] = files
             return max(files.shape)
 
         for name in np.unique(own[placed]):
@@ -181,9 +182,8 @@ class CoaddSurvey:
                 failure[rows] = str(error)
             for neighbour, index in geometry.candidates(ra[rows], dec[rows], side):
                 if neighbour != name:
-                    try:
+                    # A broken neighbour is no candidate; a galaxy that lists it as its own is told why.
+                    with suppress(PixelError):
                         offer(neighbour, rows[index])
-                    except PixelError:
-                        pass  # No candidate then; a galaxy that lists that brick as its own is told why.
         failure[[files is not None for files in chosen]] = ""
         return chosen, failure

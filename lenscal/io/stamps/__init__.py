@@ -1,0 +1,6 @@
+"""Sets of stamps that are no survey: declared in `profiles.yaml`, read as the cutouts of a survey are."""
+
+from lenscal.io.stamps.profiles import Profile, Stamp, StampError, load_profiles
+from lenscal.io.stamps.survey import Measure, StampSurvey
+
+__all__ = ["Measure", "Profile", "Stamp", "StampError", "StampSurvey", "load_profiles"]

@@ -1,0 +1,123 @@
+"""Images of many lensed sources: sampling, then one forward transform and one inverse for each band."""
+
+import numpy as np
+from numba import njit
+
+from lenscal.kernels import convolution, sampling
+from lenscal.kernels.convolution import FINE
+
+MARGIN = 3  # pixels around the stamp whose light is let scatter in
+
+
+def geometry(shape, pixel_scale):
+    """Shape of the grid of cells around a stamp of a shape (y, x), and its origin (left, bottom, cell), arcsec."""
+    cell = pixel_scale / FINE
+    sides = tuple(FINE * (n + 2 * MARGIN + n % 2) for n in shape)
+    left, bottom = (-(n / 2 + MARGIN) * pixel_scale for n in (shape[1], shape[0]))
+    return sides, (left, bottom, cell)
+
+
+def torus(shape, psf_shape):
+    """Shape (y, x) in pixels of the torus on which a stamp and a PSF do not wrap around."""
+    return tuple(convolution.padded_size(n + MARGIN + n % 2, m) for n, m in zip(shape, psf_shape))
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _sources(i, lens, first, sersic, light, stamp, place, share, stamps, inner, tolerance, origin, grid, points, smooth, work):
+    """Light of all components of injection i, on an empty grid; returns (samples, 1 when there were too many cells)."""
+    reals, places, samples = work
+    samples[:] = 0
+    grid[:] = 0
+    points[:] = 0
+    for k in range(first[i], first[i + 1]):
+        # What lies opposite to the source is told from the first component.
+        packed = sampling.pack_lens(lens[i], sersic[first[i], 4], sersic[first[i], 5], inner)
+        if stamp[k] >= 0:
+            sampling.add_stamp(grid, points, smooth, origin, packed, stamps[stamp[k]], place[k], share[k], reals, places, samples)
+        else:
+            sampling.add_sersic(
+                grid, points, smooth, origin, packed, sersic[k], light[k], share[k], tolerance, reals, places, samples
+            )
+    return samples[0], samples[1]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def pixels(lens, first, sersic, light, stamp, place, share, stamps, inner, tolerance, origin, grid, points, work, out, inside, full):
+    """Pixel integrals of sources of unit flux, without PSF.
+
+    Parameters
+    ----------
+    lens : (injection, 7) float64 array
+        As in `sampling.LENS_FIELDS`.
+    first : (injection + 1,) int64 array
+        Components of injection i are rows first[i] to first[i + 1] of the next five.
+    sersic, light, stamp, place, share
+        `sampling.SOURCE_FIELDS`; `light` of `add_sersic`; index in `stamps` or -1; `place_on_sky` of `add_stamp`; flux.
+    stamps : list of (y, x) float32 arrays
+    inner : bool
+        False suppresses inner images (see `sampling.pack_lens`).
+    tolerance : float
+        See `sampling.add_sersic`.
+    origin, grid, points, work
+        From `geometry`; the grid of cells and its points; from `work_space`.
+    out : (injection, y, x) float32 array
+        May have no pixel, when only the flux is wanted.
+    inside : (injection,) float64 array
+        Flux on the whole grid: takes the result.
+    full : (injection,) int64 array
+        1 where a level of the quadtree held too many cells.
+    """
+    for i in range(lens.shape[0]):
+        _, full[i] = _sources(
+            i, lens, first, sersic, light, stamp, place, share, stamps, inner, tolerance, origin, grid, points, False, work
+        )
+        total = 0.0
+        for row in range(grid.shape[0]):
+            for column in range(grid.shape[1]):
+                total += grid[row, column]
+        inside[i] = total
+        for row in range(out.shape[1]):
+            for column in range(out.shape[2]):
+                y, x = FINE * (row + MARGIN), FINE * (column + MARGIN)
+                out[i, row, column] = grid[y, x] + grid[y, x + 1] + grid[y + 1, x] + grid[y + 1, x + 1]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def convolved(
+    lens, first, sersic, light, stamp, place, share, stamps, inner, tolerance, origin, grid, points, work, flux, transforms,
+    which, fourier, out, inside, full,
+):  # fmt: skip
+    """Images convolved with the PSF of each band; arguments as in `pixels`, and
+
+    flux : (injection, band) float64 array
+        Of the unlensed source.
+    transforms : (psf, band, y, x) complex64 array
+        From `convolution.psf_transform`.
+    which : (injection,) int64 array
+        The PSF of each injection.
+    fourier
+        From `convolution.work_space`.
+    out : (injection, band, y, x) float32 array
+    inside : (injection,) float64 array
+        Takes the flux of a source of unit flux within the stamp, before the PSF.
+    """
+    pad = sampling.PAD
+    for i in range(lens.shape[0]):
+        _, full[i] = _sources(
+            i, lens, first, sersic, light, stamp, place, share, stamps, inner, tolerance, origin, grid, points, True, work
+        )
+        total = 0.0
+        for row in range(FINE * MARGIN, FINE * (MARGIN + out.shape[2])):
+            for column in range(FINE * MARGIN, FINE * (MARGIN + out.shape[3])):
+                total += grid[row, column] + points[row + pad, column + pad]
+        inside[i] = total
+        convolution.spectrum(grid, points, fourier)
+        for band in range(out.shape[1]):
+            convolution.convolve(transforms[which[i], band], flux[i, band], MARGIN, fourier, out[i, band])
+
+
+def work_space(sides):
+    """Scratch of one thread: a grid of a shape, its points, and the work space of the quadtree."""
+    padded = tuple(n + 2 * sampling.PAD for n in sides)
+    reals, places = sampling.work_space()
+    return np.empty(sides, np.float32), np.empty(padded, np.float32), (reals, places, np.zeros(2, np.int64))

@@ -1,0 +1,284 @@
+"""What the pixels of a stamp say: its sources, its sky noise and how that is correlated, its brightness."""
+
+import numba
+import numpy as np
+
+MAD_TO_SIGMA = 1.4826  # of a Gaussian
+THRESHOLD = 2.5  # where a source ends on the smoothed image, in the image's own sigma
+SEED = 4.0  # what a source must reach somewhere: at 2.5 peaks of mere noise are masked, and the correlation comes out a quarter low
+SMOOTHING = 1.5  # sigma of the smoothing Gaussian, pixels
+GROWTH = 3  # radius by which sources are grown, pixels
+LAG = 3  # largest lag of the autocorrelation, pixels
+PIXELS_MIN = 100  # of sky, below which no noise is measured
+
+_TAPS = np.exp(-0.5 * (np.arange(-5, 6) / SMOOTHING) ** 2)
+_TAPS /= _TAPS.sum()
+
+
+def radius(size) -> np.ndarray:
+    """Distance in pixels of each pixel from the centre ((size - 1)/2, (size - 1)/2), (size, size)."""
+    r = np.arange(size) - (size - 1) / 2
+    return np.hypot(r[:, None], r)
+
+
+def ring(size, inner, outer) -> np.ndarray:
+    """Pixels of the sky ring, (size, size) bool; a stamp too small for it has the same ring scaled to end at its edge.
+
+    Parameters
+    ----------
+    size : int
+        Side of the stamp.
+    inner, outer : float
+        Radii in pixels; when the stamp's half-side is less than `outer`, both shrink by the same factor.
+    """
+    shrink = min(1.0, (size - 1) / 2 / outer)
+    r = radius(size)
+    return (r >= inner * shrink) & (r <= outer * shrink)
+
+
+@numba.njit(cache=True, nogil=True)
+def _blur(values):
+    """Sum of the pixels under the Gaussian, which ends at the edge of the array."""
+    n_y, n_x = values.shape
+    half = _TAPS.size // 2
+    rows, out = np.zeros((n_y, n_x)), np.zeros((n_y, n_x))
+    for y in range(n_y):
+        for k in range(-half, half + 1):
+            for x in range(max(0, -k), min(n_x, n_x - k)):
+                rows[y, x] += _TAPS[k + half] * values[y, x + k]
+    for y in range(n_y):
+        for k in range(max(-half, -y), min(half, n_y - 1 - y) + 1):
+            for x in range(n_x):
+                out[y, x] += _TAPS[k + half] * rows[y + k, x]
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _median_and_sigma(image, use):
+    """Median and 1.4826 MAD of some pixels, and how many they are; NaN without any."""
+    chosen = np.empty(image.size)
+    count = 0
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            if use[y, x] and not np.isnan(image[y, x]):
+                chosen[count] = image[y, x]
+                count += 1
+    if count == 0:
+        return np.nan, np.nan, 0
+    middle = np.median(chosen[:count])
+    return middle, MAD_TO_SIGMA * np.median(np.abs(chosen[:count] - middle)), count
+
+
+@numba.njit(cache=True, nogil=True)
+def _regions(values, low, high):
+    """Pixels above `low` that are connected (by edge or corner) to one above `high`; NaN is neither."""
+    n_y, n_x = values.shape
+    found = np.zeros((n_y, n_x), np.bool_)
+    waiting = np.empty(n_y * n_x, np.int64)
+    count = 0
+    for place in range(n_y * n_x):
+        y, x = place // n_x, place % n_x
+        if values[y, x] > high:
+            found[y, x] = True
+            waiting[count] = place
+            count += 1
+    while count > 0:
+        count -= 1
+        y0, x0 = waiting[count] // n_x, waiting[count] % n_x
+        for y in range(max(0, y0 - 1), min(n_y, y0 + 2)):
+            for x in range(max(0, x0 - 1), min(n_x, x0 + 2)):
+                if not found[y, x] and values[y, x] > low:
+                    found[y, x] = True
+                    waiting[count] = y * n_x + x
+                    count += 1
+    return found
+
+
+@numba.njit(cache=True, nogil=True)
+def _grow(found, distance):
+    """All pixels within a distance of one that is found."""
+    n_y, n_x = found.shape
+    out = np.zeros((n_y, n_x), np.bool_)
+    for y in range(n_y):
+        for x in range(n_x):
+            if found[y, x]:
+                for dy in range(max(-distance, -y), min(distance, n_y - 1 - y) + 1):
+                    for dx in range(max(-distance, -x), min(distance, n_x - 1 - x) + 1):
+                        if dy * dy + dx * dx <= distance * distance:
+                            out[y + dy, x + dx] = True
+    return out
+
+
+@numba.guvectorize(["(float32[:, :], boolean[:, :], boolean[:, :])"], "(y,x),(y,x)->(y,x)", nopython=True, cache=True)
+def sources(image, sky, found) -> None:
+    """Pixels of sources: above 2.5 sigma on the smoothed image, connected to one above 4 sigma, grown by 3 pixels.
+
+    Level and sigma (1.4826 MAD) of the smoothed image are those of the `sky` pixels, found three times, the second and third time
+    without the sources.
+
+    Parameters
+    ----------
+    image : (y, x) array
+        NaN where nothing was observed; such a pixel is never a source.
+    sky : (y, x) bool array
+        Where the level is measured, sources included.
+
+    Returns
+    -------
+    (y, x) bool array
+    """
+    n_y, n_x = image.shape
+    values, weights = np.zeros((n_y, n_x)), np.zeros((n_y, n_x))
+    for y in range(n_y):
+        for x in range(n_x):
+            found[y, x] = False
+            if np.isfinite(image[y, x]):
+                values[y, x], weights[y, x] = image[y, x], 1.0
+    smoothed, under = _blur(values), _blur(weights)
+    for y in range(n_y):
+        for x in range(n_x):
+            smoothed[y, x] = smoothed[y, x] / under[y, x] if weights[y, x] > 0 else np.nan
+    for _ in range(3):
+        level, sigma, count = _median_and_sigma(smoothed, sky & ~found)
+        if count == 0:
+            break
+        found[:, :] = _grow(_regions(smoothed, level + THRESHOLD * sigma, level + SEED * sigma), GROWTH)
+    for y in range(n_y):
+        for x in range(n_x):
+            found[y, x] = found[y, x] and weights[y, x] > 0
+
+
+@numba.guvectorize(
+    ["(float32[:, :], boolean[:, :], float64[:], float64[:], float64[:])"], "(y,x),(y,x)->(),(),()", nopython=True, cache=True
+)
+def sky_noise(image, sky, level, sigma, correlation) -> None:
+    """Level, noise and noise correlation of the sky pixels.
+
+    Parameters
+    ----------
+    image : (y, x) array
+        NaN where nothing was observed.
+    sky : (y, x) bool array
+        Pixels to use, sources excluded.
+
+    Returns
+    -------
+    level, sigma : float
+        Median and 1.4826 MAD; NaN when there are fewer than 100 pixels.
+    correlation : float
+        Sum of the autocorrelation over lags of -3 to 3 pixels in both axes, lag 0 included: 1 for white noise. The variance of a
+        sum over an aperture is this times that of independent pixels. Each lag is averaged over its own pairs of sky pixels, and
+        the sum is divided by 1 - 49/N for the mean of the N pixels that was taken off each.
+    """
+    n_y, n_x = image.shape
+    level[0], sigma[0], count = _median_and_sigma(image, sky)
+    correlation[0] = np.nan
+    if count < PIXELS_MIN:
+        level[0], sigma[0] = np.nan, np.nan
+        return
+    places, total = np.empty((count, 2), np.int64), 0.0
+    found = 0
+    for y in range(n_y):
+        for x in range(n_x):
+            if sky[y, x] and not np.isnan(image[y, x]):
+                places[found, 0], places[found, 1] = y + LAG, x + LAG
+                total += image[y, x]
+                found += 1
+    values, weights = np.zeros((n_y + 2 * LAG, n_x + 2 * LAG)), np.zeros((n_y + 2 * LAG, n_x + 2 * LAG))
+    squares = 0.0
+    for i in range(count):
+        y, x = places[i]
+        values[y, x], weights[y, x] = image[y - LAG, x - LAG] - total / count, 1.0
+        squares += values[y, x] ** 2
+    if not squares > 0:
+        return
+    products, pairs = np.zeros((LAG + 1, 2 * LAG + 1)), np.zeros((LAG + 1, 2 * LAG + 1))
+    for i in range(count):
+        y, x = places[i]
+        for dy in range(LAG + 1):
+            for dx in range(2 * LAG + 1):
+                products[dy, dx] += values[y, x] * values[y + dy, x + dx - LAG]
+                pairs[dy, dx] += weights[y + dy, x + dx - LAG]
+    summed = 1.0
+    for dy in range(LAG + 1):
+        for dx in range(2 * LAG + 1):
+            if (dy > 0 or dx > LAG) and pairs[dy, dx] > 0:
+                summed += 2 * products[dy, dx] / pairs[dy, dx] / (squares / count)
+    correlation[0] = summed / (1 - (2 * LAG + 1) ** 2 / count)
+
+
+@numba.guvectorize(["(float32[:, :], boolean[:, :], float64[:])"], "(y,x),(y,x)->()", nopython=True, cache=True)
+def mean(image, use, out) -> None:
+    """Mean of the observed pixels among some; NaN when there is none."""
+    total, count = 0.0, 0
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            if use[y, x] and not np.isnan(image[y, x]):
+                total += image[y, x]
+                count += 1
+    out[0] = total / count if count else np.nan
+
+
+@numba.guvectorize(["(float32[:, :], boolean[:, :], float64[:])"], "(y,x),(y,x)->()", nopython=True, cache=True)
+def median(image, use, out) -> None:
+    """Median of the observed pixels among some; NaN when there is none."""
+    out[0] = _median_and_sigma(image, use)[0]
+
+
+@numba.guvectorize(
+    ["(float32[:, :], float64, float64, float64[:])"], "(y,x),(),()->()", nopython=True, cache=True
+)
+def clipped(image, level, sigma, fraction) -> None:
+    """Share of the observed pixels farther than 5 sigma from the level; NaN without either."""
+    far, count = 0, 0
+    fraction[0] = np.nan
+    if np.isnan(sigma):
+        return
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            if not np.isnan(image[y, x]):
+                count += 1
+                far += abs(image[y, x] - level) > 5 * sigma
+    if count:
+        fraction[0] = far / count
+
+
+@numba.guvectorize(
+    ["(float32[:, :], float64[:], float64[:], float64[:], float64[:], float64[:])"],
+    "(y,x)->(),(),(),(),()",
+    nopython=True,
+    cache=True,
+)
+def moments(image, mean, deviation, percentile_1, middle, percentile_99) -> None:
+    """Mean, standard deviation, percentile 1, median and percentile 99 of the observed pixels.
+
+    Percentiles interpolate linearly between the pixels in order, as NumPy's do.
+
+    Parameters
+    ----------
+    image : (y, x) array
+        NaN where nothing was observed.
+
+    Returns
+    -------
+    tuple of five floats
+        NaN when nothing was observed.
+    """
+    chosen = np.empty(image.size)
+    count = 0
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            if not np.isnan(image[y, x]):
+                chosen[count] = image[y, x]
+                count += 1
+    mean[0] = deviation[0] = percentile_1[0] = middle[0] = percentile_99[0] = np.nan
+    if count == 0:
+        return
+    kept = np.sort(chosen[:count])
+    mean[0] = np.mean(kept)
+    deviation[0] = np.sqrt(np.mean((kept - mean[0]) ** 2))
+    for out, share in ((percentile_1, 0.01), (middle, 0.5), (percentile_99, 0.99)):
+        place = share * (count - 1)
+        low = int(place)
+        high = min(low + 1, count - 1)
+        out[0] = kept[low] + (place - low) * (kept[high] - kept[low])

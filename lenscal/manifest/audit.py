@@ -1,0 +1,274 @@
+"""The claims a manifest makes, each with its measure and limits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from lenscal import config, schema
+from lenscal.gates import Gate, absent
+from lenscal.kernels import matching
+from lenscal.manifest import splits
+
+CRITICAL_COLUMNS = ("galaxy_id", "ra", "dec", "type", "nobs_z", "flux_r", "healpix_64", "healpix_128", "split", "pool")
+_PROVENANCE = ("pipeline_version", "git_commit", "extraction_timestamp")
+_OVERLAP_STEP = {"psfsize_r": 0.1, "psfdepth_r": 0.25}  # arcsec, mag(AB)
+
+
+def overlap(table: pd.DataFrame) -> pd.DataFrame:
+    """How much of the positives' sky and conditions the negatives and the hosts reach.
+
+    Returns
+    -------
+    DataFrame
+        quantity (footprint in nside-16 pixels, psfsize_r in steps of 0.1 arcsec, psfdepth_r in steps of 0.25 mag),
+        compared (negatives, hosts), positives, compared_rows, share: of the positives in a bin that the compared
+        rows reach too; NaN where either side is empty.
+    """
+    positive = table["label"].eq(1).to_numpy()
+    others = {"negatives": table["label"].eq(0).to_numpy(), "hosts": table["host"].to_numpy(bool)}
+    bins = {"footprint": np.where(table["healpix_64"] >= 0, table["healpix_64"].to_numpy() >> 4, -1)}
+    for name, step in _OVERLAP_STEP.items():
+        values = table[name].to_numpy("f8")
+        bins[name] = np.where(np.isfinite(values), np.floor(np.nan_to_num(values) / step), -1).astype(np.int64)
+    rows = []
+    for quantity, bin_ in bins.items():
+        mine = bin_[positive & (bin_ >= 0)]
+        for name, inside in others.items():
+            theirs = bin_[inside & (bin_ >= 0)]
+            share = float(np.isin(mine, theirs).mean()) if mine.size and theirs.size else float("nan")
+            rows.append(
+                {
+                    "quantity": quantity,
+                    "compared": name,
+                    "positives": mine.size,
+                    "compared_rows": theirs.size,
+                    "share": share,
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def _train_limits(table: pd.DataFrame, settings: config.Manifest) -> tuple[float, float, str]:
+    """Limits of the share of train: given, or the larger of 0.05 and 3 sigma of the draw of whole pixels."""
+    if settings.train_range is not None:
+        return (*settings.train_range, "given by the run file")
+    fraction = settings.split_fractions[0]
+    rows = table["healpix_128"].value_counts().to_numpy(float)
+    sigma = float(np.sqrt(fraction * (1 - fraction) * np.sum(rows**2)) / rows.sum())
+    half = max(0.05, 3 * sigma)
+    return fraction - half, fraction + half, f"{rows.size} pixels, whose draw scatters it by {sigma:.3f}"
+
+
+def gates(
+    table: pd.DataFrame, settings: config.Manifest, seed: int, lenses: pd.DataFrame | None = None, drawn: bool = True
+) -> list[Gate]:
+    """Every claim of a manifest.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `schema.MANIFEST`.
+    settings : config.Manifest
+    seed : int
+        Of the run.
+    lenses : DataFrame, optional
+        As `schema.LENSES`, for the exclusion around them.
+    drawn : bool
+        Whether the negatives were drawn here; a sample with rows of its own makes no claim about their number.
+    """
+    given = "the sample came with its own rows"
+    negative = table["label"].eq(0)
+    n1, n2 = int(table["pool"].eq("N1").sum()), int(table["pool"].eq("N2").sum())
+    return [
+        Gate("manifest.rows", "the sample is large enough", "rows", len(table), minimum=max(1, settings.rows_min), critical=True),
+        _nulls(table, drawn),
+        Gate("manifest.unique", "no galaxy is there twice", "repeated galaxy_id", int(table["galaxy_id"].duplicated().sum()), maximum=0, critical=True),
+        _ranges(table, "ra", 0, 360),
+        _ranges(table, "dec", -90, 90),
+        _share(n1, n2, settings) if drawn else absent("1A.3", "N1 is the share of the negatives it is meant to be", given),
+        _confusers(table) if drawn else absent("X.1", "negatives include rings, spirals, mergers", given),
+        _ratio(table, negative, settings) if drawn else absent("1A.4", "negatives for each positive", given),
+        _exclusion(table, negative, lenses, settings),
+        Gate(
+            "manifest.types", "several types of galaxy", "types",
+            int(table.loc[table["type"] != "", "type"].nunique()), minimum=settings.types_min,
+        ),
+        *_splits(table, settings, seed),
+        *_roles(table, settings),
+        _provenance(table),
+        *_overlaps(table, settings),
+    ]  # fmt: skip
+
+
+def _nulls(table: pd.DataFrame, drawn: bool) -> Gate:
+    names = CRITICAL_COLUMNS if drawn else ("galaxy_id", "healpix_128", "split", "pool")
+    nulls = {
+        n: int((table[n].isna() | table[n].eq("") if table[n].dtype == "string" else table[n].isna()).sum())
+        for n in names
+    }
+    found = {name: rows for name, rows in nulls.items() if rows}
+    return Gate(
+        "manifest.nulls", "no value is missing in the critical columns", "missing values", sum(nulls.values()), maximum=0,
+        critical=True, evidence=str(found) if found else ", ".join(names),
+    )  # fmt: skip
+
+
+def _ranges(table: pd.DataFrame, name: str, low: float, high: float) -> Gate:
+    values = table[name].to_numpy("f8")
+    outside = int(((values < low) | (values > high)).sum())
+    claim = f"{name} lies in [{low}, {high}]"
+    if not np.isfinite(values).any():
+        return absent(f"manifest.{name}", claim, "no row has a position")
+    return Gate(f"manifest.{name}", claim, "rows outside", outside, maximum=0, critical=True)
+
+
+def _share(n1: int, n2: int, settings: config.Manifest) -> Gate:
+    value = n1 / (n1 + n2) if n1 + n2 else float("nan")
+    low, high = settings.n1_range
+    return Gate(
+        "1A.3", "N1 is the share of the negatives it is meant to be", "N1 over all negatives", value, low, high,
+        evidence=f"{n1} N1, {n2} N2, meant {settings.n1_fraction}",
+    )  # fmt: skip
+
+
+def _confusers(table: pd.DataFrame) -> Gate:
+    counts = table.loc[table["pool"].eq("N2"), "confuser_class"].value_counts().to_dict()
+    counts = {name: int(counts.get(name, 0)) for name in schema.CONFUSERS}
+    empty = [name for name, rows in counts.items() if rows == 0]
+    return Gate(
+        "X.1",
+        "negatives include rings, spirals, mergers: no class of N2 is empty",
+        "empty classes",
+        len(empty),
+        maximum=0,
+        evidence=str(counts),
+    )
+
+
+def _ratio(table: pd.DataFrame, negative: pd.Series, settings: config.Manifest) -> Gate:
+    positives = int(table["label"].eq(1).sum())
+    value = int(negative.sum()) / positives if positives else float("nan")
+    meant = settings.negatives_per_positive
+    sums = table.groupby("pool", observed=True)["weight"].sum().round(3).to_dict()
+    return Gate(
+        "1A.4", "negatives for each positive", "negatives per positive", value, (1 - settings.shortfall_max) * meant, meant,
+        evidence=f"{int(negative.sum())} negatives, {positives} positives, summed weights {sums}; strata in the notes",
+    )  # fmt: skip
+
+
+def _exclusion(
+    table: pd.DataFrame, negative: pd.Series, lenses: pd.DataFrame | None, settings: config.Manifest
+) -> Gate:
+    claim = f"no negative lies within {settings.exclusion_radius_arcsec:g} arcsec of a lens"
+    rows = table[negative & np.isfinite(table["ra"]) & np.isfinite(table["dec"])]
+    if lenses is None or rows.empty:
+        return absent("1A.7", claim, "no table of lenses was given" if lenses is None else "no negative has a position")
+    index, distance, _ = matching.nearest(rows["ra"], rows["dec"], lenses["ra"], lenses["dec"], 60.0)
+    nearest = f"nearest at {np.nanmin(distance):.2f} arcsec" if (index >= 0).any() else "none within 60 arcsec"
+    inside = int((distance <= settings.exclusion_radius_arcsec).sum())
+    return Gate(
+        "1A.7", claim, "negatives inside", inside, maximum=0, critical=True, evidence=f"{len(lenses)} lenses; {nearest}"
+    )
+
+
+def _splits(table: pd.DataFrame, settings: config.Manifest, seed: int) -> list[Gate]:
+    placed = table[table["healpix_128"] >= 0]
+    if placed.empty:
+        why = "no row has a position"
+        return [
+            absent("X.2", "splits are disjoint on the sky", why),
+            absent("1B.4", "train is the share it is meant to be", why),
+        ]
+    per_pixel = placed.groupby("healpix_128")["split"].nunique()
+    expected = splits.split_of(placed["healpix_128"].to_numpy(), seed, settings.split_fractions)
+    pixel = splits.pixels_of(placed["ra"].to_numpy(), placed["dec"].to_numpy(), 128)
+    wrong = int(
+        (placed["split"].to_numpy(object) != expected).sum() + (pixel != placed["healpix_128"].to_numpy()).sum()
+    )
+    low, high, why = _train_limits(placed, settings)
+    shares = placed["split"].value_counts(normalize=True).round(4).to_dict()
+    worst, where = splits.imbalance(placed)
+    return [
+        Gate(
+            "X.2", "splits are disjoint on the sky, all pools together", "pixels in two splits, and rows off their pixel",
+            int((per_pixel > 1).sum()) + wrong, maximum=0, critical=True, evidence=f"{len(per_pixel)} pixels of nside 128",
+        ),
+        Gate("1B.4", "train is the share it is meant to be", "train over all rows", float(placed["split"].eq("train").mean()), low, high, evidence=f"{shares}; {why}"),
+        Gate(
+            "1B.3", "the splits were taken under the same conditions", "largest shift of a median over the interquartile range",
+            worst, maximum=settings.balance_max, evidence=where,
+        ),
+    ]  # fmt: skip
+
+
+def _roles(table: pd.DataFrame, settings: config.Manifest) -> list[Gate]:
+    positive = table["label"].eq(1)
+    train, anchor = table[table["role"].eq("train")], table[table["role"].eq("anchor")]
+    shared = anchor["galaxy_id"].isin(train["galaxy_id"]) | (
+        anchor["lens_id"].isin(train["lens_id"]) & anchor["lens_id"].ne("")
+    )
+    there = anchor["ra"].notna().to_numpy() & anchor["dec"].notna().to_numpy()
+    seen = train[train["ra"].notna() & train["dec"].notna()]
+    near = (
+        matching.nearest(
+            anchor["ra"][there], anchor["dec"][there], seen["ra"], seen["dec"], settings.exclusion_radius_arcsec
+        )[0]
+        >= 0
+    )
+    off_sky = anchor["split"].eq("train")
+    mismatch = positive & ~np.isclose(table["weight"], table["tier"].map(settings.tier_weights).astype("f8").fillna(-1))
+    tiers = table.loc[positive, "tier"].value_counts().to_dict()
+    roles = pd.crosstab(
+        table.loc[positive, "tier"].to_numpy(object), table.loc[positive, "role"].to_numpy(object)
+    ).to_dict("index")
+    if not positive.any():
+        why = "the sample has no positive"
+        return [
+            absent(i, c, why)
+            for i, c in (
+                ("X.4", "training positives are excluded from the anchors"),
+                ("X.11", "no training on anchors"),
+                ("2.1", "tiers weigh what they are meant to"),
+                ("2.5", "every positive says where it is from"),
+            )
+        ]
+    return [
+        Gate(
+            "X.4", "training positives are excluded from the anchors, by id, by sky and by split", "anchors that are not apart",
+            int(shared.sum() + near.sum() + off_sky.sum()), maximum=0, critical=True,
+            evidence=f"{len(anchor)} anchors, {int((positive & table['role'].eq('train')).sum())} training positives",
+        ),
+        Gate(
+            "X.11", "no training on anchors", "training rows of an anchor tier or outside the training split",
+            int((train["tier"].isin(settings.anchor_tiers) | train["split"].ne("train")).sum()), maximum=0, critical=True, evidence=str(roles),
+        ),
+        Gate("2.1", "tiers weigh what they are meant to", "positives of another weight", int(mismatch.sum()), maximum=0, evidence=str(tiers)),
+        Gate(
+            "2.5", "every positive says where it is from", "positives without a catalogue",
+            int((positive & table["catalogue"].fillna("").eq("")).sum()), maximum=0,
+        ),
+    ]  # fmt: skip
+
+
+def _provenance(table: pd.DataFrame) -> Gate:
+    full = [n for n in _PROVENANCE if table[n].fillna("").ne("").all()]
+    return Gate(
+        "manifest.provenance",
+        "rows say what made them",
+        "of 3 provenance columns filled",
+        len(full),
+        minimum=2,
+        evidence=", ".join(full),
+    )
+
+
+def _overlaps(table: pd.DataFrame, settings: config.Manifest) -> list[Gate]:
+    out = []
+    for row in overlap(table).itertuples():
+        id_, claim = f"overlap.{row.compared}.{row.quantity}", f"{row.compared} reach the positives' {row.quantity}"
+        if np.isnan(row.share):
+            out.append(absent(id_, claim, f"{row.positives} positives and {row.compared_rows} {row.compared} have it"))
+        else:
+            out.append(Gate(id_, claim, "share of the positives reached", row.share, minimum=settings.overlap_min))
+    return out

@@ -1,0 +1,279 @@
+"""The classes of pool N2, as data: a name, the columns it needs, its cuts, and who belongs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from lenscal import schema
+from lenscal.kernels import matching
+
+_FITBIT_SERSIC_LIMIT = 1 << 3
+
+
+class ClassError(ValueError):
+    """A confuser class that cannot be decided from the table at hand."""
+
+
+class Sky:
+    """Measures of the objects of a table (dereddened where it is about light), and their neighbours.
+
+    Each is a plain array, one value per row; NaN where it cannot be told, which no cut lets through.
+    """
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        self._table = table
+        self.size = len(table)
+
+    def column(self, name: str) -> np.ndarray:
+        """A column as it stands."""
+        return self._table[name].to_numpy()
+
+    @cached_property
+    def _types(self) -> np.ndarray:
+        return self._table["type"].to_numpy(dtype=object)
+
+    def is_type(self, *types: str) -> np.ndarray:
+        """Which rows have one of these Tractor types."""
+        return np.isin(self._types.astype("U4"), types)
+
+    def flux(self, band: str) -> np.ndarray:
+        """Dereddened flux [nanomaggy]."""
+        flux, transmission = self.column(f"flux_{band}"), self.column(f"mw_transmission_{band}")
+        return np.divide(flux, transmission, out=np.full(self.size, np.nan), where=transmission > 0)
+
+    def _magnitude(self, band: str) -> np.ndarray:
+        flux = self.flux(band)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.where(flux > 0, schema.ZEROPOINT - 2.5 * np.log10(flux), np.nan)
+
+    @cached_property
+    def r(self) -> np.ndarray:
+        """Dereddened r magnitude."""
+        return self._magnitude("r")
+
+    @cached_property
+    def g_r(self) -> np.ndarray:
+        """Dereddened g - r."""
+        return self._magnitude("g") - self.r
+
+    @cached_property
+    def ellipticity(self) -> np.ndarray:
+        """|e| = (1 - b/a) / (1 + b/a)."""
+        return np.hypot(self.column("shape_e1"), self.column("shape_e2"))
+
+    @cached_property
+    def size_snr(self) -> np.ndarray:
+        """Half-light radius over its error."""
+        return self.column("shape_r") * np.sqrt(np.maximum(self.column("shape_r_ivar"), 0))
+
+    @cached_property
+    def fibre_ratio(self) -> np.ndarray:
+        """Total over own flux in the fibre, r."""
+        own = self.column("fiberflux_r")
+        return np.divide(self.column("fibertotflux_r"), own, out=np.full(self.size, np.nan), where=own > 0)
+
+    def has_neighbour(
+        self, of: np.ndarray, among: np.ndarray, low: float, high: float, ratio: tuple[float, float] | None = None
+    ) -> np.ndarray:
+        """Which of the rows `of` have one of the rows `among` at `low` to `high` arcsec.
+
+        `ratio` bounds the neighbour's r flux over the own one; it is not asked about when not given.
+        """
+        ra, dec = self.column("ra"), self.column("dec")
+        here, there = np.flatnonzero(of), np.flatnonzero(among)
+        first, second, distance = matching.pairs(ra[here], dec[here], ra[there], dec[there], high)
+        first, second = here[first], there[second]
+        keep = (first != second) & (distance >= low)
+        if ratio is not None:
+            flux = self.flux("r")
+            with np.errstate(invalid="ignore", divide="ignore"):
+                share = flux[second] / flux[first]
+            keep &= (share >= ratio[0]) & (share <= ratio[1])
+        out = np.zeros(self.size, bool)
+        out[first[keep]] = True
+        return out
+
+
+Cuts = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Confuser:
+    """One class: `member(sky, cuts)` says which rows belong; `cuts` are its thresholds, magnitudes dereddened."""
+
+    name: str
+    about: str
+    columns: tuple[str, ...]
+    member: Callable[[Sky, Cuts], np.ndarray] = field(repr=False)
+    cuts: Cuts = field(default_factory=dict)
+
+
+def _edge_on(sky: Sky, cut: Cuts) -> np.ndarray:
+    return (
+        sky.is_type("EXP", "SER", "DEV")
+        & (sky.ellipticity >= cut["ellipticity_min"])
+        & (sky.column("shape_r") >= cut["shape_r_min"])
+        & (sky.size_snr >= cut["size_snr_min"])
+        & (sky.r < cut["r_max"])
+    )
+
+
+def _face_on_disk(sky: Sky, cut: Cuts) -> np.ndarray:
+    disk = sky.is_type("EXP") | (sky.is_type("SER") & (sky.column("sersic") < cut["sersic_max"]))
+    return (
+        disk
+        & (sky.ellipticity <= cut["ellipticity_max"])
+        & (sky.column("shape_r") >= cut["shape_r_min"])
+        & (sky.r < cut["r_max"])
+        & (sky.g_r <= cut["g_r_max"])
+    )
+
+
+def _blue_clumpy(sky: Sky, cut: Cuts) -> np.ndarray:
+    rchisq = np.fmax(sky.column("rchisq_g"), sky.column("rchisq_r"))
+    return (
+        (sky.g_r <= cut["g_r_max"])
+        & (sky.r < cut["r_max"])
+        & (sky.column("shape_r") >= cut["shape_r_min"])
+        & (rchisq >= cut["rchisq_min"])
+    )
+
+
+def _blend_merger(sky: Sky, cut: Cuts) -> np.ndarray:
+    bright = sky.r < cut["r_max"]
+    close = sky.has_neighbour(
+        bright, np.ones(sky.size, bool), 0.0, cut["radius_arcsec"], (cut["ratio_min"], cut["ratio_max"])
+    )
+    crowded = (sky.column("fracflux_r") >= cut["fracflux_min"]) | (sky.column("fracin_r") < cut["fracin_max"])
+    return bright & (crowded | close)
+
+
+def _bright_core_companion(sky: Sky, cut: Cuts) -> np.ndarray:
+    limit = (sky.column("fitbits").astype(np.int64) & _FITBIT_SERSIC_LIMIT) > 0
+    core = sky.is_type("DEV") | (sky.is_type("SER") & ((sky.column("sersic") >= cut["sersic_min"]) | limit))
+    core &= sky.r < cut["r_max"]
+    near = sky.has_neighbour(
+        core, np.ones(sky.size, bool), cut["inner_arcsec"], cut["outer_arcsec"], (cut["ratio_min"], np.inf)
+    )
+    return core & ((sky.fibre_ratio >= cut["fibre_ratio_min"]) | near)
+
+
+def _residual_structure(sky: Sky, cut: Cuts) -> np.ndarray:
+    return (
+        (sky.column("rchisq_r") >= cut["rchisq_min"])
+        & (sky.r < cut["r_max"])
+        & (sky.column("shape_r") >= cut["shape_r_min"])
+    )
+
+
+def _psf_halo(sky: Sky, cut: Cuts) -> np.ndarray:
+    point = sky.is_type("PSF", "DUP")
+    gaia = sky.column("gaia_phot_g_mean_mag")
+    star = point & (gaia >= cut["gaia_min"]) & (gaia <= cut["gaia_max"])
+    beside = sky.has_neighbour(star, ~point, cut["inner_arcsec"], cut["outer_arcsec"])
+    bits = sky.column("maskbits").astype(np.int64)
+    medium = (bits & (1 << schema.MASKBITS["MEDIUM"])) > 0
+    bright = (bits & (1 << schema.MASKBITS["BRIGHT"])) > 0
+    return beside | (medium & ~bright)
+
+
+_POSITION = ("ra", "dec")
+_LIGHT_R = ("flux_r", "mw_transmission_r")
+_COLOUR = (*_LIGHT_R, "flux_g", "mw_transmission_g")
+
+CLASSES = (
+    Confuser(
+        "edge_on", "inclined discs, arc-like",
+        ("type", "shape_e1", "shape_e2", "shape_r", "shape_r_ivar", *_LIGHT_R), _edge_on,
+        {"ellipticity_min": 0.48, "shape_r_min": 1.0, "size_snr_min": 5.0, "r_max": 20.5},
+    ),
+    Confuser(
+        "face_on_disk", "rings and spirals",
+        ("type", "sersic", "shape_e1", "shape_e2", "shape_r", *_COLOUR), _face_on_disk,
+        {"sersic_max": 2.0, "ellipticity_max": 0.20, "shape_r_min": 1.5, "r_max": 20.5, "g_r_max": 0.9},
+    ),
+    Confuser(
+        "blue_clumpy", "star-forming, ill-fitted by a smooth model",
+        ("shape_r", "rchisq_g", "rchisq_r", *_COLOUR), _blue_clumpy,
+        {"g_r_max": 0.5, "r_max": 20.5, "shape_r_min": 1.0, "rchisq_min": 1.2},
+    ),
+    Confuser(
+        "blend_merger", "light shared with a neighbour",
+        (*_POSITION, "fracflux_r", "fracin_r", *_LIGHT_R), _blend_merger,
+        {"r_max": 20.5, "fracflux_min": 0.2, "fracin_max": 0.8, "radius_arcsec": 6.0, "ratio_min": 0.2, "ratio_max": 5.0},
+    ),
+    Confuser(
+        "bright_core_companion", "bright spheroids with something beside them",
+        (*_POSITION, "type", "sersic", "fitbits", "fiberflux_r", "fibertotflux_r", *_LIGHT_R), _bright_core_companion,
+        {
+            "sersic_min": 4.0, "r_max": 19.5, "fibre_ratio_min": 1.05, "inner_arcsec": 2.0, "outer_arcsec": 6.0,
+            "ratio_min": 0.02,
+        },
+    ),
+    Confuser(
+        "residual_structure", "rings and arms that a smooth model leaves behind",
+        ("rchisq_r", "shape_r", *_LIGHT_R), _residual_structure,
+        {"rchisq_min": 1.5, "r_max": 20.0, "shape_r_min": 1.0},
+    ),
+    Confuser(
+        "psf_halo", "stars beside galaxies, and objects in the halo of a bright star",
+        (*_POSITION, "type", "gaia_phot_g_mean_mag", "maskbits"), _psf_halo,
+        {"gaia_min": 13.0, "gaia_max": 18.0, "inner_arcsec": 5.0, "outer_arcsec": 15.0},
+    ),
+)  # fmt: skip
+"""In the order of the bits (`schema.CONFUSERS`)."""
+
+
+def cuts(overrides: Mapping[str, Cuts]) -> dict[str, dict[str, float]]:
+    """The cuts of every class, with those of a run file in place of the defaults.
+
+    Raises
+    ------
+    ClassError
+        When a cut is unknown.
+    """
+    out = {}
+    for item in CLASSES:
+        own = dict(overrides.get(item.name, {}))
+        if unknown := set(own) - set(item.cuts):
+            raise ClassError(f"confuser_cuts.{item.name} names {sorted(unknown)}; its cuts are {sorted(item.cuts)}")
+        out[item.name] = {**item.cuts, **own}
+    return out
+
+
+def classify(galaxies: pd.DataFrame, overrides: Mapping[str, Cuts] | None = None) -> np.ndarray:
+    """Every class that each object belongs to.
+
+    Parameters
+    ----------
+    galaxies : DataFrame
+        As `schema.GALAXIES`, without duplicates, neighbours included.
+    overrides : mapping, optional
+        Class -> cut -> value.
+
+    Returns
+    -------
+    int32 array
+        Bit i is set for class i of `schema.CONFUSERS`.
+
+    Raises
+    ------
+    ClassError
+        When a column that a class needs is missing: a class is never decided from less.
+    """
+    lacking = {item.name: [c for c in item.columns if c not in galaxies.columns] for item in CLASSES}
+    if lacking := {name: columns for name, columns in lacking.items() if columns}:
+        words = "; ".join(f"'{name}' needs {', '.join(columns)}" for name, columns in lacking.items())
+        raise ClassError(f"confuser classes lack columns: {words}")
+    sky, chosen = Sky(galaxies), cuts(overrides or {})
+    bits = np.zeros(len(galaxies), np.int32)
+    with np.errstate(invalid="ignore"):
+        for item in CLASSES:
+            bit = np.int32(1 << schema.CONFUSERS.index(item.name))
+            bits |= np.where(item.member(sky, chosen[item.name]), bit, np.int32(0))
+    return bits

@@ -1,0 +1,83 @@
+"""Rows that must not be in the sample: the same object twice, sky near a lens, sky near a border of splits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from lenscal.kernels import matching, splitting
+
+
+def same_key(galaxies: pd.DataFrame) -> np.ndarray:
+    """Rows whose galaxy_id an earlier row has, where rows are in the order of sweep file and row."""
+    order = np.lexsort((galaxies["row_index"], galaxies["sweep_file"].astype("str"), galaxies["galaxy_id"]))
+    ids = galaxies["galaxy_id"].to_numpy()[order]
+    out = np.zeros(len(galaxies), bool)
+    out[order[1:]] = ids[1:] == ids[:-1]
+    return out
+
+
+def same_place(galaxies: pd.DataFrame, radius_arcsec: float, first: np.ndarray) -> np.ndarray:
+    """Rows that are a second fit of the same sky, from an overlapping brick or another release.
+
+    Objects of one brick and release are never the same, however close: they were fitted together. Type is not asked
+    about, because a second fit often changes it. Of the fits of one place the row marked in `first` stays, then the
+    latest release, then the smallest galaxy_id; the others go.
+
+    Parameters
+    ----------
+    galaxies : DataFrame
+        galaxy_id, release, brickid, ra, dec.
+    radius_arcsec : float
+    first : (n,) bool array
+        Rows to keep before others (the positives).
+
+    Returns
+    -------
+    (n,) bool array
+    """
+    ra, dec = galaxies["ra"].to_numpy(), galaxies["dec"].to_numpy()
+    release, brick = galaxies["release"].to_numpy(np.int64), galaxies["brickid"].to_numpy(np.int64)
+    i, j, _ = matching.pairs(ra, dec, ra, dec, radius_arcsec)
+    other = (release[i] != release[j]) | (brick[i] != brick[j])
+    i, j = i[other], j[other]
+    rank = np.empty(len(galaxies), np.int64)
+    rank[np.lexsort((galaxies["galaxy_id"], -release, ~np.asarray(first, bool)))] = np.arange(len(galaxies))
+    out = np.zeros(len(galaxies), bool)
+    out[i[rank[j] < rank[i]]] = True
+    return out
+
+
+def near_lens(galaxies: pd.DataFrame, lenses: pd.DataFrame, radius_arcsec: float) -> np.ndarray:
+    """Rows within a radius of any lens of any catalogue, matched or not."""
+    i, _, _ = matching.pairs(galaxies["ra"], galaxies["dec"], lenses["ra"], lenses["dec"], radius_arcsec)
+    out = np.zeros(len(galaxies), bool)
+    out[i] = True
+    return out
+
+
+def near_border(
+    galaxies: pd.DataFrame, guard_arcsec: float, seed: int, fractions: tuple[float, float, float]
+) -> np.ndarray:
+    """Rows nearer than a guard radius to a sky pixel of another split.
+
+    A circle of 32 points is asked about; it is a quarter wider than the guard, so that no corner of a pixel slips
+    between two points.
+    """
+    import healpy
+
+    if guard_arcsec == 0:
+        return np.zeros(len(galaxies), bool)
+    centre = matching.unit_vectors(galaxies["ra"], galaxies["dec"])
+    east = np.column_stack([-centre[:, 1], centre[:, 0], np.zeros(len(centre))])
+    length = np.linalg.norm(east, axis=1, keepdims=True)
+    east = np.where(length > 0, east / np.where(length > 0, length, 1), [1.0, 0.0, 0.0])
+    north = np.cross(centre, east)
+    own = splitting.split_codes(galaxies["healpix_128"].to_numpy(), seed, fractions)
+    radius = np.radians(1.25 * guard_arcsec / 3600)
+    out = np.zeros(len(galaxies), bool)
+    for angle in 2 * np.pi * np.arange(32) / 32:
+        point = np.cos(radius) * centre + np.sin(radius) * (np.cos(angle) * east + np.sin(angle) * north)
+        pixel = healpy.vec2pix(128, *point.T, nest=True)
+        out |= splitting.split_codes(pixel, seed, fractions) != own
+    return out

@@ -1,0 +1,20 @@
+"""The embedded sky: a seeded mock survey in the layout and formats of DR10, drawn with GalSim; see docs/stages/mock.md."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lenscal import config
+
+__all__ = ["draw"]
+
+
+def draw(
+    settings: config.Settings, scale: float = 1.0, progress: Callable[[int, int], None] | None = None, workers: int = 2
+) -> dict:
+    """Write the mock survey of a run file; see `lenscal.mock.survey.draw`."""
+    from lenscal.mock import survey
+
+    return survey.draw(settings, scale, progress, workers)

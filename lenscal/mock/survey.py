@@ -1,0 +1,173 @@
+"""Draw the embedded sky: truth, pixels, catalogues, checksums."""
+
+from __future__ import annotations
+
+import io
+import json
+import multiprocessing
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import lenscal
+from lenscal import config, schema
+from lenscal.mock import catalogues, columns, conditions, files, geometry, pixels, population, sweeps
+
+SWEEPS = "south/sweep/10.1"
+_OURS = ("south", "catalogues", "truth", "survey-bricks.fits.gz", "mock.json", "sha256sums.txt")
+_REACH_PX = 150  # an object of the partner brick this far outside may still reach in
+
+
+def draw(
+    settings: config.Settings, scale: float = 1.0, progress: Callable[[int, int], None] | None = None, workers: int = 2
+) -> dict:
+    """Write a seeded mock survey in the layout and formats of DR10.
+
+    Parameters
+    ----------
+    settings : Settings
+        Uses `sky`, `seed`, `survey.root` (the folder that is written), `manifest.split_fractions`, `injections.grid` and
+        `timestamp`.
+    scale : float
+        Multiplies the numbers of bricks, pairs and lenses.
+    progress : callable (done, total), optional
+        Called as bricks are finished.
+    workers : int
+        Processes; the bytes do not depend on it.
+
+    Returns
+    -------
+    dict
+        Counts of what was drawn, and the SHA-256 of the list of checksums.
+
+    Raises
+    ------
+    ValueError
+        When the sky cannot hold what is asked, or the folder holds something that is no mock survey.
+    """
+    sky = settings.sky
+    if sky is None:
+        raise ValueError("the run file has no section 'sky': there is nothing to draw")
+    if not settings.survey.mock:
+        raise ValueError("survey.mock is false: the embedded sky is only drawn for a run file that says it is a mock")
+    if scale <= 0 or workers < 1:
+        raise ValueError(f"scale is {scale} and workers is {workers}; both must be positive")
+    root = Path(settings.survey.root)
+    _clear(root)
+    count, pairs, lens_count = (round(scale * number) for number in (sky.bricks, sky.overlapping_pairs, sky.lenses))
+    dealt = conditions.cells(sky, settings.injections.grid)
+    bricks = geometry.bricks(count, pairs, sky.brick_pixels, settings.seed, settings.manifest.split_fractions, len(dealt))
+    bricks = conditions.assign(bricks, sky, settings.injections.grid, settings.seed)
+    truth = population.populate(bricks, sky, lens_count, settings.seed)
+
+    drawn = _render(bricks, truth, str(root), settings.seed, workers, progress)
+    written = [entry for result in drawn.values() for entry in result["files"]]
+    sweep = np.concatenate(
+        [sweeps.rows(brick, truth[truth.brickid == brick["brickid"]], drawn[brick["brickid"]]["samples"], settings.seed) for brick in bricks.to_dict("records")]
+    )
+    sweep = np.concatenate([sweep, sweeps.duplicates(sweep, bricks, truth, settings.seed)])
+    for place, content in _tables(bricks, truth, sweep, {brickid: result["summary"] for brickid, result in drawn.items()}, settings.seed):
+        written.append(files.write(root, place, content))
+    summary = _summary(bricks, truth, sweep)
+    about = {
+        "mock": True,
+        "about": "A mock survey drawn by lenscal: not the real sky. Every file of it says so.",
+        "lenscal": lenscal.__version__, "timestamp": settings.timestamp, "seed": settings.seed, "scale": scale,
+        "sky": sky.model_dump(mode="json"), "grid": settings.injections.grid.model_dump(mode="json"),
+        "split_fractions": list(settings.manifest.split_fractions), "summary": summary,
+    }  # fmt: skip
+    written.append(files.write(root, "mock.json", (json.dumps(about, indent=1, sort_keys=True) + "\n").encode()))
+    sums = "".join(f"{digest}  {place}\n" for place, digest in sorted(written))
+    _, digest = files.write(root, "sha256sums.txt", sums.encode())
+    return summary | {"root": str(root), "sha256": digest}
+
+
+def _clear(root: Path) -> None:
+    """Take away an earlier mock survey; refuse a folder that holds anything else."""
+    if root.exists() and any(root.iterdir()):
+        if not (root / "mock.json").is_file() and any((root / name).exists() for name in _OURS[:4]):
+            partial = root / "south" / "coadd"
+            if not (root / ".mock").is_file():
+                raise ValueError(f"'{root}' holds survey files without a mock.json ('{partial}' ...): a mock is never drawn over them")
+        strange = sorted(path.name for path in root.iterdir() if path.name not in (*_OURS, ".mock"))
+        if strange:
+            raise ValueError(f"'{root}' holds '{strange[0]}', which is no part of a mock survey; give survey.root a folder of its own")
+        for name in _OURS:
+            path = root / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    root.mkdir(parents=True, exist_ok=True)
+    (root / ".mock").touch()  # an interrupted draw is known for a mock
+
+
+def _tasks(bricks: pd.DataFrame, truth: pd.DataFrame) -> list[tuple[dict, list[dict]]]:
+    """Each brick with its objects and those of its partner that reach into it, in its own pixels."""
+    by_brick = {brickid: group for brickid, group in truth.groupby("brickid")}
+    tasks = []
+    for brick in bricks.to_dict("records"):
+        rows = by_brick[brick["brickid"]]
+        if brick["partner"] >= 0:
+            rows = pd.concat([rows, by_brick[brick["partner"]]])
+            x, y = geometry.to_pixel(brick["ra"], brick["dec"], brick["pixels"], rows.ra, rows.dec)
+            near = (np.minimum(x, y) > -_REACH_PX) & (np.maximum(x, y) < brick["pixels"] + _REACH_PX)
+            rows = rows.assign(x=x, y=y)[near]
+        tasks.append((brick, rows.to_dict("records")))
+    return tasks
+
+
+def _render(bricks: pd.DataFrame, truth: pd.DataFrame, root: str, seed: int, workers: int, progress: Callable | None) -> dict[int, dict]:
+    tasks = _tasks(bricks, truth)
+    done: dict[int, dict] = {}
+
+    def keep(brickid: int, result: dict) -> None:
+        done[brickid] = result
+        if progress:
+            progress(len(done), len(tasks))
+
+    if workers == 1:
+        for brick, objects in tasks:
+            keep(brick["brickid"], pixels.draw(brick, objects, root, seed))
+    else:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context) as pool:
+            futures = {pool.submit(pixels.draw, brick, objects, root, seed): brick["brickid"] for brick, objects in tasks}
+            try:
+                for future in as_completed(futures):
+                    keep(futures[future], future.result())
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    return {brick["brickid"]: done[brick["brickid"]] for brick, _ in tasks}
+
+
+def _tables(bricks: pd.DataFrame, truth: pd.DataFrame, sweep: np.ndarray, summaries: dict, seed: int) -> list[tuple[str, bytes]]:
+    units = columns.units(columns.SWEEP)
+    out = [(f"{SWEEPS}/{name}", files.table(rows, units, "SWEEP")) for name, rows in sweeps.by_tile(sweep).items()]
+    out.append(("survey-bricks.fits.gz", files.zipped(files.table(catalogues.brick_geometry(bricks), {}, "BRICKS"))))
+    summary = catalogues.brick_summary(bricks, sweep, summaries)
+    out.append(("south/survey-bricks-dr10-south.fits.gz", files.zipped(files.table(summary, {}, "BRICKS"))))
+    spectra = catalogues.spectroscopic_lenses(truth, bricks, seed)
+    out.append(("catalogues/desi-sl-vac-mock.fits", files.table(spectra, columns.units(columns.VAC), "DESI_SL_CATALOG")))
+    out.append(("catalogues/known-lenses.csv", catalogues.known_lenses(truth, seed)))
+    out.append(("catalogues/contaminants.csv", catalogues.contaminants(truth, seed)))
+    buffer = io.BytesIO()
+    truth.to_parquet(buffer, index=False)
+    out.append(("truth/truth.parquet", buffer.getvalue()))
+    buffer = io.BytesIO()
+    bricks.assign(mock=True).to_parquet(buffer, index=False)
+    out.append(("truth/bricks.parquet", buffer.getvalue()))
+    return out
+
+
+def _summary(bricks: pd.DataFrame, truth: pd.DataFrame, sweep: np.ndarray) -> dict:
+    kinds = truth.kind.value_counts().sort_index()
+    splits = bricks.split.value_counts()
+    return {
+        "bricks": len(bricks), "pixels": int(bricks.healpix_128.nunique()), "objects": len(truth), "sweep_rows": int(sweep.size),
+        "lenses": int((truth.kind == "lens").sum()), "known_lenses": int(truth.known.sum()),
+        "bricks_by_split": {name: int(splits.get(name, 0)) for name in schema.SPLITS[:3]},
+        "kinds": {name: int(number) for name, number in kinds.items()},
+    }  # fmt: skip

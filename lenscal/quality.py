@@ -1,0 +1,265 @@
+"""Quality of the cutouts: what each is made of, before anyone looks at it, and whether it is fit for use."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.spatial import cKDTree
+
+from lenscal import config, schema
+from lenscal.gates import Gate, absent
+from lenscal.kernels import pixels
+
+CORE_PX = 8.0
+OUTER_PX = (20.0, 33.0)
+STAR_MAG_MAX = 16.0
+REASONS = (
+    "no pixels", "band not observed", "constant image", "NaN in centre", "no sky noise", "mask in centre", "masked fraction",
+)  # fmt: skip
+"""Why a cutout is not fit for use; the first that holds is given."""
+
+_PER_GALAXY = {
+    "nan_pixel_count": int, "nan_in_centre": bool, "dark_band": bool, "constant_band": bool, "bad_pixel_frac": float,
+    "wise_brightmask_frac": float, "maskbit_frac_above_threshold": float, "masked_in_centre": bool,
+    "core_brightness_r": float, "outer_brightness_r": float, "clip_frac_r": float, "mean_r": float, "std_r": float,
+    "percentile_1_r": float, "median_r": float, "percentile_99_r": float, "bright_star_dist": float, "gaia_mag_nearest": float,
+}  # fmt: skip
+_PER_BAND = {"sigma": float, "noise_correlation": float, "sky_invvar": float}
+
+
+class QualityError(RuntimeError):
+    """A block of cutouts that should not be worked on further; the message names it."""
+
+
+def measure(cutouts: xr.Dataset, stars: pd.DataFrame, settings: config.Quality) -> xr.Dataset:
+    """Quality of each cutout; lazy when the cutouts are, and the same for any chunks along `galaxy`.
+
+    Parameters
+    ----------
+    cutouts : Dataset
+        As declared in `schema.CUTOUTS`; whole images in every chunk.
+    stars : DataFrame
+        ra, dec (degree), gaia_phot_g_mean_mag; rows that are not brighter than 16 (or are 0) are not used.
+    settings : config.Quality
+        Radii, mask bits and limits.
+
+    Returns
+    -------
+    Dataset
+        As declared in `schema.QUALITY`. `reason` is one of `REASONS`, or empty where `cutout_ok`.
+    """
+    schema.CUTOUTS.check(cutouts)
+    bands = [str(band) for band in cutouts["band"].values]
+    if missing := [band for band in schema.BANDS if band not in bands]:
+        raise ValueError(f"quality: the cutouts have no band {missing}; {', '.join(schema.BANDS)} are all required")
+    if cutouts.sizes["y"] != cutouts.sizes["x"]:
+        raise ValueError(f"quality: stamps are {cutouts.sizes['y']} x {cutouts.sizes['x']} px, not square")
+    measured = xr.apply_ufunc(
+        _measures,
+        cutouts["image"],
+        cutouts["invvar"],
+        cutouts["mask"],
+        cutouts["ra"],
+        cutouts["dec"],
+        kwargs={"red": bands.index("r"), "areas": _areas(cutouts.sizes["x"], settings), "bits": _bits(settings), "stars": _Stars(stars)},
+        input_core_dims=[["band", "y", "x"], ["band", "y", "x"], ["y", "x"], [], []],
+        output_core_dims=[[] for _ in _PER_GALAXY] + [["band"] for _ in _PER_BAND],
+        dask="parallelized",
+        keep_attrs=False,
+        output_dtypes=[*_PER_GALAXY.values(), *_PER_BAND.values()],
+    )
+    found = dict(zip([*_PER_GALAXY, *_PER_BAND], measured))
+    dark, constant = found.pop("dark_band"), found.pop("constant_band")
+    out = cutouts[["galaxy_id", "split", "pool", "band"]].assign(found)
+    for band in schema.BANDS:
+        out[f"psf_fwhm_{band}"] = cutouts["psf_fwhm_core"].isel(band=bands.index(band), drop=True)
+    out["psfdepth_r_centre"] = cutouts["psfdepth"].isel(band=bands.index("r"), drop=True)
+    out["mad_r"] = out["sigma"].isel(band=bands.index("r"), drop=True)
+    out["has_nan"] = out["nan_pixel_count"] > 0
+    holds = [
+        cutouts["failure"] != "",
+        dark,
+        constant,
+        out["nan_in_centre"],
+        ~(out["sigma"] > 0).all("band"),
+        out["masked_in_centre"],
+        out["maskbit_frac_above_threshold"] > settings.masked_fraction_max,
+    ]
+    out["reason"] = xr.apply_ufunc(_first_reason, *holds, dask="parallelized", keep_attrs=False, output_dtypes=[np.dtypes.StringDType()])
+    out["cutout_ok"] = out["reason"] == ""
+    out = out.drop_vars([name for name in out.coords if name not in schema.QUALITY.variables]).assign_attrs(cutouts.attrs)
+    return schema.QUALITY.check(schema.QUALITY.describe(out[[name for name in schema.QUALITY.variables if name in out.variables]]))
+
+
+def check_block(quality: xr.Dataset, name: str, settings: config.Quality) -> dict[str, int]:
+    """Cutouts of a block by reason (the usable ones under ``""``).
+
+    Raises
+    ------
+    QualityError
+        When more than ``failed_fraction_max`` of the block is unfit for use; the message names the block and the reasons.
+    """
+    counts = Counter(quality["reason"].values.tolist())
+    rows = quality.sizes["galaxy"]
+    failed = rows - counts[""]
+    if rows and failed / rows > settings.failed_fraction_max:
+        reasons = ", ".join(f"{reason}: {counts[reason]}" for reason in REASONS if counts[reason])
+        raise QualityError(
+            f"quality: of the {rows} cutouts of block '{name}' {failed} ({100 * failed / rows:.1f} %) are unfit for use, above the limit "
+            f"of {100 * settings.failed_fraction_max:g} % ({reasons}); look at the pixels of this block, or raise quality.failed_fraction_max"
+        )
+    return {reason: counts[reason] for reason in ("", *REASONS) if counts[reason]}
+
+
+def gates(quality: xr.Dataset, settings: config.Quality | None = None) -> list[Gate]:
+    """What must hold of the quality of a whole run, from the stored measures alone."""
+    settings = settings or config.Quality()
+    ok = quality["cutout_ok"].values
+    reason = quality["reason"].values.astype(object)
+    counts = dict(sorted(Counter(reason[~ok].tolist()).items()))
+    bad = ok & (quality["nan_in_centre"].values | ~(quality["sigma"].values > 0).all(axis=1))
+    correlation = quality["noise_correlation"].values[ok]
+    found = [
+        Gate(
+            "quality.used", "the cutouts are fit for use", "usable cutouts / cutouts",
+            ok.mean() if ok.size else np.nan, minimum=1 - settings.failed_fraction_max, critical=True,
+            evidence=f"{int(ok.sum())} of {ok.size}; not usable: {counts}",
+        ),
+        Gate(
+            "quality.nan", "no cutout with an unobserved centre or without sky noise is called fit for use",
+            "cutout_ok and (nan_in_centre or not sigma > 0)", float(bad.sum()), maximum=0, critical=True,
+            evidence=f"{int(quality['nan_in_centre'].values.sum())} cutouts have NaN in the centre",
+        ),
+        Gate(
+            "quality.reasons", "every cutout is either fit for use or has a reason that is known", "cutouts without account",
+            float(((reason == "") != ok).sum() + (~np.isin(reason, ["", *REASONS])).sum()), maximum=0, critical=True,
+            evidence=f"{counts}",
+        ),
+    ]  # fmt: skip
+    for b, band in enumerate(quality["band"].values.tolist()):
+        ratio = (quality["sigma"].values[:, b] ** 2 * quality["sky_invvar"].values[:, b])[ok]
+        ratio = ratio[np.isfinite(ratio)]
+        claim = f"{band}: the noise of the sky is that of the inverse variance"
+        found.append(
+            Gate(
+                f"quality.sigma.{band}", claim, "median of sigma^2 invvar", float(np.median(ratio)), 0.5, 2.0,
+                evidence=f"{ratio.size} cutouts, 16-84 %: {_span(ratio)}",
+            )
+            if ratio.size
+            else absent(f"quality.sigma.{band}", claim, "no usable cutout has both a sky noise and an inverse variance")
+        )  # fmt: skip
+        claim = f"{band}: the noise of neighbouring pixels is correlated as that of a coadd"
+        one = correlation[:, b][np.isfinite(correlation[:, b])]
+        found.append(
+            Gate(
+                f"quality.correlation.{band}", claim, "median of the summed autocorrelation", float(np.median(one)), 0.8, 4.0,
+                evidence=f"{one.size} cutouts, 16-84 %: {_span(one)}; 1 is white noise, six DR10 cutouts have 1.1-2.9",
+            )
+            if one.size
+            else absent(f"quality.correlation.{band}", claim, "no usable cutout has a measured sky noise")
+        )  # fmt: skip
+    return found
+
+
+def _span(values: np.ndarray) -> str:
+    low, high = np.percentile(values, [16, 84])
+    return f"{low:.3g} to {high:.3g}"
+
+
+def _areas(size: int, settings: config.Quality) -> dict[str, np.ndarray]:
+    """Parts of a stamp that measures are taken on, (size, size) bool each."""
+    inner, outer = settings.sky_ring_px
+    if not 0 < inner < outer:
+        raise ValueError(f"quality.sky_ring_px is {settings.sky_ring_px}; expected 0 < inner < outer, in pixels")
+    central = settings.central_radius_arcsec / schema.PIXEL_SCALE
+    if central < 1:
+        raise ValueError(f"quality.central_radius_arcsec is {settings.central_radius_arcsec} arcsec, less than a pixel of {schema.PIXEL_SCALE} arcsec")
+    r = pixels.radius(size)
+    return {
+        "centre": r <= central, "mask": r < settings.mask_radius_px, "core": r <= CORE_PX,
+        "outer": (r >= OUTER_PX[0]) & (r <= OUTER_PX[1]), "ring": pixels.ring(size, inner, outer),
+    }  # fmt: skip
+
+
+def _bits(settings: config.Quality) -> dict[str, int]:
+    def union(names: Iterable[str]) -> int:
+        return int(sum({1 << schema.MASKBITS[name] for name in names}))
+
+    return {"centre": union(settings.centre_bits), "area": union(settings.area_bits), "wise": union(["WISEM1", "WISEM2"])}
+
+
+class _Stars:
+    """Bright stars, and the nearest of them to a position."""
+
+    def __init__(self, stars: pd.DataFrame) -> None:
+        stars = stars[["ra", "dec", "gaia_phot_g_mean_mag"]].astype(float).drop_duplicates()
+        stars = stars[(stars["gaia_phot_g_mean_mag"] > 0) & (stars["gaia_phot_g_mean_mag"] < STAR_MAG_MAX)].dropna()
+        stars = stars.sort_values(["gaia_phot_g_mean_mag", "ra", "dec"])
+        self._magnitude = stars["gaia_phot_g_mean_mag"].to_numpy()
+        self._tree = cKDTree(_unit(stars["ra"].to_numpy(), stars["dec"].to_numpy())) if len(stars) else None
+
+    def nearest(self, ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Distance [arcsec] and magnitude of the nearest star; NaN without one."""
+        distance, magnitude = np.full(ra.shape, np.nan), np.full(ra.shape, np.nan)
+        known = np.isfinite(ra) & np.isfinite(dec)
+        if self._tree is not None and known.any():
+            chord, index = self._tree.query(_unit(ra[known], dec[known]))
+            distance[known] = np.rad2deg(2 * np.arcsin(np.minimum(chord / 2, 1))) * 3600
+            magnitude[known] = self._magnitude[index]
+        return distance, magnitude
+
+
+def _unit(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+    ra, dec = np.deg2rad(ra), np.deg2rad(dec)
+    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
+
+
+def _measures(
+    image: np.ndarray, invvar: np.ndarray, mask: np.ndarray, ra: np.ndarray, dec: np.ndarray,
+    *, red: int, areas: dict[str, np.ndarray], bits: dict[str, int], stars: _Stars,
+) -> tuple[np.ndarray, ...]:  # fmt: skip
+    """The measures of `_PER_GALAXY` and `_PER_BAND`, in that order; arrays are (galaxy[, band], y, x)."""
+    image = np.ascontiguousarray(image, np.float32)
+    unseen = ~np.isfinite(image)
+    image = np.where(unseen, np.float32(np.nan), image)
+    lowest = np.where(unseen, np.inf, image).min(axis=(-2, -1))
+    highest = np.where(unseen, -np.inf, image).max(axis=(-2, -1))
+    ring = np.broadcast_to(areas["ring"], image.shape)
+    sky = ring & ~pixels.sources(image, ring)
+    level, sigma, correlation = pixels.sky_noise(image, sky)
+    weight = np.where(unseen | ~(invvar > 0), np.float32(np.nan), invvar).astype(np.float32)
+    r = image[..., red, :, :]
+    moments = pixels.moments(r)
+    distance, magnitude = stars.nearest(ra, dec)
+    return (
+        unseen.sum(axis=(-3, -2, -1)),
+        (unseen & areas["centre"]).any(axis=(-3, -2, -1)),
+        unseen.all(axis=(-2, -1)).any(axis=-1),
+        (lowest == highest).any(axis=-1),
+        (~(invvar > 0)).any(axis=-3).mean(axis=(-2, -1)),
+        ((mask & bits["wise"]) != 0).mean(axis=(-2, -1)),
+        ((mask & bits["area"]) != 0).mean(axis=(-2, -1)),
+        (((mask & bits["centre"]) != 0) & areas["mask"]).any(axis=(-2, -1)),
+        pixels.mean(r, areas["core"]),
+        pixels.mean(r, areas["outer"]),
+        pixels.clipped(r, level[..., red], sigma[..., red]),
+        *moments,
+        distance,
+        magnitude,
+        sigma,
+        correlation,
+        pixels.median(weight, areas["ring"]),
+    )
+
+
+def _first_reason(*holds: np.ndarray) -> np.ndarray:
+    """Of the conditions in the order of `REASONS`, the name of the first that holds."""
+    text = np.dtypes.StringDType()
+    out = np.full(np.broadcast_shapes(*(np.shape(h) for h in holds)), "", text)
+    for reason, hold in reversed(list(zip(REASONS, holds))):
+        out = np.where(hold, np.array(reason, text), out)
+    return out

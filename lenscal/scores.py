@@ -1,0 +1,364 @@
+"""Scores of cutouts and injections by the frozen detector, and the thresholds they set."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.special import expit, logit, ndtri
+from scipy.stats import beta, rankdata
+
+from lenscal import schema
+from lenscal.gates import Gate, absent
+from lenscal.kernels import matching
+
+if TYPE_CHECKING:
+    from lenscal.detector.frozen import Frozen
+
+ANCHOR_RADIUS = 11.0  # arcsec: a training row nearer to an anchor shows the anchor's own arcs
+
+
+def score_cutouts(cutouts: xr.Dataset, quality: xr.Dataset, frozen: Frozen) -> xr.Dataset:
+    """Score of every cutout; NaN where `cutout_ok` is false or the detector sees no pixel.
+
+    Parameters
+    ----------
+    cutouts : Dataset (galaxy, band, y, x)
+        As `schema.CUTOUTS`.
+    quality : Dataset (galaxy)
+        galaxy_id and cutout_ok, row by row those of the cutouts.
+    frozen : Frozen
+
+    Returns
+    -------
+    Dataset (galaxy)
+        As `schema.SCORES_CUTOUTS`, with the attribute `detector_hash`.
+
+    Raises
+    ------
+    ValueError
+        When rows, units or bands do not fit.
+    """
+    _check(cutouts, "image", schema.CUTOUTS)
+    ids, other = cutouts["galaxy_id"].values, quality["galaxy_id"].values
+    if not np.array_equal(ids, other):
+        raise ValueError(f"scores: quality has {other.size} rows that are not, row by row, the {ids.size} of the cutouts; open both from one run")
+    ok = quality["cutout_ok"].values.astype(bool)
+    image = cutouts["image"].transpose("galaxy", "band", "y", "x")
+    score = np.full(ids.size, np.nan, np.float32)
+    rows = np.flatnonzero(ok)
+    if rows.size:
+        score[rows] = frozen.score(image.isel(galaxy=rows, band=_bands(cutouts, frozen)).values)
+    own = [name for name in schema.GALAXY_COORDS if name in cutouts.variables]
+    dataset = xr.Dataset(
+        {
+            "cutout_ok": ("galaxy", ok),
+            "score": ("galaxy", score),
+            "probability": ("galaxy", frozen.probability(score)),
+        },
+        coords={name: cutouts[name].variable for name in own},
+        attrs={"detector_hash": frozen.hash},
+    )
+    return schema.SCORES_CUTOUTS.describe(dataset)
+
+
+def score_injections(
+    injections: xr.Dataset, images: Callable[[xr.Dataset], np.ndarray], frozen: Frozen, batch: int = 128
+) -> xr.Dataset:
+    """Score of every injection of a block; NaN where the trial has no image.
+
+    Parameters
+    ----------
+    injections : Dataset (theta_e, psf_fwhm, depth, trial)
+        As `schema.INJECTIONS`: galaxy_id, failure and band are read.
+    images : callable
+        From the block to its images (injection, band, y, x) in nanomaggy, the grid axes and trial stacked in that order.
+    frozen : Frozen
+    batch : int
+        Images scored at once; changes no score.
+
+    Returns
+    -------
+    Dataset (theta_e, psf_fwhm, depth, trial)
+        As `schema.SCORES_INJECTIONS`, with the attribute `detector_hash`.
+    """
+    _check(injections, "failure", schema.INJECTIONS)
+    shape = tuple(injections.sizes[dim] for dim in schema.TRIAL)
+    count = int(np.prod(shape))
+    failure = injections["failure"].transpose(*schema.TRIAL).values.astype(object).ravel()
+    good = np.flatnonzero(failure == "")
+    score = np.full(count, np.nan, np.float32)
+    if good.size:
+        rendered = images(injections)
+        if len(rendered) != count:
+            raise ValueError(f"scores: {len(rendered)} images for a block of {count} injections; expected one each, in stacked order")
+        bands = _bands(injections, frozen)
+        for first in range(0, good.size, 1024):
+            some = good[first : first + 1024]
+            score[some] = frozen.score(rendered[some][:, bands], batch)
+        if unseen := int(np.isnan(score[good]).sum()):
+            raise ValueError(f"scores: {unseen} injections without a failure have no pixel in some band; expected whole images, check the hosts")
+    dataset = xr.Dataset(
+        {
+            "galaxy_id": injections["galaxy_id"].transpose(*schema.TRIAL).variable,
+            "score": (schema.TRIAL, score.reshape(shape)),
+            "probability": (schema.TRIAL, frozen.probability(score).reshape(shape)),
+        },
+        coords={name: injections[name].variable for name in schema.AXES},
+        attrs={"detector_hash": frozen.hash},
+    )
+    return schema.SCORES_INJECTIONS.describe(dataset)
+
+
+def _check(dataset: xr.Dataset, name: str, declaration: schema.Declaration) -> None:
+    problems = []
+    for wanted in (name, "galaxy_id", "band"):
+        if wanted not in dataset.variables:
+            problems.append(f"'{wanted}' is missing")
+        elif problem := declaration.variables[wanted].problem(wanted, dataset[wanted]):
+            problems.append(problem)
+    if problems:
+        raise schema.SchemaError(f"{declaration.name}: " + "; ".join(problems))
+
+
+def _bands(dataset: xr.Dataset, frozen: Frozen) -> list[int]:
+    """Positions of the detector's bands among those of the data."""
+    bands = [str(band) for band in dataset["band"].values]
+    if missing := [band for band in frozen.bands if band not in bands]:
+        raise ValueError(f"scores: the detector needs bands {list(frozen.bands)}; the images hold {bands}, {missing} missing")
+    return [bands.index(band) for band in frozen.bands]
+
+
+def interval(k: int, n: int, level: float) -> tuple[float, float]:
+    """Equal-tailed interval of a share, Beta posterior with Jeffreys prior; one-sided with the full level at k = 0 and k = n."""
+    posterior = beta(k + 0.5, n - k + 0.5)
+    if k == 0:
+        return 0.0, float(posterior.ppf(level))
+    if k == n:
+        return float(posterior.ppf(1 - level)), 1.0
+    return float(posterior.ppf((1 - level) / 2)), float(posterior.ppf((1 + level) / 2))
+
+
+def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.Dataset:
+    """The lowest score at which no more than each rate of the validation negatives would be called a lens.
+
+    The negatives are the scored ones of the split val, pools N1 and N2 as sampled (85:15 by default), each counted once:
+    the rate is one of this mixture, not of the sky. A detection is a score at or above the threshold, and the threshold is
+    itself the score of a negative; equal scores stay together, so that the rate reached can be below the one asked for.
+
+    Parameters
+    ----------
+    scores : Dataset (galaxy)
+        As `schema.SCORES_CUTOUTS`.
+    false_positive_rates : sequence of float
+        In (0, 1).
+
+    Returns
+    -------
+    Dataset (threshold, level)
+        Coordinates threshold, false_positive_rate (reached: n_false / n_negatives) and level; rate_requested, n_false,
+        n_negatives, and `lower` and `upper` of the rate (Jeffreys, at 68.27 % and 95 %).
+
+    Raises
+    ------
+    ValueError
+        When the negatives are too few for a rate.
+    """
+    schema.SCORES_CUTOUTS.check(scores)
+    table = _table(scores)
+    chosen = table[(table["split"] == "val") & table["negative"] & np.isfinite(table["score"])]
+    values = np.sort(chosen["score"].to_numpy(np.float32))[::-1]
+    rows = []
+    for rate in false_positive_rates:
+        if not 0 < rate < 1:
+            raise ValueError(f"false_positive_rates holds {rate}; expected numbers between 0 and 1")
+        allowed = int(np.floor(values.size * rate * (1 + 1e-12)))
+        if allowed < 1:
+            raise ValueError(
+                f"a false-positive rate of {rate:g} cannot be set with {values.size} validation negatives: it needs at least "
+                f"{int(np.ceil(1 / rate))}; ask for a higher rate or enlarge the sample"
+            )
+        threshold, n_false = _cut(values, allowed)
+        ends = [interval(n_false, values.size, level) for level in schema.LEVELS]
+        rows.append((threshold, rate, n_false, ends))
+    lower_upper = np.array([row[3] for row in rows])
+    pools = chosen["pool"].value_counts().to_dict()
+    return xr.Dataset(
+        {
+            "rate_requested": ("threshold", [row[1] for row in rows], {"units": "1"}),
+            "n_false": ("threshold", np.array([row[2] for row in rows], np.int64), {"units": "1"}),
+            "n_negatives": ("threshold", np.full(len(rows), values.size, np.int64), {"units": "1"}),
+            "lower": (("threshold", "level"), lower_upper[:, :, 0], {"units": "1"}),
+            "upper": (("threshold", "level"), lower_upper[:, :, 1], {"units": "1"}),
+        },
+        coords={
+            "threshold": ("threshold", np.array([row[0] for row in rows]), {"units": "1", "long_name": "score"}),
+            "false_positive_rate": ("threshold", np.array([row[2] / values.size for row in rows]), {"units": "1"}),
+            "level": ("level", np.array(schema.LEVELS), {"units": "1"}),
+        },
+        attrs={
+            "negatives": "scored negatives of the split val, pools as sampled",
+            "n_N1": int(pools.get("N1", 0)),
+            "n_N2": int(pools.get("N2", 0)),
+            "detector_hash": str(scores.attrs.get("detector_hash", "")),
+        },
+    )
+
+
+def _cut(values: np.ndarray, allowed: int) -> tuple[float, int]:
+    """Lowest threshold with at most `allowed` of the descending values at or above it, and their number."""
+    kept = allowed
+    if allowed < values.size and values[allowed] == values[allowed - 1]:
+        kept = int(np.count_nonzero(values > values[allowed]))
+    if kept == 0:
+        return float(np.nextafter(values[0], np.float32(np.inf))), 0
+    return float(values[kept - 1]), kept
+
+
+def _table(scores: xr.Dataset) -> pd.DataFrame:
+    names = ("galaxy_id", "ra", "dec", "split", "pool", "role", "label", "cutout_ok", "score")
+    columns = {name: scores[name].values for name in names}
+    table = pd.DataFrame({name: v.astype(object) if v.dtype.kind in "OTU" else v for name, v in columns.items()})
+    table["negative"] = (table["label"] == 0) & table["pool"].isin(["N1", "N2"])
+    return table
+
+
+def auc(positives: np.ndarray, negatives: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
+    """Area under the ROC curve with its interval.
+
+    Variance by DeLong, DeLong & Clarke-Pearson (1988), on the logit scale, so that the interval stays in [0, 1]. Where all
+    positives are above all negatives (or below) that variance is zero; the open end is then the exact binomial bound for
+    no failure in as many trials as the smaller class has members.
+
+    Parameters
+    ----------
+    positives, negatives : (m,), (n,) arrays
+        Scores, finite, at least one each.
+    level : float
+        Of the interval.
+
+    Returns
+    -------
+    value, lower, upper : float
+    """
+    m, n = positives.size, negatives.size
+    ranks = rankdata(np.concatenate([positives, negatives]))
+    above = (ranks[:m] - rankdata(positives)) / n  # share of negatives below each positive, ties one half
+    below = 1 - (ranks[m:] - rankdata(negatives)) / m
+    value = float(above.mean())
+    if value in (0.0, 1.0) or min(m, n) == 1:
+        open_end = ((1 - level) / 2) ** (1 / min(m, n))
+        return value, (0.0 if value < 1 else open_end), (1.0 if value > 0 else 1 - open_end)
+    error = np.sqrt(above.var(ddof=1) / m + below.var(ddof=1) / n) / (value * (1 - value))
+    half = ndtri((1 + level) / 2) * error
+    return value, float(expit(logit(value) - half)), float(expit(logit(value) + half))
+
+
+def gates(scores: xr.Dataset, history: pd.DataFrame | None, frozen: Frozen) -> list[Gate]:
+    """What must hold of the detector and its scores.
+
+    Parameters
+    ----------
+    scores : Dataset (galaxy)
+        All of `schema.SCORES_CUTOUTS`, in memory.
+    history : DataFrame or None
+        Of the training; None when the detector was brought by the run file.
+    frozen : Frozen
+        The detector that made the scores.
+    """
+    schema.SCORES_CUTOUTS.check(scores)
+    table = _table(scores)
+    trained = table["galaxy_id"].isin(frozen.training_ids)
+    found = [_hash_gate(scores, frozen), _complete_gate(table)]
+    found += _separation_gates(table, trained)
+    found += _training_gates(history, frozen)
+    return found + _test_gates(table, frozen)
+
+
+def _hash_gate(scores: xr.Dataset, frozen: Frozen) -> Gate:
+    carried = str(scores.attrs.get("detector_hash", ""))
+    return Gate(
+        "scores.hash", "the scores carry the hash of the frozen detector (4.9)", "hashes equal", float(carried == frozen.hash),
+        minimum=1, critical=True, evidence=f"scores: detector_hash '{carried}', detector.json: hash '{frozen.hash}'",
+    )  # fmt: skip
+
+
+def _complete_gate(table: pd.DataFrame) -> Gate:
+    usable = table["cutout_ok"].astype(bool)
+    finite = np.isfinite(table["score"])
+    wrong = int((usable & ~finite).sum() + (~usable & finite).sum())
+    return Gate(
+        "scores.complete", "a cutout has a score if and only if it is fit for use", "rows where not", wrong,
+        maximum=0, critical=True, evidence=f"{len(table)} cutouts, {int(usable.sum())} usable, {int(finite.sum())} scored",
+    )  # fmt: skip
+
+
+def _separation_gates(table: pd.DataFrame, trained: pd.Series) -> list[Gate]:
+    anchors = table[table["role"] == "anchor"]
+    rows = table[trained]
+    outside = int((rows["split"] != "train").sum())
+    found = [
+        Gate(
+            "X.2.trained", "the detector was trained on galaxies of the split train only", "training rows of other splits",
+            outside, maximum=0, critical=True, evidence=f"{len(rows)} training rows among these cutouts; scores by galaxy_id, split",
+        )
+    ]  # fmt: skip
+    x4, x11 = "training positives are excluded from the anchors", "nothing within 11 arcsec of an anchor was trained on"
+    if anchors.empty:
+        why = "the sample holds no anchor"
+        return [*found, absent("X.4", x4, why), absent("X.11", x11, why)]
+    shared = int(((rows["label"] == 1) & (rows["role"] == "anchor")).sum())
+    placed, near = anchors[np.isfinite(anchors["ra"])], rows[np.isfinite(rows["ra"])]
+    _, _, count = matching.nearest(near["ra"], near["dec"], placed["ra"], placed["dec"], ANCHOR_RADIUS)
+    close = set(near["galaxy_id"].to_numpy()[count > 0]) | set(rows["galaxy_id"]) & set(anchors["galaxy_id"])
+    evidence = f"{len(anchors)} anchors, {len(rows)} training rows; training_ids of detector.json against scores role = 'anchor'"
+    found.append(Gate("X.4", x4, "anchors among the training positives", shared, maximum=0, critical=True, evidence=evidence))
+    found.append(Gate("X.11", x11, "training rows on an anchor", len(close), maximum=0, critical=True, evidence=evidence))
+    return found
+
+
+def _training_gates(history: pd.DataFrame | None, frozen: Frozen) -> list[Gate]:
+    learnt, kept = "the detector learnt something", "the weights kept are those of the best epoch"
+    if history is None:
+        why = "the detector was brought by the run file; its training is not part of this run"
+        return [absent("detector.learnt", learnt, why), absent("detector.kept", kept, why)]
+    record, best = frozen.record, float(history["val_loss"].min())
+    return [
+        Gate(
+            "detector.learnt", learnt, "validation loss over that of the best constant answer", best / record["val_loss_constant"],
+            maximum=1, evidence=f"history: min(val_loss) = {best:.4g} at epoch {record['best_epoch']} of {len(history)}",
+        ),
+        Gate(
+            "detector.kept", kept, "validation loss recorded in the artifact above the lowest of the history", record["val_loss"] - best,
+            minimum=0, maximum=0, critical=True, evidence="detector.json: training.val_loss against history: min(val_loss)",
+        ),
+    ]  # fmt: skip
+
+
+def _test_gates(table: pd.DataFrame, frozen: Frozen) -> list[Gate]:
+    test = table[(table["split"] == "test") & np.isfinite(table["score"])]
+    score, positive = test["score"].to_numpy(np.float64), (test["label"] == 1).to_numpy()
+    negative = test["negative"].to_numpy()
+    ranks, calibrated = "lenses of the test split score above its negatives", "probabilities hold on the test split"
+    if not positive.any() or not negative.any():
+        why = f"{int(positive.sum())} scored lenses and {int(negative.sum())} scored negatives in the split test"
+        return [absent("detector.auc", ranks, why), absent("detector.calibration", calibrated, why)]
+    value, lower, upper = auc(score[positive], score[negative])
+    counts = f"{int(positive.sum())} lenses, {int(negative.sum())} negatives (N1 and N2)"
+    judged = positive | negative
+    quality = frozen.reliability(score[judged], positive[judged])
+    return [
+        Gate(
+            "detector.auc", ranks, "lower 95 % end of the AUC, test split", lower, minimum=0.5, lower=lower, upper=upper,
+            evidence=f"AUC {value:.4f}, single split, DeLong on the logit scale; {counts}; scores where split = 'test'",
+        ),
+        Gate(
+            "detector.calibration", calibrated, "expected calibration error, 10 bins of equal mass, at one positive in 101",
+            quality["ece"], maximum=0.02,
+            evidence=f"top bin: {quality['top_predicted']:.4f} predicted, {quality['top_observed']:.4f} observed; "
+            f"mean probability of lenses {quality['positive_mean']:.3f}; {counts}",
+        ),
+    ]  # fmt: skip

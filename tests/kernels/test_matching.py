@@ -1,0 +1,109 @@
+"""Matches on the sphere are those of the haversine formula, everywhere and in every order."""
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord, search_around_sky
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lenscal.kernels import matching
+
+
+def slow_pairs(ra_1, dec_1, ra_2, dec_2, radius):
+    out = []
+    for i, (a, b) in enumerate(zip(ra_1, dec_1)):
+        for j, (c, d) in enumerate(zip(ra_2, dec_2)):
+            p, q = np.radians([b, d])
+            h = np.sin((q - p) / 2) ** 2 + np.cos(p) * np.cos(q) * np.sin(np.radians(c - a) / 2) ** 2
+            if np.degrees(2 * np.arcsin(np.sqrt(h))) * 3600 <= radius:
+                out.append((i, j))
+    return out
+
+
+degrees = st.floats(0, 360, allow_nan=False)
+centres = st.tuples(st.sampled_from([0.0, 359.9999, 180.0, 123.4]), st.sampled_from([-90.0, -89.9999, 0.0, 45.0, 90.0]))
+offsets = st.lists(st.tuples(st.floats(-30, 30), st.floats(-30, 30)), min_size=1, max_size=12)
+
+
+def around(centre, steps):
+    ra, dec = centre
+    east, north = np.array(steps).T / 3600
+    dec = np.clip(dec + north, -90, 90)
+    return (ra + east / np.maximum(np.cos(np.radians(dec)), 1e-6)) % 360, dec
+
+
+@settings(max_examples=150, deadline=None)
+@given(centres, offsets, offsets, st.floats(0.01, 20))
+def test_pairs_are_those_of_the_slow_twin_at_poles_and_across_zero(centre, one, two, radius):
+    first, second = around(centre, one), around(centre, two)
+    i, j, _ = matching.pairs(*first, *second, radius)
+    expected = slow_pairs(*first, *second, radius)
+    near_edge = set({*zip(i.tolist(), j.tolist())} ^ {*expected})
+    for a, b in near_edge:  # the two may part only on the rim itself
+        gap = matching.separation(first[0][a], first[1][a], second[0][b], second[1][b])
+        assert abs(gap - radius) < 1e-9
+
+
+@pytest.mark.parametrize("sizes", [(300, 300), (20, 4000), (4000, 20)])
+def test_pairs_agree_with_astropy(sizes):
+    rng = np.random.default_rng(5)
+    one, two = ((rng.uniform(-0.3, 0.3, n) % 360, rng.uniform(-0.3, 0.3, n)) for n in sizes)
+    i, j, distance = matching.pairs(*one, *two, 60.0)
+    a, b = (SkyCoord(*p, unit="deg") for p in (one, two))
+    ia, jb, gap, _ = search_around_sky(a, b, 60 * u.arcsec)
+    assert i.size > 10
+    assert {*zip(i.tolist(), j.tolist())} == {*zip(ia.tolist(), jb.tolist())}
+    order = np.lexsort((jb, gap, ia))
+    np.testing.assert_allclose(distance, gap[order].arcsec, atol=1e-7)
+
+
+def test_the_pole_is_one_place_at_every_right_ascension():
+    index, distance, count = matching.nearest([10.0], [90.0], [200.0, 300.0], [90.0, 90.0 - 3 / 3600], 5.0)
+    assert index.tolist() == [0]
+    assert count.tolist() == [2]
+    assert distance[0] == pytest.approx(0, abs=1e-9)
+
+
+def test_small_separations_keep_their_digits():
+    step = 1e-6 / 3600  # a micro-arcsecond
+    assert matching.separation(10.0, 0.0, 10.0, step) == pytest.approx(1e-6, rel=1e-6)
+
+
+def test_the_radius_is_included():
+    index, _, _ = matching.nearest([0.0], [0.0], [0.0], [5 / 3600], 5.0 + 1e-9)
+    assert index[0] == 0
+    index, distance, count = matching.nearest([0.0], [0.0], [0.0], [5 / 3600], 4.999999)
+    assert index[0] == -1
+    assert np.isnan(distance[0])
+    assert count[0] == 0
+
+
+def test_of_equally_near_ones_the_first_in_order_is_taken():
+    ra, dec = [0.0, 0.0, 0.0], [2 / 3600, -1 / 3600, 1 / 3600]
+    assert matching.nearest([0.0], [0.0], ra, dec, 5.0)[0][0] == 1
+    assert matching.nearest([0.0], [0.0], ra[::-1], dec[::-1], 5.0)[0][0] == 0
+
+
+def test_nothing_matches_nothing():
+    assert matching.pairs([], [], [1.0], [1.0], 5.0)[0].size == 0
+    index, distance, count = matching.nearest([1.0], [1.0], [], [], 5.0)
+    assert index.tolist() == [-1]
+    assert np.isnan(distance).all()
+    assert count.tolist() == [0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(offsets, st.integers(0, 100))
+def test_friends_of_friends_are_the_connected_ones_in_any_order(steps, seed):
+    ra, dec = around((359.9999, 45.0), steps)
+    label = matching.groups(ra, dec, 5.0)
+    link = np.eye(len(ra), dtype=bool)
+    link[tuple(np.array(slow_pairs(ra, dec, ra, dec, 5.0)).T)] = True
+    for _ in ra:
+        link = link @ link
+    np.testing.assert_array_equal(label, link.argmax(axis=1))
+    order = np.random.default_rng(seed).permutation(len(ra))
+    again = matching.groups(ra[order], dec[order], 5.0)
+    same = label[:, None] == label
+    np.testing.assert_array_equal(again[:, None] == again, same[np.ix_(order, order)])

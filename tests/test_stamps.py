@@ -1,0 +1,368 @@
+"""Stamps become cutouts and rows as their profile declares: bands, axes, scale, zero point and PSF, and nothing by guess."""
+
+import gzip
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from astropy.io import fits
+
+from lenscal import schema
+from lenscal.io.stamps import Profile, StampError, StampSurvey, load_profiles
+from lenscal.io.stamps.profiles import DECLARED
+from lenscal.kernels import resampling, widths
+
+SIGMA = {"g": 0.0025, "r": 0.0035, "i": 0.006, "z": 0.010}
+FLUX = {"g": 2.0, "r": 6.0, "i": 8.0, "z": 11.0}
+
+
+def moffat(size, fwhm, dx=0.0, dy=0.0, beta=3.0):
+    a = fwhm / (2 * np.sqrt(2 ** (1 / beta) - 1))
+    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+    values = (1 + ((x - dx) ** 2 + (y - dy) ** 2) / a**2) ** -beta
+    return values / values.sum()
+
+
+def galaxy(rng, size, bands, star=False, scale=1.0):
+    """A galaxy in white sky, nanomaggy per pixel; `scale` is the side of a pixel over 0.262 arcsec."""
+    planes = []
+    for band in bands:
+        image = FLUX[band] * moffat(size, 7.0 / scale, beta=2.0) + rng.normal(0, scale * SIGMA[band], (size, size))
+        if star:
+            image += 2 * FLUX[band] * moffat(size, 4.4 / scale, 22 / scale, -20 / scale)
+        planes.append(image)
+    return np.array(planes, "f4")
+
+
+def psfex(path, fwhm):
+    mask = np.zeros((1, 6, 63, 63), "f4")
+    mask[0, 0] = moffat(63, fwhm, beta=2.6)
+    table = fits.BinTableHDU.from_columns([fits.Column("psf_mask", "23814E", dim="(63,63,6)", array=mask)])
+    for key, value in {"POLZERO1": 1, "POLZERO2": 1, "POLSCAL1": 1, "POLSCAL2": 1, "POLDEG1": 2, "PSF_SAMP": 1.0}.items():
+        table.header[key] = value
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.writeto(path)
+
+
+def decals(path, rng, ra, dec, scale=0.131, size=220):
+    """A cutout of the viewer: pixels oversampled, each holding the value of its native pixel."""
+    image = galaxy(rng, size, "grz", scale=scale / 0.262) * (0.262 / scale) ** 2
+    header = fits.Header()
+    header.update(
+        BANDS="grz", CTYPE1="RA---TAN", CTYPE2="DEC--TAN", CRVAL1=ra, CRVAL2=dec, CRPIX1=(size + 1) / 2, CRPIX2=(size + 1) / 2,
+        CD1_1=-scale / 3600, CD1_2=0.0, CD2_1=0.0, CD2_2=scale / 3600,
+    )  # fmt: skip
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fits.PrimaryHDU(image, header).writeto(path)
+    return image
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    """Every layout of profiles.yaml, small: 6 host stamps (one with a star), 3 viewer cutouts, 2 candidates."""
+    tmp_path = tmp_path_factory.mktemp("stamps")
+    rng = np.random.default_rng(1)
+    stamps = np.stack([galaxy(rng, 91, "griz", star=i == 2) for i in range(6)], axis=1)
+    folder = tmp_path / "cutouts" / "des_hosts"
+    folder.mkdir(parents=True)
+    np.savez(folder / "des_hosts.npz", image=stamps, bands=np.array(list("griz")), pixscale=0.263)
+    for name, ra, dec in (("a", 10.0, 1.0), ("b", 10.4, 1.0), ("c", 200.0, 1.0)):
+        decals(tmp_path / f"cutouts/decals_grz/decals_{name}.fits.gz", rng, ra, dec)
+    folder = tmp_path / "cutouts" / "dr10_lens_candidates"
+    folder.mkdir()
+    for i in (1, 2):
+        image = galaxy(rng, 101, "grz").transpose(1, 2, 0)
+        image[:4, :4] = 0
+        np.savez(
+            folder / f"lens_{i}.npz", cutout=image, meta_ra=10.0 + i / 10, meta_dec=1.2, meta_pixel_scale=0.262, meta_tier="AB"[i - 1],
+            meta_bands_requested="grz", meta_match_type="ser ", meta_nobs_z=7, meta_brickname="0100p010", meta_galaxy_id=f"lens{i}",
+            meta_cutout_url="url", meta_timestamp="2026-02-08",
+        )  # fmt: skip
+    models = load_profiles().psf_models
+    for band, wide in (("g", 3.9), ("r", 3.4), ("z", 2.6)):
+        for i, name in enumerate(getattr(models, band)):
+            psfex(tmp_path / name, wide * (0.9 + 0.05 * i))
+    (tmp_path / "conditions").mkdir()
+    conditions = "ra_center_deg,dec_center_deg,median_psf_r_arcsec\n10.0,1.3,1.35\n10.0,1.01,0.0\n203.0,1.0,1.1\n"
+    (tmp_path / "conditions" / "dr10_region_conditions.csv.gz").write_bytes(gzip.compress(conditions.encode()))
+    return tmp_path
+
+
+@pytest.fixture
+def root(drawn, tmp_path):
+    """A copy to change."""
+    return Path(shutil.copytree(drawn, tmp_path / "data"))
+
+
+def survey(root, *profiles, **more):
+    return StampSurvey(root, list(profiles), resampling.resample, widths, **more)
+
+
+@pytest.fixture(scope="module")
+def everything(drawn):
+    return survey(drawn, "des_hosts", "decals_grz", "dr10_lens_candidates")
+
+
+def test_every_layout_is_there_and_as_declared(everything):
+    everything.check()
+
+
+def test_rows_are_those_of_the_manifest_sorted_and_unique(everything):
+    rows = everything.rows()
+    assert len(rows) == 11
+    assert rows["galaxy_id"].is_monotonic_increasing
+    assert rows["galaxy_id"].is_unique
+    assert set(rows.columns) <= set(schema.MANIFEST.variables)
+    assert (rows["galaxy_id"] == rows["objid"].astype("int64") + rows["brickid"].astype("int64") * 2**22).all()
+    assert (rows["release"] == 0).all()
+
+
+def test_only_hosts_may_carry_an_injection_and_candidates_are_anchors(everything):
+    rows = everything.rows().set_index("galaxy_id")
+    candidates = rows[rows["brickid"] == 3]
+    assert not candidates["host"].any()
+    assert list(candidates["role"]) == ["anchor"] * 2
+    assert list(candidates["pool"]) == ["positive"] * 2
+    assert list(candidates["tier"]) == ["A", "B"]
+    assert list(candidates["type"]) == ["SER"] * 2
+    assert list(candidates["label"]) == [1, 1]
+    assert (rows.loc[rows["brickid"] < 3, "pool"] == "N1").all()
+
+
+def test_a_stamp_without_a_position_has_none_and_the_others_have_theirs(everything):
+    rows = everything.rows()
+    assert rows.loc[rows["brickid"] == 1, ["ra", "dec"]].isna().all(axis=None)
+    assert list(rows.loc[rows["brickid"] == 2, "ra"]) == [10.0, 10.4, 200.0]
+
+
+def test_conditions_come_from_the_star_then_the_table_then_a_real_psf_and_say_so(everything):
+    rows = everything.rows()
+    hosts = rows[rows["pool"] == "N1"]
+    assert list(hosts["condition_source"]) == [*["assigned"] * 2, "measured", *["assigned"] * 3, "table", "table", "none"]
+    measured = hosts[hosts["condition_source"] == "measured"].iloc[0]
+    assert measured["psfsize_r"] == pytest.approx(float(widths.psfsize(moffat(63, 4.4), 0.262)), rel=0.03)
+    for row in hosts[hosts["condition_source"] == "assigned"].itertuples():
+        for band, (low, high) in load_profiles().profiles["des_hosts"].psfsize.items():
+            assert low <= getattr(row, f"psfsize_{band}") <= high
+    table = hosts[hosts["condition_source"] == "table"]
+    # The row nearer in position has no r-band data; of the real models the nearest in width is taken.
+    assert table["psfsize_r"].to_numpy() == pytest.approx(1.35, rel=0.04)
+
+
+def test_a_host_without_psf_or_depth_is_counted_out_but_stays_a_negative(everything):
+    rows = everything.rows()
+    assert list(rows.loc[rows["pool"] == "N1", "host"]) == [True] * 8 + [False]
+    ledger = everything.ledger
+    assert (ledger.rows_in, ledger.rows_out, ledger.missing) == (9, 8, 0)
+    assert ledger.dropped == {"no PSF: no star in the stamp, no conditions nearby": 1}
+
+
+def test_a_stamp_without_sky_has_no_depth_and_is_no_host(root):
+    path = root / "cutouts/des_hosts/des_hosts.npz"
+    with np.load(path) as file:
+        image = file["image"].copy()
+    y, x = np.mgrid[:91, :91]
+    image[:, 0] += 0.2 * (1 + np.sin(x / 3) * np.sin(y / 3))
+    np.savez(path, image=image, bands=np.array(list("griz")), pixscale=0.263)
+    hosts = survey(root, "des_hosts")
+    assert hosts.ledger.dropped == {"no depth: no sky free of light": 1}
+    assert np.isnan(hosts.rows()["psfdepth_r"].iloc[0])
+
+
+def test_depth_is_that_of_the_noise_the_stamps_were_made_with(everything):
+    rows = everything.rows()
+    rows = rows[(rows["brickid"] == 1)]
+    for row in rows.itertuples():
+        for band in schema.BANDS:
+            area = 4 * np.pi * (getattr(row, f"psfsize_{band}") / 2.3548 / 0.262) ** 2
+            expected = 22.5 - 2.5 * np.log10(5 * SIGMA[band] * np.sqrt(area))
+            assert getattr(row, f"psfdepth_{band}") == pytest.approx(expected, abs=0.12)
+
+
+def test_a_psf_is_assigned_by_galaxy_and_not_by_order(root):
+    one = survey(root, "des_hosts", "decals_grz").rows().set_index("galaxy_id")
+    other = survey(root, "decals_grz", "des_hosts").rows().set_index("galaxy_id")
+    assert one["psfsize_r"].equals(other["psfsize_r"])
+    assert one.loc[one["condition_source"] == "assigned", "psfsize_r"].nunique() > 1
+
+
+@pytest.mark.parametrize("size", [91, 64])
+def test_pixels_of_hosts_are_the_g_r_z_planes_about_the_same_centre(root, size):
+    hosts = survey(root, "des_hosts")
+    rows = hosts.rows()
+    read = hosts.read(rows, size)
+    with np.load(root / "cutouts/des_hosts/des_hosts.npz") as file:
+        start = (91 - size) // 2
+        expected = file["image"][[0, 1, 3], :, start : start + size, start : start + size].transpose(1, 0, 2, 3)
+    np.testing.assert_array_equal(read["image"], expected)
+    peak = np.unravel_index(np.argmax(read["image"].values[0, 1]), (size, size))
+    assert peak == (size // 2, size // 2)
+
+
+@pytest.mark.parametrize("size", [91, 64])
+def test_candidates_are_y_x_band_on_disk_and_zeros_are_unobserved(root, size):
+    candidates = survey(root, "dr10_lens_candidates")
+    read = candidates.read(candidates.rows(), size)
+    with np.load(root / "cutouts/dr10_lens_candidates/lens_1.npz") as file:
+        start = (101 - size) // 2
+        expected = file["cutout"].transpose(2, 0, 1)[:, start : start + size, start : start + size]
+    np.testing.assert_array_equal(read["image"][0], expected)
+    whole = candidates.read(candidates.rows(), 101)
+    assert np.isnan(whole["image"].values[:, :, :4, :4]).all()
+    assert (whole["invvar"].values[:, :, :4, :4] == 0).all()
+    assert np.isfinite(whole["image"].values).sum() == 2 * 3 * (101**2 - 16)
+    assert list(whole["download_timestamp"].values) == ["2026-02-08"] * 2
+
+
+@pytest.mark.parametrize("size", [91, 64])
+def test_viewer_cutouts_keep_their_flux_and_centre_on_the_survey_pixels(root, size):
+    stamps = survey(root, "decals_grz")
+    read = stamps.read(stamps.rows(), size)
+    image = read["image"].values[0]
+    # 41 survey pixels are 82 of the file's, whose values are those of a survey pixel each: a quarter of it is theirs.
+    values = fits.getdata(root / "cutouts/decals_grz/decals_a.fits.gz")[:, 69:-69, 69:-69]
+    for i in range(3):
+        patch = image[i, size // 2 - 20 : size // 2 + 21, size // 2 - 20 : size // 2 + 21]
+        assert patch.sum() == pytest.approx(values[i].sum() / 4, rel=1e-4)
+        assert np.unravel_index(np.argmax(image[i]), (size, size)) == (size // 2, size // 2)
+
+
+def test_inverse_variance_is_that_of_the_noise_before_it_was_correlated(everything):
+    read = everything.read(everything.rows(), 91)
+    sigma = 1 / np.sqrt(read["invvar"].values[:6].max(axis=(2, 3)))
+    np.testing.assert_allclose(sigma, np.broadcast_to([SIGMA[b] for b in "grz"], (6, 3)), rtol=0.12)
+
+
+def test_psf_images_are_odd_normalised_and_as_wide_as_their_psfsize(everything):
+    rows = everything.rows()
+    read = everything.read(rows, 64)
+    assert read.sizes["psf_y"] % 2 == read.sizes["psf_x"] % 2 == 1
+    known = np.isfinite(read["psfsize"].values).all(axis=1)
+    psf = read["psf"].values[known].astype(float)
+    np.testing.assert_allclose(psf.sum(axis=(2, 3)), 1, atol=1e-5)
+    np.testing.assert_allclose(widths.psfsize(psf, 0.262), read["psfsize"].values[known], rtol=1e-4)
+    assert np.isnan(read["psf"].values[~known]).all()
+    for i, band in enumerate(schema.BANDS):
+        np.testing.assert_allclose(read["psfsize"].values[:, i], rows[f"psfsize_{band}"], rtol=1e-6)
+
+
+def test_reading_some_rows_in_another_order_gives_the_same_pixels(everything):
+    rows = everything.rows()
+    whole = everything.read(rows, 64)
+    some = everything.read(rows.iloc[[8, 2, 10]], 64)
+    for name in ("image", "invvar", "psf", "psfsize"):
+        np.testing.assert_array_equal(some[name].values, whole[name].values[[8, 2, 10]])
+
+
+def test_a_stamp_smaller_than_asked_for_fails_with_its_size(everything):
+    read = everything.read(everything.rows(), 101)
+    failure = read["failure"].values
+    assert failure[0] == "stamp too small: it covers 91 px of 0.262 arcsec, 101 are asked for"
+    assert np.isnan(read["image"].values[0]).all()
+    assert failure[-1] == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("des_lrg", r"'des_lrg' has no z band \(it holds g, r, i; g, r, z are required\) and has stamps of 50 px"),
+        ("dr10_piczl", r"stamps of 23 px .* dereddened pixels"),
+        ("nonesuch", "does not declare; it declares des_hosts"),
+    ],
+)
+def test_sets_that_cannot_serve_are_refused_by_name(tmp_path, name, message):
+    with pytest.raises(StampError, match=message):
+        StampSurvey(tmp_path, ["des_hosts", name])
+
+
+def test_no_profile_at_all_is_refused(tmp_path):
+    with pytest.raises(StampError, match="survey.profiles is empty"):
+        StampSurvey(tmp_path, [])
+
+
+def rewrite(path, **changes):
+    with np.load(path) as file:
+        held = {name: file[name] for name in file.files}
+    np.savez(path, **{name: value for name, value in {**held, **changes}.items() if value is not None})
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"bands": np.array(list("gizr"))}, "says its bands are g, i, z, r; expected g, r, i, z"),
+        ({"pixscale": 0.2}, "says 0.2 arcsec per pixel; expected 0.263"),
+        ({"image": np.zeros((4, 91, 91))}, "expected the axes band, object, y, x"),
+        ({"image": np.zeros((3, 2, 91, 91))}, "has 3 bands; expected g, r, i, z"),
+        ({"image": np.ones((4, 2, 90, 90))}, "even side"),
+        ({"image": None}, "no array 'image'"),
+    ],
+)
+def test_a_file_that_is_not_as_its_profile_says_is_refused(root, changes, message):
+    rewrite(root / "cutouts/des_hosts/des_hosts.npz", **changes)
+    with pytest.raises(StampError, match=message):
+        survey(root, "des_hosts").check()
+
+
+def test_a_truncated_or_missing_file_is_refused_by_name(root):
+    path = root / "cutouts/decals_grz/decals_b.fits.gz"
+    path.write_bytes(path.read_bytes()[:3000])
+    with pytest.raises(StampError, match=r"decals_b.fits.gz' cannot be read"):
+        survey(root, "decals_grz").check()
+    (root / "cutouts/des_hosts/des_hosts.npz").unlink()
+    with pytest.raises(StampError, match="no file 'cutouts/des_hosts/des_hosts.npz'"):
+        survey(root, "des_hosts").check()
+    with pytest.raises(StampError, match="is no folder"):
+        survey(root / "nowhere", "des_hosts").check()
+
+
+def test_a_cutout_that_is_rotated_or_off_centre_is_refused(root):
+    path = root / "cutouts/decals_grz/decals_a.fits.gz"
+    for key, value, message in (("CRPIX1", 100.0, "not centred"), ("CD2_2", -3.6e-5, "North up, East left")):
+        data, header = fits.getdata(path, header=True)
+        header[key] = value
+        fits.writeto(root / "cutouts/decals_grz/decals_0.fits.gz", data, header, overwrite=True)
+        with pytest.raises(StampError, match=message):
+            survey(root, "decals_grz").check()
+
+
+def test_what_needs_a_kernel_says_so(root):
+    with pytest.raises(StampError, match="needs a resample function"):
+        StampSurvey(root, ["decals_grz"]).check()
+    with pytest.raises(StampError, match="needs a measure"):
+        StampSurvey(root, ["des_hosts"]).rows()
+
+
+def test_a_galaxy_of_another_set_is_refused(root):
+    hosts = survey(root, "des_hosts")
+    rows = survey(root, "decals_grz").rows()
+    with pytest.raises(StampError, match="is no stamp of des_hosts"):
+        hosts.read(rows, 64)
+
+
+def test_declared_profiles_have_distinct_numbers_and_unknown_keys_are_refused(tmp_path):
+    raw = yaml.safe_load(DECLARED.read_text())
+    assert {name for name in raw if name not in ("conditions", "psf_models")} == set(load_profiles().profiles)
+    raw["des_hosts"]["colour"] = "red"
+    path = tmp_path / "profiles.yaml"
+    path.write_text(json.dumps(raw))
+    with pytest.raises(StampError, match="colour"):
+        load_profiles(path)
+    del raw["des_hosts"]["colour"]
+    raw["des_hosts"]["number"] = 2
+    path.write_text(json.dumps(raw))
+    with pytest.raises(StampError, match="same number"):
+        load_profiles(path)
+
+
+def test_a_zero_point_scales_the_pixels(root, tmp_path):
+    raw = yaml.safe_load(DECLARED.read_text())
+    raw["des_hosts"]["zeropoint"] = 25.0
+    path = tmp_path / "profiles.yaml"
+    path.write_text(json.dumps(raw))
+    plain, scaled = survey(root, "des_hosts"), survey(root, "des_hosts", declared=path)
+    rows = plain.rows()
+    np.testing.assert_allclose(scaled.read(rows, 64)["image"], plain.read(rows, 64)["image"] * 0.1, rtol=1e-6)
+    assert Profile.model_validate({"name": "des_hosts", **raw["des_hosts"]}).refusal is None

@@ -1,0 +1,184 @@
+"""Sweep and Tractor files are read as they are, or refused in one sentence that names the file and what is wrong."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from astropy.io import fits
+
+from lenscal import objects, schema
+from lenscal.io import sweeps
+
+
+def sweep_columns(rows=5, type_width=3):
+    """Columns of a sweep file, big-endian as FITS has them, and some that lenscal does not read."""
+    rng = np.random.default_rng(0)
+    out = {}
+    for name in sweeps.SWEEP_COLUMNS:
+        variable = schema.GALAXIES.variables.get(name.lower())
+        if name == "TYPE":
+            out[name] = np.resize(np.array(["PSF", "REX", "EXP", "DEV", "SER", "DUP"], f"S{type_width}"), rows)
+        elif name == "BRICKNAME":
+            out[name] = np.full(rows, b"0105p050", "S8")
+        elif variable is not None and variable.dtype.startswith("i"):
+            out[name] = np.arange(1, rows + 1).astype(
+                ">i2" if name.startswith(("NOBS", "RELEASE", "FITBITS")) else ">i4"
+            )
+        elif name in ("RA", "DEC"):
+            out[name] = (10 + rng.random(rows)).astype(">f8")
+        else:
+            out[name] = rng.random(rows).astype(">f4") + np.float32(0.1)
+    out["DCHISQ"] = rng.random((rows, 5)).astype(">f4")
+    out["FLUX_I"] = rng.random(rows).astype(">f4")
+    return out
+
+
+def write(path, columns):
+    path.parent.mkdir(exist_ok=True)
+    table = np.rec.fromarrays(
+        list(columns.values()),
+        names=list(columns),
+        formats=[f"{v.shape[1:] or ''}{v.dtype.str}" for v in columns.values()],
+    )
+    fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU(table)]).writeto(path)
+    return path
+
+
+@pytest.fixture
+def columns():
+    return sweep_columns()
+
+
+def test_values_are_those_of_the_file_in_native_bytes(tmp_path, columns):
+    table = sweeps.read_sweep(write(tmp_path / "sweep-010p000-020p010.fits", columns))
+    assert list(table.columns) == list(sweeps.SWEEP_COLUMNS)
+    for name in sweeps.SWEEP_COLUMNS:
+        if columns[name].dtype.kind != "S":
+            assert table[name].dtype.isnative
+            np.testing.assert_array_equal(table[name].to_numpy(), columns[name])
+    assert table["TYPE"].tolist() == ["PSF", "REX", "EXP", "DEV", "SER"]
+    assert table["BRICKNAME"].unique().tolist() == ["0105p050"]
+
+
+@pytest.mark.parametrize("width", [3, 4, 12])
+def test_type_is_stripped_at_any_width(tmp_path, width):
+    columns = sweep_columns(8, width)
+    columns["TYPE"] = np.array([t.decode().lower().ljust(width).encode() for t in columns["TYPE"]], f"S{width}")
+    types = sweeps.read_sweep(write(tmp_path / "a.fits", columns))["TYPE"]
+    assert types.tolist() == ["PSF", "REX", "EXP", "DEV", "SER", "DUP", "PSF", "REX"]
+
+
+def test_lower_case_names_and_compressed_files_are_read(tmp_path, columns):
+    lower = {name.lower(): values for name, values in columns.items()}
+    plain = sweeps.read_sweep(write(tmp_path / "upper.fits", columns))
+    pd.testing.assert_frame_equal(sweeps.read_sweep(write(tmp_path / "tractor.fits", lower)), plain)
+    pd.testing.assert_frame_equal(sweeps.read_sweep(write(tmp_path / "sweep.fits.gz", columns)), plain)
+
+
+def test_a_subset_of_columns_and_rows_is_that_part_of_the_whole(tmp_path, columns):
+    path = write(tmp_path / "a.fits", columns)
+    part = sweeps.read_sweep(path, ["RA", "TYPE"], rows=(1, 4))
+    pd.testing.assert_frame_equal(
+        part.astype({"TYPE": str}),
+        sweeps.read_sweep(path)[["RA", "TYPE"]][1:4].reset_index(drop=True).astype({"TYPE": str}),
+    )
+
+
+def test_zero_rows_are_read_and_make_no_galaxies(tmp_path):
+    table = sweeps.read_sweep(write(tmp_path / "a.fits", sweep_columns(0)))
+    assert len(table) == 0
+    assert list(table.columns) == list(sweeps.SWEEP_COLUMNS)
+    galaxies, ledger = objects.galaxies(table, "a.fits")
+    assert len(galaxies) == 0
+    assert ledger.rows_in == ledger.missing == 0
+    assert schema.GALAXIES.check_table(galaxies) is galaxies
+
+
+def test_every_column_that_is_read_is_one_that_galaxies_are_made_of(tmp_path, columns):
+    raw = sweeps.read_sweep(write(tmp_path / "a.fits", columns))
+    for name in sweeps.SWEEP_COLUMNS:
+        with pytest.raises(objects.ObjectsError, match=f"'a.fits' lacks column.* {name}"):
+            objects.galaxies(raw.drop(columns=name), "a.fits")
+
+
+def test_missing_and_renamed_columns_are_named(tmp_path, columns):
+    columns["PSFDEPTH_RR"] = columns.pop("PSFDEPTH_R")
+    del columns["SHAPE_E1"]
+    with pytest.raises(
+        sweeps.SweepError,
+        match=r"a\.fits' lacks 2 column\(s\): PSFDEPTH_R, SHAPE_E1 \(PSFDEPTH_RR looks like PSFDEPTH_R\)",
+    ):
+        sweeps.read_sweep(write(tmp_path / "a.fits", columns))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "words"),
+    [
+        ("FLUX_R", np.array([b"1.0"] * 5, "S3"), "FLUX_R is .*expected f4"),
+        ("OBJID", np.arange(5.0), "OBJID is .*expected i4"),
+        ("EBV", np.zeros((5, 2), "f4"), r"EBV holds \(2,\) numbers a row"),
+    ],
+)
+def test_a_column_of_another_kind_is_refused(tmp_path, columns, name, values, words):
+    columns[name] = values
+    with pytest.raises(sweeps.SweepError, match=r"a\.fits': column " + words):
+        sweeps.read_sweep(write(tmp_path / "a.fits", columns))
+
+
+@pytest.mark.parametrize("keep", [0.95, 0.6, 0.05])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_a_truncated_file_is_named(tmp_path, keep, suffix):
+    path = write(tmp_path / f"sweep.fits{suffix}", sweep_columns(3000))
+    path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
+    with pytest.raises(sweeps.SweepError, match=r"sweep\.fits.* truncated"):
+        sweeps.read_sweep(path)
+
+
+def test_what_is_no_table_is_refused(tmp_path):
+    fits.PrimaryHDU(np.zeros((3, 3))).writeto(tmp_path / "image.fits")
+    with pytest.raises(sweeps.SweepError, match="holds no FITS table"):
+        sweeps.read_sweep(tmp_path / "image.fits")
+    (tmp_path / "page.fits").write_text("<html>404</html>" * 400)
+    with pytest.raises(sweeps.SweepError, match=r"page\.fits' cannot be read"):
+        sweeps.read_sweep(tmp_path / "page.fits")
+    with pytest.raises(sweeps.SweepError, match=r"absent\.fits' cannot be read"):
+        sweeps.read_sweep(tmp_path / "absent.fits")
+
+
+def test_sweep_files_are_found_in_order_without_their_companions(tmp_path):
+    for name in ("sweep-010p000-020p005", "sweep-000m005-005p000", "sweep-000m005-005p000-pz", "tractor-0105p050"):
+        (tmp_path / f"{name}.fits").touch()
+    assert [p.name for p in sweeps.sweep_files(tmp_path)] == [
+        "sweep-000m005-005p000.fits",
+        "sweep-010p000-020p005.fits",
+    ]
+    with pytest.raises(sweeps.SweepError, match="no sweep file"):
+        sweeps.sweep_files(tmp_path / "absent")
+
+
+@pytest.mark.parametrize(
+    ("release", "words"),
+    [("dr3", "DR3 to DR6"), ("dr7", "DR7 or DR8.*RELEASE 7000"), ("dr8", "DR7 or DR8.*RELEASE 8000")],
+)
+def test_real_sweeps_of_old_releases_are_refused_with_what_they_lack(real, release, words):
+    path = real / "tractor" / release / "sweep-190m005-200p000.fits"
+    with pytest.raises(sweeps.SweepError, match=rf"(?s)lacks .*PSFSIZE_R.*SERSIC.*{words}"):
+        sweeps.read_sweep(path)
+    old = sweeps.read_sweep(path, ["RA", "DEC", "TYPE", "FLUX_R"])
+    assert set(old["TYPE"]) <= {"PSF", "REX", "EXP", "DEV", "COMP", "SIMP"}
+
+
+def test_the_real_dr9_tractor_row_is_read_whole(real):
+    raw = sweeps.read_sweep(real / "tractor" / "dr9" / "tractor-1054p567.fits")
+    galaxies, ledger = objects.galaxies(raw, "tractor-1054p567.fits")
+    row = galaxies.iloc[0]
+    assert ledger.rows_out == 1
+    assert raw["BRICK_PRIMARY"].tolist() == [True]
+    assert (row["release"], row["brickid"], row["objid"], row["brickname"], row["type"]) == (
+        9011,
+        607466,
+        2657,
+        "1054p567",
+        "REX",
+    )
+    assert row["galaxy_id"] == 39633345008634465
+    assert 23 < row["psfdepth_z"] < row["psfdepth_r"] < row["psfdepth_g"] < 25
