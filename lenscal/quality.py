@@ -156,8 +156,8 @@ def gates(quality: xr.Dataset, settings: config.Quality | None = None) -> list[G
         one = correlation[:, b][np.isfinite(correlation[:, b])]
         found.append(
             Gate(
-                f"quality.correlation.{band}", claim, "median of the summed autocorrelation", float(np.median(one)), 0.8, 4.0,
-                evidence=f"{one.size} cutouts, 16-84 %: {_span(one)}; 1 is white noise, six DR10 cutouts have 1.1-2.9",
+                f"quality.correlation.{band}", claim, "median of the summed autocorrelation", float(np.median(one)), 0.8, 6.0,
+                evidence=f"{one.size} cutouts, 16-84 %: {_span(one)}; 1 is white noise, DECam coadds have 1.1-2.9, a 90prime coadd 4",
             )
             if one.size
             else absent(f"quality.correlation.{band}", claim, "no usable cutout has a measured sky noise")
@@ -228,8 +228,7 @@ def _measures(
     image = np.where(unseen, np.float32(np.nan), image)
     lowest = np.where(unseen, np.inf, image).min(axis=(-2, -1))
     highest = np.where(unseen, -np.inf, image).max(axis=(-2, -1))
-    ring = np.broadcast_to(areas["ring"], image.shape)
-    sky = ring & ~pixels.sources(image, ring)
+    sky = areas["ring"] & ~pixels.sources(image, areas["ring"])
     level, sigma, correlation = pixels.sky_noise(image, sky)
     weight = np.where(unseen | ~(invvar > 0), np.float32(np.nan), invvar).astype(np.float32)
     r = image[..., red, :, :]

@@ -277,7 +277,7 @@ MANIFEST = Declaration(
         **_row("role", "str", "", "train, anchor (evaluation only), or none"),
         **_row("host", "bool", "1", "may carry an injection"),
         **_row("lens_id catalogue reference grade channel", "str", "", "provenance of a positive"),
-        **_row("condition_source", "str", "", "where PSF and depth come from: catalogue, measured, table"),
+        **_row("condition_source", "str", "", "where PSF and depth come from: catalogue, measured, table, assigned (a PSF of the same camera), none"),
         **_PROVENANCE,
     },
 )  # fmt: skip
@@ -403,6 +403,8 @@ INJECTIONS = Declaration(
         **_trial("arc_snr", "f4", "1", "r-band matched-aperture SNR of the arc, noise correlation included"),
         **_trial("proposals", "i4", "1", "draws from the prior until the magnification range was met"),
         "lensed_mag": Variable((*TRIAL, "band"), "f4", "mag(AB)", "of the lensed images inside the stamp"),
+        "gain": Variable((*TRIAL, "band"), "f4", "nanomaggy^-1", "electrons per nanomaggy, from the noise of the host's pixels"),
+        "gain_ratio": Variable((*TRIAL, "band"), "f4", "1", "that gain over the one of the host's inverse variance"),
         "failure": Variable(TRIAL, "str", "", "why the trial has no image; empty when it has"),
         "image": Variable((*TRIAL, "band", "y", "x"), "f4", "nanomaggy", "host plus arc (keep_images only)", False),
     },

@@ -75,7 +75,7 @@ def test_what_is_missing_is_named(folder):
     with pytest.raises(SourceError, match="no stamp of 77, 77"):
         read_cosmos(folder)
     (folder / "cosmos_catalog.csv").unlink()
-    with pytest.raises(SourceError, match="cosmos_catalog.csv' is missing"):
+    with pytest.raises(SourceError, match=r"cosmos_catalog\.csv' is missing"):
         read_cosmos(folder)
 
 

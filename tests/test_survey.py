@@ -310,6 +310,12 @@ def test_scale_within_a_percent_is_accepted(tmp_path):
     assert np.isfinite(BrickFiles(tmp_path, "1500p000").read(*centre())["image"]).sum() == 3 * (21 * 21)
 
 
+def test_another_spelling_of_a_mask_bit_is_no_contradiction(brick):
+    cards = header(150, 0, MBIT_0="nprimary", MBIT_2="SAT_G", MBIT_17="RESOLVED")
+    write(brick.path("maskbits"), np.full((SIDE, SIDE), 4, "i4"), cards)
+    assert (brick.read(*centre())["mask"] == 4).all()
+
+
 def test_a_plane_of_another_shape_is_refused(brick):
     write(brick.path("nexp", "r"), np.ones((SIDE, SIDE - 1), "i2"), header(150, 0))
     with pytest.raises(PixelError, match=r"band r: .* has shape \(240, 239\), its sisters \(240, 240\)"):

@@ -17,6 +17,11 @@ def geometry(shape, pixel_scale):
     return sides, (left, bottom, cell)
 
 
+def smallest_cell(pixel_scale):
+    """Side of the smallest cell of the quadtree, arcsec."""
+    return pixel_scale / FINE * sampling.COARSEST / 2 ** (sampling.LEVELS - 1)
+
+
 def torus(shape, psf_shape):
     """Shape (y, x) in pixels of the torus on which a stamp and a PSF do not wrap around."""
     return tuple(convolution.padded_size(n + MARGIN + n % 2, m) for n, m in zip(shape, psf_shape))
@@ -33,7 +38,8 @@ def _sources(i, lens, first, sersic, light, stamp, place, share, stamps, inner, 
         # What lies opposite to the source is told from the first component.
         packed = sampling.pack_lens(lens[i], sersic[first[i], 4], sersic[first[i], 5], inner)
         if stamp[k] >= 0:
-            sampling.add_stamp(grid, points, smooth, origin, packed, stamps[stamp[k]], place[k], share[k], reals, places, samples)
+            image = stamps[stamp[k], : int(place[k, 7]), : int(place[k, 6])]
+            sampling.add_stamp(grid, points, smooth, origin, packed, image, place[k], share[k], reals, places, samples)
         else:
             sampling.add_sersic(
                 grid, points, smooth, origin, packed, sersic[k], light[k], share[k], tolerance, reals, places, samples
@@ -53,7 +59,8 @@ def pixels(lens, first, sersic, light, stamp, place, share, stamps, inner, toler
         Components of injection i are rows first[i] to first[i + 1] of the next five.
     sersic, light, stamp, place, share
         `sampling.SOURCE_FIELDS`; `light` of `add_sersic`; index in `stamps` or -1; `place_on_sky` of `add_stamp`; flux.
-    stamps : list of (y, x) float32 arrays
+    stamps : (stamp, y, x) float32 array
+        Images of sources, each in the lower-left corner; its sides (x, y) are the last two numbers of `place`.
     inner : bool
         False suppresses inner images (see `sampling.pack_lens`).
     tolerance : float

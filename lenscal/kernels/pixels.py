@@ -11,6 +11,10 @@ GROWTH = 3  # radius by which sources are grown, pixels
 LAG = 3  # largest lag of the autocorrelation, pixels
 PIXELS_MIN = 100  # of sky, below which no noise is measured
 
+# Loops over stamps are njit, not guvectorize: a gufunc that allocates crashes when it is loaded from Numba's cache in a process that
+# has compiled nothing yet (seen with Numba 0.68), and its explicit signature would be compiled on import.
+_njit = numba.njit(cache=True, nogil=True)
+
 _TAPS = np.exp(-0.5 * (np.arange(-5, 6) / SMOOTHING) ** 2)
 _TAPS /= _TAPS.sum()
 
@@ -36,7 +40,7 @@ def ring(size, inner, outer) -> np.ndarray:
     return (r >= inner * shrink) & (r <= outer * shrink)
 
 
-@numba.njit(cache=True, nogil=True)
+@_njit
 def _blur(values):
     """Sum of the pixels under the Gaussian, which ends at the edge of the array."""
     n_y, n_x = values.shape
@@ -53,7 +57,7 @@ def _blur(values):
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@_njit
 def _median_and_sigma(image, use):
     """Median and 1.4826 MAD of some pixels, and how many they are; NaN without any."""
     chosen = np.empty(image.size)
@@ -69,7 +73,7 @@ def _median_and_sigma(image, use):
     return middle, MAD_TO_SIGMA * np.median(np.abs(chosen[:count] - middle)), count
 
 
-@numba.njit(cache=True, nogil=True)
+@_njit
 def _regions(values, low, high):
     """Pixels above `low` that are connected (by edge or corner) to one above `high`; NaN is neither."""
     n_y, n_x = values.shape
@@ -94,7 +98,7 @@ def _regions(values, low, high):
     return found
 
 
-@numba.njit(cache=True, nogil=True)
+@_njit
 def _grow(found, distance):
     """All pixels within a distance of one that is found."""
     n_y, n_x = found.shape
@@ -109,8 +113,53 @@ def _grow(found, distance):
     return out
 
 
-@numba.guvectorize(["(float32[:, :], boolean[:, :], boolean[:, :])"], "(y,x),(y,x)->(y,x)", nopython=True, cache=True)
-def sources(image, sky, found) -> None:
+def _stamps(image) -> tuple[np.ndarray, tuple[int, ...]]:
+    """Images as (n, y, x) float32 in C order, and the shape that was in front."""
+    image = np.asarray(image)
+    return np.ascontiguousarray(image, np.float32).reshape(-1, *image.shape[-2:]), image.shape[:-2]
+
+
+def _areas(area, image) -> np.ndarray:
+    """An area for each stamp, (n, y, x) bool in C order."""
+    return np.ascontiguousarray(np.broadcast_to(area, np.shape(image)), np.bool_).reshape(-1, *np.shape(image)[-2:])
+
+
+def _numbers(found, shape) -> tuple[np.ndarray, ...]:
+    """Columns of the numbers of each stamp, as arrays of the shape that was in front (scalars for one stamp)."""
+    return tuple(np.ascontiguousarray(column).reshape(shape)[()] for column in found.T)
+
+
+@_njit
+def _sources(images, skies):
+    out = np.zeros(images.shape, np.bool_)
+    n_y, n_x = images.shape[1:]
+    under_all = _blur(np.ones((n_y, n_x)))
+    for i in range(len(images)):
+        values, weights = np.zeros((n_y, n_x)), np.zeros((n_y, n_x))
+        seen = 0
+        for y in range(n_y):
+            for x in range(n_x):
+                if np.isfinite(images[i, y, x]):
+                    values[y, x], weights[y, x] = images[i, y, x], 1.0
+                    seen += 1
+        smoothed = _blur(values)
+        under = under_all if seen == weights.size else _blur(weights)
+        for y in range(n_y):
+            for x in range(n_x):
+                smoothed[y, x] = smoothed[y, x] / under[y, x] if weights[y, x] > 0 else np.nan
+        found = out[i]
+        for _ in range(3):
+            level, sigma, count = _median_and_sigma(smoothed, skies[i] & ~found)
+            if count == 0:
+                break
+            found[:, :] = _grow(_regions(smoothed, level + THRESHOLD * sigma, level + SEED * sigma), GROWTH)
+        for y in range(n_y):
+            for x in range(n_x):
+                found[y, x] = found[y, x] and weights[y, x] > 0
+    return out
+
+
+def sources(image, sky) -> np.ndarray:
     """Pixels of sources: above 2.5 sigma on the smoothed image, connected to one above 4 sigma, grown by 3 pixels.
 
     Level and sigma (1.4826 MAD) of the smoothed image are those of the `sky` pixels, found three times, the second and third time
@@ -118,64 +167,25 @@ def sources(image, sky, found) -> None:
 
     Parameters
     ----------
-    image : (y, x) array
+    image : (..., y, x) array
         NaN where nothing was observed; such a pixel is never a source.
-    sky : (y, x) bool array
+    sky : (..., y, x) or (y, x) bool array
         Where the level is measured, sources included.
 
     Returns
     -------
-    (y, x) bool array
+    (..., y, x) bool array
     """
+    return _sources(_stamps(image)[0], _areas(sky, image)).reshape(np.shape(image))
+
+
+@_njit
+def _noise(image, sky):
+    """Level, sigma and summed autocorrelation of the sky pixels of one stamp."""
     n_y, n_x = image.shape
-    values, weights = np.zeros((n_y, n_x)), np.zeros((n_y, n_x))
-    for y in range(n_y):
-        for x in range(n_x):
-            found[y, x] = False
-            if np.isfinite(image[y, x]):
-                values[y, x], weights[y, x] = image[y, x], 1.0
-    smoothed, under = _blur(values), _blur(weights)
-    for y in range(n_y):
-        for x in range(n_x):
-            smoothed[y, x] = smoothed[y, x] / under[y, x] if weights[y, x] > 0 else np.nan
-    for _ in range(3):
-        level, sigma, count = _median_and_sigma(smoothed, sky & ~found)
-        if count == 0:
-            break
-        found[:, :] = _grow(_regions(smoothed, level + THRESHOLD * sigma, level + SEED * sigma), GROWTH)
-    for y in range(n_y):
-        for x in range(n_x):
-            found[y, x] = found[y, x] and weights[y, x] > 0
-
-
-@numba.guvectorize(
-    ["(float32[:, :], boolean[:, :], float64[:], float64[:], float64[:])"], "(y,x),(y,x)->(),(),()", nopython=True, cache=True
-)
-def sky_noise(image, sky, level, sigma, correlation) -> None:
-    """Level, noise and noise correlation of the sky pixels.
-
-    Parameters
-    ----------
-    image : (y, x) array
-        NaN where nothing was observed.
-    sky : (y, x) bool array
-        Pixels to use, sources excluded.
-
-    Returns
-    -------
-    level, sigma : float
-        Median and 1.4826 MAD; NaN when there are fewer than 100 pixels.
-    correlation : float
-        Sum of the autocorrelation over lags of -3 to 3 pixels in both axes, lag 0 included: 1 for white noise. The variance of a
-        sum over an aperture is this times that of independent pixels. Each lag is averaged over its own pairs of sky pixels, and
-        the sum is divided by 1 - 49/N for the mean of the N pixels that was taken off each.
-    """
-    n_y, n_x = image.shape
-    level[0], sigma[0], count = _median_and_sigma(image, sky)
-    correlation[0] = np.nan
+    level, sigma, count = _median_and_sigma(image, sky)
     if count < PIXELS_MIN:
-        level[0], sigma[0] = np.nan, np.nan
-        return
+        return np.nan, np.nan, np.nan
     places, total = np.empty((count, 2), np.int64), 0.0
     found = 0
     for y in range(n_y):
@@ -191,7 +201,7 @@ def sky_noise(image, sky, level, sigma, correlation) -> None:
         values[y, x], weights[y, x] = image[y - LAG, x - LAG] - total / count, 1.0
         squares += values[y, x] ** 2
     if not squares > 0:
-        return
+        return level, sigma, np.nan
     products, pairs = np.zeros((LAG + 1, 2 * LAG + 1)), np.zeros((LAG + 1, 2 * LAG + 1))
     for i in range(count):
         y, x = places[i]
@@ -204,81 +214,124 @@ def sky_noise(image, sky, level, sigma, correlation) -> None:
         for dx in range(2 * LAG + 1):
             if (dy > 0 or dx > LAG) and pairs[dy, dx] > 0:
                 summed += 2 * products[dy, dx] / pairs[dy, dx] / (squares / count)
-    correlation[0] = summed / (1 - (2 * LAG + 1) ** 2 / count)
+    return level, sigma, summed / (1 - (2 * LAG + 1) ** 2 / count)
 
 
-@numba.guvectorize(["(float32[:, :], boolean[:, :], float64[:])"], "(y,x),(y,x)->()", nopython=True, cache=True)
-def mean(image, use, out) -> None:
-    """Mean of the observed pixels among some; NaN when there is none."""
-    total, count = 0.0, 0
-    for y in range(image.shape[0]):
-        for x in range(image.shape[1]):
-            if use[y, x] and not np.isnan(image[y, x]):
-                total += image[y, x]
-                count += 1
-    out[0] = total / count if count else np.nan
+@_njit
+def _noises(images, skies):
+    out = np.empty((len(images), 3))
+    for i in range(len(images)):
+        out[i] = _noise(images[i], skies[i])
+    return out
 
 
-@numba.guvectorize(["(float32[:, :], boolean[:, :], float64[:])"], "(y,x),(y,x)->()", nopython=True, cache=True)
-def median(image, use, out) -> None:
-    """Median of the observed pixels among some; NaN when there is none."""
-    out[0] = _median_and_sigma(image, use)[0]
+def sky_noise(image, sky) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Level, noise and noise correlation of the sky pixels.
+
+    Parameters
+    ----------
+    image : (..., y, x) array
+        NaN where nothing was observed.
+    sky : (..., y, x) or (y, x) bool array
+        Pixels to use, sources excluded.
+
+    Returns
+    -------
+    level, sigma : (...) arrays
+        Median and 1.4826 MAD; NaN when there are fewer than 100 pixels.
+    correlation : (...) array
+        Sum of the autocorrelation over lags of -3 to 3 pixels in both axes, lag 0 included: 1 for white noise. The variance of a
+        sum over an aperture is this times that of independent pixels. Each lag is averaged over its own pairs of sky pixels, and
+        the sum is divided by 1 - 49/N for the mean of the N pixels that was taken off each.
+    """
+    images, shape = _stamps(image)
+    return _numbers(_noises(images, _areas(sky, image)), shape)
 
 
-@numba.guvectorize(
-    ["(float32[:, :], float64, float64, float64[:])"], "(y,x),(),()->()", nopython=True, cache=True
-)
-def clipped(image, level, sigma, fraction) -> None:
-    """Share of the observed pixels farther than 5 sigma from the level; NaN without either."""
-    far, count = 0, 0
-    fraction[0] = np.nan
-    if np.isnan(sigma):
-        return
-    for y in range(image.shape[0]):
-        for x in range(image.shape[1]):
-            if not np.isnan(image[y, x]):
-                count += 1
-                far += abs(image[y, x] - level) > 5 * sigma
-    if count:
-        fraction[0] = far / count
+@_njit
+def _means(images, areas):
+    out = np.full((len(images), 1), np.nan)
+    for i in range(len(images)):
+        total, count = 0.0, 0
+        for y in range(images.shape[1]):
+            for x in range(images.shape[2]):
+                if areas[i, y, x] and not np.isnan(images[i, y, x]):
+                    total += images[i, y, x]
+                    count += 1
+        if count:
+            out[i, 0] = total / count
+    return out
 
 
-@numba.guvectorize(
-    ["(float32[:, :], float64[:], float64[:], float64[:], float64[:], float64[:])"],
-    "(y,x)->(),(),(),(),()",
-    nopython=True,
-    cache=True,
-)
-def moments(image, mean, deviation, percentile_1, middle, percentile_99) -> None:
+def mean(image, area) -> np.ndarray:
+    """Mean of the observed pixels of an area, (...); NaN when there is none."""
+    images, shape = _stamps(image)
+    return _numbers(_means(images, _areas(area, image)), shape)[0]
+
+
+@_njit
+def _medians(images, areas):
+    out = np.empty((len(images), 1))
+    for i in range(len(images)):
+        out[i, 0] = _median_and_sigma(images[i], areas[i])[0]
+    return out
+
+
+def median(image, area) -> np.ndarray:
+    """Median of the observed pixels of an area, (...); NaN when there is none."""
+    images, shape = _stamps(image)
+    return _numbers(_medians(images, _areas(area, image)), shape)[0]
+
+
+def clipped(image, level, sigma) -> np.ndarray:
+    """Share of the observed pixels farther than 5 sigma from the level, (...); NaN where either is."""
+    image = np.asarray(image)
+    level, sigma = (np.asarray(v)[..., None, None] for v in (level, sigma))
+    seen = np.isfinite(image).sum(axis=(-2, -1))
+    far = (np.abs(image - level) > 5 * sigma).sum(axis=(-2, -1))
+    known = (seen > 0) & np.isfinite(sigma[..., 0, 0])
+    return np.where(known, far / np.maximum(seen, 1), np.nan)[()]
+
+
+@_njit
+def _moments(images):
+    out = np.full((len(images), 5), np.nan)
+    chosen = np.empty(images[0].size if len(images) else 0)
+    for i in range(len(images)):
+        count = 0
+        for y in range(images.shape[1]):
+            for x in range(images.shape[2]):
+                if not np.isnan(images[i, y, x]):
+                    chosen[count] = images[i, y, x]
+                    count += 1
+        if count == 0:
+            continue
+        kept = chosen[:count]
+        out[i, 0] = np.mean(kept)
+        out[i, 1] = np.sqrt(np.mean((kept - out[i, 0]) ** 2))
+        for j, share in enumerate((0.01, 0.5, 0.99)):
+            place = share * (count - 1)
+            low = int(place)
+            high = min(low + 1, count - 1)
+            kept = np.partition(kept, np.array([low, high]))
+            out[i, 2 + j] = kept[low] + (place - low) * (kept[high] - kept[low])
+    return out
+
+
+def moments(image) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Mean, standard deviation, percentile 1, median and percentile 99 of the observed pixels.
 
     Percentiles interpolate linearly between the pixels in order, as NumPy's do.
 
     Parameters
     ----------
-    image : (y, x) array
+    image : (..., y, x) array
         NaN where nothing was observed.
 
     Returns
     -------
-    tuple of five floats
-        NaN when nothing was observed.
+    five (...) arrays
+        NaN where nothing was observed.
     """
-    chosen = np.empty(image.size)
-    count = 0
-    for y in range(image.shape[0]):
-        for x in range(image.shape[1]):
-            if not np.isnan(image[y, x]):
-                chosen[count] = image[y, x]
-                count += 1
-    mean[0] = deviation[0] = percentile_1[0] = middle[0] = percentile_99[0] = np.nan
-    if count == 0:
-        return
-    kept = np.sort(chosen[:count])
-    mean[0] = np.mean(kept)
-    deviation[0] = np.sqrt(np.mean((kept - mean[0]) ** 2))
-    for out, share in ((percentile_1, 0.01), (middle, 0.5), (percentile_99, 0.99)):
-        place = share * (count - 1)
-        low = int(place)
-        high = min(low + 1, count - 1)
-        out[0] = kept[low] + (place - low) * (kept[high] - kept[low])
+    images, shape = _stamps(image)
+    return _numbers(_moments(images), shape)

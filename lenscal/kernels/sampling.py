@@ -16,7 +16,7 @@ _f4 = np.float32
 COARSEST = 4  # side of the first cells, in cells of the grid
 LEVELS = 11  # the last is COARSEST / 2**(LEVELS - 1) of a cell of the grid
 CAPACITY = 1 << 17  # cells of one level
-KEEP, GAUSS = 1e-4, 1e-3  # change across a cell, in units of the source's flux
+KEEP, GAUSS = 5e-5, 5e-3  # change across a cell, in units of the source's flux
 SOFT_CORE = 1.5  # radius of the soft core along the minor axis, in units of the smallest cell
 STAMP_LEVELS = 5  # of a stamp: down to a quarter of a cell of the grid
 STAMP_REACH = 0.75  # pixels of a stamp that half the diagonal of a cell may span
@@ -317,9 +317,9 @@ def add_stamp(grid, points, smooth, origin, lens, stamp, place_on_sky, share, re
 
     stamp : (y, x) float32 array
         Sum 1.
-    place_on_sky : (6,) float64 array
+    place_on_sky : float64 array
         Position of the stamp's centre in the source plane (x, y, arcsec), angle of its x axis from +x, arcsec per pixel,
-        and the centre itself (x, y, in pixels of the stamp).
+        and the centre itself (x, y, in pixels of the stamp); further numbers are not read.
     """
     height, width = grid.shape
     flat = grid.reshape(height * width)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lenscal import config
 
-__all__ = ["draw"]
+__all__ = ["draw", "is_current"]
 
 
 def draw(
@@ -18,3 +18,10 @@ def draw(
     from lenscal.mock import survey
 
     return survey.draw(settings, scale, progress, workers)
+
+
+def is_current(settings: config.Settings, scale: float = 1.0) -> bool:
+    """Whether the sky of a run file is there, complete; see `lenscal.mock.survey.is_current`."""
+    from lenscal.mock import survey
+
+    return survey.is_current(settings, scale)

@@ -76,14 +76,30 @@ def draw(
     about = {
         "mock": True,
         "about": "A mock survey drawn by lenscal: not the real sky. Every file of it says so.",
-        "lenscal": lenscal.__version__, "timestamp": settings.timestamp, "seed": settings.seed, "scale": scale,
-        "sky": sky.model_dump(mode="json"), "grid": settings.injections.grid.model_dump(mode="json"),
-        "split_fractions": list(settings.manifest.split_fractions), "summary": summary,
+        **_request(settings, scale), "summary": summary,
     }  # fmt: skip
     written.append(files.write(root, "mock.json", (json.dumps(about, indent=1, sort_keys=True) + "\n").encode()))
     sums = "".join(f"{digest}  {place}\n" for place, digest in sorted(written))
     _, digest = files.write(root, "sha256sums.txt", sums.encode())
     return summary | {"root": str(root), "sha256": digest}
+
+
+def _request(settings: config.Settings, scale: float) -> dict:
+    """All that the bytes of the sky depend on."""
+    return {
+        "lenscal": lenscal.__version__, "timestamp": settings.timestamp, "seed": settings.seed, "scale": scale,
+        "sky": settings.sky.model_dump(mode="json"), "grid": settings.injections.grid.model_dump(mode="json"),
+        "split_fractions": list(settings.manifest.split_fractions),
+    }  # fmt: skip
+
+
+def is_current(settings: config.Settings, scale: float = 1.0) -> bool:
+    """Whether the sky of these settings is there, complete."""
+    root = Path(settings.survey.root)
+    if not (root / "sha256sums.txt").is_file():
+        return False
+    drawn = json.loads((root / "mock.json").read_text())
+    return all(drawn.get(key) == value for key, value in _request(settings, scale).items())
 
 
 def _clear(root: Path) -> None:

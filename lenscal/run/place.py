@@ -76,8 +76,9 @@ class Place:
         survey = self.settings.survey
         if survey.layout == "stamps":
             from lenscal.io.stamps import StampSurvey
+            from lenscal.kernels import resampling, widths
 
-            return StampSurvey(survey.root, survey.profiles)
+            return StampSurvey(survey.root, survey.profiles, resampling.resample, widths)
         from lenscal.io.survey import CoaddSurvey
 
         return CoaddSurvey(survey.root, survey.layer, survey.mock)

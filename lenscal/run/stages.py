@@ -200,7 +200,11 @@ class Manifest(Stage):
         digest = _save_tables(place.path("manifest"), tables)
         notes = {"waterfall": built.waterfall, "strata": built.strata, "balance": built.balance}
         digest += _save_tables(place.path("manifest-notes"), notes)
-        return Outcome(stores.add_digests([digest]), len(table), built.ledger, (*built.gates, built.ledger.gate("manifest")))
+        ledger = built.ledger
+        gates = [*built.gates, ledger.gate("manifest")]
+        if settings.survey.layout == "stamps":
+            gates.append(place.survey.ledger.gate("stamps"))
+        return Outcome(stores.add_digests([digest]), len(table), ledger, tuple(gates))
 
 
 _OF_THE_SKY = ("position", "outside", "no coverage")
@@ -314,7 +318,7 @@ class Quality(Stage):
 
         ledger = sum((o.ledger for o in outcomes), Ledger(0, 0))
         measured = place.store("quality").load()
-        return [ledger.gate("quality"), *quality.gates(measured)], {"quality": ledger}, 0
+        return [ledger.gate("quality"), *quality.gates(measured, place.settings.quality)], {"quality": ledger}, 0
 
 
 class Injections(Stage):

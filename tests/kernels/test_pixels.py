@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from scipy import ndimage
@@ -227,3 +230,29 @@ def test_noise_of_the_real_cutouts_is_that_of_the_survey(real):
         for b, band in enumerate("grz"):
             listed = table[(table["image"] == file.stem) & (table["band"] == band)]["sigma_nanomaggy"][0]
             assert sigma[i, b] == pytest.approx(listed, rel=0.08), (file.stem, band)
+
+
+def test_compiled_kernels_load_from_the_cache_in_a_fresh_process():
+    """A cached kernel that allocates must not be the first thing Numba does in a process and crash there."""
+    code = "import numpy as np; from lenscal.kernels import pixels; print(pixels.sources(np.zeros((9, 9), 'f4'), np.ones((9, 9), bool)).sum())"
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout.strip()) == (0, "0"), done.stderr
+
+
+def test_noise_of_a_real_coadd_is_that_of_its_inverse_variance(real):
+    """Resampling moves some of the variance of a pixel into correlation: sigma^2 invvar is below 1, but not by much."""
+    from astropy.io import fits
+
+    folder = real / "coadds" / "brick-0959p805"
+    image, invvar, nexp = (fits.getdata(folder / f"legacysurvey-0959p805-{name}-g.fits.fz")[:1100, :710] for name in ("image", "invvar", "nexp"))
+    corners = [(y, x) for y in range(10, 1000, 101) for x in range(10, 600, 101)]
+    boxes = [(slice(y, y + SIZE), slice(x, x + SIZE)) for y, x in corners]
+    boxes = [box for box in boxes if (nexp[box] == 0).mean() < 0.02]
+    assert len(boxes) > 30
+    stamps = np.stack([np.where(nexp[box] > 0, image[box], np.nan) for box in boxes]).astype("f4")
+    area = pixels.ring(SIZE, 33, 48)
+    _, sigma, correlation = pixels.sky_noise(stamps, area & ~pixels.sources(stamps, area))
+    weight = pixels.median(np.stack([invvar[box] for box in boxes]).astype("f4"), area)
+    assert 0.5 < np.median(sigma**2 * weight) < 1
+    assert 2 < np.median(correlation) < 6  # 90prime: native pixels of 0.45 arcsec

@@ -16,7 +16,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 
 from lenscal import schema
 
-DENSE = 0.1  # share of a plane's area from which decompressing it whole is cheaper than stamp by stamp (benchmarks/cutouts.py)
+DENSE = 0.2  # share of a plane's area from which decompressing it whole is cheaper than stamp by stamp (benchmarks/cutouts.py)
 SCALE_TOLERANCE = 0.01
 UNITS = {
     "image": ("nanomaggy",),
@@ -213,8 +213,8 @@ class BrickFiles:
             raise PixelError(f"{named} has zero point {header['MAGZERO']}, not {schema.ZEROPOINT}")
         if product == "maskbits":
             for name, bit in schema.MASKBITS.items():
-                found = str(header.get(f"MBIT_{bit}", name)).strip()
-                if found != name:
+                found = str(header.get(f"MBIT_{bit}", name)).strip().upper()
+                if schema.MASKBITS.get(found, bit) != bit:  # other spellings of the same bit are let pass
                     raise PixelError(f"{named} calls bit {bit} '{found}', not '{name}'")
 
     def _wcs(self, hdu: fits.CompImageHDU, band: str) -> WCS:

@@ -1,0 +1,67 @@
+"""Which galaxy carries an injection: one whose own seeing and depth are those of the cell."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from lenscal import config
+from lenscal.gates import Ledger
+from lenscal.injections import priors
+from lenscal.kernels import draws
+
+
+def assign_hosts(cutouts: xr.Dataset, settings: config.Injections, seed: int) -> tuple[pd.DataFrame, Ledger]:
+    """The cell of each galaxy that may carry injections, by its own PSFSIZE_R and PSFDEPTH_R.
+
+    Parameters
+    ----------
+    cutouts : Dataset (galaxy)
+        galaxy_id, host, cutout_ok, psfsize_r [arcsec], psfdepth_r [AB mag].
+    settings : config.Injections
+        Grid, prior, and the range of the magnification: refused here, before any work, when the prior cannot meet it.
+    seed : int
+        Of the run.
+
+    Returns
+    -------
+    DataFrame
+        galaxy_id, position (along `galaxy`), psf_fwhm, depth (centres of the cell), rank (order within the cell, by a hash of
+        the galaxy's id), sorted by cell and rank. Bins hold their lower edge, not their upper one.
+    Ledger
+        Every galaxy, the dropped ones by reason.
+    """
+    names = "galaxy_id", "host", "cutout_ok", "psfsize_r", "psfdepth_r"
+    if missing := [name for name in names if name not in cutouts.variables]:
+        raise ValueError(f"injections: hosts cannot be assigned without {missing}")
+    priors.check(settings, seed)
+    ids, host, ok, psf, depth = (np.asarray(cutouts[name].values) for name in names)
+    edges_psf, edges_depth = settings.grid.psf_fwhm.edges, settings.grid.depth.edges
+    dropped: dict[str, int] = {}
+    left = np.ones(ids.size, bool)
+    for reason, out in (
+        ("not a host", ~host.astype(bool)),
+        ("cutout not fit for use", ~ok.astype(bool)),
+        ("no PSF size or depth", ~(np.isfinite(psf) & np.isfinite(depth))),
+        ("PSF below the grid", psf < edges_psf[0]),
+        ("PSF above the grid", psf >= edges_psf[-1]),
+        ("depth below the grid", depth < edges_depth[0]),
+        ("depth above the grid", depth >= edges_depth[-1]),
+    ):
+        dropped[reason] = int((left & out).sum())
+        left &= ~out
+    position = np.flatnonzero(left)
+    table = pd.DataFrame(
+        {
+            "galaxy_id": ids[position].astype(np.int64),
+            "position": position.astype(np.int64),
+            "psf_fwhm": settings.grid.psf_fwhm.centres[np.searchsorted(edges_psf, psf[position], "right") - 1],
+            "depth": settings.grid.depth.centres[np.searchsorted(edges_depth, depth[position], "right") - 1],
+            "order": draws.hashes(seed, "host-order", ids[position].astype(np.int64)),
+        }
+    )
+    table = table.sort_values(["psf_fwhm", "depth", "order", "galaxy_id"], ignore_index=True)
+    table["rank"] = table.groupby(["psf_fwhm", "depth"]).cumcount().astype(np.int64)
+    ledger = Ledger(int(ids.size), len(table), {reason: rows for reason, rows in dropped.items() if rows})
+    return table.drop(columns="order"), ledger

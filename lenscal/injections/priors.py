@@ -1,0 +1,239 @@
+"""What an injection is drawn from: named sets of priors, each stating its measure, and the range of the magnification."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from importlib import resources
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+import yaml
+from scipy.special import ndtri
+
+from lenscal import config, schema
+from lenscal.injections import rendering
+from lenscal.injections.sources import of_kind, smooth
+from lenscal.kernels import draws
+
+QUANTITIES = (
+    "q", "phi", "gamma1", "gamma2", "lens_x", "lens_y", "beta_fraction", "beta_angle", "n", "r_e", "source_q", "source_phi",
+    "mag_r", "colour_gr", "colour_rz",
+)  # fmt: skip
+PROPOSALS_MAX = 400
+COARSE = 20.0  # tolerance factor of the first look at a magnification, good to half a per cent (stamps: two)
+NEAR = 0.03  # relative distance from the range within which the first look does not decide
+_KEYS = {"uniform": {"low", "high"}, "log": {"low", "high"}, "normal": {"mean", "deviation"}, "disc": {"low", "high"}, "angle": {"period"}}
+
+
+class PriorError(ValueError):
+    """A prior set that cannot be used, or that cannot meet the range of the magnification."""
+
+
+@functools.cache
+def prior_sets() -> dict[str, dict]:
+    """All named sets of priors.yaml, `like` resolved.
+
+    Raises
+    ------
+    PriorError
+        A quantity that is missing or unknown, or a measure with other keys than its own.
+    """
+    raw = yaml.safe_load(resources.files("lenscal.injections").joinpath("priors.yaml").read_text())
+    return {name: _checked(name, {**raw.get(entry.get("like"), {}), **entry}) for name, entry in raw.items()}
+
+
+def _checked(name: str, entry: dict) -> dict:
+    quantities = {key: value for key, value in entry.items() if key not in ("about", "like")}
+    if set(quantities) != set(QUANTITIES):
+        raise PriorError(f"prior set '{name}' differs from the quantities of a source in {sorted(set(quantities) ^ set(QUANTITIES))}")
+    for key, value in quantities.items():
+        measure = value.get("measure")
+        if measure not in _KEYS or set(value) - {"measure"} != _KEYS[measure]:
+            raise PriorError(f"prior set '{name}': '{key}' is {value}; a measure is one of {({m: sorted(k) for m, k in _KEYS.items()})}")
+    return quantities
+
+
+def quantile(prior: Mapping, u: np.ndarray) -> np.ndarray:
+    """Values of a quantity for numbers that are uniform in (0, 1)."""
+    measure = prior["measure"]
+    if measure == "normal":
+        return prior["mean"] + prior["deviation"] * ndtri(u)
+    if measure == "angle":
+        return prior["period"] * u
+    low, high = prior["low"], prior["high"]
+    if measure == "log":
+        return low * (high / low) ** u
+    if measure == "disc":
+        return np.sqrt(low**2 + u * (high**2 - low**2))
+    return low + u * (high - low)
+
+
+def propose(name: str, theta_e: np.ndarray, ids: np.ndarray, seed: int, round_: int) -> dict[str, np.ndarray]:
+    """Parameters of one round of proposals: they depend on (seed, injection id, round) only."""
+    prior = _named(name)
+    drawn = {key: quantile(prior[key], draws.uniform(seed, f"prior {key}", ids, round_)) for key in QUANTITIES}
+    fraction, angle = drawn.pop("beta_fraction"), drawn.pop("beta_angle")
+    offset = theta_e * fraction
+    gr, rz = drawn.pop("colour_gr"), drawn.pop("colour_rz")
+    drawn["theta_e"] = theta_e
+    drawn["source_x"] = drawn["lens_x"] + offset * np.cos(angle)
+    drawn["source_y"] = drawn["lens_y"] + offset * np.sin(angle)
+    drawn["mag_g"], drawn["mag_z"] = drawn["mag_r"] + gr, drawn["mag_r"] - rz
+    drawn["beta_fraction"] = fraction
+    return drawn
+
+
+def _named(name: str) -> dict:
+    if name not in prior_sets():
+        raise PriorError(f"injections.prior is '{name}', which priors.yaml does not hold; it has {', '.join(prior_sets())}")
+    return prior_sets()[name]
+
+
+def accepted(
+    theta_e: np.ndarray, ids: np.ndarray, settings: config.Injections, seed: int, sources: Sequence[Mapping] | None = None
+) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """The first proposal of each injection whose magnification lies in the range.
+
+    Rejection sampling: the accepted draws follow the prior restricted to the range. Magnification is lensed over unlensed flux
+    of the source itself (Sersic, with knots or stamp), all images included; a coarse sampling decides far from the range's
+    ends, the one of the images near them. Signal-to-noise ratio takes no part.
+
+    Returns
+    -------
+    tuple
+        Parameters by name, magnification, and the number of proposals.
+
+    Raises
+    ------
+    PriorError
+        When PROPOSALS_MAX proposals of an injection were all refused.
+    """
+    low, high = settings.magnification
+    pending = np.arange(ids.size)
+    out: dict[str, np.ndarray] = {}
+    mu, proposals = np.full(ids.size, np.nan), np.zeros(ids.size, np.int32)
+    for round_ in range(PROPOSALS_MAX):
+        drawn = propose(settings.prior, theta_e[pending], ids[pending], seed, round_)
+        proposals[pending] += 1
+        near = np.arange(pending.size)
+        value = np.full(pending.size, np.nan)
+        for tolerance, slack in ((COARSE, NEAR), (1.0, 0.0)):
+            chosen = {name: array[near] for name, array in drawn.items()}
+            parts = of_kind(settings.source, chosen, ids[pending[near]], seed, sources, schema.PIXEL_SCALE)
+            value[near] = rendering.magnification(chosen, parts, tolerance=tolerance)
+            near = near[(value[near] >= low * (1 - slack)) & (value[near] <= high * (1 + slack))]
+            if not near.size:
+                break
+        for name, array in drawn.items():
+            out.setdefault(name, np.full(ids.size, np.nan))[pending[near]] = array[near]
+        mu[pending[near]] = value[near]
+        pending = np.delete(pending, near)
+        if not pending.size:
+            return out, mu, proposals
+    raise PriorError(
+        f"injections: {pending.size} of {ids.size} injections found no magnification in {low:g}-{high:g} within {PROPOSALS_MAX} draws "
+        f"of the prior '{settings.prior}' (first: {ids[pending[0]]}); widen injections.magnification or take another prior"
+    )
+
+
+def check(settings: config.Injections, seed: int, probes: int = 64) -> float:
+    """Share of the prior's draws whose magnification lies in the range, at both ends of the theta_e axis together.
+
+    Raises
+    ------
+    PriorError
+        When nothing is accepted, before any work is done, with the range that the draws have.
+    """
+    low, high = settings.magnification
+    _named(settings.prior)
+    ends = np.repeat(settings.grid.theta_e.centres[[0, -1]], probes)
+    drawn = propose(settings.prior, ends, np.arange(ends.size), seed, 0)
+    parts = smooth(drawn, schema.PIXEL_SCALE)
+    mu = rendering.magnification(drawn, parts, tolerance=COARSE)
+    good = (mu >= low) & (mu <= high)
+    for end, part in zip(settings.grid.theta_e.centres[[0, -1]], np.split(good, 2)):
+        if not part.any():
+            raise PriorError(
+                f"injections: none of {probes} draws of the prior '{settings.prior}' at theta_e = {end:g} arcsec has a magnification in "
+                f"{low:g}-{high:g}; theirs are {mu.min():.2f}-{mu.max():.2f}. Widen injections.magnification or take another prior"
+            )
+    return float(good.mean())
+
+
+def injection_ids(theta_e: np.ndarray, psf_fwhm: float, depth: float, trials: np.ndarray) -> np.ndarray:
+    """Ids (theta_e, trial) of the injections of cells: theta_e [mas] 13 bits, psf [mas] 13 bits, depth [mmag] 16, trial 20.
+
+    They depend on the physical centre of the cell and the trial number, so that a finer grid or more trials leave old ones as
+    they were.
+    """
+    theta = np.round(np.asarray(theta_e) * 1000).astype(np.int64)
+    psf, mmag = round(float(psf_fwhm) * 1000), round(float(depth) * 1000)
+    trials = np.asarray(trials, np.int64)
+    for name, values, bits in (("theta_e", theta, 13), ("psf_fwhm", psf, 13), ("depth", mmag, 16), ("trial", trials, 20)):
+        if np.min(values) < 0 or np.max(values) >= 1 << bits:
+            raise ValueError(f"injections: a {name} of the grid is out of range: it must be from 0 to {(1 << bits) - 1} thousandths or trials")
+    return (((theta[:, None] << 13 | psf) << 16 | mmag) << 20) | trials
+
+
+def noise_ids(ids: np.ndarray) -> np.ndarray:
+    """What the noise of an injection is keyed by: its id without theta_e, so that one trial has one noise at all theta_e."""
+    return np.asarray(ids, np.int64) & ((1 << 49) - 1)
+
+
+def draw(
+    psf_fwhm: float,
+    depth: float,
+    hosts: pd.DataFrame,
+    settings: config.Injections,
+    seed: int,
+    sources: Sequence[Mapping] | None = None,
+) -> xr.Dataset:
+    """Parameters of all trials of one (psf_fwhm, depth) cell, every theta_e bin.
+
+    Trial t goes into host t modulo the number of hosts, in the order of `rank`: the same one at every theta_e.
+
+    Parameters
+    ----------
+    psf_fwhm, depth : float
+        Centre of the cell, arcsec and AB mag.
+    hosts : DataFrame
+        Those of the cell, from `hosts.assign_hosts`; may be empty.
+    settings : config.Injections
+    seed : int
+        Of the run.
+    sources : list of dict
+        Real galaxies (image, pixel_scale, name), when the source is "stamps".
+
+    Returns
+    -------
+    Dataset (theta_e, psf_fwhm, depth, trial)
+        Parameters as in `schema.INJECTIONS`, galaxy_id, injection_id, magnification, beta_fraction, proposals. Without hosts
+        galaxy_id is -1 and the parameters are NaN.
+    """
+    axis = settings.grid.theta_e
+    trials = np.arange(settings.trials)
+    ids = injection_ids(axis.centres, psf_fwhm, depth, trials)
+    shape = (axis.centres.size, 1, 1, trials.size)
+    ordered = hosts.sort_values("rank")["galaxy_id"].to_numpy()
+    names = [name for name in schema.PARAMETERS if name != "theta_e_drawn"]
+    if ordered.size:
+        galaxy = np.broadcast_to(ordered[trials % ordered.size], ids.shape)
+        theta_e = axis.centres[:, None] + (draws.uniform(seed, "theta_e", ids) - 0.5) * axis.step
+        drawn, mu, proposals = accepted(theta_e.ravel(), ids.ravel(), settings, seed, sources)
+    else:
+        galaxy = np.full(ids.shape, -1)
+        nan = np.full(ids.size, np.nan)
+        drawn = dict.fromkeys((*names, "mag_g", "mag_r", "mag_z", "theta_e", "beta_fraction"), nan)
+        mu, proposals = nan, np.zeros(ids.size, np.int32)
+    columns = {name: drawn[name.replace("source_mag_", "mag_")] for name in names}
+    columns |= {
+        "theta_e_drawn": drawn["theta_e"], "beta_fraction": drawn["beta_fraction"], "magnification": mu, "proposals": proposals,
+        "galaxy_id": galaxy, "injection_id": ids,
+    }  # fmt: skip
+    block = xr.Dataset(
+        {name: (schema.TRIAL, np.reshape(values, shape)) for name, values in columns.items()},
+        coords={"theta_e": axis.centres, "psf_fwhm": [float(psf_fwhm)], "depth": [float(depth)]},
+    )
+    return schema.INJECTIONS.describe(block)

@@ -1,0 +1,216 @@
+"""Images of lensed sources: the public `render`, and the same for sources of any kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from lenscal import schema
+from lenscal.injections import sources
+from lenscal.injections.sources import Components
+from lenscal.kernels import convolution, imaging, sampling
+
+NAMES = (*sampling.LENS_FIELDS, *sampling.SOURCE_FIELDS)
+PSF_SUM_TOLERANCE = 1e-3
+_LIMITS = {"theta_e": (0, np.inf), "q": (0, 1), "n": (0.2, 8), "r_e": (0, np.inf), "source_q": (0, 1)}  # (low, high]
+
+
+def render(
+    parameters: xr.Dataset | pd.DataFrame,
+    psf: xr.DataArray | None = None,
+    *,
+    shape: tuple[int, int] = (101, 101),
+    pixel_scale: float = schema.PIXEL_SCALE,
+) -> xr.DataArray:
+    """Images of lensed Sersic sources; conventions in docs/conventions.md.
+
+    Parameters
+    ----------
+    parameters : Dataset (injection) or DataFrame
+        One row for each injection: theta_e, q, phi, gamma1, gamma2, lens_x, lens_y, n, r_e, source_q, source_phi, source_x,
+        source_y (arcsec, radians), and unlensed AB magnitudes mag_g, mag_r, mag_z.
+    psf : DataArray (band, psf_y, psf_x), with `injection` or without, or None
+        Sides odd, sum 1. Its attribute `includes_pixel` tells an effective PSF (true) from an optical one. None gives exact
+        pixel integrals without PSF.
+    shape : tuple of int
+        Sides (y, x) of the images, whose centre is ((n - 1)/2, (n - 1)/2).
+    pixel_scale : float
+        Arcsec per pixel.
+
+    Returns
+    -------
+    DataArray (injection, band, y, x)
+        float32, nanomaggy per pixel; the same bits for the same row whatever the other rows are. Light from more than 3 pixels
+        outside of the stamp is not scattered into it.
+
+    Raises
+    ------
+    ValueError
+        A column that is missing, a parameter out of range or not finite, a PSF that is not finite or does not sum to 1; the
+        message names the injection.
+    """
+    if min(shape) < 1 or not pixel_scale > 0:
+        raise ValueError(f"render: shape {shape} and pixel_scale {pixel_scale} must be positive")
+    if isinstance(parameters, xr.Dataset):
+        labels = parameters["injection"].values if "injection" in parameters.coords else np.arange(parameters.sizes["injection"])
+    else:
+        labels = parameters.index.to_numpy()
+    bands = schema.BANDS
+    wanted = [*NAMES, *(f"mag_{band}" for band in bands)]
+    if missing := [name for name in wanted if name not in parameters]:
+        raise ValueError(f"render: parameters lack {missing}")
+    values = {name: np.asarray(parameters[name].values if isinstance(parameters, xr.Dataset) else parameters[name], float) for name in wanted}
+    for row, reason in enumerate(problems(values)):
+        if reason:
+            raise ValueError(f"render: injection {labels[row]}: {reason}")
+    flux = np.column_stack([10 ** (-0.4 * (values[f"mag_{band}"] - schema.ZEROPOINT)) for band in bands])
+    components = sources.smooth(values, pixel_scale)
+    if psf is None:
+        unit, _ = pixel_integrals(values, components, shape, pixel_scale, labels=labels)
+        images = unit[:, None] * flux.astype(np.float32)[:, :, None, None]
+    else:
+        kernels, which = _psf_images(psf, labels)
+        size = imaging.torus(shape, kernels.shape[-2:])
+        transforms = convolution.psf_transform(kernels, size, bool(psf.attrs["includes_pixel"]))
+        images, _ = convolved(values, components, flux, transforms, which, size, shape, pixel_scale, labels=labels)
+    return xr.DataArray(
+        images,
+        dims=("injection", "band", "y", "x"),
+        coords={"injection": labels, "band": np.array(bands)},
+        attrs={"units": "nanomaggy"},
+        name="image",
+    )
+
+
+def problems(values: Mapping[str, np.ndarray]) -> list[str]:
+    """What is wrong with each row of parameters; empty where nothing is."""
+    out = [""] * len(next(iter(values.values())))
+    for name, array in values.items():
+        bad = ~np.isfinite(array)
+        low, high = _LIMITS.get(name, (-np.inf, np.inf))
+        bad |= ~((array > low) & (array <= high))
+        for row in np.flatnonzero(bad):
+            if not out[row]:
+                span = f" in ({low:g}, {high:g}]" if name in _LIMITS else ""
+                out[row] = f"{name} is {array[row]:g}, expected a finite number{span}"
+    return out
+
+
+def psf_problem(image: np.ndarray) -> str:
+    """What is wrong with a PSF image; empty when nothing is."""
+    if not np.isfinite(image).all():
+        return "the PSF holds NaN or infinity"
+    if abs(image.sum(dtype=float) - 1) > PSF_SUM_TOLERANCE:
+        return f"the PSF sums to {image.sum(dtype=float):.4f}, not 1"
+    return ""
+
+
+def _psf_images(psf: xr.DataArray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """PSF images (psf, band, y, x) and which one each injection has."""
+    if "includes_pixel" not in psf.attrs:
+        raise ValueError("render: psf.attrs lacks 'includes_pixel': set True for an effective PSF, False for an optical one")
+    own = "injection" in psf.dims
+    wanted = {"band", "psf_y", "psf_x"} | ({"injection"} if own else set())
+    if set(psf.dims) != wanted:
+        raise ValueError(f"render: psf has dims {psf.dims}, expected {sorted(wanted)}")
+    if "band" in psf.coords:
+        found = [str(band) for band in psf["band"].values]
+        if found != list(schema.BANDS):
+            raise ValueError(f"render: psf has bands {found}, not {list(schema.BANDS)}")
+    elif psf.sizes["band"] != len(schema.BANDS):
+        raise ValueError(f"render: psf has {psf.sizes['band']} bands, not {len(schema.BANDS)}")
+    images = psf.transpose(*(("injection",) if own else ()), "band", "psf_y", "psf_x").values
+    images = images if own else images[None]
+    if own and len(images) != len(labels):
+        raise ValueError(f"render: {len(images)} PSFs for {len(labels)} injections")
+    if images.shape[-1] % 2 == 0 or images.shape[-2] % 2 == 0:
+        raise ValueError(f"render: the PSF is {images.shape[-2:]} pixels, whose sides must be odd so that it has a centre pixel")
+    for row, bands in enumerate(images):
+        for band, image in zip(schema.BANDS, bands):
+            if reason := psf_problem(image):
+                raise ValueError(f"render: {f'injection {labels[row]}' if own else 'all injections'}, band {band}: {reason}")
+    return images, np.arange(len(labels)) if own else np.zeros(len(labels), np.int64)
+
+
+def pixel_integrals(
+    values: Mapping[str, np.ndarray],
+    components: Components,
+    shape: tuple[int, int],
+    pixel_scale: float,
+    inner_images: bool = True,
+    tolerance: float = 1.0,
+    labels: Sequence | None = None,
+    with_images: bool = True,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images (injection, y, x) of sources of unit flux without PSF, and their flux on the stamp and its margin (injection,)."""
+    lens = np.column_stack([values[name] for name in sampling.LENS_FIELDS]).astype(float)
+    sides, origin = imaging.geometry(shape, pixel_scale)
+    out = np.zeros((len(lens), *(shape if with_images else (0, 0))), np.float32)
+    inside, full = np.zeros(len(lens)), np.zeros(len(lens), np.int64)
+    c = components
+    imaging.pixels(
+        lens, c.first, c.sersic, c.light, c.stamp, c.place, c.share, c.stamps, inner_images, tolerance, origin,
+        *imaging.work_space(sides), out, inside, full,
+    )  # fmt: skip
+    _refuse_full(full, labels)
+    return out, inside
+
+
+def convolved(
+    values: Mapping[str, np.ndarray],
+    components: Components,
+    flux: np.ndarray,
+    transforms: np.ndarray,
+    which: np.ndarray,
+    size: tuple[int, int],
+    shape: tuple[int, int],
+    pixel_scale: float,
+    inner_images: bool = True,
+    labels: Sequence | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images (injection, band, y, x) convolved with PSFs, and the flux on the stamp of sources of unit flux (injection,).
+
+    `flux` is (injection, band), nanomaggy; `transforms` (psf, band, y, x) come from `convolution.psf_transform` for the torus
+    `size`, and `which` tells the PSF of each injection.
+    """
+    lens = np.column_stack([values[name] for name in sampling.LENS_FIELDS]).astype(float)
+    sides, origin = imaging.geometry(shape, pixel_scale)
+    out = np.empty((len(lens), flux.shape[1], *shape), np.float32)
+    inside, full = np.zeros(len(lens)), np.zeros(len(lens), np.int64)
+    c = components
+    imaging.convolved(
+        lens, c.first, c.sersic, c.light, c.stamp, c.place, c.share, c.stamps, inner_images, 1.0, origin,
+        *imaging.work_space(sides), np.ascontiguousarray(flux, float), transforms, np.asarray(which, np.int64),
+        convolution.work_space(size), out, inside, full,
+    )  # fmt: skip
+    _refuse_full(full, labels)
+    return out, inside
+
+
+def magnification(
+    values: Mapping[str, np.ndarray], components: Components, inner_images: bool = True, tolerance: float = 1.0
+) -> np.ndarray:
+    """Lensed over unlensed flux (injection,), on a grid that reaches three Einstein radii and five arcsec or more from the centre."""
+    out = np.empty(len(values["theta_e"]))
+    # Flux alone bears larger cells, from which the quadtree starts; stamps, of fewer levels, do not for an exact value.
+    scale = schema.PIXEL_SCALE * (1 if (components.stamp >= 0).any() and tolerance <= 1 else 2)
+    # The grid follows from the injection's own theta_e, so that the result does not depend on the other ones.
+    classes = np.ceil(values["theta_e"])
+    for theta_e in np.unique(classes):
+        rows = np.flatnonzero(classes == theta_e)
+        n = 2 * int(np.ceil((3 * theta_e + 5) / scale)) + 1
+        chosen = {name: array[rows] for name, array in values.items()}
+        out[rows] = pixel_integrals(chosen, components.rows(rows), (n, n), scale, inner_images, tolerance, with_images=False)[1]
+    return out
+
+
+def _refuse_full(full: np.ndarray, labels: Sequence | None) -> None:
+    rows = np.flatnonzero(full)
+    if rows.size:
+        name = labels[rows[0]] if labels is not None else rows[0]
+        raise ValueError(
+            f"render: injection {name}: the source needs more than {sampling.CAPACITY} cells of one size; it is too large for the stamp's pixels"
+        )

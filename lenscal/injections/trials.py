@@ -1,0 +1,333 @@
+"""Injections: each trial's arc, with its band's PSF and its own shot noise, put into its host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from lenscal import config, schema
+from lenscal.gates import Gate, absent
+from lenscal.injections import rendering
+from lenscal.injections.priors import noise_ids
+from lenscal.injections.sources import of_kind
+from lenscal.kernels import convolution, draws, imaging, light, noise
+
+MOFFAT_SIZE = 61  # pixels: 8 arcsec around the centre
+CHUNK = 256  # injections in memory at once
+GAIN_FACTOR_MAX = 1.5
+_NEEDED = ("image", "invvar", "psf_fwhm_core", "psf_beta", "sigma", "noise_correlation", "failure")
+_HOST_COORDS = {"host_type": "type", "host_split": "split", "host_psfsize_r": "psfsize_r", "host_psfdepth_r": "psfdepth_r", "host_mag_r": "mag_r"}
+
+
+def inject(
+    block: xr.Dataset, hosts: xr.Dataset, settings: config.Injections, seed: int, sources: Sequence[Mapping] | None = None
+) -> xr.Dataset:
+    """Outcome of every trial of a block, and the pixels when `settings.keep_images`.
+
+    Parameters
+    ----------
+    block : Dataset (theta_e, psf_fwhm, depth, trial)
+        From `draw`.
+    hosts : Dataset (galaxy)
+        The hosts of the block, as declared in `schema.CUTOUTS`, with `sigma` and `noise_correlation` of `schema.QUALITY`.
+    settings : config.Injections
+    seed : int
+        Of the run.
+    sources : list of dict
+        Real galaxies (image, pixel_scale, name), when the source is "stamps".
+
+    Returns
+    -------
+    Dataset
+        As declared in `schema.INJECTIONS`. A trial that cannot be made has its reason in `failure`; the others go on.
+
+    Raises
+    ------
+    ValueError
+        Hosts in another unit, of another size or without what is needed; a host of the block that is not among them.
+    """
+    trials = _Trials(block, hosts, settings, seed, sources)
+    n, bands, size = len(trials.ids), len(schema.BANDS), settings.size
+    lensed = np.full((n, bands), np.nan)
+    snr = np.full(n, np.nan)
+    kept = np.full((n, bands, size, size), np.nan, np.float32) if settings.keep_images else None
+    for part in trials.parts():
+        lensed[part.rows] = part.lensed
+        snr[part.rows] = part.snr
+        if kept is not None:
+            kept[part.rows] = part.images
+    shape = tuple(block.sizes[dim] for dim in schema.TRIAL)
+    out = block.assign(
+        lensed_mag=((*schema.TRIAL, "band"), lensed.reshape(*shape, bands)),
+        arc_snr=(schema.TRIAL, snr.reshape(shape)),
+        failure=(schema.TRIAL, np.array(trials.failure, np.dtypes.StringDType()).reshape(shape)),
+        gain=((*schema.TRIAL, "band"), trials.gain.reshape(*shape, bands)),
+        gain_ratio=((*schema.TRIAL, "band"), trials.gain_ratio.reshape(*shape, bands)),
+    ).assign_coords(band=np.array(schema.BANDS, np.dtypes.StringDType()))
+    for name, values in trials.host_columns().items():
+        out[name] = (schema.TRIAL, values.reshape(shape))
+    if kept is not None:
+        out["image"] = ((*schema.TRIAL, "band", "y", "x"), kept.reshape(*shape, bands, size, size))
+    return schema.INJECTIONS.check(schema.INJECTIONS.describe(out))
+
+
+def images(
+    block: xr.Dataset, hosts: xr.Dataset, settings: config.Injections, seed: int, sources: Sequence[Mapping] | None = None
+) -> np.ndarray:
+    """The pixels of a block's injections, the same bits as `inject` made (arguments as there).
+
+    Returns
+    -------
+    (trial, band, y, x) float32 array
+        Host plus arc, nanomaggy; trials in the order of the block's dims theta_e, psf_fwhm, depth, trial. NaN where the host
+        has NaN, and all over where the trial failed.
+    """
+    trials = _Trials(block, hosts, settings, seed, sources)
+    out = np.full((len(trials.ids), len(schema.BANDS), settings.size, settings.size), np.nan, np.float32)
+    for part in trials.parts():
+        out[part.rows] = part.images
+    return out
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Some trials of a block, rendered."""
+
+    rows: np.ndarray
+    images: np.ndarray
+    lensed: np.ndarray
+    snr: np.ndarray
+
+
+class _Trials:
+    """Trials of a block, flat, and what their hosts bring."""
+
+    def __init__(
+        self, block: xr.Dataset, hosts: xr.Dataset, settings: config.Injections, seed: int, sources: Sequence[Mapping] | None
+    ) -> None:
+        _check_hosts(hosts, settings)
+        flat = {name: block[name].transpose(*schema.TRIAL).values.ravel() for name in (*schema.PARAMETERS, "galaxy_id", "injection_id", "magnification")}
+        self.settings, self.seed, self.sources = settings, seed, sources
+        self.ids, self.galaxy = flat["injection_id"], flat["galaxy_id"]
+        names = {name: name.removesuffix("_drawn").removeprefix("source_") if "mag" in name else name.removesuffix("_drawn") for name in schema.PARAMETERS}
+        self.parameters = {short: flat[name].astype(float) for name, short in names.items()}
+        self.hosts = hosts.reset_coords()
+        self.host = _rows_of(self.galaxy, self.hosts["galaxy_id"].values)
+        self._of_hosts()
+        self.failure = self._failures()
+
+    def _of_hosts(self) -> None:
+        """Gain, PSF and whatever is wrong, host by host."""
+        bands = schema.BANDS
+        sky = np.array([noise.DARK_SKY[band] for band in bands])
+        sigma, correlation = (self.hosts[name].transpose("galaxy", "band").values.astype(float) for name in ("sigma", "noise_correlation"))
+        host_gain = noise.gain(sky, sigma, correlation)
+        weights = noise.gain_of_weights(sky, self.hosts["invvar"].transpose("galaxy", "band", "y", "x").values)
+        missing = np.full((1, len(bands)), np.nan)
+        self.gain = np.concatenate([host_gain, missing])[self.host]
+        self.gain_ratio = np.concatenate([host_gain / weights, missing])[self.host]
+        self.psf, self.psf_problem = _psfs(self.hosts)
+        self.host_problem = []
+        for row, reason in enumerate(self.hosts["failure"].values.astype(object)):
+            if not reason and not np.isfinite(weights[row]).all():
+                reason = "host without variance: no positive inverse variance in some band"
+            if not reason and not np.isfinite(host_gain[row]).all():
+                reason = "host without a noise measure in some band"
+            self.host_problem.append(reason or self.psf_problem[row])
+
+    def _failures(self) -> list[str]:
+        reasons = []
+        for row, reason in zip(self.host, rendering.problems(self.parameters)):
+            reasons.append("no host" if row < 0 else self.host_problem[row] or (f"parameters: {reason}" if reason else ""))
+        return reasons
+
+    def host_columns(self) -> dict[str, np.ndarray]:
+        """What is repeated of the host, trial by trial."""
+        out = {}
+        for name, source in _HOST_COORDS.items():
+            values = self.hosts[source].values
+            if schema.INJECTIONS.variables[name].dtype == "str":
+                text = np.append(values.astype(np.dtypes.StringDType()), np.array([""], np.dtypes.StringDType()))
+                out[name] = text[self.host]
+            else:
+                out[name] = np.append(values.astype(np.float32), np.float32(np.nan))[self.host]
+        return out
+
+    def parts(self) -> Iterator[_Part]:
+        """The trials that can be made, CHUNK at a time."""
+        good = np.flatnonzero([not reason for reason in self.failure])
+        for start in range(0, good.size, CHUNK):
+            yield self._render(good[start : start + CHUNK])
+
+    def _render(self, rows: np.ndarray) -> _Part:
+        size = self.settings.size
+        start, side = _frame(self.hosts.sizes["x"], size)
+        values = {name: array[rows] for name, array in self.parameters.items()}
+        flux = np.column_stack([10 ** (-0.4 * (values[f"mag_{band}"] - schema.ZEROPOINT)) for band in schema.BANDS])
+        components = of_kind(self.settings.source, values, self.ids[rows], self.seed, self.sources, schema.PIXEL_SCALE)
+        torus = imaging.torus((side, side), self.psf.shape[-2:])
+        hosts, which = np.unique(self.host[rows], return_inverse=True)
+        transforms = convolution.psf_transform(self.psf[hosts], torus)
+        arcs, inside = rendering.convolved(
+            values, components, flux, transforms, which, torus, (side, side), schema.PIXEL_SCALE, self.settings.inner_images, self.ids[rows]
+        )
+        arcs = arcs[..., :size, :size]
+        red = schema.BANDS.index("r")
+        sigma, correlation = (self.hosts[name].transpose("galaxy", "band").values[self.host[rows], red] for name in ("sigma", "noise_correlation"))
+        snr = np.array([noise.aperture_snr(arc, s, c) for arc, s, c in zip(arcs[:, red], sigma.astype(float), correlation.astype(float))])
+        crop = self.hosts["image"].transpose("galaxy", "band", "y", "x").values[:, :, start : start + size, start : start + size]
+        pixels = crop[self.host[rows]] + arcs
+        if self.settings.shot_noise:
+            keys = noise_ids(self.ids[rows])
+            for i, row in enumerate(rows):
+                for b, band in enumerate(schema.BANDS):
+                    rng = draws.generator(self.seed, f"shot noise {band}", int(keys[i]))
+                    noise.add_shot_noise(pixels[i, b], arcs[i, b], self.gain[row, b], rng)
+        with np.errstate(divide="ignore"):
+            lensed = schema.ZEROPOINT - 2.5 * np.log10(flux * inside[:, None])
+        return _Part(rows, pixels, lensed, snr)
+
+
+def _frame(stamp: int, size: int) -> tuple[int, int]:
+    """First pixel of the crop, and the side of an image centred on the object whose first `size` pixels are the crop."""
+    start = (stamp - size) // 2
+    return start, stamp - 2 * start
+
+
+def _check_hosts(hosts: xr.Dataset, settings: config.Injections) -> None:
+    if missing := [name for name in (*_NEEDED, "galaxy_id", *_HOST_COORDS.values()) if name not in hosts.variables]:
+        raise ValueError(f"injections: hosts lack {missing}; sigma and noise_correlation come from the quality of the cutouts")
+    for name in ("image", "invvar", "sigma", "noise_correlation", "psf_fwhm_core"):
+        variable = schema.CUTOUTS.variables.get(name) or schema.QUALITY.variables[name]
+        if problem := variable.problem(name, hosts[name]):
+            raise ValueError(f"injections: hosts: {problem}")
+    bands = [str(band) for band in hosts["band"].values]
+    if bands != list(schema.BANDS):
+        raise ValueError(f"injections: hosts have bands {bands}, not {list(schema.BANDS)}")
+    if not hosts.sizes["y"] == hosts.sizes["x"] >= settings.size:
+        raise ValueError(f"injections: hosts are {hosts.sizes['y']} x {hosts.sizes['x']} px, too small for images of {settings.size} px")
+
+
+def _rows_of(galaxy: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Row of each galaxy among the hosts; -1 for those that stand for no host."""
+    order = np.argsort(ids, kind="stable")
+    place = np.searchsorted(ids[order], galaxy)
+    row = order[np.minimum(place, ids.size - 1)] if ids.size else np.zeros(galaxy.size, int)
+    found = ids[row] == galaxy if ids.size else np.zeros(galaxy.size, bool)
+    lost = np.flatnonzero(~found & (galaxy >= 0))
+    if lost.size:
+        raise ValueError(f"injections: galaxy {galaxy[lost[0]]} is a host of this block but not among the {ids.size} hosts given")
+    return np.where(galaxy >= 0, row, -1)
+
+
+def _psfs(hosts: xr.Dataset) -> tuple[np.ndarray, list[str]]:
+    """PSF images (galaxy, band, y, x) of the hosts, Moffat where there is no image, and what is wrong with them."""
+    fwhm, beta = (hosts[name].transpose("galaxy", "band").values.astype(float) for name in ("psf_fwhm_core", "psf_beta"))
+    given = hosts["psf"].transpose("galaxy", "band", "psf_y", "psf_x").values if "psf" in hosts else np.full((*fwhm.shape, 1, 1), np.nan)
+    if given.shape[-2] % 2 == 0 or given.shape[-1] % 2 == 0:
+        raise ValueError(f"injections: PSF images of the hosts are {given.shape[-2:]} pixels; their sides must be odd")
+    side = max(MOFFAT_SIZE, *given.shape[-2:])
+    out = np.zeros((*fwhm.shape, side, side))
+    reasons = [""] * len(fwhm)
+    y, x = ((side - n) // 2 for n in given.shape[-2:])
+    for row, band in np.ndindex(fwhm.shape):
+        image = given[row, band]
+        if np.isfinite(image).any():
+            reason = rendering.psf_problem(image)
+            out[row, band, y : y + image.shape[0], x : x + image.shape[1]] = image if not reason else 0
+        elif fwhm[row, band] > 0 and beta[row, band] > 1:
+            reason, out[row, band] = "", light.moffat(fwhm[row, band], beta[row, band], side, schema.PIXEL_SCALE)
+        else:
+            reason = "the host has neither a PSF image nor a PSF size"
+        if reason and not reasons[row]:
+            reasons[row] = f"band {schema.BANDS[band]}: {reason}"
+    return out, reasons
+
+
+def gates(injections: xr.Dataset, hosts: pd.DataFrame, settings: config.Injections) -> list[Gate]:
+    """Claims about the injections of a run.
+
+    Parameters
+    ----------
+    injections : Dataset
+        All blocks, as declared in `schema.INJECTIONS`.
+    hosts : DataFrame
+        From `assign_hosts`.
+    settings : config.Injections
+    """
+    made = injections["failure"].values.astype(object) == ""
+    galaxy = injections["galaxy_id"].values
+    tried = galaxy >= 0
+    if not tried.any():
+        return [Gate("injections.made", "some cell of the grid has hosts", "cells with hosts", 0, minimum=1, critical=True)]
+    low, high = settings.magnification
+    mu = injections["magnification"].values[made]
+    out = [
+        _hosts_gate(galaxy, settings),
+        Gate(
+            "injections.failed", "every trial with a host has an image", "share of trials that failed",
+            float((tried & ~made).sum() / tried.sum()), maximum=0.0, evidence=_reasons(injections, tried),
+        ),
+    ]  # fmt: skip
+    if not made.any():
+        return out
+    outside = int(((mu < low) | (mu > high) | ~np.isfinite(mu)).sum())
+    out.append(
+        Gate(
+            "injections.magnification", f"magnifications lie in {low:g}-{high:g}", "trials outside", outside, maximum=0, critical=True,
+            evidence=f"{mu.min():.2f} to {mu.max():.2f} over {mu.size} trials",
+        )
+    )  # fmt: skip
+    out.append(_flux_gate(injections, made, settings))
+    out += _gain_gates(injections, made)
+    return out
+
+
+def _hosts_gate(galaxy: np.ndarray, settings: config.Injections) -> Gate:
+    cells = galaxy.transpose(1, 2, 0, 3).reshape(galaxy.shape[1] * galaxy.shape[2], -1)
+    counts = [np.unique(cell[cell >= 0]).size for cell in cells]
+    populated = [count for count in counts if count]
+    return Gate(
+        "injections.hosts", "every populated cell has enough distinct hosts", "distinct hosts in the poorest populated cell",
+        min(populated), minimum=min(settings.hosts_min, settings.trials), critical=True,
+        evidence=f"{len(populated)} of {len(counts)} cells have hosts",
+    )  # fmt: skip
+
+
+def _reasons(injections: xr.Dataset, tried: np.ndarray) -> str:
+    reasons = pd.Series(injections["failure"].values.astype(object)[tried])
+    counts = reasons[reasons != ""].value_counts()
+    return "; ".join(f"{reason}: {count}" for reason, count in counts.items()) or "none"
+
+
+def _flux_gate(injections: xr.Dataset, made: np.ndarray, settings: config.Injections) -> Gate:
+    claim = "lensed flux inside the stamp is the magnification times the source's flux"
+    if not settings.inner_images:
+        return absent("injections.flux", claim, "inner images are suppressed, the magnification is that of all images")
+    lensed = injections["lensed_mag"].isel(band=schema.BANDS.index("r")).values[made]
+    expected = injections["source_mag_r"].values[made] - 2.5 * np.log10(injections["magnification"].values[made])
+    ratio = 10 ** (-0.4 * (lensed - expected))
+    return Gate(
+        "injections.flux", claim, "1st percentile of the ratio", float(np.quantile(ratio, 0.01)), minimum=0.97, maximum=1.005,
+        critical=True, evidence=f"ratio {ratio.min():.4f} to {ratio.max():.4f}; light outside the stamp is missing from it",
+    )  # fmt: skip
+
+
+def _gain_gates(injections: xr.Dataset, made: np.ndarray) -> list[Gate]:
+    out = []
+    for b, band in enumerate(schema.BANDS):
+        ratio = injections["gain_ratio"].isel(band=b).values[made]
+        gain = injections["gain"].isel(band=b).values[made]
+        out.append(
+            Gate(
+                f"injections.gain_{band}", f"{band}: the gain of the pixels' noise is that of the weights", "median ratio of the two",
+                float(np.median(ratio)), minimum=1 / GAIN_FACTOR_MAX, maximum=GAIN_FACTOR_MAX,
+                evidence=f"median gain {np.median(gain):.4g} electrons per nanomaggy; ratio 5-95 % "
+                f"{np.quantile(ratio, 0.05):.2f}-{np.quantile(ratio, 0.95):.2f}",
+            )
+        )  # fmt: skip
+    return out

@@ -1,0 +1,108 @@
+"""Noise of the arc, the gain behind it, and the signal-to-noise ratio of an arc, on plain arrays."""
+
+import numpy as np
+from numba import njit
+
+DARK_SKY = {"g": 0.105, "r": 0.297, "z": 2.84}
+"""Dark sky, nanomaggy per pixel of 0.262 arcsec (22.04, 20.91, 18.46 mag/arcsec^2)."""
+
+ELECTRONS_MIN = 1.0  # expected in a pixel, below which no shot noise is drawn: sky pixels hold thousands
+
+
+def gain(sky, sigma, correlation):
+    """Electrons per nanomaggy of the sum of exposures behind a coadd: G = S_sky / (A sigma^2).
+
+    The sky's own shot noise has the variance S_sky / G for independent pixels. Resampling lowers the variance of a pixel and
+    correlates neighbours; A sigma^2 is what it was before.
+
+    Parameters
+    ----------
+    sky : float or array
+        Nanomaggy per pixel, before subtraction.
+    sigma : float or array
+        Noise of a pixel, nanomaggy.
+    correlation : float or array
+        A, the sum of the noise autocorrelation over all lags.
+
+    Returns
+    -------
+    float or array
+        NaN where the noise is not positive.
+    """
+    variance = np.asarray(correlation, float) * np.square(np.asarray(sigma, float))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(variance > 0, sky / variance, np.nan)
+
+
+def gain_of_weights(sky, invvar):
+    """The same gain from an inverse-variance plane (..., y, x), whose median is one over A sigma^2; NaN without weights."""
+    flat = np.asarray(invvar, float).reshape(*np.shape(invvar)[:-2], -1)
+    out = np.full(flat.shape[:-1], np.nan)
+    for index in np.ndindex(out.shape):
+        weights = flat[index][flat[index] > 0]
+        if weights.size:
+            out[index] = np.median(weights)
+    return np.asarray(sky) * out
+
+
+def add_shot_noise(pixels, image, gain, rng):
+    """Add to pixels, in place, the Poisson noise of an arc's own light.
+
+    Parameters
+    ----------
+    pixels : (y, x) float32 array
+        Nanomaggy; takes the noise where at least ELECTRONS_MIN electrons of the arc are expected, and stays as it is, bit for
+        bit, everywhere else.
+    image : (y, x) array
+        Noise-free arc, nanomaggy per pixel.
+    gain : float
+        Electrons per nanomaggy; infinite for no noise.
+    rng : numpy.random.Generator
+    """
+    if np.isinf(gain):
+        return
+    lit = np.flatnonzero(image.ravel() >= ELECTRONS_MIN / gain)
+    expected = image.ravel()[lit] * float(gain)
+    noise = (rng.poisson(expected) - expected) / gain
+    pixels.reshape(-1)[lit] += noise.astype(np.float32)
+
+
+@njit(nogil=True, cache=True)
+def aperture_snr(image, sigma, correlation):
+    """Best signal-to-noise ratio of an arc inside one of its own isophotes.
+
+    The aperture is the set of pixels above a level, the level that of the highest ratio
+    sum(flux) / (sigma sqrt(A N)): its N pixels share background noise of variance A sigma^2 each (A the noise correlation
+    sum), the arc's own shot noise is left out. All images of the source count, inner and counter-images too, when they were
+    rendered. Levels below a fiftieth of the peak are not tried: they never hold the best one of a compact image.
+
+    Parameters
+    ----------
+    image : (y, x) array
+        Noise-free arc.
+    sigma, correlation : float
+        Noise of a pixel, and A.
+
+    Returns
+    -------
+    float
+        NaN when the noise is not positive; 0 for an image without light.
+    """
+    if not (sigma > 0 and correlation > 0):
+        return np.nan
+    peak = image.max()
+    if not peak > 0:
+        return 0.0
+    chosen = np.empty(image.size)
+    count = 0
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            if image[y, x] > 0.02 * peak:
+                chosen[count] = image[y, x]
+                count += 1
+    order = np.sort(chosen[:count])[::-1]
+    total = best = 0.0
+    for k in range(count):
+        total += order[k]
+        best = max(best, total / np.sqrt(k + 1.0))
+    return best / (sigma * np.sqrt(correlation))
