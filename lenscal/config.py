@@ -332,6 +332,8 @@ class Completeness(Section):
     """Thresholds are set at these rates of validation negatives."""
     prior: Literal["jeffreys", "uniform"] = "jeffreys"
     """Of the binomial posterior."""
+    interval: Literal["equal-tailed", "hpd", "wilson", "clopper-pearson"] = "equal-tailed"
+    """Kind of `lower` and `upper`; the first two are of the posterior."""
     trials_min: int = Field(200, ge=1)
     """Fewer: insufficient."""
     hosts_min: int = Field(30, ge=1)
@@ -351,10 +353,10 @@ class Report(Section):
 
 
 class Cluster(Section):
-    workers: int = Field(1, ge=1)
-    """Processes."""
-    threads: int | None = None
-    """Per process; all cores by default."""
+    workers: int | None = Field(None, ge=1)
+    """Processes; one per core by default (reading FITS holds the interpreter's lock, so threads would wait for each other)."""
+    threads: int | None = Field(None, ge=1)
+    """Per process; the cores shared out by default."""
     memory_limit: str = "4GB"
     """Per process."""
     dashboard: bool = True

@@ -451,6 +451,8 @@ COMPLETENESS = Declaration(
         "quantile": Variable(("quantile",), "f8", "1", "of the posterior"),
         "level": Variable(("level",), "f8", "1", "of the interval"),
         "false_positive_rate": Variable(("threshold",), "f8", "1", "of validation negatives at the threshold"),
+        "false_positive_rate_lower": Variable(("threshold", "level"), "f8", "1", "lower end of its interval", False),
+        "false_positive_rate_upper": Variable(("threshold", "level"), "f8", "1", "upper end of its interval", False),
         "n_injected": Variable(CELL, "i8", "1", "trials with an image and a score"),
         "n_failed": Variable(CELL, "i8", "1", "trials without"),
         "n_hosts": Variable(CELL, "i8", "1", "distinct hosts"),

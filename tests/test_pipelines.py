@@ -98,7 +98,7 @@ def test_other_blocks_and_workers_give_the_same_bytes(folder, first):
         cutouts={"size": 101, "block": 32},
         quality={"block": 128},
         scores={"batch": 32},
-        cluster={"workers": 2, "threads": 1},
+        cluster={"workers": 1, "threads": 2},
     )  # fmt: skip
     settings = config.load(path)
     lenscal.run(settings)

@@ -135,7 +135,7 @@ class _Trials:
         for row, reason in enumerate(self.hosts["failure"].values.astype(object)):
             if not reason and not np.isfinite(weights[row]).all():
                 reason = "host without variance: no positive inverse variance in some band"
-            if not reason and not np.isfinite(host_gain[row]).all():
+            if not reason and np.isnan(host_gain[row]).any():
                 reason = "host without a noise measure in some band"
             self.host_problem.append(reason or self.psf_problem[row])
 

@@ -20,7 +20,9 @@ def client(settings: Cluster) -> Iterator[object]:
     import dask
     from distributed import Client, LocalCluster
 
-    threads = settings.threads or max(1, (os.cpu_count() or 1) // settings.workers)
+    cores = os.cpu_count() or 1
+    workers = settings.workers or cores
+    threads = settings.threads or max(1, cores // workers)
     quiet = {
         "distributed.scheduler.allowed-failures": 3,
         "distributed.worker.memory.terminate": False,
@@ -31,7 +33,7 @@ def client(settings: Cluster) -> Iterator[object]:
     with (
         dask.config.set(quiet),
         LocalCluster(
-            n_workers=settings.workers,
+            n_workers=workers,
             threads_per_worker=threads,
             host="127.0.0.1",
             memory_limit=settings.memory_limit,

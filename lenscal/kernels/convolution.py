@@ -18,7 +18,7 @@ FINE = 2  # cells along a pixel
 _FIRST, _SECOND = np.array([0]), np.array([1])
 
 
-def padded_size(pixels, psf_pixels):
+def padded_size(pixels, psf_pixels) -> int:
     """Side, in pixels, of the torus on which light on `pixels` and a PSF do not wrap around; a product of 2, 3 and 5."""
     size = pixels + psf_pixels // 2
     while True:
@@ -31,7 +31,7 @@ def padded_size(pixels, psf_pixels):
         size += 1
 
 
-def psf_transform(psf, size, includes_pixel=True):
+def psf_transform(psf, size, includes_pixel=True) -> np.ndarray:
     """Transform of PSF images, with the half-cell shift and the inverse of the B-spline in it; for `convolve`.
 
     Parameters
@@ -60,7 +60,7 @@ def psf_transform(psf, size, includes_pixel=True):
     return (transform / (size[0] * size[1])).astype(np.complex64)
 
 
-def work_space(size):
+def work_space(size) -> tuple[np.ndarray, ...]:
     """Scratch of one thread for a torus of a size (y, x)."""
     rows, columns, half = FINE * size[0], FINE * size[1], size[1] // 2 + 1
     return (
@@ -73,7 +73,7 @@ def work_space(size):
 
 
 @njit(nogil=True, cache=True)
-def spectrum(grid, points, work):
+def spectrum(grid, points, work) -> None:
     """Transform of light on cells, into work[2]: as many rows as cells, of which `convolve` takes the low frequencies.
 
     `grid` (y, x) holds flux at cell centres; `points`, wider by PAD on each side, flux already shared by cubic B-splines.
@@ -99,7 +99,7 @@ def spectrum(grid, points, work):
 
 
 @njit(nogil=True, cache=True)
-def convolve(transform, scale, margin, work, out):
+def convolve(transform, scale, margin, work, out) -> None:
     """Write to `out` (y, x) the light of the last `spectrum`, times a scale, convolved with a PSF.
 
     `margin` is the number of pixels by which the light's first cell lies before the first pixel of `out`.

@@ -26,7 +26,7 @@ def _nearest(typingctx, x):
 
 
 @intrinsic
-def select(typingctx, condition, a, b):
+def select(typingctx, condition, a, b) -> tuple:
     """a where the condition holds, else b: both are made, so that no branch stands in the way of vectorisation."""
 
     def build(context, builder, signature, args):
@@ -72,7 +72,7 @@ def _mantissa(typingctx, x):
 
 
 @njit(fastmath=FLAGS, error_model="numpy", inline="always")
-def exp2(x):
+def exp2(x) -> np.float32:
     """2**x, with x clamped to [-100, 126]; relative error 1e-7."""
     x = max(_f4(-100.0), min(_f4(126.0), x))
     k = _nearest(x)
@@ -104,13 +104,13 @@ def _log_near_one(m):
 
 
 @njit(fastmath=FLAGS, error_model="numpy", inline="always")
-def log2(x):
+def log2(x) -> np.float32:
     """log2(x) of a normal x > 0; absolute error 1e-7."""
     return _exponent(x) + _log_near_one(_mantissa(x) - _f4(1.0)) * _f4(1.4426950408889634)
 
 
 @njit(fastmath=FLAGS, error_model="numpy", inline="always")
-def atan_ratio(a, b):
+def atan_ratio(a, b) -> np.float32:
     """atan(a/b) of a >= 0, b > 0; relative error 2e-7."""
     low, high = min(a, b), max(a, b)
     large = low > _f4(0.41421356) * high
@@ -126,7 +126,7 @@ def atan_ratio(a, b):
 
 
 @njit(fastmath=FLAGS, error_model="numpy", inline="always")
-def atanh_ratio(a, b):
+def atanh_ratio(a, b) -> np.float32:
     """atanh(a/b) of |a| < b; relative error 3e-7, for small ratios too."""
     inverse = _f4(1.0) / (b - a)
     x = (b + a) * inverse

@@ -9,7 +9,7 @@ from lenscal.kernels.convolution import FINE
 MARGIN = 3  # pixels around the stamp whose light is let scatter in
 
 
-def geometry(shape, pixel_scale):
+def geometry(shape, pixel_scale) -> tuple[tuple[int, int], tuple[float, float, float]]:
     """Shape of the grid of cells around a stamp of a shape (y, x), and its origin (left, bottom, cell), arcsec."""
     cell = pixel_scale / FINE
     sides = tuple(FINE * (n + 2 * MARGIN + n % 2) for n in shape)
@@ -17,12 +17,12 @@ def geometry(shape, pixel_scale):
     return sides, (left, bottom, cell)
 
 
-def smallest_cell(pixel_scale):
+def smallest_cell(pixel_scale) -> float:
     """Side of the smallest cell of the quadtree, arcsec."""
     return pixel_scale / FINE * sampling.COARSEST / 2 ** (sampling.LEVELS - 1)
 
 
-def torus(shape, psf_shape):
+def torus(shape, psf_shape) -> tuple[int, int]:
     """Shape (y, x) in pixels of the torus on which a stamp and a PSF do not wrap around."""
     return tuple(convolution.padded_size(n + MARGIN + n % 2, m) for n, m in zip(shape, psf_shape))
 
@@ -48,7 +48,7 @@ def _sources(i, lens, first, sersic, light, stamp, place, share, stamps, inner, 
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def pixels(lens, first, sersic, light, stamp, place, share, stamps, inner, tolerance, origin, grid, points, work, out, inside, full):
+def pixels(lens, first, sersic, light, stamp, place, share, stamps, inner, tolerance, origin, grid, points, work, out, inside, full) -> None:
     """Pixel integrals of sources of unit flux, without PSF.
 
     Parameters
@@ -93,7 +93,7 @@ def pixels(lens, first, sersic, light, stamp, place, share, stamps, inner, toler
 def convolved(
     lens, first, sersic, light, stamp, place, share, stamps, inner, tolerance, origin, grid, points, work, flux, transforms,
     which, fourier, out, inside, full,
-):  # fmt: skip
+) -> None:  # fmt: skip
     """Images convolved with the PSF of each band; arguments as in `pixels`, and
 
     flux : (injection, band) float64 array
@@ -123,7 +123,7 @@ def convolved(
             convolution.convolve(transforms[which[i], band], flux[i, band], MARGIN, fourier, out[i, band])
 
 
-def work_space(sides):
+def work_space(sides) -> tuple:
     """Scratch of one thread: a grid of a shape, its points, and the work space of the quadtree."""
     padded = tuple(n + 2 * sampling.PAD for n in sides)
     reals, places = sampling.work_space()

@@ -28,7 +28,7 @@ def _atanh_over(t):
     return np.where(z < 1e-4, series, np.arctanh(t) / np.where(t == 0, 1, t))
 
 
-def deflection(x, y, theta_e, q, phi=0.0, gamma1=0.0, gamma2=0.0, lens_x=0.0, lens_y=0.0):
+def deflection(x, y, theta_e, q, phi=0.0, gamma1=0.0, gamma2=0.0, lens_x=0.0, lens_y=0.0) -> tuple:
     """Deflection of the lens and the shear; a ray at (x, y) comes from (x, y) minus this.
 
     Parameters
@@ -62,14 +62,14 @@ def deflection(x, y, theta_e, q, phi=0.0, gamma1=0.0, gamma2=0.0, lens_x=0.0, le
     )
 
 
-def convergence(x, y, theta_e, q, phi=0.0, lens_x=0.0, lens_y=0.0):
+def convergence(x, y, theta_e, q, phi=0.0, lens_x=0.0, lens_y=0.0) -> np.ndarray:
     """Surface mass density of the lens over the critical one (arguments as in `deflection`); infinite at its centre."""
     u, v, _, _ = _lens_frame(x, y, phi, lens_x, lens_y)
     with np.errstate(divide="ignore"):
         return theta_e * np.sqrt(q) / (2 * np.hypot(q * u, v))
 
 
-def shear(x, y, theta_e, q, phi=0.0, gamma1=0.0, gamma2=0.0, lens_x=0.0, lens_y=0.0):
+def shear(x, y, theta_e, q, phi=0.0, gamma1=0.0, gamma2=0.0, lens_x=0.0, lens_y=0.0) -> tuple:
     """Both components of the total shear: the lens's own, of size kappa and tangential to its centre, plus the external.
 
     Returns
@@ -83,7 +83,7 @@ def shear(x, y, theta_e, q, phi=0.0, gamma1=0.0, gamma2=0.0, lens_x=0.0, lens_y=
     return gamma1 - kappa * (dx * dx - dy * dy) / r2, gamma2 - kappa * 2 * dx * dy / r2
 
 
-def jacobian_determinant(x, y, theta_e, q, phi=0.0, gamma1=0.0, gamma2=0.0, lens_x=0.0, lens_y=0.0):
+def jacobian_determinant(x, y, theta_e, q, phi=0.0, gamma1=0.0, gamma2=0.0, lens_x=0.0, lens_y=0.0) -> np.ndarray:
     """Determinant of the lens map, one over the signed magnification of a point; arguments as in `deflection`."""
     kappa = convergence(x, y, theta_e, q, phi, lens_x, lens_y)
     g1, g2 = shear(x, y, theta_e, q, phi, gamma1, gamma2, lens_x, lens_y)

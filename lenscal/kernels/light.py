@@ -6,12 +6,12 @@ from scipy.special import gammainc, gammaincinv, gammaln
 PSFSIZE_PER_SIGMA = 2.3548200450309493  # FWHM of a Gaussian over its sigma
 
 
-def sersic_b(n):
+def sersic_b(n) -> np.ndarray:
     """b_n of a Sersic profile: gammainc(2n, b_n) = 1/2, so that R_e holds half the light."""
     return gammaincinv(2 * np.asarray(n, float), 0.5)
 
 
-def sersic_central(n, r_e):
+def sersic_central(n, r_e) -> np.ndarray:
     """Surface brightness at R = 0 of a Sersic profile of unit flux, per arcsec^2.
 
     Flux = 2 pi n R_e^2 b^(-2n) Gamma(2n) I_0 (Ciotti & Bertin 1999, equation 4); no axis ratio, since R_e lies along the
@@ -21,7 +21,7 @@ def sersic_central(n, r_e):
     return np.exp(2 * n * np.log(sersic_b(n)) - gammaln(2 * n)) / (2 * np.pi * n * np.square(r_e))
 
 
-def sersic(x, y, n, r_e, q=1.0, phi=0.0, source_x=0.0, source_y=0.0):
+def sersic(x, y, n, r_e, q=1.0, phi=0.0, source_x=0.0, source_y=0.0) -> np.ndarray:
     """Surface brightness of a Sersic profile of unit flux.
 
     Parameters
@@ -46,7 +46,7 @@ def sersic(x, y, n, r_e, q=1.0, phi=0.0, source_x=0.0, source_y=0.0):
     return sersic_central(n, r_e) * np.exp(-sersic_b(n) * radius ** (1 / n))
 
 
-def soft_core(n, radius):
+def soft_core(n, radius) -> np.ndarray:
     """Bump that holds, inside a radius, the flux of the Sersic cusp it stands for.
 
     For R below `radius` the profile is replaced by I(radius) (1 + a (1 - R^2/radius^2)^2): smooth, continuous with its
@@ -70,7 +70,7 @@ def soft_core(n, radius):
     return 3 * (mean - 1)
 
 
-def moffat_fwhm(psfsize, beta):
+def moffat_fwhm(psfsize, beta) -> np.ndarray:
     """Core FWHM of the Moffat profile whose noise-equivalent area is that of a PSFSIZE.
 
     NEA = pi a^2 (2b - 1)/(b - 1)^2 and PSFSIZE = 2.3548 sqrt(NEA/4 pi) (docs/conventions.md).
@@ -80,7 +80,7 @@ def moffat_fwhm(psfsize, beta):
     return psfsize * 4 * (beta - 1) * scale / PSFSIZE_PER_SIGMA
 
 
-def moffat(fwhm, beta, size, pixel_scale):
+def moffat(fwhm, beta, size, pixel_scale) -> np.ndarray:
     """Image of an effective Moffat PSF (the pixel is already in it), sampled at pixel centres.
 
     Parameters
@@ -103,7 +103,7 @@ def moffat(fwhm, beta, size, pixel_scale):
     return image / image.sum()
 
 
-def half_light_radius(image, pixel_scale):
+def half_light_radius(image, pixel_scale) -> tuple[float, tuple[float, float]]:
     """Radius about the centroid that holds half the light of an image, and the centroid.
 
     Parameters

@@ -9,7 +9,7 @@ DARK_SKY = {"g": 0.105, "r": 0.297, "z": 2.84}
 ELECTRONS_MIN = 1.0  # expected in a pixel, below which no shot noise is drawn: sky pixels hold thousands
 
 
-def gain(sky, sigma, correlation):
+def gain(sky, sigma, correlation) -> np.ndarray:
     """Electrons per nanomaggy of the sum of exposures behind a coadd: G = S_sky / (A sigma^2).
 
     The sky's own shot noise has the variance S_sky / G for independent pixels. Resampling lowers the variance of a pixel and
@@ -34,18 +34,17 @@ def gain(sky, sigma, correlation):
         return np.where(variance > 0, sky / variance, np.nan)
 
 
-def gain_of_weights(sky, invvar):
+def gain_of_weights(sky, invvar) -> np.ndarray:
     """The same gain from an inverse-variance plane (..., y, x), whose median is one over A sigma^2; NaN without weights."""
-    flat = np.asarray(invvar, float).reshape(*np.shape(invvar)[:-2], -1)
-    out = np.full(flat.shape[:-1], np.nan)
+    out = np.full(invvar.shape[:-2], np.nan)
     for index in np.ndindex(out.shape):
-        weights = flat[index][flat[index] > 0]
+        weights = invvar[index][invvar[index] > 0]
         if weights.size:
             out[index] = np.median(weights)
     return np.asarray(sky) * out
 
 
-def add_shot_noise(pixels, image, gain, rng):
+def add_shot_noise(pixels, image, gain, rng) -> None:
     """Add to pixels, in place, the Poisson noise of an arc's own light.
 
     Parameters
@@ -68,7 +67,7 @@ def add_shot_noise(pixels, image, gain, rng):
 
 
 @njit(nogil=True, cache=True)
-def aperture_snr(image, sigma, correlation):
+def aperture_snr(image, sigma, correlation) -> float:
     """Best signal-to-noise ratio of an arc inside one of its own isophotes.
 
     The aperture is the set of pixels above a level, the level that of the highest ratio

@@ -52,7 +52,7 @@ def _stretch(psi, size, lens):
 
 
 @njit(error_model="numpy")
-def pack_lens(row, source_x, source_y, inner_images):
+def pack_lens(row, source_x, source_y, inner_images) -> tuple:
     """The constants of one lens, single precision; row as in LENS_FIELDS.
 
     Without inner images, rays are dropped that pass inside the critical curve (kappa > 1/2) on the side of the lens away
@@ -176,7 +176,7 @@ def _spread(points, x, y, value):
 
 @njit(fastmath=FLAGS, error_model="numpy", inline="always")
 def _bilinear(stamp, x, y):
-    j, i = int(math.floor(x)), int(math.floor(y))
+    j, i = math.floor(x), math.floor(y)
     t, r = x - _f4(j), y - _f4(i)
     total = _f4(0.0)
     for a in range(2):
@@ -186,7 +186,7 @@ def _bilinear(stamp, x, y):
     return total
 
 
-def work_space():
+def work_space() -> tuple[np.ndarray, np.ndarray]:
     """Scratch of one thread: positions, values and places of two generations of cells."""
     return np.empty((8, CAPACITY), np.float32), np.empty((3, CAPACITY), np.int32)
 
@@ -205,7 +205,7 @@ def _share_out(grid, points, smooth, x, y, place, value, count, left, bottom, ce
 
 
 @njit(fastmath=FLAGS, error_model="numpy")
-def add_sersic(grid, points, smooth, origin, lens, source, light, share, tolerance, reals, places, samples):
+def add_sersic(grid, points, smooth, origin, lens, source, light, share, tolerance, reals, places, samples) -> None:
     """Add a lensed Sersic source to a grid of cells.
 
     Parameters
@@ -310,7 +310,7 @@ def add_sersic(grid, points, smooth, origin, lens, source, light, share, toleran
 
 
 @njit(fastmath=FLAGS, error_model="numpy")
-def add_stamp(grid, points, smooth, origin, lens, stamp, place_on_sky, share, reals, places, samples):
+def add_stamp(grid, points, smooth, origin, lens, stamp, place_on_sky, share, reals, places, samples) -> None:
     """Add a lensed image to a grid of cells: bilinear between the image's pixels, dark outside of them.
 
     Arguments as in `add_sersic`, but for
@@ -368,7 +368,7 @@ def add_stamp(grid, points, smooth, origin, lens, stamp, place_on_sky, share, re
 
 
 @njit(fastmath=FLAGS, error_model="numpy")
-def deflection(x, y, lens, alpha_x, alpha_y):
+def deflection(x, y, lens, alpha_x, alpha_y) -> None:
     """Deflection of the batch kernels, single precision, for rays in float32 arrays."""
     for k in range(np.uint64(x.size)):
         beta_x, beta_y, _, _ = _rays(x[k], y[k], lens)

@@ -1,0 +1,83 @@
+"""How figures look: journal column widths, one font, colours that the colour-blind tell apart, bytes that do not change."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+COLUMN, PAGE = 3.32, 6.97  # inches: one and two columns of MNRAS and ApJ
+DPI = 200
+SMALL = 6.0  # points: the smallest text
+
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#777777"
+SERIES = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY)
+MARKERS = ("o", "s", "^", "D", "v", "P")
+SPLIT_COLOURS = {"train": "#AAAAAA", "val": ORANGE, "test": BLUE, "none": PURPLE}
+POOL_COLOURS = {"positive": RED, "N1": BLUE, "N2": GREEN, "control": GREY}
+BAND_COLOURS = {"g": GREEN, "r": RED, "z": PURPLE}
+NO_DATA = "#E4E4E4"
+
+_RC = {
+    "font.family": "DejaVu Sans", "font.size": 7.5, "axes.titlesize": 7.5, "axes.labelsize": 7.5, "legend.fontsize": 6.5,
+    "xtick.labelsize": 6.5, "ytick.labelsize": 6.5, "axes.linewidth": 0.6, "lines.linewidth": 1.1, "lines.markersize": 3.2,
+    "xtick.major.width": 0.6, "ytick.major.width": 0.6, "xtick.major.size": 2.5, "ytick.major.size": 2.5,
+    "hatch.linewidth": 0.5, "legend.frameon": False, "pdf.fonttype": 42, "axes.spines.top": False, "axes.spines.right": False,
+    "savefig.facecolor": "white", "figure.facecolor": "white", "mathtext.fontset": "dejavusans", "axes.unicode_minus": True,
+}  # fmt: skip
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """Matplotlib as the report wants it, whatever the user's own settings."""
+    import matplotlib
+
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_RC)
+        yield
+
+
+def new(width: float, height: float) -> Figure:
+    """An empty figure, in inches, that arranges its axes itself."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def png(figure: Figure) -> bytes:
+    """Raster of 200 dots per inch, the same bytes every time."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=DPI, metadata={"Software": None})
+    return file.getvalue()
+
+
+def pdf(figure: Figure) -> bytes:
+    """Vectors with embedded fonts, the same bytes every time."""
+    file = io.BytesIO()
+    figure.savefig(file, format="pdf", dpi=DPI, metadata={"CreationDate": None, "Producer": None, "Creator": None})
+    return file.getvalue()
+
+
+def dots(axes: Axes, rate: np.ndarray, lower: np.ndarray, upper: np.ndarray, colours: list[str]) -> None:
+    """Shares as dots with intervals, one row each from the top; an open dot where nothing was counted as a hit."""
+    for i, (r, a, b, colour) in enumerate(zip(rate, lower, upper, colours)):
+        if np.isfinite(a):
+            axes.plot([a, b], [i, i], color=colour, lw=1.4, solid_capstyle="butt")
+        if np.isfinite(r):
+            axes.plot(r, i, "o", color=colour, mfc="white" if r == 0 else colour, clip_on=False, zorder=3)
+    axes.set_ylim(len(rate) - 0.4, -0.6)
+    axes.spines["left"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="#DDDDDD", lw=0.4)
+    axes.set_axisbelow(True)

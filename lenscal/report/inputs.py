@@ -1,0 +1,125 @@
+"""What the report speaks of: the products of a run, opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from lenscal import schema
+from lenscal.config import Settings
+from lenscal.gates import Gate, Ledger
+
+
+@dataclass(frozen=True, eq=False)
+class Inputs:
+    """Products of a run; where None is allowed, the section says in one sentence that the run has none.
+
+    `gallery_images` is (row of the gallery, band, y, x), nanomaggy, bands as in `schema.BANDS`.
+    """
+
+    settings: Settings
+    attrs: Mapping[str, Any]
+    lenses: pd.DataFrame | None
+    matches: pd.DataFrame | None
+    contaminants: pd.DataFrame | None
+    manifest: pd.DataFrame
+    waterfall: pd.DataFrame | None
+    strata: pd.DataFrame | None
+    balance: pd.DataFrame | None
+    quality: xr.Dataset
+    injections: xr.Dataset
+    history: pd.DataFrame | None
+    thresholds: xr.Dataset
+    scores_cutouts: xr.Dataset
+    scores_injections: xr.Dataset
+    completeness: xr.Dataset
+    false_positives: pd.DataFrame | None
+    missed: pd.DataFrame | None
+    gallery: pd.DataFrame | None
+    gallery_images: np.ndarray | None
+    gates: pd.DataFrame
+    ledgers: Mapping[str, Ledger]
+
+    def check(self) -> Inputs:
+        """The inputs themselves, once they are as declared and belong together.
+
+        Raises
+        ------
+        SchemaError
+            A product is not what its declaration says.
+        ValueError
+            Products of different runs, or a table without a column that the page needs.
+        """
+        for declaration, table in (
+            (schema.MANIFEST, self.manifest),
+            (schema.LENSES, self.lenses),
+            (schema.MATCHES, self.matches),
+            (schema.CONTAMINANTS, self.contaminants),
+        ):
+            if table is not None:
+                declaration.check_table(table)
+        schema.QUALITY.check(self.quality)
+        schema.INJECTIONS.check(self.injections)
+        schema.SCORES_CUTOUTS.check(self.scores_cutouts)
+        schema.SCORES_INJECTIONS.check(self.scores_injections)
+        schema.COMPLETENESS.check(self.completeness)
+        self._same_rows()
+        self._same_cells()
+        self._same_detector()
+        for name, columns in _COLUMNS.items():
+            table = getattr(self, name)
+            if table is not None and (missing := [c for c in columns if c not in table.columns]):
+                raise ValueError(f"report: {name} lacks {missing}; it has {list(table.columns)}")
+        self._gallery_fits()
+        return self
+
+    def _same_rows(self) -> None:
+        ids = self.manifest["galaxy_id"].to_numpy()
+        for name in ("quality", "scores_cutouts"):
+            other = getattr(self, name)["galaxy_id"].values
+            if not np.array_equal(np.sort(ids), np.sort(other)):
+                raise ValueError(
+                    f"report: {name} holds {other.size} galaxies that are not the {ids.size} of the manifest; open all from one run"
+                )
+
+    def _same_cells(self) -> None:
+        for axis in schema.AXES:
+            found = {n: getattr(self, n)[axis].values for n in ("injections", "scores_injections", "completeness")}
+            for name, values in found.items():
+                if not np.array_equal(values, found["completeness"]):
+                    raise ValueError(f"report: {name} has {axis} {values}, completeness {found['completeness']}; open all from one run")
+        found, expected = self.completeness["threshold"].values, self.thresholds["threshold"].values
+        if not np.array_equal(found, expected):
+            raise ValueError(f"report: completeness was counted at thresholds {found}, the scores set {expected}; open both from one run")
+
+    def _same_detector(self) -> None:
+        named = str(self.attrs.get("detector_hash", ""))
+        for name in ("scores_cutouts", "scores_injections", "completeness"):
+            carried = str(getattr(self, name).attrs.get("detector_hash", named))
+            if carried != named:
+                raise ValueError(f"report: {name} was made with detector '{carried}', the run's is '{named}'; score again with one of them")
+
+    def _gallery_fits(self) -> None:
+        if self.gallery is None:
+            return
+        images = self.gallery_images
+        if images is None or images.ndim != 4 or len(images) != len(self.gallery) or images.shape[1] != len(schema.BANDS):
+            found = None if images is None else images.shape
+            raise ValueError(f"report: gallery_images is {found}, not ({len(self.gallery)}, {len(schema.BANDS)}, y, x) as the gallery has rows")
+
+
+_GATE = list(Gate.__dataclass_fields__)
+_COLUMNS = {
+    "waterfall": ["step", "rows"],
+    "strata": ["nobs_z_bin", "type_bin", "positives", "wanted", "n1", "n2", "shortfall"],
+    "balance": ["split", "rows"],
+    "history": ["epoch", "train_loss", "val_loss", "val_auc", "learning_rate"],
+    "false_positives": ["group", "value", "threshold", "n", "k", "rate", "lower", "upper"],
+    "gallery": ["kind", "galaxy_id", "score"],
+    "gates": _GATE,
+}

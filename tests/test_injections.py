@@ -1,0 +1,525 @@
+"""Injections follow their prior, sit in hosts of their own conditions, render again bit for bit, and refuse what is wrong."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from lenscal import config, gates, injections, schema
+from lenscal.injections import priors, rendering, trials
+from lenscal.injections.rendering import render
+from lenscal.kernels import light, noise
+
+SIGMA = np.array([0.0017, 0.0024, 0.0079])
+GRID = {
+    "theta_e": {"start": 1.0, "stop": 2.0, "step": 0.5},
+    "psf_fwhm": {"start": 0.9, "stop": 1.8, "step": 0.15},
+    "depth": {"start": 22.5, "stop": 24.5, "step": 0.5},
+}
+
+
+def settings(**changes):
+    return config.Injections(**{"grid": GRID, "trials": 12, "hosts_min": 3, "size": 64, **changes})
+
+
+def make_hosts(count=5, size=101, sigma=SIGMA, seed=0):
+    rng = np.random.default_rng(seed)
+    text = np.dtypes.StringDType()
+    columns = {
+        name: ("galaxy", np.full(count, "SER").astype(text) if v.dtype == "str" else np.zeros(count, v.dtype))
+        for name, v in schema.GALAXY_COORDS.items()
+    }
+    image = (rng.normal(size=(count, 3, size, size)) * sigma[:, None, None]).astype("f4")
+    width = np.broadcast_to([1.3, 1.2, 1.1], (count, 3)).astype("f4")
+    per_band = ("galaxy", "band")
+    hosts = xr.Dataset(
+        {
+            "image": ((*per_band, "y", "x"), image),
+            "invvar": ((*per_band, "y", "x"), np.ones_like(image) / (2 * sigma**2).astype("f4")[:, None, None]),
+            "mask": (("galaxy", "y", "x"), np.zeros((count, size, size), "i4")),
+            "psfsize": (per_band, width),
+            "psf_fwhm_core": (per_band, light.moffat_fwhm(width, 2.5)),
+            "psf_beta": (per_band, np.full_like(width, 2.5)),
+            "psfdepth": (per_band, np.full_like(width, 23.5)),
+            "sigma": (per_band, np.broadcast_to(sigma, (count, 3)).astype("f4"), {"units": "nanomaggy"}),
+            "noise_correlation": (per_band, np.full_like(width, 2.0), {"units": "1"}),
+            "failure": ("galaxy", np.full(count, "").astype(text)),
+            **columns,
+        },
+        coords={"band": np.array(schema.BANDS)},
+    )
+    hosts["galaxy_id"] = "galaxy", np.arange(count) * 7 + 100
+    hosts["psfsize_r"], hosts["psfdepth_r"] = ("galaxy", width[:, 1]), ("galaxy", np.full(count, 23.6, "f4"))
+    hosts["host"], hosts["cutout_ok"] = ("galaxy", np.ones(count, bool)), ("galaxy", np.ones(count, bool))
+    return schema.CUTOUTS.describe(hosts)
+
+
+@pytest.fixture(scope="module")
+def hosts():
+    return make_hosts()
+
+
+@pytest.fixture(scope="module")
+def table(hosts):
+    return injections.assign_hosts(hosts, settings(), 1)[0]
+
+
+@pytest.fixture(scope="module")
+def drawn(table):
+    return injections.draw(1.2, 23.5, table, settings(), 1)
+
+
+def parameters(count=6, seed=2):
+    drawn = priors.propose("observed-colours", np.linspace(0.8, 2.0, count), np.arange(count), seed, 0)
+    return pd.DataFrame(drawn).drop(columns="beta_fraction")
+
+
+def psf(width=1.2, count=None):
+    image = np.stack([light.moffat(light.moffat_fwhm(w, 2.5), 2.5, 31, 0.262) for w in (width * 1.06, width, width * 0.93)])
+    dims = ("band", "psf_y", "psf_x")
+    if count:
+        return xr.DataArray(np.stack([image] * count), dims=("injection", *dims), attrs={"includes_pixel": True})
+    return xr.DataArray(image, dims=dims, attrs={"includes_pixel": True})
+
+
+# render
+
+
+def test_an_image_is_the_same_bits_whatever_the_other_rows_are():
+    table = parameters()
+    whole = render(table, psf(), shape=(64, 64)).values
+    np.testing.assert_array_equal(render(table, psf(), shape=(64, 64)).values, whole)
+    np.testing.assert_array_equal(render(table[::-1], psf(), shape=(64, 64)).values[::-1], whole)
+    np.testing.assert_array_equal(render(table[3:4], psf(), shape=(64, 64)).values[0], whole[3])
+    np.testing.assert_array_equal(render(table, psf(count=6), shape=(64, 64)).values, whole)
+
+
+def test_a_dataset_renders_as_its_table():
+    table = parameters()
+    dataset = xr.Dataset({name: ("injection", table[name]) for name in table})
+    np.testing.assert_array_equal(render(dataset, shape=(33, 33)), render(table, shape=(33, 33)))
+
+
+def test_lensed_flux_is_magnification_times_source_flux():
+    table = parameters()
+    values = {name: table[name].to_numpy() for name in table}
+    mu = rendering.magnification(values, rendering.sources.smooth(values, 0.262))
+    image = render(table, shape=(151, 151))
+    for b, band in enumerate(schema.BANDS):
+        flux = 10 ** (-0.4 * (table[f"mag_{band}"].to_numpy() - 22.5))
+        np.testing.assert_allclose(image[:, b].sum(("y", "x")), mu * flux, rtol=1e-3)
+
+
+def test_bands_differ_by_flux_only_without_a_psf():
+    table = parameters()
+    image = render(table).values.astype(float)
+    ratio = 10 ** (-0.4 * (table["mag_g"] - table["mag_r"])).to_numpy()
+    np.testing.assert_allclose(image[:, 0], image[:, 1] * ratio[:, None, None], rtol=1e-6)
+
+
+def test_odd_and_even_shapes_are_centred_on_the_same_point():
+    table = parameters(2)
+    table[["theta_e", "source_x", "source_y", "lens_x", "lens_y", "gamma1", "gamma2"]] = [1.0, 0, 0, 0, 0, 0, 0]
+    table["source_q"] = table["q"] = 1.0
+    for shape in ((61, 61), (60, 60), (61, 60)):
+        image = render(table, psf(), shape=shape).values
+        np.testing.assert_allclose(image, image[..., ::-1, :], rtol=0, atol=1e-3 * image.max())
+        np.testing.assert_allclose(image, image[..., :, ::-1], rtol=0, atol=1e-3 * image.max())
+
+
+def test_an_optical_psf_blurs_more_than_the_same_image_that_holds_the_pixel():
+    table, sharp = parameters(1), psf()
+    optical = sharp.assign_attrs(includes_pixel=False)
+    a, b = render(table, sharp, shape=(61, 61)), render(table, optical, shape=(61, 61))
+    assert float(b.max()) < float(a.max())
+    assert float(b.sum()) == pytest.approx(float(a.sum()), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("theta_e", 0.0), ("q", 1.2), ("q", np.nan), ("r_e", -0.1), ("source_q", 0.0), ("n", np.inf), ("mag_r", np.nan)]
+)
+def test_a_bad_parameter_is_refused_with_the_name_of_its_injection(name, value):
+    table = parameters().set_index(pd.Index(list("abcdef")))
+    table.loc["d", name] = value
+    with pytest.raises(ValueError, match=f"injection d: {name} is"):
+        render(table, shape=(33, 33))
+
+
+def test_a_bad_psf_is_refused_with_the_name_of_its_injection():
+    broken = psf(count=6)
+    broken.values[4, 1, 0, 0] = np.nan
+    with pytest.raises(ValueError, match="injection 4, band r: the PSF holds NaN"):
+        render(parameters(), broken, shape=(33, 33))
+    with pytest.raises(ValueError, match=r"band g: the PSF sums to 0\.5"):
+        render(parameters(), (psf() * 0.5).assign_attrs(includes_pixel=True), shape=(33, 33))
+    with pytest.raises(ValueError, match="includes_pixel"):
+        render(parameters(), psf().drop_attrs(), shape=(33, 33))
+    with pytest.raises(ValueError, match="odd"):
+        render(parameters(), psf()[..., 1:], shape=(33, 33))
+
+
+def test_a_missing_column_is_named():
+    with pytest.raises(ValueError, match="source_phi"):
+        render(parameters().drop(columns="source_phi"))
+
+
+# priors
+
+
+@pytest.mark.parametrize("name", ["observed-colours", "rest-frame-colours", "compact-arcs"])
+def test_draws_follow_the_measure_that_the_prior_states(name):
+    ids = np.arange(40_000)
+    drawn = priors.propose(name, np.full(ids.size, 1.5), ids, 3, 0)
+    prior = priors.prior_sets()[name]
+    low, high = prior["beta_fraction"]["low"], prior["beta_fraction"]["high"]
+    # Uniform in area: the median offset halves the annulus.
+    assert np.median(drawn["beta_fraction"]) == pytest.approx(np.sqrt((low**2 + high**2) / 2), rel=0.01)
+    offset = np.hypot(drawn["source_x"] - drawn["lens_x"], drawn["source_y"] - drawn["lens_y"])
+    np.testing.assert_allclose(offset, 1.5 * drawn["beta_fraction"], rtol=1e-9)
+    colour = drawn["mag_g"] - drawn["mag_r"]
+    assert colour.mean() == pytest.approx(prior["colour_gr"]["mean"], abs=0.01)
+    assert colour.std() == pytest.approx(prior["colour_gr"]["deviation"], rel=0.02)
+    assert (drawn["mag_r"] - drawn["mag_z"]).mean() == pytest.approx(prior["colour_rz"]["mean"], abs=0.01)
+    # |gamma| of two independent normals is Rayleigh: its median is 1.1774 deviations.
+    assert np.median(np.hypot(drawn["gamma1"], drawn["gamma2"])) == pytest.approx(1.1774 * 0.05, rel=0.02)
+
+
+def test_the_logarithmic_measure_is_uniform_in_the_logarithm():
+    u = (np.arange(1000) + 0.5) / 1000
+    x = priors.quantile({"measure": "log", "low": 0.1, "high": 0.4}, u)
+    np.testing.assert_allclose(np.diff(np.log(x)), np.log(4) / 1000)
+
+
+def test_rounds_of_proposals_are_unrelated_and_each_depends_on_the_id_only():
+    ids = np.arange(5000)
+    first, second = (priors.propose("observed-colours", np.ones(5000), ids, 1, k)["q"] for k in (0, 1))
+    assert abs(np.corrcoef(first, second)[0, 1]) < 0.05
+    np.testing.assert_array_equal(priors.propose("observed-colours", np.ones(9), ids[17:26], 1, 0)["q"], first[17:26])
+
+
+def test_an_unknown_prior_and_an_incomplete_one_are_refused():
+    with pytest.raises(priors.PriorError, match="observed-colours"):
+        priors.check(settings(prior="none such"), 1)
+    with pytest.raises(priors.PriorError, match="beta_angle"):
+        priors._checked("mine", {"q": {"measure": "uniform", "low": 0, "high": 1}})
+    bad = {**priors.prior_sets()["compact-arcs"], "q": {"measure": "uniform", "low": 0.1}}
+    with pytest.raises(priors.PriorError, match="'q'"):
+        priors._checked("mine", bad)
+
+
+def test_a_range_that_the_prior_cannot_meet_is_refused_before_any_work(hosts):
+    with pytest.raises(priors.PriorError, match="none of 64 draws"):
+        injections.assign_hosts(hosts, settings(magnification=(200.0, 300.0)), 1)
+
+
+# hosts
+
+
+def test_a_host_sits_in_the_cell_of_its_own_seeing_and_depth(hosts):
+    frame = hosts.assign(psfsize_r=("galaxy", np.array([0.9, 1.27, 1.28, 1.874, 1.3], "f4"))).assign(
+        psfdepth_r=("galaxy", np.array([22.3, 23.7, 23.8, 24.74, 23.6], "f4"))
+    )
+    table, ledger = injections.assign_hosts(frame, settings(), 1)
+    cells = table.set_index("position")[["psf_fwhm", "depth"]]
+    assert cells.loc[0].tolist() == [0.9, 22.5]
+    assert cells.loc[1].tolist() == [1.2, 23.5]
+    assert cells.loc[2].tolist() == [1.35, 24.0]
+    assert cells.loc[3].tolist() == [1.8, 24.5]
+    assert ledger.missing == 0
+
+
+def test_under_and_overflow_and_unfit_galaxies_are_counted(hosts):
+    frame = hosts.assign(
+        psfsize_r=("galaxy", np.array([0.5, 2.5, 1.2, 1.2, np.nan], "f4")),
+        psfdepth_r=("galaxy", np.array([23, 23, 20, 27, 23], "f4")),
+    )
+    _, ledger = injections.assign_hosts(frame, settings(), 1)
+    assert ledger.dropped == {
+        "no PSF size or depth": 1, "PSF below the grid": 1, "PSF above the grid": 1, "depth below the grid": 1, "depth above the grid": 1,
+    }  # fmt: skip
+    frame = hosts.assign(host=("galaxy", np.array([0, 1, 1, 1, 1], bool)), cutout_ok=("galaxy", np.array([1, 1, 0, 1, 1], bool)))
+    table, ledger = injections.assign_hosts(frame, settings(), 1)
+    assert ledger.dropped == {"not a host": 1, "cutout not fit for use": 1}
+    assert set(table["position"]) == {1, 3, 4}
+
+
+def test_the_order_of_hosts_does_not_follow_the_order_of_the_catalogue(hosts):
+    table, _ = injections.assign_hosts(hosts, settings(), 1)
+    turned, _ = injections.assign_hosts(hosts.isel(galaxy=slice(None, None, -1)), settings(), 1)
+    assert table["galaxy_id"].tolist() == turned["galaxy_id"].tolist()
+    assert table["galaxy_id"].tolist() != sorted(table["galaxy_id"])
+
+
+# draw
+
+
+def test_ids_depend_on_the_cells_centre_and_the_trial_and_are_unique():
+    coarse = priors.injection_ids(np.array([1.0, 2.0]), 1.2, 23.5, np.arange(5))
+    fine = priors.injection_ids(np.array([1.0, 1.5, 2.0]), 1.2, 23.5, np.arange(9))
+    np.testing.assert_array_equal(fine[::2, :5], coarse)
+    every = [priors.injection_ids(np.arange(0.5, 3.1, 0.25), p, d, np.arange(50)) for p in (0.9, 1.05) for d in (22.5, 23.0)]
+    assert np.unique(every).size == np.size(every)
+    with pytest.raises(ValueError, match="psf_fwhm"):
+        priors.injection_ids(np.array([1.0]), 9.0, 23.5, np.arange(5))
+
+
+def test_more_trials_leave_the_old_ones_as_they_were(table, drawn):
+    more = injections.draw(1.2, 23.5, table, settings(trials=20), 1)
+    xr.testing.assert_identical(more.isel(trial=slice(0, 12)), drawn)
+
+
+def test_a_trial_has_the_same_host_at_every_theta_e_and_hosts_are_used_evenly(drawn):
+    galaxy = drawn["galaxy_id"].values[:, 0, 0]
+    assert (galaxy == galaxy[0]).all()
+    counts = np.unique(galaxy[0], return_counts=True)[1]
+    assert counts.size == 5
+    assert counts.max() - counts.min() <= 1
+
+
+def test_theta_e_lies_in_its_bin_and_the_magnification_in_its_range(drawn):
+    step = GRID["theta_e"]["step"]
+    assert (np.abs(drawn["theta_e_drawn"] - drawn["theta_e"]) <= step / 2).all()
+    assert drawn["magnification"].min() >= 5
+    assert drawn["magnification"].max() <= 30
+    assert drawn["proposals"].min() >= 1
+
+
+def test_accepted_draws_are_the_first_of_the_prior_that_lie_in_the_range(drawn):
+    ids = drawn["injection_id"].values.ravel()
+    theta_e = drawn["theta_e_drawn"].values.ravel()
+    tries = drawn["proposals"].values.ravel()
+    for k in range(tries.max()):
+        proposal = priors.propose("observed-colours", theta_e, ids, 1, k)
+        mu = rendering.magnification(proposal, rendering.sources.smooth(proposal, 0.262))
+        final = tries == k + 1
+        np.testing.assert_array_equal(proposal["q"][final], drawn["q"].values.ravel()[final])
+        assert not ((mu > 5.001) & (mu < 29.99) & (tries > k + 1)).any()
+
+
+def test_a_cell_without_hosts_says_no_host(table, hosts):
+    empty = injections.draw(1.2, 23.0, table[:0], settings(), 1)
+    out = injections.inject(empty, hosts.isel(galaxy=slice(0, 0)), settings(), 1)
+    assert set(out["failure"].values.ravel().tolist()) == {"no host"}
+    assert (out["galaxy_id"] == -1).all()
+    assert out["q"].isnull().all()
+    assert np.isnan(injections.images(empty, hosts, settings(), 1)).all()
+
+
+# inject
+
+
+def test_images_render_again_bit_for_bit_and_in_any_grouping(drawn, hosts, monkeypatch):
+    kept = injections.inject(drawn, hosts, settings(keep_images=True), 1)
+    again = injections.images(kept, hosts, settings(), 1)
+    np.testing.assert_array_equal(kept["image"].values.reshape(again.shape), again)
+    monkeypatch.setattr(trials, "CHUNK", 5)
+    np.testing.assert_array_equal(injections.images(drawn, hosts.isel(galaxy=[3, 1, 4, 0, 2]), settings(), 1), again)
+    part = injections.images(drawn.isel(theta_e=[1], trial=[4, 7]), hosts, settings(), 1)
+    np.testing.assert_array_equal(part, again.reshape(3, 12, *again.shape[1:])[1, [4, 7]])
+
+
+def test_outcome_without_kept_images_is_the_same(drawn, hosts):
+    kept = injections.inject(drawn, hosts, settings(keep_images=True), 1)
+    xr.testing.assert_identical(injections.inject(drawn, hosts, settings(), 1), kept.drop_vars("image"))
+
+
+def test_the_arc_is_the_public_render_and_the_host_lies_under_it(drawn, hosts):
+    out = injections.images(drawn, hosts, settings(shot_noise=False), 1)
+    flat = drawn.isel(theta_e=0, psf_fwhm=0, depth=0)
+    rows = pd.DataFrame({name: flat[name].values for name in rendering.NAMES if name not in ("theta_e",)})
+    rows["theta_e"] = flat["theta_e_drawn"].values
+    for band in schema.BANDS:
+        rows[f"mag_{band}"] = flat[f"source_mag_{band}"].values
+    widths = light.moffat_fwhm(np.array([1.3, 1.2, 1.1], "f4"), 2.5).astype("f4")
+    kernel = np.stack([light.moffat(float(w), 2.5, trials.MOFFAT_SIZE, 0.262) for w in widths])
+    arc = render(rows, xr.DataArray(kernel, dims=("band", "psf_y", "psf_x"), attrs={"includes_pixel": True}), shape=(65, 65))
+    position = {g: i for i, g in enumerate(hosts["galaxy_id"].values)}
+    for t in range(12):
+        host = hosts["image"].values[position[int(flat["galaxy_id"][t])]][:, 18:82, 18:82]
+        np.testing.assert_array_equal(out[t], host + arc.values[t, :, :64, :64])
+
+
+@pytest.mark.parametrize(("stamp", "size"), [(101, 64), (101, 101), (101, 65), (64, 64), (64, 61)])
+def test_the_arc_is_centred_on_the_object_in_every_crop(stamp, size):
+    start, side = trials._frame(stamp, size)
+    assert start == (stamp - size) // 2
+    assert (side - 1) / 2 == (stamp - 1) / 2 - start
+    assert size <= side <= size + 1
+
+
+def test_unobserved_pixels_stay_unobserved(drawn):
+    hosts = make_hosts()
+    hosts["image"].values[:, 1, 40:45, 50] = np.nan
+    out = injections.images(drawn, hosts, settings(), 1)
+    assert np.isnan(out[:, 1, 22:27, 32]).all()
+    assert np.isnan(out).sum() == 5 * len(out)
+
+
+def test_an_infinite_gain_gives_the_noise_free_image_bit_for_bit(drawn, hosts, monkeypatch):
+    clean = injections.images(drawn, hosts, settings(shot_noise=False), 1)
+    assert (clean != injections.images(drawn, hosts, settings(), 1)).any()
+    monkeypatch.setattr(noise, "gain", lambda sky, sigma, correlation: np.full(sigma.shape, np.inf))
+    np.testing.assert_array_equal(injections.images(drawn, hosts, settings(), 1), clean)
+
+
+def test_shot_noise_has_the_variance_of_the_gain(table, hosts):
+    drawn = injections.draw(1.2, 23.5, table, settings(trials=40), 1)
+    clean = injections.images(drawn, hosts, settings(shot_noise=False), 1).astype(float)
+    noisy = injections.images(drawn, hosts, settings(), 1).astype(float)
+    out = injections.inject(drawn, hosts, settings(), 1)
+    galaxy = out["galaxy_id"].values.ravel()
+    host = hosts["image"].values[(galaxy - 100) // 7][:, :, 18:82, 18:82].astype(float)
+    arc = clean - host
+    gain = out["gain"].values.reshape(-1, 3)[:, :, None, None]
+    lit = arc * gain > 30
+    pull = ((noisy - clean) / np.sqrt(np.clip(arc, 1e-12, None) / gain))[lit]
+    assert pull.mean() == pytest.approx(0, abs=5 / np.sqrt(pull.size))
+    assert pull.std() == pytest.approx(1, abs=0.01)
+    assert gain[0, :, 0, 0] == pytest.approx(np.array([0.105, 0.297, 2.84]) / (2 * SIGMA**2), rel=1e-5)
+
+
+def test_bands_and_trials_have_unrelated_noise_and_one_trial_keeps_its_own_at_every_theta_e(drawn):
+    ids = drawn["injection_id"].values[:, 0, 0]
+    keys = priors.noise_ids(ids)
+    assert (keys == keys[0]).all()
+    assert np.unique(keys).size == ids.shape[1]
+
+
+def test_snr_follows_the_noise_of_the_host_while_the_parameters_do_not(table, drawn, hosts):
+    noisy = make_hosts(sigma=SIGMA * 3)
+    a, b = injections.inject(drawn, hosts, settings(), 1), injections.inject(drawn, noisy, settings(), 1)
+    np.testing.assert_allclose(a["arc_snr"], 3 * b["arc_snr"], rtol=1e-5)
+    xr.testing.assert_identical(a[list(schema.PARAMETERS)], b[list(schema.PARAMETERS)])
+
+
+def test_lensed_magnitude_is_that_of_the_magnified_source(drawn, hosts):
+    out = injections.inject(drawn, hosts, settings(), 1)
+    for b, band in enumerate(schema.BANDS):
+        want = out[f"source_mag_{band}"] - 2.5 * np.log10(out["magnification"])
+        np.testing.assert_allclose(out["lensed_mag"][..., b], want, atol=0.01)
+
+
+def test_a_psf_image_of_the_host_is_used_instead_of_the_moffat(drawn, hosts):
+    kernel = np.full((5, 3, 31, 31), np.nan, "f4")
+    wide = light.moffat(3.0, 2.5, 31, 0.262)
+    kernel[:, 1] = wide
+    with_image = hosts.assign(psf=(("galaxy", "band", "psf_y", "psf_x"), kernel))
+    a = injections.images(drawn, hosts, settings(shot_noise=False), 1)
+    b = injections.images(drawn, with_image, settings(shot_noise=False), 1)
+    np.testing.assert_array_equal(a[:, [0, 2]], b[:, [0, 2]])
+    bright = a[:, 1].max((1, 2)) > 10 * SIGMA[1]
+    assert bright.any()
+    assert (a[bright, 1].max((1, 2)) > b[bright, 1].max((1, 2))).all()
+
+
+@pytest.mark.parametrize(
+    ("break_", "reason"),
+    [
+        (lambda h: h["invvar"].values.__setitem__((2, 1), 0), "host without variance"),
+        (lambda h: h["sigma"].values.__setitem__((2, 0), np.nan), "host without a noise measure"),
+        (lambda h: h["psf_fwhm_core"].values.__setitem__((2, 2), np.nan), "band z: the host has neither"),
+        (lambda h: h["failure"].values.__setitem__(2, "file missing"), "file missing"),
+    ],
+)
+def test_a_broken_host_fails_its_own_trials_and_no_other(drawn, break_, reason):
+    hosts = make_hosts()
+    good = injections.images(drawn, hosts, settings(), 1)
+    break_(hosts)
+    out = injections.inject(drawn, hosts, settings(), 1)
+    failed = out["galaxy_id"].values.ravel() == hosts["galaxy_id"].values[2]
+    reasons = out["failure"].values.ravel()
+    assert all(str(r).startswith(reason) for r in reasons[failed])
+    assert set(reasons[~failed].tolist()) == {""}
+    images = injections.images(drawn, hosts, settings(), 1)
+    assert np.isnan(images[failed]).all()
+    np.testing.assert_array_equal(images[~failed], good[~failed])
+
+
+def test_a_psf_image_that_does_not_sum_to_one_fails_its_host(drawn, hosts):
+    kernel = np.full((5, 3, 31, 31), np.nan, "f4")
+    kernel[1, 0] = light.moffat(1.0, 2.5, 31, 0.262) * 14.568
+    out = injections.inject(drawn, hosts.assign(psf=(("galaxy", "band", "psf_y", "psf_x"), kernel)), settings(), 1)
+    assert {str(r) for r in out["failure"].values.ravel()} == {"", "band g: the PSF sums to 14.5680, not 1"}
+
+
+def test_hosts_in_the_wrong_unit_or_too_small_or_missing_are_refused(drawn, hosts):
+    wrong = hosts.assign(image=hosts["image"].assign_attrs(units="count"))
+    with pytest.raises(ValueError, match="'image' is in 'count', not 'nanomaggy'"):
+        injections.inject(drawn, wrong, settings(), 1)
+    with pytest.raises(ValueError, match="too small"):
+        injections.inject(drawn, hosts.isel(y=slice(0, 50), x=slice(0, 50)), settings(), 1)
+    with pytest.raises(ValueError, match="not among the 2 hosts"):
+        injections.inject(drawn, hosts.isel(galaxy=[0, 1]), settings(), 1)
+    with pytest.raises(ValueError, match="sigma"):
+        injections.inject(drawn, hosts.drop_vars("sigma"), settings(), 1)
+
+
+# kinds of sources
+
+
+def galaxy_stamp():
+    r = np.arange(81) - 40.0
+    image = light.sersic(r * 0.03, r[:, None] * 0.03, 1.0, 0.25, 0.7, 0.3)
+    return {"image": (image / image.sum()).astype("f4"), "pixel_scale": 0.03, "name": "exponential"}
+
+
+@pytest.mark.parametrize("kind", ["clumpy", "stamps"])
+def test_other_sources_keep_flux_and_render_again(kind, table, hosts):
+    chosen = settings(source=kind, trials=6)
+    stamps = [galaxy_stamp()] if kind == "stamps" else None
+    drawn = injections.draw(1.2, 23.5, table, chosen, 1, stamps)
+    assert ((drawn["magnification"] >= 5) & (drawn["magnification"] <= 30)).all()
+    out = injections.inject(drawn, hosts, chosen, 1, stamps)
+    want = out["source_mag_r"] - 2.5 * np.log10(out["magnification"])
+    np.testing.assert_allclose(out["lensed_mag"].sel(band="r"), want, atol=0.02)
+    a, b = (injections.images(drawn.isel(trial=part), hosts, chosen, 1, stamps) for part in (slice(None), [3]))
+    np.testing.assert_array_equal(a.reshape(3, 6, *a.shape[1:])[:, 3], b)
+    smooth = injections.images(drawn, hosts, settings(trials=6), 1)
+    assert (a != smooth).any()
+
+
+def test_stamps_that_are_missing_or_do_not_sum_to_one_are_refused(table):
+    chosen = settings(source="stamps")
+    with pytest.raises(ValueError, match="source_stamps"):
+        injections.draw(1.2, 23.5, table, chosen, 1)
+    with pytest.raises(ValueError, match="'exponential' must be"):
+        injections.draw(1.2, 23.5, table, chosen, 1, [{**galaxy_stamp(), "image": galaxy_stamp()["image"] * 2}])
+
+
+def test_inner_images_can_be_suppressed_and_the_arc_is_then_fainter(drawn, hosts):
+    both = injections.inject(drawn, hosts, settings(), 1)
+    outer = injections.inject(drawn, hosts, settings(inner_images=False), 1)
+    assert (outer["lensed_mag"] > both["lensed_mag"]).all()
+    assert (outer["lensed_mag"] - both["lensed_mag"]).max() < 1.2
+
+
+# gates
+
+
+def test_all_gates_of_a_good_run_pass(drawn, hosts, table):
+    out = injections.inject(drawn, hosts, settings(), 1)
+    found = injections.gates(out, table, settings())
+    assert {g.verdict for g in found} == {gates.PASS}, [g for g in found if g.verdict != gates.PASS]
+
+
+@pytest.mark.parametrize(
+    ("spoil", "gate"),
+    [
+        (lambda o: o["magnification"].values.__setitem__((0, 0, 0, 0), 40.0), "injections.magnification"),
+        (lambda o: o["lensed_mag"].values.__iadd__(0.3), "injections.flux"),
+        (lambda o: o["gain_ratio"].values.__imul__(1.6), "injections.gain_r"),
+        (lambda o: o["gain_ratio"].values.__itruediv__(1.6), "injections.gain_g"),
+        (lambda o: o["failure"].values.__setitem__((1, 0, 0, 2), "file missing"), "injections.failed"),
+        (lambda o: o["galaxy_id"].values.__setitem__(..., 107), "injections.hosts"),
+    ],
+)
+def test_each_gate_fails_when_its_claim_is_broken(drawn, hosts, table, spoil, gate):
+    out = injections.inject(drawn, hosts, settings(), 1).copy(deep=True)
+    spoil(out)
+    verdicts = {g.id: g.verdict for g in injections.gates(out, table, settings())}
+    assert verdicts[gate] == gates.FAIL
+
+
+def test_a_grid_without_any_host_fails_a_gate(table, hosts):
+    empty = injections.inject(injections.draw(1.2, 23.0, table[:0], settings(), 1), hosts, settings(), 1)
+    assert [g.verdict for g in injections.gates(empty, table[:0], settings())] == [gates.FAIL]
