@@ -17,14 +17,14 @@ import pandas as pd
 import xarray as xr
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "tests"), str(Path(__file__).resolve().parents[1] / "tests" / "kernels")]
-import cubature
-import test_injections as fixture
-import test_sampling as hard
+import cubature  # noqa: E402
+import test_injections as fixture  # noqa: E402
+import test_sampling as hard  # noqa: E402
 
-from lenscal import injections, schema
-from lenscal.injections import priors
-from lenscal.injections.rendering import render
-from lenscal.kernels import light
+from lenscal import injections, schema  # noqa: E402
+from lenscal.injections import priors  # noqa: E402
+from lenscal.injections.rendering import render  # noqa: E402
+from lenscal.kernels import light  # noqa: E402
 
 
 def best(act, repeat=3):

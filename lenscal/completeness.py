@@ -140,7 +140,7 @@ def add(*counts: xr.Dataset) -> xr.Dataset:
         if part.attrs["detector_hash"] != first.attrs["detector_hash"] or not np.array_equal(part["threshold"], first["threshold"]):
             raise ValueError("completeness: counts made with another detector or other thresholds do not add")
     axes = {dim: np.unique(np.concatenate([part[dim].values for part in counts])) for dim in schema.CELL}
-    totals = {name: 0 for name in ADDITIVE}
+    totals = dict.fromkeys(ADDITIVE, 0)
     for part in counts:
         for name in ADDITIVE:
             totals[name] = totals[name] + part[name].reindex({d: axes[d] for d in schema.CELL}, fill_value=0).variable
@@ -332,24 +332,26 @@ def marginalise(
     total = weight.sum(dims) + outside
     found = (weight * known).sum(dims)
     mean = ((values.fillna(0) * weight * known).sum(dims) / found).where(found > 0)
-    unknown = (1 - found / total).where(total > 0)
-    tails = xr.DataArray([[(1 - level) / 2, (1 + level) / 2] for level in schema.LEVELS], dims=("level", "end"))
-    ends = mean.quantile(tails.values.ravel(), "draw").values.reshape(*tails.shape, *mean.isel(draw=0).shape)
-    lower, upper = (xr.DataArray(ends[:, i], dims=("level", *mean.isel(draw=0).dims)).transpose(..., "level") for i in (0, 1))
+    kept = [dim for dim in (*schema.CELL, "threshold") if dim not in dims]
+    mean = mean.transpose(*kept, "draw")
+    unknown = (1 - found / total).where(total > 0).transpose(*kept[:-1], ...)
+    at = lambda probabilities: np.moveaxis(np.quantile(mean.values, probabilities, axis=-1), 0, -1)  # noqa: E731
+    lower, upper = (xr.DataArray(at([(1 + sign * level) / 2 for level in schema.LEVELS]), dims=(*kept, "level")) for sign in (-1, 1))
     out = xr.Dataset(
         {
-            "completeness": mean.quantile(list(schema.QUANTILES), "draw").transpose(..., "quantile"),
+            "completeness": ((*kept, "quantile"), at(schema.QUANTILES)),
             "lower": lower,
             "upper": upper,
             "unknown": unknown,
-            "bound_lower": (1 - unknown) * lower.fillna(0),
-            "bound_upper": (1 - unknown) * upper.fillna(0) + unknown,
+            "bound_lower": ((1 - unknown) * lower.fillna(0)).transpose(*kept, "level"),
+            "bound_upper": ((1 - unknown) * upper.fillna(0) + unknown).transpose(*kept, "level"),
         },
+        coords=mean.drop_vars("draw", errors="ignore").coords,
         attrs={**cube.attrs, "weights": weights, "averaged_over": ", ".join(dims)},
     )
     for array in out.data_vars.values():
         array.attrs["units"] = "1"
-    return out.assign_coords(level=("level", list(schema.LEVELS)))
+    return out.assign_coords(quantile=("quantile", list(schema.QUANTILES)), level=("level", list(schema.LEVELS)))
 
 
 def _draws(cube: xr.Dataset, seed: int, size: int) -> xr.DataArray:
@@ -447,7 +449,7 @@ def _sufficiency_gate(cube: xr.Dataset, n: np.ndarray, hosts: np.ndarray) -> Gat
     trials_min, hosts_min = int(cube.attrs["trials_min"]), int(cube.attrs["hosts_min"])
     enough = (n >= trials_min) & (hosts >= hosts_min)
     expected = np.where(n == 0, "no data", np.where(enough, "sufficient", "insufficient"))
-    status = cube["status"].transpose(*schema.CELL).values.astype(str)
+    status = cube["status"].transpose(*schema.CELL).values.astype(object)
     flag = cube["sufficient"].transpose(*schema.CELL).values.astype(bool)
     wrong = int(((status != expected) | (flag != enough)).sum())
     return Gate(

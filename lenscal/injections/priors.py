@@ -14,7 +14,7 @@ from scipy.special import ndtri
 
 from lenscal import config, schema
 from lenscal.injections import rendering
-from lenscal.injections.sources import of_kind, smooth
+from lenscal.injections.sources import Stamps, of_kind, prepare, smooth
 from lenscal.kernels import draws
 
 QUANTITIES = (
@@ -92,7 +92,7 @@ def _named(name: str) -> dict:
 
 
 def accepted(
-    theta_e: np.ndarray, ids: np.ndarray, settings: config.Injections, seed: int, sources: Sequence[Mapping] | None = None
+    theta_e: np.ndarray, ids: np.ndarray, settings: config.Injections, seed: int, stamps: Stamps | None = None
 ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """The first proposal of each injection whose magnification lies in the range.
 
@@ -121,7 +121,7 @@ def accepted(
         value = np.full(pending.size, np.nan)
         for tolerance, slack in ((COARSE, NEAR), (1.0, 0.0)):
             chosen = {name: array[near] for name, array in drawn.items()}
-            parts = of_kind(settings.source, chosen, ids[pending[near]], seed, sources, schema.PIXEL_SCALE)
+            parts = of_kind(settings.source, chosen, ids[pending[near]], seed, stamps, schema.PIXEL_SCALE)
             value[near] = rendering.magnification(chosen, parts, tolerance=tolerance)
             near = near[(value[near] >= low * (1 - slack)) & (value[near] <= high * (1 + slack))]
             if not near.size:
@@ -221,7 +221,7 @@ def draw(
     if ordered.size:
         galaxy = np.broadcast_to(ordered[trials % ordered.size], ids.shape)
         theta_e = axis.centres[:, None] + (draws.uniform(seed, "theta_e", ids) - 0.5) * axis.step
-        drawn, mu, proposals = accepted(theta_e.ravel(), ids.ravel(), settings, seed, sources)
+        drawn, mu, proposals = accepted(theta_e.ravel(), ids.ravel(), settings, seed, prepare(settings.source, sources))
     else:
         galaxy = np.full(ids.shape, -1)
         nan = np.full(ids.size, np.nan)

@@ -67,51 +67,76 @@ def clumpy(parameters: Mapping[str, np.ndarray], ids: np.ndarray, seed: int, pix
     return _sersics(rows.reshape(-1, base.shape[1]), share.ravel(), 1 + KNOTS, pixel_scale)
 
 
-def real(parameters: Mapping[str, np.ndarray], ids: np.ndarray, seed: int, sources: Sequence[Mapping]) -> Components:
+@dataclass(frozen=True)
+class Stamps:
+    """Images of real galaxies, each in the lower-left corner of its plane, with what is needed to put them on the sky."""
+
+    images: np.ndarray
+    sides: np.ndarray
+    centres: np.ndarray
+    radii: np.ndarray
+
+
+def prepare(kind: str, sources: Sequence[Mapping] | None) -> Stamps | None:
+    """The stamps of a run whose source is "stamps", trimmed of dark margins and measured; None for other kinds.
+
+    Raises
+    ------
+    ValueError
+        No stamps, or one that is not a finite image of sum 1 (flux per pixel).
+    """
+    if kind != "stamps":
+        return None
+    if not sources:
+        raise ValueError("injections: source is 'stamps', but no source stamps were given; set injections.source_stamps")
+    images, centres, radii = [], [], []
+    for number, source in enumerate(sources):
+        image = np.asarray(source["image"], np.float32)
+        name = source.get("name", number)
+        if image.ndim != 2 or not np.isfinite(image).all() or abs(image.sum(dtype=float) - 1) > 1e-3:
+            raise ValueError(f"injections: source stamp '{name}' must be a 2-D image of sum 1 without NaN")
+        lit_y, lit_x = np.flatnonzero(image.any(1)), np.flatnonzero(image.any(0))
+        image = image[lit_y[0] : lit_y[-1] + 1, lit_x[0] : lit_x[-1] + 1]
+        radius, centre = light.half_light_radius(image, 1.0)
+        if not radius > 0:
+            raise ValueError(f"injections: source stamp '{name}' has no extent")
+        images.append(image)
+        centres.append(centre)
+        radii.append(radius)
+    sides = np.array([image.shape for image in images])
+    padded = np.zeros((len(images), *sides.max(0)), np.float32)
+    for plane, image in zip(padded, images):
+        plane[: image.shape[0], : image.shape[1]] = image
+    return Stamps(padded, sides, np.array(centres), np.array(radii))
+
+
+def real(parameters: Mapping[str, np.ndarray], ids: np.ndarray, seed: int, stamps: Stamps) -> Components:
     """The image of one of the real galaxies for each source, chosen by the injection's id.
 
     It is scaled so that the circle about its centroid that holds half its light has the radius r_e, turned by source_phi, and
     put with its centroid at the source position; its own shape stands for n and source_q.
     """
-    stamps, radii, centres = [], [], []
-    for source in sources:
-        image = np.ascontiguousarray(source["image"], np.float32)
-        name = source.get("name", len(stamps))
-        if image.ndim != 2 or not np.isfinite(image).all() or abs(image.sum(dtype=float) - 1) > 1e-3:
-            raise ValueError(f"injections: source stamp '{name}' must be a 2-D image of sum 1 without NaN")
-        radius, centre = light.half_light_radius(image, source["pixel_scale"])
-        if not radius > 0:
-            raise ValueError(f"injections: source stamp '{name}' has no extent")
-        stamps.append(image)
-        radii.append(radius / source["pixel_scale"])
-        centres.append(centre)
-    which = (draws.hashes(seed, "source stamp", ids) % np.uint64(len(stamps))).astype(np.int64)
-    count = len(which)
-    sides = np.array([stamp.shape for stamp in stamps])
-    padded = np.zeros((len(stamps), *sides.max(0)), np.float32)
-    for target, stamp in zip(padded, stamps):
-        target[: stamp.shape[0], : stamp.shape[1]] = stamp
+    which = (draws.hashes(seed, "source stamp", ids) % np.uint64(len(stamps.radii))).astype(np.int64)
     place = np.column_stack(
         [
-            parameters["source_x"], parameters["source_y"], parameters["source_phi"],
-            parameters["r_e"] / np.array(radii)[which], np.array(centres)[which], sides[which][:, ::-1],
+            parameters["source_x"], parameters["source_y"], parameters["source_phi"], parameters["r_e"] / stamps.radii[which],
+            stamps.centres[which], stamps.sides[which][:, ::-1],
         ]
     )  # fmt: skip
     rows = np.column_stack([parameters[name] for name in sampling.SOURCE_FIELDS]).astype(float)
-    return Components(np.arange(count + 1), rows, np.zeros((count, 4)), which, place.astype(float), np.ones(count), padded)
+    count = len(which)
+    return Components(np.arange(count + 1), rows, np.zeros((count, 4)), which, place.astype(float), np.ones(count), stamps.images)
 
 
 def of_kind(
-    kind: str, parameters: Mapping[str, np.ndarray], ids: np.ndarray, seed: int, sources: Sequence[Mapping] | None, pixel_scale: float
+    kind: str, parameters: Mapping[str, np.ndarray], ids: np.ndarray, seed: int, stamps: Stamps | None, pixel_scale: float
 ) -> Components:
-    """Components of the sources of a run: `kind` is "sersic", "clumpy" or "stamps"."""
+    """Components of the sources of a run: `kind` is "sersic", "clumpy" or "stamps" (with `stamps` from `prepare`)."""
     if kind == "sersic":
         return smooth(parameters, pixel_scale)
     if kind == "clumpy":
         return clumpy(parameters, ids, seed, pixel_scale)
-    if not sources:
-        raise ValueError("injections: source is 'stamps', but no source stamps were given; set injections.source_stamps")
-    return real(parameters, ids, seed, sources)
+    return real(parameters, ids, seed, stamps)
 
 
 def _sersics(rows: np.ndarray, share: np.ndarray, each: int, pixel_scale: float) -> Components:

@@ -13,7 +13,7 @@ from lenscal import config, schema
 from lenscal.gates import Gate, absent
 from lenscal.injections import rendering
 from lenscal.injections.priors import noise_ids
-from lenscal.injections.sources import of_kind
+from lenscal.injections.sources import of_kind, prepare
 from lenscal.kernels import convolution, draws, imaging, light, noise
 
 MOFFAT_SIZE = 61  # pixels: 8 arcsec around the centre
@@ -111,7 +111,7 @@ class _Trials:
     ) -> None:
         _check_hosts(hosts, settings)
         flat = {name: block[name].transpose(*schema.TRIAL).values.ravel() for name in (*schema.PARAMETERS, "galaxy_id", "injection_id", "magnification")}
-        self.settings, self.seed, self.sources = settings, seed, sources
+        self.settings, self.seed, self.stamps = settings, seed, prepare(settings.source, sources)
         self.ids, self.galaxy = flat["injection_id"], flat["galaxy_id"]
         names = {name: name.removesuffix("_drawn").removeprefix("source_") if "mag" in name else name.removesuffix("_drawn") for name in schema.PARAMETERS}
         self.parameters = {short: flat[name].astype(float) for name, short in names.items()}
@@ -168,7 +168,7 @@ class _Trials:
         start, side = _frame(self.hosts.sizes["x"], size)
         values = {name: array[rows] for name, array in self.parameters.items()}
         flux = np.column_stack([10 ** (-0.4 * (values[f"mag_{band}"] - schema.ZEROPOINT)) for band in schema.BANDS])
-        components = of_kind(self.settings.source, values, self.ids[rows], self.seed, self.sources, schema.PIXEL_SCALE)
+        components = of_kind(self.settings.source, values, self.ids[rows], self.seed, self.stamps, schema.PIXEL_SCALE)
         torus = imaging.torus((side, side), self.psf.shape[-2:])
         hosts, which = np.unique(self.host[rows], return_inverse=True)
         transforms = convolution.psf_transform(self.psf[hosts], torus)

@@ -39,7 +39,9 @@ def _sources(i, lens, first, sersic, light, stamp, place, share, stamps, inner, 
         packed = sampling.pack_lens(lens[i], sersic[first[i], 4], sersic[first[i], 5], inner)
         if stamp[k] >= 0:
             image = stamps[stamp[k], : int(place[k, 7]), : int(place[k, 6])]
-            sampling.add_stamp(grid, points, smooth, origin, packed, image, place[k], share[k], reals, places, samples)
+            sampling.add_stamp(
+                grid, points, smooth, origin, packed, image, place[k], share[k], tolerance, reals, places, samples
+            )
         else:
             sampling.add_sersic(
                 grid, points, smooth, origin, packed, sersic[k], light[k], share[k], tolerance, reals, places, samples

@@ -160,18 +160,19 @@ def _taps(t):
 
 
 @njit(fastmath=FLAGS, error_model="numpy", inline="always")
-def _spread(points, x, y, value):
+def _spread(points, width, x, y, value):
     """Share a point's flux among 4 x 4 grid points; x, y in cells from the first point of the padded grid."""
-    j, i = int(x), int(y)
-    wx = _taps(x - _f4(j))
+    j, i = np.uint64(x), np.uint64(y)
+    wx0, wx1, wx2, wx3 = _taps(x - _f4(j))
     wy = _taps(y - _f4(i))
+    place = (i - np.uint64(1)) * width + j - np.uint64(1)
     for a in range(4):
-        row = points[i - 1 + a]
         w = value * wy[a]
-        row[j - 1] += w * wx[0]
-        row[j] += w * wx[1]
-        row[j + 1] += w * wx[2]
-        row[j + 2] += w * wx[3]
+        points[place] += w * wx0
+        points[place + np.uint64(1)] += w * wx1
+        points[place + np.uint64(2)] += w * wx2
+        points[place + np.uint64(3)] += w * wx3
+        place += width
 
 
 @njit(fastmath=FLAGS, error_model="numpy", inline="always")
@@ -199,9 +200,10 @@ def _share_out(grid, points, smooth, x, y, place, value, count, left, bottom, ce
             grid[place[k]] += value[k]
         return
     per_cell = _f4(1 / cell)
+    padded, width = points.reshape(points.size), np.uint64(points.shape[1])
     first_x, first_y = _f4(PAD - 0.5 - left / cell), _f4(PAD - 0.5 - bottom / cell)
     for k in range(np.uint64(count)):
-        _spread(points, x[k] * per_cell + first_x, y[k] * per_cell + first_y, value[k])
+        _spread(padded, width, x[k] * per_cell + first_x, y[k] * per_cell + first_y, value[k])
 
 
 @njit(fastmath=FLAGS, error_model="numpy")
@@ -310,7 +312,7 @@ def add_sersic(grid, points, smooth, origin, lens, source, light, share, toleran
 
 
 @njit(fastmath=FLAGS, error_model="numpy")
-def add_stamp(grid, points, smooth, origin, lens, stamp, place_on_sky, share, reals, places, samples) -> None:
+def add_stamp(grid, points, smooth, origin, lens, stamp, place_on_sky, share, tolerance, reals, places, samples) -> None:
     """Add a lensed image to a grid of cells: bilinear between the image's pixels, dark outside of them.
 
     Arguments as in `add_sersic`, but for
@@ -320,6 +322,8 @@ def add_stamp(grid, points, smooth, origin, lens, stamp, place_on_sky, share, re
     place_on_sky : float64 array
         Position of the stamp's centre in the source plane (x, y, arcsec), angle of its x axis from +x, arcsec per pixel,
         and the centre itself (x, y, in pixels of the stamp); further numbers are not read.
+    tolerance : float
+        Its root is a factor on STAMP_REACH; 1 for images.
     """
     height, width = grid.shape
     flat = grid.reshape(height * width)
@@ -329,6 +333,7 @@ def add_stamp(grid, points, smooth, origin, lens, stamp, place_on_sky, share, re
     sx, sy = _f4(source_x), _f4(source_y)
     centre_x, centre_y = _f4(place_on_sky[4]), _f4(place_on_sky[5])
     n_y, n_x = stamp.shape
+    limit = _f4(STAMP_REACH * math.sqrt(tolerance))
     half_x, half_y = _f4(0.5 * (n_x - 1)), _f4(0.5 * (n_y - 1))
     value, u, v, margin = reals[4], reals[5], reals[6], reals[7]
     count = _first_cells(height, width, left, bottom, cell, reals[0], reals[1], places[0])
@@ -352,7 +357,7 @@ def add_stamp(grid, points, smooth, origin, lens, stamp, place_on_sky, share, re
             outside = max(abs(u[k] - half_x) - half_x, abs(v[k] - half_y) - half_y) - _f4(1.0)
             if outside > margin[k]:
                 continue
-            if side <= 1 and (margin[k] < STAMP_REACH or level == STAMP_LEVELS - 1):
+            if side <= 1 and (margin[k] < limit or level == STAMP_LEVELS - 1):
                 light = _bilinear(stamp, u[k], v[k]) * value[k] * area
                 x[leaves], y[leaves], place[leaves], value[leaves] = x[k], y[k], place[k], light
                 leaves += 1

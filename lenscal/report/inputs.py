@@ -111,15 +111,19 @@ class Inputs:
         if images is None or images.ndim != 4 or len(images) != len(self.gallery) or images.shape[1] != len(schema.BANDS):
             found = None if images is None else images.shape
             raise ValueError(f"report: gallery_images is {found}, not ({len(self.gallery)}, {len(schema.BANDS)}, y, x) as the gallery has rows")
+        if missing := set(self.gallery["galaxy_id"]) - set(self.manifest["galaxy_id"]):
+            raise ValueError(f"report: {len(missing)} galaxies of the gallery are not in the manifest, {min(missing)} is one; open both from one run")
 
 
 _GATE = list(Gate.__dataclass_fields__)
+_RATES = ["group", "value", "threshold", "n", "k", "rate", "lower_68", "upper_68"]
 _COLUMNS = {
     "waterfall": ["step", "rows"],
     "strata": ["nobs_z_bin", "type_bin", "positives", "wanted", "n1", "n2", "shortfall"],
     "balance": ["split", "rows"],
     "history": ["epoch", "train_loss", "val_loss", "val_auc", "learning_rate"],
-    "false_positives": ["group", "value", "threshold", "n", "k", "rate", "lower", "upper"],
+    "false_positives": _RATES,
+    "missed": _RATES,
     "gallery": ["kind", "galaxy_id", "score"],
     "gates": _GATE,
 }

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import beta
 
 from lenscal import schema
 from lenscal.gates import FAIL
+from lenscal.kernels import intervals
 from lenscal.report.inputs import Inputs
 
 LEVEL = schema.LEVELS[0]
@@ -38,19 +38,11 @@ def _summary(stores: str, title: str) -> Callable:
     return register
 
 
-def interval(k: int, n: int, level: float = LEVEL) -> tuple[float, float]:
-    """Equal-tailed interval of a share k / n, Beta posterior with Jeffreys prior; NaN without trials."""
-    if n == 0:
-        return np.nan, np.nan
-    low, high = beta.ppf([(1 - level) / 2, (1 + level) / 2], k + 0.5, n - k + 0.5)
-    return float(low), float(high)
-
-
 def share(group: str, value: str, hits: np.ndarray) -> dict:
-    """One row: how many of these reached the threshold, and the interval of the share."""
+    """One row: how many of these reached the threshold, and the 68.27 % interval of the share (Beta posterior, Jeffreys prior)."""
     n, k = int(hits.size), int(hits.sum())
-    lower, upper = interval(k, n)
-    return {"group": group, "value": value, "n": n, "k": k, "rate": k / n if n else np.nan, "lower": lower, "upper": upper}
+    lower, upper = (float(end) for end in intervals.interval(k, n, LEVEL))
+    return {"group": group, "value": value, "n": n, "k": k, "rate": k / n if n else np.nan, "lower_68": lower, "upper_68": upper}
 
 
 def scored(inputs: Inputs) -> pd.DataFrame:
@@ -192,7 +184,7 @@ def thresholds(inputs: Inputs) -> pd.DataFrame:
     return pd.DataFrame({
         "rate_requested": data["rate_requested"].values, "threshold": data["threshold"].values,
         "n": data["n_negatives"].values, "k": data["n_false"].values, "rate": data["false_positive_rate"].values,
-        "lower": one["lower"].values, "upper": one["upper"].values,
+        "lower_68": one["lower"].values, "upper_68": one["upper"].values,
     })  # fmt: skip
 
 
@@ -225,7 +217,7 @@ def completeness(inputs: Inputs) -> pd.DataFrame:
     flat["median"] = cube["completeness"].sel(quantile=0.5).values.ravel()
     for level in cube["level"].values:
         for end in ("lower", "upper"):
-            flat[f"{end}_{100 * level:g}"] = cube[end].sel(level=level).values.ravel()
+            flat[f"{end}_{100 * level:.0f}"] = cube[end].sel(level=level).values.ravel()
     return flat
 
 
@@ -277,23 +269,12 @@ def recovered(inputs: Inputs) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-@_summary("scores/cutouts", "Negatives of the test split at or above the threshold")
-def test_negatives(inputs: Inputs) -> pd.DataFrame:
-    table = scored(inputs)
-    table = table[(table["split"] == "test") & (table["label"] == 0) & np.isfinite(table["score"])]
-    rows = []
-    for threshold in inputs.thresholds["threshold"].values:
-        hits = table["score"].to_numpy() >= threshold
-        rows += [{"threshold": float(threshold), **share("pool", p, hits[(table["pool"] == p).to_numpy()])} for p in ("N1", "N2")]
-    return pd.DataFrame(rows)
-
-
-@_summary("failures/false_positives", "False positives by class and by condition")
+@_summary("failures/false_positives", "Negatives of the test split called lenses, by class and by condition")
 def false_positives(inputs: Inputs) -> pd.DataFrame | None:
     return inputs.false_positives
 
 
-@_summary("failures/missed", "What was missed")
+@_summary("failures/missed", "Injections missed, by what they are")
 def missed(inputs: Inputs) -> pd.DataFrame | None:
     return inputs.missed
 
@@ -321,7 +302,7 @@ def ledgers(inputs: Inputs) -> pd.DataFrame:
             rows.append({**first, "reason": reason, "dropped": int(dropped)})
     columns = ["stage", "rows_in", "rows_out", "reason", "dropped", "unaccounted"]
     table = pd.DataFrame(rows, columns=columns)
-    return table.astype({name: "Int64" for name in ("rows_in", "rows_out", "dropped", "unaccounted")})
+    return table.astype(dict.fromkeys(("rows_in", "rows_out", "dropped", "unaccounted"), "Int64"))
 
 
 @_summary("run", "Origin")

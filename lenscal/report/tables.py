@@ -164,12 +164,12 @@ def _plain(value: object) -> Value:
 
 # How values are shown.
 
-_COUNTS = (
-    "rows systems imaging_candidate matched in_sample anchors trained train val test none all wanted positives n1 n2 shortfall n k epoch "
-    "objects trials cells injections n_injected n_failed n_hosts n_detected host_pool rows_in rows_out dropped unaccounted "
-    "candidates_n1 candidates_n2"
-).split()
-_SHARES = "share rate lower upper rate_requested false_positive_rate median lower_68.27 upper_68.27 lower_95 upper_95".split()
+_COUNTS = {
+    "rows", "systems", "imaging_candidate", "matched", "in_sample", "anchors", "trained", "train", "val", "test", "none", "all", "wanted",
+    "positives", "n1", "n2", "shortfall", "k", "epoch", "objects", "trials", "cells", "injections", "n_injected", "n_failed", "n_hosts",
+    "n_detected", "host_pool", "rows_in", "rows_out", "dropped", "unaccounted", "candidates_n1", "candidates_n2",
+}  # fmt: skip
+_SHARES = {"share", "rate", "rate_requested", "false_positive_rate", "median", "lower_68", "upper_68", "lower_95", "upper_95"}
 _UNITS = {
     "theta_e": "arcsec", "psf_fwhm": "arcsec", "depth": "mag(AB)", "sigma": "nanomaggy", "area": "degree^2", "weight": "1",
     "median_psfsize_r": "arcsec", "median_psfdepth_r": "mag(AB)", "source_mag_r": "mag(AB)", "arc_snr": "1",
@@ -221,6 +221,12 @@ def cell(d: Derivation, table: str, row: str, column: str) -> Value:
     if made is None:
         raise KeyError(f"the run has no table '{table}'")
     return made[column].iloc[int(row)]
+
+
+@query("1", "count", "")
+def shown(d: Derivation, table: str, rows: str) -> int:
+    """Rows of a table that the page prints."""
+    return min(int(rows), len(d.table(table)))
 
 
 @query("1", "count", "")
@@ -284,20 +290,22 @@ def validation_negatives(d: Derivation, index: str, what: str = "n_negatives") -
     return int(d.inputs.thresholds[what].values[int(index)])
 
 
-@query("1", "share", "scores/cutouts")
-def test_rate(d: Derivation, index: str, pool: str, what: str = "rate") -> float:
-    """Share of the negatives of the test split at or above the threshold, or an end of its interval."""
-    table = d.table("test_negatives")
-    value = d.inputs.thresholds["threshold"].values[int(index)]
-    row = table[(table["threshold"] == value) & (table["value"] == pool)]
-    return float(row[what].iloc[0])
+@query("1", "share", "failures/false_positives")
+def false_positive_rate(d: Derivation, index: str, group: str, value: str, what: str = "rate") -> float:
+    """Share of the test split's negatives called lenses, or an end of its interval."""
+    return float(_negatives(d, index, group, value)[what])
 
 
-@query("1", "count", "scores/cutouts")
-def test_negatives(d: Derivation, pool: str) -> int:
-    """Scored negatives of the test split."""
-    table = d.table("test_negatives")
-    return int(table.loc[table["value"] == pool, "n"].iloc[0])
+@query("1", "count", "failures/false_positives")
+def false_positives(d: Derivation, index: str, group: str, value: str, what: str = "n") -> int:
+    """Scored negatives of the test split (n), or those called lenses (k)."""
+    return int(_negatives(d, index, group, value)[what])
+
+
+def _negatives(d: Derivation, index: str, group: str, value: str) -> pd.Series:
+    table = d.inputs.false_positives
+    at = np.isclose(table["threshold"], d.inputs.thresholds["threshold"].values[int(index)])
+    return table[at & (table["group"] == group) & (table["value"] == value)].iloc[0]
 
 
 @query("1", "share", "scores/cutouts, manifest")
@@ -310,6 +318,13 @@ def anchors_recovered(d: Derivation, index: str, group: str = "all anchors", wha
 def anchors_counted(d: Derivation, index: str, group: str = "all anchors", what: str = "n") -> int:
     """Anchors scored (n), or those at or above the threshold (k)."""
     return int(_anchors(d, index, group)[what])
+
+
+@query("1", "count", "scores/cutouts")
+def anchors_lost(d: Derivation, index: str) -> int:
+    """Anchors scored below the threshold."""
+    row = _anchors(d, index, "all anchors")
+    return int(row["n"] - row["k"])
 
 
 def _anchors(d: Derivation, index: str, group: str) -> pd.Series:

@@ -21,6 +21,7 @@ FIXED: dict[str, Callable[[Inputs], Figure | str]] = {
     "occupancy": cubes.occupancy,
     "validation": rates.validation,
     "false_positives": rates.false_positives,
+    "missed": rates.missed,
 }
 """Figures that every report has; a text in place of a figure says why there is none."""
 

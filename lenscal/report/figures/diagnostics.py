@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,9 +93,9 @@ def injections(inputs: Inputs) -> Figure | str:
     middle.set(xscale="log", xlabel="arc SNR (r)", ylabel="injections")
     middle.legend()
     edges = np.geomspace(low, max(high, 1.1 * low), 11)
-    shares = [summaries.share("", "", found[positive & (snr >= a) & (snr < b)]) for a, b in zip(edges, edges[1:])]
+    shares = [summaries.share("", "", found[positive & (snr >= a) & (snr < b)]) for a, b in pairwise(edges)]
     at = np.sqrt(edges[1:] * edges[:-1])
-    rate, lower, upper = (np.array([s[name] for s in shares]) for name in ("rate", "lower", "upper"))
+    rate, lower, upper = (np.array([s[name] for s in shares]) for name in ("rate", "lower_68", "upper_68"))
     right.fill_between(at, lower, upper, color=style.PURPLE, alpha=0.2, lw=0)
     right.plot(at, rate, "o-", color=style.PURPLE)
     right.set(xscale="log", ylim=(-0.02, 1.02), xlabel="arc SNR (r)", ylabel="share recovered")

@@ -23,18 +23,15 @@ def kinds(inputs: Inputs) -> list[str]:
 
 
 def labels(inputs: Inputs, rows: pd.DataFrame) -> list[str]:
-    """Class and score of each row; of an injection, its Einstein radius and the host's conditions."""
+    """What each row is, and its score; of an injection its Einstein radius and the host's conditions."""
     about = inputs.manifest.set_index("galaxy_id")[["pool", "tier", "confuser_class"]]
     out = []
     for row in rows.to_dict("records"):
-        trial = row.get("trial", np.nan)
-        if np.isfinite(trial) and trial >= 0:
-            text = f"θ$_E$ {row['theta_e']:g}″\nPSF {row['psf_fwhm']:g}″ {row['depth']:g} mag"
+        if np.isfinite(row.get("trial", np.nan)) and row["trial"] >= 0:
+            text = f"θ$_E$ {row['theta_e']:g}″\nPSF {row['psf_fwhm']:g}″, {row['depth']:g}"
         else:
-            known = about.loc[int(row["galaxy_id"])] if int(row["galaxy_id"]) in about.index else None
-            text = "unknown" if known is None else known["pool"] if known["pool"] != "positive" else f"lens, {known['tier']}"
-            if known is not None and known["confuser_class"]:
-                text = f"{text}\n{known['confuser_class']}"
+            pool, tier, name = about.loc[int(row["galaxy_id"])]
+            text = f"lens, {tier}" if pool == "positive" else f"{pool}\n{name}" if name else pool
         out.append(f"{text}\nscore {row['score']:.2f}")
     return out
 

@@ -7,10 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLUMN, PAGE = 3.32, 6.97  # inches: one and two columns of MNRAS and ApJ
@@ -68,16 +65,3 @@ def pdf(figure: Figure) -> bytes:
     figure.savefig(file, format="pdf", dpi=DPI, metadata={"CreationDate": None, "Producer": None, "Creator": None})
     return file.getvalue()
 
-
-def dots(axes: Axes, rate: np.ndarray, lower: np.ndarray, upper: np.ndarray, colours: list[str]) -> None:
-    """Shares as dots with intervals, one row each from the top; an open dot where nothing was counted as a hit."""
-    for i, (r, a, b, colour) in enumerate(zip(rate, lower, upper, colours)):
-        if np.isfinite(a):
-            axes.plot([a, b], [i, i], color=colour, lw=1.4, solid_capstyle="butt")
-        if np.isfinite(r):
-            axes.plot(r, i, "o", color=colour, mfc="white" if r == 0 else colour, clip_on=False, zorder=3)
-    axes.set_ylim(len(rate) - 0.4, -0.6)
-    axes.spines["left"].set_visible(False)
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="x", color="#DDDDDD", lw=0.4)
-    axes.set_axisbelow(True)

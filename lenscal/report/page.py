@@ -1,0 +1,167 @@
+"""The page: one HTML file that stands alone."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup, escape
+
+from lenscal import schema
+from lenscal.gates import ABSENT, FAIL, PASS
+from lenscal.report import figures, summaries, tables
+from lenscal.report.figures import gallery
+from lenscal.report.inputs import Inputs
+
+ROWS_SHOWN = 60
+"""Of a long table; the rest is in its CSV file."""
+RATES = ("recovered", "false_positives", "missed")
+"""Tables of shares, one row for each threshold."""
+LABELS = {
+    "theta_e": "θ_E [arcsec]", "psf_fwhm": "PSFSIZE_R [arcsec]", "depth": "depth [mag]", "k": "hits", "n": "of",
+    "lower_68": "lower 68.27 %", "upper_68": "upper 68.27 %", "lower_95": "lower 95 %", "upper_95": "upper 95 %", "n_injected": "injections", "n_hosts": "hosts", "n_detected": "recovered",
+    "n_failed": "failed", "n_effective": "effective n", "median": "completeness", "sigma2_invvar": "sigma² × inverse variance",
+    "rate_requested": "rate asked for", "false_positive_rate": "false-positive rate", "area": "area [degree²]", "sigma": "sigma [nanomaggy]",
+    "host_pool": "eligible hosts", "p10": "10 %", "p50": "median", "p90": "90 %", "val_auc": "AUC (val)", "val_loss": "loss (val)",
+    "train_loss": "loss (train)", "median_psfsize_r": "median PSFSIZE_R [arcsec]", "median_psfdepth_r": "median depth [mag]",
+    "nobs_z_bin": "exposures in z", "type_bin": "type", "in_sample": "in the sample", "trained": "trained on", "imaging_candidate": "rule P0.1b",
+    "unaccounted": "without account",
+}  # fmt: skip
+
+
+def label(column: str) -> str:
+    """Heading of a column."""
+    return LABELS.get(column, column.replace("_", " "))
+
+
+class Writer:
+    """What the template calls: numbers, tables and figures of one set of inputs."""
+
+    def __init__(self, inputs: Inputs, pictures: Mapping[str, bytes | str]) -> None:
+        self.inputs = inputs
+        self.pictures = pictures
+        self.book = tables.Book(inputs)
+
+    def number(self, name: str, **arguments: object) -> Markup:
+        """A number of the page, derived from the stores and noted in `numbers.json`."""
+        found = self.book.look_up(name, **arguments)
+        return Markup('<span class="n" data-n="{}" title="{} ({})">{}</span>').format(found.id, found.id, found.store, found.shown)
+
+    def interval(self, name: str, low: Mapping[str, object], high: Mapping[str, object], **arguments: object) -> Markup:
+        """A share with its 68.27 % interval, as in ``0.9 % (0.6 % to 1.3 %)``."""
+        number = self.number
+        return Markup("{} ({} to {})").format(number(name, **arguments), number(name, **arguments | low), number(name, **arguments | high))
+
+    def cell(self, theta_e: float, index: int) -> Markup:
+        """Completeness at the headline PSF and depth, with its interval."""
+        psf, depth = summaries.headline(self.inputs)
+        where = {"theta_e": theta_e, "psf_fwhm": psf, "depth": depth, "index": index}
+        level = {"level": schema.LEVELS[0]}
+        number = self.number
+        return Markup("{} ({} to {})").format(
+            number("cube", what="median", **where), number("cube", what="lower", **where, **level), number("cube", what="upper", **where, **level)
+        )
+
+    def table(self, name: str, columns: list[str] | None = None, rows: int = ROWS_SHOWN) -> Markup:
+        """One table, each number in it noted; its CSV file holds all of it."""
+        made = self.book.derivation.table(name)
+        if made is None or made.empty:
+            return Markup('<p class="absent">{}: the run has none.</p>').format(summaries.SUMMARIES[name].title)
+        columns = columns or [str(c) for c in made.columns if not (self.thresholds == 1 and name in RATES and c in ("threshold", "false_positive_rate"))]
+        head = Markup("").join(Markup("<th>{}</th>").format(label(c)) for c in columns)
+        body = Markup("").join(self._row(name, made, i, columns) for i in range(min(rows, len(made))))
+        more = ""
+        if len(made) > rows:
+            more = Markup(' First {} rows; <a href="tables/{}.csv">all of them</a>.').format(self.number("shown", table=name, rows=rows), name)
+        title = Markup("<caption>{}.{}</caption>").format(summaries.SUMMARIES[name].title, more)
+        return Markup('<div class="wide"><table>{}<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>').format(title, head, body)
+
+    def _row(self, name: str, table: pd.DataFrame, row: int, columns: list[str]) -> Markup:
+        cells = []
+        for column in columns:
+            number = self.book.look_up("cell", table=name, row=row, column=column)
+            kind = "num" if isinstance(number.value, (int, float)) and not isinstance(number.value, bool) else "text"
+            cells.append(Markup('<td class="{}" data-n="{}">{}</td>').format(kind, number.id, number.shown))
+        verdict = str(table["verdict"].iloc[row]) if "verdict" in columns else ""
+        mark = {PASS: "pass", FAIL: "fail", ABSENT: "absent"}.get(verdict, "")
+        return Markup('<tr class="{}">{}</tr>').format(mark, Markup("").join(cells))
+
+    def figure(self, name: str, text: str, caption: Markup | str = "") -> Markup:
+        """One figure with its files; or, where there is none, why."""
+        picture = self.pictures[name]
+        if isinstance(picture, str):
+            return Markup('<p class="absent">{}</p>').format(picture)
+        data = Markup(base64.b64encode(picture).decode())  # our own bytes
+        return Markup(
+            '<figure id="figure-{0}"><img alt="{1}" src="data:image/png;base64,{2}"><figcaption><strong>{1}.</strong> {3} '
+            '<a href="figures/{0}.pdf">PDF</a> <a href="figures/{0}.png">PNG</a></figcaption></figure>'
+        ).format(name, text, data, escape(caption))
+
+    @property
+    def thresholds(self) -> int:
+        """How many thresholds the cube has."""
+        return int(self.inputs.completeness.sizes["threshold"])
+
+    @property
+    def headline_radii(self) -> list[float]:
+        """Up to three Einstein radii, both ends included, of the sufficient cells at the headline PSF and depth."""
+        psf, depth = summaries.headline(self.inputs)
+        one = self.inputs.completeness.sel(psf_fwhm=psf, depth=depth)
+        found = one["theta_e"].values[one["sufficient"].values.astype(bool)]
+        return [float(v) for v in figures.cubes.spread(found, 3)] if found.size else []
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """Names that the template knows."""
+        inputs = self.inputs
+        return {
+            "n": self.number, "cell": self.cell, "interval": self.interval, "table": self.table, "figure": self.figure,
+            "settings": inputs.settings, "attrs": inputs.attrs, "inputs": inputs, "has": self._has, "PASS": PASS, "FAIL": FAIL, "ABSENT": ABSENT,
+            "mock": bool(inputs.attrs.get("mock")), "not_scientific": str(inputs.attrs.get("not_scientific", "")),
+            "thresholds": range(self.thresholds), "radii": self.headline_radii, "headline": summaries.headline(inputs),
+            "depths": [float(v) for v in inputs.completeness["depth"].values],
+            "map_name": lambda index, depth=None: figures.map_name(inputs, index, depth),
+            "curve_name": lambda index: figures.curve_name(inputs, index),
+            "gallery_name": figures.gallery_name, "kinds": gallery.kinds(inputs),
+            "radius_row": lambda value: int((inputs.completeness["theta_e"].values == value).argmax()),
+            "depth_row": lambda value: int((inputs.completeness["depth"].values == value).argmax()),
+            "rates": self._rates(), "failed": int((inputs.gates["verdict"] == FAIL).sum()),
+            "anchors": int(self.book.derivation.table("recovered")["n"].iloc[0]),
+            "independent": int(self._independent()),
+        }  # fmt: skip
+
+    def _has(self, name: str) -> bool:
+        table = getattr(self.inputs, name)
+        return table is not None and len(table) > 0
+
+    def _rates(self) -> list[tuple[str, str]]:
+        """(group, value) of the false-positive rates of the summary: all, then each pool."""
+        table = self.inputs.false_positives
+        if table is None:
+            return []
+        pairs = table.loc[table["group"].isin(["all", "pool"]) & (table["n"] > 0), ["group", "value"]]
+        return list(pairs.drop_duplicates().itertuples(index=False, name=None))
+
+    def _independent(self) -> int:
+        table = self.book.derivation.table("recovered")
+        return table.loc[table["group"] == "selected without imaging ML", "n"].iloc[0]
+
+
+def render(inputs: Inputs, pictures: Mapping[str, bytes | str]) -> tuple[bytes, tables.Book]:
+    """The page, and the numbers it printed.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    pictures : mapping
+        Figure name to PNG bytes, or to the sentence that says why there is none.
+    """
+    text = resources.files("lenscal.report").joinpath("page.html").read_text()
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    writer = Writer(inputs, pictures)
+    html = environment.from_string(text).render(writer.context)
+    return html.encode(), writer.book

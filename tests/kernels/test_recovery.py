@@ -1,0 +1,134 @@
+"""Counts are host by host, and one interval covers as stated whether the trials on a host are alike or not."""
+
+import itertools
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_hypergeom
+
+from lenscal.kernels import intervals, recovery
+
+
+def test_tally_counts_each_host_as_five_obvious_lines_do():
+    rng = np.random.default_rng(1)
+    host = rng.integers(-5, 9, (3, 40)) * 10**14
+    score = rng.normal(size=(3, 40)).astype("f4")
+    score[host < 0] = np.nan
+    cuts = np.array([score[0, np.isfinite(score[0])][0], -9, 9], float)
+    hosts, injected, detected = recovery.tally(host, score, cuts)
+    assert hosts.tolist() == sorted(set(host[np.isfinite(score)]))
+    for row, (i, h) in itertools.product(range(3), enumerate(hosts)):
+        own = (host[row] == h) & np.isfinite(score[row])
+        assert injected[row, i] == own.sum()
+        assert detected[row, :, i].tolist() == [np.sum(score[row][own] >= np.float64(cut)) for cut in cuts]
+
+
+def test_tally_of_a_cell_without_scores_is_empty():
+    hosts, injected, detected = recovery.tally(np.full((2, 4), -1), np.full((2, 4), np.nan), np.array([0.5]))
+    assert (hosts.size, injected.shape, detected.shape) == (0, (2, 0), (2, 1, 0))
+
+
+@pytest.mark.parametrize("n", [(3, 2, 2), (4, 1, 1, 1), (2, 2)])
+def test_excess_has_mean_zero_and_the_stated_variance_when_hosts_do_not_matter(n):
+    # All ways to share K detections out, each with its exact probability.
+    for found in range(1, sum(n)):
+        ways = np.array([k for k in itertools.product(*(range(m + 1) for m in n)) if sum(k) == found])
+        weight = multivariate_hypergeom.pmf(ways, n, found)
+        sums = recovery.pair_sums(np.array(n), ways)
+        assert np.sum(weight * sums.excess) == pytest.approx(0, abs=1e-12)
+        np.testing.assert_allclose(sums.variance, np.sum(weight * sums.excess**2), atol=1e-12)
+
+
+def test_sums_are_those_of_all_pairs_of_trials():
+    n, k = np.array([3, 1, 4]), np.array([3, 0, 1])
+    hosts = np.repeat(np.arange(3), n)
+    hit = np.concatenate([np.arange(m) < q for m, q in zip(n, k)]).astype(float)
+    pairs = list(itertools.permutations(range(hit.size), 2))
+    same = [hit[i] * hit[j] for i, j in pairs if hosts[i] == hosts[j]]
+    other = [hit[i] * hit[j] for i, j in pairs if hosts[i] != hosts[j]]
+    sums = recovery.pair_sums(n, k)
+    assert sums.excess == pytest.approx(len(same) * (np.mean(same) - np.mean(other)))
+    assert sums.scale == pytest.approx(len(same) * (hit.mean() - np.mean(other)))
+
+
+@pytest.mark.parametrize(("n", "k"), [([5], [2]), ([1, 1, 1], [1, 0, 1]), ([3, 3], [0, 0]), ([3, 3], [3, 3]), ([0, 0], [0, 0])])
+def test_cells_that_tell_nothing_add_nothing(n, k):
+    assert [float(value) for value in recovery.pair_sums(np.array(n), np.array(k))] == [0, 0, 0]
+
+
+def clustered(rng, truth, n, rho):
+    """Detections of hosts whose own shares scatter about the truth with the intra-host correlation rho."""
+    if rho == 0:
+        return rng.binomial(n, truth[..., None])
+    strength = (1 - rho) / rho
+    shapes = np.maximum(strength * np.stack([truth, 1 - truth])[..., None], 1e-300)
+    own = np.nan_to_num(rng.beta(*shapes, (*truth.shape, n.size)))
+    return rng.binomial(n, own)
+
+
+def split_of(trials, hosts):
+    return np.bincount(np.arange(trials) % hosts, minlength=hosts)
+
+
+@pytest.mark.parametrize("rho", [0.1, 0.3])
+def test_correlation_is_recovered_from_a_column(rho):
+    rng = np.random.default_rng(3)
+    n = split_of(200, 35)
+    k = clustered(rng, rng.uniform(0.05, 0.95, (11, 300)), n, rho)
+    sums = recovery.pair_sums(n, k)
+    found = [recovery.correlation(recovery.PairSums(*(s[:, [i]] for s in sums)))[0] for i in range(300)]
+    assert np.mean(found) == pytest.approx(rho, abs=4 * np.std(found) / np.sqrt(300) + 0.002)
+    assert np.std(found) < 0.05
+
+
+def test_independent_trials_are_seldom_called_clustered():
+    rng = np.random.default_rng(4)
+    n = split_of(200, 35)
+    sums = recovery.pair_sums(n, clustered(rng, rng.beta(0.5, 0.5, (11, 3000)), n, 0))
+    rho = np.array([recovery.correlation(recovery.PairSums(*(s[:, [i]] for s in sums)))[0] for i in range(3000)])
+    assert np.mean(rho > 0) == pytest.approx(recovery.DETECTION_LEVEL, abs=0.03)
+    assert np.mean(rho) < 0.01
+
+
+def test_a_column_that_tells_nothing_borrows_from_the_others():
+    n = np.full(40, 5)
+    own = np.zeros((3, 2, 40), int)
+    own[:, 0] = np.where(np.arange(40) % 2, 5, 0)  # a host is found always or never
+    rho = recovery.correlation(recovery.pair_sums(n, own))
+    np.testing.assert_allclose(rho, 1, atol=0.03)
+    assert np.isnan(recovery.correlation(recovery.pair_sums(n, own[:, 1:]))).all()
+
+
+def test_design_effect_counts_trials_of_equal_hosts():
+    assert recovery.design_effect(np.full(40, 5), 0.25) == 2
+    assert recovery.design_effect(np.array([8, 0, 2]), 1.0) == 6.8
+    assert recovery.design_effect(np.array([200]), np.nan) == 200, "one host is worth one trial where nothing else is known"
+    assert recovery.design_effect(np.array([5, 5]), np.nan) == 1
+    assert np.isnan(recovery.design_effect(np.zeros(3), 0.0))
+
+
+# Of truths drawn from the prior: 11 x 35 cells of 200 trials on 30 or 40 hosts, five cubes each.
+@pytest.mark.parametrize("hosts", [30, 40])
+@pytest.mark.parametrize("rho", [0, 0.1, 0.2, 0.3])
+def test_interval_covers_as_stated_with_and_without_clustering(rho, hosts):
+    rng = np.random.default_rng(hosts * 10 + int(10 * rho))
+    n = split_of(200, hosts)
+    inside = {0.6827: [], 0.95: []}
+    for _ in range(5):
+        truth = rng.beta(0.5, 0.5, (11, 35))
+        k = clustered(rng, truth, n, rho)
+        effect = recovery.design_effect(n, recovery.correlation(recovery.pair_sums(n, k)))
+        for level, found in inside.items():
+            lower, upper = intervals.interval(k.sum(-1) / effect, 200 / effect, level)
+            found.append((lower <= truth) & (truth <= upper))
+    for level, found in inside.items():
+        error = np.sqrt(level * (1 - level) / np.size(found))
+        assert level - 3 * error < np.mean(found) < level + 3 * error + 0.02
+
+
+def test_interval_that_forgets_the_hosts_would_not_cover():
+    rng = np.random.default_rng(5)
+    n = split_of(200, 35)
+    truth = rng.beta(0.5, 0.5, (11, 35))
+    lower, upper = intervals.interval(clustered(rng, truth, n, 0.3).sum(-1), 200, 0.6827)
+    assert np.mean((lower <= truth) & (truth <= upper)) < 0.58

@@ -1,0 +1,532 @@
+"""Every number of the page derives again from the stores, and the page stands alone."""
+
+import dataclasses
+import functools
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from lenscal import completeness, config, failures, report, schema, scores
+from lenscal.gates import Gate, Ledger, absent
+from lenscal.gates import table as gate_table
+from lenscal.kernels import intervals
+from lenscal.report import figures, page, summaries, tables
+from lenscal.report.figures import colour, cubes, samples
+
+HASH = "0123456789abcdef" * 4
+GRID = {"theta_e": (0.75, 1.25, 0.25), "psf_fwhm": (1.0, 1.5, 0.25), "depth": (23.0, 24.0, 0.5)}
+
+
+def settings(rates=(0.05,)):
+    grid = {name: dict(zip(("start", "stop", "step"), values)) for name, values in GRID.items()}
+    return config.Settings.model_validate({
+        "name": "synthetic", "about": "A made-up run & its <tags>.", "seed": 7, "stores": "stores/synthetic", "survey": {"root": "sky", "mock": True},
+        "objects": {"lenses": []}, "injections": {"grid": grid, "trials": 40, "hosts_min": 10},
+        "completeness": {"false_positive_rates": list(rates), "trials_min": 40, "hosts_min": 10},
+    })  # fmt: skip
+
+
+def fill(declaration, sizes, given):
+    """A Dataset of the declaration: what is given, else zeros and empty text."""
+    data = {}
+    for name, variable in declaration.variables.items():
+        if not variable.required and name not in given:
+            continue
+        shape = [sizes[dim] for dim in variable.dims]
+        plain = np.full(shape, "", object) if variable.dtype == "str" else np.zeros(shape, variable.dtype)
+        value = given.get(name, plain)
+        data[name] = (variable.dims, np.asarray(value, object if variable.dtype == "str" else None).astype(None if variable.dtype == "str" else variable.dtype))
+    return declaration.describe(xr.Dataset(data))
+
+
+def blank(declaration, rows, **given):
+    """A table of the declaration: what is given, else zeros and empty text."""
+    columns = {n: np.full(rows, "") if v.dtype == "str" else np.zeros(rows, v.dtype) for n, v in declaration.variables.items()}
+    return declaration.cast_table(pd.DataFrame(columns | given))
+
+
+def galaxies(rng):
+    pool = np.repeat(["positive", "N1", "N2"], [48, 500, 140])
+    rows = pool.size
+    n2 = pool == "N2"
+    kind = rng.integers(0, len(schema.CONFUSERS), rows)
+    positive = pool == "positive"
+    split = rng.choice(["train", "val", "test"], rows, p=[0.4, 0.3, 0.3])
+    tier = np.where(positive, rng.choice(["literature", "A", "B"], rows), "")
+    return blank(
+        schema.MANIFEST, rows, galaxy_id=np.arange(rows) + (7 << 22), ra=rng.uniform(350, 372, rows) % 360, dec=rng.uniform(-8, 8, rows),
+        pool=pool, split=split, tier=tier, label=positive.astype("i1"),
+        role=np.select([positive & (split != "train"), split == "train"], ["anchor", "train"], "none"),
+        channel=np.where(positive, rng.choice(["imaging-ml", "spectroscopic", "imaging-ml|spectroscopic"], rows), ""),
+        confuser=np.where(n2, 1 << kind, 0), confuser_class=np.where(n2, np.array(schema.CONFUSERS)[kind], ""),
+        type=rng.choice(["SER", "DEV", "REX"], rows), nobs_z_bin=rng.choice(["3-5", "6-10"], rows), host=(pool == "N1") & (split != "train"),
+        psfsize_r=rng.uniform(0.95, 1.6, rows), psfdepth_r=rng.uniform(22.8, 24.2, rows), mag_r=rng.normal(19, 0.5, rows),
+    )  # fmt: skip
+
+
+def quality_of(manifest, rng):
+    rows, band = len(manifest), ("g", "r", "z")
+    bad = rng.uniform(size=rows) < 0.06
+    given = {name: manifest[name].to_numpy(object) for name in ("split", "pool")}
+    given |= {
+        "galaxy_id": manifest["galaxy_id"].to_numpy(), "band": list(band), "cutout_ok": ~bad,
+        "reason": np.where(bad, rng.choice(["mask in centre", "NaN in centre"], rows), ""),
+        "sigma": rng.normal(0.01, 0.001, (rows, 3)), "sky_invvar": rng.normal(1e4, 1e3, (rows, 3)), "noise_correlation": rng.normal(2, 0.3, (rows, 3)),
+    }  # fmt: skip
+    return fill(schema.QUALITY, {"galaxy": rows, "band": 3}, given)
+
+
+def scores_of(manifest, quality, rng):
+    ok = quality["cutout_ok"].values
+    score = rng.normal(np.select([manifest["pool"] == "positive", manifest["pool"] == "N2"], [1.5, -2.2], -3.5), 1.2)
+    given = {n: manifest[n].to_numpy(object if schema.MANIFEST.variables[n].dtype == "str" else None) for n in schema.GALAXY_COORDS if n in manifest}
+    given |= {"cutout_ok": ok, "score": np.where(ok, score, np.nan), "probability": np.where(ok, 1 / (1 + np.exp(-score)), np.nan)}
+    return fill(schema.SCORES_CUTOUTS, {"galaxy": len(manifest)}, given).assign_attrs(detector_hash=HASH)
+
+
+def injected(manifest, grid, rng):
+    """Injections and scores: one cell column without hosts, one with few."""
+    axes = {dim: getattr(grid, dim).centres for dim in schema.AXES}
+    sizes = {dim: values.size for dim, values in axes.items()} | {"trial": 40, "band": 3}
+    shape = tuple(sizes[dim] for dim in schema.TRIAL)
+    hosts = manifest.loc[manifest["host"], "galaxy_id"].to_numpy()
+    pools = rng.permutation(hosts)[:234].reshape(sizes["psf_fwhm"], sizes["depth"], -1)  # cells of other conditions have other hosts
+    number = rng.integers(0, pools.shape[-1], shape)
+    number[:, 0, 2] %= 5
+    host = pools[np.arange(3)[None, :, None, None], np.arange(3)[None, None, :, None], number]
+    failure = np.full(shape, "", object)
+    host[:, 2, 0], failure[:, 2, 0] = -1, "no host"
+    good = failure == ""
+    snr = rng.lognormal(2, 0.7, shape)
+    score = np.log(snr) * 2 - 6 + 3 * axes["theta_e"][:, None, None, None] + rng.normal(0, 1, shape)
+    given = {
+        **axes, "band": ["g", "r", "z"], "galaxy_id": host, "failure": failure, "host_type": np.where(good, "SER", ""), "arc_snr": snr,
+        "magnification": rng.uniform(5, 30, shape), "theta_e_drawn": rng.uniform(0.7, 1.3, shape), "host_mag_r": rng.normal(19, 0.5, shape),
+        "beta_fraction": rng.uniform(0, 0.5, shape), "source_mag_r": rng.uniform(22, 26, shape), "q": np.full(shape, 0.8),
+    }  # fmt: skip
+    injections = fill(schema.INJECTIONS, sizes, given)
+    scored = fill(schema.SCORES_INJECTIONS, sizes, {**axes, "galaxy_id": host, "score": np.where(good, score, np.nan)})
+    return injections, scored.assign_attrs(detector_hash=HASH)
+
+
+def catalogues(manifest, rng):
+    positive = manifest[manifest["pool"] == "positive"]
+    names = [f"J{i:05d}" for i in range(60)]
+    lost = ["matched"] * len(positive) + ["outside the footprint"] * (60 - len(positive))
+    tier = np.concatenate([positive["tier"].to_numpy(object), rng.choice(["A", "B"], 60 - len(positive))])
+    lenses = blank(schema.LENSES, 60, lens_id=names, tier=tier, imaging_candidate=rng.uniform(size=60) < 0.5)
+    ids = np.concatenate([positive["galaxy_id"].to_numpy(), np.full(60 - len(positive), -1)])
+    matches = blank(schema.MATCHES, 60, lens_id=names, galaxy_id=ids, reason=lost)
+    others = blank(schema.CONTAMINANTS, 8, category=["ring", "spiral"] * 4, galaxy_id=np.array([-1, 1] * 4))
+    return {"lenses": lenses, "matches": matches, "contaminants": others}
+
+
+def notes(manifest):
+    stratum = {"nobs_z_bin": ["3-5", "6-10"], "type_bin": ["SER", "REX"], "positives": [30, 18], "wanted": [3000, 1800], "n1": [300, 200]}
+    return {
+        "waterfall": pd.DataFrame({"step": ["galaxies", "Dec < 32"], "rows": [900, len(manifest)]}),
+        "strata": pd.DataFrame(stratum | {"n2": [100, 40], "shortfall": [2600, 1560]}),
+        "balance": pd.DataFrame({"sample": ["all"], "split": ["val"], "rows": [206], "median_psfsize_r": [1.2], "share_SER": [0.33]}),
+        "history": pd.DataFrame({
+            "epoch": [1, 2, 3, 4], "train_loss": [0.7, 0.5, 0.35, 0.3], "val_loss": [0.6, 0.45, 0.41, 0.5], "val_auc": [0.7, 0.8, 0.9, 0.88],
+            "learning_rate": [1e-3, 9e-4, 5e-4, 1e-4],
+        }),
+        "gates": gate_table([
+            Gate("X.2", "splits are disjoint", "shared pixels", 0, maximum=0, critical=True, evidence="manifest: healpix_128 by split"),
+            Gate("quality.sigma.r", "the noise is as the survey says", "median of sigma^2 invvar", 2.4, 0.5, 2.0, evidence="quality where cutout_ok"),
+            absent("X.4", "training positives are excluded from the anchors", "the sample holds no anchor"),
+        ]),
+        "ledgers": {"manifest": Ledger(900, len(manifest), {"candidate not drawn": 900 - len(manifest)}), "objects": Ledger(5, 5)},
+    }  # fmt: skip
+
+
+def arcs(rows, rng):
+    """Galaxies with a blue ring, (row, band, y, x)."""
+    y, x = np.mgrid[:64, :64] - 32.0
+    r = np.hypot(x, y)
+    core = np.exp(-r / 4)[None] * np.array([0.05, 0.15, 0.3])[:, None, None]
+    ring = np.exp(-((r - 9) ** 2) / 4)[None] * np.array([0.02, 0.015, 0.01])[:, None, None]
+    return (core + ring + rng.normal(0, 0.004, (rows, 3, 64, 64))).astype("f4")
+
+
+@functools.cache
+def make(rates=(0.05,)):
+    rng = np.random.default_rng(3)
+    chosen = settings(rates)
+    manifest = galaxies(rng)
+    quality = quality_of(manifest, rng)
+    scored = scores_of(manifest, quality, rng)
+    injections, trials = injected(manifest, chosen.injections.grid, rng)
+    thresholds = scores.thresholds(scored, rates)
+    cube = completeness.posterior(completeness.count(injections, trials, thresholds, chosen.completeness), chosen.completeness)
+    hosts = trials["galaxy_id"].isel(theta_e=0)
+    pool = np.array([[np.unique(hosts[i, j][hosts[i, j] >= 0]).size for j in range(3)] for i in range(3)])
+    area = np.where(pool > 0, pool / 50, 0.0)
+    cube = cube.assign(area=(("psf_fwhm", "depth"), area, {"units": "degree^2"}), host_pool=(("psf_fwhm", "depth"), pool, {"units": "1"}))
+    gallery = failures.gallery(scored, injections, trials, 10)
+    attrs = {
+        "run": "synthetic", "seed": 7, "timestamp": "2026-01-01T00:00:00Z", "mock": True, "detector_hash": HASH, "lenscal_version": "0.1.0",
+        "not_scientific": "not scientific: made with a quick baseline detector",
+    }  # fmt: skip
+    return report.Inputs(
+        settings=chosen, attrs=attrs, manifest=manifest, quality=quality, injections=injections, thresholds=thresholds, scores_cutouts=scored,
+        scores_injections=trials, completeness=schema.COMPLETENESS.describe(cube), false_positives=failures.false_positives(scored, thresholds),
+        missed=failures.missed(injections, trials, thresholds), gallery=gallery, gallery_images=arcs(len(gallery), rng),
+        **catalogues(manifest, rng), **notes(manifest),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def inputs():
+    return make()
+
+
+@pytest.fixture(scope="module")
+def files(inputs):
+    return report.write(inputs)
+
+
+@pytest.fixture(scope="module")
+def numbers(files):
+    return json.loads(files["numbers.json"])
+
+
+@pytest.fixture(scope="module")
+def quick(inputs):
+    """A page without its figures drawn: what the words need."""
+
+    def render(**changes):
+        changed = dataclasses.replace(inputs, **changes).check()
+        html, book = page.render(changed, dict.fromkeys(figures.plans(changed), "not drawn"))
+        return html.decode(), book.records()
+
+    return render
+
+
+class Page(HTMLParser):
+    """Tags balance, ids are unique; text outside of the noted numbers and links are kept."""
+
+    VOID = frozenset({"meta", "img", "br", "link", "hr", "input"})
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.ids, self.links, self.plain, self.noted, self.sources = [], [], [], [], {}, []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        self.ids += [attrs["id"]] if "id" in attrs else []
+        self.links += [attrs["href"]] if "href" in attrs else []
+        self.sources += [attrs[name] for name in ("src", "srcset", "data") if name in attrs]
+        if tag not in self.VOID:
+            self.open.append((tag, attrs.get("data-n")))
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open[-1][0] == tag, f"</{tag}> closes <{self.open[-1][0]}>"
+        self.open.pop()
+
+    def handle_data(self, data):
+        noted = [id for _, id in self.open if id]
+        if noted:
+            self.noted[noted[-1]] = self.noted.get(noted[-1], "") + data
+        elif not any(tag == "style" for tag, _ in self.open):
+            self.plain.append(data)
+
+
+def test_every_number_derives_again(inputs, numbers):
+    found = report.verify(inputs, numbers)
+    assert len(found) == len(numbers) > 300
+    assert [row for row in found if not row[3]] == []
+
+
+def test_one_number_derives_from_its_id_alone(inputs, numbers):
+    for number in numbers[:: len(numbers) // 25]:
+        assert tables.recompute(inputs, number["id"]) == number["value"], number["id"]
+
+
+@pytest.mark.parametrize(("key", "false"), [("value", 1e6), ("shown", "99 %"), ("unit", "furlong"), ("store", "elsewhere")])
+def test_a_tampered_number_is_caught_and_no_other(inputs, numbers, key, false):
+    place = next(i for i, number in enumerate(numbers) if number["query"] == "cube")
+    tampered = [dict(number) for number in numbers]
+    tampered[place][key] = false
+    assert [row[0] for row in report.verify(inputs, tampered) if not row[3]] == [numbers[place]["id"]]
+
+
+def test_a_small_change_of_a_value_is_caught(inputs, numbers):
+    number = next(n for n in numbers if n["query"] == "threshold")
+    (row,) = report.verify(inputs, [number | {"value": number["value"] * (1 + 1e-6)}])
+    assert row[2] == number["value"]
+    assert not row[3]
+
+
+@pytest.mark.parametrize("id", ["no_such_query", "cell?column=n&row=0&table=nothing", "cell?column=n&row=99999&table=gates", "rows?table=attrs_", ""])
+def test_a_number_that_cannot_be_derived_is_not_taken_for_right(inputs, id):
+    assert report.verify(inputs, [{"id": id, "value": None, "unit": "1", "shown": "–", "query": "cell", "store": ""}]) == [(id, None, None, False)]
+
+
+def test_a_store_that_changed_after_the_report_is_caught(inputs, numbers):
+    scored = inputs.scores_cutouts.copy(deep=True)
+    anchors = np.flatnonzero((scored["role"].values == "anchor") & np.isfinite(scored["score"].values))
+    scored["score"][anchors] = 50.0
+    wrong = {row[0].partition("?")[0] for row in report.verify(dataclasses.replace(inputs, scores_cutouts=scored), numbers) if not row[3]}
+    assert "anchors_recovered" in wrong
+    assert "cube" not in wrong
+
+
+def test_page_prints_exactly_what_numbers_json_says(files, numbers):
+    noted = Page(files["index.html"].decode()).noted
+    shown = {number["id"]: number["shown"] for number in numbers}
+    assert set(noted) == set(shown)
+    for id, text in noted.items():
+        assert text in {shown[id] * k for k in range(1, 30)}, id
+
+
+def test_no_number_stands_on_the_page_without_a_query(files, inputs):
+    """What is left are constants of the text and names: of the template, the headings, the run file."""
+    plain = " ".join(Page(files["index.html"].decode()).plain)
+    template = (page.resources.files("lenscal.report") / "page.html").read_text() + " ".join(map(str, [*page.LABELS.values(), *page.LABELS]))
+    constants = set(re.findall(r"\d[\d.,]*", re.sub(r"<style>.*?</style>", "", template, flags=re.S)))
+    constants |= set(re.findall(r"\d[\d.,]*", f"{inputs.settings.survey.layer} {HASH} {HASH[:12]} N1 N2 " + " ".join(s.title for s in summaries.SUMMARIES.values())))
+    for token in re.findall(r"\d[\d.,]*", plain):
+        assert token.rstrip(".,") in {c.rstrip(".,") for c in constants}, token
+
+
+def test_page_is_well_formed_and_needs_nothing_from_outside(files):
+    parsed = Page(files["index.html"].decode())
+    assert parsed.open == []
+    assert len(parsed.ids) == len(set(parsed.ids))
+    assert all(source.startswith("data:image/png;base64,") for source in parsed.sources)
+    for link in parsed.links:
+        assert link[1:] in parsed.ids if link.startswith("#") else link in files, link
+    text = files["index.html"].decode()
+    assert "http" not in text
+    assert "url(" not in text
+    assert "<script" not in text
+
+
+def test_text_of_the_run_is_escaped(files):
+    text = files["index.html"].decode()
+    assert "A made-up run &amp; its &lt;tags&gt;." in text
+    assert "<tags>" not in text
+
+
+def test_every_figure_is_there_as_png_and_vectors(inputs, files):
+    for name in figures.plans(inputs):
+        picture, vectors = files[f"figures/{name}.png"], files[f"figures/{name}.pdf"]
+        assert picture.startswith(b"\x89PNG")
+        per_metre = int.from_bytes(picture[picture.index(b"pHYs") + 4 :][:4], "big")
+        assert per_metre * 0.0254 >= 150
+        assert vectors.startswith(b"%PDF")
+        box = [float(v) for v in re.search(rb"/MediaBox \[([^\]]*)\]", vectors)[1].split()]
+        assert box[2] / 72 <= 6.97 + 0.01
+        assert box[3] / 72 <= 9.6, f"{name} is taller than a page"
+
+
+def test_same_inputs_give_the_same_bytes(inputs, files):
+    again = report.write(inputs)
+    assert list(again) == list(files)
+    assert [name for name in files if again[name] != files[name]] == []
+
+
+def test_bytes_do_not_follow_the_users_matplotlib(inputs, files):
+    import matplotlib
+
+    with matplotlib.rc_context({"font.size": 30, "image.cmap": "jet", "axes.grid": True}), figures.style.styled():
+        assert figures.style.png(cubes.occupancy(inputs)) == files["figures/occupancy.png"]
+
+
+def test_banners_say_mock_and_not_scientific(quick, inputs):
+    text, _ = quick()
+    assert "embedded (mock) sky: no statement about the real sky" in text
+    assert "Not scientific: made with a quick baseline detector" in text
+    text, _ = quick(attrs={**inputs.attrs, "mock": False, "not_scientific": ""})
+    assert 'class="banner"' not in text
+
+
+def test_failed_gates_are_named_at_the_top_and_come_first(quick):
+    text, _ = quick()
+    assert "quality.sigma.r" in text.partition("</section>")[0]
+    assert text.index('<tr class="fail">') < text.index('<tr class="pass">') < text.index('<tr class="absent">')
+
+
+@pytest.mark.parametrize("phrase", ["label noise", "anchor coverage", "circularity", "1,372", "conditional on the prior", "does not claim", "complete sample"])
+def test_limits_are_stated(quick, phrase):
+    assert phrase in quick()[0].partition('id="limits"')[2].lower()
+
+
+OPTIONAL = ["lenses", "matches", "contaminants", "waterfall", "strata", "balance", "history", "false_positives", "missed", "gallery"]
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_a_product_the_run_does_not_have_is_said_in_a_sentence(quick, inputs, name):
+    changes = {name: None} | ({"gallery_images": None} if name == "gallery" else {})
+    text, records = quick(**changes)
+    assert Page(text).open == []
+    assert text.count('class="absent"') > quick()[0].count('class="absent"') - (3 if name == "gallery" else 0)
+    assert all(row[3] for row in report.verify(dataclasses.replace(inputs, **changes), records))
+
+
+def test_with_all_optional_products_absent_the_report_is_whole(inputs):
+    bare = dataclasses.replace(inputs, **dict.fromkeys([*OPTIONAL, "gallery_images"]))
+    files = report.write(bare)
+    assert Page(files["index.html"].decode()).open == []
+    assert "brought by the run file" in files["index.html"].decode()
+    assert "figures/history.png" not in files
+    assert all(row[3] for row in report.verify(bare, json.loads(files["numbers.json"])))
+
+
+def test_rows_without_position_or_split_make_a_report(inputs):
+    manifest = inputs.manifest.assign(ra=np.nan, dec=np.nan, split="none", role="none")
+    manifest = schema.MANIFEST.cast_table(manifest)
+    scored = inputs.scores_cutouts.copy(deep=True)
+    for name, value in {"ra": np.nan, "dec": np.nan, "split": "none", "role": "none"}.items():
+        scored[name][:] = value
+    sample = dataclasses.replace(inputs, manifest=manifest, scores_cutouts=scored, false_positives=failures.false_positives(scored, inputs.thresholds))
+    files = report.write(sample)
+    text = files["index.html"].decode()
+    assert "nothing was validated on real lenses" in text
+    assert "no scored negative" in text
+    assert all(row[3] for row in report.verify(sample, json.loads(files["numbers.json"])))
+
+
+def test_each_threshold_has_its_own_maps():
+    several = make((0.05, 0.2))
+    assert {"completeness_maps_fpr0.05", "completeness_maps_fpr0.2"} <= set(figures.plans(several))
+    html, book = page.render(several, dict.fromkeys(figures.plans(several), "not drawn"))
+    assert html.decode().count("<h3>Threshold") == 2
+    assert all(row[3] for row in report.verify(several, book.records()))
+
+
+def test_recovered_lenses_are_counted_as_by_hand(inputs):
+    threshold = float(inputs.thresholds["threshold"][0])
+    table = inputs.scores_cutouts.to_dataframe().reset_index()
+    channel = dict(zip(inputs.manifest["galaxy_id"], inputs.manifest["channel"]))
+    n = k = 0
+    for row in table.to_dict("records"):
+        if row["role"] == "anchor" and row["cutout_ok"] and channel[row["galaxy_id"]] == "spectroscopic":
+            n, k = n + 1, k + (row["score"] >= threshold)
+    found = summaries.recovered(inputs).set_index("group").loc["selected without imaging ML"]
+    assert (found["n"], found["k"]) == (n, k)
+    assert n > 0
+    low, high = intervals.interval(k, n, schema.LEVELS[0])
+    assert (found["lower_68"], found["upper_68"]) == (low, high)
+
+
+def test_headline_is_a_cell_of_the_cube(inputs):
+    psf, depth = summaries.headline(inputs)
+    assert depth == 23.5
+    enough = inputs.completeness["sufficient"].sel(depth=depth).sum("theta_e")
+    assert enough.sel(psf_fwhm=psf) == enough.max()
+    table = summaries.headline_completeness(inputs)
+    np.testing.assert_array_equal(table["median"], inputs.completeness["completeness"].sel(psf_fwhm=psf, depth=depth, quantile=0.5)[:, 0])
+
+
+def test_completeness_table_holds_every_cell_of_the_cube(inputs, files):
+    import io
+
+    table = pd.read_csv(io.BytesIO(files["tables/completeness.csv"]))
+    cube = inputs.completeness
+    assert len(table) == cube["n_detected"].size
+    row = table[(table["theta_e"] == 1.25) & (table["psf_fwhm"] == 1.0) & (table["depth"] == 23.0)].iloc[0]
+    one = cube.sel(theta_e=1.25, psf_fwhm=1.0, depth=23.0).isel(threshold=0)
+    assert row["n_detected"] == int(one["n_detected"])
+    assert row["lower_68"] == pytest.approx(float(one["lower"].sel(level=0.6827)))
+    assert row["upper_95"] == pytest.approx(float(one["upper"].sel(level=0.95)))
+    assert set(table["status"]) == {"sufficient", "insufficient", "no data"}
+
+
+def test_maps_mark_cells_without_data_and_with_too_little(inputs):
+    with figures.style.styled():
+        figure = cubes.depth_map(inputs, 0, 23.0)
+        texts = [text.get_text() for text in figure.axes[0].texts]
+        assert texts.count("no data") == inputs.completeness.sizes["theta_e"]
+        hatched = [patch for patch in cubes.depth_map(inputs, 0, 24.0).axes[0].patches if patch.get_hatch()]
+    assert len(hatched) == int((inputs.completeness["status"].sel(depth=24.0) == "insufficient").sum()) > 0
+
+
+def test_maps_write_value_and_interval_of_their_cell(inputs):
+    with figures.style.styled():
+        texts = {t.get_position(): t.get_text() for t in cubes.depth_map(inputs, 0, 23.5).axes[0].texts}
+    one = inputs.completeness.sel(depth=23.5).isel(threshold=0, theta_e=2, psf_fwhm=1)
+    low, high = (float(one[end].sel(level=0.6827)) for end in ("lower", "upper"))
+    assert texts[2, 1] == f"{float(one['completeness'].sel(quantile=0.5)):.2f}\n{low:.2f}–{high:.2f}"
+
+
+def test_texts_of_a_map_stay_in_their_cells(inputs):
+    with figures.style.styled():
+        for depth in inputs.completeness["depth"].values:
+            figure = cubes.depth_map(inputs, 0, depth)
+            figure.draw_without_rendering()
+            axes = figure.axes[0]
+            box = axes.get_window_extent()
+            width, height = box.width / inputs.completeness.sizes["theta_e"], box.height / inputs.completeness.sizes["psf_fwhm"]
+            for text in axes.texts:
+                extent = text.get_window_extent()
+                assert extent.width < width
+                assert extent.height < height
+
+
+@pytest.mark.parametrize(("ra", "span"), [([350.0, 359.0, 1.0, 12.0], 22.0), ([10.0, 20.0], 10.0), ([5.0], 0.0), ([0.0, 180.0, 200.0], 200.0)])
+def test_sky_is_not_torn_at_zero_hours(ra, span):
+    shifted = samples.around(np.array(ra))
+    assert np.ptp(shifted) == pytest.approx(span)
+    np.testing.assert_allclose(shifted % 360, ra)
+
+
+def test_right_ascension_grows_to_the_left(inputs):
+    with figures.style.styled():
+        left, right = samples.data(inputs).axes[0].get_xlim()
+    assert left > right
+
+
+def test_colours_keep_the_ratio_of_bands_and_mark_unobserved_pixels():
+    image = np.zeros((3, 4, 4), "f4")
+    image[0], image[2] = 0.05, 0.001  # bright in g
+    image[1, 0, 0] = np.nan
+    picture = colour.grz(image)
+    assert picture.shape == (4, 4, 3)
+    assert (picture[1:, :, 2] > picture[1:, :, 0]).all(), "g is blue"
+    np.testing.assert_array_equal(picture[0, 0], 0.5)
+    brighter = colour.grz(image * 4)
+    assert (brighter[1:, 1:].sum(-1) > picture[1:, 1:].sum(-1)).all()
+
+
+@pytest.mark.parametrize(
+    ("value", "form", "shown"),
+    [
+        (0.123456, "share", "12.3 %"), (0.00234, "share", "0.23 %"), (0.0, "share", "0.0 %"), (1.0, "share", "100.0 %"), (None, "share", "–"),
+        (1234567, "count", "1,234,567"), (True, "text", "yes"), (0.00012345, "real", "0.0001234"), ("X.2", "text", "X.2"),
+    ],
+)  # fmt: skip
+def test_values_are_shown_plainly(value, form, shown):
+    assert tables.show(value, form) == shown
+
+
+def test_products_of_another_run_are_refused(inputs):
+    with pytest.raises(ValueError, match="galaxies that are not the 688 of the manifest"):
+        report.write(dataclasses.replace(inputs, quality=inputs.quality.isel(galaxy=slice(0, 10))))
+    with pytest.raises(ValueError, match="was made with detector 'other'"):
+        report.write(dataclasses.replace(inputs, scores_injections=inputs.scores_injections.assign_attrs(detector_hash="other")))
+    with pytest.raises(ValueError, match="gallery_images is None"):
+        report.write(dataclasses.replace(inputs, gallery_images=None))
+    with pytest.raises(ValueError, match=r"false_positives lacks \['rate'\]"):
+        report.write(dataclasses.replace(inputs, false_positives=inputs.false_positives.drop(columns="rate")))
+
+
+def test_a_product_in_other_units_is_refused(inputs):
+    wrong = inputs.quality.copy()
+    wrong["sigma"] = wrong["sigma"].assign_attrs(units="mag")
+    with pytest.raises(schema.SchemaError, match="'sigma' is in 'mag', not 'nanomaggy'"):
+        report.write(dataclasses.replace(inputs, quality=wrong))
+
+
+def test_a_ledger_that_lost_rows_shows_how_many(inputs):
+    table = summaries.ledgers(dataclasses.replace(inputs, ledgers={"a": Ledger(10, 6, {"broken": 3})}))
+    assert table.iloc[0].to_dict() == {"stage": "a", "rows_in": 10, "rows_out": 6, "reason": "broken", "dropped": 3, "unaccounted": 1}
