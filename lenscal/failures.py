@@ -302,7 +302,7 @@ def gates(scores: xr.Dataset, thresholds: xr.Dataset, table: pd.DataFrame) -> li
 
 def _class_gate(negatives: pd.DataFrame, thresholds: xr.Dataset, table: pd.DataFrame) -> Gate:
     claim = "every confuser class among the negatives of the test split has its count"
-    present = {name: int((negatives["confuser"] >> bit & 1).sum()) for bit, name in enumerate(schema.CONFUSERS)}
+    present = {name: int((negatives["confuser"].to_numpy() >> bit & 1).sum()) for bit, name in enumerate(schema.CONFUSERS)}
     present = {name: rows for name, rows in present.items() if rows}
     if not present:
         return absent("failures.classes", claim, f"none of the {len(negatives)} scored negatives of the split test is of a confuser class")

@@ -37,10 +37,9 @@ def fill(declaration, sizes, given):
     for name, variable in declaration.variables.items():
         if not variable.required and name not in given:
             continue
-        shape = [sizes[dim] for dim in variable.dims]
-        plain = np.full(shape, "", object) if variable.dtype == "str" else np.zeros(shape, variable.dtype)
-        value = given.get(name, plain)
-        data[name] = (variable.dims, np.asarray(value, object if variable.dtype == "str" else None).astype(None if variable.dtype == "str" else variable.dtype))
+        dtype = object if variable.dtype == "str" else variable.dtype
+        plain = np.full([sizes[dim] for dim in variable.dims], "" if variable.dtype == "str" else 0, dtype)
+        data[name] = (variable.dims, np.asarray(given.get(name, plain), dtype))
     return declaration.describe(xr.Dataset(data))
 
 
