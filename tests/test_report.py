@@ -472,7 +472,7 @@ def test_texts_of_a_map_stay_in_their_cells(inputs):
                 assert extent.height < height
 
 
-@pytest.mark.parametrize(("ra", "span"), [([350.0, 359.0, 1.0, 12.0], 22.0), ([10.0, 20.0], 10.0), ([5.0], 0.0), ([0.0, 180.0, 200.0], 200.0)])
+@pytest.mark.parametrize(("ra", "span"), [([350.0, 359.0, 1.0, 12.0], 22.0), ([10.0, 20.0], 10.0), ([5.0], 0.0), ([0.0, 180.0, 200.0], 180.0)])
 def test_sky_is_not_torn_at_zero_hours(ra, span):
     shifted = samples.around(np.array(ra))
     assert np.ptp(shifted) == pytest.approx(span)
@@ -493,8 +493,8 @@ def test_colours_keep_the_ratio_of_bands_and_mark_unobserved_pixels():
     assert picture.shape == (4, 4, 3)
     assert (picture[1:, :, 2] > picture[1:, :, 0]).all(), "g is blue"
     np.testing.assert_array_equal(picture[0, 0], 0.5)
-    brighter = colour.grz(image * 4)
-    assert (brighter[1:, 1:].sum(-1) > picture[1:, 1:].sum(-1)).all()
+    image[:] = 0.004
+    assert (colour.grz(image * 2) > colour.grz(image)).all(), "more light is brighter"
 
 
 @pytest.mark.parametrize(

@@ -46,12 +46,12 @@ class Writer:
         self.pictures = pictures
         self.book = tables.Book(inputs)
 
-    def number(self, name: str, **arguments: object) -> Markup:
+    def number(self, name: str, /, **arguments: object) -> Markup:
         """A number of the page, derived from the stores and noted in `numbers.json`."""
         found = self.book.look_up(name, **arguments)
         return Markup('<span class="n" data-n="{}" title="{} ({})">{}</span>').format(found.id, found.id, found.store, found.shown)
 
-    def interval(self, name: str, low: Mapping[str, object], high: Mapping[str, object], **arguments: object) -> Markup:
+    def interval(self, name: str, low: Mapping[str, object], high: Mapping[str, object], /, **arguments: object) -> Markup:
         """A share with its 68.27 % interval, as in ``0.9 % (0.6 % to 1.3 %)``."""
         number = self.number
         return Markup("{} ({} to {})").format(number(name, **arguments), number(name, **arguments | low), number(name, **arguments | high))

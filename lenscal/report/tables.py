@@ -135,7 +135,7 @@ def verify(inputs: Inputs, numbers: Sequence[Mapping[str, Any]]) -> list[tuple[s
         id, value = str(stored.get("id", "")), stored.get("value")
         try:
             again = derivation.number(id)
-        except (KeyError, IndexError, TypeError, ValueError):
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError):
             out.append((id, value, None, False))
             continue
         good = all(stored.get(k) == getattr(again, k) for k in ("unit", "shown", "query", "store")) and _same(value, again.value)
@@ -434,7 +434,7 @@ class Book:
         self.derivation = Derivation(inputs)
         self.numbers: dict[str, Number] = {}
 
-    def look_up(self, name: str, **arguments: object) -> Number:
+    def look_up(self, name: str, /, **arguments: object) -> Number:
         """Derive a number and note that it was printed."""
         id = identify(name, arguments)
         if id not in self.numbers:

@@ -364,7 +364,7 @@ class Injections(Stage):
         psf, depth = grid.psf_fwhm.centres[i], grid.depth.centres[j]
         hosts = place.table("hosts.parquet")
         cell = hosts[np.isclose(hosts["psf_fwhm"], psf) & np.isclose(hosts["depth"], depth)].sort_values("rank", ignore_index=True)
-        drawn = injections.draw(psf, depth, cell, settings.injections, settings.seed)
+        drawn = injections.draw(psf, depth, cell, settings.injections, settings.seed, sources=place.sources)
         pixels = host_pixels(place, cell["position"].to_numpy()[: settings.injections.trials])
         dataset = injections.inject(drawn, pixels, settings.injections, settings.seed, sources=place.sources)
         region = {"psf_fwhm": slice(i, i + 1), "depth": slice(j, j + 1)}

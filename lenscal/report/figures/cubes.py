@@ -109,7 +109,7 @@ def _annotate(figure: Figure, drawn: list[tuple[Axes, xr.Dataset]]) -> None:
     from matplotlib import colormaps
     from matplotlib.patheffects import withStroke
 
-    figure.draw_without_rendering()  # so that the size of a cell is known
+    style.settle(figure)  # so that the size of a cell is known
     for axes, layer in drawn:
         box = axes.get_window_extent()
         points = 72 / figure.dpi

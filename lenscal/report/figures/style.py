@@ -49,11 +49,19 @@ def new(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
+def settle(figure: Figure) -> None:
+    """Arrange the axes once, for good: a second time costs as much and could differ."""
+    if figure.get_layout_engine() is not None:
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
+
+
 def png(figure: Figure) -> bytes:
     """Raster of 200 dots per inch, the same bytes every time."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)
+    settle(figure)
     file = io.BytesIO()
     figure.savefig(file, format="png", dpi=DPI, metadata={"Software": None})
     return file.getvalue()
@@ -61,6 +69,7 @@ def png(figure: Figure) -> bytes:
 
 def pdf(figure: Figure) -> bytes:
     """Vectors with embedded fonts, the same bytes every time."""
+    settle(figure)
     file = io.BytesIO()
     figure.savefig(file, format="pdf", dpi=DPI, metadata={"CreationDate": None, "Producer": None, "Creator": None})
     return file.getvalue()

@@ -1,0 +1,321 @@
+"""Every false positive and every miss is counted where it belongs, and a cell collapses only when that is sure."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy.special import expit
+
+from lenscal import failures, schema
+from lenscal import gates as gate_table
+from lenscal.kernels import intervals
+
+EDGE_ON, RING = (1 << schema.CONFUSERS.index(name) for name in ("edge_on", "face_on_disk"))
+
+
+def scored(**columns):
+    """Scores of cutouts; what is not given is empty or 0."""
+    n = len(columns["score"])
+    data = {}
+    for name, variable in schema.SCORES_CUTOUTS.variables.items():
+        default = np.full(n, "", object) if variable.dtype == "str" else np.zeros(n, variable.dtype)
+        value = columns.get(name, default)
+        value = np.array(np.broadcast_to(np.array(value, object if variable.dtype == "str" else None), n))
+        data[name] = ("galaxy", value)
+    data["galaxy_id"] = ("galaxy", np.asarray(columns.get("galaxy_id", 10**13 + np.arange(n))))
+    score = np.asarray(columns["score"], "f4")
+    data |= {"probability": ("galaxy", expit(score)), "cutout_ok": ("galaxy", np.isfinite(score))}
+    return schema.SCORES_CUTOUTS.describe(xr.Dataset(data))
+
+
+def thresholds(*values, n_false=10, n_negatives=1000):
+    rate = np.array([0.01, 0.001])[: len(values)]
+    coords = {"threshold": list(values), "false_positive_rate": ("threshold", rate)}
+    numbers = {"n_false": n_false, "n_negatives": n_negatives}
+    return xr.Dataset({name: ("threshold", np.full(len(values), value)) for name, value in numbers.items()}, coords)
+
+
+@pytest.fixture
+def sample():
+    rng = np.random.default_rng(1)
+    n = 2000
+    score = rng.normal(-3, 1, n).astype("f4")
+    label = (np.arange(n) % 40 == 0).astype("i1")
+    score[label == 1] += 4
+    score[rng.random(n) < 0.03] = np.nan
+    psf = rng.normal(1.3, 0.25, n).astype("f4")
+    psf[7] = np.nan
+    return scored(
+        score=score,
+        label=label,
+        pool=np.where(label == 1, "positive", np.where(np.arange(n) % 7 == 0, "N2", "N1")),
+        split=np.array(["train", "val", "test", "test"])[np.arange(n) // 40 % 4],
+        tier=np.where(label == 1, np.array(["A", "B"])[np.arange(n) // 160 % 2], ""),
+        confuser=rng.choice([0, 0, 0, EDGE_ON, RING, EDGE_ON | RING], n),
+        psfsize_r=psf,
+        psfdepth_r=rng.uniform(22, 25, n),
+        nobs_z_bin=np.where(np.arange(n) % 3, "3-5", "6-10"),
+        type=np.array(["SER", "DEV", "REX"])[np.arange(n) % 3],
+    )
+
+
+def of(table, group, value, column):
+    row = table[(table["group"] == group) & (table["value"] == value)]
+    assert len(row) == 1
+    return row[column].iloc[0]
+
+
+def test_false_positives_are_those_of_a_recount_by_hand(sample):
+    table = failures.false_positives(sample, thresholds(-1.0))
+    negative = (sample["label"] == 0) & (sample["split"] == "test") & np.isfinite(sample["score"])
+    found = negative & (sample["score"] >= -1)
+    for group, value, own in (
+        ("all", "all", sample["label"] == 0),
+        ("pool", "N2", sample["pool"] == "N2"),
+        ("type", "SER", sample["type"] == "SER"),
+        ("nobs_z_bin", "6-10", sample["nobs_z_bin"] == "6-10"),
+        ("psfsize_r", "1.275 to 1.425", (sample["psfsize_r"] >= 1.275) & (sample["psfsize_r"] < 1.425)),
+        ("psfdepth_r", ">= 24.75", sample["psfdepth_r"] >= 24.75),
+        ("confuser", "edge_on", sample["confuser"] & EDGE_ON > 0),
+        ("confuser", "none", sample["confuser"] == 0),
+    ):
+        n, k = int((negative & own).sum()), int((found & own).sum())
+        assert (of(table, group, value, "n"), of(table, group, value, "k")) == (n, k)
+        assert of(table, group, value, "rate") == k / n
+        for level, end in ((0.6827, "68"), (0.95, "95")):
+            ends = of(table, group, value, f"lower_{end}"), of(table, group, value, f"upper_{end}")
+            np.testing.assert_allclose(ends, intervals.interval(k, n, level))
+
+
+def test_each_condition_holds_every_negative_once(sample):
+    table = failures.false_positives(sample, thresholds(-1.0, 0.0))
+    whole = table[table["group"] == "all"].set_index("threshold")["n"]
+    for group in ("pool", "nobs_z_bin", "type", "psfsize_r", "psfdepth_r"):
+        assert table[table["group"] == group].groupby("threshold")["n"].sum().equals(whole)
+
+
+def test_a_galaxy_of_two_classes_counts_in_both():
+    table = failures.false_positives(scored(score=[5.0, -5.0], split="test", pool="N2", confuser=[EDGE_ON | RING, RING]), thresholds(0.0))
+    assert (of(table, "confuser", "edge_on", "k"), of(table, "confuser", "edge_on", "n")) == (1, 1)
+    assert (of(table, "confuser", "face_on_disk", "k"), of(table, "confuser", "face_on_disk", "n")) == (1, 2)
+    assert "psf_halo" not in set(table["value"])
+
+
+def test_controls_lenses_and_other_splits_are_no_false_positives():
+    sample = scored(score=[1.0] * 5, label=[0, -1, 1, 0, 0], pool=["N1", "control", "positive", "N1", "N1"], split=["test"] * 3 + ["train", "val"])
+    assert of(failures.false_positives(sample, thresholds(0.0)), "all", "all", "n") == 1
+    assert of(failures.false_positives(sample, thresholds(0.0), split="val"), "all", "all", "n") == 1
+
+
+def test_without_negatives_there_is_a_row_without_a_rate():
+    table = failures.false_positives(scored(score=[1.0], split="val", pool="N1"), thresholds(0.0))
+    assert len(table) == 1
+    assert table["n"].item() == 0
+    assert table[["rate", "lower_68", "upper_95"]].isna().all(axis=None)
+
+
+def injected(seed=1, hosts=20, trials=60, spread=0.0):
+    rng = np.random.default_rng(seed)
+    theta_e = np.array([0.5, 1.0, 1.5])
+    shape = (3, 2, 1, trials)
+    number = np.broadcast_to(np.arange(trials) % hosts, shape)
+    column = np.arange(2).reshape(1, 2, 1, 1)
+    effect = rng.normal(size=(2, hosts))
+    score = rng.normal(size=shape) + 2 * (theta_e - 1)[:, None, None, None] + spread * effect[column, number]
+    score[:, 0, 0, 5] = np.nan
+    host = 10**13 + 1000 * column + number
+    axes = {"theta_e": ("theta_e", theta_e, {"units": "arcsec"}), "psf_fwhm": ("psf_fwhm", [1.1, 1.4], {"units": "arcsec"})}
+    axes["depth"] = ("depth", [24.0], {"units": "mag(AB)"})
+    data = {
+        "galaxy_id": host,
+        "host_type": np.where(number % 2, "SER", "DEV").astype(object),
+        "host_mag_r": rng.uniform(15, 22, shape),
+        "magnification": rng.uniform(5, 30, shape),
+        "beta_fraction": rng.uniform(0.1, 0.4, shape),
+        "arc_snr": np.where(rng.random(shape) < 0.05, np.nan, rng.uniform(0, 100, shape)),
+        "failure": np.where(np.isnan(score), "no host", "").astype(object),
+    }
+    injections = schema.INJECTIONS.describe(xr.Dataset({name: (schema.TRIAL, value) for name, value in data.items()}, axes))
+    values = {"galaxy_id": host, "score": score.astype("f4"), "probability": score.astype("f4")}
+    return injections, schema.SCORES_INJECTIONS.describe(xr.Dataset({name: (schema.TRIAL, value) for name, value in values.items()}, axes))
+
+
+def test_missed_injections_are_those_of_a_recount_by_hand():
+    injections, scores = injected()
+    table = failures.missed(injections, scores, thresholds(0.5))
+    good, lost = np.isfinite(scores["score"]), scores["score"] < 0.5
+    every = xr.ones_like(good)
+    for group, value, own in (
+        ("all", "all", every),
+        ("theta_e", "1.5", every & (scores["theta_e"] == 1.5)),
+        ("psf_fwhm", "1.4", every & (scores["psf_fwhm"] == 1.4)),
+        ("host_type", "SER", injections["host_type"] == "SER"),
+        ("magnification", "10 to 15", (injections["magnification"] >= 10) & (injections["magnification"] < 15)),
+        ("arc_snr", ">= 80", injections["arc_snr"] >= 80),
+        ("arc_snr", "not measured", injections["arc_snr"].isnull()),
+        ("host_mag_r", "< 16", injections["host_mag_r"] < 16),
+    ):
+        assert (of(table, group, value, "n"), of(table, group, value, "k")) == (int((good & own).sum()), int((lost & own).sum()))
+    for group in ("theta_e", "psf_fwhm", "depth", "host_type", "magnification", "beta_fraction", "arc_snr", "host_mag_r"):
+        assert table[table["group"] == group]["n"].sum() == int(good.sum())
+
+
+def test_alike_trials_of_a_host_widen_the_interval_of_what_is_missed():
+    alike = failures.missed(*injected(spread=2.0), thresholds(0.0))
+    unlike = failures.missed(*injected(), thresholds(0.0))
+    assert of(alike, "all", "all", "n_effective") < 0.6 * of(alike, "all", "all", "n")
+    assert of(unlike, "all", "all", "n_effective") > 0.9 * of(unlike, "all", "all", "n")
+    width = lambda table: of(table, "all", "all", "upper_95") - of(table, "all", "all", "lower_95")  # noqa: E731
+    assert width(alike) > 1.3 * width(unlike)
+
+
+def test_scores_of_other_hosts_are_refused():
+    injections, scores = injected()
+    with pytest.raises(ValueError, match="other cells or hosts"):
+        failures.missed(injections.assign(galaxy_id=injections["galaxy_id"] + 1), scores, thresholds(0.0))
+    with pytest.raises(ValueError, match=r"the injections lack \['arc_snr'\]"):
+        failures.missed(injections.drop_vars("arc_snr"), scores, thresholds(0.0))
+
+
+def test_missed_lenses_are_held_out_and_have_their_reason(sample):
+    cuts = thresholds(0.0, 1.0)
+    table = failures.missed_lenses(sample, cuts)
+    held = (sample["label"] == 1) & (sample["split"] != "train")
+    for value in (0.0, 1.0):
+        rows = table[table["threshold"] == value]
+        assert set(rows["galaxy_id"]) == set(sample["galaxy_id"].values[held & ~(sample["score"] >= value)])
+        assert rows["galaxy_id"].is_monotonic_increasing
+    assert ((table["reason"] == "not scored") == table["score"].isna()).all()
+    found = failures.recovered(sample, cuts)
+    scored_lenses = int((held & np.isfinite(sample["score"])).sum())
+    lost = (table["reason"] == "below the threshold").groupby(table["threshold"]).sum()
+    whole = found[found["group"] == "all"].set_index("threshold")
+    assert (whole["n"] == scored_lenses).all()
+    assert (whole["k"] == scored_lenses - lost).all()
+    assert found[found["group"] == "tier"]["n"].sum() == 2 * scored_lenses
+
+
+def cube(share, n=200):
+    """A completeness cube of these shares (theta_e, psf_fwhm, depth); NaN is a cell without trials."""
+    share = np.asarray(share, float)
+    trials = np.where(np.isnan(share), 0, n)
+    k = np.where(np.isnan(share), 0, np.round(np.nan_to_num(share) * n)).astype(int)[..., None]
+    data = {
+        "n_injected": (schema.CELL, trials),
+        "n_detected": ((*schema.CELL, "threshold"), k),
+        "design_effect": ((*schema.CELL, "threshold"), np.where(trials > 0, 1.0, np.nan)[..., None]),
+        "completeness": ((*schema.CELL, "threshold", "quantile"), intervals.quantiles(k, trials[..., None], [0.5])),
+    }
+    coords = {dim: (dim, np.arange(size) + 1.0) for dim, size in zip(schema.CELL, share.shape)}
+    coords |= {"threshold": [0.0], "false_positive_rate": ("threshold", [0.01]), "quantile": [0.5]}
+    return xr.Dataset(data, coords, {"binomial_prior": "jeffreys"})
+
+
+TREND = np.broadcast_to(np.array([0.3, 0.45, 0.6, 0.75, 0.9])[:, None, None], (5, 5, 3))
+
+
+def test_a_steady_trend_is_no_collapse():
+    assert failures.collapsed(cube(TREND)).empty
+
+
+def test_a_hole_is_found_and_so_is_a_dead_cell():
+    share = TREND.copy()
+    share[2, 2, 1], share[0, 0, 0], share[4, 4] = 0.2, 0.02, np.nan
+    table = failures.collapsed(cube(share))
+    places = table[[*schema.CELL, "reason"]].to_numpy().tolist()
+    assert [3.0, 3.0, 2.0, "below its neighbours"] in places
+    assert [1.0, 1.0, 1.0, "low"] in places
+    assert len(table) == 2
+    hole = table[table["reason"] == "below its neighbours"].iloc[0]
+    assert (hole["k"], hole["n"]) == (40, 200)
+    assert hole["expected"] == pytest.approx(0.6, abs=0.01)
+
+
+def test_few_trials_prove_no_collapse():
+    share = TREND.copy()
+    share[2, 2, 1], share[0, 0, 0] = 0.4, 0.0
+    assert failures.collapsed(cube(share, n=5)).empty
+
+
+def test_of_sound_cells_at_the_floor_few_are_called_low():
+    rng = np.random.default_rng(1)
+    false = [len(failures.collapsed(cube(rng.binomial(200, failures.FLOOR, (11, 7, 5)) / 200))) > 0 for _ in range(60)]
+    assert np.mean(false) < 0.2, "a single list of 385 sound cells holds a false one in one of twenty cases, the cells being at the limit itself"
+
+
+def test_gallery_shows_the_worst_of_each_kind_and_nothing_trained_on(sample):
+    injections, scores = injected()
+    table = failures.gallery(sample, injections, scores, 6)
+    assert table["kind"].value_counts().to_dict() == {"false positive": 6, "missed lens": 6, "missed injection": 6}
+    held = (sample["split"] != "train").values & np.isfinite(sample["score"].values)
+    score, label = sample["score"].values, sample["label"].values
+    kinds = dict(iter(table.groupby("kind")))
+    np.testing.assert_array_equal(kinds["false positive"]["score"], np.sort(score[held & (label == 0)])[:-7:-1])
+    np.testing.assert_array_equal(kinds["missed lens"]["score"], np.sort(score[held & (label == 1)])[:6])
+    trials = kinds["missed injection"]
+    assert trials["theta_e"].value_counts().to_dict() == {0.5: 2, 1.0: 2, 1.5: 2}
+    assert trials["score"].iloc[0] == np.nanmin(scores["score"])
+    for row in trials.to_dict("records"):
+        cell = scores.sel({dim: row[dim] for dim in schema.CELL}).isel(trial=int(row["trial"]))
+        assert (cell["score"].item(), cell["galaxy_id"].item()) == (row["score"], row["galaxy_id"])
+    assert (kinds["false positive"]["trial"] == -1).all()
+    assert kinds["false positive"]["about"].str.len().gt(0).all()
+    assert failures.gallery(sample, injections, scores, 0).empty
+
+
+def test_tables_do_not_depend_on_the_order_of_rows(sample):
+    order = np.random.default_rng(1).permutation(sample.sizes["galaxy"])
+    cuts, (injections, scores) = thresholds(-1.0, 0.0), injected()
+    for make in (failures.false_positives, failures.missed_lenses, failures.recovered):
+        pd.testing.assert_frame_equal(make(sample, cuts), make(sample.isel(galaxy=order), cuts))
+    turned = [part.transpose(*reversed(schema.TRIAL), ...) for part in (injections, scores)]
+    pd.testing.assert_frame_equal(failures.missed(injections, scores, cuts), failures.missed(*turned, cuts))
+    pd.testing.assert_frame_equal(failures.gallery(sample, injections, scores, 9), failures.gallery(sample.isel(galaxy=order), *turned, 9))
+
+
+def verdicts(sample, cuts, table=None):
+    table = failures.false_positives(sample, cuts) if table is None else table
+    found = gate_table.table(failures.gates(sample, cuts, table))
+    assert found["id"].is_unique
+    return found.set_index("id")["verdict"]
+
+
+@pytest.fixture
+def fair(sample):
+    negative = (sample["label"] == 0) & (sample["split"] == "val") & np.isfinite(sample["score"])
+    k = int((negative & (sample["score"] >= -1)).sum())
+    return thresholds(-1.0, n_false=k, n_negatives=int(negative.sum()))
+
+
+def test_all_gates_pass_on_a_sound_sample(sample, fair):
+    found = verdicts(sample, fair)
+    assert found.to_dict() == {"failures.classes": gate_table.PASS, "failures.rate": gate_table.PASS}
+
+
+def test_a_class_without_its_count_fails(sample, fair):
+    table = failures.false_positives(sample, fair)
+    assert verdicts(sample, fair, table[table["value"] != "edge_on"])["failures.classes"] == gate_table.FAIL
+    table.loc[table["value"] == "edge_on", "n"] += 1
+    assert verdicts(sample, fair, table)["failures.classes"] == gate_table.FAIL
+
+
+@pytest.mark.parametrize("n_false", [1, 60])
+def test_a_rate_that_the_test_split_does_not_bear_out_fails(sample, fair, n_false):
+    other = fair.assign(n_false=fair["n_false"] * 0 + n_false)
+    assert verdicts(sample, other)["failures.rate"] == gate_table.FAIL
+
+
+def test_gates_without_ground_say_so():
+    cuts = thresholds(0.0, 1.0)
+    found = verdicts(scored(score=[1.0, 2.0], split="val", pool="N1"), cuts)
+    assert found.to_dict() == dict.fromkeys(("failures.classes", "failures.rate.1", "failures.rate.2"), gate_table.ABSENT)
+
+
+def test_sound_splits_seldom_fail_the_rate():
+    rng = np.random.default_rng(1)
+    values = []
+    for _ in range(2000):
+        val = np.sort(rng.random(1000))[::-1]
+        k = rng.binomial(2000, 1 - val[9])  # the threshold is the score of the tenth negative
+        values.append(failures._probability(int(k), 2000, 10, 1000))
+    assert np.mean(np.array(values) < failures.CONSISTENT) < 0.02
