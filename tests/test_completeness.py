@@ -265,7 +265,8 @@ def test_occupancy_refuses_depths_that_are_no_magnitudes_and_hosts_of_another_gr
 
 @pytest.mark.parametrize("over", ["psf_fwhm", "depth", ("psf_fwhm", "depth")])
 def test_mean_over_the_sky_is_the_weighted_mean_of_the_posteriors(cube, over):
-    cube = cube.assign(n_injected=cube["n_injected"] * 100, n_detected=cube["n_detected"] * 100)  # enough for means and normal errors
+    # enough trials for means and normal errors
+    cube = cube.assign(n_injected=cube["n_injected"] * 100, n_detected=cube["n_detected"] * 80 + 99 * (cube["n_injected"] > 0))
     found = completeness.marginalise(cube, over, seed=3)
     dims = [over] if isinstance(over, str) else list(over)
     known = cube["n_injected"] > 0
@@ -277,7 +278,7 @@ def test_mean_over_the_sky_is_the_weighted_mean_of_the_posteriors(cube, over):
     assert abs(found["completeness"].sel(quantile=0.5) - expected).max() < 0.001
     half = (found["upper"] - found["lower"]).sel(level=0.6827) / 2
     assert abs(half / sigma - 1).max() < 0.06
-    np.testing.assert_allclose(found["unknown"], 1 - (cube["area"] * known).sum(dims) / cube["area"].sum(dims))
+    assert abs(found["unknown"] - 1 + (cube["area"] * known).sum(dims) / cube["area"].sum(dims)).max() < 1e-12
 
 
 def test_unknown_sky_widens_the_bounds_and_nothing_else(cube):

@@ -14,6 +14,8 @@ import rocket_fft
 from numba import njit
 from scipy import fft
 
+from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+
 FINE = 2  # cells along a pixel
 _FIRST, _SECOND = np.array([0]), np.array([1])
 

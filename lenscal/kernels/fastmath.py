@@ -10,6 +10,8 @@ from llvmlite import ir
 from numba import njit, types
 from numba.extending import intrinsic
 
+from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+
 FLAGS = {"contract", "reassoc", "nsz", "arcp", "afn"}  # infinities and NaN stay defined
 _f4 = np.float32
 _I32, _F32 = ir.IntType(32), ir.FloatType()

@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from lenscal.kernels import convolution, sampling
+from lenscal.kernels import compiled, convolution, sampling  # noqa: F401  (compiled first, see there)
 from lenscal.kernels.convolution import FINE
 
 MARGIN = 3  # pixels around the stamp whose light is let scatter in

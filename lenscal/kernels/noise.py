@@ -3,6 +3,8 @@
 import numpy as np
 from numba import njit
 
+from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+
 DARK_SKY = {"g": 0.105, "r": 0.297, "z": 2.84}
 """Dark sky, nanomaggy per pixel of 0.262 arcsec (22.04, 20.91, 18.46 mag/arcsec^2)."""
 

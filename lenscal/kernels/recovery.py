@@ -11,6 +11,8 @@ DETECTION_LEVEL = 0.1587
 """One-sided level (one sigma) of the test below which trials count as independent."""
 BORROWED_CELLS = 4.0
 """Weight of all other columns in the correlation of one, as a number of cells."""
+LONE_MARGIN = 0.5
+"""Standard errors added to the correlation where a single cell tells it: its scatter would make intervals too short."""
 
 
 def tally(host, score, thresholds) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -111,10 +113,11 @@ def _divide(a, b):
 
 
 def correlation(sums: PairSums, level: float = DETECTION_LEVEL) -> np.ndarray:
-    """Intra-host correlation of each column, 0 where none is detected.
+    """Intra-host correlation of each column, 0 where several cells detect none.
 
     One cell of some 30 hosts tells the correlation poorly. The cells of a column (the same hosts at other Einstein radii) are
-    pooled, and the mean cell of all other columns is added with the weight of `BORROWED_CELLS` cells.
+    pooled, and the mean cell of all other columns is added with the weight of `BORROWED_CELLS` cells. Where there is one telling
+    cell in all, the correlation is raised by `LONE_MARGIN` of its standard error without correlation.
 
     Parameters
     ----------
@@ -135,8 +138,8 @@ def correlation(sums: PairSums, level: float = DETECTION_LEVEL) -> np.ndarray:
     pooled = [mine + weight**power * (mine.sum(0) - mine) for mine, power in zip(own, (1, 2, 1))]
     excess, variance, scale = pooled
     detected = excess > -ndtri(level) * np.sqrt(variance)
-    value = np.where(detected, np.clip(_divide(excess, scale), 0, 1), 0.0)
-    return np.where(scale > 0, value, np.nan)
+    margin = np.where(telling.sum(0) == 1, LONE_MARGIN, 0.0) * np.sqrt(variance)
+    return np.where(scale > 0, np.clip(_divide(np.where(detected, excess, 0) + margin, scale), 0, 1), np.nan)
 
 
 def design_effect(injected, correlation) -> np.ndarray:

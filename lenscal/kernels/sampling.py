@@ -10,6 +10,7 @@ import math
 import numpy as np
 from numba import njit
 
+from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
 from lenscal.kernels.fastmath import FLAGS, atan_ratio, atanh_ratio, exp2, log2, select
 
 _f4 = np.float32
@@ -251,6 +252,7 @@ def add_sersic(grid, points, smooth, origin, lens, source, light, share, toleran
     count = _first_cells(height, width, left, bottom, cell, reals[0], reals[1], places[0])
     size, side = COARSEST * cell, COARSEST
     shear = float(lens[10])
+    steep = _f4(1.5) + lens[10]
     for level in range(LEVELS):
         old, new = 2 * (level % 2), 2 - 2 * (level % 2)
         x, y, place = reals[old], reals[old + 1], places[level % 2]
@@ -258,6 +260,14 @@ def add_sersic(grid, points, smooth, origin, lens, source, light, share, toleran
         flux = share * at_r_e * size * size
         reach = 0.70711 * size * minor
         size4, norm, reach4 = _f4(size), _f4(flux), _f4(reach)
+        span = 2 * reach * (1 + shear)
+        keep = _f4(_radius_of_change(flux, span, KEEP * tolerance, b, n, core2, bump))
+        gauss = _f4(_radius_of_change(flux, span, GAUSS * tolerance, b, n, core2, bump))
+        # The span holds for kappa < 1.25. Nearer to the lens all light that a cell can hold counts as change.
+        wider = max(
+            _f4(_radius_of_change(flux, 1e30, KEEP * tolerance, b, n, core2, bump)) - keep,
+            _f4(_radius_of_change(flux, 1e30, GAUSS * tolerance, b, n, core2, bump)) - gauss,
+        )
         for k in range(np.uint64(count)):
             beta_x, beta_y, psi, kept = _rays(x[k], y[k], lens)
             dx, dy = beta_x - sx, beta_y - sy
@@ -265,11 +275,9 @@ def add_sersic(grid, points, smooth, origin, lens, source, light, share, toleran
             v = m21 * dx + m22 * dy
             r2 = u * u + v * v
             value[k] = kept * norm * _brightness(r2, profile)
-            margin[k] = math.sqrt(r2) - reach4 * _stretch(psi, size4, lens)
+            stretch = _stretch(psi, size4, lens)
+            margin[k] = math.sqrt(r2) - reach4 * stretch - select(stretch > steep, wider, _f4(0.0))
         samples[0] += count
-        span = 2 * reach * (1 + shear)
-        keep = _f4(_radius_of_change(flux, span, KEEP * tolerance, b, n, core2, bump))
-        gauss = _f4(_radius_of_change(flux, span, GAUSS * tolerance, b, n, core2, bump))
         if side > 1:
             gauss = _f4(np.inf)
         if level == LEVELS - 1:

@@ -70,7 +70,7 @@ class Writer:
         """One table, each number in it noted; its CSV file holds all of it."""
         made = self.book.derivation.table(name)
         if made is None or made.empty:
-            return Markup('<p class="absent">{}: the run has none.</p>').format(summaries.SUMMARIES[name].title)
+            return Markup('<p class="absent">The run has no table of this: {}.</p>').format(summaries.SUMMARIES[name].title)
         columns = columns or [str(c) for c in made.columns if not (self.thresholds == 1 and name in RATES and c in ("threshold", "false_positive_rate"))]
         head = Markup("").join(Markup("<th>{}</th>").format(label(c)) for c in columns)
         body = Markup("").join(self._row(name, made, i, columns) for i in range(min(rows, len(made))))

@@ -126,6 +126,19 @@ def test_interval_covers_as_stated_with_and_without_clustering(rho, hosts):
         assert level - 3 * error < np.mean(found) < level + 3 * error + 0.02
 
 
+@pytest.mark.parametrize("rho", [0, 0.1, 0.3])
+def test_a_lone_cell_covers_nearly_as_stated(rho):
+    rng = np.random.default_rng(6)
+    n = split_of(200, 35)
+    truth = rng.beta(0.5, 0.5, 4000)
+    k = clustered(rng, truth, n, rho)
+    sums = recovery.PairSums(*(value[None, None] for value in recovery.pair_sums(n, k)))  # each row a cube of its own
+    effect = recovery.design_effect(n, recovery.correlation(sums)[0])
+    for level, under, over in ((0.6827, 0.015, 0.06), (0.95, 0.02, 0.025)):
+        lower, upper = intervals.interval(k.sum(-1) / effect, 200 / effect, level)
+        assert level - under - 0.015 < np.mean((lower <= truth) & (truth <= upper)) < level + over
+
+
 def test_interval_that_forgets_the_hosts_would_not_cover():
     rng = np.random.default_rng(5)
     n = split_of(200, 35)
