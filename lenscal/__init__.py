@@ -23,7 +23,6 @@ _PUBLIC = {
     "open_catalog": ("lenscal.io.catalog", "open_catalog"),
     "open_store": ("lenscal.io.stores", "open"),
     "load_settings": ("lenscal.config", "load"),
-    "run": ("lenscal.run", "run"),
 }
 
 __all__ = ["commit", *_PUBLIC]

@@ -23,11 +23,13 @@ QUANTITIES: Mapping[str, Sequence[float]] = {
 TRIAL_QUANTITIES: Mapping[str, Sequence[float]] = {
     "host_mag_r": (16, 17, 18, 19, 20, 21),  # AB mag
     "magnification": (5, 10, 15, 20, 30),
-    "beta_fraction": (0.1, 0.2, 0.3, 0.4),
+    "beta_fraction": (0.1, 0.2, 0.3, 0.4, 0.6, 1.0),
     "arc_snr": (0, 5, 10, 20, 40, 80),
 }
 """Edges of the bins in which missed injections are counted."""
 NO_CLASS = "none"
+BORROWED = 0.25
+"""Weight of a group's other rows in the intra-host correlation of one (a row holds far more trials than a cell does)."""
 FLOOR = 0.1
 """Completeness below which a cell has collapsed."""
 DROP = 0.1
@@ -93,7 +95,8 @@ def missed(
     """Missed injections by cell axis, host type and properties of the arc.
 
     Rates are of the injections as drawn: each cell of the grid counts alike, whatever sky it has. Hosts carry several trials, so
-    the intervals are those of n_effective trials.
+    the intervals are those of n_effective trials; a row that tells nothing of its hosts' likeness takes that of the other
+    rows of its group.
 
     Parameters
     ----------
@@ -111,7 +114,8 @@ def missed(
     """
     schema.SCORES_INJECTIONS.check(scores)
     table = _trials(injections, scores, ["host_type", *quantities])
-    _, host = np.unique(table["galaxy_id"].to_numpy(), return_inverse=True)
+    ids, host = np.unique(table["galaxy_id"].to_numpy(), return_inverse=True)
+    hosts = ids.size
     groups: list[tuple[str, str, np.ndarray]] = [("all", "all", np.ones(len(table), bool))]
     for name in schema.CELL:
         values = table[name].to_numpy()
@@ -123,12 +127,15 @@ def missed(
     rows = []
     for threshold, rate in _thresholds(thresholds):
         below = score < threshold
-        for group, value, chosen in groups:
-            trials, hits = np.bincount(host[chosen]), np.bincount(host[chosen & below])
-            hits = np.pad(hits, (0, trials.size - hits.size))
-            sums = recovery.PairSums(*(part[None, None] for part in recovery.pair_sums(trials, hits)))
-            effect = recovery.design_effect(trials, recovery.correlation(sums)[0])
-            rows.append((group, value, threshold, rate, int(trials.sum()), int(hits.sum()), float(effect)))
+        for name, alike in itertools.groupby(groups, key=lambda group: group[0]):
+            chosen = {value: own for _, value, own in alike}
+            trials, hits = (np.stack([np.bincount(host[own & also], minlength=hosts) for own in chosen.values()]) for also in (True, below))
+            sums = recovery.PairSums(*(part[None] for part in recovery.pair_sums(trials, hits)))
+            effect = recovery.design_effect(trials, recovery.correlation(sums, borrowed=BORROWED))
+            rows += [
+                (name, value, threshold, rate, int(n), int(k), float(e))
+                for value, n, k, e in zip(chosen, trials.sum(1), hits.sum(1), effect)
+            ]
     return _rates(rows)
 
 

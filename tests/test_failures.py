@@ -169,6 +169,15 @@ def test_alike_trials_of_a_host_widen_the_interval_of_what_is_missed():
     assert width(alike) > 1.3 * width(unlike)
 
 
+def test_rows_where_nothing_is_missed_know_from_the_others_that_hosts_matter():
+    injections, scores = injected(spread=2.0)
+    scores["score"][{"theta_e": 2}] = 9.0
+    table = failures.missed(injections, scores, thresholds(0.0))
+    assert of(table, "theta_e", "1.5", "k") == 0
+    assert of(table, "theta_e", "1.5", "n_effective") < 0.8 * of(table, "theta_e", "1.5", "n")
+    assert of(table, "theta_e", "1.5", "lower_95") == 0
+
+
 def test_scores_of_other_hosts_are_refused():
     injections, scores = injected()
     with pytest.raises(ValueError, match="other cells or hosts"):

@@ -16,6 +16,7 @@ import yaml
 
 import lenscal
 from lenscal import config, schema
+from lenscal.run import run
 from lenscal.run.stages import STAGES
 
 HERE = Path(__file__).resolve().parent
@@ -51,7 +52,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def first(folder):
     settings = config.load(folder / "first.yaml")
-    return settings, lenscal.run(settings)
+    return settings, run(settings)
 
 
 def test_every_stage_is_done_and_row_conservation_holds(first):
@@ -87,7 +88,7 @@ def test_hosts_are_in_their_own_cell_and_never_from_training_sky(first):
 def test_a_finished_run_does_nothing_again(first):
     settings, _ = first
     before = {path: path.stat().st_mtime_ns for path in settings.stores.rglob("*") if path.is_file() and path.name != "gates.json"}
-    again = lenscal.run(settings)
+    again = run(settings)
     assert {stage.state for stage in again.stages} == {"was complete"}
     assert before == {path: path.stat().st_mtime_ns for path in before}
 
@@ -101,7 +102,7 @@ def test_other_blocks_and_workers_give_the_same_bytes(folder, first):
         cluster={"workers": 1, "threads": 2},
     )  # fmt: skip
     settings = config.load(path)
-    lenscal.run(settings)
+    run(settings)
     assert digests(settings) == digests(first[0])
 
 
@@ -119,14 +120,14 @@ def test_a_killed_run_goes_on_to_the_same_bytes(folder, first):
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         assert not (settings.stores / ".plan" / "report" / "done.json").exists()
-    lenscal.run(settings)
+    run(settings)
     assert digests(settings) == digests(first[0])
 
 
 def test_a_changed_setting_redoes_only_what_depends_on_it(folder, first):
     shutil.copytree(first[0].stores, folder / "stores" / "changed")
     path = runfile(folder, "changed", completeness={"false_positive_rates": [0.05], "trials_min": 11, "hosts_min": 3})
-    result = lenscal.run(config.load(path))
+    result = run(config.load(path))
     done = [stage.name for stage in result.stages if stage.state == "done"]
     assert done == ["completeness", "failures", "report"]
     assert result.stages[7].because == ("settings.completeness.trials_min",)

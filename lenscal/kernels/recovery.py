@@ -112,11 +112,11 @@ def _divide(a, b):
     return np.divide(a, b, out=np.zeros(np.broadcast_shapes(np.shape(a), np.shape(b))), where=np.asarray(b) != 0)
 
 
-def correlation(sums: PairSums, level: float = DETECTION_LEVEL) -> np.ndarray:
+def correlation(sums: PairSums, level: float = DETECTION_LEVEL, borrowed: float = BORROWED_CELLS) -> np.ndarray:
     """Intra-host correlation of each column, 0 where several cells detect none.
 
     One cell of some 30 hosts tells the correlation poorly. The cells of a column (the same hosts at other Einstein radii) are
-    pooled, and the mean cell of all other columns is added with the weight of `BORROWED_CELLS` cells. Where there is one telling
+    pooled, and the mean cell of all other columns is added with the weight of some cells. Where there is one telling
     cell in all, the correlation is raised by `LONE_MARGIN` of its standard error without correlation.
 
     Parameters
@@ -125,6 +125,8 @@ def correlation(sums: PairSums, level: float = DETECTION_LEVEL) -> np.ndarray:
         As from `pair_sums`.
     level : float
         One-sided level of the test for a correlation above 0.
+    borrowed : float
+        Weight of the mean cell of all other columns, in cells.
 
     Returns
     -------
@@ -133,7 +135,7 @@ def correlation(sums: PairSums, level: float = DETECTION_LEVEL) -> np.ndarray:
     """
     telling = (sums.scale > 0).sum(0)
     others = telling.sum(0) - telling
-    weight = BORROWED_CELLS * _divide(1.0, others)
+    weight = borrowed * _divide(1.0, others)
     own = PairSums(*(value.sum(0) for value in sums))
     pooled = [mine + weight**power * (mine.sum(0) - mine) for mine, power in zip(own, (1, 2, 1))]
     excess, variance, scale = pooled

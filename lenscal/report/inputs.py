@@ -124,6 +124,6 @@ _COLUMNS = {
     "history": ["epoch", "train_loss", "val_loss", "val_auc", "learning_rate"],
     "false_positives": _RATES,
     "missed": _RATES,
-    "gallery": ["kind", "galaxy_id", "score"],
+    "gallery": ["kind", "galaxy_id", "theta_e", "psf_fwhm", "depth", "trial", "score"],
     "gates": _GATE,
 }

@@ -72,7 +72,7 @@ class Writer:
         if made is None or made.empty:
             return Markup('<p class="absent">The run has no table of this: {}.</p>').format(summaries.SUMMARIES[name].title)
         columns = columns or [str(c) for c in made.columns if not (self.thresholds == 1 and name in RATES and c in ("threshold", "false_positive_rate"))]
-        head = Markup("").join(Markup("<th>{}</th>").format(label(c)) for c in columns)
+        head = Markup("").join(Markup('<th class="{}">{}</th>').format(self._kind(name, 0, c)[0], label(c)) for c in columns)
         body = Markup("").join(self._row(name, made, i, columns) for i in range(min(rows, len(made))))
         more = ""
         if len(made) > rows:
@@ -83,12 +83,16 @@ class Writer:
     def _row(self, name: str, table: pd.DataFrame, row: int, columns: list[str]) -> Markup:
         cells = []
         for column in columns:
-            number = self.book.look_up("cell", table=name, row=row, column=column)
-            kind = "num" if isinstance(number.value, (int, float)) and not isinstance(number.value, bool) else "text"
+            kind, number = self._kind(name, row, column)
             cells.append(Markup('<td class="{}" data-n="{}">{}</td>').format(kind, number.id, number.shown))
         verdict = str(table["verdict"].iloc[row]) if "verdict" in columns else ""
         mark = {PASS: "pass", FAIL: "fail", ABSENT: "absent"}.get(verdict, "")
         return Markup('<tr class="{}">{}</tr>').format(mark, Markup("").join(cells))
+
+    def _kind(self, table: str, row: int, column: str) -> tuple[str, tables.Number]:
+        """A cell, and whether it is a number or a text."""
+        number = self.book.look_up("cell", table=table, row=row, column=column)
+        return "num" if isinstance(number.value, (int, float)) and not isinstance(number.value, bool) else "text", number
 
     def figure(self, name: str, text: str, caption: Markup | str = "") -> Markup:
         """One figure with its files; or, where there is none, why."""

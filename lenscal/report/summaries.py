@@ -144,7 +144,7 @@ def balance(inputs: Inputs) -> pd.DataFrame | None:
     return inputs.balance
 
 
-@_summary("quality", "Cutouts unfit for use, by the first reason that holds")
+@_summary("quality", "Cutouts fit for use, and not, by the first reason that holds")
 def reasons(inputs: Inputs) -> pd.DataFrame:
     ok = inputs.quality["cutout_ok"].values.astype(bool)
     found = pd.Series(inputs.quality["reason"].values.astype(object))[~ok].value_counts()
@@ -196,7 +196,8 @@ def trials(inputs: Inputs) -> pd.DataFrame:
         values = inputs.injections[name].values[good].astype(float)
         values = values[np.isfinite(values)]
         low, mid, high = np.percentile(values, [10, 50, 90]) if values.size else (np.nan,) * 3
-        rows.append({"quantity": name, "unit": schema.INJECTIONS.variables[name].units, "trials": int(values.size), "p10": low, "p50": mid, "p90": high})
+        about = schema.INJECTIONS.variables[name]
+        rows.append({"quantity": about.about, "unit": about.units.replace("1", ""), "trials": int(values.size), "p10": low, "p50": mid, "p90": high})
     return pd.DataFrame(rows)
 
 
@@ -284,12 +285,27 @@ def gallery(inputs: Inputs) -> pd.DataFrame | None:
     return inputs.gallery
 
 
+def wrong_side(inputs: Inputs, rows: pd.DataFrame) -> np.ndarray:
+    """Of rows of the gallery: whether they are on the wrong side of the first threshold."""
+    label = rows["galaxy_id"].map(inputs.manifest.set_index("galaxy_id")["label"]).to_numpy()
+    lens = (rows["trial"].to_numpy() >= 0) | (label == 1)
+    above = rows["score"].to_numpy() >= inputs.thresholds["threshold"].values[0]
+    return above != lens
+
+
 @_summary("gates", "Gates")
 def gates(inputs: Inputs) -> pd.DataFrame:
-    columns = ["verdict", "id", "claim", "measure", "value", "minimum", "maximum", "lower", "upper", "critical", "evidence"]
-    table = inputs.gates[columns].copy()
-    table["order"] = np.where(table["verdict"] != FAIL, 2, np.where(table["critical"].astype(bool), 0, 1))
-    return table.sort_values("order", kind="stable", ignore_index=True).drop(columns="order")
+    table = inputs.gates.copy()
+    table["limits"] = [_range(a, b, "≥ ", "≤ ") for a, b in zip(table["minimum"], table["maximum"])]
+    table["interval"] = [_range(a, b, "", "to ") for a, b in zip(table["lower"], table["upper"])]
+    order = np.where(table["verdict"] != FAIL, 2, np.where(table["critical"].astype(bool), 0, 1))
+    columns = ["verdict", "id", "claim", "measure", "value", "limits", "interval", "critical", "evidence"]
+    return table.iloc[np.argsort(order, kind="stable")][columns].reset_index(drop=True)
+
+
+def _range(low: float | None, high: float | None, before_low: str, before_high: str) -> str:
+    found = [f"{word}{value:.4g}" for word, value in ((before_low, low), (before_high, high)) if value is not None and not np.isnan(value)]
+    return " ".join(found).replace("-", "−")
 
 
 @_summary("ledgers", "Rows in, out, and dropped by reason")

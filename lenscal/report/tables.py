@@ -202,7 +202,7 @@ def show(value: Value, form: str) -> str:
         return f"{value:,.0f}"
     if form == "share":
         return percent(value)
-    return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+    return (f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}").replace("-", "−")
 
 
 def percent(value: float) -> str:
@@ -379,10 +379,11 @@ def missed(d: Derivation, index: str) -> int:
     return int((values[np.isfinite(values)] < d.inputs.thresholds["threshold"].values[int(index)]).sum())
 
 
-@query("1", "count", "failures/gallery")
-def pictured(d: Derivation, kind: str) -> int:
-    """Rows of the gallery of one kind."""
-    return int((d.inputs.gallery["kind"] == kind).sum())
+@query("1", "count", "failures/gallery, scores/thresholds")
+def pictured(d: Derivation, kind: str, wrong: str = "") -> int:
+    """Rows of the gallery of one kind, of all or of those on the wrong side of the first threshold."""
+    rows = d.inputs.gallery[d.inputs.gallery["kind"] == kind]
+    return int(summaries.wrong_side(d.inputs, rows).sum()) if wrong else len(rows)
 
 
 @query("1", "count", "scores/cutouts")
@@ -412,7 +413,7 @@ def axis(d: Derivation, name: str, row: str) -> float:
     return float(d.inputs.completeness[name].values[int(row)])
 
 
-@query("1", "text", "run file")
+@query("1", "real", "run file")
 def setting(d: Derivation, key: str) -> Value:
     """A key of the run file."""
     found: object = d.inputs.settings

@@ -186,3 +186,16 @@ def test_a_source_that_needs_too_many_cells_says_so():
         lens, *components(source), True, 1e-5, origin, *imaging.work_space(sides), np.zeros((1, 0, 0), np.float32), inside, full
     )
     assert full[0] == 1
+
+
+def test_compiled_kernels_are_kept_by_the_content_of_all_their_files(tmp_path, monkeypatch):
+    from lenscal.kernels import compiled
+
+    (tmp_path / "a.py").write_text("x = 1\n")
+    (tmp_path / "b.py").write_text("y = 1\n")
+    monkeypatch.setattr(compiled, "FOLDER", tmp_path)
+    before = compiled.digest()
+    assert compiled.digest() == before
+    (tmp_path / "b.py").write_text("y = 2\n")
+    assert compiled.digest() != before
+    assert "kernels-" in str(imaging.pixels._cache.cache_path)

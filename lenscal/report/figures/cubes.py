@@ -49,26 +49,33 @@ def maps(inputs: Inputs, threshold: int) -> Figure:
     drawn = []
     for axes, depth in zip(grid.ravel(), depths):
         layer = cube.sel(depth=depth)
-        image = _map(axes, layer)
+        image = _map(axes, layer, 18 // columns)
         axes.set_title(f"depth {depth:g} mag")
         axes.label_outer()
         drawn.append((axes, layer))
     for axes in grid.ravel()[depths.size :]:
         axes.remove()
-    for axes in grid.T.ravel() if lines == 1 else grid[-2, depths.size - (lines - 1) * columns :]:
-        axes.tick_params(labelbottom=True)
-        axes.set_xlabel(_X)
-    bar = figure.colorbar(image, ax=grid.ravel().tolist() if lines == 1 else [a for a, _ in drawn], label="completeness", pad=0.01)
+    if lines > 1:
+        _label_above_gaps(grid, depths.size)
+    bar = figure.colorbar(image, ax=[axes for axes, _ in drawn], label="completeness", pad=0.01, aspect=20 * lines)
     bar.outline.set_visible(False)
     _legend(figure, cube)
     _annotate(figure, drawn)
     return figure
 
 
+def _label_above_gaps(grid: np.ndarray, panels: int) -> None:
+    """Labels of the panels that have none below them in the last line."""
+    for axes in grid[-2, (panels - 1) % grid.shape[1] + 1 :]:
+        axes.tick_params(labelbottom=True)
+        axes.set_xlabel(_X)
+
+
 _X, _Y = "Einstein radius θ$_E$ [arcsec]", "PSFSIZE$_r$ [arcsec]"
 
 
-def _map(axes: Axes, layer: xr.Dataset) -> object:
+def _map(axes: Axes, layer: xr.Dataset, labels: int = 15) -> object:
+    """Colours, hatches and axes of one map, with at most so many labels along theta_E."""
     from matplotlib.patches import Rectangle
 
     median, status = layer["median"].values, layer["status"].values.astype(object)
@@ -78,7 +85,8 @@ def _map(axes: Axes, layer: xr.Dataset) -> object:
     for i, j in np.argwhere(status == "insufficient"):
         colour = "white" if _dark(median[i, j]) else "black"
         axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, ec=colour, lw=0, hatch="/////", alpha=0.45))
-    axes.set_xticks(range(layer.sizes["theta_e"]), [f"{v:g}" for v in layer["theta_e"].values])
+    step = -(-layer.sizes["theta_e"] // labels)
+    axes.set_xticks(range(0, layer.sizes["theta_e"], step), [f"{v:g}" for v in layer["theta_e"].values[::step]])
     axes.set_yticks(range(layer.sizes["psf_fwhm"]), [f"{v:g}" for v in layer["psf_fwhm"].values])
     axes.set(xlabel=_X, ylabel=_Y)
     axes.tick_params(length=0)
@@ -123,7 +131,7 @@ def _annotate(figure: Figure, drawn: list[tuple[Axes, xr.Dataset]]) -> None:
                 continue
             value, low, high = (float(layer[n].values[i, j]) for n in ("median", "lower", "upper"))
             text = f"{value:.2f}\n{low:.2f}–{high:.2f}" if both else f"{value:.2f}" if one else ""
-            around = [withStroke(linewidth=1.6, foreground=colormaps[MAP](value))] if status[i, j] == "insufficient" else []
+            around = [withStroke(linewidth=2.4, foreground=colormaps[MAP](value))] if status[i, j] == "insufficient" else []
             axes.text(
                 j, i, text, ha="center", va="center", fontsize=style.SMALL, linespacing=1.15,
                 color="white" if _dark(value) else "black", path_effects=around,
@@ -164,9 +172,7 @@ def curves(inputs: Inputs, threshold: int) -> Figure:
     for axes in grid.ravel()[depths.size :]:
         axes.remove()
     if lines > 1:
-        for axes in grid[-2, depths.size - (lines - 1) * columns :]:
-            axes.tick_params(labelbottom=True)
-            axes.set_xlabel(_X)
+        _label_above_gaps(grid, depths.size)
     handles = [_handle(style.SERIES[k], style.MARKERS[k], f"{psf:g}″") for k, psf in enumerate(psfs)]
     if "insufficient" in set(cube["status"].values.astype(object).ravel()):
         handles.append(_handle(style.GREY, "o", "insufficient", face="white"))

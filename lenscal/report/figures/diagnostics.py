@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+_TICKS = [step * 10.0**power for power in range(-3, 6) for step in (1, 3)]
+
+
 def _finite(values: np.ndarray) -> np.ndarray:
     values = np.asarray(values, dtype=float).ravel()
     return values[np.isfinite(values)]
@@ -36,7 +39,8 @@ def quality(inputs: Inputs) -> Figure:
         axes.axvline(1, color=style.GREY, lw=0.7, ls=":")
         axes.set(xlabel=label, ylabel="cutouts")
         axes.margins(x=0)
-    noise.legend(loc="upper left")
+    noise.set_ylim(top=1.45 * noise.get_ylim()[1])
+    noise.legend(loc="upper right")
     table = summaries.reasons(inputs)
     reasons.barh(range(len(table)), np.maximum(table["rows"], 0.5), color=[style.BLUE, *[style.ORANGE] * (len(table) - 1)])
     for i, rows in enumerate(table["rows"]):
@@ -90,14 +94,19 @@ def injections(inputs: Inputs) -> Figure | str:
     edges = np.geomspace(low, max(high, 1.1 * low), 25)
     middle.hist(snr[positive & ~found], edges, histtype="step", color=style.GREY, ls="--", label="missed")
     middle.hist(snr[positive & found], edges, histtype="step", color=style.PURPLE, label="recovered")
-    middle.set(xscale="log", xlabel="arc SNR (r)", ylabel="injections")
-    middle.legend()
+    middle.set(ylabel="injections", ylim=(0, 1.3 * middle.get_ylim()[1]))
+    middle.legend(loc="upper left")
     edges = np.geomspace(low, max(high, 1.1 * low), 11)
     shares = [summaries.share("", "", found[positive & (snr >= a) & (snr < b)]) for a, b in pairwise(edges)]
     at = np.sqrt(edges[1:] * edges[:-1])
     rate, lower, upper = (np.array([s[name] for s in shares]) for name in ("rate", "lower_68", "upper_68"))
     right.fill_between(at, lower, upper, color=style.PURPLE, alpha=0.2, lw=0)
     right.plot(at, rate, "o-", color=style.PURPLE)
-    right.set(xscale="log", ylim=(-0.02, 1.02), xlabel="arc SNR (r)", ylabel="share recovered")
+    right.set(ylim=(-0.02, 1.02), ylabel="share recovered")
+    for axes in (middle, right):
+        axes.set(xscale="log", xlabel="arc SNR (r)")
+        axes.set_xticks([tick for tick in _TICKS if edges[0] <= tick <= edges[-1]])
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        axes.xaxis.set_minor_formatter(lambda value, _: "")
     right.grid(color="#DDDDDD", lw=0.4)
     return figure

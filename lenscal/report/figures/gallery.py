@@ -1,4 +1,4 @@
-"""Pictures of what failed."""
+"""Pictures of the failures."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from lenscal.report import summaries
 from lenscal.report.figures import style
 from lenscal.report.figures.colour import grz
 from lenscal.report.inputs import Inputs
@@ -14,7 +15,8 @@ from lenscal.report.inputs import Inputs
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLUMNS = 8
+COLUMNS = 6
+LABEL = 0.36  # inches below each picture, three lines of text
 
 
 def kinds(inputs: Inputs) -> list[str]:
@@ -23,30 +25,33 @@ def kinds(inputs: Inputs) -> list[str]:
 
 
 def labels(inputs: Inputs, rows: pd.DataFrame) -> list[str]:
-    """What each row is, and its score; of an injection its Einstein radius and the host's conditions."""
+    """What each row is, its score, and where it is on the right side of the first threshold after all, that too."""
     about = inputs.manifest.set_index("galaxy_id")[["pool", "tier", "confuser_class"]]
     out = []
-    for row in rows.to_dict("records"):
-        if np.isfinite(row.get("trial", np.nan)) and row["trial"] >= 0:
-            text = f"θ$_E$ {row['theta_e']:g}″\nPSF {row['psf_fwhm']:g}″, {row['depth']:g}"
+    for row, wrong in zip(rows.to_dict("records"), summaries.wrong_side(inputs, rows)):
+        if row["trial"] >= 0:
+            lens, text = True, f"θ$_E$ {row['theta_e']:g}″\nPSF {row['psf_fwhm']:g}″, {row['depth']:g} mag"
         else:
             pool, tier, name = about.loc[int(row["galaxy_id"])]
-            text = f"lens, {tier}" if pool == "positive" else f"{pool}\n{name}" if name else pool
-        out.append(f"{text}\nscore {row['score']:.2f}")
+            lens = pool == "positive"
+            text = f"lens, {tier}" if lens else f"{pool}\n{name}" if name else pool
+        score = f"score {row['score']:.2f}".replace("-", "−")
+        out.append(f"{text}\n{score}" + ("" if wrong else " (recovered)" if lens else " (rejected)"))
     return out
 
 
 def pictures(inputs: Inputs, kind: str) -> Figure:
     """The gallery of one kind."""
     rows = np.flatnonzero((inputs.gallery["kind"].astype(str) == kind).to_numpy())
-    lines = -(-rows.size // COLUMNS)
-    figure = style.new(style.PAGE, lines * (style.PAGE / COLUMNS + 0.36))
-    grid = figure.subplots(lines, COLUMNS, squeeze=False)
-    figure.get_layout_engine().set(w_pad=0.02, h_pad=0.02, wspace=0.01, hspace=0.01)
-    names = labels(inputs, inputs.gallery.iloc[rows])
-    for axes in grid.ravel():
+    side = style.PAGE / COLUMNS
+    height = -(-rows.size // COLUMNS) * (side + LABEL)
+    figure = style.new(style.PAGE, height)
+    figure.set_layout_engine("none")  # a grid of fixed places
+    for i, (row, name) in enumerate(zip(rows, labels(inputs, inputs.gallery.iloc[rows]))):
+        line, column = divmod(i, COLUMNS)
+        bottom = 1 - (line * (side + LABEL) + side) / height
+        axes = figure.add_axes((column / COLUMNS + 0.003, bottom, 1 / COLUMNS - 0.006, (side - 0.04) / height))
         axes.axis("off")
-    for axes, row, name in zip(grid.ravel(), rows, names):
         axes.imshow(grz(inputs.gallery_images[row]), origin="lower", interpolation="nearest")  # +y is North, +x West
-        axes.text(0.5, -0.03, name, transform=axes.transAxes, ha="center", va="top", fontsize=5.5, linespacing=1.1)
+        figure.text((column + 0.5) / COLUMNS, bottom - 0.02 / height, name, ha="center", va="top", fontsize=5.5, linespacing=1.1)
     return figure

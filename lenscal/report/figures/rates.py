@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAMES = {
-    "all": "all", "pool": "pool", "confuser": "confuser class", "nobs_z_bin": "exposures in z", "type": "Tractor type",
+    "pool": "pool", "confuser": "confuser class", "nobs_z_bin": "exposures in z", "type": "Tractor type",
     "psfsize_r": "PSFSIZE$_r$ [arcsec]", "psf_fwhm": "PSFSIZE$_r$ [arcsec]", "psfdepth_r": "depth [mag]", "depth": "depth [mag]",
     "theta_e": "θ$_E$ [arcsec]", "host_type": "type of host", "host_mag_r": "host r [mag]", "beta_fraction": "source offset / θ$_E$",
     "arc_snr": "arc SNR (r)",
@@ -33,7 +33,7 @@ def validation(inputs: Inputs) -> Figure | str:
     """Known lenses that were not trained on: share recovered, by tier and channel."""
     table = at_first_threshold(inputs, summaries.recovered(inputs))
     if not table["n"].iloc[0]:
-        return "The sample holds no scored anchor (a known lens outside the split train), so nothing was validated on real lenses."
+        return "The sample holds no scored anchor (a known lens outside the split train), so nothing was validated on known lenses."
     labels = [f"{g}: {v}" if v else g for g, v in zip(table["group"], table["value"])]
     colour = {"all anchors": "black", "tier": style.BLUE, "channel": style.GREEN}
     figure = style.new(0.75 * style.PAGE, 0.6 + ROW * len(table))
@@ -72,10 +72,14 @@ def _grouped(table: pd.DataFrame, limits: tuple[float, float], scale: str, title
         rows, labels, colours, heads = [], [], [], []
         for group in groups:
             part = table[table["group"] == group]
-            heads.append(len(labels))
-            rows += [{"n": -1, "k": 0}, *part.to_dict("records")]
-            labels += [NAMES.get(group, group.replace("_", " ")), *(v.replace("_", " ") for v in part["value"].astype(str))]
-            colours += ["black", *[style.SERIES[list(sizes.index).index(group) % len(style.SERIES)]] * len(part)]
+            if group != "all":
+                heads.append(len(labels))
+                rows.append({"n": -1, "k": 0})
+                labels.append(NAMES.get(group, group.replace("_", " ")))
+                colours.append("black")
+            rows += part.to_dict("records")
+            labels += [v.replace("_", " ") for v in part["value"].astype(str)]
+            colours += [style.SERIES[list(sizes.index).index(group) % len(style.SERIES)]] * len(part)
         _dots(axes, pd.DataFrame(rows), labels, colours, limits[0] if scale == "log" else None)
         axes.set_ylim(tallest - 0.4, -0.6)
         for i in heads:
@@ -100,7 +104,7 @@ def _dots(axes: Axes, table: pd.DataFrame, labels: list[str], colours: list[str]
             continue
         low, rate = (max(row[name], floor or 0.0) for name in ("lower_68", "rate"))
         axes.plot([low, row["upper_68"]], [i, i], color=colour, lw=1.4, solid_capstyle="butt")
-        axes.plot(rate, i, "<" if k == 0 and floor else "o", color=colour, mfc="white" if k == 0 else colour, clip_on=False, zorder=3)
+        axes.plot(1.06 * rate if k == 0 else rate, i, "<" if k == 0 and floor else "o", color=colour, mfc="white" if k == 0 else colour, clip_on=False, zorder=3)
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.spines["left"].set_visible(False)

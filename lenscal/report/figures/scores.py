@@ -58,7 +58,7 @@ def distributions(inputs: Inputs) -> Figure | str:
         for threshold in inputs.thresholds["threshold"].values:
             axes.axvline(threshold, color="black", lw=0.8, ls=":", zorder=0)
     left.plot([], [], color="black", lw=0.8, ls=":", label="threshold")
-    left.legend(loc="lower left")
+    left.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=2, columnspacing=1.0)
     for i, (_, colour, values) in enumerate(rows):
         low, q1, q2, q3, high = np.percentile(values, [5, 25, 50, 75, 95])
         right.plot([low, high], [i, i], color=colour, lw=0.8)
