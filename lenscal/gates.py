@@ -60,10 +60,14 @@ class Ledger:
     dropped: Mapping[str, int] = field(default_factory=dict)
 
     def __add__(self, other: Ledger) -> Ledger:
-        dropped = dict(self.dropped)
-        for reason, rows in other.dropped.items():
-            dropped[reason] = dropped.get(reason, 0) + rows
+        reasons = sorted({*self.dropped, *other.dropped})  # the order does not follow that of the parts
+        dropped = {reason: self.dropped.get(reason, 0) + other.dropped.get(reason, 0) for reason in reasons}
         return Ledger(self.rows_in + other.rows_in, self.rows_out + other.rows_out, dropped)
+
+    def _reasons(self) -> str:
+        """Most frequent first; ties by name."""
+        ordered = sorted(self.dropped.items(), key=lambda item: (-item[1], item[0]))
+        return "; dropped: " + ", ".join(f"{rows:,} {reason}" for reason, rows in ordered) if ordered else ""
 
     @property
     def missing(self) -> int:
@@ -79,5 +83,5 @@ class Ledger:
             abs(self.missing),
             maximum=0,
             critical=True,
-            evidence=f"{self.rows_in} in, {self.rows_out} out, dropped {dict(self.dropped)}",
+            evidence=f"{self.rows_in:,} in, {self.rows_out:,} out{self._reasons()}",
         )

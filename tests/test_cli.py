@@ -79,7 +79,7 @@ def test_unknown_stage(folder):
 
 
 def test_stage_before_what_it_reads(folder):
-    refused(lenscal("run", folder / "run.yaml", "--stages", "quality"), "quality reads cutouts, which is not complete")
+    refused(lenscal("run", folder / "run.yaml", "--stages", "quality"), "quality reads objects, manifest, cutouts", "not complete")
 
 
 def test_missing_sky(folder):
@@ -127,7 +127,7 @@ def test_wrong_unit_of_a_plane(folder):
 
 def test_missing_brick(folder):
     shutil.rmtree(brick_file(folder, "image-r").parent)
-    refused(lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS), "missing")
+    refused(lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS), "has no folder", "mend the files")
 
 
 def test_broken_input_mended_goes_on(folder):

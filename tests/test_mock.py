@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,17 @@ galsim = pytest.importorskip("galsim")
 
 from lenscal.manifest import confusers  # noqa: E402
 from lenscal.mock import (  # noqa: E402
-    catalogues, columns, conditions, files, geometry, noise, pixels, population, raytracing, stars, sweeps,
+    catalogues,
+    columns,
+    conditions,
+    files,
+    geometry,
+    noise,
+    pixels,
+    population,
+    raytracing,
+    stars,
+    sweeps,
 )  # fmt: skip
 from lenscal.objects import galaxies as import_galaxies  # noqa: E402
 
@@ -101,6 +112,16 @@ def test_same_seed_gives_same_bytes_with_any_number_of_workers(root, tmp_path):
     first, second = ((place / "sha256sums.txt").read_text() for place in (root, tmp_path / "again"))
     assert first == second
     assert len(first.splitlines()) > 8 * 13
+
+
+def test_no_compressed_tile_holds_the_time_of_its_making(root):
+    headers = [
+        content[match.start() : match.start() + 8]
+        for content in (path.read_bytes() for path in root.rglob("*invvar*.fz"))
+        for match in re.finditer(rb"\x1f\x8b\x08\x00", content)
+    ]
+    assert len(headers) > 100
+    assert {header[4:] for header in headers} == {bytes(4)}
 
 
 def test_another_seed_gives_another_sky():
@@ -198,7 +219,7 @@ def test_one_object_can_be_listed_twice_by_file_and_by_brick(sweep, bricks):
     key = sweep["BRICKID"].astype(np.int64) << 22 | sweep["OBJID"]
     assert np.unique(key).size < key.size
     once = sweep[np.unique(key, return_index=True)[1]]
-    galaxy = once[np.isin(once["TYPE"], [b"SER", b"DEV", b"REX", "SER", "DEV", "REX"])]
+    galaxy = once[np.isin(once["TYPE"].astype(str), ["SER", "DEV", "REX"])]
     ra, dec = galaxy["RA"], galaxy["DEC"]
     close = np.hypot((ra[:, None] - ra) * np.cos(np.radians(5)), dec[:, None] - dec) < 0.5 / 3600
     different = galaxy["BRICKID"][:, None] != galaxy["BRICKID"]
@@ -276,7 +297,7 @@ def test_bits_of_a_row_are_those_of_its_pixel(root, bricks, sweep):
 def test_nothing_extended_is_catalogued_inside_the_mask_of_a_bright_star(sweep):
     bright = sweep["MASKBITS"] & 1 << schema.MASKBITS["BRIGHT"] > 0
     assert bright.any()
-    assert set(np.unique(sweep["TYPE"][bright])) <= {"PSF", "DUP"}
+    assert set(sweep["TYPE"][bright].astype(str)) <= {"PSF", "DUP"}
 
 
 # ---------------------------------------------------------------- geometry and conditions
@@ -338,10 +359,10 @@ def test_validation_and_test_hold_every_cell_of_the_grid(seed):
 
 
 def test_a_grid_that_the_sky_cannot_hold_is_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"validation and test must each have 12 pixels .* ask for more bricks"):
+    with pytest.raises(ValueError, match=r"validation and test must each have 12 pixels.* ask for more bricks"):
         mock.draw(settings(tmp_path / "sky", GRID, **TINY))
     off = TWO_CELLS | {"psf_fwhm": {"start": 2.5, "stop": 2.5, "step": 0.4}}
-    with pytest.raises(ValueError, match="no cell of injections.grid lies in the sky's ranges"):
+    with pytest.raises(ValueError, match=r"no cell of injections.grid lies in the sky's ranges"):
         mock.draw(settings(tmp_path / "sky", off, **TINY))
 
 
@@ -444,9 +465,13 @@ def test_flux_of_isolated_objects_in_the_image_is_the_catalogued_one(field, band
     root, brick, rows, table = field
     image = plane(root, brick["brickname"], "image", band).astype(float)
     y, x = np.mgrid[: image.shape[0], : image.shape[1]]
+    light = pixels.model(brick, rows.to_dict("records"), pixels.psf_patches(brick, 5))[band]
+    scatter = 1.4826 * np.median(np.abs(image - light))
     for row, listed in zip(rows.itertuples(), table):
-        measured = image[np.hypot(x - row.x, y - row.y) < 60].sum()
-        assert measured == pytest.approx(listed[f"FLUX_{band.upper()}"], rel=0.05)
+        near = np.hypot(x - row.x, y - row.y) < 60
+        assert light[near].sum() == pytest.approx(listed[f"FLUX_{band.upper()}"], rel=0.03)
+        noise_of_sum = scatter * np.sqrt(2 * near.sum())  # pixels are correlated: twice the variance
+        assert abs((image - light)[near].sum()) < 4 * noise_of_sum
 
 
 @pytest.mark.parametrize("band", BANDS)
@@ -468,13 +493,15 @@ def test_objects_lie_where_the_catalogue_says(field):
     root, brick, _, table = field
     wcs = WCS(plane(root, brick["brickname"], "image", "r", header=True))
     image = plane(root, brick["brickname"], "image", "r").astype(float)
+    offsets = []
     for row in table:
-        x, y = wcs.world_to_pixel_values(row["RA"], row["DEC"])
-        j, i = int(round(float(x))), int(round(float(y)))
+        x, y = (float(value) for value in wcs.world_to_pixel_values(row["RA"], row["DEC"]))
+        j, i = round(x), round(y)
         box = np.clip(image[i - 8 : i + 9, j - 8 : j + 9], 0, None)
         yy, xx = np.mgrid[-8:9, -8:9]
-        assert (box * xx).sum() / box.sum() + j == pytest.approx(float(x), abs=0.2)
-        assert (box * yy).sum() / box.sum() + i == pytest.approx(float(y), abs=0.2)
+        offsets.append(((box * xx).sum() / box.sum() + j - x, (box * yy).sum() / box.sum() + i - y))
+    assert np.abs(offsets).max() < 0.4
+    assert np.abs(np.mean(offsets, axis=0)).max() < 0.12
 
 
 def test_position_angle_is_east_of_north(field):

@@ -64,7 +64,23 @@ def images(planes: list[tuple[str, np.ndarray, dict]], header: fits.Header, sigm
         for key, value in cards.items():
             hdu.header[key] = value
         hdus.append(hdu)
-    return _bytes(hdus)
+    return _timeless(_bytes(hdus))
+
+
+def _timeless(content: bytes) -> bytes:
+    """The same file with the time of compression taken out of the gzip header of every tile."""
+    out = bytearray(content)
+    with fits.open(io.BytesIO(content), disable_image_compression=True) as hdus:
+        for hdu in hdus:
+            if not isinstance(hdu, fits.BinTableHDU):
+                continue
+            heap = hdu.fileinfo()["datLoc"] + hdu.header.get("THEAP", hdu.header["NAXIS1"] * hdu.header["NAXIS2"])
+            for name in {"COMPRESSED_DATA", "GZIP_COMPRESSED_DATA"} & set(hdu.columns.names):
+                for length, offset in hdu.data.base[name].tolist():
+                    start = heap + offset
+                    if length > 10 and out[start : start + 2] == b"\x1f\x8b":
+                        out[start + 4 : start + 8] = bytes(4)
+    return bytes(out)
 
 
 def zipped(content: bytes) -> bytes:

@@ -33,7 +33,7 @@ def deal(bricks: pd.DataFrame, supply: pd.DataFrame, count: int) -> pd.DataFrame
         evenly along the split hash, so that every split has its share.
     """
     usable = bricks[~bricks.special.isin(["no-coverage-z", "no-coverage", "nan", "few-exposures", "many-exposures"])]
-    low, high, name = (np.array(column) for column in zip(*schema.NOBS_BINS))
+    low, _, name = (np.array(column) for column in zip(*schema.NOBS_BINS))
     bin_of = pd.Series(name[np.searchsorted(low, usable.nobs_z, side="right") - 1], index=usable.brickid)
     rows = supply[supply.brickid.isin(bin_of.index) & supply.type.isin(TYPES)]
     if count and rows.empty:

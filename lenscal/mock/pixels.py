@@ -121,7 +121,7 @@ def _masks(brick: dict, objects: list[dict], saturated: dict[str, np.ndarray], s
             mask[(wise[0] & 1) > 0] |= 1 << schema.MASKBITS["WISEM1"]
             mask[(wise[1] & 1) > 0] |= 1 << schema.MASKBITS["WISEM2"]
         for plane in saturated.values():
-            column = int(round(x_k))
+            column = round(x_k)
             if 0 <= column < n and plane[max(0, int(y_k) - 3) : int(y_k) + 4, column].any():
                 length = int(6 * 10 ** (0.2 * (16 - g)))
                 plane[max(0, int(y_k) - length) : int(y_k) + length + 1, max(0, column - 1) : column + 2] = True

@@ -6,6 +6,8 @@ closed form that the injections use, so that the two cannot share a mistake.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from lenscal.kernels import draws
@@ -13,7 +15,9 @@ from lenscal.kernels import draws
 GRID = 0.0655  # arcsec: a quarter of a pixel
 
 
-def deflection(x: np.ndarray, y: np.ndarray, theta_e: float, q: float, phi: float, gamma1: float, gamma2: float):
+def deflection(
+    x: np.ndarray, y: np.ndarray, theta_e: float, q: float, phi: float, gamma1: float, gamma2: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Deflection [arcsec] at image-plane positions [arcsec] from the lens centre.
 
     Parameters
@@ -57,7 +61,7 @@ def source_light(x: np.ndarray, y: np.ndarray, source: dict) -> np.ndarray:
     return np.where(radius < 6 * source["r_e"], light, 0.0)
 
 
-def lensed(lens: dict, source: dict, half_width: float, grid: float = GRID, light=source_light) -> tuple[np.ndarray, float]:
+def lensed(lens: dict, source: dict, half_width: float, grid: float = GRID, light: Callable = source_light) -> tuple[np.ndarray, float]:
     """Lensed image of a source and its magnification.
 
     Parameters

@@ -121,7 +121,7 @@ def _clear(root: Path) -> None:
 
 def _tasks(bricks: pd.DataFrame, truth: pd.DataFrame) -> list[tuple[dict, list[dict]]]:
     """Each brick with its objects and those of its partner that reach into it, in its own pixels."""
-    by_brick = {brickid: group for brickid, group in truth.groupby("brickid")}
+    by_brick = dict(iter(truth.groupby("brickid")))
     tasks = []
     for brick in bricks.to_dict("records"):
         rows = by_brick[brick["brickid"]]

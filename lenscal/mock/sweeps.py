@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 
@@ -9,6 +11,8 @@ from lenscal import schema
 from lenscal.kernels import draws
 from lenscal.mock import columns, conditions, geometry, photometry
 
+Draw = Callable[[], np.ndarray]
+"""Standard normal numbers, one for each object."""
 UNMODELLED = {
     "early": 0.004, "compact": 0.004, "disc": 0.02, "spiral": 0.3, "ring": 0.45, "edge_on": 0.06, "clumpy": 0.35,
     "core_companion": 0.01, "blend": 0.02,
@@ -86,7 +90,7 @@ def rows(brick: dict, truth: pd.DataFrame, samples: dict, seed: int) -> np.ndarr
     return out[seen]
 
 
-def _band(out: np.ndarray, band: str, truth: pd.DataFrame, samples: dict, kind_type: np.ndarray, circular: np.ndarray, normal) -> np.ndarray:
+def _band(out: np.ndarray, band: str, truth: pd.DataFrame, samples: dict, kind_type: np.ndarray, circular: np.ndarray, normal: Draw) -> np.ndarray:
     """Fill the columns of one optical band; returns its signal to noise."""
     up = band.upper()
     nobs, psfsize, weight = (samples[f"{name}_{band}"] for name in ("nobs", "psfsize", "invvar"))
@@ -119,7 +123,7 @@ def _band(out: np.ndarray, band: str, truth: pd.DataFrame, samples: dict, kind_t
     return np.where(has_flux, true / np.where(has_flux, error, 1), 0)
 
 
-def _rchisq(truth: pd.DataFrame, band: str, flux: np.ndarray, variance: np.ndarray, psfsize: np.ndarray, circular: np.ndarray, normal) -> np.ndarray:
+def _rchisq(truth: pd.DataFrame, band: str, flux: np.ndarray, variance: np.ndarray, psfsize: np.ndarray, circular: np.ndarray, normal: Draw) -> np.ndarray:
     """Reduced chi^2 of a smooth model: one, and the square of what the model cannot have, over the noise."""
     kind = truth.kind.to_numpy(str)
     share = np.array([UNMODELLED.get(name, 0.0) for name in kind])
@@ -137,7 +141,7 @@ def _rchisq(truth: pd.DataFrame, band: str, flux: np.ndarray, variance: np.ndarr
     return np.clip(1 + 0.03 * normal() + excess, 0.7, 60)
 
 
-def _infrared(out: np.ndarray, truth: pd.DataFrame, normal) -> None:
+def _infrared(out: np.ndarray, truth: pd.DataFrame, normal: Draw) -> None:
     w1 = np.where(out["TYPE"] == b"DUP", 0, truth.flux_w1.to_numpy(float))
     for band, ratio, ivar in (("W1", 1.0, 3.0), ("W2", 0.65, 0.7), ("W3", 0.5, 1.5e-3), ("W4", 0.5, 3e-5)):
         out[f"FLUX_{band}"] = w1 * ratio + normal() / np.sqrt(ivar)

@@ -105,8 +105,10 @@ def run(settings: Settings, stages: Iterable[str] | None = None, display: Displa
     if unknown:
         raise PlanError(f"no stage '{unknown[0]}'; stages are {', '.join(STAGES)}")
     names = [name for name in STAGES if name in names]
-    display = display or Display(names, quiet=True)
     place = Place(settings)
+    for name in names:
+        _check_reads(place, name, names)
+    display = display or Display(names, quiet=True)
     started = time.monotonic()
     results: list[StageResult] = []
     with display, _Crew(settings, display) as crew:
@@ -114,6 +116,26 @@ def run(settings: Settings, stages: Iterable[str] | None = None, display: Displa
             results.append(_do(place, STAGES[name], crew, display))
             stores.write_json(place.folder / "gates.json", [asdict(gate) for gate in _all_gates(place)])
     return Result(settings, tuple(results), time.monotonic() - started, crew.memory)
+
+
+def _check_reads(place: Place, name: str, doing: list[str]) -> None:
+    """Refuse a stage when something it rests on is neither complete nor to be done before it."""
+    behind: set[str] = set()
+    while fresh := {read for stage in (name, *behind) for read in STAGES[stage].reads} - behind:
+        behind |= fresh
+    lacking = [stage for stage in STAGES if stage in behind and stage not in doing and not _is_complete(place, stage)]
+    if lacking:
+        raise PlanError(
+            f"{name} reads {', '.join(lacking)}, not complete as this run file has it: "
+            f"run `lenscal run --stages {','.join([*lacking, name])}`, or all stages"
+        )
+
+
+def _is_complete(place: Place, name: str) -> bool:
+    try:
+        return progress_of(place, STAGES[name]).done is not None
+    except (PlanError, stores.StoreError):
+        return False
 
 
 def _all_gates(place: Place) -> list[Gate]:

@@ -62,7 +62,7 @@ class Progress:
     def _read(self, name: str) -> dict | None:
         try:
             return json.loads((self.folder / name).read_text())
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError) as error:
             raise PlanError(f"{self.stage}: '{self.folder / name}' cannot be read ({error}); remove it and run again") from None

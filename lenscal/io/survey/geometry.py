@@ -13,7 +13,7 @@ from lenscal import schema
 LAYOUT = "survey-bricks.fits.gz, south/coadd/AAA/BRICK/legacysurvey-BRICK-image-g.fits.fz"
 
 
-class SurveyError(RuntimeError):
+class SurveyError(ValueError):
     """A survey that cannot be used as it lies; the message says what was found and what was expected."""
 
 
