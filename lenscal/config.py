@@ -111,14 +111,18 @@ class Manifest(Section):
     """Footprint in declination."""
     exclusion_radius_arcsec: float = Field(11.0, gt=0)
     """Around every lens of every catalogue."""
-    duplicate_radius_arcsec: float = Field(0.5, gt=0)  # the same sky fitted twice, in overlapping bricks or releases
-    positive_lenses: Literal["all", "imaging"] = "all"  # "imaging": rule P0.1b and the literature tier; all are excluded
+    duplicate_radius_arcsec: float = Field(0.5, gt=0)
+    """The same sky fitted twice, in overlapping bricks or releases."""
+    positive_lenses: Literal["all", "imaging"] = "all"
+    """Which lenses are positives; `imaging`: the DESI imaging candidates and the literature tier. All are excluded from the negatives."""
     negatives_per_positive: int = Field(100, ge=1)
     """Per stratum (nobs_z bin, type)."""
     n1_fraction: float = Field(0.85, gt=0, lt=1)
     """Of the negatives; the rest is N2."""
-    confuser_cuts: dict[str, dict[str, float]] = {}  # class -> cut -> value, in place of those of manifest/confusers.py
-    required_classes: list[str] = ["edge_on", "face_on_disk", "blend_merger"]  # empty: the run stops
+    confuser_cuts: dict[str, dict[str, float]] = {}
+    """Class -> cut -> value, in place of those of lenscal/manifest/confusers.py."""
+    required_classes: list[str] = ["edge_on", "face_on_disk", "blend_merger"]
+    """Confuser classes that must have rows, else the run stops."""
     split_fractions: tuple[float, float, float] = (0.70, 0.15, 0.15)
     """Train, val, test by HEALPix pixel."""
     guard_arcsec: float = Field(0.0, ge=0)
@@ -137,16 +141,20 @@ class Manifest(Section):
     """Red hosts only, dereddened g-r."""
     host_mag_r_max: float | None = None
     """Bright hosts only."""
-    # Limits of the gates.
     rows_min: int = 0
-    """Gate."""
+    """Gate: rows of the manifest."""
     types_min: int = 3
-    """Gate."""
+    """Gate: Tractor types in it."""
     n1_range: tuple[float, float] = (0.75, 0.95)
-    train_range: tuple[float, float] | None = None  # None: split_fractions +- the larger of 0.05 and 3 sigma of the pixels
+    """Gate: share of N1 in the negatives."""
+    train_range: tuple[float, float] | None = None
+    """Gate: share of train; by default the fraction asked for, give or take the larger of 0.05 and three sigma of the pixels."""
     shortfall_max: float = Field(0.1, ge=0, le=1)
+    """Gate: negatives that no stratum could give, as a share of those asked for."""
     balance_max: float = Field(0.5, gt=0)
+    """Gate: largest difference of a condition between splits, in its standard deviations."""
     overlap_min: float = Field(0.9, ge=0, le=1)
+    """Gate: least share of the positives in conditions that the negatives have too."""
 
     @field_validator("split_fractions")
     @classmethod
@@ -301,10 +309,13 @@ class Training(Section):
     negatives_per_epoch: int | None = Field(400, ge=1)
     """Drawn afresh each epoch; null takes all."""
     val_negatives: int | None = Field(400, ge=1)
-    memory_gb: float = Field(4.0, gt=0)  # pixels beyond this are read again, batch by batch
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    mixed_precision: Literal["auto", "on", "off"] = "auto"  # bfloat16 in training; auto: on a GPU only
     """Cap on validation negatives; null takes all."""
+    memory_gb: float = Field(4.0, gt=0)
+    """Pixels beyond this are read again, batch by batch."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """`auto` takes a GPU where there is one."""
+    mixed_precision: Literal["auto", "on", "off"] = "auto"
+    """bfloat16 in training; `auto`: on a GPU only."""
 
 
 class Detector(Section):
