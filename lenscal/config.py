@@ -86,6 +86,8 @@ class ContaminantCatalogue(Section):
 
 
 class Objects(Section):
+    """Outside catalogues, and how they meet the survey."""
+
     lenses: list[LensCatalogue]
     """Catalogues of lenses; all are excluded from the negatives."""
     contaminants: list[ContaminantCatalogue] = []
@@ -101,6 +103,8 @@ class Objects(Section):
 
 
 class Manifest(Section):
+    """Pools, exclusion, splits, labels and hosts, with the limits of their gates."""
+
     types: list[str] = ["SER", "DEV", "REX"]
     """Tractor types of N1."""
     mag_z_max: float = 20.0
@@ -152,7 +156,7 @@ class Manifest(Section):
     shortfall_max: float = Field(0.1, ge=0, le=1)
     """Gate: negatives that no stratum could give, as a share of those asked for."""
     balance_max: float = Field(0.5, gt=0)
-    """Gate: largest difference of a condition between splits, in its standard deviations."""
+    """Gate: largest shift of a condition's median between splits, over its interquartile range."""
     overlap_min: float = Field(0.9, ge=0, le=1)
     """Gate: least share of the positives in conditions that the negatives have too."""
 
@@ -195,6 +199,8 @@ class Manifest(Section):
 
 
 class Cutouts(Section):
+    """Pixels about each row of the manifest."""
+
     size: int = Field(101, ge=21, le=512)
     """Side in pixels."""
     psf_beta: float = Field(2.5, gt=1.1)
@@ -206,6 +212,8 @@ class Cutouts(Section):
 
 
 class Quality(Section):
+    """What makes a cutout fit for use."""
+
     central_radius_arcsec: float = Field(6.0, gt=0)
     """No unobserved pixel within."""
     mask_radius_px: float = Field(8.0, gt=0)
@@ -269,6 +277,8 @@ class Grid(Section):
 
 
 class Injections(Section):
+    """Lensed arcs put into real galaxies, cell by cell."""
+
     grid: Grid = Grid()
     """Bin centres: start, stop, step."""
     trials: int = Field(200, ge=1)
@@ -294,6 +304,8 @@ class Injections(Section):
 
 
 class Training(Section):
+    """How a detector is trained."""
+
     epochs: int = Field(20, ge=1)
     """At most."""
     patience: int = Field(8, ge=1)
@@ -319,6 +331,8 @@ class Training(Section):
 
 
 class Detector(Section):
+    """What is audited: trained here, or brought frozen."""
+
     architecture: str = "resnet18"
     """`resnet18`."""
     size: int = Field(64, ge=21)
@@ -334,11 +348,15 @@ class Detector(Section):
 
 
 class Scores(Section):
+    """How images are scored."""
+
     batch: int = Field(128, ge=1)
     """Images per call."""
 
 
 class Completeness(Section):
+    """Thresholds, posterior and sufficiency of the cube."""
+
     false_positive_rates: list[Annotated[float, Field(gt=0, lt=1)]] = [0.01]
     """Thresholds are set at these rates of validation negatives."""
     prior: Literal["jeffreys", "uniform"] = "jeffreys"
@@ -352,11 +370,15 @@ class Completeness(Section):
 
 
 class Failures(Section):
+    """What is kept of missed and false detections."""
+
     gallery: int = Field(24, ge=0)
     """Rows of each kind to show."""
 
 
 class Report(Section):
+    """The page."""
+
     title: str = "Detector audit"
     """Of the page."""
     depth: float | None = None
@@ -364,6 +386,8 @@ class Report(Section):
 
 
 class Cluster(Section):
+    """Where blocks of work are done."""
+
     workers: int | None = Field(None, ge=1)
     """Processes; one per core by default (reading FITS holds the interpreter's lock, so threads would wait for each other)."""
     threads: int | None = Field(None, ge=1)
@@ -392,16 +416,27 @@ class Settings(Section):
     survey: Survey
     """Pixels and catalogue."""
     objects: Objects
+    """See `Objects`."""
     manifest: Manifest = Manifest()
+    """See `Manifest`."""
     cutouts: Cutouts = Cutouts()
+    """See `Cutouts`."""
     quality: Quality = Quality()
+    """See `Quality`."""
     injections: Injections = Injections()
+    """See `Injections`."""
     detector: Detector = Detector()
+    """See `Detector`."""
     scores: Scores = Scores()
+    """See `Scores`."""
     completeness: Completeness = Completeness()
+    """See `Completeness`."""
     failures: Failures = Failures()
+    """See `Failures`."""
     report: Report = Report()
+    """See `Report`."""
     cluster: Cluster = Cluster()
+    """See `Cluster`."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:
