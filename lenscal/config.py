@@ -66,10 +66,18 @@ class LensCatalogue(Section):
     """`lenscat` (the package) or a file."""
     format: Literal["lenscat", "desi-sl-vac", "csv"] = "lenscat"
     """Columns: lenscat's, the DESI spectroscopic catalogue's, or named in `columns`."""
-    channel: Literal["imaging-ml", "spectroscopic", "visual", "literature"] = "literature"
-    """How its lenses were selected."""
+    channel: Literal["imaging-ml", "spectroscopic", "follow-up", "visual", "literature"] = "literature"
+    """How its lenses were selected. `follow-up`: spectra of imaging candidates, which are no independent selection."""
     columns: dict[str, str] = {}
     """csv only: our name -> its name (ra, dec, name, zlens, grade, reference)."""
+
+    @model_validator(mode="after")
+    def _follow_up(self) -> LensCatalogue:
+        if self.format == "desi-sl-vac" and self.channel != "follow-up":
+            raise ValueError(
+                f"channel is '{self.channel}', but this catalogue holds spectra of imaging candidates: it is `follow-up`, not independent"
+            )
+        return self
 
 
 class ContaminantCatalogue(Section):
@@ -357,7 +365,7 @@ class Scores(Section):
 class Completeness(Section):
     """Thresholds, posterior and sufficiency of the cube."""
 
-    false_positive_rates: list[Annotated[float, Field(gt=0, lt=1)]] = [0.01]
+    false_positive_rates: list[Annotated[float, Field(gt=0, lt=1)]] = Field([0.01], min_length=1)
     """Thresholds are set at these rates of validation negatives."""
     prior: Literal["jeffreys", "uniform"] = "jeffreys"
     """Of the binomial posterior."""
@@ -444,6 +452,8 @@ class Settings(Section):
             raise ValueError(f"injections.size {self.injections.size} is larger than cutouts.size {self.cutouts.size}")
         if self.detector.size > self.injections.size:
             raise ValueError(f"detector.size {self.detector.size} is larger than injections.size {self.injections.size}")
+        if (self.injections.source == "stamps") != (self.injections.source_stamps is not None):
+            raise ValueError(f"injections.source is '{self.injections.source}' and source_stamps {self.injections.source_stamps!r}: stamps need a file, and only they")
         if missing := set(self.detector.bands) - set(schema.BANDS):
             raise ValueError(f"detector.bands names {sorted(missing)}; the cutouts hold {schema.BANDS}")
         return self
@@ -474,6 +484,16 @@ def _place(text: str, folder: Path) -> str:
     return str((folder / Path(text).expanduser()).resolve())
 
 
+class _Loader(yaml.SafeLoader):
+    """Of plain YAML; a key given twice is refused, not overwritten."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        if twice := {key for key in keys if keys.count(key) > 1}:
+            raise yaml.constructor.ConstructorError(None, None, f"key '{sorted(map(str, twice))[0]}' is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
 def load(path: str | Path) -> Settings:
     """Settings of a run file, paths made absolute.
 
@@ -488,9 +508,9 @@ def load(path: str | Path) -> Settings:
     except OSError as error:
         raise ConfigError(f"run file '{path}' cannot be read: {error.strerror}") from None
     try:
-        raw = yaml.safe_load(text)
+        raw = _Loader(text).get_single_data()
     except yaml.YAMLError as error:
-        raise ConfigError(f"run file '{path}' is not YAML: {error}") from None
+        raise ConfigError(f"run file '{path}' is not the YAML of a run file: {error}") from None
     if not isinstance(raw, dict):
         raise ConfigError(f"run file '{path}' holds {type(raw).__name__}, not a mapping of sections")
     folder = path.resolve().parent

@@ -263,7 +263,8 @@ def gallery(scores_cutouts: xr.Dataset, injections: xr.Dataset, scores: xr.Datas
     DataFrame
         kind, galaxy_id (of the host for an injection), theta_e, psf_fwhm, depth (NaN for a cutout), trial (-1 for a cutout), score,
         about. Kinds: "false positive" (highest scores of negatives), "missed lens" (lowest of known lenses), "missed injection"
-        (lowest of injections, as many of each theta_e as there is room for: the narrowest arcs would fill it else).
+        (lowest of injections, one of a host, as many of each theta_e as there is room for: one host or the narrowest arcs
+        would fill it else).
     """
     schema.SCORES_CUTOUTS.check(scores_cutouts)
     table = _table(scores_cutouts)
@@ -279,15 +280,28 @@ def gallery(scores_cutouts: xr.Dataset, injections: xr.Dataset, scores: xr.Datas
         ]
     ).assign(theta_e=np.nan, psf_fwhm=np.nan, depth=np.nan, trial=-1)
     trials = _trials(injections, scores, ["arc_snr", "host_type"])
-    trials = trials.sort_values(["score", *schema.CELL, "trial"])
-    turn = trials.groupby("theta_e").cumcount()
-    trials = trials.assign(turn=turn).sort_values(["turn", "score", *schema.CELL, "trial"])[:n]
+    trials = _spread(trials.sort_values(["score", *schema.CELL, "trial"], ignore_index=True), n)
     about = [f"arc_snr {snr:.3g}, host {type_}" for snr, type_ in zip(trials["arc_snr"], trials["host_type"])]
     trials = trials.assign(kind="missed injection", about=about)
     names = ["kind", "galaxy_id", *schema.CELL, "trial", "score", "about"]
     found = pd.concat([cutouts[names], trials[names]], ignore_index=True)
     types = {"kind": "string[pyarrow]", "about": "string[pyarrow]", "galaxy_id": "int64", "trial": "int64", "score": "float64"}
     return found.astype(types | dict.fromkeys(schema.CELL, "float64"))
+
+
+def _spread(trials: pd.DataFrame, n: int) -> pd.DataFrame:
+    """Of trials in order, the first of each theta_e in turn, each host once, until there are n."""
+    waiting = [iter(rows) for rows in trials.groupby("theta_e", sort=False).groups.values()]
+    hosts, chosen, used = trials["galaxy_id"].to_numpy(), [], set()
+    while waiting and len(chosen) < n:
+        for rows in list(waiting):
+            row = next((row for row in rows if hosts[row] not in used), None)
+            if row is None:
+                waiting.remove(rows)
+            else:
+                chosen.append(row)
+                used.add(hosts[row])
+    return trials.iloc[chosen[:n]]
 
 
 def gates(scores: xr.Dataset, thresholds: xr.Dataset, table: pd.DataFrame) -> list[Gate]:

@@ -51,6 +51,12 @@ def table(gates: Iterable[Gate]) -> pd.DataFrame:
     return pd.DataFrame([asdict(gate) for gate in gates], columns=names)
 
 
+def words(counts: Mapping[str, object]) -> str:
+    """Counts by name as a reader would say them, the largest first, ties by name."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], str(item[0])))
+    return ", ".join(f"{name} {value:,}" for name, value in ordered) or "none"
+
+
 @dataclass(frozen=True)
 class Ledger:
     """Rows of one step: in, out, and dropped by reason. Ledgers of disjoint inputs add."""
@@ -63,11 +69,6 @@ class Ledger:
         reasons = sorted({*self.dropped, *other.dropped})  # the order does not follow that of the parts
         dropped = {reason: self.dropped.get(reason, 0) + other.dropped.get(reason, 0) for reason in reasons}
         return Ledger(self.rows_in + other.rows_in, self.rows_out + other.rows_out, dropped)
-
-    def _reasons(self) -> str:
-        """Most frequent first; ties by name."""
-        ordered = sorted(self.dropped.items(), key=lambda item: (-item[1], item[0]))
-        return "; dropped: " + ", ".join(f"{rows:,} {reason}" for reason, rows in ordered) if ordered else ""
 
     @property
     def missing(self) -> int:
@@ -83,5 +84,5 @@ class Ledger:
             abs(self.missing),
             maximum=0,
             critical=True,
-            evidence=f"{self.rows_in:,} in, {self.rows_out:,} out{self._reasons()}",
+            evidence=f"{self.rows_in:,} in, {self.rows_out:,} out" + (f"; dropped: {words(self.dropped)}" if self.dropped else ""),
         )

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lenscal import config, schema
-from lenscal.gates import Gate, Ledger, absent
+from lenscal.gates import Gate, Ledger, absent, words
 from lenscal.kernels import matching, splitting
 
 MATCHED, NO_OBJECT, OUTSIDE = "matched", "no object within radius", "outside the footprint"
@@ -244,7 +244,7 @@ def lens_table(raw: pd.DataFrame, catalogue: config.LensCatalogue) -> tuple[pd.D
     if catalogue.format == "desi-sl-vac":
         text["name"] = "TARGETID " + text["name"]
     grade = text["grade"].str.lower()
-    default = "literature" if catalogue.channel in ("spectroscopic", "literature") else "B"
+    default = "literature" if catalogue.channel in ("spectroscopic", "follow-up", "literature") else "B"
     tier = grade.map({**_TIER_OF, "": default, "nan": default})
     if tier.isna().any():
         found = sorted(set(text["grade"][tier.isna()]))
@@ -323,7 +323,7 @@ def merge_lenses(
         out[name] = out[name].map(lambda cell: _joined([cell]))
         if len(several):
             out.loc[several, name] = members[name].agg(_joined).astype(str).to_numpy()
-    spectra = all_["zlens"].where(all_["channel"].str.contains("spectroscopic"))
+    spectra = all_["zlens"].where(all_["channel"].str.contains("spectroscopic|follow-up"))
     low, high = spectra.groupby(system).min(), spectra.groupby(system).max()
     two = (high - low) > 0.01 * (1 + low)
     out["zlens"] = out["zlens"].mask(two, low)
@@ -482,11 +482,11 @@ def gates(lenses: pd.DataFrame, matches: pd.DataFrame, settings: config.Objects)
         rate,
         Gate(
             "P0.every_lens", "every lens is matched or has its reason", "lenses without account", len(lost), maximum=0,
-            critical=True, evidence=str(matches["reason"].value_counts().to_dict()),
+            critical=True, evidence=words(matches["reason"].value_counts().to_dict()),
         ),
         Gate(
             "X.3", "labels tell confirmed from probable", "lenses without a tier",
             int((~lenses["tier"].isin([t for t in schema.TIERS if t])).sum()), maximum=0, critical=True,
-            evidence=str(lenses["tier"].value_counts().to_dict()),
+            evidence=words(lenses["tier"].value_counts().to_dict()),
         ),
     ]  # fmt: skip

@@ -11,7 +11,7 @@ import xarray as xr
 from scipy.spatial import cKDTree
 
 from lenscal import config, schema
-from lenscal.gates import Gate, absent
+from lenscal.gates import Gate, absent, words
 from lenscal.kernels import pixels
 
 CORE_PX = 8.0
@@ -127,7 +127,7 @@ def gates(quality: xr.Dataset, settings: config.Quality | None = None) -> list[G
         Gate(
             "quality.used", "the cutouts are fit for use", "usable cutouts / cutouts",
             ok.mean() if ok.size else np.nan, minimum=1 - settings.failed_fraction_max, critical=True,
-            evidence=f"{int(ok.sum())} of {ok.size}; not usable: {counts}",
+            evidence=f"{int(ok.sum())} of {ok.size}; not usable: {words(counts)}",
         ),
         Gate(
             "quality.nan", "no cutout with an unobserved centre or without sky noise is called fit for use",
@@ -137,7 +137,7 @@ def gates(quality: xr.Dataset, settings: config.Quality | None = None) -> list[G
         Gate(
             "quality.reasons", "every cutout is either fit for use or has a reason that is known", "cutouts without account",
             float(((reason == "") != ok).sum() + (~np.isin(reason, ["", *REASONS])).sum()), maximum=0, critical=True,
-            evidence=f"{counts}",
+            evidence=words(counts),
         ),
     ]  # fmt: skip
     for b, band in enumerate(quality["band"].values.tolist()):

@@ -229,7 +229,7 @@ LENSES = Declaration(
         **_row("tier", "str", "", "literature (spectroscopic), A (confident), B (probable)"),
         **_row("catalogue", "str", "", "catalogues that list it, joined by |"),
         **_row("reference", "str", "", "papers that list it, joined by |"),
-        **_row("channel", "str", "", "selection channels: imaging-ml, spectroscopic, visual, literature, joined by |"),
+        **_row("channel", "str", "", "selection channels: imaging-ml, spectroscopic, follow-up (spectra of imaging candidates), visual, literature, joined by |"),
         **_row("imaging_candidate", "bool", "1", "of a DESI Legacy imaging search (rule P0.1b)"),
         **_row("healpix_128", "i8", "1", "HEALPix pixel, nested"),
         **_row("split", "str", "", "train, val, test"),

@@ -75,7 +75,7 @@ def vac(path, rows=4, extension="DESI_SL_CATALOG"):
 
 def test_the_spectroscopic_catalogue_is_read_by_its_extension(tmp_path):
     catalogue = LensCatalogue(
-        name="vac", source=str(vac(tmp_path / "a.fits")), format="desi-sl-vac", channel="spectroscopic"
+        name="vac", source=str(vac(tmp_path / "a.fits")), format="desi-sl-vac", channel="follow-up"
     )
     table = catalogues.read_lenses(catalogue)
     assert table["grade"].tolist() == ["high-quality", "probable"] * 2

@@ -187,3 +187,17 @@ def test_every_command_explains_itself(command):
     result = lenscal(command, "--help")
     assert result.exit_code == 0
     assert len(result.output) > 200
+
+
+def test_what_is_missing_outside_is_said_before_any_stage_is_done(folder):
+    change(folder, lambda raw: raw["detector"].update(frozen="stores/nowhere"))
+    refused(lenscal("run", folder / "run.yaml"), "nowhere", "check detector.frozen")
+    change(folder, lambda raw: (raw["detector"].pop("frozen"), raw["injections"].update(prior="none-such")))
+    refused(lenscal("run", folder / "run.yaml"), "none-such", "observed-colours")
+    assert not complete(folder, "objects")
+
+
+def test_a_survey_that_is_called_real_after_all_is_done_again(folder):
+    assert lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS).exit_code == 0
+    change(folder, lambda raw: raw["survey"].update(layer="another"))
+    assert "changed: settings.survey.layer" in lenscal("status", folder / "run.yaml").output

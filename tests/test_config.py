@@ -56,14 +56,14 @@ def test_a_missing_file_is_named(tmp_path):
         config.load(tmp_path / "nowhere.yaml")
 
 
-@pytest.mark.parametrize(("text", "message"), [("a: [1", "is not YAML"), ("- 1\n", "not a mapping")])
+@pytest.mark.parametrize(("text", "message"), [("a: [1", "is not the YAML of a run file"), ("- 1\n", "not a mapping")])
 def test_what_is_no_run_file_is_refused(tmp_path, text, message):
     with pytest.raises(config.ConfigError, match=message):
         config.load(write(tmp_path, text=text))
 
 
 def test_yaml_cannot_run_code(tmp_path):
-    with pytest.raises(config.ConfigError, match="is not YAML"):
+    with pytest.raises(config.ConfigError, match="is not the YAML of a run file"):
         config.load(write(tmp_path, text="!!python/object/apply:os.system ['true']"))
 
 
@@ -77,3 +77,23 @@ def test_real_data_folder_must_exist(monkeypatch):
     monkeypatch.setenv("LENSCAL_REAL_DATA", "/nowhere/at/all")
     with pytest.raises(config.ConfigError, match="LENSCAL_REAL_DATA is '/nowhere/at/all', which is no folder"):
         config.real_data()
+
+
+def test_spectra_of_imaging_candidates_are_no_independent_selection(tmp_path):
+    raw = yaml.safe_load((ROOT / "tests" / "tiny.yaml").read_text())
+    raw["objects"]["lenses"][1]["channel"] = "spectroscopic"
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(raw))
+    with pytest.raises(config.ConfigError, match="it is `follow-up`, not independent"):
+        config.load(tmp_path / "run.yaml")
+
+
+def test_a_key_given_twice_is_refused_and_not_overwritten(tmp_path):
+    text = (ROOT / "tests" / "tiny.yaml").read_text()
+    with pytest.raises(config.ConfigError, match="'seed' is given twice"):
+        config.load(write(tmp_path, text=text + "\nseed: 99\n"))
+
+
+@pytest.mark.parametrize("injections", [{"source": "stamps"}, {"source": "sersic", "source_stamps": "stamps.fits"}])
+def test_stamps_need_a_file_and_only_they(tmp_path, injections):
+    with pytest.raises(config.ConfigError, match="stamps need a file, and only they"):
+        config.load(write(tmp_path, lambda raw: raw["injections"].update(injections)))

@@ -264,6 +264,7 @@ def test_gallery_shows_the_worst_of_each_kind_and_nothing_trained_on(sample):
     trials = kinds["missed injection"]
     assert trials["theta_e"].value_counts().to_dict() == {0.5: 2, 1.0: 2, 1.5: 2}
     assert trials["score"].iloc[0] == np.nanmin(scores["score"])
+    assert trials["galaxy_id"].is_unique
     for row in trials.to_dict("records"):
         cell = scores.sel({dim: row[dim] for dim in schema.CELL}).isel(trial=int(row["trial"]))
         assert (cell["score"].item(), cell["galaxy_id"].item()) == (row["score"], row["galaxy_id"])

@@ -1,6 +1,7 @@
 """The embedded sky is in the survey's own formats, says mock, and is what its catalogue says it is."""
 
 import hashlib
+import io
 import json
 import re
 
@@ -122,6 +123,14 @@ def test_no_compressed_tile_holds_the_time_of_its_making(root):
     ]
     assert len(headers) > 100
     assert {header[4:] for header in headers} == {bytes(4)}
+
+
+def test_taking_out_the_time_leaves_tiles_of_other_codes_alone():
+    plane = np.full((100, 100), 0x1F8B, np.int16)
+    plane[0, 1:] = np.arange(99)
+    content = files.images([("NEXP", plane, {})], fits.Header())
+    with fits.open(io.BytesIO(content)) as hdus:
+        np.testing.assert_array_equal(hdus[1].data, plane)
 
 
 def test_another_seed_gives_another_sky():

@@ -61,7 +61,7 @@ def galaxies(rng):
         schema.MANIFEST, rows, galaxy_id=np.arange(rows) + (7 << 22), ra=rng.uniform(350, 372, rows) % 360, dec=rng.uniform(-8, 8, rows),
         pool=pool, split=split, tier=tier, label=positive.astype("i1"),
         role=np.select([positive & (split != "train"), split == "train"], ["anchor", "train"], "none"),
-        channel=np.where(positive, rng.choice(["imaging-ml", "spectroscopic", "imaging-ml|spectroscopic"], rows), ""),
+        channel=np.where(positive, rng.choice(["imaging-ml", "spectroscopic", "follow-up", "imaging-ml|spectroscopic"], rows), ""),
         confuser=np.where(n2, 1 << kind, 0), confuser_class=np.where(n2, np.array(schema.CONFUSERS)[kind], ""),
         type=rng.choice(["SER", "DEV", "REX"], rows), nobs_z_bin=rng.choice(["3-5", "6-10"], rows), host=(pool == "N1") & (split != "train"),
         psfsize_r=rng.uniform(0.95, 1.6, rows), psfdepth_r=rng.uniform(22.8, 24.2, rows), mag_r=rng.normal(19, 0.5, rows),

@@ -72,7 +72,7 @@ def quantile(prior: Mapping, u: np.ndarray) -> np.ndarray:
 
 def propose(name: str, theta_e: np.ndarray, ids: np.ndarray, seed: int, round_: int) -> dict[str, np.ndarray]:
     """Parameters of one round of proposals: they depend on (seed, injection id, round) only."""
-    prior = _named(name)
+    prior = named(name)
     drawn = {key: quantile(prior[key], draws.uniform(seed, f"prior {key}", ids, round_)) for key in QUANTITIES}
     fraction, angle = drawn.pop("beta_fraction"), drawn.pop("beta_angle")
     offset = theta_e * fraction
@@ -85,7 +85,14 @@ def propose(name: str, theta_e: np.ndarray, ids: np.ndarray, seed: int, round_: 
     return drawn
 
 
-def _named(name: str) -> dict:
+def named(name: str) -> dict:
+    """One set of `prior_sets`.
+
+    Raises
+    ------
+    PriorError
+        When there is none of that name.
+    """
     if name not in prior_sets():
         raise PriorError(f"injections.prior is '{name}', which priors.yaml does not hold; it has {', '.join(prior_sets())}")
     return prior_sets()[name]
@@ -147,7 +154,7 @@ def check(settings: config.Injections, seed: int, probes: int = 64) -> float:
         When nothing is accepted, before any work is done, with the range that the draws have.
     """
     low, high = settings.magnification
-    _named(settings.prior)
+    named(settings.prior)
     ends = np.repeat(settings.grid.theta_e.centres[[0, -1]], probes)
     drawn = propose(settings.prior, ends, np.arange(ends.size), seed, 0)
     parts = smooth(drawn, schema.PIXEL_SCALE)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lenscal import config, schema
-from lenscal.gates import Gate, absent
+from lenscal.gates import Gate, absent, words
 from lenscal.kernels import matching
 from lenscal.manifest import splits
 
@@ -110,7 +110,7 @@ def _nulls(table: pd.DataFrame, drawn: bool) -> Gate:
     found = {name: rows for name, rows in nulls.items() if rows}
     return Gate(
         "manifest.nulls", "no value is missing in the critical columns", "missing values", sum(nulls.values()), maximum=0,
-        critical=True, evidence=str(found) if found else ", ".join(names),
+        critical=True, evidence=words(found) if found else ", ".join(names),
     )  # fmt: skip
 
 
@@ -142,7 +142,7 @@ def _confusers(table: pd.DataFrame) -> Gate:
         "empty classes",
         len(empty),
         maximum=0,
-        evidence=str(counts),
+        evidence=words(counts),
     )
 
 
@@ -153,7 +153,7 @@ def _ratio(table: pd.DataFrame, negative: pd.Series, settings: config.Manifest) 
     sums = table.groupby("pool", observed=True)["weight"].sum().round(3).to_dict()
     return Gate(
         "1A.4", "negatives for each positive", "negatives per positive", value, (1 - settings.shortfall_max) * meant, meant,
-        evidence=f"{int(negative.sum())} negatives, {positives} positives, summed weights {sums}; strata in the notes",
+        evidence=f"{int(negative.sum())} negatives, {positives} positives, summed weights {words(sums)}; strata in the notes",
     )  # fmt: skip
 
 
@@ -194,7 +194,7 @@ def _splits(table: pd.DataFrame, settings: config.Manifest, seed: int) -> list[G
             "X.2", "splits are disjoint on the sky, all pools together", "pixels in two splits, and rows off their pixel",
             int((per_pixel > 1).sum()) + wrong, maximum=0, critical=True, evidence=f"{len(per_pixel)} pixels of nside 128",
         ),
-        Gate("1B.4", "train is the share it is meant to be", "train over all rows", float(placed["split"].eq("train").mean()), low, high, evidence=f"{shares}; {why}"),
+        Gate("1B.4", "train is the share it is meant to be", "train over all rows", float(placed["split"].eq("train").mean()), low, high, evidence=f"{words(shares)}; {why}"),
         Gate(
             "1B.3", "the splits were taken under the same conditions", "largest shift of a median over the interquartile range",
             worst, maximum=settings.balance_max, evidence=where,
@@ -241,9 +241,9 @@ def _roles(table: pd.DataFrame, settings: config.Manifest) -> list[Gate]:
         ),
         Gate(
             "X.11", "no training on anchors", "training rows of an anchor tier or outside the training split",
-            int((train["tier"].isin(settings.anchor_tiers) | train["split"].ne("train")).sum()), maximum=0, critical=True, evidence=str(roles),
+            int((train["tier"].isin(settings.anchor_tiers) | train["split"].ne("train")).sum()), maximum=0, critical=True, evidence="; ".join(f"tier {tier}: {words(counts)}" for tier, counts in roles.items()),
         ),
-        Gate("2.1", "tiers weigh what they are meant to", "positives of another weight", int(mismatch.sum()), maximum=0, evidence=str(tiers)),
+        Gate("2.1", "tiers weigh what they are meant to", "positives of another weight", int(mismatch.sum()), maximum=0, evidence=words(tiers)),
         Gate(
             "2.5", "every positive says where it is from", "positives without a catalogue",
             int((positive & table["catalogue"].fillna("").eq("")).sum()), maximum=0,

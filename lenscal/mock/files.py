@@ -75,11 +75,11 @@ def _timeless(content: bytes) -> bytes:
             if not isinstance(hdu, fits.BinTableHDU):
                 continue
             heap = hdu.fileinfo()["datLoc"] + hdu.header.get("THEAP", hdu.header["NAXIS1"] * hdu.header["NAXIS2"])
-            for name in {"COMPRESSED_DATA", "GZIP_COMPRESSED_DATA"} & set(hdu.columns.names):
+            names = {"GZIP_COMPRESSED_DATA"} | ({"COMPRESSED_DATA"} if hdu.header["ZCMPTYPE"].startswith("GZIP") else set())
+            for name in names & set(hdu.columns.names):
                 for length, offset in hdu.data.base[name].tolist():
-                    start = heap + offset
-                    if length > 10 and out[start : start + 2] == b"\x1f\x8b":
-                        out[start + 4 : start + 8] = bytes(4)
+                    if length:
+                        out[heap + offset + 4 : heap + offset + 8] = bytes(4)
     return bytes(out)
 
 

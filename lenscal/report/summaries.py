@@ -258,7 +258,7 @@ def recovered(inputs: Inputs) -> pd.DataFrame:
     table = table[(table["role"] == "anchor") & np.isfinite(table["score"])]
     channel = table["channel"].fillna("").astype(str)
     channels = sorted({c for joined in channel for c in joined.split("|") if c})
-    without_ml = (channel != "") & ~channel.str.contains("imaging-ml", regex=False)
+    without_ml = (channel != "") & ~channel.str.contains("imaging-ml|follow-up")  # follow-up takes its targets from there
     groups = [("all anchors", "", np.ones(len(table), bool))]
     groups += [("tier", tier, (table["tier"] == tier).to_numpy()) for tier in schema.TIERS if tier]
     groups += [("channel", c, np.array([c in joined.split("|") for joined in channel], bool)) for c in channels]
@@ -300,6 +300,8 @@ def gates(inputs: Inputs) -> pd.DataFrame:
     table["interval"] = [_range(a, b, "", "to ") for a, b in zip(table["lower"], table["upper"])]
     order = np.where(table["verdict"] != FAIL, 2, np.where(table["critical"].astype(bool), 0, 1))
     columns = ["verdict", "id", "claim", "measure", "value", "limits", "interval", "critical", "evidence"]
+    if not table["interval"].any():
+        columns.remove("interval")
     return table.iloc[np.argsort(order, kind="stable")][columns].reset_index(drop=True)
 
 

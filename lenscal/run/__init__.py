@@ -53,7 +53,7 @@ class Result:
 def wanted(place: Place, stage: Stage) -> dict:
     """All that the product of a stage depends on."""
     settings = place.settings.model_dump(mode="json")
-    sections = {name: _without_places(settings[name]) for name in stage.sections}
+    sections = {name: _without_places(settings[name]) for name in ("survey", *stage.sections)}
     if stage.name in ("objects", "manifest"):
         sections["split_fractions"] = settings["manifest"]["split_fractions"]
     read = {}
@@ -108,6 +108,9 @@ def run(settings: Settings, stages: Iterable[str] | None = None, display: Displa
     place = Place(settings)
     for name in names:
         _check_reads(place, name, names)
+        STAGES[name].inputs(place)  # what is missing outside is said before anything is done
+    if not all(_is_complete(place, name) for name in names if name in ("objects", "manifest", "cutouts")):
+        place.survey.check()
     display = display or Display(names, quiet=True)
     started = time.monotonic()
     results: list[StageResult] = []

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -56,7 +57,7 @@ class Stage:
         return [], {}, 0
 
 
-def fingerprint(path: str | Path) -> str:
+def fingerprint(path: str | Path, hint: str = "check the run file") -> str:
     """Of a file: its content. Of a survey: its list of checksums where it has one, else its table of bricks."""
     path = Path(path)
     if path.is_dir():
@@ -67,9 +68,14 @@ def fingerprint(path: str | Path) -> str:
         else:
             return "folder"
     if not path.exists():
-        raise stores.StoreError(f"input '{path}' is missing; check the run file, or draw the embedded sky with `lenscal mock`")
+        raise stores.StoreError(f"input '{path}' is missing; {hint}")
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def _survey(place: Place) -> str:
+    survey = place.settings.survey
+    return fingerprint(survey.root, "draw the embedded sky with `lenscal mock RUNFILE`" if survey.mock else "check survey.root of the run file")
 
 
 def _save_tables(folder: Path, tables: Mapping[str, pd.DataFrame | None]) -> int:
@@ -85,9 +91,9 @@ class Objects(Stage):
 
     def inputs(self, place: Place) -> dict:
         settings = place.settings
-        found = {"survey": fingerprint(settings.survey.root)} if settings.survey.layout == "dr10" else {}
+        found = {"survey": _survey(place)} if settings.survey.layout == "dr10" else {}
         catalogues = [*settings.objects.lenses, *settings.objects.contaminants]
-        found |= {c.name: "package" if c.source == "lenscat" else fingerprint(c.source) for c in catalogues}
+        found |= {c.name: version("lenscat") if c.source == "lenscat" else fingerprint(c.source) for c in catalogues}
         return found | {Path(t).name: fingerprint(t) for t in settings.objects.galaxy_tables}
 
     def products(self, place: Place) -> list[Path]:
@@ -169,6 +175,11 @@ class Manifest(Stage):
     sections = ("manifest",)
     parallel = False
 
+    def inputs(self, place: Place) -> dict:
+        from lenscal.io.stamps.profiles import DECLARED
+
+        return {"profiles": fingerprint(DECLARED)} if place.settings.survey.layout == "stamps" else {}
+
     def products(self, place: Place) -> list[Path]:
         return [place.path("manifest"), place.path("manifest-notes")]
 
@@ -217,7 +228,7 @@ class Cutouts(Stage):
     sections = ("cutouts",)
 
     def inputs(self, place: Place) -> dict:
-        return {"survey": fingerprint(place.settings.survey.root)}
+        return {"survey": _survey(place)}
 
     def prepare(self, place: Place) -> None:
         from lenscal import cutouts
@@ -327,8 +338,11 @@ class Injections(Stage):
     sections = ("injections",)
 
     def inputs(self, place: Place) -> dict:
-        stamps = place.settings.injections.source_stamps
-        return {"source_stamps": fingerprint(stamps)} if place.settings.injections.source == "stamps" else {}
+        from lenscal.injections import priors
+
+        settings = place.settings.injections
+        found = {"prior": priors.named(settings.prior)}
+        return found | ({"source_stamps": fingerprint(settings.source_stamps)} if settings.source == "stamps" else {})
 
     def products(self, place: Place) -> list[Path]:
         return [place.path("injections.zarr"), place.path("hosts.parquet")]
@@ -409,7 +423,8 @@ class Detector(Stage):
 
     def inputs(self, place: Place) -> dict:
         frozen = place.settings.detector.frozen
-        return {"frozen": fingerprint(Path(frozen) / "detector.json")} if frozen else {}
+        hint = "check detector.frozen of the run file, or run what trains it (real-sample.yaml takes that of small.yaml: `make audit`)"
+        return {"frozen": fingerprint(Path(frozen) / "detector.json", hint)} if frozen else {}
 
     def products(self, place: Place) -> list[Path]:
         return [place.path("detector")]
