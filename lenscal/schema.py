@@ -277,7 +277,7 @@ MANIFEST = Declaration(
         **_row("role", "str", "", "train, anchor (evaluation only), or none"),
         **_row("host", "bool", "1", "may carry an injection"),
         **_row("lens_id catalogue reference grade channel", "str", "", "provenance of a positive"),
-        **_row("condition_source", "str", "", "where PSF and depth come from: catalogue, measured, table, assigned (a PSF of the same camera), none"),
+        **_row("condition_source", "str", "", "where PSF and depth come from: catalogue, measured, table, none"),
         **_PROVENANCE,
     },
 )  # fmt: skip

@@ -167,3 +167,25 @@ def test_catalogue_opens_the_stores_by_name(folder, first, monkeypatch):
     assert len(manifest) == first[1].stages[1].rows
     assert set(manifest["pool"].compute()) == {"positive", "N1", "N2"}
     assert len(catalog.lenscat.read()) > 30_000
+
+
+def test_the_real_sample_runs_and_says_how_little_stands_behind_each_cell(folder, first, real):
+    raw = yaml.safe_load((HERE.parent / "pipelines" / "real-sample.yaml").read_text())
+    raw["stores"] = "stores/real-sample"
+    raw["detector"]["frozen"] = str(first[0].stores / "detector")
+    path = folder / "real-sample.yaml"
+    path.write_text(yaml.safe_dump(raw))
+    settings = config.load(path)
+    result = run(settings)
+    assert {stage.state for stage in result.stages} == {"done"}
+    assert not [gate.id for gate in result.failed if gate.critical]
+    cube = lenscal.open_store(settings.stores / "completeness.zarr").load()
+    assert set(cube["status"].values.ravel()) == {"insufficient"}
+    assert 1 <= cube["n_hosts"].min() <= cube["n_hosts"].max() <= 7
+    assert (cube["n_injected"] == settings.injections.trials).all()
+    assert "mock" in cube.attrs["not_scientific"]
+    assert cube.attrs["mock"] == 0
+    manifest = pd.concat(pd.read_parquet(part) for part in (settings.stores / "manifest").rglob("*.parquet"))
+    assert manifest["host"].sum() == 7
+    assert not manifest.loc[manifest["catalogue"] == "dr10_lens_candidates", "host"].any()
+    assert (settings.stores / "report" / "index.html").exists()

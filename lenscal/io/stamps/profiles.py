@@ -43,8 +43,7 @@ class Profile(_Declared):
     stamp_size: int | None = None
     position: Literal["none", "wcs"] | dict[Literal["ra", "dec"], str]
     use: Literal["host", "anchor"]
-    psf: list[Literal["star", "table", "assigned"]]
-    psfsize: dict[str, tuple[float, float]] = {}
+    psf: list[Literal["star", "table"]]
     fields: dict[str, str] = {}
 
     @property

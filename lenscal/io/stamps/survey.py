@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -95,9 +94,7 @@ class StampSurvey:
             self._stamps(profile)
         wanted = {source for profile in self.profiles for source in profile.psf}
         if "table" in wanted:
-            _ = self._table
-        if wanted & {"table", "assigned"}:
-            _ = self._models
+            _ = self._table, self._models
 
     @property
     def ledger(self) -> Ledger:
@@ -111,7 +108,7 @@ class StampSurvey:
 
         `galaxy_id` is the place in the set with the profile's number as the brick and release 0. Fluxes are those of the
         3 arcsec aperture about the centre. `condition_source` says where the PSF comes from: ``measured`` (a star of the
-        stamp), ``table``, ``assigned`` (a real PSF of the same camera, not that of the stamp), or ``none``; the depth is
+        stamp), ``table``, or ``none``; the depth is
         always measured, with that PSF. A stamp of a host set without PSF or depth is a negative but no host: see `ledger`.
         """
         table = pd.DataFrame([self._row(profile, place) for profile in self.profiles for place in range(len(self._stamps(profile)))])
@@ -237,23 +234,21 @@ class StampSurvey:
 
     def _conditions_of(self, profile, place, stamp, image, sigma, correlation, clean) -> Observed:  # noqa: ANN001
         unknown = np.full(len(schema.BANDS), np.nan)
-        psf, source = self._psf(profile, profile.number << 22 | place, stamp, image, sigma)
+        psf, source = self._psf(profile, stamp, image, sigma)
         if psf is None:
-            tried = {"star": "no star in the stamp", "table": "no conditions nearby", "assigned": "no model of its width"}
+            tried = {"star": "no star in the stamp", "table": "no conditions nearby"}
             return Observed(sigma, correlation, None, unknown, unknown, "none", "no PSF: " + ", ".join(tried[s] for s in profile.psf))
         width = self._measure.psfsize(psf, schema.PIXEL_SCALE)
         if not clean:
             return Observed(sigma, correlation, psf, width, unknown, source, "no depth: no sky free of light")
         return Observed(sigma, correlation, psf, width, self._measure.depth(sigma, correlation, psf), source, "")
 
-    def _psf(self, profile, galaxy_id, stamp, image, sigma) -> tuple[np.ndarray | None, str]:  # noqa: ANN001
+    def _psf(self, profile, stamp, image, sigma) -> tuple[np.ndarray | None, str]:  # noqa: ANN001
         for source in profile.psf:
             if source == "star":
                 psf, name = self._measure.star_psf(image, sigma, schema.PIXEL_SCALE, PSF_SIZE), "measured"
-            elif source == "table":
-                psf, name = self._table_psf(stamp), "table"
             else:
-                psf, name = self._assigned_psf(profile, galaxy_id), "assigned"
+                psf, name = self._table_psf(stamp), "table"
             if psf is not None:
                 return psf, name
         return None, "none"
@@ -304,18 +299,6 @@ class StampSurvey:
         for band in schema.BANDS:
             widths, models = self._models[band]
             images.append(models[np.argmin(np.abs(widths - width * declared.width_of_band[band]))])
-        return np.array(images)
-
-    def _assigned_psf(self, profile: Profile, galaxy_id: int) -> np.ndarray | None:
-        images = []
-        for band in schema.BANDS:
-            widths, models = self._models[band]
-            low, high = profile.psfsize.get(band, (0.0, np.inf))
-            fitting = np.flatnonzero((widths >= low) & (widths <= high))
-            if fitting.size == 0:
-                return None
-            digest = hashlib.blake2b(f"psf:{band}:{galaxy_id}".encode(), digest_size=8).digest()
-            images.append(models[fitting[int.from_bytes(digest, "little") % fitting.size]])
         return np.array(images)
 
     def _row(self, profile: Profile, place: int) -> dict[str, object]:
