@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import numba
 import numpy as np
-from scipy.spatial import cKDTree
 
 _ARCSEC = np.pi / 648000.0  # radian
 _SLACK = 1e-12  # on the chord of unit vectors, above its rounding; the angle itself decides
@@ -69,14 +69,11 @@ def pairs(ra_1, dec_1, ra_2, dec_2, radius) -> tuple[np.ndarray, np.ndarray, np.
     empty = np.empty(0, np.int64)
     if not ra_1.size or not ra_2.size:
         return empty, empty, np.empty(0)
-    chord = 2 * np.sin(radius * _ARCSEC / 2) + _SLACK
     points_1, points_2 = unit_vectors(ra_1, dec_1), unit_vectors(ra_2, dec_2)
-    keep_1, points_1 = _near(points_1, points_2, chord)
-    keep_2, points_2 = _near(points_2, points_1, chord)
-    if not keep_1.size or not keep_2.size:
-        return empty, empty, np.empty(0)
-    found = cKDTree(points_1).sparse_distance_matrix(cKDTree(points_2), chord, output_type="ndarray")
-    first, second = keep_1[found["i"]], keep_2[found["j"]]
+    axis = int(np.argmax(np.ptp(points_1 if len(points_1) > len(points_2) else points_2, axis=0)))
+    order_2 = np.argsort(points_2[:, axis], kind="stable")
+    first, second = _within(points_1, points_2[order_2], axis, _chord(radius))
+    second = order_2[second]
     distance = separation(ra_1[first], dec_1[first], ra_2[second], dec_2[second])
     inside = distance <= radius
     first, second, distance = first[inside], second[inside], distance[inside]
@@ -84,13 +81,121 @@ def pairs(ra_1, dec_1, ra_2, dec_2, radius) -> tuple[np.ndarray, np.ndarray, np.
     return first[order], second[order], distance[order]
 
 
-def _near(points, others, chord):
-    # Only when one table is far longer than the other is a tree of the short one worth its queries.
-    if len(points) < 8 * len(others):
-        return np.arange(len(points)), points
-    distance, _ = cKDTree(others).query(points, distance_upper_bound=np.nextafter(chord, 2))
-    keep = np.flatnonzero(np.isfinite(distance))
-    return keep, points[keep]
+def _chord(radius):
+    return 2 * np.sin(radius * _ARCSEC / 2) + _SLACK
+
+
+@numba.njit(cache=True, nogil=True)
+def _within(points, others, axis, chord):
+    # Points beside others that are sorted along an axis: only a window of one chord on either side can be near.
+    key = others[:, axis].copy()
+    size = max(16, points.shape[0])
+    first, second, found = np.empty(size, np.int64), np.empty(size, np.int64), 0
+    for i in range(points.shape[0]):
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        j = np.searchsorted(key, points[i, axis] - chord)
+        while j < key.size and key[j] <= points[i, axis] + chord:
+            if (others[j, 0] - x) ** 2 + (others[j, 1] - y) ** 2 + (others[j, 2] - z) ** 2 <= chord * chord:
+                if found == size:
+                    first, second = np.append(first, np.empty(size, np.int64)), np.append(second, np.empty(size, np.int64))
+                    size *= 2
+                first[found], second[found] = i, j
+                found += 1
+            j += 1
+    return first[:found].copy(), second[:found].copy()
+
+
+def twins(ra, dec, radius) -> tuple[np.ndarray, np.ndarray]:
+    """Pairs of distinct positions of one table within a radius, each pair once.
+
+    Parameters
+    ----------
+    ra, dec : (n,) arrays
+        In degrees.
+    radius : float
+        In arcsec, included.
+
+    Returns
+    -------
+    first, second : (k,) int64 arrays
+        Indices, the smaller first, in order.
+    """
+    ra, dec = np.asarray(ra, float), np.asarray(dec, float)
+    if ra.size < 2:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    points = unit_vectors(ra, dec)
+    axis = int(np.argmax(np.ptp(points, axis=0)))
+    order = np.argsort(points[:, axis], kind="stable")
+    a, b = _beside(points[order], axis, _chord(radius))
+    first, second = np.minimum(order[a], order[b]), np.maximum(order[a], order[b])
+    inside = separation(ra[first], dec[first], ra[second], dec[second]) <= radius
+    first, second = first[inside], second[inside]
+    by_index = np.lexsort((second, first))
+    return first[by_index], second[by_index]
+
+
+@numba.njit(cache=True, nogil=True)
+def _beside(points, axis, chord):
+    size = max(16, points.shape[0] // 8)
+    first, second, found = np.empty(size, np.int64), np.empty(size, np.int64), 0
+    for i in range(points.shape[0]):
+        x, y, z = points[i, 0], points[i, 1], points[i, 2]
+        j = i + 1
+        while j < points.shape[0] and points[j, axis] <= points[i, axis] + chord:
+            if (points[j, 0] - x) ** 2 + (points[j, 1] - y) ** 2 + (points[j, 2] - z) ** 2 <= chord * chord:
+                if found == size:
+                    first, second = np.append(first, np.empty(size, np.int64)), np.append(second, np.empty(size, np.int64))
+                    size *= 2
+                first[found], second[found] = i, j
+                found += 1
+            j += 1
+    return first[:found].copy(), second[:found].copy()
+
+
+def beside_another_group(ra, dec, group, radius) -> np.ndarray:
+    """Positions that lie in the box of another group, widened by a radius: all that can be near a member of another.
+
+    Parameters
+    ----------
+    ra, dec : (n,) arrays
+        In degrees.
+    group : (n,) int64 array
+        Codes from 0.
+    radius : float
+        In arcsec.
+
+    Returns
+    -------
+    (n,) bool array
+    """
+    group = np.asarray(group, np.int64)
+    if not group.size:
+        return np.zeros(0, bool)
+    return _in_other_boxes(unit_vectors(ra, dec), group, int(group.max()) + 1, _chord(radius))
+
+
+@numba.njit(cache=True, nogil=True)
+def _in_other_boxes(points, group, groups, chord):
+    low, high = np.full((groups, 3), 2.0), np.full((groups, 3), -2.0)
+    for i in range(group.size):
+        for k in range(3):
+            low[group[i], k] = min(low[group[i], k], points[i, k] - chord)
+            high[group[i], k] = max(high[group[i], k], points[i, k] + chord)
+    others = [[0 for _ in range(0)] for _ in range(groups)]
+    for a in range(groups):
+        for b in range(groups):
+            if a != b and (low[a] <= high[b]).all() and (low[b] <= high[a]).all():
+                others[a].append(b)
+    out = np.zeros(group.size, np.bool_)
+    for i in range(group.size):
+        for b in others[group[i]]:
+            x, y, z = points[i]
+            if (
+                low[b, 0] <= x <= high[b, 0] and low[b, 1] <= y <= high[b, 1] and low[b, 2] <= z <= high[b, 2]
+            ):  # fmt: skip
+                out[i] = True
+                break
+    return out
 
 
 def nearest(ra_1, dec_1, ra_2, dec_2, radius) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -134,11 +239,12 @@ def groups(ra, dec, radius) -> np.ndarray:
     (n,) int64 array
         The smallest index in each position's group.
     """
-    first, second, _ = pairs(ra, dec, ra, dec, radius)
+    first, second = twins(ra, dec, radius)
     label = np.arange(np.asarray(ra).size)
     while first.size:
         low = label.copy()
         np.minimum.at(low, first, label[second])
+        np.minimum.at(low, second, label[first])
         low = low[low]
         if np.array_equal(low, label):
             break

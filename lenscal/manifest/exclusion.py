@@ -36,15 +36,18 @@ def same_place(galaxies: pd.DataFrame, radius_arcsec: float, first: np.ndarray) 
     -------
     (n,) bool array
     """
-    ra, dec = galaxies["ra"].to_numpy(), galaxies["dec"].to_numpy()
     release, brick = galaxies["release"].to_numpy(np.int64), galaxies["brickid"].to_numpy(np.int64)
-    i, j, _ = matching.pairs(ra, dec, ra, dec, radius_arcsec)
-    other = (release[i] != release[j]) | (brick[i] != brick[j])
-    i, j = i[other], j[other]
-    rank = np.empty(len(galaxies), np.int64)
-    rank[np.lexsort((galaxies["galaxy_id"], -release, ~np.asarray(first, bool)))] = np.arange(len(galaxies))
+    group, _ = pd.factorize(release << 32 | brick)
+    ra, dec = galaxies["ra"].to_numpy(), galaxies["dec"].to_numpy()
+    some = np.flatnonzero(matching.beside_another_group(ra, dec, group, radius_arcsec))
+    i, j = (some[part] for part in matching.twins(ra[some], dec[some], radius_arcsec))
+    i, j = i[group[i] != group[j]], j[group[i] != group[j]]
+    keys = ~np.asarray(first, bool), -release, galaxies["galaxy_id"].to_numpy()
+    better = np.zeros(i.size, bool)
+    for key in reversed(keys):  # the last key decides only where the others are equal
+        better = np.where(key[i] == key[j], better, key[i] < key[j])
     out = np.zeros(len(galaxies), bool)
-    out[i[rank[j] < rank[i]]] = True
+    out[np.where(better, j, i)] = True
     return out
 
 

@@ -45,6 +45,32 @@ def test_pairs_are_those_of_the_slow_twin_at_poles_and_across_zero(centre, one, 
         assert abs(gap - radius) < 1e-9
 
 
+@settings(max_examples=60, deadline=None)
+@given(centres, offsets, st.floats(0.01, 20))
+def test_twins_are_the_pairs_of_a_table_with_itself_each_once(centre, steps, radius):
+    ra, dec = around(centre, steps)
+    first, second, _ = matching.pairs(ra, dec, ra, dec, radius)
+    expected = [(i, j) for i, j in zip(first.tolist(), second.tolist()) if i < j]
+    assert [*zip(*(part.tolist() for part in matching.twins(ra, dec, radius)))] == sorted(expected)
+
+
+@settings(max_examples=60, deadline=None)
+@given(centres, offsets, st.floats(0.01, 20), st.integers(0, 9))
+def test_whoever_has_a_neighbour_of_another_group_is_beside_it(centre, steps, radius, seed):
+    ra, dec = around(centre, steps)
+    group = np.random.default_rng(seed).integers(0, 3, len(ra))
+    first, second = matching.twins(ra, dec, radius)
+    apart = group[first] != group[second]
+    beside = matching.beside_another_group(ra, dec, group, radius)
+    assert beside[first[apart]].all()
+    assert beside[second[apart]].all()
+
+
+def test_two_groups_far_apart_are_beside_nothing():
+    ra = np.array([10.0, 10.1, 20.0, 20.1, 20.2])
+    assert not matching.beside_another_group(ra, np.zeros(5), [0, 0, 1, 1, 1], 5.0).any()
+
+
 @pytest.mark.parametrize("sizes", [(300, 300), (20, 4000), (4000, 20)])
 def test_pairs_agree_with_astropy(sizes):
     rng = np.random.default_rng(5)
