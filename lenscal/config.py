@@ -106,6 +106,12 @@ class Objects(Section):
     """Same system in two catalogues."""
     match_rate_min: float = Field(0.9, ge=0, le=1)
     """Gate: matched share of the positives inside the footprint."""
+    partition_order: int = Field(5, ge=0, le=10)
+    """HEALPix order of the Parquet leaves (5: 3.4 square degrees, some 500,000 objects of the survey)."""
+    margin_arcsec: float = Field(20.0, gt=0, le=300)
+    """Rim of its neighbours that each leaf carries; at least the largest distance at which neighbours are asked about."""
+    chunk_rows: int = Field(262144, ge=1024)
+    """Rows of a sweep file in memory at a time."""
     galaxy_tables: list[str] = []
     """Further tables of real rows to match against (ra, dec); never a pool."""
 
@@ -129,6 +135,8 @@ class Manifest(Section):
     """Which lenses are positives; `imaging`: the DESI imaging candidates and the literature tier. All are excluded from the negatives."""
     negatives_per_positive: int = Field(100, ge=1)
     """Per stratum (nobs_z bin, type)."""
+    controls_per_positive: int = Field(0, ge=0)
+    """Per stratum: galaxies of the rule of N1 that no pool took, kept as a labelled diagnostic and never as negatives."""
     n1_fraction: float = Field(0.85, gt=0, lt=1)
     """Of the negatives; the rest is N2."""
     confuser_cuts: dict[str, dict[str, float]] = {}

@@ -54,7 +54,7 @@ def galaxies(raw: pd.DataFrame, sweep_file: str, row_start: int = 0) -> tuple[pd
     ObjectsError
         When columns are missing, or the two kinds of depth are in different units.
     """
-    derived = {"galaxy_id", "healpix_64", "healpix_128", "sweep_file", "row_index"}
+    derived = {"galaxy_id", "healpix_64", "healpix_128", "_healpix_29", "sweep_file", "row_index"}
     plain = [n for n in schema.GALAXIES.variables if n not in derived and not n.startswith(("mag_", "colour_"))]
     missing = [n.upper() for n in [*plain, "mw_transmission_w1"] if n.upper() not in raw.columns]
     if missing:
@@ -80,7 +80,8 @@ def galaxies(raw: pd.DataFrame, sweep_file: str, row_start: int = 0) -> tuple[pd
             out["colour_rz"] = dereddened["r"] - dereddened["z"]
         else:
             out["colour_zw1"] = dereddened["z"] - dereddened["w1"]
-    out["healpix_64"], out["healpix_128"] = (_pixels(raw["RA"], raw["DEC"], nside) for nside in (64, 128))
+    out["_healpix_29"] = _pixels(raw["RA"], raw["DEC"], 1 << 29)
+    out["healpix_64"], out["healpix_128"] = out["_healpix_29"] >> 2 * (29 - 6), out["_healpix_29"] >> 2 * (29 - 7)  # nested
     out["sweep_file"] = pd.Categorical.from_codes(np.zeros(len(raw), int), categories=[sweep_file])
     out["row_index"] = row_start + row
     table = pd.DataFrame(

@@ -214,6 +214,7 @@ GALAXIES = Declaration(
         **_IDENTITY, **_PHOTOMETRY, **_CONDITIONS, **_SHAPE, **_FIT,
         "healpix_64": _SPATIAL["healpix_64"], "healpix_128": _SPATIAL["healpix_128"],
         "sweep_file": _PROVENANCE["sweep_file"], "row_index": _PROVENANCE["row_index"],
+        **_row("_healpix_29", "i8", "1", "HEALPix pixel of order 29, nested: the spatial index of the HATS layout", False),
     },
 )  # fmt: skip
 

@@ -366,7 +366,7 @@ def test_a_stratum_that_is_short_says_so_and_no_other_makes_up_for_it():
     positive = np.zeros(len(table), bool)
     positive[[0, 300]] = True
     settings = config.Manifest(negatives_per_positive=100)
-    drawn = pools.draw(table, ~positive, confusers.classify(table), positive, settings, SEED)
+    drawn = pools.draw(pools.offer(table, ~positive, confusers.classify(table), positive, settings), settings, SEED)
     report = drawn.strata.set_index("type_bin")
     assert report.loc["DEV", ["wanted", "n1", "n2", "shortfall"]].tolist() == [100, 19, 0, 81]
     assert report.loc["SER", ["wanted", "shortfall"]].tolist() == [100, 0]

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import gzip
+import itertools
 import re
 import warnings
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -15,7 +20,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from lenscal import schema
 
-_DERIVED = ("galaxy_id", "mag_", "colour_", "healpix_", "sweep_file", "row_index")
+_DERIVED = ("galaxy_id", "mag_", "colour_", "healpix_", "_healpix_29", "sweep_file", "row_index")
 SWEEP_COLUMNS = (
     *(name.upper() for name in schema.GALAXIES.variables if not name.startswith(_DERIVED)),
     "MW_TRANSMISSION_W1",
@@ -30,105 +35,223 @@ class SweepError(ValueError):
     """A catalogue file that cannot be used; the message names it."""
 
 
-def sweep_files(root: str | Path) -> list[Path]:
-    """Sweep files below a folder, by name (companions such as -pz and -lc are not among them).
+def sweep_files(root: str | Path) -> list[Path | str]:
+    """Sweep files of a survey, by name (companions such as -pz and -lc are not among them).
+
+    Parameters
+    ----------
+    root : path or URL
+        A folder, or an address that fsspec knows (https, s3); files are sought in its `sweep` folders where it has some.
 
     Raises
     ------
     SweepError
-        When there is none.
+        When there is none, or two of one name (as in two versions of the sweeps side by side).
     """
-    root = Path(root)
-    files = sorted(path for path in root.rglob("sweep-*.fits*") if _SWEEP_NAME.fullmatch(path.name))
+    found = _remote_files(str(root)) if is_remote(root) else _local_files(Path(root))
+    files = sorted((path for path in found if _SWEEP_NAME.fullmatch(name_of(path))), key=lambda path: (name_of(path), str(path)))
     if not files:
         raise SweepError(
             f"no sweep file (sweep-<corner>-<corner>.fits) below '{root}'; check survey.root of the run file"
         )
+    for one, two in itertools.pairwise(files):
+        if stem_of(one) == stem_of(two):
+            raise SweepError(f"'{one}' and '{two}' have one name; leave one version of the sweeps below survey.root ('{root}')")
     return files
 
 
-def read_sweep(
-    path: str | Path, columns: Sequence[str] = SWEEP_COLUMNS, rows: tuple[int, int] | None = None
-) -> pd.DataFrame:
-    """Columns of one sweep or Tractor file.
+def is_remote(path: str | Path) -> bool:
+    """Whether a place is an address (https, s3), not a folder."""
+    return "://" in str(path)
+
+
+def name_of(path: str | Path) -> str:
+    """Name of a file without its folder."""
+    return str(path).rsplit("/", 1)[-1]
+
+
+def stem_of(path: str | Path) -> str:
+    """Name of a sweep file without its endings."""
+    return name_of(path).split(".fits")[0]
+
+
+def _local_files(root: Path) -> list[Path]:
+    folders = [root / part / "sweep" for part in ("south", "north", ".") if (root / part / "sweep").is_dir()]
+    return [path for folder in folders or [root] for path in folder.rglob("sweep-*.fits*")]
+
+
+def _remote_files(root: str) -> list[str]:
+    import fsspec
+
+    files, place = fsspec.core.url_to_fs(root)
+    for folder in ("south/sweep/10.1", "south/sweep", "sweep", ""):
+        try:
+            found = files.ls(f"{place.rstrip('/')}/{folder}".rstrip("/"), detail=False)
+        except (OSError, ValueError):
+            continue
+        if any(_SWEEP_NAME.fullmatch(name_of(path)) for path in found):
+            return [files.unstrip_protocol(path) for path in found]
+    return []
+
+
+class SweepFile:
+    """One open sweep or Tractor file: its columns by ranges of rows, never more than asked for in memory.
 
     Parameters
     ----------
-    path : path
-        FITS, names in any case, TYPE padded to any width.
+    path : path or URL
+        FITS, gzipped or not; names in any case, TYPE padded to any width.
     columns : sequence of str
-        Names in upper case.
-    rows : (int, int), optional
-        First row and the one after the last; all rows when not given.
-
-    Returns
-    -------
-    DataFrame
-        Upper-case names in the order asked for, native byte order, text stripped, TYPE in upper case. Tractor files also
-        give BRICK_PRIMARY.
+        Names in upper case. Tractor files also give BRICK_PRIMARY.
 
     Raises
     ------
     SweepError
         When the file is truncated or no FITS table, lacks columns, or holds one of another kind.
     """
-    path = Path(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", message=".*truncated", category=AstropyUserWarning)
-            with fits.open(path, memmap=True) as hdus:
-                return _table(hdus, path, columns, rows)
-    except SweepError:
-        raise
-    except (OSError, EOFError, ValueError, TypeError, AstropyUserWarning) as error:
-        raise SweepError(
-            f"'{path}' cannot be read ({error}); it may be truncated: compare its checksum and fetch it again"
-        ) from None
+
+    def __init__(self, path: str | Path, columns: Sequence[str] = SWEEP_COLUMNS) -> None:
+        self.path = path if is_remote(path) else Path(path)
+        self._file, self._place = None, 0
+        with self._refusals():
+            self._file = _opened(self.path)
+            self._parse(columns)
+
+    def __enter__(self) -> SweepFile:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    @contextmanager
+    def _refusals(self) -> Iterator[None]:
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("error", message=".*truncated", category=AstropyUserWarning)
+                yield
+        except SweepError:
+            self.__exit__()
+            raise
+        except (OSError, EOFError, ValueError, TypeError, zlib.error, AstropyUserWarning) as error:
+            self.__exit__()
+            raise SweepError(
+                f"'{self.path}' cannot be read ({error}); it may be truncated: compare its checksum and fetch it again"
+            ) from None
+
+    def _parse(self, columns: Sequence[str]) -> None:
+        hdus = fits.open(self._file, memmap=False, lazy_load_hdus=True)
+        hdu = next((h for h in hdus if isinstance(h, fits.BinTableHDU)), None)
+        if hdu is None:
+            raise SweepError(
+                f"'{self.path}' holds no FITS table; expected a sweep or Tractor file: it is another file, or truncated"
+            )
+        self.rows, self._width = hdu.header["NAXIS2"], hdu.header["NAXIS1"]
+        self._start = hdu.fileinfo()["datLoc"]
+        size, needed = _size(self.path, self._file), self._start + self._width * self.rows
+        if size is not None and size < needed:
+            raise SweepError(f"'{self.path}' is truncated: {size} bytes, its header promises {needed}; fetch it again")
+        self._dtype = np.dtype({
+            "names": hdu.columns.dtype.names,
+            "formats": [hdu.columns.dtype[n].newbyteorder(">") for n in hdu.columns.dtype.names],
+            "offsets": [hdu.columns.dtype.fields[n][1] for n in hdu.columns.dtype.names],
+            "itemsize": self._width,
+        })  # fmt: skip
+        names = {name.upper(): name for name in hdu.columns.names}
+        missing = [name for name in columns if name not in names]
+        if missing:
+            raise SweepError(_missing(self.path, self._release(names), names, missing))
+        self.columns = [*columns, *(["BRICK_PRIMARY"] if "BRICK_PRIMARY" in names and "BRICK_PRIMARY" not in columns else [])]
+        self._names = {name: names[name] for name in self.columns}
+        self._scales = {name: (hdu.columns[names[name]].bscale or 1, hdu.columns[names[name]].bzero or 0) for name in self.columns}
+        self._logical = {name for name in self.columns if hdu.columns[names[name]].format.endswith("L")}
+        found = {name: self._dtype[self._names[name]] for name in self.columns if name not in self._logical}
+        problems = [problem for name, dtype in found.items() if (problem := _problem(name, dtype))]
+        if problems:
+            raise SweepError(f"'{self.path}': " + "; ".join(problems))
+
+    def _release(self, names: Mapping[str, str]) -> int | None:
+        return int(self._raw(0, 1)[names["RELEASE"]][0]) if "RELEASE" in names and self.rows else None
+
+    def _raw(self, start: int, stop: int) -> np.ndarray:
+        self._file.seek(self._start + start * self._width)
+        wanted = (stop - start) * self._width
+        content = self._file.read(wanted)
+        if len(content) < wanted:
+            raise SweepError(f"'{self.path}' is truncated: it ends within rows {start} to {stop} of {self.rows}; fetch it again")
+        return np.frombuffer(content, self._dtype)
+
+    def read(self, start: int = 0, stop: int | None = None) -> pd.DataFrame:
+        """Rows from `start` to before `stop` (all by default).
+
+        Returns
+        -------
+        DataFrame
+            Upper-case names in the order asked for, native byte order, text stripped, TYPE in upper case.
+        """
+        start, stop, _ = slice(start, stop).indices(self.rows)
+        out = {name: np.empty(max(stop - start, 0), self._native(name)) for name in self.columns}
+        with self._refusals():
+            for low in range(start, stop, _CACHED_ROWS):  # few enough rows to stay in the processor's cache
+                raw = self._raw(low, min(low + _CACHED_ROWS, stop))
+                for name, values in out.items():
+                    values[low - start : low - start + raw.size] = raw[self._names[name]]
+        return pd.DataFrame({name: self._finished(name, values) for name, values in out.items()}, columns=self.columns)
+
+    def _native(self, name: str) -> np.dtype:
+        dtype = self._dtype[self._names[name]]
+        return dtype if dtype.kind in "SU" else dtype.newbyteorder("=")
+
+    def _finished(self, name: str, values: np.ndarray) -> np.ndarray | pd.Categorical:
+        if name in self._logical:
+            return values == ord("T")
+        if values.dtype.kind in "SU":
+            return _text(values, upper=name == "TYPE")
+        scale, zero = self._scales[name]
+        return values if (scale, zero) == (1, 0) else values * scale + (int(zero) if values.dtype.kind in "iu" else zero)
+
+    def parts(self, rows: int) -> Iterator[tuple[int, pd.DataFrame]]:
+        """First row and table of each range of at most `rows` rows; one empty table for a file without rows."""
+        for start in range(0, max(self.rows, 1), rows):
+            yield start, self.read(start, start + rows)
 
 
-def _table(hdus: fits.HDUList, path: Path, columns: Sequence[str], rows: tuple[int, int] | None) -> pd.DataFrame:
-    hdu = next((h for h in hdus if isinstance(h, fits.BinTableHDU)), None)
-    if hdu is None:
-        raise SweepError(
-            f"'{path}' holds no FITS table; expected a sweep or Tractor file: it is another file, or truncated"
-        )
-    header = hdu.header
-    needed = hdu.fileinfo()["datLoc"] + header["NAXIS1"] * header["NAXIS2"]
-    if not path.suffix == ".gz" and path.stat().st_size < needed:
-        raise SweepError(
-            f"'{path}' is truncated: {path.stat().st_size} bytes, its header promises {needed}; fetch it again"
-        )
-    names = {name.upper(): name for name in hdu.columns.names}
-    missing = [name for name in columns if name not in names]
-    if missing:
-        raise SweepError(_missing(path, hdu, names, missing))
-    wanted = [*columns, *(["BRICK_PRIMARY"] if "BRICK_PRIMARY" in names and "BRICK_PRIMARY" not in columns else [])]
-    data = hdu.data if rows is None else hdu.data[slice(*rows)]
-    out, problems = {}, []
-    for name in wanted:
-        values = np.asarray(data.field(names[name]))
-        problem = _problem(name, values)
-        if problem:
-            problems.append(problem)
-        elif values.dtype.kind in "SU":
-            out[name] = _text(values, upper=name == "TYPE")
-        else:
-            out[name] = values.astype(values.dtype.newbyteorder("="))
-    if problems:
-        raise SweepError(f"'{path}': " + "; ".join(problems))
-    return pd.DataFrame(out, columns=wanted)
+_CACHED_ROWS = 4096
 
 
-def _problem(name: str, values: np.ndarray) -> str | None:
+def _opened(path: str | Path) -> BinaryIO:
+    if is_remote(path):
+        import fsspec
+
+        return fsspec.open(str(path), "rb", compression="infer").open()
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
+
+
+def _size(path: str | Path, file: BinaryIO) -> int | None:
+    """Bytes of a file; None where they are not those of its content."""
+    if str(path).endswith(".gz"):
+        return None
+    return getattr(file, "size", None) if is_remote(path) else path.stat().st_size
+
+
+def read_sweep(
+    path: str | Path, columns: Sequence[str] = SWEEP_COLUMNS, rows: tuple[int, int] | None = None
+) -> pd.DataFrame:
+    """Columns of one sweep or Tractor file; arguments, errors and table as of `SweepFile` and its `read`."""
+    with SweepFile(path, columns) as file:
+        return file.read(*(rows or (0, None)))
+
+
+def _problem(name: str, dtype: np.dtype) -> str | None:
     """What is wrong with a column of the declared name; None when nothing is."""
-    if values.ndim > 1:
-        return f"column {name} holds {values.shape[1:]} numbers a row; expected one"
+    if dtype.shape:
+        return f"column {name} holds {dtype.shape} numbers a row; expected one"
     variable = schema.GALAXIES.variables.get(name.lower())
     if variable is None:
         return None
     expected = "U" if variable.dtype == "str" else np.dtype(variable.dtype).kind
-    if values.dtype.kind not in _KINDS[expected]:
-        return f"column {name} is {values.dtype}, expected {variable.dtype}"
+    if dtype.kind not in _KINDS[expected]:
+        return f"column {name} is {dtype}, expected {variable.dtype}"
     return None
 
 
@@ -151,15 +274,13 @@ def _text(values: np.ndarray, upper: bool) -> pd.Categorical:
     return pd.Categorical.from_codes(place[codes] if len(place) else codes, categories=categories)
 
 
-def _missing(path: Path, hdu: fits.BinTableHDU, names: dict[str, str], missing: list[str]) -> str:
+def _missing(path: str | Path, release: int | None, names: Mapping[str, str], missing: Sequence[str]) -> str:
     hints = []
     for name in missing:
         near = [n for n in difflib.get_close_matches(name, names, 1, 0.85) if n not in SWEEP_COLUMNS]
         hints += [f"{near[0]} looks like {name}"] if near else []
     hint = f" ({'; '.join(hints)})" if hints else ""
-    release = ""
-    if "RELEASE" in names and hdu.header["NAXIS2"]:
-        release = f", RELEASE {hdu.data.field(names['RELEASE'])[0]}"
+    release = "" if release is None else f", RELEASE {release}"
     return (
         f"'{path}' lacks {len(missing)} column(s): {', '.join(missing)}{hint}. It looks like {layout(names)}{release}; "
         "lenscal reads the sweeps and Tractor files of DR9 and DR10"

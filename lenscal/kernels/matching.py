@@ -70,15 +70,36 @@ def pairs(ra_1, dec_1, ra_2, dec_2, radius) -> tuple[np.ndarray, np.ndarray, np.
     if not ra_1.size or not ra_2.size:
         return empty, empty, np.empty(0)
     points_1, points_2 = unit_vectors(ra_1, dec_1), unit_vectors(ra_2, dec_2)
-    axis = int(np.argmax(np.ptp(points_1 if len(points_1) > len(points_2) else points_2, axis=0)))
-    order_2 = np.argsort(points_2[:, axis], kind="stable")
-    first, second = _within(points_1, points_2[order_2], axis, _chord(radius))
-    second = order_2[second]
+    keep_1, points_1 = _inside_box(points_1, points_2, _chord(radius))
+    keep_2, points_2 = _inside_box(points_2, points_1, _chord(radius))
+    if not keep_1.size or not keep_2.size:
+        return empty, empty, np.empty(0)
+    if len(points_1) < len(points_2):  # the shorter table is sorted, the longer one walks past it
+        second, first = _walk(points_2, points_1, _chord(radius))
+    else:
+        first, second = _walk(points_1, points_2, _chord(radius))
+    first, second = keep_1[first], keep_2[second]
     distance = separation(ra_1[first], dec_1[first], ra_2[second], dec_2[second])
     inside = distance <= radius
     first, second, distance = first[inside], second[inside], distance[inside]
     order = np.lexsort((second, distance, first))
     return first[order], second[order], distance[order]
+
+
+def _inside_box(points, others, chord):
+    if len(points) > 4 * len(others):  # the walk is cheap for these
+        return np.arange(len(points)), points
+    if not len(others):
+        return np.empty(0, np.int64), points[:0]
+    keep = np.flatnonzero(((points >= others.min(axis=0) - chord) & (points <= others.max(axis=0) + chord)).all(axis=1))
+    return keep, points[keep]
+
+
+def _walk(points, others, chord):
+    axis = int(np.argmax(np.ptp(others, axis=0)))
+    order = np.argsort(others[:, axis], kind="stable")
+    i, j = _within(points, others[order], axis, chord)
+    return i, order[j]
 
 
 def _chord(radius):

@@ -10,15 +10,15 @@ import pandas as pd
 
 from lenscal import config, schema
 from lenscal.gates import Gate, Ledger
-from lenscal.manifest import audit, confusers, exclusion, labels, pools, splits
+from lenscal.manifest import audit, exclusion, labels, pools, splits
+from lenscal.manifest.scan import COLUMNS, ManifestError, Scan, margin_needed, merged, scan
 
-__all__ = ["Built", "ManifestError", "build", "external", "gates"]
+__all__ = [
+    "COLUMNS", "Built", "ManifestError", "Scan", "assemble", "build", "draw", "external", "gates", "margin_needed", "merged",
+    "reservoir_limits", "scan",
+]  # fmt: skip
 
 gates = audit.gates
-
-
-class ManifestError(ValueError):
-    """A sample that cannot be what it is meant to be; the message holds the waterfall."""
 
 
 @dataclass(frozen=True)
@@ -38,24 +38,6 @@ class Built:
     weights: pd.DataFrame
     ledger: Ledger
     gates: list[Gate]
-
-
-class _Waterfall:
-    """Steps and the rows left after each."""
-
-    def __init__(self) -> None:
-        self.rows: list[dict] = []
-
-    def add(self, step: str, rows: int | np.ndarray) -> None:
-        self.rows.append(
-            {"step": step, "rows": int(np.count_nonzero(rows)) if isinstance(rows, np.ndarray) else int(rows)}
-        )
-
-    def table(self) -> pd.DataFrame:
-        return pd.DataFrame(self.rows, columns=["step", "rows"])
-
-    def error(self, what: str) -> ManifestError:
-        return ManifestError(f"manifest: {what}\n{self.table().to_string(index=False)}")
 
 
 def build(
@@ -93,80 +75,90 @@ def build(
         (schema.GALAXIES, galaxies), (schema.LENSES, lenses), (schema.MATCHES, matches), (schema.CONTAMINANTS, contaminants),
     ):  # fmt: skip
         declaration.check_table(table)
-    waterfall, rows_in, dropped = _Waterfall(), len(galaxies), {}
-    waterfall.add("galaxies", rows_in)
-
-    def leave_out(table: pd.DataFrame, bad: np.ndarray, reason: str, step: str) -> pd.DataFrame:
-        if bad.any():
-            dropped[reason] = int(bad.sum())
-            table = table[~bad].reset_index(drop=True)
-        waterfall.add(step, len(table))
-        return table
-
     order = np.lexsort((galaxies["row_index"], galaxies["sweep_file"].astype("str"), galaxies["galaxy_id"]))
     table = galaxies.iloc[order].reset_index(drop=True)
-    table = leave_out(table, exclusion.same_key(table), "key seen before", "each key once")
     found = labels.positives(lenses, matches, settings.positive_lenses)
-    waterfall.add("galaxies matched to a positive", len(found))
-    twice = exclusion.same_place(
-        table, settings.duplicate_radius_arcsec, table["galaxy_id"].isin(found["galaxy_id"]).to_numpy()
-    )
-    table = leave_out(table, twice, "second fit of the same sky", "each place once")
-    bits = confusers.classify(table, settings.confuser_cuts)
-    table = table.assign(confuser=bits)
-    border = exclusion.near_border(table, settings.guard_arcsec, seed, settings.split_fractions)
-    table = leave_out(table, border, "guard band", f"{settings.guard_arcsec:g} arcsec from other splits")
-    low, high = settings.dec_range_degree
-    dec = table["dec"].to_numpy()
-    table = leave_out(table, ~((dec > low) & (dec < high)), "declination", f"{low:g} < Dec < {high:g}")
-    few = (table[[f"nobs_{band}" for band in schema.BANDS]] < settings.nobs_min).any(axis=1).to_numpy()
-    table = leave_out(table, few, "too few exposures", f"NOBS >= {settings.nobs_min} in g, r and z")
+    seen = scan(table, found, lenses, settings, seed, repeated=exclusion.same_key(table))
+    drawn = draw(seen, found, settings, seed)
+    rows = table.iloc[drawn.rows["row"].to_numpy()].reset_index(drop=True)
+    return assemble(rows, drawn, seen, found, lenses, contaminants, settings, seed, provenance)
 
-    positive = table["galaxy_id"].isin(found["galaxy_id"]).to_numpy()
-    waterfall.add("of these positives", positive)
-    excluded = exclusion.near_lens(table, lenses, settings.exclusion_radius_arcsec) & ~positive
-    candidates = ~positive & ~excluded
-    waterfall.add(f"of these further than {settings.exclusion_radius_arcsec:g} arcsec from every lens", candidates)
-    for step, inside in pools.ordinary(table, settings).items():
-        waterfall.add(step, candidates & inside)
-    rule = candidates & inside
-    bits = table["confuser"].to_numpy()
-    for bit, name in enumerate(schema.CONFUSERS):
-        waterfall.add(f"N2 class: {name}", candidates & ((bits >> bit & 1) > 0))
-    waterfall.add("N2 candidates: any class", candidates & (bits > 0))
-    if not positive.any():
-        raise waterfall.error(
+
+def reservoir_limits(matched: pd.DataFrame, found: pd.DataFrame, settings: config.Manifest) -> np.ndarray:
+    """How many candidates of each stratum a scan of the whole sky can ever ask for.
+
+    Parameters
+    ----------
+    matched : DataFrame
+        Galaxies (type, nobs_z, galaxy_id), those of the positives among them.
+    found : DataFrame
+        From `labels.positives`.
+    """
+    rows = matched[matched["galaxy_id"].isin(found["galaxy_id"])]
+    return pools.limits(np.bincount(pools.strata(rows), minlength=len(pools.STRATA)), settings)
+
+
+def draw(seen: Scan, found: pd.DataFrame, settings: config.Manifest, seed: int) -> pools.Drawn:
+    """The sample of a scan of the whole sky.
+
+    Raises
+    ------
+    ManifestError
+        As in `build`.
+    """
+    seen.steps["galaxies matched to a positive"] = len(found)
+    if not seen.offers.positives.any():
+        raise seen.error(
             "no lens is matched to a galaxy inside the footprint, so there is nothing to draw negatives for"
         )
-
-    drawn = pools.draw(table, candidates, bits, positive, settings, seed)
-    pool = np.where(positive, "positive", drawn.pool)
-    for name in ("positive", "N1", "N2"):
-        waterfall.add(f"pool {name}", pool == name)
+    drawn = pools.draw(seen.offers, settings, seed)
+    pool, classes = drawn.rows["pool"], drawn.rows["confuser_class"]
+    for name in ("positive", "N1", "N2", *(["control"] if settings.controls_per_positive else [])):
+        seen.steps[f"pool {name}"] = int(pool.eq(name).sum())
     for name in schema.CONFUSERS:
-        waterfall.add(f"pool N2, drawn for {name}", drawn.confuser_class == name)
+        seen.steps[f"pool N2, drawn for {name}"] = int(classes.eq(name).sum())
     for name in ("N1", "N2"):
-        if not (pool == name).any():
-            raise waterfall.error(f"pool {name} is empty")
-    if empty := [name for name in settings.required_classes if not (drawn.confuser_class == name).any()]:
-        raise waterfall.error(
+        if not pool.eq(name).any():
+            raise seen.error(f"pool {name} is empty")
+    if empty := [name for name in settings.required_classes if not classes.eq(name).any()]:
+        raise seen.error(
             f"class(es) {', '.join(empty)} of N2 are empty, and manifest.required_classes asks for them; "
             "lower their cuts (manifest.confuser_cuts) or use more sky"
         )
+    return drawn
 
-    kept = pool != ""
-    reasons = {
-        "within the exclusion radius of a lens": excluded,
-        "neither N1 nor N2": candidates & ~rule & (bits == 0),
-        "candidate not drawn": candidates & (rule | (bits > 0)) & ~kept,
-    }
-    dropped |= {reason: int(rows.sum()) for reason, rows in reasons.items() if rows.any()}
-    out = table[kept].assign(pool=pool[kept], confuser_class=drawn.confuser_class[kept], condition_source="catalogue")
+
+def assemble(
+    rows: pd.DataFrame, drawn: pools.Drawn, seen: Scan, found: pd.DataFrame, lenses: pd.DataFrame, contaminants: pd.DataFrame,
+    settings: config.Manifest, seed: int, provenance: Mapping[str, str],
+) -> Built:  # fmt: skip
+    """The manifest of what was drawn.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        As `schema.GALAXIES`: the galaxy of each row of `drawn.rows`, in that order.
+    drawn, seen
+        From `draw` and the scan it was made from.
+    found, lenses, contaminants, settings, seed, provenance
+        As in `build`.
+    """
+    if not np.array_equal(rows["galaxy_id"].to_numpy(), drawn.rows["galaxy_id"].to_numpy()):
+        raise ManifestError("manifest: the galaxies at hand are not those that were drawn; run the stage objects again")
+    out = rows.assign(
+        pool=drawn.rows["pool"].to_numpy(), confuser_class=drawn.rows["confuser_class"].to_numpy(),
+        confuser=drawn.rows["bits"].to_numpy(), condition_source="catalogue",
+    )  # fmt: skip
     out = out.merge(found, on="galaxy_id", how="left", validate="one_to_one")
     out["contaminant"] = _contaminant(out, contaminants)
     out = _finish(out, settings, seed, provenance)
-    ledger = Ledger(rows_in, len(out), dropped)
-    return _built(out, waterfall, drawn.strata, ledger, settings, seed, audit.gates(out, settings, seed, lenses))
+    dropped = {reason: count for reason, count in seen.dropped.items() if count}
+    candidates = int(seen.offers.candidates)
+    drawn_from = int(drawn.rows["candidate"].sum())
+    if candidates > drawn_from:
+        dropped["candidate not drawn"] = candidates - drawn_from
+    ledger = Ledger(seen.rows_in, len(out), dropped)
+    return _built(out, seen.waterfall(), drawn.strata, ledger, settings, seed, audit.gates(out, settings, seed, lenses))
 
 
 def external(rows: pd.DataFrame, settings: config.Manifest, seed: int, provenance: Mapping[str, str]) -> Built:
@@ -221,10 +213,8 @@ def external(rows: pd.DataFrame, settings: config.Manifest, seed: int, provenanc
     out = _finish(
         out.assign(host=own) if own is not None else out, settings, seed, provenance, own_hosts=own is not None
     )
-    waterfall = _Waterfall()
-    waterfall.add("rows", len(rows))
-    for name in schema.POOLS:
-        waterfall.add(f"pool {name}", int(out["pool"].eq(name).sum()))
+    steps = {"rows": len(rows), **{f"pool {name}": int(out["pool"].eq(name).sum()) for name in schema.POOLS}}
+    waterfall = Scan(len(rows), steps).waterfall()
     stratum = out.groupby(["nobs_z_bin", "type_bin"], observed=True)["pool"].value_counts().unstack(fill_value=0)
     counts = {n: stratum.get(p, 0) for n, p in (("positives", "positive"), ("n1", "N1"), ("n2", "N2"))}
     strata = stratum.assign(**counts)[list(counts)].reset_index()
@@ -252,11 +242,11 @@ def _finish(
 
 
 def _built(
-    out: pd.DataFrame, waterfall: _Waterfall, strata: pd.DataFrame, ledger: Ledger, settings: config.Manifest, seed: int,
+    out: pd.DataFrame, waterfall: pd.DataFrame, strata: pd.DataFrame, ledger: Ledger, settings: config.Manifest, seed: int,
     gates: list[Gate],
 ) -> Built:  # fmt: skip
     return Built(
-        schema.MANIFEST.check_table(out), waterfall.table(), strata, splits.balance(out), audit.overlap(out),
+        schema.MANIFEST.check_table(out), waterfall, strata, splits.balance(out), audit.overlap(out),
         labels.weights(out), ledger, gates,
     )  # fmt: skip
 

@@ -27,6 +27,7 @@ class Sky:
 
     def __init__(self, table: pd.DataFrame) -> None:
         self._table = table
+        self._fluxes: dict[str, np.ndarray] = {}
         self.size = len(table)
 
     def column(self, name: str) -> np.ndarray:
@@ -34,15 +35,21 @@ class Sky:
         return self._table[name].to_numpy()
 
     @cached_property
-    def _types(self) -> np.ndarray:
-        return self._table["type"].to_numpy(dtype=object)
+    def _types(self) -> pd.Series:
+        return self._table["type"].astype("category")
 
     def is_type(self, *types: str) -> np.ndarray:
         """Which rows have one of these Tractor types."""
-        return np.isin(self._types.astype("U4"), types)
+        wanted = np.append(self._types.cat.categories.isin(types), False)  # the last is for no type at all
+        return wanted[self._types.cat.codes.to_numpy()]
 
     def flux(self, band: str) -> np.ndarray:
         """Dereddened flux [nanomaggy]."""
+        if band not in self._fluxes:
+            self._fluxes[band] = self._flux(band)
+        return self._fluxes[band]
+
+    def _flux(self, band: str) -> np.ndarray:
         flux, transmission = self.column(f"flux_{band}"), self.column(f"mw_transmission_{band}")
         return np.divide(flux, transmission, out=np.full(self.size, np.nan), where=transmission > 0)
 
@@ -85,6 +92,9 @@ class Sky:
         `ratio` bounds the neighbour's r flux over the own one; it is not asked about when not given.
         """
         ra, dec = self.column("ra"), self.column("dec")
+        if ratio is not None and of.any():  # far fainter or brighter ones need not be looked at
+            flux = self.flux("r")
+            among = among & (flux >= 0.999 * ratio[0] * np.nanmin(flux[of]))
         here, there = np.flatnonzero(of), np.flatnonzero(among)
         first, second, distance = matching.pairs(ra[here], dec[here], ra[there], dec[there], high)
         first, second = here[first], there[second]
@@ -244,6 +254,15 @@ def cuts(overrides: Mapping[str, Cuts]) -> dict[str, dict[str, float]]:
             raise ClassError(f"confuser_cuts.{item.name} names {sorted(unknown)}; its cuts are {sorted(item.cuts)}")
         out[item.name] = {**item.cuts, **own}
     return out
+
+
+def reach_arcsec(overrides: Mapping[str, Cuts]) -> float:
+    """The largest distance at which any class asks about neighbours."""
+    return max((v for own in cuts(overrides).values() for n, v in own.items() if n in ("radius_arcsec", "outer_arcsec")), default=0.0)
+
+
+COLUMNS = tuple(dict.fromkeys(column for item in CLASSES for column in item.columns))
+"""All that the classes read."""
 
 
 def classify(galaxies: pd.DataFrame, overrides: Mapping[str, Cuts] | None = None) -> np.ndarray:

@@ -6,7 +6,7 @@ sky as the detector meets it, confusers in their natural share less those that N
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -24,16 +24,14 @@ def nobs_bins(nobs: np.ndarray) -> np.ndarray:
     return np.select([*bins, nobs == 0], [*(name for *_, name in schema.NOBS_BINS), "0"], "").astype(object)
 
 
-def strata(table: pd.DataFrame) -> tuple[np.ndarray, list[tuple[str, str]]]:
-    """Stratum of each row, and the names (nobs_z_bin, type_bin) of the strata, in a fixed order."""
-    names = [(b, t) for b in ("", "0", *(name for *_, name in schema.NOBS_BINS)) for t in ("", *schema.TYPES)]
-    place = {name: i for i, name in enumerate(names)}
+def strata(table: pd.DataFrame) -> np.ndarray:
+    """Stratum of each row: index in `STRATA`, -1 where the type is none of the survey's."""
     types = table["type"].astype("category")
-    bins = nobs_bins(table["nobs_z"].to_numpy())
-    bin_codes, bin_names = pd.factorize(bins)
-    lookup = np.array([[place[(b, t)] for t in types.cat.categories] for b in bin_names], np.int64)
+    bins, bin_names = pd.factorize(nobs_bins(table["nobs_z"].to_numpy()))
+    place = {name: i for i, name in enumerate(STRATA)}
+    lookup = np.array([[place.get((b, t), -1) for t in types.cat.categories] for b in bin_names], np.int64)
     lookup = lookup.reshape(len(bin_names), len(types.cat.categories))
-    return lookup[bin_codes, types.cat.codes.to_numpy()], names
+    return lookup[bins, types.cat.codes.to_numpy()]
 
 
 def ordinary(table: pd.DataFrame, settings: config.Manifest) -> dict[str, np.ndarray]:
@@ -45,7 +43,14 @@ def ordinary(table: pd.DataFrame, settings: config.Manifest) -> dict[str, np.nda
     }
 
 
-def drawn_for(bits: np.ndarray, hashes: np.ndarray, stratum: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def class_counts(bits: np.ndarray) -> np.ndarray:
+    """Rows of each class."""
+    return np.array([np.count_nonzero(bits & (1 << c)) for c in range(len(schema.CONFUSERS))], np.int64)
+
+
+def drawn_for(
+    bits: np.ndarray, hashes: np.ndarray, stratum: np.ndarray, counts: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """The class each candidate of N2 stands for, and the order in which the candidates of a stratum are taken.
 
     A galaxy of several classes stands for the rarest of them. In a stratum the classes take turns, each giving its
@@ -58,6 +63,8 @@ def drawn_for(bits: np.ndarray, hashes: np.ndarray, stratum: np.ndarray) -> tupl
     hashes : (n,) uint64 array
         Distinct for distinct galaxies.
     stratum : (n,) int array
+    counts : (classes,) int array, optional
+        How many candidates each class has in all; counted here by default.
 
     Returns
     -------
@@ -66,7 +73,7 @@ def drawn_for(bits: np.ndarray, hashes: np.ndarray, stratum: np.ndarray) -> tupl
     order : (n,) int array
         Indices, by stratum, then as they are taken.
     """
-    counts = np.array([np.count_nonzero(bits & (1 << c)) for c in range(len(schema.CONFUSERS))])
+    counts = class_counts(bits) if counts is None else counts
     code = np.full(bits.size, -1)
     for c in sorted(range(len(counts)), key=lambda c: (-counts[c], -c)):
         code[(bits & (1 << c)) > 0] = c
@@ -149,34 +156,121 @@ def spread(quota: int, want: np.ndarray, room: np.ndarray) -> np.ndarray:
     return whole
 
 
+STRATA = tuple((b, t) for b in ("", "0", *(name for *_, name in schema.NOBS_BINS)) for t in ("", *schema.TYPES))
+"""(nobs_z_bin, type_bin) of each stratum."""
+
+
 @dataclass(frozen=True)
-class Drawn:
-    """The pool of each candidate row ("" where it was not drawn), its class, and the table of the strata."""
+class Offers:
+    """What parts of the sky offer to be drawn; offers of disjoint parts add, in any order and grouping.
 
-    pool: np.ndarray
-    confuser_class: np.ndarray
-    strata: pd.DataFrame
+    `rows` holds the positives and the candidates that can still be drawn: galaxy_id, stratum, bits (confuser classes),
+    rule (of N1), candidate, positive, part and row (where the galaxy is found again). The counts are of all rows, by
+    stratum (and by class): positives, ordinary (rule of N1), confusing (any class), and candidates (either, in all).
+    """
+
+    rows: pd.DataFrame
+    positives: np.ndarray
+    ordinary: np.ndarray
+    confusing: np.ndarray
+    classes: np.ndarray
+    candidates: int
+
+    def __add__(self, other: Offers) -> Offers:
+        return Offers(
+            pd.concat([self.rows, other.rows], ignore_index=True), self.positives + other.positives,
+            self.ordinary + other.ordinary, self.confusing + other.confusing, self.classes + other.classes,
+            self.candidates + other.candidates,
+        )  # fmt: skip
+
+    def trimmed(self, limits: np.ndarray, seed: int) -> Offers:
+        """Without the candidates that others come before, whatever else is added.
+
+        Hash-ordered reservoirs: at most `limits[stratum]` rows of the rule of N1 in each stratum, and as many of each
+        combination of classes, because which class a galaxy stands for is known only when all have been counted.
+        """
+        table = self.rows
+        stratum, rule = table["stratum"].to_numpy(), table["rule"].to_numpy()
+        bits = table["bits"].to_numpy()
+        confusing = table["candidate"].to_numpy() & (bits > 0)
+        hashes = draws.hashes(seed, PURPOSE, table["galaxy_id"].to_numpy(np.int64))
+        keep = table["positive"].to_numpy().copy()
+        for inside, group in ((rule, stratum), (confusing, stratum.astype(np.int64) << 32 | bits)):
+            some = np.flatnonzero(inside)
+            if some.size:
+                rank = _ranks(hashes[some], group[some])
+                keep[some[rank < limits[stratum[some]]]] = True
+        return replace(self, rows=table[keep].reset_index(drop=True))
 
 
-def draw(
-    table: pd.DataFrame,
-    candidates: np.ndarray,
-    bits: np.ndarray,
-    positive: np.ndarray,
-    settings: config.Manifest,
-    seed: int,
-) -> Drawn:
-    """The negatives, by the hash of (seed, galaxy_id): the same whatever the order or partition of the table.
+def _ranks(values: np.ndarray, group: np.ndarray) -> np.ndarray:
+    """Place of each value among those of its group, from 0."""
+    order = np.lexsort((values, group))
+    start = np.flatnonzero(np.diff(group[order], prepend=group[order][0] - 1))
+    rank = np.empty(values.size, np.int64)
+    rank[order] = np.arange(values.size) - np.repeat(start, np.diff(np.append(start, values.size)))
+    return rank
+
+
+def offer(
+    table: pd.DataFrame, candidates: np.ndarray, bits: np.ndarray, positive: np.ndarray, settings: config.Manifest, part: int = 0,
+    row: np.ndarray | None = None,
+) -> Offers:  # fmt: skip
+    """What a table offers.
 
     Parameters
     ----------
     table : DataFrame
-        As `schema.GALAXIES`, without duplicates.
+        galaxy_id, type, nobs_z, mag_z; without duplicates.
     candidates : (n,) bool array
         Rows inside the footprint and away from lenses.
     bits : (n,) int array
         Confuser classes.
     positive : (n,) bool array
+    settings : config.Manifest
+    part, row : int and (n,) int array
+        Where the rows are found again; row numbers of the table by default.
+    """
+    rule = candidates & list(ordinary(table, settings).values())[-1]
+    confusing = candidates & (bits > 0)
+    some = np.flatnonzero(rule | confusing | positive)
+    part_of = table.iloc[some]
+    stratum = strata(part_of)
+    count = len(STRATA)
+    rows = pd.DataFrame(
+        {
+            "galaxy_id": part_of["galaxy_id"].to_numpy(np.int64), "stratum": stratum.astype(np.int16),
+            "bits": bits[some].astype(np.int32), "rule": rule[some], "candidate": candidates[some], "positive": positive[some],
+            "part": np.full(some.size, part, np.int64), "row": (some if row is None else row[some]).astype(np.int64),
+        }
+    )  # fmt: skip
+    return Offers(
+        rows, np.bincount(stratum[positive[some]], minlength=count), np.bincount(stratum[rule[some]], minlength=count),
+        np.bincount(stratum[confusing[some]], minlength=count), class_counts(bits[confusing]),
+        int((rule | confusing).sum()),
+    )  # fmt: skip
+
+
+def limits(positives: np.ndarray, settings: config.Manifest) -> np.ndarray:
+    """How many candidates of a kind can ever be wanted in each stratum with (at most) so many positives."""
+    return positives * (settings.negatives_per_positive + settings.controls_per_positive)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """`rows`: the offered rows that were drawn, with pool and confuser_class; `strata`: quotas and shortfalls."""
+
+    rows: pd.DataFrame
+    strata: pd.DataFrame
+
+
+def draw(offers: Offers, settings: config.Manifest, seed: int) -> Drawn:
+    """Positives and negatives, by the hash of (seed, galaxy_id): the same whatever the order or partition of the sky.
+
+    Parameters
+    ----------
+    offers : Offers
+        Of the whole sky.
     settings : config.Manifest
     seed : int
         Of the run.
@@ -184,28 +278,27 @@ def draw(
     Returns
     -------
     Drawn
-        `strata` has, for each stratum with a positive or a candidate: positives, wanted (100 per positive), the
-        candidates of either pool, n1, n2, shortfall.
+        Pool is positive, N1, N2 or control (galaxies of the rule of N1 that no pool took, kept as a diagnostic). `strata`
+        has, for each stratum with a positive or a candidate: positives, wanted (100 per positive), the candidates of either
+        pool, n1, n2, shortfall.
     """
-    stratum, names = strata(table)
-    rule = candidates & list(ordinary(table, settings).values())[-1]
-    confusing = candidates & (bits > 0)
+    table = offers.rows.sort_values("galaxy_id", ignore_index=True)
+    stratum, bits, rule, positive = (table[name].to_numpy() for name in ("stratum", "bits", "rule", "positive"))
     hashes = draws.hashes(seed, PURPOSE, table["galaxy_id"].to_numpy(np.int64))
-    count = len(names)
-    positives = np.bincount(stratum[positive], minlength=count)
-    wanted = positives * settings.negatives_per_positive
+    count = len(STRATA)
+    wanted = offers.positives * settings.negatives_per_positive
 
-    rows = np.flatnonzero(confusing)
-    code, order = drawn_for(bits[rows], hashes[rows], stratum[rows])
+    rows = np.flatnonzero(table["candidate"].to_numpy() & (bits > 0))
+    code, order = drawn_for(bits[rows], hashes[rows], stratum[rows], offers.classes)
     by_stratum = np.split(rows[order], np.searchsorted(stratum[rows][order], np.arange(1, count)))
     stocks = []
     for s in range(count):
         head = by_stratum[s][: wanted[s]]
         taken = np.concatenate([[0], np.cumsum(rule[head])])
-        stocks.append(Stock(int(wanted[s]), int(np.count_nonzero(rule & (stratum == s))) if wanted[s] else 0, taken))
+        stocks.append(Stock(int(wanted[s]), int(offers.ordinary[s]) if wanted[s] else 0, taken))
     n2 = allot(stocks, settings.n1_fraction)
 
-    pool = np.full(len(table), "", dtype=object)
+    pool = np.where(positive, "positive", "").astype(object)
     classes = np.full(len(table), "", dtype=object)
     for s in np.flatnonzero(n2):
         pool[by_stratum[s][: n2[s]]] = "N2"
@@ -218,16 +311,17 @@ def draw(
     parts = np.split(rest, np.searchsorted(stratum[rest], np.arange(1, count)))
     n1 = np.zeros(count, np.int64)
     for s in np.flatnonzero(wanted):
-        part = parts[s][: wanted[s] - n2[s]]
-        pool[part] = "N1"
-        n1[s] = part.size
+        quota = wanted[s] - n2[s]
+        pool[parts[s][:quota]] = "N1"
+        pool[parts[s][quota : quota + offers.positives[s] * settings.controls_per_positive]] = "control"
+        n1[s] = min(quota, parts[s].size)
     report = pd.DataFrame(
         {
-            "nobs_z_bin": [b for b, _ in names], "type_bin": [t for _, t in names], "positives": positives,
-            "wanted": wanted, "candidates_n1": np.bincount(stratum[rule], minlength=count),
-            "candidates_n2": np.bincount(stratum[confusing], minlength=count), "n1": n1, "n2": n2,
+            "nobs_z_bin": [b for b, _ in STRATA], "type_bin": [t for _, t in STRATA], "positives": offers.positives,
+            "wanted": wanted, "candidates_n1": offers.ordinary, "candidates_n2": offers.confusing, "n1": n1, "n2": n2,
             "shortfall": wanted - n1 - n2,
         }
     )  # fmt: skip
     seen = report[["positives", "candidates_n1", "candidates_n2"]].sum(axis=1) > 0
-    return Drawn(pool, classes, report[seen].reset_index(drop=True))
+    table = table.assign(pool=pool, confuser_class=classes)
+    return Drawn(table[pool != ""].reset_index(drop=True), report[seen].reset_index(drop=True))

@@ -1,0 +1,245 @@
+"""A table on the sky as Parquet leaves by HEALPix pixel, in the HATS layout, each leaf with the rim of its neighbours.
+
+`dataset/Norder=k/Dir=d/Npix=n/<source>.parquet` holds the rows of pixel n that came from one source file; a catalogue of the
+same layout beside it (`<name>_margin`) holds for each pixel the rows of its neighbours within the margin, so that whatever is
+matched inside a leaf misses nothing at its border. hats, lsdb and any Parquet reader open both.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lenscal import schema
+from lenscal.schema import Declaration
+
+INDEX, INDEX_ORDER = "_healpix_29", 29
+_ROW_GROUP = 1 << 16
+_TEXT = ("type", "brickname", "sweep_file")
+_RESOLUTION_ARCSEC = 3600 * np.degrees(np.sqrt(np.pi / 3))  # of nside 1
+
+
+class LeafError(RuntimeError):
+    """A partitioned table that cannot be used; the message says what was found and what to do."""
+
+
+def rim_order(margin_arcsec: float) -> int:
+    """Order of the finest pixels that are at least 2.5 margins wide on average, so that no margin reaches across one."""
+    return int(np.clip(np.floor(np.log2(_RESOLUTION_ARCSEC / (2.5 * margin_arcsec))), 0, INDEX_ORDER))
+
+
+def rims(index: np.ndarray, order: int, margin_arcsec: float) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Rows that lie in the rim of other leaves.
+
+    Parameters
+    ----------
+    index : (n,) int64 array
+        Pixels of order 29, nested.
+    order : int
+        Of the leaves.
+    margin_arcsec : float
+
+    Returns
+    -------
+    list of (rows, leaves)
+        Row `rows[i]` is (at least) within the margin of leaf `leaves[i]`; a row is near at most three leaves at a corner.
+    """
+    import healpy
+
+    fine = max(rim_order(margin_arcsec), order)
+    cell = index >> 2 * (INDEX_ORDER - fine)
+    inner = cell & ((1 << 2 * (fine - order)) - 1)
+    x_bits = sum(1 << 2 * i for i in range(fine - order))
+    y_bits = x_bits << 1
+    on_edge = np.zeros(index.size, bool)
+    for bits in (x_bits, y_bits):
+        on_edge |= ((inner & bits) == 0) | ((inner & bits) == bits)
+    rows = np.flatnonzero(on_edge)
+    if not rows.size:
+        return []
+    cells, code = np.unique(cell[rows], return_inverse=True)
+    beside = healpy.get_all_neighbours(1 << fine, cells, nest=True).T
+    leaves = np.where(beside >= 0, beside >> 2 * (fine - order), -1)
+    leaves[leaves == (cells >> 2 * (fine - order))[:, None]] = -1
+    leaves = np.sort(leaves, axis=1)
+    leaves[:, 1:][leaves[:, 1:] == leaves[:, :-1]] = -1
+    out = []
+    for column in range(leaves.shape[1]):
+        leaf = leaves[code, column]
+        if (leaf >= 0).any():
+            out.append((rows[leaf >= 0], leaf[leaf >= 0]))
+    return out
+
+
+def _arrow_schema(declaration: Declaration) -> pa.Schema:
+    kinds = {name: pa.string() if v.dtype == "str" else pa.from_numpy_dtype(np.dtype(v.dtype)) for name, v in declaration.variables.items()}
+    return pa.schema(kinds)
+
+
+class Writer:
+    """The leaves of one source file, written in parts and there only when closed without an error.
+
+    Parameters
+    ----------
+    folder : path
+        Of the catalogue.
+    source : str
+        Name of the source; a second writer of the same source replaces what the first one wrote.
+    order : int
+        HEALPix order of the leaves.
+    margin_arcsec : float
+        Width of the rims.
+    declaration : Declaration
+        Of the table.
+    """
+
+    def __init__(self, folder: Path, source: str, order: int, margin_arcsec: float, declaration: Declaration = schema.GALAXIES) -> None:
+        self.folder, self.source, self.order, self.margin_arcsec = folder, source, order, margin_arcsec
+        self._schema = _arrow_schema(declaration)
+        self._waiting: dict[tuple[Path, int], list[pd.DataFrame]] = {}
+        self._writers: dict[tuple[Path, int], pq.ParquetWriter] = {}
+        self.leaves: dict[int, int] = {}
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def add(self, table: pd.DataFrame) -> None:
+        """More rows."""
+        table = table.iloc[np.argsort(table[INDEX].to_numpy(), kind="stable")]
+        index = table[INDEX].to_numpy()
+        self._split(self.folder, table, index >> 2 * (INDEX_ORDER - self.order))
+        for rows, leaves in rims(index, self.order, self.margin_arcsec):
+            by_leaf = np.argsort(leaves, kind="stable")
+            self._split(margin_of(self.folder), table.iloc[rows[by_leaf]], leaves[by_leaf])
+
+    def _split(self, folder: Path, table: pd.DataFrame, leaf: np.ndarray) -> None:
+        starts = np.flatnonzero(np.diff(leaf, prepend=-1))
+        for start, stop in zip(starts, np.append(starts[1:], leaf.size)):
+            key = folder, int(leaf[start])
+            waiting = self._waiting.setdefault(key, [])
+            waiting.append(table.iloc[start:stop])
+            if folder == self.folder:
+                self.leaves[key[1]] = self.leaves.get(key[1], 0) + int(stop - start)
+            if sum(map(len, waiting)) >= _ROW_GROUP:
+                self._flush(key)
+
+    def _flush(self, key: tuple[Path, int]) -> None:
+        parts = self._waiting.pop(key, [])
+        if not parts:
+            return
+        table = pa.Table.from_pandas(pd.concat(parts) if len(parts) > 1 else parts[0], self._schema, preserve_index=False)
+        if key not in self._writers:
+            path = self._path(key, ".tmp")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            text = [name for name in self._schema.names if pa.types.is_string(self._schema.field(name).type)]
+            self._writers[key] = pq.ParquetWriter(path, table.schema, compression="zstd", compression_level=1, use_dictionary=text)
+        self._writers[key].write_table(table)
+
+    def _path(self, key: tuple[Path, int], ending: str = ".parquet") -> Path:
+        folder, leaf = key
+        name = f"{self.source}.parquet" if ending == ".parquet" else f".{self.source}{ending}"
+        return leaf_folder(folder, self.order, leaf) / name
+
+    def __exit__(self, kind: object, *error: object) -> None:
+        for key in [*self._waiting] if kind is None else []:
+            self._flush(key)
+        for key, writer in self._writers.items():
+            writer.close()
+            if kind is None:
+                os.replace(self._path(key, ".tmp"), self._path(key))
+            else:
+                self._path(key, ".tmp").unlink(missing_ok=True)
+
+
+def margin_of(folder: Path) -> Path:
+    """Folder of the margins of a catalogue."""
+    return folder.with_name(f"{folder.name}_margin")
+
+
+def leaf_folder(folder: Path, order: int, leaf: int) -> Path:
+    """Where the files of one leaf lie."""
+    return folder / "dataset" / f"Norder={order}" / f"Dir={leaf // 10000 * 10000}" / f"Npix={leaf}"
+
+
+def finish(folder: Path, order: int, margin_arcsec: float, rows: Mapping[str, int], creator: str) -> None:
+    """Write what hats and lsdb look for: properties, list of partitions, common schema; of the margins too.
+
+    `rows` has those of the catalogue ("") and of its margins ("margin"). An aggregated `_metadata` is not written: over the
+    survey it would be gigabytes, and no reader needs it.
+    """
+    arrow = _arrow_schema(schema.GALAXIES)
+    for path, kind in ((folder, "object"), (margin_of(folder), "margin")):
+        found = sorted(int(p.name.removeprefix("Npix=")) for p in path.glob(f"dataset/Norder={order}/Dir=*/Npix=*"))
+        (path / "dataset").mkdir(parents=True, exist_ok=True)
+        pq.write_metadata(arrow, path / "dataset" / "_common_metadata")
+        (path / "partition_info.csv").write_text("Norder,Npix\n" + "".join(f"{order},{leaf}\n" for leaf in found))
+        lines = {
+            "obs_collection": path.name, "dataproduct_type": kind, "hats_nrows": rows["" if kind == "object" else "margin"],
+            "hats_col_ra": "ra", "hats_col_dec": "dec", "hats_col_healpix": INDEX, "hats_col_healpix_order": INDEX_ORDER,
+            "hats_npix_suffix": "/", "hats_order": order, "hats_version": "v1.0", "hats_builder": creator,
+        }  # fmt: skip
+        if kind == "margin":
+            lines |= {"hats_primary_table_url": folder.name, "hats_margin_threshold": margin_arcsec}
+        text = "#HATS catalog\n" + "".join(f"{key}={value}\n" for key, value in lines.items())
+        for name in ("hats.properties", "properties"):
+            (path / name).write_text(text)
+
+
+class Catalogue:
+    """A partitioned table, read leaf by leaf."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        path = folder / "partition_info.csv"
+        if not path.exists():
+            raise LeafError(f"'{path}' is missing; run the stage objects again")
+        pairs = pd.read_csv(path)
+        self.leaves: list[int] = pairs["Npix"].tolist()
+        self.order = int(pairs["Norder"].iloc[0]) if len(pairs) else 0
+
+    def files(self, leaf: int, margin: bool = False) -> list[Path]:
+        """Of one leaf, by name of their source."""
+        folder = margin_of(self.folder) if margin else self.folder
+        return sorted(leaf_folder(folder, self.order, leaf).glob("*.parquet"))
+
+    def read(self, leaf: int, columns: Sequence[str], margin: bool = False) -> pd.DataFrame:
+        """Columns of the rows of a leaf, or of its rim; text as categories. Rows are by source, then as written."""
+        files = self.files(leaf, margin)
+        if not files:
+            empty = _arrow_schema(schema.GALAXIES).empty_table().select(list(columns)).to_pandas()
+            return empty.astype({name: "category" for name in columns if name in _TEXT})
+        parts = [pq.read_table(f, columns=list(columns), read_dictionary=_TEXT, partitioning=None) for f in files]
+        table = pa.concat_tables(parts).unify_dictionaries()
+        return table.to_pandas(split_blocks=True)
+
+    def take(self, leaf: int, rows: np.ndarray, columns: Sequence[str]) -> pd.DataFrame:
+        """Given rows (ascending) of a leaf; row groups that hold none of them are not read."""
+        parts, start = [], 0
+        for path in self.files(leaf):
+            with pq.ParquetFile(path, read_dictionary=_TEXT) as file:
+                for group in range(file.num_row_groups):
+                    size = file.metadata.row_group(group).num_rows
+                    inside = rows[(rows >= start) & (rows < start + size)] - start
+                    if inside.size:
+                        parts.append(file.read_row_group(group, columns=list(columns)).take(pa.array(inside)))
+                    start += size
+        return pa.concat_tables(parts).unify_dictionaries().to_pandas()
+
+    def batches(self, columns: Sequence[str], leaves: Sequence[int] | None = None) -> Iterator[pd.DataFrame]:
+        """One table for each leaf."""
+        for leaf in self.leaves if leaves is None else leaves:
+            yield self.read(leaf, columns)
+
+
+def clear(folder: Path) -> None:
+    """Remove a catalogue and its margins."""
+    for path in (folder, margin_of(folder)):
+        if path.exists():
+            shutil.rmtree(path)
