@@ -14,7 +14,8 @@ from lenscal.kernels import matching, splitting
 
 MATCHED, NO_OBJECT, OUTSIDE = "matched", "no object within radius", "outside the footprint"
 DEPTH_MAGNITUDE_MAX = 40.0  # no 5-sigma magnitude of any survey is fainter
-_DEPTHS = [f"{kind}DEPTH_{band}" for kind in ("PSF", "GAL") for band in "GRZ"]
+DEPTHS = tuple(f"{kind}DEPTH_{band}" for kind in ("PSF", "GAL") for band in "GRZ")
+TWICE = "key twice in the file"
 _DEPTH_RATIO = (0.1, 1.05)  # of GALDEPTH over PSFDEPTH as inverse variances; a galaxy is harder to see than a star
 _IMAGING = re.compile("Huang|Storfer|Inchausti")
 _GRADES = {
@@ -30,7 +31,9 @@ class ObjectsError(ValueError):
     """A table of objects that would make a result wrong."""
 
 
-def galaxies(raw: pd.DataFrame, sweep_file: str, row_start: int = 0) -> tuple[pd.DataFrame, Ledger]:
+def galaxies(
+    raw: pd.DataFrame, sweep_file: str, row_start: int = 0, inverse_depths: bool | None = None
+) -> tuple[pd.DataFrame, Ledger]:
     """Survey objects, one row each, from the columns of a sweep or Tractor file.
 
     Parameters
@@ -41,6 +44,8 @@ def galaxies(raw: pd.DataFrame, sweep_file: str, row_start: int = 0) -> tuple[pd
         Name of the file, for provenance and messages.
     row_start : int
         Row of the file that `raw` begins with.
+    inverse_depths : bool, optional
+        Whether the depths of the whole file are inverse variances, not magnitudes; told from these rows by default.
 
     Returns
     -------
@@ -62,7 +67,7 @@ def galaxies(raw: pd.DataFrame, sweep_file: str, row_start: int = 0) -> tuple[pd
     keep, ledger = _usable(raw)
     row = np.flatnonzero(keep)
     raw = raw.iloc[row]
-    depths = _depths(raw, sweep_file)
+    depths = _depths(raw, sweep_file, depths_are_inverse(raw) if inverse_depths is None else inverse_depths)
     out = {name: depths.get(name.upper(), raw[name.upper()]) for name in plain}
     out["galaxy_id"] = _key(raw)
     dereddened = {}
@@ -123,7 +128,7 @@ def _usable(raw: pd.DataFrame) -> tuple[np.ndarray, Ledger]:
         dropped[reason] = int((keep & bad).sum())
         keep &= ~bad
     twice = pd.Series(_key(raw)).where(keep).duplicated().to_numpy() & keep
-    dropped["key twice in the file"] = int(twice.sum())
+    dropped[TWICE] = int(twice.sum())
     keep &= ~twice
     return keep, Ledger(len(raw), int(keep.sum()), {reason: rows for reason, rows in dropped.items() if rows})
 
@@ -142,11 +147,16 @@ def depth_magnitude(ivar: np.ndarray) -> np.ndarray:
         return np.where(ivar > 0, schema.ZEROPOINT - 2.5 * np.log10(5 / np.sqrt(ivar)), np.nan)
 
 
-def _depths(raw: pd.DataFrame, sweep_file: str) -> dict[str, np.ndarray]:
-    """Depths in magnitudes. All six columns of a file share a unit: one value above 40 makes them inverse variances."""
-    values = {name: raw[name].to_numpy("f8") for name in _DEPTHS}
+def depths_are_inverse(raw: pd.DataFrame) -> bool:
+    """Whether one depth of these rows is above 40: all six columns of a file share a unit, and no magnitude is so large."""
+    return any(bool(np.any(raw[name].to_numpy() > DEPTH_MAGNITUDE_MAX)) for name in DEPTHS)
+
+
+def _depths(raw: pd.DataFrame, sweep_file: str, inverse: bool) -> dict[str, np.ndarray]:
+    """Depths in magnitudes; NaN where they are zero or negative."""
+    values = {name: raw[name].to_numpy("f8") for name in DEPTHS}
     values = {name: np.where(v > 0, v, np.nan) for name, v in values.items()}
-    if not any(np.any(v > DEPTH_MAGNITUDE_MAX) for v in values.values()):
+    if not inverse:
         return values
     for band in "GRZ":
         ratio = values[f"GALDEPTH_{band}"] / values[f"PSFDEPTH_{band}"]
@@ -344,6 +354,43 @@ def merge_lenses(
 Footprint = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
+def meet(targets: pd.DataFrame, galaxies: pd.DataFrame, radius_arcsec: float) -> pd.DataFrame:
+    """Every survey object near every target.
+
+    Parameters
+    ----------
+    targets : DataFrame
+        ra, dec.
+    galaxies : DataFrame
+        galaxy_id, ra, dec; whatever else it has comes along. Parts of the survey may be met one after the other.
+    radius_arcsec : float
+
+    Returns
+    -------
+    DataFrame
+        at (row of the target), separation [arcsec], and the columns of the galaxies.
+    """
+    first, second, distance = matching.pairs(
+        targets["ra"], targets["dec"], galaxies["ra"], galaxies["dec"], radius_arcsec
+    )
+    near = galaxies.iloc[second].drop(columns=["ra", "dec"]).reset_index(drop=True)
+    return near.assign(at=first, separation=distance)
+
+
+def _ordered(hits: pd.DataFrame) -> pd.DataFrame:
+    """Each object once for each target, by target, separation and galaxy_id."""
+    return hits.sort_values(["at", "separation", "galaxy_id"]).drop_duplicates(["at", "galaxy_id"]).reset_index(drop=True)
+
+
+def _nearest(hits: pd.DataFrame, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """galaxy_id (-1) and separation (NaN) of the nearest object of each target, and the number of objects."""
+    hits = _ordered(hits)
+    lead = hits.drop_duplicates("at")
+    ids, separation = np.full(size, -1, np.int64), np.full(size, np.nan)
+    ids[lead["at"]], separation[lead["at"]] = lead["galaxy_id"], lead["separation"]
+    return ids, separation, np.bincount(hits["at"], minlength=size)
+
+
 def match_lenses(
     lenses: pd.DataFrame, galaxies: pd.DataFrame, radius_arcsec: float, footprint: np.ndarray | Footprint | None = None
 ) -> pd.DataFrame:
@@ -365,25 +412,34 @@ def match_lenses(
     DataFrame
         As `schema.MATCHES`, by lens_id.
     """
-    galaxies = galaxies.sort_values("galaxy_id")
+    hits = meet(lenses, galaxies[["galaxy_id", "ra", "dec"]], radius_arcsec)
+    return matches_of(lenses, hits, covered(galaxies) if footprint is None else footprint)
+
+
+def matches_of(lenses: pd.DataFrame, hits: pd.DataFrame, footprint: np.ndarray | Footprint) -> pd.DataFrame:
+    """`match_lenses` from the hits of `meet`, of the whole survey or of its parts one after the other."""
+    ids, distance, count = _nearest(hits, len(lenses))
     ra, dec = lenses["ra"].to_numpy(float), lenses["dec"].to_numpy(float)
-    index, distance, count = matching.nearest(ra, dec, galaxies["ra"], galaxies["dec"], radius_arcsec)
-    if callable(footprint):
-        inside = np.asarray(footprint(ra, dec), bool)
-    else:
-        covered = footprint if footprint is not None else _covered(galaxies)
-        inside = np.isin(_pixels(ra, dec, 128), covered)
-    ids = np.append(galaxies["galaxy_id"].to_numpy(np.int64), -1)
+    inside = np.asarray(footprint(ra, dec), bool) if callable(footprint) else np.isin(_pixels(ra, dec, 128), footprint)
     table = pd.DataFrame(
         {
-            "lens_id": lenses["lens_id"], "galaxy_id": ids[index], "separation": distance, "n_within": count,
-            "reason": np.select([index >= 0, ~inside], [MATCHED, OUTSIDE], NO_OBJECT),
+            "lens_id": lenses["lens_id"].to_numpy(), "galaxy_id": ids, "separation": distance, "n_within": count,
+            "reason": np.select([ids >= 0, ~inside], [MATCHED, OUTSIDE], NO_OBJECT),
         }
     )  # fmt: skip
     return schema.MATCHES.cast_table(table).sort_values("lens_id", ignore_index=True)
 
 
-def _covered(galaxies: pd.DataFrame) -> np.ndarray:
+def neighbours_of(lenses: pd.DataFrame, hits: pd.DataFrame) -> pd.DataFrame:
+    """All survey objects within the radius of each lens, as `schema.NEIGHBOURS`, by lens_id, then the nearest first."""
+    hits = _ordered(hits)
+    rank = hits.groupby("at").cumcount() + 1
+    table = hits.assign(lens_id=lenses["lens_id"].to_numpy()[hits["at"]], rank=rank)
+    return schema.NEIGHBOURS.cast_table(table).sort_values(["lens_id", "rank"], ignore_index=True)
+
+
+def covered(galaxies: pd.DataFrame) -> np.ndarray:
+    """Nside-128 nested pixels that hold an object."""
     if "healpix_128" in galaxies:
         return galaxies["healpix_128"].unique()
     return np.unique(_pixels(galaxies["ra"], galaxies["dec"], 128))
@@ -423,12 +479,13 @@ def contaminant_table(raw: pd.DataFrame, catalogue: config.ContaminantCatalogue)
 
 def match_contaminants(contaminants: pd.DataFrame, galaxies: pd.DataFrame, radius_arcsec: float) -> pd.DataFrame:
     """Contaminants with the nearest survey object of each, as `schema.CONTAMINANTS`, in a fixed order."""
-    galaxies = galaxies.sort_values("galaxy_id")
-    index, distance, _ = matching.nearest(
-        contaminants["ra"], contaminants["dec"], galaxies["ra"], galaxies["dec"], radius_arcsec
-    )
-    ids = np.append(galaxies["galaxy_id"].to_numpy(np.int64), -1)
-    table = contaminants.assign(galaxy_id=ids[index], separation=distance)
+    return contaminants_of(contaminants, meet(contaminants, galaxies[["galaxy_id", "ra", "dec"]], radius_arcsec))
+
+
+def contaminants_of(contaminants: pd.DataFrame, hits: pd.DataFrame) -> pd.DataFrame:
+    """`match_contaminants` from the hits of `meet`."""
+    ids, distance, _ = _nearest(hits, len(contaminants))
+    table = contaminants.assign(galaxy_id=ids, separation=distance)
     order = ["catalogue", "category", "ra", "dec", "name"]
     return schema.CONTAMINANTS.cast_table(table).sort_values(order, ignore_index=True)
 

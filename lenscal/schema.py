@@ -249,6 +249,21 @@ MATCHES = Declaration(
     },
 )
 
+NEIGHBOURS = Declaration(
+    "neighbours",
+    "Every survey object within the match radius of a lens, with its conditions.",
+    {
+        **_row("lens_id", "str", "", "of the lens"),
+        **_row("rank", "i4", "1", "1 is the nearest"),
+        **_row("galaxy_id", "i8", "1", "of the object"),
+        **_row("separation", "f4", "arcsec", "on the sphere"),
+        **_row("type", "str", "", "Tractor type", False),
+        **_row("nobs_z", "i4", "1", "exposures at the position", False),
+        **_row("psfsize_r", "f4", "arcsec", "PSFSIZE", False),
+        **_row("psfdepth_r", "f4", "mag(AB)", "5-sigma depth of a point source", False),
+    },
+)
+
 CONTAMINANTS = Declaration(
     "contaminants",
     "Catalogued look-alikes by category.",
@@ -472,7 +487,7 @@ COMPLETENESS = Declaration(
 )
 
 DECLARATIONS = (
-    GALAXIES, LENSES, MATCHES, CONTAMINANTS, MANIFEST, CUTOUTS, QUALITY, INJECTIONS,
+    GALAXIES, LENSES, MATCHES, NEIGHBOURS, CONTAMINANTS, MANIFEST, CUTOUTS, QUALITY, INJECTIONS,
     SCORES_CUTOUTS, SCORES_INJECTIONS, COMPLETENESS,
 )  # fmt: skip
 

@@ -7,15 +7,16 @@ matched inside a leaf misses nothing at its border. hats, lsdb and any Parquet r
 
 from __future__ import annotations
 
+import hashlib
 import os
-import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pandas.api.types import union_categoricals
 
 from lenscal import schema
 from lenscal.schema import Declaration
@@ -105,7 +106,7 @@ class Writer:
         self._schema = _arrow_schema(declaration)
         self._waiting: dict[tuple[Path, int], list[pd.DataFrame]] = {}
         self._writers: dict[tuple[Path, int], pq.ParquetWriter] = {}
-        self.leaves: dict[int, int] = {}
+        self.digests: list[int] = []
 
     def __enter__(self) -> Writer:
         return self
@@ -125,8 +126,6 @@ class Writer:
             key = folder, int(leaf[start])
             waiting = self._waiting.setdefault(key, [])
             waiting.append(table.iloc[start:stop])
-            if folder == self.folder:
-                self.leaves[key[1]] = self.leaves.get(key[1], 0) + int(stop - start)
             if sum(map(len, waiting)) >= _ROW_GROUP:
                 self._flush(key)
 
@@ -153,6 +152,8 @@ class Writer:
         for key, writer in self._writers.items():
             writer.close()
             if kind is None:
+                with self._path(key, ".tmp").open("rb") as file:
+                    self.digests.append(int(hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest(), 16))
                 os.replace(self._path(key, ".tmp"), self._path(key))
             else:
                 self._path(key, ".tmp").unlink(missing_ok=True)
@@ -232,14 +233,55 @@ class Catalogue:
                     start += size
         return pa.concat_tables(parts).unify_dictionaries().to_pandas()
 
-    def batches(self, columns: Sequence[str], leaves: Sequence[int] | None = None) -> Iterator[pd.DataFrame]:
-        """One table for each leaf."""
-        for leaf in self.leaves if leaves is None else leaves:
-            yield self.read(leaf, columns)
+    def where(self, columns: Sequence[str], keep: Callable[[pd.DataFrame], np.ndarray]) -> pd.DataFrame:
+        """The rows of all leaves that a test keeps, one leaf in memory at a time."""
+        parts = []
+        for leaf in self.leaves:
+            table = self.read(leaf, columns)
+            parts.append(table[keep(table)])
+        return joined(parts) if parts else self.read(-1, columns)
+
+    def beside(self, around: Around, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+        """Rows that lie in the cells around some positions, leaf by leaf; leaves without such a cell are not read."""
+        leaf_of = around.cells >> 2 * (around.order - self.order) if around.order >= self.order else None
+        for leaf in self.leaves:
+            if leaf_of is not None:
+                cells = around.cells[np.searchsorted(leaf_of, leaf) : np.searchsorted(leaf_of, leaf, "right")]
+            else:
+                cells = around.cells
+            if not cells.size:
+                continue
+            for path in self.files(leaf):
+                with pq.ParquetFile(path, read_dictionary=_TEXT) as file:
+                    index = file.read(columns=[INDEX]).column(0).to_numpy() >> 2 * (INDEX_ORDER - around.order)
+                    at = np.minimum(np.searchsorted(cells, index), cells.size - 1)
+                    rows = np.flatnonzero(cells[at] == index)
+                    if rows.size:
+                        yield file.read(columns=list(columns)).take(pa.array(rows)).to_pandas()
 
 
-def clear(folder: Path) -> None:
-    """Remove a catalogue and its margins."""
-    for path in (folder, margin_of(folder)):
-        if path.exists():
-            shutil.rmtree(path)
+class Around:
+    """The cells that hold all that is within a radius of some positions: each one's own and its neighbours."""
+
+    def __init__(self, ra: np.ndarray, dec: np.ndarray, radius_arcsec: float) -> None:
+        import healpy
+
+        self.order = rim_order(radius_arcsec)
+        own = np.unique(healpy.ang2pix(1 << self.order, ra, dec, nest=True, lonlat=True)) if len(ra) else np.empty(0, np.int64)
+        beside = healpy.get_all_neighbours(1 << self.order, own, nest=True) if own.size else np.empty(0, np.int64)
+        cells = np.unique(np.concatenate([own, np.ravel(beside)]))
+        self.cells = cells[cells >= 0]
+
+
+def joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Tables one after the other, text still as categories."""
+    text = [name for name in parts[0].columns if isinstance(parts[0][name].dtype, pd.CategoricalDtype)]
+    out = pd.concat([part.drop(columns=text) for part in parts], ignore_index=True)
+    for name in text:
+        out[name] = union_categoricals([part[name] for part in parts], sort_categories=True)
+    return out[list(parts[0].columns)]
+
+
+def rows_of(folder: Path) -> int:
+    """Rows of all files of a catalogue."""
+    return sum(pq.read_metadata(path).num_rows for path in folder.glob("dataset/Norder=*/Dir=*/Npix=*/*.parquet"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import gzip
+import hashlib
 import itertools
 import re
 import warnings
@@ -92,6 +93,23 @@ def _remote_files(root: str) -> list[str]:
         if any(_SWEEP_NAME.fullmatch(name_of(path)) for path in found):
             return [files.unstrip_protocol(path) for path in found]
     return []
+
+
+def listing(root: str | Path) -> str:
+    """Hash of the names and sizes of the sweep files of a survey; "no sweeps" where there are none (as with stamps)."""
+    try:
+        files = sweep_files(root)
+    except SweepError:
+        return "no sweeps"
+    if is_remote(root):
+        import fsspec
+
+        place, _ = fsspec.core.url_to_fs(str(root))
+        sizes = [place.info(str(path)).get("size") for path in files]
+    else:
+        sizes = [Path(path).stat().st_size for path in files]
+    text = "\n".join(f"{name_of(path)} {size}" for path, size in zip(files, sizes))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 class SweepFile:

@@ -144,8 +144,16 @@ def scan(
 
 def merged(scans: Iterable[Scan], limits: np.ndarray, seed: int) -> Scan:
     """One scan of many, never more rows at a time than the reservoirs hold and one scan brings."""
-    total = Scan()
+    total, kept = Scan(), 0
     for one in scans:
         total = total + one
-        total = Scan(total.rows_in, total.steps, total.dropped, total.offers.trimmed(limits, seed))
-    return total
+        if len(total.offers.rows) > max(1 << 20, 2 * kept):
+            total = _trimmed(total, limits, seed)
+            kept = len(total.offers.rows)
+    if total.offers is None:
+        raise ManifestError("manifest: the survey at hand holds no galaxy; check survey.root and the ledger of objects")
+    return _trimmed(total, limits, seed)
+
+
+def _trimmed(total: Scan, limits: np.ndarray, seed: int) -> Scan:
+    return Scan(total.rows_in, total.steps, total.dropped, total.offers.trimmed(limits, seed))

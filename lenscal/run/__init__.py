@@ -254,7 +254,7 @@ def _do(place: Place, stage: Stage, crew: _Crew, display: Display) -> StageResul
         if outcome.ledger is not None and not stage.parallel:
             ledgers = {stage.name: outcome.ledger, **ledgers}
     total = f"{stores.add_digests([digest, *(outcome.digest for outcome in ordered)]):032x}"
-    rows = sum(outcome.rows for outcome in ordered)
+    rows = stage.rows(place, ordered)
     seconds = time.monotonic() - started
     progress.finish(
         {

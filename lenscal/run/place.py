@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
 import lenscal
 from lenscal import schema
 from lenscal.config import Settings
-from lenscal.io import stores
+from lenscal.io import hats, stores
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,41 @@ class Place:
         return self.table("manifest").sort_values("galaxy_id", ignore_index=True)
 
     @cached_property
-    def galaxies(self) -> pd.DataFrame:
-        return self.table("objects/galaxies").sort_values(["galaxy_id", "sweep_file", "row_index"], ignore_index=True)
+    def galaxies(self) -> hats.Catalogue:
+        """The survey's objects, to be read leaf by leaf."""
+        return hats.Catalogue(self.path("objects") / "galaxies")
+
+    @cached_property
+    def lenses(self) -> pd.DataFrame:
+        return self.table("objects/lenses.parquet")
+
+    @cached_property
+    def repeated(self) -> pd.DataFrame:
+        """Rows of the galaxies whose key another file holds too."""
+        return self.table("objects/repeated.parquet")
+
+    @cached_property
+    def positives(self) -> pd.DataFrame:
+        """The galaxy of each positive."""
+        from lenscal.manifest import labels
+
+        return labels.positives(self.lenses, self.table("objects/matches.parquet"), self.settings.manifest.positive_lenses)
+
+    @cached_property
+    def reservoirs(self) -> np.ndarray:
+        """How many candidates of each stratum the sample can ask for."""
+        from lenscal import manifest
+
+        nearest = self.table("objects/neighbours.parquet").drop_duplicates("galaxy_id")
+        return manifest.reservoir_limits(nearest, self.positives, self.settings.manifest)
+
+    @cached_property
+    def stars(self) -> pd.DataFrame:
+        """Gaia stars brighter than G = 16 among the survey's objects."""
+        columns = ["ra", "dec", "gaia_phot_g_mean_mag"]
+        if self.settings.survey.layout != "dr10":
+            return pd.DataFrame({name: pd.Series(dtype=float) for name in columns})
+        return self.galaxies.where(columns, lambda t: t["gaia_phot_g_mean_mag"].between(0, 16, inclusive="neither").to_numpy())
 
     def store(self, name: str, group: str | None = None, chunks: object = None) -> xr.Dataset:
         """A Zarr store of the run, such as ``"cutouts"``."""

@@ -19,6 +19,7 @@ import lenscal
 from lenscal import schema
 from lenscal.gates import Gate, Ledger
 from lenscal.io import stores
+from lenscal.run import catalogue
 from lenscal.run.place import Place
 from lenscal.run.plan import Block, Outcome
 
@@ -56,17 +57,25 @@ class Stage:
         """What can be said only of the whole: gates, ledgers, and a further digest (0 when there is none)."""
         return [], {}, 0
 
+    def rows(self, place: Place, outcomes: Sequence[Outcome]) -> int:
+        """Rows of the product."""
+        return sum(outcome.rows for outcome in outcomes)
+
 
 def fingerprint(path: str | Path, hint: str = "check the run file") -> str:
-    """Of a file: its content. Of a survey: its list of checksums where it has one, else its table of bricks."""
+    """Of a file: its content. Of a survey: its list of checksums where it has one, else the names and sizes of its sweeps."""
+    from lenscal.io import sweeps
+
+    if sweeps.is_remote(path):
+        return sweeps.listing(path)
     path = Path(path)
     if path.is_dir():
-        for name in ("sha256sums.txt", "SHA256SUMS", "survey-bricks.fits.gz"):
+        for name in ("sha256sums.txt", "SHA256SUMS"):
             if (path / name).exists():
                 path = path / name
                 break
         else:
-            return "folder"
+            return sweeps.listing(path)
     if not path.exists():
         raise stores.StoreError(f"input '{path}' is missing; {hint}")
     with path.open("rb") as file:
@@ -104,59 +113,58 @@ class Objects(Stage):
 
         if place.settings.survey.layout != "dr10":
             return []
-        return [Block(path.stem, {"path": str(path)}) for path in sweeps.sweep_files(place.settings.survey.root)]
+        return [Block(sweeps.stem_of(path), {"path": str(path)}) for path in sweeps.sweep_files(place.settings.survey.root)]
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
-        from lenscal import objects
-        from lenscal.io import sweeps
-
-        path = Path(block.part["path"])
-        table, ledger = objects.galaxies(sweeps.read_sweep(path), path.name)
-        order = 4
-        pixel = table["healpix_64"].to_numpy() >> 2 * (6 - order)
-        digest = 0
-        for value in np.unique(pixel):
-            leaf = place.path("objects") / "galaxies" / f"Norder={order}" / f"Dir={value // 10000 * 10000}" / f"Npix={value}"
-            digest += int(stores.write_table(leaf / f"{path.stem}.parquet", table[pixel == value]), 16)
-        return Outcome(stores.add_digests([digest]), len(table), ledger)
+        return catalogue.import_sweep(place, block.part["path"], block.name)
 
     def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
         from lenscal import objects
-        from lenscal.io import catalogues
+        from lenscal.io import catalogues, sweeps
 
         settings = place.settings
         ledgers = {"galaxies": sum((o.ledger for o in outcomes), Ledger(0, 0))}
         tables = []
-        for catalogue in settings.objects.lenses:
-            table, ledger = objects.lens_table(catalogues.read_lenses(catalogue), catalogue)
+        for item in settings.objects.lenses:
+            table, ledger = objects.lens_table(catalogues.read_lenses(item), item)
             tables.append(table)
-            ledgers[f"lenses.{catalogue.name}"] = ledger
+            ledgers[f"lenses.{item.name}"] = ledger
         lenses, ledgers["lenses"] = objects.merge_lenses(
             tables, settings.objects.merge_radius_arcsec, settings.seed, settings.manifest.split_fractions
         )
-        galaxies = self._positions(place)
-        matches = objects.match_lenses(lenses, galaxies, settings.objects.match_radius_arcsec)
         contaminants = []
-        for catalogue in settings.objects.contaminants:
-            table, ledger = objects.contaminant_table(catalogues.read_contaminants(catalogue), catalogue)
+        for item in settings.objects.contaminants:
+            table, ledger = objects.contaminant_table(catalogues.read_contaminants(item), item)
             contaminants.append(table)
-            ledgers[f"contaminants.{catalogue.name}"] = ledger
+            ledgers[f"contaminants.{item.name}"] = ledger
         contaminants = (
             pd.concat(contaminants, ignore_index=True)
             if contaminants
             else pd.DataFrame({n: pd.Series(dtype="str" if v.dtype == "str" else v.dtype) for n, v in schema.CONTAMINANTS.variables.items()})
         )
-        contaminants = objects.match_contaminants(contaminants, galaxies, settings.objects.match_radius_arcsec)
-        digest = _save_tables(place.path("objects"), {"lenses": lenses, "matches": matches, "contaminants": contaminants})
+        radius = settings.objects.match_radius_arcsec
+        if settings.survey.layout == "dr10":
+            names = [sweeps.name_of(block.part["path"]) for block in self.blocks(place)]
+            notes = catalogue.finish_import(place, names, [o.ledger for o in outcomes])
+            footprint = notes["footprint"]["healpix_128"].to_numpy()
+            hits, look_alikes = catalogue.meet(place, [catalogue.Targets(t, radius) for t in (lenses, contaminants)])
+        else:
+            notes, rows = {}, self._rows(place)
+            footprint = objects.covered(rows)
+            hits, look_alikes = (objects.meet(t, rows, radius) for t in (lenses, contaminants))
+        matches = objects.matches_of(lenses, hits, footprint)
+        products = {
+            "lenses": lenses, "matches": matches, "neighbours": objects.neighbours_of(lenses, hits),
+            "contaminants": objects.contaminants_of(contaminants, look_alikes), **notes,
+        }  # fmt: skip
+        digest = _save_tables(place.path("objects"), products)
         gates = objects.gates(lenses, matches, settings.objects)
         gates += [ledger.gate(f"objects.{name}") for name, ledger in ledgers.items()]
         return gates, ledgers, digest
 
     @staticmethod
-    def _positions(place: Place) -> pd.DataFrame:
-        """Galaxies of the survey, or the rows of the tables that stand in for it."""
-        if place.settings.survey.layout == "dr10":
-            return place.galaxies
+    def _rows(place: Place) -> pd.DataFrame:
+        """Rows of the tables that stand in for the survey."""
         from lenscal.io import catalogues
 
         parts = []
@@ -173,7 +181,6 @@ class Manifest(Stage):
     name = "manifest"
     reads = ("objects",)
     sections = ("manifest",)
-    parallel = False
 
     def inputs(self, place: Place) -> dict:
         from lenscal.io.stamps.profiles import DECLARED
@@ -183,7 +190,34 @@ class Manifest(Stage):
     def products(self, place: Place) -> list[Path]:
         return [place.path("manifest"), place.path("manifest-notes")]
 
+    def blocks(self, place: Place) -> list[Block]:
+        if place.settings.survey.layout != "dr10":
+            return []
+        return [Block(f"{leaf:08d}", {"leaf": leaf}) for leaf in place.galaxies.leaves]
+
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        catalogue.scan_leaf(place, block.part["leaf"], block.name)
+        return Outcome(0)  # what is scanned is no product; the sample is, and it does not depend on the leaves
+
+    def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
+        settings = place.settings
+        built = self._built(place)
+        table = schema.MANIFEST.check_table(built.table)
+        pixel = table["healpix_64"].to_numpy()
+        pixel = np.where(pixel >= 0, pixel >> 4, -1)
+        tables = {f"Npix-{value:04d}" if value >= 0 else "Npix-none": table[pixel == value] for value in np.unique(pixel)}
+        digest = _save_tables(place.path("manifest"), tables)
+        notes = {"waterfall": built.waterfall, "strata": built.strata, "balance": built.balance}
+        digest += _save_tables(place.path("manifest-notes"), notes)
+        gates = [*built.gates, built.ledger.gate("manifest")]
+        if settings.survey.layout == "stamps":
+            gates.append(place.survey.ledger.gate("stamps"))
+        return gates, {"manifest": built.ledger}, stores.add_digests([digest])
+
+    def rows(self, place: Place, outcomes: Sequence[Outcome]) -> int:
+        return len(place.manifest)
+
+    def _built(self, place: Place) -> object:
         from lenscal import manifest
 
         settings = place.settings
@@ -193,29 +227,14 @@ class Manifest(Stage):
             "extraction_timestamp": settings.timestamp,
         }
         if settings.survey.layout == "stamps":
-            built = manifest.external(place.survey.rows(), settings.manifest, settings.seed, provenance)
-        else:
-            built = manifest.build(
-                place.galaxies,
-                place.table("objects/lenses.parquet"),
-                place.table("objects/matches.parquet"),
-                place.table("objects/contaminants.parquet"),
-                settings.manifest,
-                settings.seed,
-                provenance,
-            )
-        table = schema.MANIFEST.check_table(built.table)
-        pixel = table["healpix_64"].to_numpy()
-        pixel = np.where(pixel >= 0, pixel >> 4, -1)
-        tables = {f"Npix-{value:04d}" if value >= 0 else "Npix-none": table[pixel == value] for value in np.unique(pixel)}
-        digest = _save_tables(place.path("manifest"), tables)
-        notes = {"waterfall": built.waterfall, "strata": built.strata, "balance": built.balance}
-        digest += _save_tables(place.path("manifest-notes"), notes)
-        ledger = built.ledger
-        gates = [*built.gates, ledger.gate("manifest")]
-        if settings.survey.layout == "stamps":
-            gates.append(place.survey.ledger.gate("stamps"))
-        return Outcome(stores.add_digests([digest]), len(table), ledger, tuple(gates))
+            return manifest.external(place.survey.rows(), settings.manifest, settings.seed, provenance)
+        names = [block.name for block in self.blocks(place)]
+        seen = manifest.merged(catalogue.scans(place, names), place.reservoirs, settings.seed)
+        drawn = manifest.draw(seen, place.positives, settings.manifest, settings.seed)
+        return manifest.assemble(
+            catalogue.gather(place, drawn.rows), drawn, seen, place.positives, place.lenses,
+            place.table("objects/contaminants.parquet"), settings.manifest, settings.seed, provenance,
+        )  # fmt: skip
 
 
 _OF_THE_SKY = ("position", "outside", "no coverage")
@@ -318,11 +337,7 @@ class Quality(Stage):
 
     @staticmethod
     def _stars(place: Place) -> pd.DataFrame:
-        columns = ["ra", "dec", "gaia_phot_g_mean_mag"]
-        if place.settings.survey.layout != "dr10":
-            return pd.DataFrame({name: pd.Series(dtype=float) for name in columns})
-        table = place.galaxies[columns]
-        return table[(table["gaia_phot_g_mean_mag"] > 0) & (table["gaia_phot_g_mean_mag"] < 16)]
+        return place.stars
 
     def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
         from lenscal import quality

@@ -1,0 +1,212 @@
+"""The catalogue of the survey, part by part: sweeps become leaves, leaves meet the lenses and offer their rows to the sample."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import lenscal
+from lenscal import schema
+from lenscal.gates import Ledger
+from lenscal.io import hats, stores, sweeps
+from lenscal.kernels import keysets
+from lenscal.run.place import Place
+from lenscal.run.plan import Outcome
+
+_NUMBER_BITS = 22  # of OBJID in a galaxy_id
+_MEETING = ("galaxy_id", "ra", "dec", "type", "nobs_z", "psfsize_r", "psfdepth_r")
+
+
+def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
+    """One sweep file into the leaves it touches, a range of rows at a time; its keys and footprint are noted beside the plan."""
+    from lenscal import objects
+
+    settings = place.settings.objects
+    folder, notes = place.path("objects") / "galaxies", _notes(place)
+    keys, footprint, ledger = keysets.KeySet(), pd.Series(dtype="int64"), Ledger(0, 0)
+    with (
+        sweeps.SweepFile(path) as file,
+        hats.Writer(folder, name, settings.partition_order, settings.margin_arcsec) as writer,
+    ):
+        inverse = None
+        for start, raw in file.parts(settings.chunk_rows):
+            if inverse is None:
+                inverse = objects.depths_are_inverse(raw) or _any_inverse(path, settings.chunk_rows)
+            table, part = objects.galaxies(raw, sweeps.name_of(path), start, inverse_depths=inverse)
+            by_row = table.sort_values("row_index", ignore_index=True)
+            ids = by_row["galaxy_id"].to_numpy()
+            again = keys.add(ids >> _NUMBER_BITS, ids & ((1 << _NUMBER_BITS) - 1))
+            if again.any():
+                twice = {objects.TWICE: int(again.sum())}
+                part += Ledger(0, -int(again.sum()), twice)
+            by_row = by_row[~again]
+            ledger += part
+            writer.add(by_row)
+            footprint = footprint.add(by_row["healpix_128"].value_counts(), fill_value=0)
+    packed = keys.packed()
+    stores.write_table(notes / f"{name}.keys.parquet", pd.DataFrame({"group": list(packed), "bits": list(packed.values())}).astype({"group": "int64"}))
+    pixels = footprint.sort_index().astype("int64")
+    stores.write_table(notes / f"{name}.footprint.parquet", pd.DataFrame({"healpix_128": pixels.index.astype("int64"), "rows": pixels.to_numpy()}))
+    return Outcome(stores.add_digests(writer.digests), ledger.rows_out, ledger)
+
+
+def _any_inverse(path: Path | str, rows: int) -> bool:
+    """Whether a file whose first rows leave it open holds depths that cannot be magnitudes."""
+    from lenscal import objects
+
+    with sweeps.SweepFile(path, objects.DEPTHS) as file:
+        return any(objects.depths_are_inverse(raw) for _, raw in file.parts(rows))
+
+
+def _notes(place: Place) -> Path:
+    return place.plans / "objects" / "files"
+
+
+def finish_import(place: Place, names: Sequence[str], ledgers: Sequence[Ledger]) -> dict[str, pd.DataFrame]:
+    """What can be said of all files: the HATS metadata, keys that several files hold, the footprint, the ledger by file."""
+    settings = place.settings.objects
+    folder = place.path("objects") / "galaxies"
+    margins = hats.rows_of(hats.margin_of(folder))
+    rows = {"": sum(ledger.rows_out for ledger in ledgers), "margin": margins}
+    hats.finish(folder, settings.partition_order, settings.margin_arcsec, rows, f"lenscal {lenscal.__version__}")
+    notes = _notes(place)
+    pixels = [stores.read_table(notes / f"{sweeps.stem_of(name)}.footprint.parquet") for name in names]
+    whole = pd.concat(pixels) if pixels else pd.DataFrame({"healpix_128": np.empty(0, np.int64), "rows": np.empty(0, np.int64)})
+    footprint = whole.groupby("healpix_128", as_index=False)["rows"].sum()
+    files = [
+        {"sweep_file": name, "what": what, "rows": count}
+        for name, ledger in zip(names, ledgers)
+        for what, count in {"in": ledger.rows_in, "out": ledger.rows_out, **dict(sorted(ledger.dropped.items()))}.items()
+    ]
+    return {
+        "repeated": _repeated(notes, sorted(names)),
+        "footprint": footprint,
+        "files": pd.DataFrame(files, columns=["sweep_file", "what", "rows"]),
+    }
+
+
+def _repeated(notes: Path, names: Sequence[str]) -> pd.DataFrame:
+    """Rows whose key a file of an earlier name holds too: galaxy_id, sweep_file."""
+    seen: dict[int, bytes] = {}
+    ids, files = [], []
+    for name in names:
+        table = stores.read_table(notes / f"{sweeps.stem_of(name)}.keys.parquet")
+        for group, bits in zip(table["group"].tolist(), table["bits"]):
+            if group in seen:
+                both = keysets.common(seen[group], bits)
+                ids.append((group << _NUMBER_BITS) + both)
+                files += [name] * both.size
+                bits = keysets.union(seen[group], bits)
+            seen[group] = bits
+    whole = np.concatenate(ids) if ids else np.empty(0, np.int64)
+    return pd.DataFrame({"galaxy_id": whole.astype(np.int64), "sweep_file": np.array(files, dtype=object)}).astype({"sweep_file": "string[pyarrow]"})
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Positions to be met by the survey, and how near is near [arcsec]."""
+
+    table: pd.DataFrame
+    radius: float
+
+
+def meet(place: Place, targets: Sequence[Targets]) -> list[pd.DataFrame]:
+    """For each set of targets, every survey object within its radius, leaf by leaf: at, galaxy_id, separation and conditions.
+
+    All targets are in memory and each row of the survey is in one leaf, so no pair is lost at a border.
+    """
+    from lenscal import objects
+
+    catalogue = place.galaxies
+    around = hats.Around(
+        np.concatenate([t.table["ra"].to_numpy(float) for t in targets]),
+        np.concatenate([t.table["dec"].to_numpy(float) for t in targets]),
+        max(t.radius for t in targets),
+    )
+    hits: list[list[pd.DataFrame]] = [[] for _ in targets]
+    for part in catalogue.beside(around, _MEETING):
+        for own, target in zip(hits, targets):
+            own.append(objects.meet(target.table, part, target.radius))
+    none = objects.meet(targets[0].table.iloc[:0], _no_rows(), 1.0)
+    return [pd.concat([none, *own], ignore_index=True) if own else none for own in hits]
+
+
+def _no_rows() -> pd.DataFrame:
+    kinds = {name: schema.GALAXIES.variables[name].dtype for name in _MEETING}
+    return pd.DataFrame({name: pd.Series(dtype="object" if kind == "str" else kind) for name, kind in kinds.items()})
+
+
+def scan_leaf(place: Place, leaf: int, name: str) -> None:
+    """What a leaf offers to the sample, noted beside the plan."""
+    from lenscal import manifest
+
+    settings, catalogue = place.settings.manifest, place.galaxies
+    needed = manifest.margin_needed(settings)
+    if needed > place.settings.objects.margin_arcsec:
+        raise stores.StoreError(
+            f"manifest: neighbours are asked about up to {needed:g} arcsec, and the leaves of the catalogue carry a rim of "
+            f"{place.settings.objects.margin_arcsec:g}; set objects.margin_arcsec to {needed:g} or more and run objects again"
+        )
+    own, rim = (catalogue.read(leaf, manifest.COLUMNS, margin) for margin in (False, True))
+    table = hats.joined([own, rim])
+    seen = manifest.scan(
+        table, place.positives, place.lenses, settings, place.settings.seed,
+        core=np.arange(len(table)) < len(own), repeated=_is_listed(table, place.repeated), part=leaf,
+    )  # fmt: skip
+    offers = seen.offers.trimmed(place.reservoirs, place.settings.seed)
+    folder = _scans(place)
+    stores.write_table(folder / f"{name}.parquet", offers.rows)
+    counts = {n: getattr(offers, n).tolist() for n in ("positives", "ordinary", "confusing", "classes")}
+    stores.write_json(
+        folder / f"{name}.json",
+        {"rows_in": seen.rows_in, "steps": list(seen.steps.items()), "dropped": list(seen.dropped.items()), "candidates": offers.candidates, **counts},
+    )
+
+
+def _scans(place: Place) -> Path:
+    return place.plans / "manifest" / "scans"
+
+
+def _is_listed(table: pd.DataFrame, repeated: pd.DataFrame) -> np.ndarray:
+    """Rows that stand in the list of repeated keys, by key and file."""
+    out = table["galaxy_id"].isin(repeated["galaxy_id"]).to_numpy(copy=True)
+    some = np.flatnonzero(out)
+    if some.size:
+        pairs = pd.MultiIndex.from_frame(repeated.astype({"sweep_file": "str"}))
+        mine = pd.MultiIndex.from_arrays([table["galaxy_id"].iloc[some], table["sweep_file"].iloc[some].astype("str")])
+        out[some] = mine.isin(pairs)
+    return out
+
+
+def scans(place: Place, names: Iterable[str]) -> Iterable[object]:
+    """The scans of the leaves, one after the other."""
+    import json
+
+    from lenscal.manifest import Scan
+    from lenscal.manifest.pools import Offers
+
+    for name in names:
+        note = json.loads((_scans(place) / f"{name}.json").read_text())
+        counts = {n: np.array(note[n], np.int64) for n in ("positives", "ordinary", "confusing", "classes")}
+        offers = Offers(stores.read_table(_scans(place) / f"{name}.parquet"), candidates=note["candidates"], **counts)
+        yield Scan(note["rows_in"], dict(note["steps"]), dict(note["dropped"]), offers)
+
+
+def gather(place: Place, rows: pd.DataFrame) -> pd.DataFrame:
+    """Whole rows of the galaxies that `part` (leaf) and `row` point to, in the order given."""
+    names = list(schema.GALAXIES.variables)
+    order = np.lexsort((rows["row"], rows["part"]))
+    leaves, places = rows["part"].to_numpy()[order], rows["row"].to_numpy()[order]
+    starts = np.flatnonzero(np.diff(leaves, prepend=-1))
+    parts = [
+        schema.GALAXIES.cast_table(place.galaxies.take(int(leaves[a]), places[a:b], names))
+        for a, b in zip(starts, np.append(starts[1:], leaves.size))
+    ]
+    whole = pd.concat(parts, ignore_index=True)
+    back = np.empty(order.size, np.int64)
+    back[order] = np.arange(order.size)
+    return whole.iloc[back].reset_index(drop=True).drop(columns=hats.INDEX)
