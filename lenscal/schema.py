@@ -149,8 +149,19 @@ class Declaration:
         out = table[[*columns, *extra]].copy()
         for name in columns:
             dtype = self.variables[name].dtype
-            out[name] = out[name].astype("string[pyarrow]" if dtype == "str" else dtype)
+            out[name] = _strings(out[name]) if dtype == "str" else out[name].astype(dtype)
         return out
+
+
+def _strings(column: pd.Series) -> pd.Series:
+    """A column of text; categories are looked up, not spelt out one by one."""
+    if not isinstance(column.dtype, pd.CategoricalDtype) or not pd.api.types.is_string_dtype(column.cat.categories.dtype):
+        return column.astype("string[pyarrow]")
+    import pyarrow as pa
+
+    codes = column.cat.codes.to_numpy()
+    words = pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(column.cat.categories.astype(str), pa.string()))
+    return pd.Series(pd.array(words.cast(pa.large_string()), dtype="string[pyarrow]"), index=column.index, name=column.name)
 
 
 def _columns(names: str, dtype: str, units: str, about: str, dims: tuple[str, ...], required: bool = True):

@@ -37,16 +37,14 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
             if inverse is None:
                 inverse = objects.depths_are_inverse(raw) or _any_inverse(path, settings.chunk_rows)
             table, part = objects.galaxies(raw, sweeps.name_of(path), start, inverse_depths=inverse)
-            by_row = table.sort_values("row_index", ignore_index=True)
-            ids = by_row["galaxy_id"].to_numpy()
-            again = keys.add(ids >> _NUMBER_BITS, ids & ((1 << _NUMBER_BITS) - 1))
+            ids = table["galaxy_id"].to_numpy()
+            again = keys.add(ids >> _NUMBER_BITS, ids & ((1 << _NUMBER_BITS) - 1))  # in a chunk each key is there once
             if again.any():
-                twice = {objects.TWICE: int(again.sum())}
-                part += Ledger(0, -int(again.sum()), twice)
-            by_row = by_row[~again]
+                part += Ledger(0, -int(again.sum()), {objects.TWICE: int(again.sum())})
+                table = table[~again]
             ledger += part
-            writer.add(by_row)
-            footprint = footprint.add(by_row["healpix_128"].value_counts(), fill_value=0)
+            writer.add(table)
+            footprint = footprint.add(table["healpix_128"].value_counts(), fill_value=0)
     packed = keys.packed()
     stores.write_table(notes / f"{name}.keys.parquet", pd.DataFrame({"group": list(packed), "bits": list(packed.values())}).astype({"group": "int64"}))
     pixels = footprint.sort_index().astype("int64")
