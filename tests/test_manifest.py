@@ -374,6 +374,21 @@ def test_a_stratum_that_is_short_says_so_and_no_other_makes_up_for_it():
     assert n2 / (n1 + n2) == pytest.approx(0.15, abs=0.01)
 
 
+def test_controls_are_what_no_pool_took_and_are_no_negatives(sky, built):
+    table, lenses, matches = sky
+    settings = SETTINGS.model_copy(update={"controls_per_positive": 5})
+    out = manifest.build(table, lenses, matches, NO_CONTAMINANTS, settings, SEED, PROVENANCE)
+    control = out.table[out.table["pool"] == "control"]
+    assert len(control) == out.waterfall.set_index("step").loc["pool control", "rows"] > 50
+    assert (control["label"] == -1).all()
+    assert set(control["role"]) == {"none"}
+    assert not control["host"].any()
+    assert set(control["type"]) <= {"SER", "DEV", "REX"}
+    rest = out.table[out.table["pool"] != "control"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(rest, built.table)  # controls take nothing from the pools
+    assert out.ledger.missing == 0
+
+
 def test_empty_n2_stops_the_run_with_the_waterfall():
     rows = [{"type": "SER", "ra": 10 + i / 50} for i in range(300)]
     table = table_of(rows)

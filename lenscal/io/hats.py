@@ -218,15 +218,17 @@ class Catalogue:
         if not files:
             empty = _arrow_schema(schema.GALAXIES).empty_table().select(list(columns)).to_pandas()
             return empty.astype({name: "category" for name in columns if name in _TEXT})
-        parts = [pq.read_table(f, columns=list(columns), read_dictionary=_TEXT, partitioning=None) for f in files]
-        table = pa.concat_tables(parts).unify_dictionaries()
-        return table.to_pandas(split_blocks=True)
+        parts = []
+        for path in files:
+            with pq.ParquetFile(path, read_dictionary=_TEXT, memory_map=True) as file:
+                parts.append(file.read(columns=list(columns), use_threads=False))  # workers are one to a core
+        return pa.concat_tables(parts).unify_dictionaries().to_pandas(split_blocks=True, use_threads=False)
 
     def take(self, leaf: int, rows: np.ndarray, columns: Sequence[str]) -> pd.DataFrame:
         """Given rows (ascending) of a leaf; row groups that hold none of them are not read."""
         parts, start = [], 0
         for path in self.files(leaf):
-            with pq.ParquetFile(path, read_dictionary=_TEXT) as file:
+            with pq.ParquetFile(path, read_dictionary=_TEXT, memory_map=True) as file:
                 for group in range(file.num_row_groups):
                     size = file.metadata.row_group(group).num_rows
                     inside = rows[(rows >= start) & (rows < start + size)] - start
@@ -254,10 +256,9 @@ class Catalogue:
             if not cells.size:
                 continue
             for path in self.files(leaf):
-                with pq.ParquetFile(path, read_dictionary=_TEXT) as file:
+                with pq.ParquetFile(path, read_dictionary=_TEXT, memory_map=True) as file:
                     index = file.read(columns=[INDEX]).column(0).to_numpy() >> 2 * (INDEX_ORDER - around.order)
-                    at = np.minimum(np.searchsorted(cells, index), cells.size - 1)
-                    rows = np.flatnonzero(cells[at] == index)
+                    rows = np.flatnonzero(np.isin(index, cells, kind="sort" if cells.size > 1e6 else None))
                     if rows.size:
                         yield file.read(columns=list(columns)).take(pa.array(rows)).to_pandas()
 

@@ -21,8 +21,17 @@ def unit_vectors(ra, dec) -> np.ndarray:
     -------
     (n, 3) array
     """
-    ra, dec = np.radians(np.asarray(ra, float)), np.radians(np.asarray(dec, float))
-    return np.column_stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])
+    return _on_sphere(np.ascontiguousarray(ra, dtype=np.float64).ravel(), np.ascontiguousarray(dec, dtype=np.float64).ravel())
+
+
+@numba.njit(cache=True, nogil=True)
+def _on_sphere(ra, dec):
+    out = np.empty((ra.size, 3))
+    for i in range(ra.size):
+        a, d = ra[i] * (np.pi / 180), dec[i] * (np.pi / 180)
+        cosine = np.cos(d)
+        out[i, 0], out[i, 1], out[i, 2] = cosine * np.cos(a), cosine * np.sin(a), np.sin(d)
+    return out
 
 
 def separation(ra_1, dec_1, ra_2, dec_2) -> np.ndarray:
@@ -91,12 +100,27 @@ def _inside_box(points, others, chord):
         return np.arange(len(points)), points
     if not len(others):
         return np.empty(0, np.int64), points[:0]
-    keep = np.flatnonzero(((points >= others.min(axis=0) - chord) & (points <= others.max(axis=0) + chord)).all(axis=1))
+    low, high = _box(others)
+    keep = np.flatnonzero(((points >= low - chord) & (points <= high + chord)).all(axis=1))
     return keep, points[keep]
 
 
+@numba.njit(cache=True, nogil=True)
+def _box(points):
+    low, high = np.full(3, np.inf), np.full(3, -np.inf)
+    for i in range(points.shape[0]):
+        for k in range(3):
+            low[k], high[k] = min(low[k], points[i, k]), max(high[k], points[i, k])
+    return low, high
+
+
+def _widest(points):
+    low, high = _box(points)
+    return int(np.argmax(high - low))
+
+
 def _walk(points, others, chord):
-    axis = int(np.argmax(np.ptp(others, axis=0)))
+    axis = _widest(others)
     order = np.argsort(others[:, axis], kind="stable")
     i, j = _within(points, others[order], axis, chord)
     return i, order[j]
@@ -145,7 +169,7 @@ def twins(ra, dec, radius) -> tuple[np.ndarray, np.ndarray]:
     if ra.size < 2:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     points = unit_vectors(ra, dec)
-    axis = int(np.argmax(np.ptp(points, axis=0)))
+    axis = _widest(points)
     order = np.argsort(points[:, axis], kind="stable")
     a, b = _beside(points[order], axis, _chord(radius))
     first, second = np.minimum(order[a], order[b]), np.maximum(order[a], order[b])
