@@ -70,6 +70,8 @@ class LensCatalogue(Section):
     """How its lenses were selected. `follow-up`: spectra of imaging candidates, which are no independent selection."""
     columns: dict[str, str] = {}
     """csv only: our name -> its name (ra, dec, name, zlens, grade, reference)."""
+    known_crossmatch: tuple[int, int] | None = None
+    """Spectroscopic only: entries of high quality with and without an imaging candidate, as known for this very file; a gate."""
 
     @model_validator(mode="after")
     def _follow_up(self) -> LensCatalogue:

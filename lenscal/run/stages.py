@@ -119,7 +119,7 @@ class Objects(Stage):
         return catalogue.import_sweep(place, block.part["path"], block.name)
 
     def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
-        from lenscal import objects
+        from lenscal import channels, objects
         from lenscal.io import catalogues, sweeps
 
         settings = place.settings
@@ -153,12 +153,15 @@ class Objects(Stage):
             footprint = objects.covered(rows)
             hits, look_alikes = (objects.meet(t, rows, radius) for t in (lenses, contaminants))
         matches = objects.matches_of(lenses, hits, footprint)
+        crossed = channels.spectra_and_candidates(tables, settings.objects.lenses, radius)
         products = {
+            "crossmatch": objects.match_report(lenses, matches), "spectra": crossed, "channels": channels.ledger(lenses, matches),
             "lenses": lenses, "matches": matches, "neighbours": objects.neighbours_of(lenses, hits),
             "contaminants": objects.contaminants_of(contaminants, look_alikes), **notes,
         }  # fmt: skip
         digest = _save_tables(place.path("objects"), products)
         gates = objects.gates(lenses, matches, settings.objects)
+        gates += channels.gates(lenses, crossed, settings.objects.lenses)
         gates += [ledger.gate(f"objects.{name}") for name, ledger in ledgers.items()]
         return gates, ledgers, digest
 
