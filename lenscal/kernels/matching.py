@@ -54,7 +54,7 @@ def separation(ra_1, dec_1, ra_2, dec_2) -> np.ndarray:
     return 2 * np.arcsin(np.sqrt(np.clip(h, 0, 1))) / _ARCSEC
 
 
-def pairs(ra_1, dec_1, ra_2, dec_2, radius) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def pairs(ra_1, dec_1, ra_2, dec_2, radius, points_1=None, points_2=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All pairs of a first and a second position within a radius.
 
     Parameters
@@ -65,6 +65,8 @@ def pairs(ra_1, dec_1, ra_2, dec_2, radius) -> tuple[np.ndarray, np.ndarray, np.
         Second positions, in degrees.
     radius : float
         In arcsec, included; below 90 degrees.
+    points_1, points_2 : (n, 3) and (m, 3) arrays, optional
+        Their `unit_vectors`, where they are at hand.
 
     Returns
     -------
@@ -78,7 +80,8 @@ def pairs(ra_1, dec_1, ra_2, dec_2, radius) -> tuple[np.ndarray, np.ndarray, np.
     empty = np.empty(0, np.int64)
     if not ra_1.size or not ra_2.size:
         return empty, empty, np.empty(0)
-    points_1, points_2 = unit_vectors(ra_1, dec_1), unit_vectors(ra_2, dec_2)
+    points_1 = unit_vectors(ra_1, dec_1) if points_1 is None else points_1
+    points_2 = unit_vectors(ra_2, dec_2) if points_2 is None else points_2
     keep_1, points_1 = _inside_box(points_1, points_2, _chord(radius))
     keep_2, points_2 = _inside_box(points_2, points_1, _chord(radius))
     if not keep_1.size or not keep_2.size:
@@ -136,9 +139,21 @@ def _within(points, others, axis, chord):
     key = others[:, axis].copy()
     size = max(16, points.shape[0])
     first, second, found = np.empty(size, np.int64), np.empty(size, np.int64), 0
+    # Where a window begins: the first of the others in a slice of the axis, many slices to each of them.
+    slices = 4 * key.size + 1
+    scale = slices / max(key[-1] - key[0], 1e-300)
+    begin = np.zeros(slices + 1, np.int64)
+    for j in range(key.size):
+        begin[min(int((key[j] - key[0]) * scale), slices - 1) + 1] += 1
+    begin = np.cumsum(begin)
     for i in range(points.shape[0]):
         x, y, z = points[i, 0], points[i, 1], points[i, 2]
-        j = np.searchsorted(key, points[i, axis] - chord)
+        low = points[i, axis] - chord
+        if low > key[-1] or points[i, axis] + chord < key[0]:
+            continue
+        j = begin[min(int(max(low - key[0], 0.0) * scale), slices - 1)]
+        while j < key.size and key[j] < low:
+            j += 1
         while j < key.size and key[j] <= points[i, axis] + chord:
             if (others[j, 0] - x) ** 2 + (others[j, 1] - y) ** 2 + (others[j, 2] - z) ** 2 <= chord * chord:
                 if found == size:
@@ -197,7 +212,7 @@ def _beside(points, axis, chord):
     return first[:found].copy(), second[:found].copy()
 
 
-def beside_another_group(ra, dec, group, radius) -> np.ndarray:
+def beside_another_group(ra, dec, group, radius, points=None) -> np.ndarray:
     """Positions that lie in the box of another group, widened by a radius: all that can be near a member of another.
 
     Parameters
@@ -208,6 +223,8 @@ def beside_another_group(ra, dec, group, radius) -> np.ndarray:
         Codes from 0.
     radius : float
         In arcsec.
+    points : (n, 3) array, optional
+        Their `unit_vectors`, where they are at hand.
 
     Returns
     -------
@@ -216,7 +233,7 @@ def beside_another_group(ra, dec, group, radius) -> np.ndarray:
     group = np.asarray(group, np.int64)
     if not group.size:
         return np.zeros(0, bool)
-    return _in_other_boxes(unit_vectors(ra, dec), group, int(group.max()) + 1, _chord(radius))
+    return _in_other_boxes(unit_vectors(ra, dec) if points is None else points, group, int(group.max()) + 1, _chord(radius))
 
 
 @numba.njit(cache=True, nogil=True)

@@ -25,8 +25,8 @@ class Sky:
     Each is a plain array, one value per row; NaN where it cannot be told, which no cut lets through.
     """
 
-    def __init__(self, table: pd.DataFrame) -> None:
-        self._table = table
+    def __init__(self, table: pd.DataFrame, points: np.ndarray | None = None) -> None:
+        self._table, self._given_points = table, points
         self._fluxes: dict[str, np.ndarray] = {}
         self.size = len(table)
 
@@ -57,6 +57,10 @@ class Sky:
         flux = self.flux(band)
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(flux > 0, schema.ZEROPOINT - 2.5 * np.log10(flux), np.nan)
+
+    @cached_property
+    def _points(self) -> np.ndarray:
+        return matching.unit_vectors(self.column("ra"), self.column("dec")) if self._given_points is None else self._given_points
 
     @cached_property
     def r(self) -> np.ndarray:
@@ -96,7 +100,9 @@ class Sky:
             flux = self.flux("r")
             among = among & (flux >= 0.999 * ratio[0] * np.nanmin(flux[of]))
         here, there = np.flatnonzero(of), np.flatnonzero(among)
-        first, second, distance = matching.pairs(ra[here], dec[here], ra[there], dec[there], high)
+        first, second, distance = matching.pairs(
+            ra[here], dec[here], ra[there], dec[there], high, self._points[here], self._points[there]
+        )
         first, second = here[first], there[second]
         keep = (first != second) & (distance >= low)
         if ratio is not None:
@@ -265,7 +271,9 @@ COLUMNS = tuple(dict.fromkeys(column for item in CLASSES for column in item.colu
 """All that the classes read."""
 
 
-def classify(galaxies: pd.DataFrame, overrides: Mapping[str, Cuts] | None = None) -> np.ndarray:
+def classify(
+    galaxies: pd.DataFrame, overrides: Mapping[str, Cuts] | None = None, points: np.ndarray | None = None
+) -> np.ndarray:
     """Every class that each object belongs to.
 
     Parameters
@@ -274,6 +282,8 @@ def classify(galaxies: pd.DataFrame, overrides: Mapping[str, Cuts] | None = None
         As `schema.GALAXIES`, without duplicates, neighbours included.
     overrides : mapping, optional
         Class -> cut -> value.
+    points : (n, 3) array, optional
+        Unit vectors of the positions.
 
     Returns
     -------
@@ -289,7 +299,7 @@ def classify(galaxies: pd.DataFrame, overrides: Mapping[str, Cuts] | None = None
     if lacking := {name: columns for name, columns in lacking.items() if columns}:
         words = "; ".join(f"'{name}' needs {', '.join(columns)}" for name, columns in lacking.items())
         raise ClassError(f"confuser classes lack columns: {words}")
-    sky, chosen = Sky(galaxies), cuts(overrides or {})
+    sky, chosen = Sky(galaxies, points), cuts(overrides or {})
     bits = np.zeros(len(galaxies), np.int32)
     with np.errstate(invalid="ignore"):
         for item in CLASSES:

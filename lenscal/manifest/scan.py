@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from lenscal import config, schema
+from lenscal.kernels import matching
 from lenscal.manifest import confusers, exclusion, pools
 
 COLUMNS = tuple(
     dict.fromkeys(
         (
             "galaxy_id", "release", "brickid", "ra", "dec", "type", "mag_z", "nobs_g", "nobs_r", "nobs_z", "healpix_128",
-            "sweep_file", *confusers.COLUMNS,
+            "_healpix_29", "sweep_file", *confusers.COLUMNS,
         )
     )
 )  # fmt: skip
@@ -95,18 +96,21 @@ def scan(
         steps[step] = int(np.count_nonzero(rows))
 
     def without(bad: np.ndarray, reason: str, step: str) -> None:
-        nonlocal table, core, row
+        nonlocal table, core, row, wanted, points
         dropped[reason] = int((bad & core).sum())
         if bad.any():
-            table, core, row = table[~bad].reset_index(drop=True), core[~bad], row[~bad]
+            table = table[~bad].reset_index(drop=True)
+            core, row, wanted, points = core[~bad], row[~bad], wanted[~bad], points[~bad]
         count(step, core)
+
+    wanted = table["galaxy_id"].isin(found["galaxy_id"]).to_numpy()
+    points = matching.unit_vectors(table["ra"], table["dec"])
 
     without(np.zeros(len(table), bool) if repeated is None else repeated, "key seen before", "each key once")
     steps["galaxies matched to a positive"] = 0  # known beforehand, not counted here
-    wanted = table["galaxy_id"].isin(found["galaxy_id"]).to_numpy()
-    twice = exclusion.same_place(table, settings.duplicate_radius_arcsec, wanted)
+    twice = exclusion.same_place(table, settings.duplicate_radius_arcsec, wanted, points)
     without(twice, "second fit of the same sky", "each place once")
-    bits = confusers.classify(table, settings.confuser_cuts)
+    bits = confusers.classify(table, settings.confuser_cuts, points)
     table, row = table[: core.sum()], row[: core.sum()]  # what lies around has been asked about
     bits, alive = bits[: len(table)], np.ones(len(table), bool)
 
@@ -126,7 +130,7 @@ def scan(
         few |= table[f"nobs_{band}"].to_numpy() < settings.nobs_min
     leave_out(few, "too few exposures", f"NOBS >= {settings.nobs_min} in g, r and z")
 
-    positive = alive & table["galaxy_id"].isin(found["galaxy_id"]).to_numpy()
+    positive = alive & wanted[: len(table)]
     count("of these positives", positive)
     excluded = exclusion.near_lens(table, lenses, settings.exclusion_radius_arcsec) & alive & ~positive
     candidates = alive & ~positive & ~excluded

@@ -171,6 +171,8 @@ def _scans(place: Place) -> Path:
 
 def _is_listed(table: pd.DataFrame, repeated: pd.DataFrame) -> np.ndarray:
     """Rows that stand in the list of repeated keys, by key and file."""
+    if repeated.empty:
+        return np.zeros(len(table), bool)
     out = table["galaxy_id"].isin(repeated["galaxy_id"]).to_numpy(copy=True)
     some = np.flatnonzero(out)
     if some.size:
