@@ -244,12 +244,17 @@ def line(what: str, found: dict, rows: int, limit: str, good: bool) -> None:
 
 def main(folder: Path, rows: int, keep: bool) -> None:
     needed, free = rows * 900, shutil.disk_usage(folder.parent).free
-    if free < 1.2 * needed:
+    written = (folder / "written").exists() and int((folder / "written").read_text()) == rows  # by an earlier run with --keep
+    if not written and free < 1.2 * needed:
         raise SystemExit(f"--folder: {free / 1e9:.0f} GB are free at '{folder.parent}', {1.2 * needed / 1e9:.0f} GB are needed; use fewer --rows")
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=written)
     try:
         started = time.perf_counter()
-        write_sky(folder, rows)
+        if not written:
+            write_sky(folder, rows)
+            (folder / "written").write_text(str(rows))
+        for name in ("once", "twice"):
+            shutil.rmtree(folder / name, ignore_errors=True)
         print(f"{rows:,} rows written in {time.perf_counter() - started:.0f} s", flush=True)
         run = run_file(folder, "once")
         plain = measured("bare", run)

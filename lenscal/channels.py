@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lenscal import config, schema
-from lenscal.gates import Gate, absent
+from lenscal.gates import Gate, absent, words
 from lenscal.kernels import matching
 
 _MATCHED, _OUTSIDE = "matched", "outside the footprint"
@@ -35,7 +35,7 @@ def spectra_and_candidates(
     """
     rows = []
     for item, table in zip(catalogues, tables):
-        if item.channel != "spectroscopic":
+        if item.channel not in ("spectroscopic", "follow-up"):
             continue
         others = [t[t["imaging_candidate"].astype(bool)] for c, t in zip(catalogues, tables) if c.name != item.name]
         found = pd.concat(others, ignore_index=True) if others else table.iloc[:0]
@@ -93,7 +93,7 @@ def gates(
     out = [
         Gate(
             "G.1.channels", "every lens says how it was selected", "lenses without a channel", unnamed, maximum=0, critical=True,
-            evidence=str(lenses["channel"].value_counts().to_dict()),
+            evidence=words(lenses["channel"].value_counts().to_dict()),
         )
     ]  # fmt: skip
     claim = "spectra with and without an imaging candidate are as many as known"

@@ -76,6 +76,15 @@ def test_the_ledger_counts_every_lens_once_by_channel(met):
     assert by_channel["independent"].to_dict() == {"imaging-ml": False, "imaging-ml|spectroscopic": False, "spectroscopic": True}
 
 
+def test_spectra_of_candidates_are_no_independent_selection(met):
+    follow = VAC.model_copy(update={"channel": "follow-up"})
+    tables = [table(follow, [10, 20], "confirmed", name="s"), met[1]]
+    assert values(channels.spectra_and_candidates(tables, [follow, CANDIDATES], 5.0))["high quality, with an imaging candidate"] == 1
+    lenses, _ = objects.merge_lenses(tables, 2.0, 1, FRACTIONS)
+    ledger = channels.ledger(lenses, objects.match_lenses(lenses, pd.DataFrame({"galaxy_id": [1], "ra": [10.0], "dec": 0.0}), 5.0))
+    assert not ledger["independent"].any()
+
+
 def test_a_lens_without_a_channel_fails_the_gate(met):
     lenses, _ = objects.merge_lenses(met, 2.0, 1, FRACTIONS)
     crossed = channels.spectra_and_candidates(met, [VAC, CANDIDATES], 5.0)

@@ -109,7 +109,8 @@ def run(settings: Settings, stages: Iterable[str] | None = None, display: Displa
     for name in names:
         _check_reads(place, name, names)
         STAGES[name].inputs(place)  # what is missing outside is said before anything is done
-    if not all(_is_complete(place, name) for name in names if name in ("objects", "manifest", "cutouts")):
+    pixels = ("cutouts",) if settings.survey.layout == "dr10" else ("objects", "manifest", "cutouts")  # a catalogue needs no coadds
+    if not all(_is_complete(place, name) for name in names if name in pixels):
         place.survey.check()
     display = display or Display(names, quiet=True)
     started = time.monotonic()
