@@ -21,8 +21,8 @@ _FIRST, _SECOND = np.array([0]), np.array([1])
 
 
 def padded_size(pixels, psf_pixels) -> int:
-    """Side, in pixels, of the torus on which light on `pixels` and a PSF do not wrap around; a product of 2, 3 and 5."""
-    size = pixels + psf_pixels // 2
+    """Side, in pixels, of the torus that holds light on `pixels` and a PSF without wrap-around; a product of 2, 3 and 5."""
+    size = max(pixels + psf_pixels // 2, psf_pixels)
     while True:
         rest = size
         for prime in (2, 3, 5):

@@ -89,6 +89,7 @@ def test_flux_is_conserved():
 def test_the_torus_is_large_enough_and_of_small_primes(pixels, psf):
     size = convolution.padded_size(pixels, psf)
     assert pixels + psf // 2 <= size
+    assert psf <= size
     rest = size
     for prime in (2, 3, 5):
         while rest % prime == 0:
