@@ -1,9 +1,9 @@
-"""Speed and accuracy of the injection engine, against lenstronomy and against its slow twin, in one run.
+"""Speed and accuracy of the injection engine, against other renderers and against its slow twin, in one run.
 
-    python benchmarks/rendering.py [--count 400] [--accuracy 200] [--peers]
+    python benchmarks/rendering.py [--count 400] [--quick] [--peers] [--accuracy]
 
 Speeds are per core: one thread, CPU time of the process, best of three. Accuracy is the largest difference from adaptive
-cubature over seeded parameter sets as hard as those of the tests; 200 of them take about half an hour.
+cubature over the 200 parameter sets of record (tests/data/rendering_reference.py).
 """
 
 import argparse
@@ -16,8 +16,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "tests"), str(Path(__file__).resolve().parents[1] / "tests" / "kernels")]
-import cubature  # noqa: E402
+TESTS = Path(__file__).resolve().parents[1] / "tests"
+sys.path[:0] = [str(TESTS), str(TESTS / "kernels"), str(TESTS / "data")]
+import peers  # noqa: E402
+import rendering_reference  # noqa: E402
 import test_injections as fixture  # noqa: E402
 import test_sampling as hard  # noqa: E402
 
@@ -52,7 +54,7 @@ def tables(count):
     return pd.DataFrame(drawn)
 
 
-def speed(count):
+def speed(count, quick=False):
     table, kernel = tables(count), psf()
     rows = []
     for name, options in (
@@ -61,6 +63,8 @@ def speed(count):
         ("render 101 px, no PSF", {"psf": None, "shape": (101, 101)}),
     ):
         rows.append((name, count / best(lambda options=options: render(table, **options))))
+    if quick:
+        return rows
     hosts = fixture.make_hosts(30)
     for size in (64, 101):
         for source in ("sersic", "clumpy", "stamps"):
@@ -98,73 +102,46 @@ def scaling(count):
     return one / two
 
 
-def lenstronomy_speed(count):
-    """Images a second of lenstronomy's ImageModel at 4 x 4 subpixels, its rays shared by the bands."""
-    from lenstronomy.LensModel.lens_model import LensModel
-    from lenstronomy.LightModel.light_model import LightModel
-    from scipy.signal import fftconvolve
-
-    table, kernel, size, fine = tables(count), psf().values, 101, 4
-    axis = (np.arange(fine * size) - (fine * size - 1) / 2) * schema.PIXEL_SCALE / fine
-    x, y = (a.ravel() for a in np.meshgrid(axis, axis))
-    model, sersic = LensModel(["SIE", "SHEAR"]), LightModel(["SERSIC_ELLIPSE"])
-
-    def act():
-        for row in table.itertuples():
-            e, es = (1 - row.q) / (1 + row.q), (1 - row.source_q) / (1 + row.source_q)
-            bx, by = model.ray_shooting(
-                x, y, [{"theta_E": row.theta_e, "e1": e * np.cos(2 * row.phi), "e2": e * np.sin(2 * row.phi), "center_x": row.lens_x,
-                        "center_y": row.lens_y}, {"gamma1": row.gamma1, "gamma2": row.gamma2}],
-            )  # fmt: skip
-            image = sersic.surface_brightness(
-                bx, by, [{"amp": 1, "R_sersic": row.r_e, "n_sersic": row.n, "e1": es * np.cos(2 * row.source_phi),
-                          "e2": es * np.sin(2 * row.source_phi), "center_x": row.source_x, "center_y": row.source_y}],
-            )  # fmt: skip
-            image = image.reshape(size, fine, size, fine).mean((1, 3))
-            for band in kernel:
-                fftconvolve(image, band, mode="same")
-
-    return count / best(act, 1)
+def compare(count, ours):
+    """Speed of the peers that are installed, on the same rows, PSF and machine, and how far their pixels are from the engine's."""
+    kernel = psf()
+    present, missing = peers.found(kernel.values)
+    print(f"peers found: {', '.join(peer.name for peer in present) or 'none'}; not installed: {', '.join(missing) or 'none'}")
+    table = tables(count)
+    want = render(table, kernel).values
+    for peer in present:
+        rows = list(table.itertuples())
+        worst = max(np.abs(peer.image(row) - image).max() / image.max() for row, image in zip(rows, want))
+        speed = count / best(lambda peer=peer, rows=rows: [peer.image(row) for row in rows])
+        print(f"{peer.name:44s} {speed:8.1f} /s/core, {ours / speed:.1f} times slower; pixels off by up to {100 * worst:.1f} % of peak")
 
 
-def accuracy(count):
-    """Largest relative error of flux, and of pixels over the peak, without and with PSF, and the sets where they are."""
-    lens, source = hard.parameters(count, seed=11)
-    size, kernel = 101, light.moffat(light.moffat_fwhm(0.9, 2.5), 2.5, 61, schema.PIXEL_SCALE)
-    bare, _ = hard.pixels(lens, source, size)
-    seen = hard.convolved(lens, source, kernel, size)
-    errors = np.zeros((count, 3))
-    inner = slice(3, -3)
-    for i in range(count):
-        cells, points = cubature.light(lens[i], source[i], size + 6, tolerance=3e-7)
-        flux, image = cubature.pixel_fluxes(cells)[inner, inner], cubature.convolve(points, kernel)[inner, inner]
-        errors[i] = (
-            abs(bare[i].sum(dtype=float) / flux.sum() - 1),
-            np.abs(bare[i] - flux).max() / flux.max(),
-            np.abs(seen[i] - image).max() / image.max(),
-        )
-        print(f"\r{i + 1} of {count}: worst so far {errors[: i + 1].max(0)}", end="", file=sys.stderr)
-    print(file=sys.stderr)
+def accuracy():
+    """Worst errors over the 200 sets of record, against the slow twin's kept numbers, and the sets where they are."""
+    with np.load(rendering_reference.FILE) as file:
+        record = {name: file[name] for name in file.files}
+    errors = hard.errors_of(record)
     for name, column in zip(("flux inside the stamp", "pixel over peak, no PSF", "pixel over peak, PSF"), errors.T):
         k = int(column.argmax())
-        print(f"{name:28s} median {np.median(column):.1e}  worst {column[k]:.1e} in set {k}: lens {lens[k].round(3)} source {source[k].round(3)}")
+        lens, source = record["lens"][k].round(3).tolist(), record["source"][k].round(3).tolist()
+        print(f"{name:28s} median {np.median(column):.1e}  worst {column[k]:.1e} in set {k}: lens {lens} source {source}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=400)
-    parser.add_argument("--accuracy", type=int, default=0, metavar="SETS")
+    parser.add_argument("--accuracy", action="store_true")
     parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--quick", action="store_true", help="render only, no injections")
     options = parser.parse_args()
-    rows = speed(options.count)
+    rows = speed(options.count, options.quick)
     for name, value in rows:
         print(f"{name:44s} {value:8.0f} /s/core")
     print(f"{'two threads over one':44s} {scaling(options.count):8.2f} x")
     if options.peers:
-        theirs = lenstronomy_speed(max(options.count // 40, 4))
-        print(f"{'lenstronomy, rays shared, 4 x 4 subpixels':44s} {theirs:8.1f} /s/core, {rows[0][1] / theirs:.0f} times slower")
+        compare(max(options.count // 20, 4), rows[0][1])
     if options.accuracy:
-        accuracy(options.accuracy)
+        accuracy()
 
 
 if __name__ == "__main__":

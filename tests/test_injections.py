@@ -385,6 +385,25 @@ def test_bands_and_trials_have_unrelated_noise_and_one_trial_keeps_its_own_at_ev
     assert np.unique(keys).size == ids.shape[1]
 
 
+def pulls(drawn, hosts):
+    """Shot noise of each trial over its deviation, (trial, band, y, x); NaN where no band has light to speak of."""
+    noisy, clean = (injections.images(drawn, hosts, settings(shot_noise=chosen), 1).astype(float) for chosen in (True, False))
+    host = hosts["image"].values[(drawn["galaxy_id"].values.ravel() - 100) // 7][:, :, 18:82, 18:82].astype(float)
+    gain = (np.array([0.105, 0.297, 2.84]) / (2 * SIGMA**2))[:, None, None]
+    lit = ((clean - host) * gain > 30).all(1, keepdims=True)
+    return np.where(lit, (noisy - clean) / np.sqrt(np.where(lit, clean - host, 1) / gain), np.nan)
+
+
+def test_shot_noise_of_one_band_says_nothing_of_another_or_of_another_trial(drawn, hosts):
+    pull = pulls(drawn, hosts)
+    count = np.isfinite(pull[:, 0]).sum()
+    assert count > 3000
+    for a, b in ((0, 1), (1, 2), (0, 2)):
+        assert abs(np.nanmean(pull[:, a] * pull[:, b])) < 5 / np.sqrt(count)
+    other = pull[1:, 1] * pull[:-1, 1]
+    assert abs(np.nanmean(other)) < 5 / np.sqrt(np.isfinite(other).sum())
+
+
 def test_snr_follows_the_noise_of_the_host_while_the_parameters_do_not(table, drawn, hosts):
     noisy = make_hosts(sigma=SIGMA * 3)
     a, b = injections.inject(drawn, hosts, settings(), 1), injections.inject(drawn, noisy, settings(), 1)

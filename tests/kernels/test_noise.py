@@ -38,6 +38,13 @@ def test_pixels_without_light_are_left_as_they_are_bit_for_bit():
     assert (pixels[~dark] != before[~dark]).mean() > 0.9
 
 
+def test_negative_pixels_under_an_arc_take_its_noise_and_nothing_else():
+    image = arc()
+    sky = np.full_like(image, -0.5)
+    noise.add_shot_noise(sky, image, 2e4, np.random.default_rng(3))
+    np.testing.assert_allclose(sky + np.float32(0.5), drawn(image, 2e4, 3), atol=1e-6)
+
+
 def test_an_infinite_gain_adds_nothing():
     np.testing.assert_array_equal(drawn(arc(), np.inf), 0)
 

@@ -75,6 +75,10 @@ def record():
 
 @pytest.fixture(scope="module")
 def errors(record):
+    return errors_of(record)
+
+
+def errors_of(record):
     """(set, 3): flux inside the stamp; pixels over the peak, without and with PSF; against the twin's kept numbers."""
     lens, source = record["lens"], record["source"]
     bare, seen = pixels(lens, source)[0], convolved(lens, source, record_psf())
@@ -135,6 +139,14 @@ def test_without_a_lens_the_flux_is_that_of_the_source():
     source = np.array([[0.5, 0.3, 0.4, 0.3, 0.1, 0.2], [1, 0.2, 1, 0, 0, 0], [4, 0.03, 0.3, 1, 0.05, 0]])
     _, inside = pixels(lens, source, 201)
     np.testing.assert_allclose(inside, 1, rtol=1.5e-3)
+
+
+def test_without_a_lens_the_pixels_are_those_of_the_profile():
+    lens, source = np.array([[1e-7, 1.0, 0, 0, 0, 0, 0]]), np.array([[1.0, 0.5, 0.4, 0.6, 0.3, -0.2]])
+    fine = 24
+    axis = (np.arange(15 * fine) - (15 * fine - 1) / 2) * 0.262 / fine
+    want = light.sersic(axis, axis[:, None], *source[0]).reshape(15, fine, 15, fine).mean((1, 3)) * 0.262**2
+    assert np.abs(pixels(lens, source, 15)[0][0] - want).max() < 2e-3 * want.max()
 
 
 def test_flux_does_not_depend_on_where_the_grid_lies():

@@ -1,0 +1,111 @@
+"""Puts one fault into a copy of the package and runs the tests that should notice, in a process of their own.
+
+The fault is a change of text in the real source. The child process makes sure that the copy is what it tests, and says which
+tests failed by an assertion; a child that cannot collect or import its tests has killed nothing.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+CHILD = """
+import json, sys
+from pathlib import Path
+import pytest, lenscal
+
+copy, report, *tests = sys.argv[1:]
+assert Path(lenscal.__file__).is_relative_to(copy), f"{lenscal.__file__} is not in the copy {copy}"
+
+class Outcomes:
+    def __init__(self):
+        self.passed, self.failed, self.broken = [], [], []
+    def pytest_runtest_makereport(self, item, call):
+        name = item.nodeid.rsplit("/", 1)[-1]
+        if call.excinfo is not None:
+            # A test fails by what it asserts or by what the code under it raises; a fixture that breaks is no verdict.
+            (self.failed if call.when == "call" else self.broken).append(name)
+        elif call.when == "call":
+            self.passed.append(name)
+    def pytest_collectreport(self, report):
+        if report.failed:
+            self.broken.append(report.nodeid)
+
+outcomes = Outcomes()
+pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=", *tests], plugins=[outcomes])
+Path(report).write_text(json.dumps(vars(outcomes)))
+"""
+
+
+class FaultError(RuntimeError):
+    """A fault that cannot be put in: its line is not there, or more than once."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One physics fault: in `file` (below lenscal/) the text `old` becomes `new`; `killers` are the tests that must notice."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+    killers: tuple[str, ...]
+
+    def apply(self, text: str) -> str:
+        if text.count(self.old) != 1:
+            raise FaultError(f"fault '{self.name}': {self.file} holds {self.old!r} {text.count(self.old)} times, not once")
+        return text.replace(self.old, self.new)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Names of tests (file::test) of one child process."""
+
+    passed: tuple[str, ...]
+    failed: tuple[str, ...]
+    broken: tuple[str, ...]
+
+
+class Copy:
+    """A copy of the package in a folder of its own; compiled kernels of the unchanged package are kept between faults."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copytree(ROOT / "lenscal", folder / "lenscal", ignore=shutil.ignore_patterns("__pycache__"))
+        (folder / "child.py").write_text(CHILD)
+
+    def run(self, tests: tuple[str, ...], fault: Fault | None = None) -> Outcome:
+        """Outcome of some tests (paths below tests/) with a fault, or without one."""
+        if fault is None:
+            return self._run(tests)
+        path = self.folder / "lenscal" / fault.file
+        text, stat = path.read_text(), path.stat()
+        changed = fault.apply(text)
+        path.write_text(changed)
+        try:
+            return self._run(tests)
+        finally:
+            path.write_text(text)
+            os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # so that what was compiled from it still counts
+
+    def _run(self, tests: tuple[str, ...]) -> Outcome:
+        report = self.folder / "report.json"
+        report.unlink(missing_ok=True)
+        environment = {
+            **os.environ, "PYTHONPATH": str(self.folder), "NUMBA_CACHE_DIR": str(self.folder / "compiled"), "PYTHONDONTWRITEBYTECODE": "1",
+            "OMP_NUM_THREADS": "1",
+        }  # fmt: skip
+        paths = [str(ROOT / "tests" / test) for test in tests]
+        done = subprocess.run(
+            [sys.executable, "child.py", str(self.folder), str(report), *paths],
+            cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=300,
+        )  # fmt: skip
+        if not report.exists():
+            return Outcome((), (), (f"the child process ended with {done.returncode}: {(done.stdout + done.stderr)[-2000:]}",))
+        found = json.loads(report.read_text())
+        return Outcome(*(tuple(dict.fromkeys(found[name])) for name in ("passed", "failed", "broken")))

@@ -1,0 +1,57 @@
+"""No physics fault goes unnoticed: each of them, put into the real source, fails the tests that are there to notice it."""
+
+import pytest
+from faults import FAULTS
+from harness import ROOT, Copy, Fault, FaultError
+from table import page
+
+KILLERS = tuple(dict.fromkeys(test for fault in FAULTS for test in fault.killers))
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """The copy, once every killer passes on the package as it is: otherwise a failure would say nothing."""
+    copy = Copy(tmp_path_factory.mktemp("mutants"))
+    outcome = copy.run(KILLERS)
+    assert not outcome.failed, outcome
+    assert not outcome.broken, outcome
+    names = {name.split("[")[0] for name in outcome.passed}
+    assert names == {test.rsplit("/", 1)[-1].split("[")[0] for test in KILLERS}
+    return copy
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
+def test_the_fault_is_killed_by_every_test_named_for_it(copy, fault):
+    outcome = copy.run(fault.killers, fault)
+    assert not outcome.broken, f"{fault.name}: the tests did not run: {outcome.broken}"
+    failed = {name.split("[")[0] for name in outcome.failed}
+    assert failed == {test.rsplit("/", 1)[-1].split("[")[0] for test in fault.killers}, f"{fault.name} survived: {outcome}"
+
+
+def test_there_are_at_least_25_faults_and_each_has_its_own_name():
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS) >= 25
+
+
+def test_every_fault_is_in_the_real_source_exactly_once_and_changes_it():
+    for fault in FAULTS:
+        text = (ROOT / "lenscal" / fault.file).read_text()
+        assert fault.apply(text) != text
+    with pytest.raises(FaultError, match="0 times"):
+        Fault("gone", "schema.py", "no such line", "", ()).apply("")
+
+
+def test_a_fault_that_does_not_change_the_physics_kills_nothing(copy):
+    harmless = Fault("a comment", "kernels/light.py", "a = fwhm / (2 *", "a = 1.0 * fwhm / (2 *", ())
+    outcome = copy.run(("kernels/test_light.py::test_a_moffat_image_falls_to_half_at_half_its_width",), harmless)
+    assert (len(outcome.passed), outcome.failed, outcome.broken) == (1, (), ())
+
+
+def test_a_copy_that_cannot_be_imported_counts_as_broken_not_as_killed(copy):
+    syntax = Fault("syntax", "kernels/light.py", "def sersic_b(n)", "def sersic_b(n", ())
+    outcome = copy.run(("kernels/test_light.py::test_b_n_of_an_exponential_is_the_known_number",), syntax)
+    assert outcome.failed == ()
+    assert outcome.broken != ()
+
+
+def test_the_page_of_faults_is_current():
+    assert (ROOT / "docs" / "mutants.md").read_text() == page(), "run python tests/mutants/table.py"
