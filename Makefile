@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUNFILE ?= pipelines/small.yaml
 
-.PHONY: audit test check install benchmarks clean
+.PHONY: audit test check install benchmarks mutants clean
 
 audit: install  ## embedded sky, whole run, report
 	$(BIN)/lenscal mock $(RUNFILE)
@@ -24,6 +24,9 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/pip install -q -U pip
 	$(BIN)/pip install -q -e '.[test]'
 	touch $@
+
+mutants: install  ## every physics fault, and what kills it
+	OMP_NUM_THREADS=1 $(BIN)/python tests/mutants/table.py --run
 
 benchmarks: install  ## speed against peers and slow twins
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done

@@ -302,7 +302,9 @@ class Injections(Section):
     trials: int = Field(200, ge=1)
     """Per cell."""
     prior: str = "observed-colours"
-    """A name in lenscal/injections/priors.yaml."""
+    """A name in lenscal/injections/priors.yaml or in `prior_file`."""
+    prior_file: str | None = None
+    """YAML with further prior sets, such as `lenscal calibrate` writes."""
     source: Literal["sersic", "clumpy", "stamps"] = "sersic"
     """`sersic`, or `stamps` of real galaxies."""
     size: int = Field(64, ge=21)
@@ -315,10 +317,35 @@ class Injections(Section):
     """False suppresses them (ablation)."""
     shot_noise: bool = True
     """Of the arc."""
+    gain: dict[str, Annotated[float, Field(gt=0)]] | None = None
+    """Electrons per nanomaggy of the sum of exposures, by band; checked against the pixels. Null takes it from the pixels."""
+    moffat_beta: float | None = Field(None, gt=1)
+    """For hosts without a PSF image, with the core width that their PSFSIZE then has; null takes the cutouts' own."""
+    on_failure: Literal["count", "stop"] = "count"
+    """A trial that cannot be made: `count` it and go on, or `stop` the run with its name."""
     keep_images: bool = False
     """Store pixels; else they are rendered again when needed."""
     source_stamps: str | None = None
     """File of galaxy stamps, when source is `stamps`."""
+
+    @property
+    def more_priors(self) -> str:
+        """Text of `prior_file`; empty without one."""
+        return Path(self.prior_file).read_text() if self.prior_file else ""
+
+    @field_validator("prior_file")
+    @classmethod
+    def _readable(cls, path: str | None) -> str | None:
+        if path is not None and not Path(path).is_file():
+            raise ValueError("names no file")
+        return path
+
+    @field_validator("gain")
+    @classmethod
+    def _every_band(cls, gain: dict[str, float] | None) -> dict[str, float] | None:
+        if gain is not None and set(gain) != set(schema.BANDS):
+            raise ValueError(f"names the bands {sorted(gain)}, not {', '.join(schema.BANDS)}")
+        return gain
 
 
 class Training(Section):
@@ -549,7 +576,7 @@ def _with_places(raw: dict, folder: Path) -> dict:
     raw = fix(raw, "stores")
     raw["survey"] = fix(raw.get("survey"), "root")
     raw["detector"] = fix(raw.get("detector", {}), "frozen")
-    raw["injections"] = fix(raw.get("injections", {}), "source_stamps")
+    raw["injections"] = fix(raw.get("injections", {}), "source_stamps", "prior_file")
     if isinstance(raw.get("objects"), dict):
         objects = dict(raw["objects"])
         for key in ("lenses", "contaminants"):

@@ -201,3 +201,14 @@ def test_a_survey_that_is_called_real_after_all_is_done_again(folder):
     assert lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS).exit_code == 0
     change(folder, lambda raw: raw["survey"].update(layer="another"))
     assert "changed: settings.survey.layer" in lenscal("status", folder / "run.yaml").output
+
+
+def test_calibrate_writes_a_prior_that_can_be_named_and_never_writes_over_one(tmp_path):
+    output, runfile = tmp_path / "mine.yaml", HERE / "tiny.yaml"
+    done = lenscal("calibrate", runfile, output, "--conditions", "survey", "--count", 400, "--name", "mine")
+    assert done.exit_code == 0, done.output
+    assert "annulus_snr by quantile" in done.output
+    assert set(yaml.safe_load(output.read_text())) == {"mine"}
+    refused(lenscal("calibrate", runfile, output, "--conditions", "survey"), "exists", "frozen")
+    refused(lenscal("calibrate", runfile, tmp_path / "b.yaml", "--conditions", "survey", "--target", "5"), "quantile:snr")
+    refused(lenscal("calibrate", runfile, tmp_path / "b.yaml", "--conditions", "moon"), "'anchors' or 'survey'")

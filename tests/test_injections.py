@@ -6,9 +6,9 @@ import pytest
 import xarray as xr
 
 from lenscal import config, gates, injections, schema
-from lenscal.injections import priors, rendering, trials
+from lenscal.injections import physics, priors, rendering, trials
 from lenscal.injections.rendering import render
-from lenscal.kernels import light, noise
+from lenscal.kernels import light, noise, widths
 
 SIGMA = np.array([0.0017, 0.0024, 0.0079])
 GRID = {
@@ -20,6 +20,11 @@ GRID = {
 
 def settings(**changes):
     return config.Injections(**{"grid": GRID, "trials": 12, "hosts_min": 3, "size": 64, **changes})
+
+
+def moffats(widths_, beta=2.5):
+    images = [light.moffat(light.moffat_fwhm(float(w), beta), beta, 61, 0.262) for w in np.ravel(widths_)]
+    return np.reshape(images, (*np.shape(widths_), 61, 61))
 
 
 def make_hosts(count=5, size=101, sigma=SIGMA, seed=0):
@@ -40,7 +45,7 @@ def make_hosts(count=5, size=101, sigma=SIGMA, seed=0):
             "psfsize": (per_band, width),
             "psf_fwhm_core": (per_band, light.moffat_fwhm(width, 2.5)),
             "psf_beta": (per_band, np.full_like(width, 2.5)),
-            "psfdepth": (per_band, np.full_like(width, 23.5)),
+            "psfdepth": (per_band, widths.depth(np.broadcast_to(sigma, (count, 3)), 2.0, moffats(width)).astype("f4")),
             "sigma": (per_band, np.broadcast_to(sigma, (count, 3)).astype("f4"), {"units": "nanomaggy"}),
             "noise_correlation": (per_band, np.full_like(width, 2.0), {"units": "1"}),
             "failure": ("galaxy", np.full(count, "").astype(text)),
@@ -50,6 +55,7 @@ def make_hosts(count=5, size=101, sigma=SIGMA, seed=0):
     )
     hosts["galaxy_id"] = "galaxy", np.arange(count) * 7 + 100
     hosts["psfsize_r"], hosts["psfdepth_r"] = ("galaxy", width[:, 1]), ("galaxy", np.full(count, 23.6, "f4"))
+    hosts["mag_r"] = "galaxy", np.full(count, np.nan, "f4")
     hosts["host"], hosts["cutout_ok"] = ("galaxy", np.ones(count, bool)), ("galaxy", np.ones(count, bool))
     return schema.CUTOUTS.describe(hosts)
 
@@ -454,6 +460,50 @@ def test_a_broken_host_fails_its_own_trials_and_no_other(drawn, break_, reason):
     np.testing.assert_array_equal(images[~failed], good[~failed])
 
 
+def test_a_run_that_is_to_stop_stops_at_a_broken_host_with_injection_and_block(drawn):
+    hosts = make_hosts()
+    hosts["invvar"].values[2, 1] = 0
+    first = int(drawn["injection_id"].values[drawn["galaxy_id"].values == 114][0])
+    with pytest.raises(trials.InjectionError, match=rf"block psf_fwhm 1.2, depth 23.5: injection {first} \(host 114\): host without variance"):
+        injections.inject(drawn, hosts, settings(on_failure="stop"), 1)
+
+
+@pytest.mark.parametrize(("name", "value"), [("theta_e_drawn", -1.0), ("q", np.nan), ("q", 1.3), ("r_e", -0.2)])
+def test_bad_parameters_fail_their_own_injection_and_no_other(drawn, hosts, name, value):
+    good = injections.images(drawn, hosts, settings(), 1)
+    wrong = drawn.copy(deep=True)
+    wrong[name].values[1, 0, 0, 5] = value
+    out = injections.inject(wrong, hosts, settings(), 1)
+    failure = out["failure"].values.astype(object)
+    assert failure[1, 0, 0, 5].startswith("parameters: ")
+    assert (failure != "").sum() == 1
+    assert np.isnan(out["arc_snr"].values[1, 0, 0, 5])
+    images = injections.images(wrong, hosts, settings(), 1)
+    assert np.isnan(images[17]).all()
+    np.testing.assert_array_equal(np.delete(images, 17, 0), np.delete(good, 17, 0))
+    with pytest.raises(trials.InjectionError, match=f"injection {int(drawn['injection_id'][1, 0, 0, 5])} "):
+        injections.inject(wrong, hosts, settings(on_failure="stop"), 1)
+
+
+def test_a_source_too_large_to_be_sampled_fails_its_own_injection(drawn, hosts, monkeypatch):
+    good, kernel = injections.images(drawn, hosts, settings(), 1), rendering.imaging.convolved
+
+    def full_at_seven(*arguments):
+        kernel(*arguments)
+        arguments[-1][7] = 1
+
+    monkeypatch.setattr(rendering.imaging, "convolved", full_at_seven)
+    out = injections.inject(drawn, hosts, settings(), 1)
+    assert np.flatnonzero(out["failure"].values.ravel() != "").tolist() == [7]
+    assert "too large" in str(out["failure"].values.ravel()[7])
+    assert out["lensed_mag"].isnull().sum() == 3
+    images = injections.images(drawn, hosts, settings(), 1)
+    assert np.isnan(images[7]).all()
+    np.testing.assert_array_equal(np.delete(images, 7, 0), np.delete(good, 7, 0))
+    with pytest.raises(ValueError, match="injection 7: the source needs more than"):
+        render(parameters(9), psf(), shape=(33, 33))
+
+
 def test_a_psf_image_that_does_not_sum_to_one_fails_its_host(drawn, hosts):
     kernel = np.full((5, 3, 31, 31), np.nan, "f4")
     kernel[1, 0] = light.moffat(1.0, 2.5, 31, 0.262) * 14.568
@@ -515,10 +565,95 @@ def test_inner_images_can_be_suppressed_and_the_arc_is_then_fainter(drawn, hosts
 # gates
 
 
+def with_galaxies(hosts):
+    """The hosts with a galaxy of 18th magnitude at the centre of each."""
+    r = (np.arange(101) - 50) * 0.262
+    galaxy = light.sersic(r, r[:, None], 1.0, 1.0) * 0.262**2 * 10 ** (-0.4 * (18.0 - 22.5))
+    image = hosts["image"].copy(data=(hosts["image"].values + galaxy).astype("f4"))
+    return hosts.assign(image=image, mag_r=hosts["mag_r"].copy(data=np.full(hosts.sizes["galaxy"], 18.0, "f4")))
+
+
+def verdicts(drawn, hosts, table, **changes):
+    return {g.id: g for g in injections.gates(injections.inject(drawn, hosts, settings(**changes), 1), table, settings(**changes))}
+
+
 def test_all_gates_of_a_good_run_pass(drawn, hosts, table):
+    found = verdicts(drawn, with_galaxies(hosts), table)
+    assert {g.verdict for g in found.values()} == {gates.PASS}, [g for g in found.values() if g.verdict != gates.PASS]
+    assert len(found) == 5 + 3 * 5 + 1
+
+
+def test_without_a_catalogue_magnitude_the_zeropoint_is_not_judged(drawn, hosts, table):
+    assert verdicts(drawn, hosts, table)["injections.zeropoint"].verdict == gates.ABSENT
+
+
+@pytest.mark.parametrize("beta", [2.5, 3.5, 4.5])
+def test_every_moffat_of_the_bracket_has_the_width_of_psfsize(drawn, hosts, table, beta):
+    found = verdicts(drawn, hosts, table, moffat_beta=beta)
+    assert found["injections.psf_width_r"].value == pytest.approx(1, abs=0.03)
+    expected = {2.5: 0.720, 3.5: 0.811, 4.5: 0.858}[beta]
+    assert found["injections.psf_core_r"].value == pytest.approx(expected, abs=0.02)
+    assert found["injections.psf_core_r"].verdict == gates.PASS
+
+
+def test_the_bracket_of_moffats_changes_the_image_and_not_where_there_is_a_psf_image(drawn, hosts):
+    chosen = settings(shot_noise=False)
+    a, b = (injections.images(drawn, hosts, chosen.model_copy(update={"moffat_beta": beta}), 1) for beta in (2.5, 4.5))
+    assert (a != b).any()
+    np.testing.assert_allclose(a, injections.images(drawn, hosts, chosen, 1), rtol=0, atol=1e-6)
+    image = hosts.assign(psf=(("galaxy", "band", "psf_y", "psf_x"), moffats(hosts["psfsize"].values).astype("f4")))
+    a, b = (injections.images(drawn, image, chosen.model_copy(update={"moffat_beta": beta}), 1) for beta in (2.5, 4.5))
+    np.testing.assert_array_equal(a, b)
+
+
+def gaussians(fwhm):
+    r = (np.arange(61) - 30) * 0.262
+    images = np.exp(-4 * np.log(2) * (r**2 + r[:, None] ** 2) / np.reshape(fwhm, (*np.shape(fwhm), 1, 1)) ** 2)
+    return (images / images.sum((-2, -1), keepdims=True)).astype("f4")
+
+
+_PSF = ("galaxy", "band", "psf_y", "psf_x")
+_WRONG_HOSTS = {
+    "a Gaussian whose FWHM is PSFSIZE": ("injections.psf_core_r", lambda h: h.assign(psf=(_PSF, gaussians(h["psfsize"].values)))),
+    "a Moffat whose FWHM is PSFSIZE": ("injections.psf_width_r", lambda h: h.assign(psf_fwhm_core=h["psfsize"])),
+    "depths as inverse variance": ("injections.depth_r", lambda h: h.assign(psfdepth=h["psfdepth"] * 0 + 1000)),
+    "depths of another magnitude system": ("injections.depth_g", lambda h: h.assign(psfdepth=h["psfdepth"] + 0.9)),
+    "pixels of zeropoint 25": ("injections.zeropoint", lambda h: h.assign(image=h["image"] * 10.0, sigma=h["sigma"] * 10.0, invvar=h["invvar"] / 100.0)),
+    "weights of another unit": ("injections.gain_z", lambda h: h.assign(invvar=h["invvar"] * 4.0)),
+    "weights that call the sky quiet": ("injections.shot_noise_g", lambda h: h.assign(invvar=h["invvar"] * 2.0)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", _WRONG_HOSTS)
+def test_each_physics_gate_fails_on_hosts_that_contradict_it(drawn, hosts, table, what):
+    gate, spoil = _WRONG_HOSTS[what]
+    with xr.set_options(keep_attrs=True):
+        wrong = spoil(with_galaxies(hosts))
+    found = verdicts(drawn, wrong, table)
+    assert found[gate].verdict == gates.FAIL, found[gate]
+
+
+def test_a_gain_of_150_electrons_is_refused_with_both_numbers(drawn, hosts):
+    chosen = settings(gain=dict.fromkeys(schema.BANDS, 150.0))
+    with pytest.raises(physics.GainError, match=r"depth 23.5: injections.gain is 150 electrons .* in g, .* says 1.817e\+04 .* fainter than the dark sky"):
+        injections.inject(drawn, hosts, chosen, 1)
+    with pytest.raises(physics.GainError, match="in r"):
+        injections.inject(drawn, hosts, settings(gain={"g": 1.8e4, "r": 2.5e6, "z": 2.3e4}), 1)
+
+
+def test_a_configured_gain_that_the_pixels_confirm_is_used(drawn, hosts):
+    given = {"g": 2.0e4, "r": 3.0e4, "z": 2.0e4}
+    out = injections.inject(drawn, hosts, settings(gain=given), 1)
+    for band, gain in given.items():
+        np.testing.assert_allclose(out["gain"].sel(band=band), gain)
+    assert out["gain_ratio"].sel(band="r").values == pytest.approx(3.0e4 * 2 * SIGMA[1] ** 2 / 0.297, rel=1e-5)
+
+
+def test_light_fainter_than_the_sky_is_never_noisier_than_the_sky(drawn, hosts):
     out = injections.inject(drawn, hosts, settings(), 1)
-    found = injections.gates(out, table, settings())
-    assert {g.verdict for g in found} == {gates.PASS}, [g for g in found if g.verdict != gates.PASS]
+    sky = np.array([0.105, 0.297, 2.84])
+    brightness = 0.99 * sky
+    assert (brightness / out["gain"].values < (2 * SIGMA**2)).all()
 
 
 @pytest.mark.parametrize(
@@ -529,6 +664,7 @@ def test_all_gates_of_a_good_run_pass(drawn, hosts, table):
         (lambda o: o["gain_ratio"].values.__imul__(1.6), "injections.gain_r"),
         (lambda o: o["gain_ratio"].values.__itruediv__(1.6), "injections.gain_g"),
         (lambda o: o["failure"].values.__setitem__((1, 0, 0, 2), "file missing"), "injections.failed"),
+        (lambda o: o["proposals"].values.__imul__(100), "injections.efficiency"),
         (lambda o: o["galaxy_id"].values.__setitem__(..., 107), "injections.hosts"),
     ],
 )
@@ -537,6 +673,14 @@ def test_each_gate_fails_when_its_claim_is_broken(drawn, hosts, table, spoil, ga
     spoil(out)
     verdicts = {g.id: g.verdict for g in injections.gates(out, table, settings())}
     assert verdicts[gate] == gates.FAIL
+
+
+def test_the_gate_of_failures_names_the_first_injection_and_its_block(drawn, hosts, table):
+    out = injections.inject(drawn, hosts, settings(), 1).copy(deep=True)
+    out["failure"].values[1:, 0, 0, 2] = "file missing"
+    gate = {g.id: g for g in injections.gates(out, table, settings())}["injections.failed"]
+    first = int(out["injection_id"][1, 0, 0, 2])
+    assert gate.evidence == f"file missing: 2, first injection {first} of block psf_fwhm 1.2, depth 23.5"
 
 
 def test_a_grid_without_any_host_fails_a_gate(table, hosts):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from lenscal.cli import catalog, mock, preflight, query, run, status, verify
+from lenscal.cli import calibrate, catalog, mock, preflight, query, run, status, verify
 
 app = typer.Typer(
     name="lenscal",
@@ -20,5 +20,6 @@ app.command("preflight")(preflight.preflight)
 app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("verify")(verify.verify)
+app.command("calibrate")(calibrate.calibrate)
 app.command("query")(query.query)
 app.command("catalog")(catalog.catalog)

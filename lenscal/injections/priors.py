@@ -21,10 +21,11 @@ QUANTITIES = (
     "q", "phi", "gamma1", "gamma2", "lens_x", "lens_y", "beta_fraction", "beta_angle", "n", "r_e", "source_q", "source_phi",
     "mag_r", "colour_gr", "colour_rz",
 )  # fmt: skip
+NOT_QUANTITIES = "about", "like", "calibration"
 PROPOSALS_MAX = 400
 COARSE = 20.0  # tolerance factor of the first look at a magnification, good to half a per cent (stamps: two)
 NEAR = 0.03  # relative distance from the range within which the first look does not decide
-_KEYS = {"uniform": {"low", "high"}, "log": {"low", "high"}, "normal": {"mean", "deviation"}, "disc": {"low", "high"}, "angle": {"period"}}
+_KEYS = {"uniform": {"low", "high"}, "counts": {"low", "high", "slope"}, "log": {"low", "high"}, "normal": {"mean", "deviation"}, "disc": {"low", "high"}, "angle": {"period"}}
 
 
 class PriorError(ValueError):
@@ -32,20 +33,35 @@ class PriorError(ValueError):
 
 
 @functools.cache
-def prior_sets() -> dict[str, dict]:
-    """All named sets of priors.yaml, `like` resolved.
+def prior_sets(extra: str = "") -> dict[str, dict]:
+    """All named sets of priors.yaml, and those of a YAML text in its format, `like` resolved.
 
     Raises
     ------
     PriorError
-        A quantity that is missing or unknown, or a measure with other keys than its own.
+        A quantity that is missing or unknown, a measure with other keys than its own, `like` of no set, or a set of `extra`
+        that has the name of one of priors.yaml.
     """
     raw = yaml.safe_load(resources.files("lenscal.injections").joinpath("priors.yaml").read_text())
-    return {name: _checked(name, {**raw.get(entry.get("like"), {}), **entry}) for name, entry in raw.items()}
+    more = yaml.safe_load(extra) or {}
+    if taken := sorted(set(raw) & set(more)):
+        raise PriorError(f"prior set '{taken[0]}' of injections.prior_file has the name of one that is shipped and frozen; take another name")
+    raw |= more
+    return {name: _checked(name, _resolved(name, raw)) for name in raw}
+
+
+def _resolved(name: str, raw: Mapping[str, Mapping], depth: int = 0) -> dict:
+    entry = raw[name]
+    like = entry.get("like")
+    if like is None:
+        return dict(entry)
+    if like not in raw or depth > len(raw):
+        raise PriorError(f"prior set '{name}' is like '{like}', which {'is no set' if like not in raw else 'leads back to itself'}")
+    return {**_resolved(like, raw, depth + 1), **entry}
 
 
 def _checked(name: str, entry: dict) -> dict:
-    quantities = {key: value for key, value in entry.items() if key not in ("about", "like")}
+    quantities = {key: value for key, value in entry.items() if key not in NOT_QUANTITIES}
     if set(quantities) != set(QUANTITIES):
         raise PriorError(f"prior set '{name}' differs from the quantities of a source in {sorted(set(quantities) ^ set(QUANTITIES))}")
     for key, value in quantities.items():
@@ -63,6 +79,9 @@ def quantile(prior: Mapping, u: np.ndarray) -> np.ndarray:
     if measure == "angle":
         return prior["period"] * u
     low, high = prior["low"], prior["high"]
+    if measure == "counts":
+        span = prior["slope"] * (high - low)
+        return low + (high - low) * (u if abs(span) < 1e-9 else np.log1p(u * np.expm1(span * np.log(10))) / (span * np.log(10)))
     if measure == "log":
         return low * (high / low) ** u
     if measure == "disc":
@@ -70,9 +89,9 @@ def quantile(prior: Mapping, u: np.ndarray) -> np.ndarray:
     return low + u * (high - low)
 
 
-def propose(name: str, theta_e: np.ndarray, ids: np.ndarray, seed: int, round_: int) -> dict[str, np.ndarray]:
-    """Parameters of one round of proposals: they depend on (seed, injection id, round) only."""
-    prior = named(name)
+def propose(name: str, theta_e: np.ndarray, ids: np.ndarray, seed: int, round_: int, extra: str = "") -> dict[str, np.ndarray]:
+    """Parameters of one round of proposals: they depend on (seed, injection id, round) only; `extra` as in `prior_sets`."""
+    prior = named(name, extra)
     drawn = {key: quantile(prior[key], draws.uniform(seed, f"prior {key}", ids, round_)) for key in QUANTITIES}
     fraction, angle = drawn.pop("beta_fraction"), drawn.pop("beta_angle")
     offset = theta_e * fraction
@@ -85,17 +104,18 @@ def propose(name: str, theta_e: np.ndarray, ids: np.ndarray, seed: int, round_: 
     return drawn
 
 
-def named(name: str) -> dict:
-    """One set of `prior_sets`.
+def named(name: str, extra: str = "") -> dict:
+    """The quantities of one set; `extra` as in `prior_sets`.
 
     Raises
     ------
     PriorError
         When there is none of that name.
     """
-    if name not in prior_sets():
-        raise PriorError(f"injections.prior is '{name}', which priors.yaml does not hold; it has {', '.join(prior_sets())}")
-    return prior_sets()[name]
+    known = prior_sets(extra)
+    if name not in known:
+        raise PriorError(f"injections.prior is '{name}', which priors.yaml does not hold; it has {', '.join(known)}")
+    return known[name]
 
 
 def accepted(
@@ -118,11 +138,12 @@ def accepted(
         When PROPOSALS_MAX proposals of an injection were all refused.
     """
     low, high = settings.magnification
+    extra = settings.more_priors
     pending = np.arange(ids.size)
     out: dict[str, np.ndarray] = {}
     mu, proposals = np.full(ids.size, np.nan), np.zeros(ids.size, np.int32)
     for round_ in range(PROPOSALS_MAX):
-        drawn = propose(settings.prior, theta_e[pending], ids[pending], seed, round_)
+        drawn = propose(settings.prior, theta_e[pending], ids[pending], seed, round_, extra)
         proposals[pending] += 1
         near = np.arange(pending.size)
         value = np.full(pending.size, np.nan)
@@ -154,9 +175,8 @@ def check(settings: config.Injections, seed: int, probes: int = 64) -> float:
         When nothing is accepted, before any work is done, with the range that the draws have.
     """
     low, high = settings.magnification
-    named(settings.prior)
     ends = np.repeat(settings.grid.theta_e.centres[[0, -1]], probes)
-    drawn = propose(settings.prior, ends, np.arange(ends.size), seed, 0)
+    drawn = propose(settings.prior, ends, np.arange(ends.size), seed, 0, settings.more_priors)
     parts = smooth(drawn, schema.PIXEL_SCALE)
     mu = rendering.magnification(drawn, parts, tolerance=COARSE)
     good = (mu >= low) & (mu <= high)

@@ -15,6 +15,7 @@ from lenscal.kernels import convolution, imaging, sampling
 
 NAMES = (*sampling.LENS_FIELDS, *sampling.SOURCE_FIELDS)
 PSF_SUM_TOLERANCE = 1e-3
+TOO_LARGE = f"the source needs more than {sampling.CAPACITY} cells of one size; it is too large for the stamp's pixels"
 _LIMITS = {"theta_e": (0, np.inf), "q": (0, 1), "n": (0.2, 8), "r_e": (0, np.inf), "source_q": (0, 1)}  # (low, high]
 
 
@@ -75,7 +76,8 @@ def render(
         kernels, which = _psf_images(psf, labels)
         size = imaging.torus(shape, kernels.shape[-2:])
         transforms = convolution.psf_transform(kernels, size, bool(psf.attrs["includes_pixel"]))
-        images, _ = convolved(values, components, flux, transforms, which, size, shape, pixel_scale, labels=labels)
+        images, _, full = convolved(values, components, flux, transforms, which, size, shape, pixel_scale)
+        _refuse_full(full, labels)
     return xr.DataArray(
         images,
         dims=("injection", "band", "y", "x"),
@@ -169,9 +171,9 @@ def convolved(
     shape: tuple[int, int],
     pixel_scale: float,
     inner_images: bool = True,
-    labels: Sequence | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Images (injection, band, y, x) convolved with PSFs, and the flux on the stamp of sources of unit flux (injection,).
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Images (injection, band, y, x) convolved with PSFs, the flux on the stamp of sources of unit flux (injection,), and 1 where
+    a source is too large to be sampled (injection,), see `TOO_LARGE`.
 
     `flux` is (injection, band), nanomaggy; `transforms` (psf, band, y, x) come from `convolution.psf_transform` for the torus
     `size`, and `which` tells the PSF of each injection.
@@ -186,8 +188,7 @@ def convolved(
         *imaging.work_space(sides), np.ascontiguousarray(flux, float), transforms, np.asarray(which, np.int64),
         convolution.work_space(size), out, inside, full,
     )  # fmt: skip
-    _refuse_full(full, labels)
-    return out, inside
+    return out, inside, full
 
 
 def magnification(
@@ -211,6 +212,4 @@ def _refuse_full(full: np.ndarray, labels: Sequence | None) -> None:
     rows = np.flatnonzero(full)
     if rows.size:
         name = labels[rows[0]] if labels is not None else rows[0]
-        raise ValueError(
-            f"render: injection {name}: the source needs more than {sampling.CAPACITY} cells of one size; it is too large for the stamp's pixels"
-        )
+        raise ValueError(f"render: injection {name}: {TOO_LARGE}")

@@ -11,16 +11,21 @@ import xarray as xr
 
 from lenscal import config, schema
 from lenscal.gates import Gate, absent
-from lenscal.injections import rendering
+from lenscal.injections import physics, rendering
 from lenscal.injections.priors import noise_ids
 from lenscal.injections.sources import of_kind, prepare
 from lenscal.kernels import convolution, draws, imaging, light, noise
 
 MOFFAT_SIZE = 61  # pixels: 8 arcsec around the centre
 CHUNK = 256  # injections in memory at once
-GAIN_FACTOR_MAX = 1.5
-_NEEDED = ("image", "invvar", "psf_fwhm_core", "psf_beta", "sigma", "noise_correlation", "failure")
+NO_HOST = "no host"
+EFFICIENCY_MIN = 0.01
+_NEEDED = ("image", "invvar", "psfsize", "psfdepth", "psf_fwhm_core", "psf_beta", "sigma", "noise_correlation", "failure")
 _HOST_COORDS = {"host_type": "type", "host_split": "split", "host_psfsize_r": "psfsize_r", "host_psfdepth_r": "psfdepth_r", "host_mag_r": "mag_r"}
+
+
+class InjectionError(RuntimeError):
+    """A trial that cannot be made, in a run that is to stop at the first."""
 
 
 def inject(
@@ -48,25 +53,30 @@ def inject(
     Raises
     ------
     ValueError
-        Hosts in another unit, of another size or without what is needed; a host of the block that is not among them.
+        Hosts in another unit, of another size or without what is needed; a host of the block that is not among them; a gain
+        that the pixels contradict (`physics.GainError`).
+    InjectionError
+        A trial that cannot be made, with `settings.on_failure` "stop"; the message names the injection and the block.
     """
     trials = _Trials(block, hosts, settings, seed, sources)
     n, bands, size = len(trials.ids), len(schema.BANDS), settings.size
     lensed = np.full((n, bands), np.nan)
-    snr = np.full(n, np.nan)
+    snr, annulus = np.full(n, np.nan), np.full(n, np.nan)
     kept = np.full((n, bands, size, size), np.nan, np.float32) if settings.keep_images else None
     for part in trials.parts():
         lensed[part.rows] = part.lensed
         snr[part.rows] = part.snr
+        annulus[part.rows] = part.annulus_snr
         if kept is not None:
             kept[part.rows] = part.images
     shape = tuple(block.sizes[dim] for dim in schema.TRIAL)
     out = block.assign(
         lensed_mag=((*schema.TRIAL, "band"), lensed.reshape(*shape, bands)),
         arc_snr=(schema.TRIAL, snr.reshape(shape)),
+        annulus_snr=(schema.TRIAL, annulus.reshape(shape)),
         failure=(schema.TRIAL, np.array(trials.failure, np.dtypes.StringDType()).reshape(shape)),
-        gain=((*schema.TRIAL, "band"), trials.gain.reshape(*shape, bands)),
-        gain_ratio=((*schema.TRIAL, "band"), trials.gain_ratio.reshape(*shape, bands)),
+        **{name: ((*schema.TRIAL, "band"), values.reshape(*shape, bands)) for name, values in trials.per_band.items()},
+        zeropoint_offset=(schema.TRIAL, trials.zeropoint_offset.reshape(shape)),
     ).assign_coords(band=np.array(schema.BANDS, np.dtypes.StringDType()))
     for name, values in trials.host_columns().items():
         out[name] = (schema.TRIAL, values.reshape(shape))
@@ -101,6 +111,7 @@ class _Part:
     images: np.ndarray
     lensed: np.ndarray
     snr: np.ndarray
+    annulus_snr: np.ndarray
 
 
 class _Trials:
@@ -117,33 +128,48 @@ class _Trials:
         self.parameters = {short: flat[name].astype(float) for name, short in names.items()}
         self.hosts = hosts.reset_coords()
         self.host = _rows_of(self.galaxy, self.hosts["galaxy_id"].values)
+        self.where = f"block psf_fwhm {float(block['psf_fwhm'][0]):g}, depth {float(block['depth'][0]):g}"
         self._of_hosts()
         self.failure = self._failures()
+        for row in np.flatnonzero([reason not in ("", NO_HOST) for reason in self.failure]):
+            self._stop_at(row)
 
     def _of_hosts(self) -> None:
         """Gain, PSF and whatever is wrong, host by host."""
         bands = schema.BANDS
         sky = np.array([noise.DARK_SKY[band] for band in bands])
         sigma, correlation = (self.hosts[name].transpose("galaxy", "band").values.astype(float) for name in ("sigma", "noise_correlation"))
-        host_gain = noise.gain(sky, sigma, correlation)
+        pixel_gain = noise.gain(sky, sigma, correlation)
         weights = noise.gain_of_weights(sky, self.hosts["invvar"].transpose("galaxy", "band", "y", "x").values)
+        used = self.host >= 0
+        host_gain = pixel_gain if not used.any() else physics.configured_gain(self.settings, pixel_gain, self.where)
+        self.psf, self.psf_problem = _psfs(self.hosts, self.settings.moffat_beta)
+        found = physics.of_hosts(self.hosts, self.psf)
         missing = np.full((1, len(bands)), np.nan)
-        self.gain = np.concatenate([host_gain, missing])[self.host]
-        self.gain_ratio = np.concatenate([host_gain / weights, missing])[self.host]
-        self.psf, self.psf_problem = _psfs(self.hosts)
+        self.zeropoint_offset = np.append(found.pop("zeropoint_offset"), np.nan)[self.host]
+        found |= {"gain": host_gain, "gain_ratio": host_gain / weights}
+        self.per_band = {name: np.concatenate([values, missing])[self.host] for name, values in found.items()}
         self.host_problem = []
         for row, reason in enumerate(self.hosts["failure"].values.astype(object)):
             if not reason and not np.isfinite(weights[row]).all():
                 reason = "host without variance: no positive inverse variance in some band"
-            if not reason and np.isnan(host_gain[row]).any():
+            if not reason and np.isnan(pixel_gain[row]).any():
                 reason = "host without a noise measure in some band"
             self.host_problem.append(reason or self.psf_problem[row])
 
     def _failures(self) -> list[str]:
         reasons = []
         for row, reason in zip(self.host, rendering.problems(self.parameters)):
-            reasons.append("no host" if row < 0 else self.host_problem[row] or (f"parameters: {reason}" if reason else ""))
+            reasons.append(NO_HOST if row < 0 else self.host_problem[row] or (f"parameters: {reason}" if reason else ""))
         return reasons
+
+    def _stop_at(self, row: int) -> None:
+        """Raise for a trial that cannot be made, when the run file says so."""
+        if self.settings.on_failure == "stop":
+            raise InjectionError(
+                f"injections: {self.where}: injection {self.ids[row]} (host {self.galaxy[row]}): {self.failure[row]}; "
+                'set injections.on_failure to "count" to go on without it'
+            )
 
     def host_columns(self) -> dict[str, np.ndarray]:
         """What is repeated of the host, trial by trial."""
@@ -172,24 +198,31 @@ class _Trials:
         torus = imaging.torus((side, side), self.psf.shape[-2:])
         hosts, which = np.unique(self.host[rows], return_inverse=True)
         transforms = convolution.psf_transform(self.psf[hosts], torus)
-        arcs, inside = rendering.convolved(
-            values, components, flux, transforms, which, torus, (side, side), schema.PIXEL_SCALE, self.settings.inner_images, self.ids[rows]
+        arcs, inside, full = rendering.convolved(
+            values, components, flux, transforms, which, torus, (side, side), schema.PIXEL_SCALE, self.settings.inner_images
         )
         arcs = arcs[..., :size, :size]
         red = schema.BANDS.index("r")
         sigma, correlation = (self.hosts[name].transpose("galaxy", "band").values[self.host[rows], red] for name in ("sigma", "noise_correlation"))
-        snr = np.array([noise.aperture_snr(arc, s, c) for arc, s, c in zip(arcs[:, red], sigma.astype(float), correlation.astype(float))])
+        sigma, correlation = sigma.astype(float), correlation.astype(float)
+        snr = np.array([noise.aperture_snr(arc, s, c) for arc, s, c in zip(arcs[:, red], sigma, correlation)])
+        middle, radii = ((side - 1) / 2, (side - 1) / 2), values["theta_e"] / schema.PIXEL_SCALE
+        annulus = np.array([noise.annulus_snr(arc, s, c, r, middle) for arc, s, c, r in zip(arcs[:, red], sigma, correlation, radii)])
         crop = self.hosts["image"].transpose("galaxy", "band", "y", "x").values[:, :, start : start + size, start : start + size]
         pixels = crop[self.host[rows]] + arcs
         if self.settings.shot_noise:
-            keys = noise_ids(self.ids[rows])
+            keys, gain = noise_ids(self.ids[rows]), self.per_band["gain"]
             for i, row in enumerate(rows):
                 for b, band in enumerate(schema.BANDS):
                     rng = draws.generator(self.seed, f"shot noise {band}", int(keys[i]))
-                    noise.add_shot_noise(pixels[i, b], arcs[i, b], self.gain[row, b], rng)
+                    noise.add_shot_noise(pixels[i, b], arcs[i, b], gain[row, b], rng)
         with np.errstate(divide="ignore"):
             lensed = schema.ZEROPOINT - 2.5 * np.log10(flux * inside[:, None])
-        return _Part(rows, pixels, lensed, snr)
+        for i in np.flatnonzero(full):
+            self.failure[rows[i]] = f"parameters: {rendering.TOO_LARGE}"
+            self._stop_at(rows[i])
+            pixels[i], lensed[i], snr[i], annulus[i] = np.nan, np.nan, np.nan, np.nan
+        return _Part(rows, pixels, lensed, snr, annulus)
 
 
 def _frame(stamp: int, size: int) -> tuple[int, int]:
@@ -224,9 +257,12 @@ def _rows_of(galaxy: np.ndarray, ids: np.ndarray) -> np.ndarray:
     return np.where(galaxy >= 0, row, -1)
 
 
-def _psfs(hosts: xr.Dataset) -> tuple[np.ndarray, list[str]]:
+def _psfs(hosts: xr.Dataset, moffat_beta: float | None = None) -> tuple[np.ndarray, list[str]]:
     """PSF images (galaxy, band, y, x) of the hosts, Moffat where there is no image, and what is wrong with them."""
     fwhm, beta = (hosts[name].transpose("galaxy", "band").values.astype(float) for name in ("psf_fwhm_core", "psf_beta"))
+    if moffat_beta is not None:
+        beta = np.where(np.isfinite(beta), moffat_beta, np.nan)
+        fwhm = light.moffat_fwhm(hosts["psfsize"].transpose("galaxy", "band").values.astype(float), moffat_beta)
     given = hosts["psf"].transpose("galaxy", "band", "psf_y", "psf_x").values if "psf" in hosts else np.full((*fwhm.shape, 1, 1), np.nan)
     if given.shape[-2] % 2 == 0 or given.shape[-1] % 2 == 0:
         raise ValueError(f"injections: PSF images of the hosts are {given.shape[-2:]} pixels; their sides must be odd")
@@ -282,9 +318,19 @@ def gates(injections: xr.Dataset, hosts: pd.DataFrame, settings: config.Injectio
             evidence=f"{mu.min():.2f} to {mu.max():.2f} over {mu.size} trials",
         )
     )  # fmt: skip
+    out.append(_efficiency_gate(injections["proposals"].values[tried]))
     out.append(_flux_gate(injections, made, settings))
-    out += _gain_gates(injections, made)
+    out += physics.gates(injections, made)
     return out
+
+
+def _efficiency_gate(proposals: np.ndarray) -> Gate:
+    """Share of proposals that met the range of the magnification: below a hundredth, the range and not the prior makes the sample."""
+    accepted = proposals.size / proposals.sum() if proposals.sum() else np.nan
+    return Gate(
+        "injections.efficiency", "the prior meets the range of the magnification", "accepted over proposed", float(accepted),
+        minimum=EFFICIENCY_MIN, evidence=f"{proposals.size} accepted of {int(proposals.sum())} proposed; at most {int(proposals.max())} for one trial",
+    )  # fmt: skip
 
 
 def _hosts_gate(galaxy: np.ndarray, settings: config.Injections) -> Gate:
@@ -299,9 +345,15 @@ def _hosts_gate(galaxy: np.ndarray, settings: config.Injections) -> Gate:
 
 
 def _reasons(injections: xr.Dataset, tried: np.ndarray) -> str:
-    reasons = pd.Series(injections["failure"].values.astype(object)[tried])
-    counts = reasons[reasons != ""].value_counts()
-    return "; ".join(f"{reason}: {count}" for reason, count in counts.items()) or "none"
+    """How many trials failed for each reason, and the first of them with its block."""
+    failure = injections["failure"].values.astype(object)
+    out = []
+    for reason, count in pd.Series(failure[tried & (failure != "")]).value_counts().items():
+        first = tuple(np.argwhere(tried & (failure == reason))[0])
+        psf, depth = float(injections["psf_fwhm"][first[1]]), float(injections["depth"][first[2]])
+        name = int(injections["injection_id"].values[first])
+        out.append(f"{reason}: {count}, first injection {name} of block psf_fwhm {psf:g}, depth {depth:g}")
+    return "; ".join(out) or "none"
 
 
 def _flux_gate(injections: xr.Dataset, made: np.ndarray, settings: config.Injections) -> Gate:
@@ -316,18 +368,3 @@ def _flux_gate(injections: xr.Dataset, made: np.ndarray, settings: config.Inject
         critical=True, evidence=f"ratio {ratio.min():.4f} to {ratio.max():.4f}; light outside the stamp is missing from it",
     )  # fmt: skip
 
-
-def _gain_gates(injections: xr.Dataset, made: np.ndarray) -> list[Gate]:
-    out = []
-    for b, band in enumerate(schema.BANDS):
-        ratio = injections["gain_ratio"].isel(band=b).values[made]
-        gain = injections["gain"].isel(band=b).values[made]
-        out.append(
-            Gate(
-                f"injections.gain_{band}", f"{band}: the gain of the pixels' noise is that of the weights", "median ratio of the two",
-                float(np.median(ratio)), minimum=1 / GAIN_FACTOR_MAX, maximum=GAIN_FACTOR_MAX,
-                evidence=f"median gain {np.median(gain):.4g} electrons per nanomaggy; ratio 5-95 % "
-                f"{np.quantile(ratio, 0.05):.2f}-{np.quantile(ratio, 0.95):.2f}",
-            )
-        )  # fmt: skip
-    return out

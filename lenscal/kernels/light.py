@@ -1,6 +1,7 @@
 """Light of sources and of the point spread function, on plain arrays."""
 
 import numpy as np
+from scipy.interpolate import RectBivariateSpline
 from scipy.special import gammainc, gammaincinv, gammaln
 
 PSFSIZE_PER_SIGMA = 2.3548200450309493  # FWHM of a Gaussian over its sigma
@@ -101,6 +102,36 @@ def moffat(fwhm, beta, size, pixel_scale) -> np.ndarray:
     r = (np.arange(size) - (size - 1) / 2) * pixel_scale
     image = (1 + (r[:, None] ** 2 + r**2) / a**2) ** -beta
     return image / image.sum()
+
+
+def core_fwhm(psf, pixel_scale, fine=8) -> np.ndarray:
+    """FWHM of the core of PSF images: diameter of the circle with the area in which they exceed half their peak.
+
+    Parameters
+    ----------
+    psf : (..., y, x) array
+        Odd sides, centred on the middle pixel; a core narrower than 24 pixels.
+    pixel_scale : float
+        Unit of the result per pixel.
+    fine : int
+        Points along a pixel at which a cubic spline is evaluated.
+
+    Returns
+    -------
+    (...) array
+        NaN for images without light.
+    """
+    psf = np.asarray(psf, float)
+    middle, reach = np.array(psf.shape[-2:]) // 2, np.minimum(np.array(psf.shape[-2:]) // 2, 12)
+    core = psf[..., middle[0] - reach[0] : middle[0] + reach[0] + 1, middle[1] - reach[1] : middle[1] + reach[1] + 1]
+    axes = [np.arange(side, dtype=float) for side in core.shape[-2:]]
+    dense = [np.linspace(0, side - 1, (side - 1) * fine + 1) for side in core.shape[-2:]]
+    out = np.full(psf.shape[:-2], np.nan)
+    for index in np.ndindex(out.shape):
+        if core[index].max() > 0 and min(core.shape[-2:]) > 3:
+            image = RectBivariateSpline(*axes, core[index])(*dense)
+            out[index] = 2 * np.sqrt((image > image.max() / 2).sum() / np.pi) / fine * pixel_scale
+    return out
 
 
 def half_light_radius(image, pixel_scale) -> tuple[float, tuple[float, float]]:

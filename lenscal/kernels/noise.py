@@ -8,6 +8,7 @@ from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled
 DARK_SKY = {"g": 0.105, "r": 0.297, "z": 2.84}
 """Dark sky, nanomaggy per pixel of 0.262 arcsec (22.04, 20.91, 18.46 mag/arcsec^2)."""
 
+ANNULUS_HALF_WIDTH = 2.0  # pixels
 ELECTRONS_MIN = 1.0  # expected in a pixel, below which no shot noise is drawn: sky pixels hold thousands
 
 
@@ -107,3 +108,37 @@ def aperture_snr(image, sigma, correlation) -> float:
         total += order[k]
         best = max(best, total / np.sqrt(k + 1.0))
     return best / (sigma * np.sqrt(correlation))
+
+
+@njit(nogil=True, cache=True)
+def annulus_snr(image, sigma, correlation, radius, centre) -> float:
+    """Mean signal-to-noise ratio of a pixel in the annulus of an Einstein ring: its surface brightness in units of the noise.
+
+    The mean flux of the N pixels within ANNULUS_HALF_WIDTH of the ring, over sigma sqrt(A): the integrated ratio
+    sum(flux) / (sigma sqrt(A N)) is sqrt(N) times as large.
+
+    Parameters
+    ----------
+    image : (y, x) array
+        Noise-free arc.
+    sigma, correlation : float
+        Noise of a pixel, and A.
+    radius : float
+        Of the ring, pixels.
+    centre : tuple of float
+        (x, y) of its centre, pixels.
+
+    Returns
+    -------
+    float
+        NaN when the noise is not positive, or the annulus holds no pixel.
+    """
+    if not (sigma > 0 and correlation > 0):
+        return np.nan
+    total, count = 0.0, 0
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            if abs(np.hypot(x - centre[0], y - centre[1]) - radius) <= ANNULUS_HALF_WIDTH:
+                total += image[y, x]
+                count += 1
+    return total / count / (sigma * np.sqrt(correlation)) if count else np.nan

@@ -359,7 +359,7 @@ class Injections(Stage):
         from lenscal.injections import priors
 
         settings = place.settings.injections
-        found = {"prior": priors.named(settings.prior)}
+        found = {"prior": priors.named(settings.prior, settings.more_priors)}
         return found | ({"source_stamps": fingerprint(settings.source_stamps)} if settings.source == "stamps" else {})
 
     def products(self, place: Place) -> list[Path]:

@@ -63,6 +63,13 @@ def test_a_moffat_image_falls_to_half_at_half_its_width():
     assert psf[20, 30] == pytest.approx(psf[20, 20] / 2)
 
 
+@pytest.mark.parametrize("beta", [2.5, 3.5, 4.5])
+def test_core_width_of_a_moffat_image_is_its_fwhm(beta):
+    images = np.stack([light.moffat(width, beta, 61, 0.262) for width in (0.8, 1.4)])
+    np.testing.assert_allclose(light.core_fwhm(images, 0.262), [0.8, 1.4], rtol=0.02)
+    assert np.isnan(light.core_fwhm(np.zeros((5, 5)), 0.262))
+
+
 def test_half_light_radius_of_a_gaussian_is_1_177_sigma():
     r = np.arange(121) - 60
     image = np.exp(-((r - 7.0) ** 2 + (r[:, None] + 4.0) ** 2) / (2 * 10.0**2))
