@@ -20,6 +20,8 @@ except PackageNotFoundError:  # a checkout that was never installed
 
 _PUBLIC = {
     "render": ("lenscal.injections.rendering", "render"),
+    "injection_parameters": ("lenscal.injections.export", "parameters_of"),
+    "lenstronomy_kwargs": ("lenscal.injections.export", "lenstronomy_kwargs"),
     "open_catalog": ("lenscal.io.catalog", "open_catalog"),
     "open_store": ("lenscal.io.stores", "open"),
     "load_settings": ("lenscal.config", "load"),

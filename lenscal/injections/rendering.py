@@ -55,18 +55,8 @@ def render(
     """
     if min(shape) < 1 or not pixel_scale > 0:
         raise ValueError(f"render: shape {shape} and pixel_scale {pixel_scale} must be positive")
-    if isinstance(parameters, xr.Dataset):
-        labels = parameters["injection"].values if "injection" in parameters.coords else np.arange(parameters.sizes["injection"])
-    else:
-        labels = parameters.index.to_numpy()
+    values, labels = checked(parameters)
     bands = schema.BANDS
-    wanted = [*NAMES, *(f"mag_{band}" for band in bands)]
-    if missing := [name for name in wanted if name not in parameters]:
-        raise ValueError(f"render: parameters lack {missing}")
-    values = {name: np.asarray(parameters[name].values if isinstance(parameters, xr.Dataset) else parameters[name], float) for name in wanted}
-    for row, reason in enumerate(problems(values)):
-        if reason:
-            raise ValueError(f"render: injection {labels[row]}: {reason}")
     flux = np.column_stack([10 ** (-0.4 * (values[f"mag_{band}"] - schema.ZEROPOINT)) for band in bands])
     components = sources.smooth(values, pixel_scale)
     if psf is None:
@@ -85,6 +75,33 @@ def render(
         attrs={"units": "nanomaggy"},
         name="image",
     )
+
+
+def checked(parameters: xr.Dataset | pd.DataFrame) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Columns of `render` and the names of the injections.
+
+    Raises
+    ------
+    ValueError
+        A column that is missing, or a value that is not finite or out of range, with the injection's name.
+    """
+    if isinstance(parameters, xr.Dataset):
+        if "injection" not in parameters.sizes:
+            raise ValueError(f"render: parameters have dims {tuple(parameters.sizes)}, not 'injection'")
+        labels = parameters["injection"].values if "injection" in parameters.coords else np.arange(parameters.sizes["injection"])
+    else:
+        labels = parameters.index.to_numpy()
+    wanted = [*NAMES, *(f"mag_{band}" for band in schema.BANDS)]
+    if missing := [name for name in wanted if name not in parameters]:
+        raise ValueError(f"render: parameters lack {missing}")
+    for name in wanted:
+        if isinstance(parameters, xr.Dataset) and parameters[name].dims != ("injection",):
+            raise ValueError(f"render: '{name}' has dims {parameters[name].dims}, not ('injection',)")
+    values = {name: np.asarray(parameters[name].values if isinstance(parameters, xr.Dataset) else parameters[name], float) for name in wanted}
+    for row, reason in enumerate(problems(values)):
+        if reason:
+            raise ValueError(f"render: injection {labels[row]}: {reason}")
+    return values, labels
 
 
 def problems(values: Mapping[str, np.ndarray]) -> list[str]:

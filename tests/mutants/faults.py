@@ -4,7 +4,7 @@ from harness import Fault
 
 LENSING, SAMPLING = "kernels/test_lensing.py::", "kernels/test_sampling.py::"
 LIGHT, NOISE, PSF = "kernels/test_light.py::", "kernels/test_noise.py::", "kernels/test_convolution.py::"
-INJECTIONS = "test_injections.py::"
+INJECTIONS, CALIBRATION = "test_injections.py::", "test_calibration.py::"
 
 
 def _fault(name, file, old, new, tests, *killers):
@@ -73,4 +73,9 @@ FAULTS = (
     _fault("RNG shared between bands", "injections/trials.py", 'f"shot noise {band}"', '"shot noise"', INJECTIONS, _UNRELATED),
     _fault("RNG shared between trials", "injections/trials.py", "int(keys[i]))", "int(keys[0]))", INJECTIONS, _UNRELATED),
     _fault("SNR without the noise correlation", "kernels/noise.py", "return best / (sigma * np.sqrt(correlation))", "return best / sigma", NOISE, "test_arc_snr_of_a_flat_arc_is_its_flux_over_the_noise_of_its_area"),
+    _fault("annulus SNR without the noise correlation", "kernels/noise.py", "return total / count / (sigma * np.sqrt(correlation))", "return total / count / sigma", CALIBRATION, "test_pixel_snr_of_the_conditions_is_that_of_the_depth"),
+    # What the pixels are held against.
+    _fault("any configured gain accepted", "injections/physics.py", "if not 1 / FACTOR_MAX <= given / measured <= FACTOR_MAX:", "if given <= 0:", INJECTIONS, "test_a_gain_of_150_electrons_is_refused_with_both_numbers"),
+    _fault("beta changed, core width kept", "injections/trials.py", "fwhm = light.moffat_fwhm(hosts[\"psfsize\"].transpose(\"galaxy\", \"band\").values.astype(float), moffat_beta)", "pass", INJECTIONS, "test_every_moffat_of_the_bracket_has_the_width_of_psfsize"),
+    _fault("source counts fall towards the faint end", "injections/priors.py", 'span = prior["slope"] * (high - low)', 'span = -prior["slope"] * (high - low)', CALIBRATION, "test_counts_follow_ten_to_the_slope_times_magnitude"),
 )  # fmt: skip
