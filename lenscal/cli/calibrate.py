@@ -11,9 +11,10 @@ from lenscal.cli.refusal import refusals
 
 
 def calibrate(
-    runfile: Annotated[Path, typer.Argument(help="Run file; its prior is the one to start from.")],
+    runfile: Annotated[Path, typer.Argument(help="Run file: theta_e, magnification, kind of source, seed.")],
     output: Annotated[Path, typer.Argument(help="YAML to write, for injections.prior_file; must not exist.")],
     name: Annotated[str, typer.Option(help="Of the new prior set.")] = "calibrated",
+    prior: Annotated[str, typer.Option(help="Prior set to start from; the run file's by default.")] = "",
     conditions: Annotated[str, typer.Option(help="'anchors': those of the run's own anchors; 'survey': of DR10 where luminous red galaxies are dense.")] = "anchors",
     measure: Annotated[str, typer.Option(help="annulus_snr (mean of a pixel) or arc_snr (integrated).")] = "annulus_snr",
     target: Annotated[str, typer.Option(help="SNR by quantile.")] = "0.9:5,0.99:10",
@@ -36,8 +37,9 @@ def calibrate(
             manifest = place.manifest
             table = manifest.loc[manifest["role"] == "anchor", ["psfsize_r", "psfdepth_r"]].astype(float)
             origin = f"anchors of the run '{settings.name}'{' (mock sky)' if settings.survey.mock else ''}"
+        start = settings.injections.model_copy(update={"prior": prior or settings.injections.prior})
         found = calibration.calibrate(
-            name, table, settings.injections, settings.seed, target=_target(target), measure=measure, count=count, origin=origin,
+            name, table, start, settings.seed, target=_target(target), measure=measure, count=count, origin=origin,
             sources=place.sources,
         )  # fmt: skip
         output.write_text(found.text)
