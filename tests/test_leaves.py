@@ -53,6 +53,7 @@ def raw_sky():
         "SERSIC": rng.uniform(0.8, 5, rows).astype("f4"), "FITBITS": np.zeros(rows, "i2"), "MASKBITS": np.zeros(rows, "i4"),
         "GAIA_PHOT_G_MEAN_MAG": np.zeros(rows, "f4"),
     }  # fmt: skip
+    out["FLUX_G"][rng.random(rows) < 0.02] = -1  # legal, and without a magnitude
     for band in "GRZ":
         out[f"NOBS_{band}"] = rng.choice([2, 3, 4, 7], rows, p=[0.05, 0.4, 0.3, 0.25]).astype("i2")
         out[f"PSFDEPTH_{band}"], out[f"GALDEPTH_{band}"] = np.full(rows, 1000, "f4"), np.full(rows, 600, "f4")
@@ -213,6 +214,14 @@ def test_rims_hold_every_row_within_the_margin_of_another_leaf(order, margin):
 def _haversine(ra_1, dec_1, ra_2, dec_2):
     a, b = np.radians(dec_1), np.radians(dec_2)
     return np.sin((b - a) / 2) ** 2 + np.cos(a) * np.cos(b) * np.sin(np.radians(ra_2 - ra_1) / 2) ** 2
+
+
+def test_a_number_that_is_not_known_is_nan_and_no_row_is_lost_for_it(sky, whole):
+    table = whole[0].galaxies.where(["flux_g", "mag_g", "colour_gr"], lambda t: np.ones(len(t), bool))
+    assert len(table) == len(sky[1]) + 60
+    assert (table["flux_g"] < 0).sum() > 50
+    np.testing.assert_array_equal(table["mag_g"].isna(), table["flux_g"] < 0)
+    np.testing.assert_array_equal(table["colour_gr"].isna(), table["flux_g"] < 0)
 
 
 def test_coarser_pixels_are_those_of_healpy(whole):

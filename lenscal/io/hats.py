@@ -86,6 +86,16 @@ def _arrow_schema(declaration: Declaration) -> pa.Schema:
     return pa.schema([pa.field(name, kind, nullable=False) for name, kind in kinds.items()])
 
 
+def _to_arrow(table: pd.DataFrame, kinds: pa.Schema) -> pa.Table:
+    """The table as Arrow has it; a number that is not known stays NaN (pandas would make it null)."""
+    arrays = []
+    for field in kinds:
+        column = table[field.name]
+        plain = pa.types.is_string(field.type)
+        arrays.append(pa.array(column.array if plain else np.ascontiguousarray(column.to_numpy()), None if plain else field.type))
+    return pa.Table.from_arrays([a.cast(f.type) for a, f in zip(arrays, kinds)], schema=kinds)
+
+
 class Writer:
     """The leaves of one source file, written in parts and there only when closed without an error.
 
@@ -135,7 +145,7 @@ class Writer:
         parts = self._waiting.pop(key, [])
         if not parts:
             return
-        table = pa.Table.from_pandas(pd.concat(parts) if len(parts) > 1 else parts[0], self._schema, preserve_index=False)
+        table = _to_arrow(pd.concat(parts) if len(parts) > 1 else parts[0], self._schema)
         if key not in self._writers:
             path = self._path(key, ".tmp")
             path.parent.mkdir(parents=True, exist_ok=True)
