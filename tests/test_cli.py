@@ -102,6 +102,15 @@ def test_missing_column(folder):
     refused(lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS), path.name, "SERSIC")
 
 
+def test_wrong_unit_of_a_column(folder):
+    path = sweep(folder)
+    with fits.open(path, mode="update") as hdus:
+        number = [name.upper() for name in hdus[1].columns.names].index("FLUX_R") + 1
+        hdus[1].header[f"TUNIT{number}"] = "mJy"
+    refused(lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS), path.name, "FLUX_R is in 'mJy', expected nanomaggy")
+    assert not complete(folder, "objects")
+
+
 @pytest.mark.parametrize("kind", ["image-r", "invvar-z"])
 def test_missing_plane_of_a_brick(folder, kind):
     path = brick_file(folder, kind)

@@ -185,6 +185,7 @@ class SweepFile:
         self._logical = {name for name in self.columns if hdu.columns[names[name]].format.endswith("L")}
         found = {name: self._dtype[self._names[name]] for name in self.columns if name not in self._logical}
         problems = [problem for name, dtype in found.items() if (problem := _problem(name, dtype))]
+        problems += [problem for name in self.columns if (problem := _unit_problem(name, hdu.columns[names[name]].unit))]
         if problems:
             raise SweepError(f"'{self.path}': " + "; ".join(problems))
 
@@ -271,6 +272,25 @@ def _problem(name: str, dtype: np.dtype) -> str | None:
     if dtype.kind not in _KINDS[expected]:
         return f"column {name} is {dtype}, expected {variable.dtype}"
     return None
+
+
+_UNITS = {
+    "FLUX_": ("nanomaggy", "nanomaggies", "nmgy"),
+    "FLUX_IVAR_": ("1/nanomaggy^2", "nanomaggy^-2", "nanomaggy**-2", "1/nanomaggies^2", "nanomaggies^-2", "1/nmgy^2"),
+    "PSFSIZE_": ("arcsec", "arcsecond", '"'),
+    "RA": ("deg", "degree", "degrees"),
+    "DEC": ("deg", "degree", "degrees"),
+    "SHAPE_R": ("arcsec", "arcsecond", '"'),
+}
+"""Columns by the longest beginning of their name, and what a file may call the survey's unit. Depths are told by their values."""
+
+
+def _unit_problem(name: str, unit: str | None) -> str | None:
+    """What is wrong with the unit a file states of a column; None when it states none or the survey's own."""
+    start = max((start for start in _UNITS if name.startswith(start) and (start.endswith("_") or name == start)), key=len, default=None)
+    if start is None or not unit or unit.strip().lower().replace(" ", "") in _UNITS[start]:
+        return None
+    return f"column {name} is in '{unit}', expected {_UNITS[start][0]}; convert it, or take the survey's own file"
 
 
 def _text(values: np.ndarray, upper: bool) -> pd.Categorical:
