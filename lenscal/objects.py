@@ -127,7 +127,8 @@ def _usable(raw: pd.DataFrame) -> tuple[np.ndarray, Ledger]:
     for reason, bad in tests.items():
         dropped[reason] = int((keep & bad).sum())
         keep &= ~bad
-    twice = pd.Series(_key(raw)).where(keep).duplicated().to_numpy() & keep
+    twice = np.zeros(len(raw), bool)
+    twice[keep] = pd.Series(_key(raw)[keep]).duplicated().to_numpy()  # as integers: a float has too few digits for a key
     dropped[TWICE] = int(twice.sum())
     keep &= ~twice
     return keep, Ledger(len(raw), int(keep.sum()), {reason: rows for reason, rows in dropped.items() if rows})

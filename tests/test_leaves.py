@@ -69,7 +69,7 @@ def write_sweep(path, raw):
 
 def _format(column):
     if column.dtype == object:
-        return f"{max(map(len, column))}A"
+        return f"{max(map(len, column), default=8)}A"
     return {"i2": "I", "i4": "J", "i8": "K", "f4": "E", "f8": "D"}[column.dtype.str[1:]]
 
 

@@ -45,6 +45,13 @@ def test_galaxy_id_is_the_target_id_of_desi():
     assert unpacked == (7, 5, 10002)
 
 
+def test_neighbouring_keys_stay_apart_when_another_row_is_dropped():
+    raw = raw_of(40, RELEASE=np.full(40, 10000), BRICKID=np.full(40, 400000), RA=[400.0, *np.linspace(10, 20, 39)])
+    table, ledger = objects.galaxies(raw, "f")
+    assert len(table) == 39
+    assert ledger.dropped == {"RA outside [0, 360]": 1}
+
+
 def test_negative_and_zero_fluxes_stay_without_a_magnitude():
     table, ledger = objects.galaxies(raw_of(3, FLUX_G=[-1.0, 0.0, 10.0]), "f")
     assert ledger.rows_out == 3

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,6 +102,12 @@ def _repeated(notes: Path, names: Sequence[str]) -> pd.DataFrame:
             seen[group] = bits
     whole = np.concatenate(ids) if ids else np.empty(0, np.int64)
     return pd.DataFrame({"galaxy_id": whole.astype(np.int64), "sweep_file": np.array(files, dtype=object)}).astype({"sweep_file": "string[pyarrow]"})
+
+
+def accounts(name: str, ledger: Ledger, more: Mapping[str, int] | None = None) -> list[dict]:
+    """Rows of an outside catalogue: in, out, dropped by reason, and what else is to be said of some."""
+    counts = {"in": ledger.rows_in, "out": ledger.rows_out, **dict(sorted(ledger.dropped.items())), **(more or {})}
+    return [{"catalogue": name, "what": what, "rows": rows} for what, rows in counts.items()]
 
 
 @dataclass(frozen=True)

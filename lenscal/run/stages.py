@@ -124,11 +124,12 @@ class Objects(Stage):
 
         settings = place.settings
         ledgers = {"galaxies": sum((o.ledger for o in outcomes), Ledger(0, 0))}
-        tables = []
+        tables, told = [], []
         for item in settings.objects.lenses:
             table, ledger = objects.lens_table(catalogues.read_lenses(item), item)
             tables.append(table)
             ledgers[f"lenses.{item.name}"] = ledger
+            told += catalogue.accounts(item.name, ledger, {"redshift unreadable": table.attrs["unreadable_redshifts"]})
         lenses, ledgers["lenses"] = objects.merge_lenses(
             tables, settings.objects.merge_radius_arcsec, settings.seed, settings.manifest.split_fractions
         )
@@ -137,6 +138,7 @@ class Objects(Stage):
             table, ledger = objects.contaminant_table(catalogues.read_contaminants(item), item)
             contaminants.append(table)
             ledgers[f"contaminants.{item.name}"] = ledger
+            told += catalogue.accounts(item.name, ledger)
         contaminants = (
             pd.concat(contaminants, ignore_index=True)
             if contaminants
@@ -155,7 +157,7 @@ class Objects(Stage):
         matches = objects.matches_of(lenses, hits, footprint)
         crossed = channels.spectra_and_candidates(tables, settings.objects.lenses, radius)
         products = {
-            "crossmatch": objects.match_report(lenses, matches), "spectra": crossed, "channels": channels.ledger(lenses, matches),
+            "catalogues": pd.DataFrame(told, columns=["catalogue", "what", "rows"]), "crossmatch": objects.match_report(lenses, matches), "spectra": crossed, "channels": channels.ledger(lenses, matches),
             "lenses": lenses, "matches": matches, "neighbours": objects.neighbours_of(lenses, hits),
             "contaminants": objects.contaminants_of(contaminants, look_alikes), **notes,
         }  # fmt: skip
