@@ -10,17 +10,16 @@ from lenscal.config import ConfigError, real_data
 
 
 def _file(path: str | Path | None) -> Path:
-    """catalogs.yaml: as given, else in this folder or above it, else of the checkout."""
+    """catalogs.yaml: as given, else of the checkout, else in this folder (never above it: a catalogue names code to load)."""
     if path is not None:
         found = Path(path)
         if not found.is_file():
             raise ConfigError(f"catalogue '{found}' is missing")
         return found
-    here = Path.cwd()
-    for folder in (here, *here.parents, Path(__file__).resolve().parents[2]):
+    for folder in (Path(__file__).resolve().parents[2], Path.cwd()):
         if (folder / "catalogs.yaml").is_file():
             return folder / "catalogs.yaml"
-    raise ConfigError("no catalogs.yaml in this folder or above it; name it: open_catalog(path=...)")
+    raise ConfigError("no catalogs.yaml beside lenscal or in this folder; name it: open_catalog(path=...)")
 
 
 def lenscat_file() -> str:
