@@ -76,7 +76,7 @@ def test_a_sweep_without_rows_is_read_and_an_empty_survey_stops_the_sample(tmp_p
     assert files["sweep-025m005-030p005.fits", "in"] == 0
     empty = place_of(tmp_path / "none", {NAME: raw.iloc[:0]})
     imported(empty)
-    with pytest.raises(manifest.ManifestError, match="holds no galaxy; check survey.root"):
+    with pytest.raises(manifest.ManifestError, match=r"holds no galaxy; check survey\.root"):
         STAGES["manifest"].finish(empty, [])
 
 
