@@ -19,7 +19,8 @@ from lenscal.gates import Gate, Ledger
 class Inputs:
     """Products of a run; where None is allowed, the section says in one sentence that the run has none.
 
-    `gallery_images` is (row of the gallery, band, y, x), nanomaggy, bands as in `schema.BANDS`.
+    `gallery_images` is (row of the gallery, band, y, x), nanomaggy, bands as in `schema.BANDS`; `panel_images` the same of the
+    rows of the table `panel` of `realism`.
     """
 
     settings: Settings
@@ -44,6 +45,8 @@ class Inputs:
     gallery_images: np.ndarray | None
     gates: pd.DataFrame
     ledgers: Mapping[str, Ledger]
+    realism: Mapping[str, pd.DataFrame] | None = None
+    panel_images: np.ndarray | None = None
 
     def check(self) -> Inputs:
         """The inputs themselves, once they are as declared and belong together.
@@ -76,6 +79,7 @@ class Inputs:
             if table is not None and (missing := [c for c in columns if c not in table.columns]):
                 raise ValueError(f"report: {name} lacks {missing}; it has {list(table.columns)}")
         self._gallery_fits()
+        self._realism_fits()
         return self
 
     def _same_rows(self) -> None:
@@ -115,7 +119,30 @@ class Inputs:
             raise ValueError(f"report: {len(missing)} galaxies of the gallery are not in the manifest, {min(missing)} is one; open both from one run")
 
 
+    def _realism_fits(self) -> None:
+        if self.realism is None:
+            return
+        for name, columns in _REALISM.items():
+            if missing := [c for c in columns if c not in self.realism.get(name, pd.DataFrame()).columns]:
+                raise ValueError(f"report: the table '{name}' of realism lacks {missing}; run the stage realism again")
+        shown, images = len(self.realism["panel"]), self.panel_images
+        if shown and (images is None or len(images) != shown):
+            raise ValueError(f"report: panel_images holds {0 if images is None else len(images)} images, the panel {shown}; open both from one run")
+
+
 _GATE = list(Gate.__dataclass_fields__)
+_REALISM = {
+    "criteria": ["id", "verdict", "requirement", "claim", "measure", "value", "lower", "upper", "minimum", "maximum", "why"],
+    "measures": ["sample", "galaxy_id", "anchor_id", "radius", "snr_g", "snr_r", "colour_gr", "colour_rz", "concentration", "extent", "opposite"],
+    "quantiles": ["quantity", "percent", "real", "injected", "bare_hosts", "value", "from_95", "to_95"],
+    "noise": ["band", "D", "p_halves", "D_halves_95", "p_pixels"],
+    "noise_histogram": ["band", "sample", "fine_noise", "density"],
+    "structure": ["quantity", "sample", "middle_real", "middle", "D", "p"],
+    "probe": ["question", "auc", "from_95", "to_95"],
+    "sensitivity": ["kind", "name", "pairs", "base", "changed", "change", "from_95", "to_95", "mid_p", "why_not"],
+    "inner": ["theta_e", "n", "snr_median", "visible"],
+    "panel": ["number", "kind", "galaxy_id", "theta_e", "psf_fwhm", "depth", "trial"],
+}
 _RATES = ["group", "value", "threshold", "n", "k", "rate", "lower_68", "upper_68"]
 _COLUMNS = {
     "waterfall": ["step", "rows"],

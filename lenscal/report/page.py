@@ -29,7 +29,10 @@ LABELS = {
     "host_pool": "eligible hosts", "p10": "10 %", "p50": "median", "p90": "90 %", "val_auc": "AUC (val)", "val_loss": "loss (val)",
     "train_loss": "loss (train)", "median_psfsize_r": "median PSFSIZE_R [arcsec]", "median_psfdepth_r": "median depth [mag]",
     "nobs_z_bin": "exposures in z", "type_bin": "type", "in_sample": "in the sample", "trained": "trained on", "imaging_candidate": "rule P0.1b",
-    "unaccounted": "without account",
+    "unaccounted": "without account", "p_halves": "p, halves of the real stamps", "D_halves_95": "D of such halves, 95 %", "p_pixels": "p of single pixels (not used)",
+    "from_95": "from (95 %)", "to_95": "to (95 %)", "bare_hosts": "hosts without arc", "base": "completeness", "changed": "after the change",
+    "middle_real": "median, real", "middle": "median, sample", "width_real": "width, real", "width_injected": "width, injected", "auc": "AUC",
+    "n_real": "real", "n_first": "first", "n_second": "second", "mid_p": "mid-p", "why_not": "why not", "snr_median": "median SNR",
 }  # fmt: skip
 
 
@@ -86,7 +89,7 @@ class Writer:
             kind, number = self._kind(name, row, column)
             cells.append(Markup('<td class="{}" data-n="{}">{}</td>').format(kind, number.id, number.shown))
         verdict = str(table["verdict"].iloc[row]) if "verdict" in columns else ""
-        mark = {PASS: "pass", FAIL: "fail", ABSENT: "absent"}.get(verdict, "")
+        mark = {PASS: "pass", FAIL: "fail", ABSENT: "absent", "GO": "pass", "NO-GO": "fail", "not judged": "absent"}.get(verdict, "")
         return Markup('<tr class="{}">{}</tr>').format(mark, Markup("").join(cells))
 
     def _kind(self, table: str, row: int, column: str) -> tuple[str, tables.Number]:
@@ -124,7 +127,7 @@ class Writer:
         inputs = self.inputs
         return {
             "n": self.number, "cell": self.cell, "interval": self.interval, "table": self.table, "figure": self.figure,
-            "settings": inputs.settings, "attrs": inputs.attrs, "inputs": inputs, "has": self._has, "PASS": PASS, "FAIL": FAIL, "ABSENT": ABSENT,
+            "settings": inputs.settings, "attrs": inputs.attrs, "inputs": inputs, "has": self._has, "realism": inputs.realism is not None, "PASS": PASS, "FAIL": FAIL, "ABSENT": ABSENT,
             "mock": bool(inputs.attrs.get("mock")), "not_scientific": str(inputs.attrs.get("not_scientific", "")),
             "thresholds": range(self.thresholds), "radii": self.headline_radii, "headline": summaries.headline(inputs),
             "depths": [float(v) for v in inputs.completeness["depth"].values],

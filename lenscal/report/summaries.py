@@ -293,6 +293,64 @@ def wrong_side(inputs: Inputs, rows: pd.DataFrame) -> np.ndarray:
     return above != lens
 
 
+def _realism(inputs: Inputs, name: str, columns: list[str] | None = None) -> pd.DataFrame | None:
+    """A table of the stage realism, None where the run has none."""
+    if inputs.realism is None:
+        return None
+    return inputs.realism[name] if columns is None else inputs.realism[name][columns]
+
+
+@_summary("realism/criteria", "Realism: the criteria")
+def realism_criteria(inputs: Inputs) -> pd.DataFrame | None:
+    found = _realism(inputs, "criteria")
+    if found is None:
+        return None
+    table = found.copy()
+    table["limits"] = [_range(a, b, "≥ ", "≤ ") for a, b in zip(table["minimum"], table["maximum"])]
+    table["interval"] = [_range(a, b, "", "to ") for a, b in zip(table["lower"], table["upper"])]
+    return table[["verdict", "id", "requirement", "claim", "measure", "value", "limits", "interval", "why"]]
+
+
+@_summary("realism/quantiles", "Arcs, real and injected: signal-to-noise ratio and colour")
+def realism_quantiles(inputs: Inputs) -> pd.DataFrame | None:
+    return _realism(inputs, "quantiles")
+
+
+@_summary("realism/noise", "Fine noise around the arcs")
+def realism_noise(inputs: Inputs) -> pd.DataFrame | None:
+    return _realism(inputs, "noise")
+
+
+@_summary("realism/structure", "Structure of visible arcs")
+def realism_structure(inputs: Inputs) -> pd.DataFrame | None:
+    return _realism(inputs, "structure")
+
+
+@_summary("realism/probe", "What the probe tells apart")
+def realism_probe(inputs: Inputs) -> pd.DataFrame | None:
+    return _realism(inputs, "probe")
+
+
+@_summary("realism/sensitivity", "Completeness of the same injections with one thing changed")
+def realism_sensitivity(inputs: Inputs) -> pd.DataFrame | None:
+    return _realism(inputs, "sensitivity")
+
+
+@_summary("realism/inner", "How visible inner images are")
+def realism_inner(inputs: Inputs) -> pd.DataFrame | None:
+    return _realism(inputs, "inner")
+
+
+@_summary("realism/panel", "Key to the blind panel")
+def realism_key(inputs: Inputs) -> pd.DataFrame | None:
+    return _realism(inputs, "panel", ["number", "kind", "galaxy_id", "theta_e", "psf_fwhm", "depth"])
+
+
+@_summary("realism/measures", "Every image measured")
+def realism_measures(inputs: Inputs) -> pd.DataFrame | None:
+    return _realism(inputs, "measures")
+
+
 @_summary("gates", "Gates")
 def gates(inputs: Inputs) -> pd.DataFrame:
     table = inputs.gates.copy()

@@ -168,11 +168,12 @@ _COUNTS = {
     "rows", "systems", "imaging_candidate", "matched", "in_sample", "anchors", "trained", "train", "val", "test", "none", "all", "wanted",
     "positives", "n1", "n2", "shortfall", "k", "epoch", "objects", "trials", "cells", "injections", "n_injected", "n_failed", "n_hosts",
     "n_detected", "host_pool", "rows_in", "rows_out", "dropped", "unaccounted", "candidates_n1", "candidates_n2",
+    "lost", "won", "pairs", "number", "percent", "n_real", "n_first", "n_second", "pixels_real", "pixels_injected", "stamps_real", "stamps_injected",
 }  # fmt: skip
-_SHARES = {"share", "rate", "rate_requested", "false_positive_rate", "median", "lower_68", "upper_68", "lower_95", "upper_95"}
+_SHARES = {"share", "rate", "rate_requested", "false_positive_rate", "median", "lower_68", "upper_68", "lower_95", "upper_95", "visible", "base", "changed"}
 _UNITS = {
     "theta_e": "arcsec", "psf_fwhm": "arcsec", "depth": "mag(AB)", "sigma": "nanomaggy", "area": "degree^2", "weight": "1",
-    "median_psfsize_r": "arcsec", "median_psfdepth_r": "mag(AB)", "source_mag_r": "mag(AB)", "arc_snr": "1",
+    "radius": "arcsec", "median_psfsize_r": "arcsec", "median_psfdepth_r": "mag(AB)", "source_mag_r": "mag(AB)", "arc_snr": "1",
 }  # fmt: skip
 
 
@@ -377,6 +378,33 @@ def missed(d: Derivation, index: str) -> int:
     """Scored injections below the threshold."""
     values = d.inputs.scores_injections["score"].values
     return int((values[np.isfinite(values)] < d.inputs.thresholds["threshold"].values[int(index)]).sum())
+
+
+@query("1", "text", "realism/criteria")
+def realism_verdict(d: Derivation, id: str = "realism") -> str:
+    """GO, NO-GO or not judged, of one criterion or of all together."""
+    table = d.inputs.realism["criteria"]
+    return str(table.loc[table["id"] == id, "verdict"].iloc[0])
+
+
+@query("1", "count", "realism/criteria")
+def realism_criteria_with(d: Derivation, verdict: str) -> int:
+    """Criteria with this verdict, the overall one apart."""
+    table = d.inputs.realism["criteria"]
+    return int(((table["verdict"] == verdict) & (table["id"] != "realism")).sum())
+
+
+@query("1", "text", "realism/criteria")
+def realism_named(d: Derivation, verdict: str) -> str:
+    """Names of the criteria with this verdict."""
+    table = d.inputs.realism["criteria"]
+    return ", ".join(table.loc[(table["verdict"] == verdict) & (table["id"] != "realism"), "id"]) or "none"
+
+
+@query("1", "count", "realism/measures")
+def realism_images(d: Derivation, sample: str) -> int:
+    """Images measured of one sample."""
+    return int((d.inputs.realism["measures"]["sample"] == sample).sum())
 
 
 @query("1", "count", "failures/gallery, scores/thresholds")

@@ -615,9 +615,46 @@ class Failures(Stage):
         return Outcome(digest, sum(map(len, tables.values())), gates=tuple(failures.gates(scored, thresholds, tables["false_positives"])))
 
 
+class Realism(Stage):
+    name = "realism"
+    reads = ("cutouts", "quality", "injections", "detector", "scores")
+    sections = ("realism", "injections")
+    parallel = False
+
+    def inputs(self, place: Place) -> dict:
+        from lenscal.injections import priors
+
+        settings, stamps = place.settings.realism, place.settings.injections.source_stamps
+        if unknown := [name for name in settings.priors if name not in priors.prior_sets()]:
+            raise stores.StoreError(f"realism.priors names '{unknown[0]}', which priors.yaml does not hold; it has {', '.join(priors.prior_sets())}")
+        found: dict = {"priors": {name: priors.named(name) for name in settings.priors}}
+        return found | ({"source_stamps": fingerprint(stamps)} if stamps and "stamps" in settings.morphologies else {})
+
+    def products(self, place: Place) -> list[Path]:
+        return [place.path("realism")]
+
+    def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        from lenscal import realism
+        from lenscal.run import comparison
+
+        settings, seed = place.settings.realism, place.settings.seed
+        injections = place.store("injections")
+        trials = realism.trials(injections.drop_vars("image", errors="ignore").load())
+        real, ledger = realism.anchors(comparison.galaxies(place), settings, seed)
+        say(f"{len(real)} real lenses")
+        table, samples = comparison.samples(place, real, trials)
+        changes, inner = comparison.sensitivity(place, trials, say)
+        tables = realism.judge(*samples, changes, settings, seed)
+        matched = table[table["sample"] == "injected"]
+        tables |= {"measures": table, "sensitivity": changes, "inner": inner, "panel": comparison.panel(place, real, matched)}
+        digest = _save_tables(place.path("realism"), tables)
+        gates = (ledger.gate("realism.anchors"), *realism.gates(tables["criteria"]))
+        return Outcome(stores.add_digests([digest]), len(table), ledger, gates)
+
+
 class Report(Stage):
     name = "report"
-    reads = ("objects", "manifest", "cutouts", "quality", "injections", "detector", "scores", "completeness", "failures")
+    reads = ("objects", "manifest", "cutouts", "quality", "injections", "detector", "scores", "completeness", "failures", "realism")
     sections = ("report",)
     parallel = False
 
@@ -637,7 +674,7 @@ class Report(Stage):
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
-        Objects(), Manifest(), Cutouts(), Quality(), Injections(), Detector(), Scores(), Completeness(), Failures(), Report(),
+        Objects(), Manifest(), Cutouts(), Quality(), Injections(), Detector(), Scores(), Completeness(), Failures(), Realism(), Report(),
     )
 }  # fmt: skip
 """Every stage, in the order of work."""

@@ -72,6 +72,7 @@ def report_inputs(place: Place) -> Inputs:
     }
     gallery = place.table("failures/gallery.parquet")
     gates, ledgers = _gates_and_ledgers(place)
+    realism = {path.stem: place.table(f"realism/{path.name}") for path in sorted(place.path("realism").glob("*.parquet"))}
     return report.Inputs(
         settings=settings,
         attrs=attrs,
@@ -95,6 +96,8 @@ def report_inputs(place: Place) -> Inputs:
         gallery_images=gallery_images(place, gallery),
         gates=table(gates),
         ledgers=ledgers,
+        realism=realism or None,
+        panel_images=gallery_images(place, realism["panel"]) if realism else None,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lenscal.report.figures import cubes, diagnostics, gallery, rates, samples, scores, style
+from lenscal.report.figures import cubes, diagnostics, gallery, rates, realism, samples, scores, style
 from lenscal.report.inputs import Inputs
 
 if TYPE_CHECKING:
@@ -18,6 +18,10 @@ FIXED: dict[str, Callable[[Inputs], Figure | str]] = {
     "history": diagnostics.history,
     "scores": scores.distributions,
     "injections": diagnostics.injections,
+    "realism_measures": realism.measures,
+    "realism_noise": realism.noise,
+    "realism_tests": realism.tests,
+    "realism_panel": realism.panel,
     "occupancy": cubes.occupancy,
     "validation": rates.validation,
     "false_positives": rates.false_positives,

@@ -1,0 +1,116 @@
+"""Are two samples alike: Kolmogorov-Smirnov distances of stamps full of pixels, areas under the ROC curve, paired outcomes."""
+
+import numpy as np
+from scipy.special import expit, logit, ndtri
+from scipy.stats import binom, rankdata
+
+
+def distance(first, second) -> float:
+    """Largest difference of the two cumulative distributions, of counts in the same bins (KS distance up to a bin's content)."""
+    a, b = np.cumsum(first) / np.sum(first), np.cumsum(second) / np.sum(second)
+    return float(np.abs(a - b).max())
+
+
+def half_split_p(real, injected, rng, splits=2000) -> tuple[float, float, np.ndarray]:
+    """Is the distance of injected from real stamps more than that of real from real stamps?
+
+    Pixels of a stamp are correlated and stamps differ, so the p of independent pixels means nothing. Here stamps are the units:
+    the real ones are split in halves many times, and the distance D between the halves, scaled by sqrt(n1 n2 / (n1 + n2)) stamps
+    to the numbers at hand, is what D would be if the injected stamps were real ones.
+
+    Parameters
+    ----------
+    real, injected : (stamp, bin) array
+        Counts of pixels of each stamp.
+    rng : numpy.random.Generator
+    splits : int
+
+    Returns
+    -------
+    distance, p : float
+        p is (1 + splits at least as far) / (1 + splits).
+    scaled : (splits,) array
+        The distances of the halves, scaled to the sizes of `real` and `injected`.
+    """
+    real, injected = np.asarray(real, float), np.asarray(injected, float)
+    n, m = len(real), len(injected)
+    observed = distance(real.sum(0), injected.sum(0))
+    half = n // 2
+    first = np.zeros((splits, n))
+    order = rng.permuted(np.broadcast_to(np.arange(n), (splits, n)), axis=1)
+    np.put_along_axis(first, order[:, :half], 1.0, axis=1)
+    a, b = np.cumsum(first @ real, axis=1), np.cumsum((1 - first) @ real, axis=1)
+    found = np.abs(a / a[:, -1:] - b / b[:, -1:]).max(1)
+    scaled = found * np.sqrt(half * (n - half) / n) / np.sqrt(n * m / (n + m))
+    return observed, float((1 + (scaled >= observed).sum()) / (1 + splits)), scaled
+
+
+def permutation_p(first, second, rng, splits=2000) -> tuple[float, float]:
+    """KS distance of two samples of numbers, and its p from permutations of all of them: (1 + as far) / (1 + splits)."""
+    values = np.concatenate([first, second]).astype(float)
+    order = np.argsort(values, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(values[order])), values.size - 1)  # equal values count together
+    n, m = len(first), len(second)
+    label = np.zeros(n + m)
+    label[:n] = 1.0
+
+    def far(labels):
+        steps = np.cumsum(labels / n - (1 - labels) / m, axis=-1)
+        return np.abs(steps[..., ends]).max(-1)
+
+    observed = far(label[order])
+    shuffled = rng.permuted(np.broadcast_to(label, (splits, n + m)), axis=1)
+    return float(observed), float((1 + (far(shuffled) >= observed - 1e-12).sum()) / (1 + splits))
+
+
+def area_under_curve(score, positive, level) -> tuple[float, float, float]:
+    """Area under the ROC curve and its interval on the logit scale.
+
+    Variance: DeLong, DeLong & Clarke-Pearson (1988, Biometrics 44, 837). The logit keeps the interval in (0, 1). An area of 0 or 1
+    is moved half a pair inside for its interval.
+
+    Parameters
+    ----------
+    score : (n,) array
+    positive : (n,) bool array
+    level : float
+        Of the interval, such as 0.95.
+    """
+    score, positive = np.asarray(score, float), np.asarray(positive, bool)
+    n, m = int(positive.sum()), int((~positive).sum())
+    if not n or not m:
+        return np.nan, np.nan, np.nan
+    all_ranks = rankdata(score)
+    own = np.empty(score.size)
+    own[positive], own[~positive] = rankdata(score[positive]), rankdata(score[~positive])
+    beat = (all_ranks - own)[positive] / m
+    lost = 1 - (all_ranks - own)[~positive] / n
+    area = float(beat.mean())
+    inside = min(max(area, 0.5 / (n * m)), 1 - 0.5 / (n * m))
+    variance = (beat.var(ddof=1) / n if n > 1 else 0.25) + (lost.var(ddof=1) / m if m > 1 else 0.25)
+    variance = max(variance, inside * (1 - inside) / (n * m))
+    half = ndtri((1 + level) / 2) * np.sqrt(variance) / (inside * (1 - inside))
+    return area, float(expit(logit(inside) - half)), float(expit(logit(inside) + half))
+
+
+def mcnemar(lost, won) -> tuple[float, float]:
+    """Exact two-sided p of discordant pairs under equal chances, and its mid-p (Fagerland et al. 2013, BMC Med. Res. Meth. 13, 91)."""
+    n, k = lost + won, min(lost, won)
+    if n == 0:
+        return 1.0, 1.0
+    exact = min(1.0, 2 * float(binom.cdf(k, n, 0.5)))
+    middle = float(binom.pmf(k, n, 0.5))
+    return exact, exact - middle if lost != won else 1 - middle
+
+
+def paired_difference(lost, won, pairs, level) -> tuple[float, float, float]:
+    """Change of a share from paired outcomes, (won - lost) / pairs, and its interval.
+
+    Adjusted Wald interval of Bonett & Price (2012, J. Educ. Behav. Stat. 37, 479): one more discordant pair of each kind.
+    """
+    if pairs == 0:
+        return np.nan, np.nan, np.nan
+    b, c, n = (lost + 1) / (pairs + 2), (won + 1) / (pairs + 2), pairs + 2
+    centre = c - b
+    half = ndtri((1 + level) / 2) * np.sqrt((b + c - centre**2) / n)
+    return (won - lost) / pairs, float(max(-1, centre - half)), float(min(1, centre + half))

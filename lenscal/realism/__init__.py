@@ -1,0 +1,16 @@
+"""Realism: real lenses and injections under one estimator, criterion by criterion GO or NO-GO.
+
+`matching` says which injections stand beside which real lenses, `measures` what is measured on the pixels of both, `judge` and
+`criteria` compare, `probe` is a classifier that needs no detector, `sensitivity` asks what another prior or source would change.
+"""
+
+from lenscal.realism.criteria import gates
+from lenscal.realism.judge import Sample, judge
+from lenscal.realism.matching import anchors, candidates, one_per_host, panel, selected, trials, with_radius
+from lenscal.realism.measures import Pixels, centred, pixels
+from lenscal.realism.sensitivity import changes, inner_images, variants
+
+__all__ = [
+    "Pixels", "Sample", "anchors", "candidates", "centred", "changes", "gates", "inner_images", "judge", "one_per_host", "panel",
+    "pixels", "selected", "trials", "variants", "with_radius",
+]  # fmt: skip

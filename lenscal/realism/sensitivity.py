@@ -1,0 +1,109 @@
+"""What another source, another prior or no inner images would change: the same injections again, pair by pair."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from lenscal import config, schema
+from lenscal.kernels import noise, twosamples
+
+VISIBLE = 3.0  # signal-to-noise ratio in r from which inner images count as visible
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One change of the injections' settings; `why_not` says why it cannot be made."""
+
+    kind: str
+    name: str
+    settings: config.Injections
+    redraw: bool = True
+    why_not: str = ""
+
+
+def variants(injections: config.Injections, settings: config.Realism) -> list[Variant]:
+    """The run's own settings changed in one thing each: kind of source, prior, inner images."""
+    out = []
+    for source in settings.morphologies:
+        if source != injections.source:
+            lacks = source == "stamps" and not injections.source_stamps
+            why_not = "the run file names no injections.source_stamps" if lacks else ""
+            out.append(Variant("morphology", source, injections.model_copy(update={"source": source}), why_not=why_not))
+    for prior in settings.priors:
+        if prior != injections.prior:
+            out.append(Variant("prior", prior, injections.model_copy(update={"prior": prior})))
+    if injections.inner_images:
+        out.append(Variant("inner images", "suppressed", injections.model_copy(update={"inner_images": False}), redraw=False))
+    return out
+
+
+def changes(
+    base: np.ndarray, scored: Mapping[str, tuple[Variant, np.ndarray | str]], threshold: float
+) -> pd.DataFrame:
+    """Change of completeness of each variant, from pairs on the same hosts, seeds and theta_e.
+
+    Parameters
+    ----------
+    base : (n,) array
+        Scores of the injections as the run has them, one for each host.
+    scored : mapping of name to (Variant, (n,) scores or the reason why there are none)
+    threshold : float
+        A score at or above is a detection.
+
+    Returns
+    -------
+    DataFrame
+        kind, name, pairs, base (completeness as the run has it), changed (that of the variant), change, from_95, to_95, lost, won (discordant pairs),
+        p, mid_p (McNemar), why_not.
+    """
+    rows = []
+    for variant, scores in scored.values():
+        row = {"kind": variant.kind, "name": variant.name}
+        if isinstance(scores, str):
+            rows.append({**row, "pairs": 0, "lost": 0, "won": 0, "why_not": scores})
+            continue
+        good = np.isfinite(base) & np.isfinite(scores)
+        before, after = base[good] >= threshold, scores[good] >= threshold
+        lost, won = int((before & ~after).sum()), int((~before & after).sum())
+        change, lower, upper = twosamples.paired_difference(lost, won, int(good.sum()), schema.LEVELS[1])
+        p, mid_p = twosamples.mcnemar(lost, won)
+        share = (float(v.mean()) if v.size else np.nan for v in (before, after))
+        rows.append({
+            **row, "pairs": int(good.sum()), **dict(zip(("base", "changed"), share)), "change": change, "from_95": lower, "to_95": upper,
+            "lost": lost, "won": won, "p": p, "mid_p": mid_p, "why_not": "",
+        })  # fmt: skip
+    columns = ["kind", "name", "pairs", "base", "changed", "change", "from_95", "to_95", "lost", "won", "p", "mid_p", "why_not"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def inner_images(whole: np.ndarray, outer: np.ndarray, theta_e: np.ndarray, sigma: np.ndarray, correlation: np.ndarray) -> pd.DataFrame:
+    """How visible the inner images are: their own signal-to-noise ratio, apart from the arc and its host.
+
+    Parameters
+    ----------
+    whole, outer : (n, y, x) arrays
+        r-band images without shot noise, with all images of the source and without the inner ones.
+    theta_e : (n,) array
+        Einstein radius, arcsec.
+    sigma, correlation : (n,) arrays
+        Noise of the host in r.
+
+    Returns
+    -------
+    DataFrame
+        theta_e (range, "all" first), n, snr_median, visible (share with a ratio of `VISIBLE` or more): an upper limit, as the light
+        of the galaxy that they lie on is taken to be known.
+    """
+    snr = np.array([noise.aperture_snr(np.ascontiguousarray(a - b, np.float32), float(s), float(c)) for a, b, s, c in zip(whole, outer, sigma, correlation)])
+    edges = [0.0, 1.0, 1.5, 2.0, np.inf]
+    rows = []
+    for low, high in [(0.0, np.inf), *zip(edges[:-1], edges[1:])]:
+        inside = (theta_e >= low) & (theta_e < high) & np.isfinite(snr)
+        name = "all" if (low, high) == (0.0, np.inf) else f"{low:g} to {high:g}" if np.isfinite(high) else f"{low:g} and more"
+        if inside.any():
+            rows.append({"theta_e": name, "n": int(inside.sum()), "snr_median": float(np.median(snr[inside])), "visible": float((snr[inside] >= VISIBLE).mean())})
+    return pd.DataFrame(rows, columns=["theta_e", "n", "snr_median", "visible"])

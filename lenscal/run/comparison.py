@@ -1,0 +1,201 @@
+"""Pixels for the stage `realism`: real lenses, injections rendered again, their hosts, and the same injections under other settings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from lenscal import config, schema
+from lenscal.run.place import Place
+
+
+def galaxies(place: Place) -> xr.Dataset:
+    """Coordinates of the cutouts with their noise, without pixels."""
+    quality = place.store("quality").reset_coords()
+    noise = {name: quality[name].load() for name in ("sigma", "noise_correlation")}
+    return place.usable.reset_coords().assign(noise)
+
+
+def _hosts(place: Place, block: xr.Dataset) -> xr.Dataset:
+    """Cutouts and noise of the hosts of a block, in memory."""
+    from lenscal.run.stages import host_pixels
+
+    ids = np.unique(block["galaxy_id"].values)
+    return host_pixels(place, np.flatnonzero(np.isin(place.store("cutouts")["galaxy_id"].values, ids[ids >= 0])))
+
+
+def _cropped(place: Place, pixels: xr.Dataset) -> np.ndarray:
+    """Images (galaxy, band, y, x) as injections see them, galaxy in the middle."""
+    from lenscal import cutouts, realism
+
+    size = place.settings.injections.size
+    image = cutouts.crop(pixels["image"].transpose("galaxy", "band", "y", "x"), size)
+    bands = [list(pixels["band"].values.astype(str)).index(band) for band in schema.BANDS]
+    return realism.centred(image.values[:, bands], pixels.sizes["x"])
+
+
+def _noise(pixels: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    bands = [list(pixels["band"].values.astype(str)).index(band) for band in schema.BANDS]
+    return tuple(pixels[name].transpose("galaxy", "band").values[:, bands].astype(float) for name in ("sigma", "noise_correlation"))
+
+
+def _rendered(place: Place, block: xr.Dataset, hosts: xr.Dataset, settings: config.Injections, sources: list[dict] | None) -> np.ndarray:
+    """Images of a block under these settings, as the detector sees them."""
+    from lenscal import injections
+
+    return injections.images(block, hosts, settings, place.settings.seed, sources=sources if settings.source == "stamps" else None)
+
+
+def samples(place: Place, real: pd.DataFrame, trials: pd.DataFrame) -> tuple[pd.DataFrame, tuple]:
+    """What was measured on real lenses and on the injections matched to them.
+
+    Parameters
+    ----------
+    place : Place
+    real, trials : DataFrame
+        From `realism.anchors` and `realism.trials`.
+
+    Returns
+    -------
+    DataFrame
+        One row for each image: sample (real, injected, bare host, without inner images), galaxy_id, anchor_id, conditions, measures.
+    tuple
+        The samples as `realism.judge` takes them.
+    """
+    from lenscal import realism
+    from lenscal.run.stages import host_pixels
+
+    settings, seed = place.settings, place.settings.seed
+    pixels = host_pixels(place, real["position"].to_numpy())
+    images = _cropped(place, pixels)
+    lenses = realism.pixels(images, *_noise(pixels), images, settings.realism)
+    real = pd.concat([real.reset_index(drop=True), lenses.table], axis=1)
+
+    near = realism.candidates(real, trials, settings.realism, seed)
+    distinct = near.drop_duplicates("injection_id").reset_index(drop=True)
+    one = _Injected(place, distinct)
+    measured = one.measure(settings.injections)
+    row = pd.Index(distinct["injection_id"]).get_indexer(near["injection_id"])
+    near = pd.concat([near, measured.rows(row).table], axis=1)
+    kept = realism.with_radius(real, near, settings.realism, seed)
+    row, near = row[kept], near.iloc[kept].reset_index(drop=True)
+    injected = measured.rows(row)
+    matched = _Injected(place, distinct.iloc[row].reset_index(drop=True))
+    bare = matched.measure_hosts()
+    outer = matched.measure(settings.injections.model_copy(update={"inner_images": False})) if settings.injections.inner_images else None
+
+    hosts = near["galaxy_id"].to_numpy(np.int64)
+    sample = realism.Sample
+    found = (sample(real["galaxy_id"].to_numpy(), lenses), sample(hosts, injected), sample(hosts, bare), None if outer is None else sample(hosts, outer))
+    keys = near[["galaxy_id", "anchor_id", "injection_id", *(f"i_{dim}" for dim in schema.TRIAL), "psfsize_r", "psfdepth_r", "mag_r"]]
+    parts = [real.drop(columns="position").assign(sample="real", anchor_id=real["galaxy_id"])]
+    for name, measures in (("injected", injected), ("bare host", bare), ("without inner images", outer)):
+        if measures is not None:
+            parts.append(pd.concat([keys.assign(sample=name), measures.table], axis=1))
+    table = pd.concat(parts, ignore_index=True)
+    for name in ("injection_id", *(f"i_{dim}" for dim in schema.TRIAL)):
+        table[name] = table[name].fillna(-1).astype("int64") if name in table else -1
+    for name in ("tier", "split"):
+        table[name] = table[name].fillna("").astype(object)
+    return table, found
+
+
+class _Injected:
+    """Some injections of the run, rendered as often as asked."""
+
+    def __init__(self, place: Place, table: pd.DataFrame) -> None:
+        from lenscal import realism
+
+        self.place = place
+        self.block = realism.selected(place.store("injections").drop_vars("image", errors="ignore"), table).load()
+        self.hosts = _hosts(place, self.block)
+        self.row = pd.Index(self.hosts["galaxy_id"].values).get_indexer(table["galaxy_id"])
+
+    def images(self, settings: config.Injections) -> np.ndarray:
+        from lenscal import realism
+
+        if not self.row.size:
+            return np.empty((0, len(schema.BANDS), settings.size - 1, settings.size - 1), np.float32)
+        return realism.centred(_rendered(self.place, self.block, self.hosts, settings, self.place.sources), self.hosts.sizes["x"])
+
+    def measure(self, settings: config.Injections) -> object:
+        """Measures of the injections under these settings."""
+        return self._measure(self.images(settings))
+
+    def measure_hosts(self) -> object:
+        """Measures of their hosts as observed, row by row."""
+        return self._measure(None)
+
+    def _measure(self, images: np.ndarray | None) -> object:
+        from lenscal import realism
+
+        before = _cropped(self.place, self.hosts)[self.row]
+        sigma, correlation = (values[self.row] for values in _noise(self.hosts))
+        images = before if images is None else images.reshape(before.shape)
+        return realism.pixels(images, sigma, correlation, before, self.place.settings.realism)
+
+
+def sensitivity(place: Place, trials: pd.DataFrame, say: Callable[[str], None]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Change of completeness under other sources, priors and without inner images, and how visible inner images are."""
+    from lenscal import injections, realism
+
+    settings, seed = place.settings, place.settings.seed
+    chosen = realism.one_per_host(trials, settings.realism.sensitivity_injections, seed)
+    block = realism.selected(place.store("injections").drop_vars("image", errors="ignore"), chosen).load()
+    threshold = float(place.store("scores", "thresholds")["threshold"].values[0])
+    scores = place.store("scores", "injections")["score"]
+    base = scores.isel({dim: xr.DataArray(chosen[f"i_{dim}"].to_numpy(), dims="one") for dim in schema.TRIAL}).values
+    hosts = _hosts(place, block)
+    scored = {}
+    for variant in realism.variants(settings.injections, settings.realism):
+        found: np.ndarray | str = variant.why_not
+        if not variant.why_not:
+            say(f"{variant.kind}: {variant.name}")
+            sources = _stamps(place) if variant.settings.source == "stamps" else None
+            try:
+                again = injections.redraw(block, variant.settings, seed, sources) if variant.redraw else block
+                found = _scored(place, _rendered(place, again, hosts, variant.settings, sources)) if len(chosen) else "no injection has an image"
+            except injections.PriorError as error:
+                found = str(error)
+        scored[f"{variant.kind} {variant.name}"] = (variant, found)
+    changes = realism.changes(base, scored, threshold)
+    return changes, _inner(place, block, hosts)
+
+
+def _stamps(place: Place) -> list[dict]:
+    from lenscal.io.sources import read_cosmos
+
+    return place.sources or read_cosmos(place.settings.injections.source_stamps)
+
+
+def _scored(place: Place, images: np.ndarray) -> np.ndarray:
+    """Scores of the frozen detector."""
+    frozen = place.detector
+    return frozen.score(images[:, [schema.BANDS.index(band) for band in frozen.bands]], place.settings.scores.batch)
+
+
+def _inner(place: Place, block: xr.Dataset, hosts: xr.Dataset) -> pd.DataFrame:
+    from lenscal import realism
+
+    whole = place.settings.injections.model_copy(update={"inner_images": True, "shot_noise": False})
+    sources = place.sources
+    red = schema.BANDS.index("r")
+    pair = [_rendered(place, block, hosts, s, sources)[:, red] for s in (whole, whole.model_copy(update={"inner_images": False}))]
+    row = pd.Index(hosts["galaxy_id"].values).get_indexer(block["galaxy_id"].values.ravel())
+    sigma, correlation = (values[row, red] for values in _noise(hosts))
+    return realism.inner_images(*pair, block["theta_e_drawn"].values.ravel(), sigma, correlation)
+
+
+def panel(place: Place, real: pd.DataFrame, matched: pd.DataFrame) -> pd.DataFrame:
+    """The blind panel: number, kind, and where each image comes from, with the columns of a gallery."""
+    from lenscal import realism
+
+    table = realism.panel(real, matched, place.settings.realism, place.settings.seed)
+    injections = place.store("injections")
+    for dim in schema.AXES:
+        values = injections[dim].values
+        table[dim] = [float(values[i]) if i >= 0 else np.nan for i in table[f"i_{dim}"]]
+    return table.rename(columns={"i_trial": "trial"}).drop(columns=[f"i_{dim}" for dim in schema.AXES])

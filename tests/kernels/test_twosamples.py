@@ -1,0 +1,98 @@
+"""Comparisons of two samples agree with SciPy, with scikit-learn, with brute force, and their intervals hold what they promise."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from lenscal.kernels import features, twosamples
+
+
+def test_distance_is_the_ks_distance_of_what_was_binned():
+    rng = np.random.default_rng(1)
+    first, second = rng.integers(0, 20, 300), rng.integers(2, 20, 500)
+    counts = [np.bincount(values, minlength=20) for values in (first, second)]
+    assert twosamples.distance(*counts) == pytest.approx(stats.ks_2samp(first, second).statistic)
+
+
+def test_permutation_p_agrees_with_the_exact_one():
+    rng = np.random.default_rng(2)
+    first, second = rng.normal(size=20), rng.normal(0.6, size=25)
+    d, p = twosamples.permutation_p(first, second, np.random.default_rng(0), 4000)
+    exact = stats.ks_2samp(first, second, method="exact")
+    assert d == pytest.approx(exact.statistic)
+    assert p == pytest.approx(exact.pvalue, abs=0.03)
+
+
+def test_a_shift_of_all_stamps_is_found_and_none_is_not():
+    rng = np.random.default_rng(3)
+    edges = np.linspace(-6, 6, 61)
+    stamps = lambda n, scale: np.stack([np.histogram(rng.normal(0, scale, 400), edges)[0] for _ in range(n)])  # noqa: E731
+    alike = [twosamples.half_split_p(stamps(30, 1.0), stamps(60, 1.0), np.random.default_rng(0), 400)[1] for _ in range(40)]
+    assert np.median(alike) == pytest.approx(0.5, abs=0.25)
+    assert sum(p <= 0.05 for p in alike) <= 6
+    real = stamps(30, 1.0)
+    d, p, scaled = twosamples.half_split_p(real, stamps(60, 1.3), np.random.default_rng(0))
+    assert p < 0.01
+    assert d > np.quantile(scaled, 0.99)
+
+
+def test_area_and_its_interval_are_those_of_brute_force():
+    rng = np.random.default_rng(4)
+    positive = rng.uniform(size=90) < 0.3
+    score = np.round(rng.normal(positive * 0.8, 1), 1)  # with ties
+    area, lower, upper = twosamples.area_under_curve(score, positive, 0.95)
+    pairs = (score[positive][:, None] > score[~positive]) + 0.5 * (score[positive][:, None] == score[~positive])
+    assert area == pytest.approx(pairs.mean())
+    variance = pairs.mean(1).var(ddof=1) / positive.sum() + pairs.mean(0).var(ddof=1) / (~positive).sum()  # DeLong, equation 5
+    half = stats.norm.ppf(0.975) * np.sqrt(variance) / (area * (1 - area))
+    assert np.log(upper / (1 - upper)) - np.log(area / (1 - area)) == pytest.approx(half)
+    assert 0 < lower < area < upper < 1
+
+
+def test_a_perfect_score_keeps_its_interval_inside():
+    area, lower, upper = twosamples.area_under_curve(np.arange(20.0), np.arange(20) >= 10, 0.95)
+    assert area == 1
+    assert 0.5 < lower < upper < 1
+
+
+def test_intervals_of_the_area_hold_the_truth():
+    rng = np.random.default_rng(5)
+    truth = stats.norm.cdf(1 / np.sqrt(2))
+    positive = np.arange(120) < 30
+    inside = []
+    for _ in range(400):
+        _, lower, upper = twosamples.area_under_curve(rng.normal(positive * 1.0), positive, 0.95)
+        inside.append(lower <= truth <= upper)
+    assert np.mean(inside) == pytest.approx(0.95, abs=3 * np.sqrt(0.95 * 0.05 / 400))
+
+
+@pytest.mark.parametrize(("lost", "won"), [(0, 0), (3, 9), (10, 10), (25, 4)])
+def test_mcnemar_is_the_binomial_test(lost, won):
+    exact, middle = twosamples.mcnemar(lost, won)
+    expected = stats.binomtest(min(lost, won), lost + won, 0.5).pvalue if lost + won else 1.0
+    assert exact == pytest.approx(expected)
+    assert middle <= exact
+
+
+@pytest.mark.parametrize(("lost", "won"), [(0.02, 0.02), (0.1, 0.02), (0.25, 0.05)])
+def test_intervals_of_a_paired_change_hold_the_truth(lost, won):
+    rng = np.random.default_rng(6)
+    counts = rng.multinomial(150, [lost, won, 1 - lost - won], 1500)
+    inside = []
+    for b, c, _ in counts:
+        _, lower, upper = twosamples.paired_difference(b, c, 150, 0.95)
+        inside.append(lower <= won - lost <= upper)
+    assert 0.93 < np.mean(inside) < 0.99
+
+
+def test_texture_is_blind_to_quarter_turns_and_sees_grain():
+    rng = np.random.default_rng(7)
+    image = rng.standard_normal((4, 3, 41, 41))
+    one = features.texture(image)
+    np.testing.assert_allclose(features.texture(np.rot90(image, axes=(2, 3))), one, atol=2e-3)
+    assert one.shape == (4, len(features.names(("g", "r", "z"))))
+    names = features.names(("g", "r", "z"))
+    power = one[:, [i for i, name in enumerate(names) if name.startswith("r_power")]]
+    assert abs(power.mean()) < 0.3  # white noise of unit variance has power 1 everywhere
+    grain = features.texture(image + np.cos(np.pi * np.arange(41))[None, None, None, :])
+    assert grain[:, names.index("r_power7")].mean() > power[:, 7].mean() + 1

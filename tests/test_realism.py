@@ -1,0 +1,267 @@
+"""Realism is GO for injections of the same making as the real lenses, NO-GO for each fault, and never GO for want of anchors."""
+
+import lenses
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+from lenscal import config, gates, realism, schema
+from lenscal.injections import rendering, sources
+from lenscal.kernels import twosamples
+from lenscal.realism import criteria, matching, sensitivity
+
+SETTINGS = config.Realism(splits=500)
+NONE = realism.changes(np.zeros(0), {}, 0.0)
+
+
+@pytest.fixture(scope="module")
+def real():
+    return lenses.draw(80, 1, SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def bare():
+    return lenses.draw_hosts(120, 2, SETTINGS, first=1000)
+
+
+def judged(real, bare, seed=2, **changes):
+    """Verdicts by criterion for injections with these faults."""
+    injected = lenses.draw(120, seed, SETTINGS, first=1000, **changes)
+    table = realism.judge(real, injected, bare, None, NONE, SETTINGS, 7)["criteria"].set_index("id")
+    return table["verdict"], table
+
+
+def test_injections_of_the_same_making_are_go(real, bare):
+    verdict, table = judged(real, bare)
+    measured = [name for name in verdict.index if name not in ("morphology", "prior", "panel", "realism")]
+    assert len(measured) == 15
+    assert (verdict[measured] == "GO").all(), table.loc[measured, ["verdict", "value", "why"]].to_string()
+
+
+def test_arcs_ten_times_too_faint_are_no_go(real, bare):
+    verdict, _ = judged(real, bare, brightness=0.1)
+    assert verdict["snr_50"] == verdict["snr_90"] == verdict["realism"] == "NO-GO"
+
+
+def test_image_plane_normalisation_is_no_go(real, bare):
+    parameters = lenses.parameters(120, np.random.default_rng(2)).to_dict("series")
+    values = {name: column.to_numpy(float) for name, column in parameters.items()}
+    mu = rendering.magnification(values, sources.smooth(values, schema.PIXEL_SCALE))
+    assert np.median(mu) > 3
+    verdict, _ = judged(real, bare, brightness=1 / np.median(mu))
+    assert verdict["snr_50"] == "NO-GO"
+
+
+def test_arcs_of_other_colours_are_no_go(real, bare):
+    verdict, table = judged(real, bare, colour=(1.15, 0.85))
+    assert verdict["colour_gr"] == verdict["colour_rz"] == "NO-GO"
+    assert table.loc["colour_gr", "value"] == pytest.approx(0.95, abs=0.25)
+
+
+def test_a_gain_of_150_electrons_per_nanomaggy_is_no_go(real, bare):
+    verdict, _ = judged(real, bare, gain=np.full(3, 150.0))
+    assert verdict["noise_p_r"] == verdict["noise_d_r"] == "NO-GO"
+
+
+def test_a_gaussian_with_psfsize_as_its_width_is_no_go(real, bare):
+    verdict, _ = judged(real, bare, psf=lenses.gaussian(lenses.PSFSIZE))
+    assert verdict["concentration"] == "NO-GO"
+
+
+def test_arcs_without_a_psf_are_no_go_for_the_probe(real, bare):
+    spike = np.zeros((3, 41, 41))
+    spike[:, 20, 20] = 1
+    verdict, table = judged(real, bare, psf=spike)
+    assert verdict["probe"] == "NO-GO", table.loc["probe"].to_string()
+
+
+def test_the_probe_cannot_pass_by_being_blind(bare):
+    # Injections so faint that the probe does not tell hosts with from hosts without: it must not vouch for them.
+    faint = lenses.draw(120, 2, SETTINGS, first=1000, brightness=1e-6)
+    again = realism.judge(faint, faint, bare, None, NONE, SETTINGS, 7)["criteria"].set_index("id")
+    assert again.loc["probe", "verdict"] == "not judged"
+    assert "blind" in again.loc["probe", "why"]
+    assert "may be none" in again.loc["snr_10", "why"]
+
+
+def test_five_anchors_judge_nothing_and_are_no_pass(real, bare):
+    injected = bare
+    few = realism.Sample(real.objects[:5], real.pixels.rows(np.arange(5)))
+    table = realism.judge(few, injected, bare, None, NONE, SETTINGS, 7)["criteria"]
+    assert set(table["verdict"]) == {"not judged"}
+    assert table["why"].str.contains("5 anchors, 20 needed").sum() == 15
+    made = {gate.id: gate for gate in realism.gates(table)}
+    assert made["X.5"].verdict == made["realism.snr_50"].verdict == gates.ABSENT
+    assert made["realism"].verdict == gates.FAIL
+    assert not any(gate.verdict == gates.PASS or gate.critical for gate in made.values())
+
+
+def test_no_anchors_at_all_are_said_not_stumbled_over(bare):
+    nothing = lenses.sample(np.empty((0, 3, 63, 63), np.float32), np.empty((0, 3, 63, 63), np.float32), SETTINGS)
+    table = realism.judge(nothing, nothing, nothing, None, NONE, SETTINGS, 7)["criteria"]
+    assert table["why"].str.contains("0 anchors, 20 needed").sum() == 15
+
+
+def test_the_same_samples_give_the_same_numbers(real, bare):
+    injected = lenses.draw(60, 2, SETTINGS, first=1000)
+    hosts = realism.Sample(bare.objects[:60], bare.pixels.rows(np.arange(60)))
+    one, two = (realism.judge(real, injected, hosts, None, NONE, SETTINGS, 7) for _ in range(2))
+    for name in one:
+        pd.testing.assert_frame_equal(one[name], two[name])
+
+
+def test_false_alarms_of_the_calibrated_p_are_as_rare_as_they_should_be():
+    # Stamps differ in width by a fifth and their pixels are correlated: single pixels would cry wolf nearly always.
+    rng = np.random.default_rng(3)
+    edges = np.linspace(-6, 6, 121)
+    alarms, naive = [], []
+    for trial in range(300):
+        counts = []
+        for n in (24, 96):
+            walk = rng.standard_normal((n, 50)).repeat(4, axis=1) * np.exp(rng.normal(0, 0.2, (n, 1)))
+            counts.append(np.stack([np.histogram(np.clip(row, -5.9, 5.9), edges)[0] for row in walk]))
+        d, p, _ = twosamples.half_split_p(*counts, np.random.default_rng(trial), splits=400)
+        alarms.append(p <= 0.05)
+        naive.append(d > 1.358 * np.sqrt(1 / (24 * 200) + 1 / (96 * 200)))
+    assert np.mean(alarms) < 0.09  # 0.05 and three standard errors
+    assert np.mean(naive) > 0.2
+
+
+def test_a_colour_without_light_in_one_band_still_counts_in_the_median():
+    with np.errstate(all="ignore"):
+        from lenscal.realism.measures import _colour
+
+        found = _colour(np.array([1.0, -1.0, 2.0]), np.array([1.0, 1.0, 1.0]))
+    assert found[0] == 0
+    assert found[1] == np.inf
+    assert np.quantile(found, 0.5, method="inverted_cdf") == 0
+
+
+def test_overall_verdict_is_go_only_when_every_one_is():
+    go = criteria.Criterion("a", "3D", "claim", "measure", 1.0, maximum=2.0)
+    bad = criteria.Criterion("b", "3D", "claim", "measure", 3.0, maximum=2.0)
+    lost = criteria.Criterion("c", "3D", "claim", "measure", np.nan, maximum=2.0)
+    unknown = criteria.Criterion("d", "3D", "claim", "measure", 1.0, maximum=2.0, cannot="why")
+    last = lambda *rows: criteria.table(rows)["verdict"].iloc[-1]  # noqa: E731
+    assert (go.verdict, bad.verdict, lost.verdict, unknown.verdict) == ("GO", "NO-GO", "NO-GO", "not judged")
+    assert (last(go, go), last(go, unknown), last(go, unknown, bad), last()) == ("GO", "not judged", "NO-GO", "not judged")
+
+
+def test_a_reader_who_tells_them_apart_makes_the_panel_no_go():
+    verdict = lambda n, k: realism.judge.__globals__["_panel"](SETTINGS.model_copy(update={"panel_judged": n, "panel_correct": k})).verdict  # noqa: E731
+    assert verdict(24, 13) == "GO"
+    assert verdict(24, 20) == "NO-GO"
+    assert verdict(6, 3) == "not judged"
+
+
+def galaxies(n, **given):
+    values = {"galaxy_id": np.arange(n), "role": np.full(n, "anchor", object), "tier": np.full(n, "A", object), "split": np.full(n, "test", object)}
+    values |= {"cutout_ok": np.ones(n, bool), "psfsize_r": np.full(n, 1.3), "psfdepth_r": np.full(n, 23.5), "mag_r": np.full(n, 19.0)} | given
+    dataset = xr.Dataset({name: ("galaxy", column) for name, column in values.items()})
+    noise = (("galaxy", "band"), np.full((n, 3), 0.01))
+    return dataset.assign(sigma=noise, noise_correlation=(("galaxy", "band"), np.full((n, 3), 2.0)))
+
+
+def test_anchors_left_out_are_counted_by_reason():
+    role, tier, ok = np.array(["anchor"] * 5 + ["train"], object), np.array(["A", "A", "B", "A", "A", "A"], object), np.array([1, 0, 1, 1, 1, 1], bool)
+    dataset = galaxies(6, role=role, tier=tier, cutout_ok=ok)
+    dataset["sigma"][3, 1] = np.nan
+    table, ledger = realism.anchors(dataset, config.Realism(anchor_tiers=["A"]), 1)
+    assert list(table["galaxy_id"]) == [0, 4]
+    assert (ledger.rows_in, ledger.rows_out, ledger.missing) == (5, 2, 0)
+    assert dict(ledger.dropped) == {"tier not asked for": 1, "cutout not fit for use": 1, "noise not measured": 1}
+
+
+def trial_table(rng, hosts=40, each=6):
+    n = hosts * each
+    host = np.repeat(np.arange(hosts), each)
+    table = pd.DataFrame({"galaxy_id": host, "injection_id": np.arange(n), "psfsize_r": rng.uniform(0.9, 1.8, hosts)[host]})
+    return table.assign(psfdepth_r=rng.uniform(22.5, 24.5, hosts)[host], mag_r=rng.uniform(17, 20, hosts)[host], radius=rng.uniform(0.6, 3, n), **{f"i_{d}": 0 for d in schema.TRIAL})
+
+
+def test_matches_are_near_and_no_host_serves_twice():
+    rng = np.random.default_rng(4)
+    table = trial_table(rng)
+    real = pd.DataFrame({"galaxy_id": [1000, 1001, 1002], "psfsize_r": [1.0, 1.3, 1.7], "psfdepth_r": [23.0, 23.5, 24.0], "mag_r": [18.0, 19.0, np.nan], "radius": [1.0, 1.5, 2.0]})
+    settings = config.Realism(candidates=10, matches=3)
+    near = realism.candidates(real, table, settings, 5)
+    assert near.groupby("anchor_id").size().tolist() == [10, 10, 10]
+    kept = near.iloc[realism.with_radius(real, near, settings, 5)]
+    assert kept["galaxy_id"].is_unique
+    assert kept.groupby("anchor_id").size().tolist() == [3, 3, 3]
+    far = matching.distance(real.iloc[0], table.drop_duplicates("galaxy_id"), ("psfsize_r", "psfdepth_r", "mag_r"))
+    chosen = set(near.loc[near["anchor_id"] == 1000, "galaxy_id"])
+    assert chosen == set(table.drop_duplicates("galaxy_id")["galaxy_id"].to_numpy()[np.argsort(far)[:10]])
+
+
+def test_what_stands_beside_a_lens_does_not_depend_on_the_order_of_rows():
+    rng = np.random.default_rng(4)
+    table = trial_table(rng)
+    real = pd.DataFrame({"galaxy_id": [1000, 1001], "psfsize_r": [1.0, 1.3], "psfdepth_r": [23.0, 23.5], "mag_r": [18.0, 19.0], "radius": [1.0, 1.5]})
+    one = set(realism.candidates(real, table, SETTINGS, 5)["injection_id"])
+    assert one == set(realism.candidates(real.iloc[::-1], table, SETTINGS, 5)["injection_id"])
+
+
+def test_the_panel_is_blind_and_balanced():
+    rng = np.random.default_rng(4)
+    matched = trial_table(rng, 30, 1).assign(anchor_id=1000 + np.arange(30) % 15)
+    real = pd.DataFrame({"galaxy_id": 1000 + np.arange(15)})
+    table = realism.panel(real, matched, config.Realism(panel=12), 5)
+    assert list(table["number"]) == list(range(1, 25))
+    assert table["kind"].value_counts().to_dict() == {"real": 12, "injected": 12}
+    kinds = table["kind"].to_numpy()
+    assert 4 < (kinds[1:] != kinds[:-1]).sum() < 20  # neither sorted nor alternating
+
+
+def test_each_setting_is_changed_alone_and_what_cannot_be_made_says_why():
+    made = realism.variants(config.Injections(prior="rest-frame-colours"), SETTINGS)
+    names = [(v.kind, v.name) for v in made]
+    assert names == [("morphology", "clumpy"), ("morphology", "stamps"), ("prior", "observed-colours"), ("prior", "compact-arcs"), ("inner images", "suppressed")]
+    assert "source_stamps" in made[1].why_not
+    assert made[0].settings.prior == "rest-frame-colours"
+    assert not made[-1].redraw
+
+
+def test_change_of_completeness_counts_discordant_pairs():
+    variant = sensitivity.Variant("morphology", "clumpy", config.Injections())
+    base, other = np.r_[np.ones(60), np.zeros(40)], np.r_[np.ones(40), np.zeros(20), np.ones(5), np.zeros(35)]
+    row = realism.changes(base, {"c": (variant, other)}, 0.5).iloc[0]
+    assert (row["lost"], row["won"], row["pairs"]) == (20, 5, 100)
+    assert row["change"] == pytest.approx(-0.15)
+    assert row["from_95"] < -0.15 < row["to_95"] < 0
+    table = realism.changes(base, {"c": (variant, other), "s": (sensitivity.Variant("morphology", "stamps", config.Injections()), "no file")}, 0.5)
+    verdicts = {limit: judged_changes(table, limit) for limit in (0.1, 0.2)}
+    assert verdicts == {0.1: "NO-GO", 0.2: "not judged"}  # an incomplete bracket can fail, not pass
+
+
+def judged_changes(table, limit):
+    found = realism.judge.__globals__["_sensitivity"](table, SETTINGS.model_copy(update={"morphology_change_max": limit}))
+    return found[0].verdict
+
+
+def test_inner_images_are_measured_apart_from_the_arc():
+    arc, spot = np.zeros((2, 31, 31)), np.zeros((2, 31, 31))
+    arc[:, 10, 5:25] = 1.0
+    spot[0, 18, 15] = 0.2  # twenty times the noise
+    table = realism.inner_images(arc + spot, arc, np.array([1.2, 1.2]), np.full(2, 0.01), np.ones(2)).set_index("theta_e")
+    assert table.loc["all", "n"] == table.loc["1 to 1.5", "n"] == 2
+    assert table.loc["all", "visible"] == 0.5
+
+
+def test_images_of_another_shape_or_without_noise_are_refused():
+    images = np.zeros((2, 3, 41, 41), np.float32)
+    with pytest.raises(ValueError, match="expected"):
+        realism.pixels(images[:, :2], np.ones((2, 2)), np.ones((2, 2)), images[:, :2], SETTINGS)
+    with pytest.raises(ValueError, match="no positive noise"):
+        realism.pixels(images, np.zeros((2, 3)), np.ones((2, 3)), images, SETTINGS)
+
+
+def test_a_crop_is_centred_on_the_galaxy():
+    stamp = np.zeros((1, 101, 101))
+    stamp[0, 50, 50] = 1
+    crop = realism.centred(stamp[:, 18:82, 18:82], 101)
+    assert crop.shape[-1] == 63
+    assert crop[0, 31, 31] == 1
+    even = realism.centred(stamp[:, 10:91, 10:91], 101)
+    assert even.shape[-1] == 81
