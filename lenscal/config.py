@@ -437,7 +437,7 @@ class Realism(Section):
     radius_arcsec: tuple[float, float] = (0.6, 3.2)
     """Where the arc's annulus is looked for."""
     arc_snr_min: float = Field(3.0, ge=0)
-    """Arc SNR in r from which colours and structure are measured."""
+    """Arc SNR in g and r together, (g + r) / sqrt(2), from which colours and structure are measured."""
     snr_ratio: tuple[float, float] = (0.5, 2.0)
     """Limits of the ratios of arc SNR at 10, 50 and 90 %."""
     colour_difference: float = Field(0.2, gt=0)

@@ -235,6 +235,14 @@ def test_change_of_completeness_counts_discordant_pairs():
     assert verdicts == {0.1: "NO-GO", 0.2: "not judged"}  # an incomplete bracket can fail, not pass
 
 
+def test_a_detector_that_calls_bare_hosts_lenses_says_nothing_on_sources():
+    clumpy = sensitivity.Variant("morphology", "clumpy", config.Injections())
+    base, control = np.r_[np.ones(90), np.zeros(10)], realism.bare(config.Injections())
+    hears, deaf = (realism.changes(base, {"b": (control, bare), "c": (clumpy, base)}, 0.5) for bare in (np.zeros(100), base))
+    assert judged_changes(hears, 0.1) == "GO"
+    assert judged_changes(deaf, 0.1) == "not judged"
+
+
 def judged_changes(table, limit):
     found = realism.judge.__globals__["_sensitivity"](table, SETTINGS.model_copy(update={"morphology_change_max": limit}))
     return found[0].verdict

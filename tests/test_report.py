@@ -6,12 +6,13 @@ import json
 import re
 from html.parser import HTMLParser
 
+import lenses
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
 
-from lenscal import completeness, config, failures, report, schema, scores
+from lenscal import completeness, config, failures, realism, report, schema, scores
 from lenscal.gates import Gate, Ledger, absent
 from lenscal.gates import table as gate_table
 from lenscal.kernels import intervals
@@ -155,6 +156,27 @@ def arcs(rows, rng):
 
 
 @functools.cache
+def realism_tables():
+    """Tables of the stage realism, from a few drawn lenses, and the pixels of its panel."""
+    settings = config.Realism(splits=100)
+    real, found = lenses.draw(24, 1, settings), lenses.draw(40, 2, settings, first=1000)
+    bare = lenses.draw_hosts(40, 2, settings, first=1000)
+    rng = np.random.default_rng(5)
+    base = rng.normal(size=40)
+    kinds = {v.name: (v, v.why_not or base + rng.normal(0, 0.4, 40)) for v in (realism.bare(config.Injections()), *realism.variants(config.Injections(), settings))}
+    changes = realism.changes(base, kinds, 0.0)
+    tables = realism.judge(real, found, bare, found, changes, settings, 3)
+    samples = {"real": real, "injected": found, "bare host": bare}
+    tables["measures"] = pd.concat([s.pixels.table.assign(sample=n, galaxy_id=s.objects, anchor_id=s.objects) for n, s in samples.items()], ignore_index=True)
+    tables["sensitivity"] = changes
+    tables["inner"] = realism.inner_images(rng.uniform(size=(4, 9, 9)), np.zeros((4, 9, 9)), np.array([0.9, 1.2, 1.7, 2.2]), np.full(4, 0.1), np.ones(4))
+    kind = np.array(["real", "injected"] * 3)
+    axes = {name: np.where(kind == "real", np.nan, 1.0) for name in schema.AXES}
+    tables["panel"] = pd.DataFrame({"number": np.arange(1, 7), "kind": kind, "galaxy_id": np.arange(6) + 5, "trial": np.where(kind == "real", -1, 3), **axes})
+    return tables, rng.normal(0, 0.01, (6, 3, 64, 64)).astype("f4")
+
+
+@functools.cache
 def make(rates=(0.05,)):
     rng = np.random.default_rng(3)
     chosen = settings(rates)
@@ -177,7 +199,7 @@ def make(rates=(0.05,)):
         settings=chosen, attrs=attrs, manifest=manifest, quality=quality, injections=injections, thresholds=thresholds, scores_cutouts=scored,
         scores_injections=trials, completeness=schema.COMPLETENESS.describe(cube), false_positives=failures.false_positives(scored, thresholds),
         missed=failures.missed(injections, trials, thresholds), gallery=gallery, gallery_images=arcs(len(gallery), rng),
-        **catalogues(manifest, rng), **notes(manifest),
+        realism=realism_tables()[0], panel_images=realism_tables()[1], **catalogues(manifest, rng), **notes(manifest),
     )  # fmt: skip
 
 
@@ -558,3 +580,36 @@ def test_a_product_in_other_units_is_refused(inputs):
 def test_a_ledger_that_lost_rows_shows_how_many(inputs):
     table = summaries.ledgers(dataclasses.replace(inputs, ledgers={"a": Ledger(10, 6, {"broken": 3})}))
     assert table.iloc[0].to_dict() == {"stage": "a", "rows_in": 10, "rows_out": 6, "reason": "broken", "dropped": 3, "unaccounted": 1}
+
+
+def test_realism_is_said_up_front_and_its_key_stands_at_the_end(files, inputs):
+    text = files["index.html"].decode()
+    verdict = inputs.realism["criteria"]["verdict"].iloc[-1]
+    assert verdict in ("NO-GO", "not judged")
+    assert "Are the injections like real lenses?" in text[: text.index('id="data"')]
+    section = text[text.index('id="realism"') : text.index('id="completeness"')]
+    assert f">{verdict}<" in section
+    assert section.index("figure-realism_panel") < section.index("Key to the panel")
+    for row in inputs.realism["criteria"].to_dict("records"):
+        assert f">{row['id']}<" in section
+
+
+def test_a_run_without_realism_says_so(quick):
+    html, records = quick(realism=None, panel_images=None)
+    assert "The run has no comparison of injections with real lenses." in html
+    assert not [r for r in records if r["query"].startswith("realism")]
+
+
+def test_a_sample_without_anchors_has_words_in_place_of_figures(inputs):
+    tables = {name: table.copy() for name, table in inputs.realism.items()}
+    tables["measures"] = tables["measures"][tables["measures"]["sample"] != "real"]
+    tables["panel"] = tables["panel"].iloc[:0]
+    tables["noise_histogram"]["density"] = 0.0
+    changed = dataclasses.replace(inputs, realism=tables, panel_images=None).check()
+    for draw in (figures.realism.measures, figures.realism.noise, figures.realism.panel):
+        assert isinstance(draw(changed), str)
+
+
+def test_panel_images_of_another_run_are_refused(inputs):
+    with pytest.raises(ValueError, match="panel_images holds 2 images, the panel 6"):
+        dataclasses.replace(inputs, panel_images=inputs.panel_images[:2]).check()

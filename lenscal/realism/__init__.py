@@ -8,9 +8,9 @@ from lenscal.realism.criteria import gates
 from lenscal.realism.judge import Sample, judge
 from lenscal.realism.matching import anchors, candidates, one_per_host, panel, selected, trials, with_radius
 from lenscal.realism.measures import Pixels, centred, pixels
-from lenscal.realism.sensitivity import changes, inner_images, variants
+from lenscal.realism.sensitivity import bare, changes, inner_images, variants
 
 __all__ = [
-    "Pixels", "Sample", "anchors", "candidates", "centred", "changes", "gates", "inner_images", "judge", "one_per_host", "panel",
+    "Pixels", "Sample", "anchors", "bare", "candidates", "centred", "changes", "gates", "inner_images", "judge", "one_per_host", "panel",
     "pixels", "selected", "trials", "variants", "with_radius",
 ]  # fmt: skip

@@ -72,7 +72,7 @@ def trials(injections: xr.Dataset) -> pd.DataFrame:
     columns = {"galaxy_id": "galaxy_id", "injection_id": "injection_id", "psfsize_r": "host_psfsize_r", "psfdepth_r": "host_psfdepth_r", "mag_r": "host_mag_r"}
     for name, source in columns.items():
         table[name] = injections[source].transpose(*schema.TRIAL).values.ravel()[made]
-    return table.astype({name: float for name in ("psfsize_r", "psfdepth_r", "mag_r")})
+    return table.astype(dict.fromkeys(("psfsize_r", "psfdepth_r", "mag_r"), float))
 
 
 def selected(injections: xr.Dataset, table: pd.DataFrame) -> xr.Dataset:
@@ -107,7 +107,7 @@ def candidates(real: pd.DataFrame, table: pd.DataFrame, settings: config.Realism
         Rows of `table` with `anchor_id`; an injection may stand for several lenses.
     """
     hosts = table.drop_duplicates("galaxy_id").sort_values("galaxy_id")
-    of_host = {host: rows for host, rows in table.groupby("galaxy_id").indices.items()}
+    of_host = dict(table.groupby("galaxy_id").indices.items())
     out = []
     for _, anchor in real.iterrows():
         far = distance(anchor, hosts, ("psfsize_r", "psfdepth_r", "mag_r"))

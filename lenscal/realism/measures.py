@@ -72,7 +72,7 @@ def pixels(images: np.ndarray, sigma: np.ndarray, correlation: np.ndarray, refer
     table = pd.DataFrame({"radius": found.radius * schema.PIXEL_SCALE})
     for b, band in enumerate(schema.BANDS):
         table[f"snr_{band}"] = found.snr[:, b]
-    visible = table["snr_r"] >= settings.arc_snr_min
+    visible = (table["snr_g"] + table["snr_r"]) / np.sqrt(2) >= settings.arc_snr_min
     for name, (blue, red) in zip(COLOURS, ((0, 1), (1, 2))):
         table[name] = np.where(visible, _colour(found.bright[:, blue], found.bright[:, red]), np.nan)
     for name in STRUCTURE:

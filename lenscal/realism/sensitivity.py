@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,6 +24,11 @@ class Variant:
     settings: config.Injections
     redraw: bool = True
     why_not: str = ""
+
+
+def bare(injections: config.Injections) -> Variant:
+    """The control: the same hosts without an injection. A detector that calls them lenses too hears nothing of sources."""
+    return Variant("control", "no injection", injections, redraw=False)
 
 
 def variants(injections: config.Injections, settings: config.Realism) -> list[Variant]:
@@ -101,7 +107,7 @@ def inner_images(whole: np.ndarray, outer: np.ndarray, theta_e: np.ndarray, sigm
     snr = np.array([noise.aperture_snr(np.ascontiguousarray(a - b, np.float32), float(s), float(c)) for a, b, s, c in zip(whole, outer, sigma, correlation)])
     edges = [0.0, 1.0, 1.5, 2.0, np.inf]
     rows = []
-    for low, high in [(0.0, np.inf), *zip(edges[:-1], edges[1:])]:
+    for low, high in [(0.0, np.inf), *itertools.pairwise(edges)]:
         inside = (theta_e >= low) & (theta_e < high) & np.isfinite(snr)
         name = "all" if (low, high) == (0.0, np.inf) else f"{low:g} to {high:g}" if np.isfinite(high) else f"{low:g} and more"
         if inside.any():

@@ -308,7 +308,7 @@ def realism_criteria(inputs: Inputs) -> pd.DataFrame | None:
     table = found.copy()
     table["limits"] = [_range(a, b, "≥ ", "≤ ") for a, b in zip(table["minimum"], table["maximum"])]
     table["interval"] = [_range(a, b, "", "to ") for a, b in zip(table["lower"], table["upper"])]
-    return table[["verdict", "id", "requirement", "claim", "measure", "value", "limits", "interval", "why"]]
+    return table[["verdict", "id", "claim", "measure", "value", "limits", "interval", "requirement", "why"]]
 
 
 @_summary("realism/quantiles", "Arcs, real and injected: signal-to-noise ratio and colour")

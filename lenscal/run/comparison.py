@@ -27,18 +27,18 @@ def _hosts(place: Place, block: xr.Dataset) -> xr.Dataset:
     return host_pixels(place, np.flatnonzero(np.isin(place.store("cutouts")["galaxy_id"].values, ids[ids >= 0])))
 
 
-def _cropped(place: Place, pixels: xr.Dataset) -> np.ndarray:
-    """Images (galaxy, band, y, x) as injections see them, galaxy in the middle."""
+def _cropped(place: Place, pixels: xr.Dataset, centred: bool = True) -> np.ndarray:
+    """Images (galaxy, band, y, x) of the size of injections; `centred` puts the galaxy in the middle."""
     from lenscal import cutouts, realism
 
     size = place.settings.injections.size
     image = cutouts.crop(pixels["image"].transpose("galaxy", "band", "y", "x"), size)
-    bands = [list(pixels["band"].values.astype(str)).index(band) for band in schema.BANDS]
-    return realism.centred(image.values[:, bands], pixels.sizes["x"])
+    bands = [[str(b) for b in pixels["band"].values].index(band) for band in schema.BANDS]
+    return realism.centred(image.values[:, bands], pixels.sizes["x"]) if centred else image.values[:, bands]
 
 
 def _noise(pixels: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    bands = [list(pixels["band"].values.astype(str)).index(band) for band in schema.BANDS]
+    bands = [[str(b) for b in pixels["band"].values].index(band) for band in schema.BANDS]
     return tuple(pixels[name].transpose("galaxy", "band").values[:, bands].astype(float) for name in ("sigma", "noise_correlation"))
 
 
@@ -149,7 +149,9 @@ def sensitivity(place: Place, trials: pd.DataFrame, say: Callable[[str], None]) 
     scores = place.store("scores", "injections")["score"]
     base = scores.isel({dim: xr.DataArray(chosen[f"i_{dim}"].to_numpy(), dims="one") for dim in schema.TRIAL}).values
     hosts = _hosts(place, block)
-    scored = {}
+    row = pd.Index(hosts["galaxy_id"].values).get_indexer(chosen["galaxy_id"])
+    bare = realism.bare(settings.injections)
+    scored = {bare.name: (bare, _scored(place, _cropped(place, hosts, centred=False)[row]) if len(chosen) else "no injection has an image")}
     for variant in realism.variants(settings.injections, settings.realism):
         found: np.ndarray | str = variant.why_not
         if not variant.why_not:

@@ -95,4 +95,4 @@ def test_texture_is_blind_to_quarter_turns_and_sees_grain():
     power = one[:, [i for i, name in enumerate(names) if name.startswith("r_power")]]
     assert abs(power.mean()) < 0.3  # white noise of unit variance has power 1 everywhere
     grain = features.texture(image + np.cos(np.pi * np.arange(41))[None, None, None, :])
-    assert grain[:, names.index("r_power7")].mean() > power[:, 7].mean() + 1
+    assert grain[:, names.index("r_power7")].mean() > power[:, 7].mean() + 0.5
