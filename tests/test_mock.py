@@ -15,6 +15,7 @@ from lenscal import config, mock, schema
 
 galsim = pytest.importorskip("galsim")
 
+from lenscal.io.sources import read_cosmos  # noqa: E402
 from lenscal.manifest import confusers  # noqa: E402
 from lenscal.mock import (  # noqa: E402
     catalogues,
@@ -26,6 +27,7 @@ from lenscal.mock import (  # noqa: E402
     pixels,
     population,
     raytracing,
+    stamps,
     stars,
     sweeps,
 )  # fmt: skip
@@ -319,6 +321,16 @@ def test_positions_agree_with_astropy(ra, dec, n):
     ours = geometry.to_sky(ra, dec, n, x, y)
     np.testing.assert_allclose(ours, WCS(header).pixel_to_world_values(x, y), atol=1e-9)
     np.testing.assert_allclose(geometry.to_pixel(ra, dec, n, *ours), (x, y), atol=1e-6)
+
+
+def test_the_deep_field_is_read_as_the_real_one_and_its_galaxies_have_arcs_sizes(root):
+    found = read_cosmos(root / "sources")
+    assert len(found) == stamps.COUNT
+    radius = np.array([source["half_light_radius"] for source in found])
+    assert ((radius > 0.12) & (radius < 0.45)).all()
+    assert min(source["snr"] for source in found) > 20
+    assert np.median([source["colours"]["gr"] for source in found]) == pytest.approx(0.2, abs=0.2)
+    assert pd.read_csv(root / "sources" / "cosmos_catalog.csv")["BAND"].str.startswith("MOCK-").all()
 
 
 def test_north_is_up_and_east_is_left(root, bricks):

@@ -67,6 +67,16 @@ def images(planes: list[tuple[str, np.ndarray, dict]], header: fits.Header, sigm
     return _timeless(_bytes(hdus))
 
 
+def plain(planes: list[tuple[str, np.ndarray]]) -> bytes:
+    """Images as they are, in one file: (extension name, array)."""
+    hdus = [_primary()]
+    for name, array in planes:
+        hdu = fits.ImageHDU(array, name=name)
+        hdu.header.append(MOCK_CARD)
+        hdus.append(hdu)
+    return _bytes(hdus)
+
+
 def _timeless(content: bytes) -> bytes:
     """The same file with the time of compression taken out of the gzip header of every tile."""
     out = bytearray(content)

@@ -15,10 +15,10 @@ import pandas as pd
 
 import lenscal
 from lenscal import config, schema
-from lenscal.mock import catalogues, columns, conditions, files, geometry, pixels, population, sweeps
+from lenscal.mock import catalogues, columns, conditions, files, geometry, pixels, population, stamps, sweeps
 
 SWEEPS = "south/sweep/10.1"
-_OURS = ("south", "catalogues", "truth", "survey-bricks.fits.gz", "mock.json", "sha256sums.txt")
+_OURS = ("south", "catalogues", "truth", "sources", "survey-bricks.fits.gz", "mock.json", "sha256sums.txt")
 _REACH_PX = 150  # an object of the partner brick this far outside may still reach in
 
 
@@ -87,7 +87,7 @@ def draw(
 def _request(settings: config.Settings, scale: float) -> dict:
     """All that the bytes of the sky depend on."""
     return {
-        "lenscal": lenscal.__version__, "timestamp": settings.timestamp, "seed": settings.seed, "scale": scale,
+        "lenscal": lenscal.__version__, "folders": [name for name in _OURS if "." not in name], "timestamp": settings.timestamp, "seed": settings.seed, "scale": scale,
         "sky": settings.sky.model_dump(mode="json"), "grid": settings.injections.grid.model_dump(mode="json"),
         "split_fractions": list(settings.manifest.split_fractions),
     }  # fmt: skip
@@ -169,6 +169,7 @@ def _tables(bricks: pd.DataFrame, truth: pd.DataFrame, sweep: np.ndarray, summar
     out.append(("catalogues/desi-sl-vac-mock.fits", files.table(spectra, columns.units(columns.VAC), "DESI_SL_CATALOG")))
     out.append(("catalogues/known-lenses.csv", catalogues.known_lenses(truth, seed)))
     out.append(("catalogues/contaminants.csv", catalogues.contaminants(truth, seed)))
+    out += zip(("sources/cosmos_stamps.fits.gz", "sources/cosmos_catalog.csv"), stamps.draw(seed))
     buffer = io.BytesIO()
     truth.to_parquet(buffer, index=False)
     out.append(("truth/truth.parquet", buffer.getvalue()))
