@@ -453,7 +453,9 @@ class Realism(Section):
     probe_auc_max: float = Field(0.7, gt=0.5, lt=1)
     """Limit of the probe's AUC."""
     morphologies: list[Literal["sersic", "clumpy", "stamps"]] = ["sersic", "clumpy", "stamps"]
-    """The bracket of sources; stamps need injections.source_stamps."""
+    """The bracket of sources; stamps need a file of stamps."""
+    source_stamps: str | None = None
+    """File of galaxy stamps for the bracket; that of the injections, where they have one, by default."""
     priors: list[str] = ["observed-colours", "rest-frame-colours", "compact-arcs"]
     """Sets of priors to compare."""
     sensitivity_injections: int = Field(200, ge=2)
@@ -645,7 +647,8 @@ def _with_places(raw: dict, folder: Path) -> dict:
     raw = fix(raw, "stores")
     raw["survey"] = fix(raw.get("survey"), "root")
     raw["detector"] = fix(raw.get("detector", {}), "frozen")
-    raw["injections"] = fix(raw.get("injections", {}), "source_stamps", "prior_file")
+    for section in ("injections", "realism"):
+        raw[section] = fix(raw.get(section, {}), "source_stamps", "prior_file")
     if isinstance(raw.get("objects"), dict):
         objects = dict(raw["objects"])
         for key in ("lenses", "contaminants"):

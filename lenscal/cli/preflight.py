@@ -35,7 +35,7 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
         for catalogue in [*settings.objects.lenses, *settings.objects.contaminants]:
             there = catalogue.source == "lenscat" or Path(catalogue.source).exists()
             check(catalogue.name, catalogue.source, "" if there else "correct its source in the run file")
-        for stamps in [settings.injections.source_stamps, settings.detector.frozen]:
+        for stamps in [settings.injections.source_stamps, settings.realism.source_stamps, settings.detector.frozen]:
             if stamps:
                 check(Path(stamps).name, stamps, "" if Path(stamps).exists() else "run what makes it, or correct the path")
         folder = settings.stores

@@ -36,9 +36,10 @@ def variants(injections: config.Injections, settings: config.Realism) -> list[Va
     out = []
     for source in settings.morphologies:
         if source != injections.source:
-            lacks = source == "stamps" and not injections.source_stamps
-            why_not = "the run file names no injections.source_stamps" if lacks else ""
-            out.append(Variant("morphology", source, injections.model_copy(update={"source": source}), why_not=why_not))
+            stamps = (settings.source_stamps or injections.source_stamps) if source == "stamps" else None
+            why_not = "the run file names no realism.source_stamps" if source == "stamps" and not stamps else ""
+            changed = injections.model_copy(update={"source": source, "source_stamps": stamps})
+            out.append(Variant("morphology", source, changed, why_not=why_not))
     for prior in settings.priors:
         if prior != injections.prior:
             out.append(Variant("prior", prior, injections.model_copy(update={"prior": prior})))

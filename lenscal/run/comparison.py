@@ -156,7 +156,7 @@ def sensitivity(place: Place, trials: pd.DataFrame, say: Callable[[str], None]) 
         found: np.ndarray | str = variant.why_not
         if not variant.why_not:
             say(f"{variant.kind}: {variant.name}")
-            sources = _stamps(place) if variant.settings.source == "stamps" else None
+            sources = _stamps(place, variant.settings) if variant.settings.source == "stamps" else None
             try:
                 again = injections.redraw(block, variant.settings, seed, sources) if variant.redraw else block
                 found = _scored(place, _rendered(place, again, hosts, variant.settings, sources)) if len(chosen) else "no injection has an image"
@@ -167,10 +167,11 @@ def sensitivity(place: Place, trials: pd.DataFrame, say: Callable[[str], None]) 
     return changes, _inner(place, block, hosts)
 
 
-def _stamps(place: Place) -> list[dict]:
+def _stamps(place: Place, settings: config.Injections) -> list[dict]:
+    """Galaxy stamps: the run's own, or those of the bracket."""
     from lenscal.io.sources import read_cosmos
 
-    return place.sources or read_cosmos(place.settings.injections.source_stamps)
+    return place.sources or read_cosmos(settings.source_stamps)
 
 
 def _scored(place: Place, images: np.ndarray) -> np.ndarray:

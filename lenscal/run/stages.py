@@ -624,7 +624,8 @@ class Realism(Stage):
     def inputs(self, place: Place) -> dict:
         from lenscal.injections import priors
 
-        settings, stamps = place.settings.realism, place.settings.injections.source_stamps
+        settings = place.settings.realism
+        stamps = settings.source_stamps or place.settings.injections.source_stamps
         if unknown := [name for name in settings.priors if name not in priors.prior_sets()]:
             raise stores.StoreError(f"realism.priors names '{unknown[0]}', which priors.yaml does not hold; it has {', '.join(priors.prior_sets())}")
         found: dict = {"priors": {name: priors.named(name) for name in settings.priors}}
