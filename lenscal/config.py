@@ -456,7 +456,7 @@ class Realism(Section):
     """The bracket of sources; stamps need a file of stamps."""
     source_stamps: str | None = None
     """File of galaxy stamps for the bracket; that of the injections, where they have one, by default."""
-    priors: list[str] = ["observed-colours", "rest-frame-colours", "compact-arcs"]
+    priors: list[str] = ["observed-colours", "rest-frame-colours", "compact-arcs", "anchor-snr"]
     """Sets of priors to compare."""
     sensitivity_injections: int = Field(200, ge=2)
     """Injections rendered and scored again for each change, one per host."""

@@ -217,7 +217,7 @@ def test_the_panel_is_blind_and_balanced():
 def test_each_setting_is_changed_alone_and_what_cannot_be_made_says_why():
     made = realism.variants(config.Injections(prior="rest-frame-colours"), SETTINGS)
     names = [(v.kind, v.name) for v in made]
-    assert names == [("morphology", "clumpy"), ("morphology", "stamps"), ("prior", "observed-colours"), ("prior", "compact-arcs"), ("inner images", "suppressed")]
+    assert names == [("morphology", "clumpy"), ("morphology", "stamps"), ("prior", "observed-colours"), ("prior", "compact-arcs"), ("prior", "anchor-snr"), ("inner images", "suppressed")]
     assert "source_stamps" in made[1].why_not
     assert made[0].settings.prior == "rest-frame-colours"
     assert not made[-1].redraw

@@ -626,9 +626,11 @@ class Realism(Stage):
 
         settings = place.settings.realism
         stamps = settings.source_stamps or place.settings.injections.source_stamps
-        if unknown := [name for name in settings.priors if name not in priors.prior_sets()]:
-            raise stores.StoreError(f"realism.priors names '{unknown[0]}', which priors.yaml does not hold; it has {', '.join(priors.prior_sets())}")
-        found: dict = {"priors": {name: priors.named(name) for name in settings.priors}}
+        more = place.settings.injections.more_priors
+        known = priors.prior_sets(more)
+        if unknown := [name for name in settings.priors if name not in known]:
+            raise stores.StoreError(f"realism.priors names '{unknown[0]}', which is no set of priors; there are {', '.join(known)}")
+        found: dict = {"priors": {name: known[name] for name in settings.priors}}
         return found | ({"source_stamps": fingerprint(stamps)} if stamps and "stamps" in settings.morphologies else {})
 
     def products(self, place: Place) -> list[Path]:
