@@ -3,12 +3,15 @@
 import gzip
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
+from lenscal import config, objects
 from lenscal.config import ContaminantCatalogue, LensCatalogue
 from lenscal.io import catalogues
 
@@ -132,3 +135,37 @@ def test_real_contaminants_are_read(real, name, category, columns, rows):
     assert len(table) == rows
     assert {"name", "ra", "dec", "category"} == set(table.columns)
     assert pd.to_numeric(table["ra"]).between(0, 360).all()
+
+
+def test_every_contaminant_catalogue_of_dr10_is_read_and_counted_by_category(real):
+    settings = config.load(Path(__file__).resolve().parent.parent / "pipelines" / "dr10.yaml")
+    tables = []
+    for item in settings.objects.contaminants:
+        local = item.model_copy(update={"source": str(real / "contaminants" / Path(item.source).name)})
+        raw = catalogues.read_contaminants(local)
+        table, ledger = objects.contaminant_table(raw, local)
+        assert ledger.missing == 0
+        assert len(table) > 0.5 * len(raw), item.name
+        tables.append(table)
+    counts = pd.concat(tables)["category"].value_counts()
+    direct = {
+        "ring": len(pd.read_csv(real / "contaminants" / "gz_decals_rings_basic.csv")),
+        "merger": len(pd.read_csv(real / "contaminants" / "gz_mergers_darg10.csv")),
+        "planetary_nebula": len(pd.read_csv(real / "contaminants" / "hash_planetary_nebulae.csv")),
+        "spiral": sum(len(pd.read_csv(real / "contaminants" / f"gz_{name}.csv")) for name in ("bluespiralsa2", "redspiralsa1")),
+    }
+    assert counts[list(direct)].to_dict() == direct
+    assert len(counts) > 10
+
+
+def test_real_look_alikes_meet_real_dr10_rows_as_astropy_says(real):
+    rows = pd.read_csv(real / "tractor" / "dr10" / "lrg_parent_dr10.csv.gz")
+    survey = pd.DataFrame({"galaxy_id": np.arange(len(rows)), "ra": rows["RA"], "dec": rows["DEC"]})
+    item = ContaminantCatalogue(name="ngc", source=str(real / "contaminants" / "ngc_ic_in_dr8.fits"), category="large_galaxy")
+    table, _ = objects.contaminant_table(catalogues.read_contaminants(item), item)
+    met = objects.match_contaminants(table, survey, 30.0)
+    a, b = (SkyCoord(t["ra"].to_numpy(), t["dec"].to_numpy(), unit="deg") for t in (met, survey))
+    index, gap, _ = a.match_to_catalog_sky(b)
+    near = gap.arcsec <= 30
+    np.testing.assert_array_equal(met["galaxy_id"].to_numpy(), np.where(near, index, -1))
+    np.testing.assert_allclose(met["separation"].to_numpy()[near], gap.arcsec[near], atol=1e-3)

@@ -320,6 +320,41 @@ def test_cuts_of_a_run_file_move_a_class_and_unknown_cuts_are_refused():
         confusers.classify(table, {"edge_on": {"size": 1.1}})
 
 
+def test_every_lever_is_a_cut_of_its_class_and_a_stricter_one_holds_no_more(sky):
+    bright = sky[0].iloc[:4000]
+    for item in confusers.CLASSES:
+        lever, loose, strict = item.lever
+        assert lever in item.cuts
+        held = [item.member(confusers.Sky(bright), {**item.cuts, lever: value}) for value in np.linspace(loose, strict, 7)]
+        assert all((~tight | wide).all() for wide, tight in zip(held, held[1:]))
+
+
+def test_calibrated_cuts_hold_the_share_and_freeze_into_a_run_file(sky):
+    rng = np.random.default_rng(4)
+    table = sky[0].copy()
+    table["shape_r"] = rng.uniform(0.3, 4, len(table))
+    table["shape_e1"] = rng.normal(0, 0.35, len(table))
+    table["rchisq_r"] = rng.uniform(0.9, 4, len(table))
+    table["rchisq_g"] = table["rchisq_r"]
+    counted = np.ones(len(table), bool)
+    frozen, report = confusers.calibrated([(table, counted)], 0.02)
+    settings = config.Manifest(confuser_cuts=frozen)
+    bits = confusers.classify(table, settings.confuser_cuts)
+    for row in report.itertuples():
+        share = np.mean(bits >> schema.CONFUSERS.index(row[1]) & 1)
+        assert share == pytest.approx(row.share_after)
+        assert share <= 0.02 or row[1] == "psf_halo"  # whose mask bits no lever moves
+    moved = report.set_index("class")
+    for name in ("edge_on", "face_on_disk", "residual_structure"):  # levers whose quantity is continuous here
+        assert moved.loc[name, "share_after"] == pytest.approx(0.02, abs=1e-3)
+        assert moved.loc[name, "share_before"] != pytest.approx(0.02, abs=1e-3)
+    halves = [(table[: 8000], counted[:8000]), (table[8000:].reset_index(drop=True), counted[8000:])]
+    alone = confusers.calibrated(halves, 0.02)[0]
+    assert alone["edge_on"] == frozen["edge_on"]  # no neighbours asked about: parts do not show
+    with pytest.raises(confusers.ClassError, match="needs rows"):
+        confusers.calibrated([(table, ~counted)], 0.02)
+
+
 def test_a_galaxy_of_two_classes_stands_for_the_rarer_and_classes_take_turns():
     bits = np.array([1, 1, 1, 1, 3, 2, 1])
     hashes = np.arange(7, dtype=np.uint64)

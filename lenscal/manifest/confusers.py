@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -127,6 +127,8 @@ class Confuser:
     columns: tuple[str, ...]
     member: Callable[[Sky, Cuts], np.ndarray] = field(repr=False)
     cuts: Cuts = field(default_factory=dict)
+    lever: tuple[str, float, float] = ("", 0.0, 0.0)
+    """The cut that calibration moves, its loosest and its strictest value."""
 
 
 def _edge_on(sky: Sky, cut: Cuts) -> np.ndarray:
@@ -207,21 +209,25 @@ CLASSES = (
         "edge_on", "inclined discs, arc-like",
         ("type", "shape_e1", "shape_e2", "shape_r", "shape_r_ivar", *_LIGHT_R), _edge_on,
         {"ellipticity_min": 0.48, "shape_r_min": 1.0, "size_snr_min": 5.0, "r_max": 20.5},
+        ("ellipticity_min", 0.2, 0.9),
     ),
     Confuser(
         "face_on_disk", "rings and spirals",
         ("type", "sersic", "shape_e1", "shape_e2", "shape_r", *_COLOUR), _face_on_disk,
         {"sersic_max": 2.0, "ellipticity_max": 0.20, "shape_r_min": 1.5, "r_max": 20.5, "g_r_max": 0.9},
+        ("shape_r_min", 0.3, 10.0),
     ),
     Confuser(
         "blue_clumpy", "star-forming, ill-fitted by a smooth model",
         ("shape_r", "rchisq_g", "rchisq_r", *_COLOUR), _blue_clumpy,
         {"g_r_max": 0.5, "r_max": 20.5, "shape_r_min": 1.0, "rchisq_min": 1.2},
+        ("rchisq_min", 0.8, 20.0),
     ),
     Confuser(
         "blend_merger", "light shared with a neighbour",
         (*_POSITION, "fracflux_r", "fracin_r", *_LIGHT_R), _blend_merger,
         {"r_max": 20.5, "fracflux_min": 0.2, "fracin_max": 0.8, "radius_arcsec": 6.0, "ratio_min": 0.2, "ratio_max": 5.0},
+        ("r_max", 22.0, 16.0),
     ),
     Confuser(
         "bright_core_companion", "bright spheroids with something beside them",
@@ -230,16 +236,19 @@ CLASSES = (
             "sersic_min": 4.0, "r_max": 19.5, "fibre_ratio_min": 1.05, "inner_arcsec": 2.0, "outer_arcsec": 6.0,
             "ratio_min": 0.02,
         },
+        ("r_max", 22.0, 15.0),
     ),
     Confuser(
         "residual_structure", "rings and arms that a smooth model leaves behind",
         ("rchisq_r", "shape_r", *_LIGHT_R), _residual_structure,
         {"rchisq_min": 1.5, "r_max": 20.0, "shape_r_min": 1.0},
+        ("rchisq_min", 0.8, 20.0),
     ),
     Confuser(
         "psf_halo", "stars beside galaxies, and objects in the halo of a bright star",
         (*_POSITION, "type", "gaia_phot_g_mean_mag", "maskbits"), _psf_halo,
         {"gaia_min": 13.0, "gaia_max": 18.0, "inner_arcsec": 5.0, "outer_arcsec": 15.0},
+        ("gaia_max", 20.0, 13.0),
     ),
 )  # fmt: skip
 """In the order of the bits (`schema.CONFUSERS`)."""
@@ -269,6 +278,67 @@ def reach_arcsec(overrides: Mapping[str, Cuts]) -> float:
 
 COLUMNS = tuple(dict.fromkeys(column for item in CLASSES for column in item.columns))
 """All that the classes read."""
+
+
+def calibrated(
+    parts: Sequence[tuple[pd.DataFrame, np.ndarray]], share: float, overrides: Mapping[str, Cuts] | None = None
+) -> tuple[dict[str, dict[str, float]], pd.DataFrame]:
+    """Cuts under which each class holds a given share of a sample, to be frozen into a run file.
+
+    One cut of each class, its lever, is moved by bisection to the strictest side of the share; the others stay.
+
+    Parameters
+    ----------
+    parts : sequence of (DataFrame, bool array)
+        Parts of the sky with what lies around them, and which rows are counted (each part has its neighbours to itself).
+    share : float
+        Of the counted rows, in (0, 1).
+    overrides : mapping, optional
+        Class -> cut -> value, to begin with.
+
+    Returns
+    -------
+    cuts : dict
+        class -> lever -> value.
+    report : DataFrame
+        class, cut, before, share_before, after, share_after. Where even the loosest lever gives less, or the strictest more, it
+        stays there.
+
+    Raises
+    ------
+    ClassError
+        When no row is counted, or the share is not in (0, 1).
+    """
+    total = sum(int(np.count_nonzero(counted)) for _, counted in parts)
+    if not total or not 0 < share < 1:
+        raise ClassError(f"calibration needs rows and a share in (0, 1); found {total} rows, share {share}")
+    skies, chosen = [(Sky(table), counted) for table, counted in parts], cuts(overrides or {})
+    frozen, report = {}, []
+    for item in CLASSES:
+        own = chosen[item.name]
+        lever, loose, strict = item.lever
+
+        def held(value: float, item: Confuser = item, own: Cuts = own, lever: str = lever) -> float:
+            with np.errstate(invalid="ignore"):
+                members = (np.count_nonzero(item.member(sky, {**own, lever: value}) & counted) for sky, counted in skies)
+                return sum(int(m) for m in members) / total
+
+        before = held(own[lever])
+        a, b = loose, strict
+        if held(a) > share:
+            for _ in range(24):
+                middle = (a + b) / 2
+                a, b = (middle, b) if held(middle) > share else (a, middle)
+            value = b
+        else:
+            value = a
+        step = 10.0 ** -4
+        value = float(np.round(np.floor(value / step) * step if strict < loose else np.ceil(value / step) * step, 4))
+        frozen[item.name] = {lever: value}
+        report.append(
+            {"class": item.name, "cut": lever, "before": own[lever], "share_before": before, "after": value, "share_after": held(value)}
+        )
+    return frozen, pd.DataFrame(report)
 
 
 def classify(

@@ -216,3 +216,33 @@ def gather(place: Place, rows: pd.DataFrame) -> pd.DataFrame:
     back = np.empty(order.size, np.int64)
     back[order] = np.arange(order.size)
     return whole.iloc[back].reset_index(drop=True).drop(columns=hats.INDEX)
+
+
+def calibrate(place: Place, share: float, rows: int) -> tuple[dict[str, dict[str, float]], pd.DataFrame, int]:
+    """Cuts under which each class holds a share of the galaxies of the rule of N1 in the footprint, on a sample of leaves.
+
+    Leaves are taken in the order of their hashes, which follows the seed, until they hold enough rows.
+    """
+    from lenscal.kernels import draws
+    from lenscal.manifest import COLUMNS, confusers, exclusion, pools
+
+    settings = place.settings.manifest
+    leaves = np.array(place.galaxies.leaves, np.int64)
+    parts, seen = [], 0
+    for leaf in leaves[np.argsort(draws.hashes(place.settings.seed, "calibration", leaves))]:
+        own, rim = (place.galaxies.read(int(leaf), COLUMNS, margin) for margin in (False, True))
+        table = hats.joined([own, rim])
+        core = np.arange(len(table)) < len(own)
+        kept = ~_is_listed(table, place.repeated)
+        table, core = table[kept].reset_index(drop=True), core[kept]
+        low, high = settings.dec_range_degree
+        inside = core & table["dec"].between(low, high, inclusive="neither").to_numpy()
+        inside &= (table[[f"nobs_{band}" for band in schema.BANDS]] >= settings.nobs_min).all(axis=1).to_numpy()
+        inside &= ~exclusion.near_lens(table, place.lenses, settings.exclusion_radius_arcsec)
+        rule = inside & list(pools.ordinary(table, settings).values())[-1]
+        parts.append((table, rule))
+        seen += int(rule.sum())
+        if seen >= rows:
+            break
+    frozen, report = confusers.calibrated(parts, share, settings.confuser_cuts)
+    return frozen, report, seen
