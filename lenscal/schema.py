@@ -145,12 +145,16 @@ class Declaration:
 
     def cast_table(self, table: pd.DataFrame, extra: Iterable[str] = ()) -> pd.DataFrame:
         """Declared columns that are present, in declared order and type, then the `extra` ones."""
-        columns = [name for name in self.variables if name in table.columns]
-        out = table[[*columns, *extra]].copy()
-        for name in columns:
-            dtype = self.variables[name].dtype
-            out[name] = _strings(out[name]) if dtype == "str" else out[name].astype(dtype)
-        return out
+        out = {}
+        for name, variable in self.variables.items():
+            if name not in table.columns:
+                continue
+            column = table[name]
+            if variable.dtype == "str":
+                out[name] = _strings(column)
+            else:
+                out[name] = column if column.dtype == np.dtype(variable.dtype) else column.astype(variable.dtype)
+        return pd.DataFrame(out | {name: table[name] for name in extra}, index=table.index)
 
 
 def _strings(column: pd.Series) -> pd.Series:

@@ -1,5 +1,7 @@
 """The sample is what it says: pools apart, splits on the sky, quotas kept or reported, no lens among the negatives."""
 
+import itertools
+
 import healpy
 import numpy as np
 import pandas as pd
@@ -326,7 +328,7 @@ def test_every_lever_is_a_cut_of_its_class_and_a_stricter_one_holds_no_more(sky)
         lever, loose, strict = item.lever
         assert lever in item.cuts
         held = [item.member(confusers.Sky(bright), {**item.cuts, lever: value}) for value in np.linspace(loose, strict, 7)]
-        assert all((~tight | wide).all() for wide, tight in zip(held, held[1:]))
+        assert all((~tight | wide).all() for wide, tight in itertools.pairwise(held))
 
 
 def test_calibrated_cuts_hold_the_share_and_freeze_into_a_run_file(sky):

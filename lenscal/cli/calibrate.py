@@ -12,10 +12,10 @@ from lenscal.cli.refusal import refusals
 
 def calibrate(
     runfile: Annotated[Path, typer.Argument(help="YAML run file; its stage objects must be complete.")],
-    share: Annotated[float, typer.Option(help="Share of the galaxies of the rule of N1 that each class shall hold.")] = 0.03,
+    share: Annotated[float, typer.Option(help="Members of each class for each galaxy of the rule of N1.")] = 0.03,
     rows: Annotated[int, typer.Option(help="Galaxies to calibrate on, at least (whole leaves are taken).")] = 200_000,
 ) -> None:
-    """Print `confuser_cuts` under which each class of N2 holds a given share of the survey's galaxies; paste it under `manifest`."""
+    """Print `confuser_cuts` under which each class of N2 has a given share of members; paste it under `manifest`."""
     with refusals():
         import yaml
 
@@ -23,7 +23,7 @@ def calibrate(
         from lenscal.run import Place, catalogue
 
         frozen, report, seen = catalogue.calibrate(Place(load(runfile)), share, rows)
-        typer.echo(f"# on {seen:,} galaxies of the rule of N1, each class meant to hold {share:g} of them")
+        typer.echo(f"# beside {seen:,} galaxies of the rule of N1; each class is meant to have {share:g} times as many members in the footprint")
         for row in report.itertuples(index=False):
             typer.echo(f"# {row[0]}: {row.cut} {row.before:g} held {row.share_before:.4f}, {row.after:g} holds {row.share_after:.4f}")
         typer.echo(yaml.safe_dump({"confuser_cuts": frozen}, sort_keys=False).rstrip())

@@ -222,9 +222,18 @@ class Catalogue:
         folder = margin_of(self.folder) if margin else self.folder
         return sorted(leaf_folder(folder, self.order, leaf).glob("*.parquet"))
 
-    def read(self, leaf: int, columns: Sequence[str], margin: bool = False) -> pd.DataFrame:
-        """Columns of the rows of a leaf, or of its rim; text as categories. Rows are by source, then as written."""
-        files = self.files(leaf, margin)
+    def read(self, leaf: int, columns: Sequence[str]) -> pd.DataFrame:
+        """Columns of the rows of a leaf; text as categories. Rows are by source, then as written."""
+        return self._frame(self.files(leaf), columns)
+
+    def read_with_rim(self, leaf: int, columns: Sequence[str]) -> tuple[pd.DataFrame, int]:
+        """`read`, then the rows of the rim; and how many rows are the leaf's own."""
+        own = self.files(leaf)
+        count = sum(pq.read_metadata(path).num_rows for path in own)
+        return self._frame([*own, *self.files(leaf, margin=True)], columns), count
+
+    @staticmethod
+    def _frame(files: Sequence[Path], columns: Sequence[str]) -> pd.DataFrame:
         if not files:
             empty = _arrow_schema(schema.GALAXIES).empty_table().select(list(columns)).to_pandas()
             return empty.astype({name: "category" for name in columns if name in _TEXT})
@@ -245,7 +254,7 @@ class Catalogue:
                     if inside.size:
                         parts.append(file.read_row_group(group, columns=list(columns)).take(pa.array(inside)))
                     start += size
-        return pa.concat_tables(parts).unify_dictionaries().to_pandas()
+        return pa.concat_tables(parts).unify_dictionaries().to_pandas(split_blocks=True)
 
     def where(self, columns: Sequence[str], keep: Callable[[pd.DataFrame], np.ndarray]) -> pd.DataFrame:
         """The rows of all leaves that a test keeps, one leaf in memory at a time."""

@@ -281,7 +281,10 @@ COLUMNS = tuple(dict.fromkeys(column for item in CLASSES for column in item.colu
 
 
 def calibrated(
-    parts: Sequence[tuple[pd.DataFrame, np.ndarray]], share: float, overrides: Mapping[str, Cuts] | None = None
+    parts: Sequence[tuple[pd.DataFrame, np.ndarray]],
+    share: float,
+    overrides: Mapping[str, Cuts] | None = None,
+    of: int | None = None,
 ) -> tuple[dict[str, dict[str, float]], pd.DataFrame]:
     """Cuts under which each class holds a given share of a sample, to be frozen into a run file.
 
@@ -295,6 +298,8 @@ def calibrated(
         Of the counted rows, in (0, 1).
     overrides : mapping, optional
         Class -> cut -> value, to begin with.
+    of : int, optional
+        Number that the share is of; the counted rows by default.
 
     Returns
     -------
@@ -309,7 +314,7 @@ def calibrated(
     ClassError
         When no row is counted, or the share is not in (0, 1).
     """
-    total = sum(int(np.count_nonzero(counted)) for _, counted in parts)
+    total = sum(int(np.count_nonzero(counted)) for _, counted in parts) if of is None else of
     if not total or not 0 < share < 1:
         raise ClassError(f"calibration needs rows and a share in (0, 1); found {total} rows, share {share}")
     skies, chosen = [(Sky(table), counted) for table, counted in parts], cuts(overrides or {})

@@ -155,11 +155,10 @@ def scan_leaf(place: Place, leaf: int, name: str) -> None:
             f"manifest: neighbours are asked about up to {needed:g} arcsec, and the leaves of the catalogue carry a rim of "
             f"{place.settings.objects.margin_arcsec:g}; set objects.margin_arcsec to {needed:g} or more and run objects again"
         )
-    own, rim = (catalogue.read(leaf, manifest.COLUMNS, margin) for margin in (False, True))
-    table = hats.joined([own, rim])
+    table, own = catalogue.read_with_rim(leaf, manifest.COLUMNS)
     seen = manifest.scan(
         table, place.positives, place.lenses, settings, place.settings.seed,
-        core=np.arange(len(table)) < len(own), repeated=_is_listed(table, place.repeated), part=leaf,
+        core=np.arange(len(table)) < own, repeated=_is_listed(table, place.repeated), part=leaf,
     )  # fmt: skip
     offers = seen.offers.trimmed(place.reservoirs, place.settings.seed)
     folder = _scans(place)
@@ -208,18 +207,15 @@ def gather(place: Place, rows: pd.DataFrame) -> pd.DataFrame:
     order = np.lexsort((rows["row"], rows["part"]))
     leaves, places = rows["part"].to_numpy()[order], rows["row"].to_numpy()[order]
     starts = np.flatnonzero(np.diff(leaves, prepend=-1))
-    parts = [
-        schema.GALAXIES.cast_table(place.galaxies.take(int(leaves[a]), places[a:b], names))
-        for a, b in zip(starts, np.append(starts[1:], leaves.size))
-    ]
-    whole = pd.concat(parts, ignore_index=True)
+    parts = [place.galaxies.take(int(leaves[a]), places[a:b], names) for a, b in zip(starts, np.append(starts[1:], leaves.size))]
+    whole = schema.GALAXIES.cast_table(hats.joined(parts))
     back = np.empty(order.size, np.int64)
     back[order] = np.arange(order.size)
     return whole.iloc[back].reset_index(drop=True).drop(columns=hats.INDEX)
 
 
 def calibrate(place: Place, share: float, rows: int) -> tuple[dict[str, dict[str, float]], pd.DataFrame, int]:
-    """Cuts under which each class holds a share of the galaxies of the rule of N1 in the footprint, on a sample of leaves.
+    """Cuts under which each class has a given number of members for each galaxy of the rule of N1, on a sample of leaves.
 
     Leaves are taken in the order of their hashes, which follows the seed, until they hold enough rows.
     """
@@ -230,19 +226,17 @@ def calibrate(place: Place, share: float, rows: int) -> tuple[dict[str, dict[str
     leaves = np.array(place.galaxies.leaves, np.int64)
     parts, seen = [], 0
     for leaf in leaves[np.argsort(draws.hashes(place.settings.seed, "calibration", leaves))]:
-        own, rim = (place.galaxies.read(int(leaf), COLUMNS, margin) for margin in (False, True))
-        table = hats.joined([own, rim])
-        core = np.arange(len(table)) < len(own)
+        table, own = place.galaxies.read_with_rim(int(leaf), COLUMNS)
+        core = np.arange(len(table)) < own
         kept = ~_is_listed(table, place.repeated)
         table, core = table[kept].reset_index(drop=True), core[kept]
         low, high = settings.dec_range_degree
         inside = core & table["dec"].between(low, high, inclusive="neither").to_numpy()
         inside &= (table[[f"nobs_{band}" for band in schema.BANDS]] >= settings.nobs_min).all(axis=1).to_numpy()
         inside &= ~exclusion.near_lens(table, place.lenses, settings.exclusion_radius_arcsec)
-        rule = inside & list(pools.ordinary(table, settings).values())[-1]
-        parts.append((table, rule))
-        seen += int(rule.sum())
+        parts.append((table, inside))
+        seen += int((inside & list(pools.ordinary(table, settings).values())[-1]).sum())
         if seen >= rows:
             break
-    frozen, report = confusers.calibrated(parts, share, settings.confuser_cuts)
+    frozen, report = confusers.calibrated(parts, share, settings.confuser_cuts, of=seen)
     return frozen, report, seen
