@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from lenscal.cli import calibrate, catalog, mock, preflight, query, run, status, verify
+from lenscal.cli import calibrate, catalog, conditions, mock, preflight, query, run, status, verify
 
 app = typer.Typer(
     name="lenscal",
@@ -23,4 +23,5 @@ app.command("verify")(verify.verify)
 app.command("calibrate")(calibrate.calibrate)
 app.command("query")(query.query)
 app.command("calibrate")(calibrate.calibrate)
+app.command("conditions")(conditions.conditions)
 app.command("catalog")(catalog.catalog)
