@@ -4,7 +4,9 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUNFILE ?= pipelines/small.yaml
 
-.PHONY: audit test check install benchmarks mutants clean
+KILLS ?= 100
+
+.PHONY: audit test chaos check install benchmarks mutants clean
 
 audit: install  ## embedded sky, whole run, report
 	$(BIN)/lenscal mock $(RUNFILE)
@@ -12,6 +14,9 @@ audit: install  ## embedded sky, whole run, report
 
 test: install  ## every test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+
+chaos: install  ## a small run, killed at KILLS random moments (driver, worker, scheduler), held against one left alone; writes chaos.log
+	$(BIN)/python tests/chaos.py --kills $(KILLS) --log chaos.log
 
 check: install  ## style and layers only
 	$(BIN)/ruff check lenscal tests benchmarks

@@ -42,6 +42,23 @@ class Sky(Section):
     """Range of PSFDEPTH_R over the bricks."""
 
 
+class Service(Section):
+    """A public cutout service that gives the pixels, instead of bricks on disk."""
+
+    url: str = Field("https://www.legacysurvey.org/viewer/fits-cutout", pattern=r"^https?://[^?]+$")
+    """Of its FITS cutouts; the layer asked for is `survey.layer`."""
+    planes: list[Literal["invvar", "maskbits"]] = ["invvar", "maskbits"]
+    """Beside the image; leave out what the layer does not have (then no weights, no mask bits)."""
+    requests_per_second: float = Field(2.0, gt=0)
+    """At most, on one machine, all processes together."""
+    attempts: int = Field(8, ge=1)
+    """Before the run stops; what is complete stays complete."""
+    backoff_seconds: float = Field(1.0, gt=0)
+    """Wait after the first failed attempt, doubled after each; an answer's Retry-After goes before it."""
+    timeout_seconds: float = Field(60.0, gt=0)
+    """For an answer to begin, and between its bytes."""
+
+
 class Survey(Section):
     """Where the pixels and the catalogue come from: the DR10 layout, or sets of stamps."""
 
@@ -52,7 +69,9 @@ class Survey(Section):
     profiles: list[str] = []
     """Stamps only: which profiles."""
     layer: str = "ls-dr10-south"
-    """Name recorded as provenance."""
+    """Name recorded as provenance; of a service the layer asked for."""
+    service: Service | None = None
+    """Pixels from a cutout service; `root` then needs the catalogue and the table of bricks only."""
     mock: bool = False
     """True marks every product as made from the embedded sky."""
 
@@ -508,6 +527,8 @@ class Cluster(Section):
     """Per process; the cores shared out by default."""
     memory_limit: str = "4GB"
     """Per process."""
+    address: str | None = None
+    """Of a running Dask scheduler, such as `tcp://10.0.0.1:8786`; its workers do the work, and see the same paths."""
     dashboard: bool = True
     """Serve Dask's dashboard on localhost."""
 
@@ -666,7 +687,7 @@ def page() -> str:
         "# Run files", "",
         "A run file is YAML; unknown keys are refused. Written from `lenscal/config.py` (`python -m lenscal.config`); do not edit by hand.", "",
     ]  # fmt: skip
-    models = [Settings, Sky, Survey, Objects, LensCatalogue, ContaminantCatalogue, Manifest, Cutouts, Quality, Injections, Grid, Axis,
+    models = [Settings, Sky, Survey, Service, Objects, LensCatalogue, ContaminantCatalogue, Manifest, Cutouts, Quality, Injections, Grid, Axis,
               Detector, Training, Scores, Completeness, Failures, Realism, Report, Cluster]  # fmt: skip
     for model in models:
         heading = "The whole" if model is Settings else f"`{model.__name__}`"

@@ -30,7 +30,8 @@ def cut(rows: pd.DataFrame, read: Callable[[pd.DataFrame, int], xr.Dataset], set
     read : callable
         ``read(rows, size)`` gives the pixels in the order of the rows, such as the `read` of a survey: image [nanomaggy], invvar
         [nanomaggy^-2] (galaxy, band, y, x), mask (galaxy, y, x), psfsize [arcsec] (galaxy, band), failure, cutout_url,
-        download_timestamp, layer_version (galaxy), and psf (galaxy, band, psf_y, psf_x) where there are PSF images.
+        download_timestamp, layer_version (galaxy), psf (galaxy, band, psf_y, psf_x) where there are PSF images, and checksum
+        (galaxy) where files came from a service.
     settings : config.Cutouts
         Side of the stamps, Moffat beta.
 
@@ -74,8 +75,9 @@ def cut(rows: pd.DataFrame, read: Callable[[pd.DataFrame, int], xr.Dataset], set
         },
         coords={"band": np.array(schema.BANDS, np.dtypes.StringDType())},
     )
-    for name in ("cutout_url", "download_timestamp", "layer_version"):
-        out[name] = ("galaxy", pixels[name].values.astype(np.dtypes.StringDType()))
+    for name in ("cutout_url", "download_timestamp", "layer_version", "checksum"):
+        if name in pixels:
+            out[name] = ("galaxy", pixels[name].values.astype(np.dtypes.StringDType()))
     if "psf" in pixels:
         out["psf"] = (("galaxy", "band", "psf_y", "psf_x"), pixels["psf"].transpose("galaxy", "band", "psf_y", "psf_x").values)
     for name, variable in schema.GALAXY_COORDS.items():

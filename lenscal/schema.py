@@ -128,11 +128,11 @@ class Declaration:
 
     def describe(self, dataset: xr.Dataset) -> xr.Dataset:
         """The dataset with declared dtypes, `long_name`, `units` where there are none, and declared coordinates set as such."""
-        out = dataset.copy()
+        described = {}
         for name, variable in self.variables.items():
-            if name not in out.variables:
+            if name not in dataset.variables:
                 continue
-            array = out[name]
+            array = dataset[name].variable
             if variable.dtype == "str":
                 array = array.astype(np.dtypes.StringDType())
             elif array.dtype != np.dtype(variable.dtype):
@@ -140,7 +140,8 @@ class Declaration:
             attrs = {**array.attrs, "long_name": variable.about}
             if variable.dtype != "str":
                 attrs.setdefault("units", variable.units)  # another unit stays, so that `check` sees it
-            out[name] = array.assign_attrs(attrs)
+            described[name] = array._replace(attrs=attrs)
+        out = dataset.assign(described)  # at once: each assignment by itself aligns all the others
         return out.set_coords([name for name in self.coords if name in out.variables])
 
     def cast_table(self, table: pd.DataFrame, extra: Iterable[str] = ()) -> pd.DataFrame:
@@ -353,7 +354,9 @@ CUTOUTS = Declaration(
         **_gal("bandset", "str", "", "bands present"),
         **_gal("failure", "str", "", "why there are no pixels; empty when there are"),
         **_gal("cutout_url", "str", "", "file(s) the pixels came from"),
-        **_gal("download_timestamp layer_version", "str", "", "provenance of the pixels"),
+        **_gal("download_timestamp", "str", "", "when the pixels came from a service, UTC (no part of the digest)"),
+        **_gal("layer_version", "str", "", "layer and release of the pixels"),
+        **_gal("checksum", "str", "", "BLAKE2b-128 of the file that came from a service", False),
     },
     block=("galaxy",),
     chunk={"galaxy": 16},

@@ -1,6 +1,7 @@
 """A store is created once, filled by whole blocks, and never read under another schema."""
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -135,7 +136,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(stores.os, "replace", full)
+    monkeypatch.setattr(os, "replace", full)
     with pytest.raises(stores.StoreError, match="No space left on device"):
         stores.write_bytes(tmp_path / "a", b"new")
     assert (tmp_path / "a").read_bytes() == b"old"

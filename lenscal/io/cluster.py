@@ -16,7 +16,13 @@ class BlockError(RuntimeError):
 
 @contextmanager
 def client(settings: Cluster) -> Iterator[object]:
-    """A Dask client on this machine: worker processes with several threads each, listening on localhost only."""
+    """A Dask client: of a cluster on this machine (worker processes with several threads each, on localhost only), or of a running one.
+
+    Raises
+    ------
+    BlockError
+        No scheduler answers at `settings.address`.
+    """
     import dask
     from distributed import Client, LocalCluster
 
@@ -27,9 +33,21 @@ def client(settings: Cluster) -> Iterator[object]:
         "distributed.scheduler.allowed-failures": 3,
         "distributed.worker.memory.terminate": False,
         "distributed.comm.timeouts.connect": "60s",
-        "logging.distributed": "error",
+        "logging.distributed": "critical",  # a block that fails is said once, by `sweep`
     }
     logging.getLogger("distributed").setLevel(logging.ERROR)
+    if settings.address:
+        for name in ("distributed", "distributed.client", "distributed.utils"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # the end of the scheduler is said once, by `sweep`
+        try:
+            connected = Client(settings.address, timeout="30s")
+        except OSError as error:
+            raise BlockError(f"no Dask scheduler answers at '{settings.address}' ({error}); start it, or leave cluster.address out") from None
+        try:
+            yield connected
+        finally:
+            connected.close(timeout=5)
+        return
     with (
         dask.config.set(quiet),
         LocalCluster(
@@ -61,13 +79,13 @@ def sweep(
     BlockError
         At the first block that fails; tasks that have not started are cancelled.
     """
-    from distributed import as_completed
+    from asyncio import CancelledError
 
-    slots = sum(connected.nthreads().values())
-    window = max(4, 4 * slots)
+    from distributed import as_completed
+    from distributed.comm import CommClosedError
+
     waiting = iter(range(len(arguments)))
     index = {}
-    running = as_completed(with_results=True, raise_errors=False)
 
     def submit() -> None:
         i = next(waiting, None)
@@ -76,13 +94,24 @@ def sweep(
             index[future.key] = i
             running.add(future)
 
-    for _ in range(window):
-        submit()
-    for future, result in running:
-        i = index.pop(future.key)
-        if future.status != "finished":
-            error = future.exception()
-            raise BlockError(f"{names[i]}: {error}") from error
-        done(i, result)
-        future.release()
-        submit()
+    try:
+        running = as_completed(with_results=True, raise_errors=False)
+        for _ in range(max(4, 4 * sum(connected.nthreads().values()))):
+            submit()
+        for future, result in running:
+            i = index.pop(future.key)
+            if future.status == "cancelled":
+                raise ConnectionError
+            if future.status != "finished":
+                error = future.exception()
+                raise BlockError(f"{names[i]}: {error}") from error
+            done(i, result)
+            future.release()
+            submit()
+    except BlockError:
+        raise
+    except (Exception, CancelledError) as error:
+        # Whatever is raised when the scheduler goes (it differs with the moment), it is no fault of a block.
+        if isinstance(error, (ConnectionError, CommClosedError, CancelledError, TimeoutError)) or connected.status != "running":
+            raise BlockError("the Dask scheduler is gone; what is complete stays complete: run again to go on") from error
+        raise

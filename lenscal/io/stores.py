@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
-import os
-import shutil
-import uuid
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,24 +14,17 @@ import pandas as pd
 import xarray as xr
 
 from lenscal import schema
+from lenscal.io import folders
+from lenscal.io.folders import StoreError, write_bytes
 from lenscal.schema import Declaration
 
+__all__ = [
+    "StoreError", "add_digests", "create", "digest", "digest_files", "files", "open", "read_table", "write", "write_block", "write_bytes",
+    "write_json", "write_table",
+]  # fmt: skip
+
 _MODULUS = 1 << 128
-
-
-class StoreError(RuntimeError):
-    """A store that cannot be used or written; the message says what was found and what to do."""
-
-
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file so that it is either there whole or not there at all."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise StoreError(f"'{path}' cannot be written: {error.strerror or error}; check the folder's rights and space") from None
+_CLOCK = {"download_timestamp"}  # says when, not what: the same pixels that came at another hour have the same digest
 
 
 def write_json(path: Path, content: object) -> None:
@@ -60,11 +52,20 @@ def read_table(path: Path) -> pd.DataFrame:
     if not path.exists():
         raise StoreError(f"'{path}' is missing; run the stage that writes it first")
     if path.is_file():
-        return pd.read_parquet(path, partitioning=None)
+        return _parquet_file(path)
     files = sorted(path.rglob("*.parquet"))
     if not files:
         raise StoreError(f"'{path}' holds no Parquet file; run the stage that writes it again")
-    return pd.concat([pd.read_parquet(f, partitioning=None) for f in files], ignore_index=True)
+    return pd.concat([_parquet_file(f) for f in files], ignore_index=True)
+
+
+def _parquet_file(path: Path) -> pd.DataFrame:
+    if not folders.is_remote(path):
+        return pd.read_parquet(path, partitioning=None)
+    import io
+
+    with folders.saying(path, "read"):
+        return pd.read_parquet(io.BytesIO(path.read_bytes()), partitioning=None)
 
 
 def digest(dataset: xr.Dataset, block: Iterable[str]) -> int:
@@ -74,7 +75,7 @@ def digest(dataset: xr.Dataset, block: Iterable[str]) -> int:
     A row is labelled by `galaxy_id` where there is one, else by the coordinates of its block dims.
     """
     block = tuple(block)
-    names = sorted(name for name in dataset.variables if set(block) <= set(dataset[name].dims))
+    names = sorted(name for name in dataset.variables if set(block) <= set(dataset[name].dims) and name not in _CLOCK)
     columns = {}
     for name in names:
         array = dataset[name].transpose(*block, ...)
@@ -134,7 +135,7 @@ def create(
         When something is already there.
     """
     import dask.array
-    from zarr.codecs import BloscCodec
+    from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
     if group is None and path.exists():
         raise StoreError(f"'{path}' exists already; remove it or run with the settings that made it")
@@ -155,9 +156,10 @@ def create(
         fill = "" if text else (np.nan if dtype.kind == "f" else 0)
         data = dask.array.full(shape, fill, dtype=dtype, chunks=tuple(max(1, s) for s in shape))
         variables[name] = (variable.dims, data, attributes)
-        encoding[name] = {"chunks": chunks}
+        # A checksum behind every chunk: a bit that flips on disk is an error when it is read, never a number.
+        packed = ZstdCodec(level=1) if text else BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle", typesize=dtype.itemsize)
+        encoding[name] = {"chunks": chunks, "compressors": [packed, Crc32cCodec()]}
         if not text:
-            encoding[name]["compressors"] = [BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle", typesize=dtype.itemsize)]
             encoding[name]["fill_value"] = fill
         if big and along:
             encoding[name]["shards"] = tuple(block if dim == declaration.block[0] else c for dim, c in zip(variable.dims, chunks))
@@ -167,12 +169,11 @@ def create(
         values = np.asarray(values, dtype=np.dtypes.StringDType() if v.dtype == "str" else v.dtype)
         template = template.assign_coords({name: (v.dims, values, {"long_name": v.about} | ({"units": v.units} if v.units else {}))})
     template = template.set_coords([name for name in declaration.coords if name in template.variables])
-    try:
+    with folders.saying(path, "created"):
         template.to_zarr(
-            path, mode="w-" if group is None else "a", group=group, compute=False, consolidated=False, zarr_format=3, encoding=encoding
-        )
-    except OSError as error:
-        raise StoreError(f"'{path}' cannot be created: {error.strerror or error}; check the folder's rights and space") from None
+            _target(path), mode="w-" if group is None else "a", group=group, compute=False, consolidated=False, zarr_format=3,
+            encoding=encoding, storage_options=folders.options(path),
+        )  # fmt: skip
 
 
 def write_block(
@@ -200,18 +201,54 @@ def write_block(
     keep = [name for name in dataset.variables if set(region) <= set(dataset[name].dims)]
     part = dataset.reset_coords()[keep].drop_vars([d for d in dataset.dims if d in keep], errors="ignore")
     whole = {dim: slice(0, size) for dim, size in part.sizes.items() if dim not in region}
-    try:
+    # A shard that is not full is read before it is written, and what is there may be broken: it goes first.
+    folders.discard(path, files(path, declaration, region, group))
+    with folders.saying(path, "written"):
         part.drop_attrs(deep=False).to_zarr(
-            path, group=group, region={**region, **whole}, consolidated=False, zarr_format=3, write_empty_chunks=True
-        )
-    except OSError as error:
-        raise StoreError(f"'{path}' cannot be written: {error.strerror or error}; check the folder's rights and space") from None
+            _target(path), group=group, region={**region, **whole}, consolidated=False, zarr_format=3, write_empty_chunks=True,
+            storage_options=folders.options(path),
+        )  # fmt: skip
     return digest(dataset, declaration.block)
 
 
 def _length(path: Path, group: str | None, dim: str) -> int:
-    with xr.open_zarr(path, group=group, consolidated=False, chunks=None) as store:
-        return store.sizes[dim]
+    return next(shape[dims.index(dim)] for dims, _, shape, _ in _layout_now(path, group).values() if dim in dims)
+
+
+def _target(path: Path) -> Path | str:
+    return str(path) if folders.is_remote(path) else path
+
+
+def files(path: Path, declaration: Declaration, region: Mapping[str, slice], group: str | None = None) -> list[str]:
+    """Files below a store that hold a block, by the chunk grid of its arrays; a whole block shares none of them with another."""
+    below = f"{group}/" if group else ""
+    found = []
+    for name, (dims, sides, shape, key) in _layout_now(path, group).items():
+        if not set(region) <= set(dims):
+            continue
+        spans = []
+        for dim, side, size in zip(dims, sides, shape):
+            part = region.get(dim, slice(0, size))
+            spans.append(range(part.start // side, -(-part.stop // side)))
+        found += [f"{below}{name}/{key(place)}" for place in itertools.product(*spans)]
+    return found
+
+
+def _layout_now(path: Path, group: str | None) -> dict[str, tuple]:
+    below = f"{group}/zarr.json" if group else "zarr.json"
+    return _layout(path, group, folders.versions(path, [below])[below])
+
+
+@lru_cache(maxsize=8)
+def _layout(path: Path, group: str | None, version: str) -> dict[str, tuple]:
+    """Dims, side of a file's part along each, shape and file naming of every array."""
+    import zarr
+
+    root = zarr.open_group(_target(path), path=group or "", mode="r", use_consolidated=False, storage_options=folders.options(path))
+    return {
+        name: (array.metadata.dimension_names, array.shards or array.chunks, array.shape, array.metadata.encode_chunk_key)
+        for name, array in root.arrays()
+    }
 
 
 def write(path: Path, declaration: Declaration, dataset: xr.Dataset, attrs: Mapping[str, object]) -> int:
@@ -220,23 +257,16 @@ def write(path: Path, declaration: Declaration, dataset: xr.Dataset, attrs: Mapp
     dataset = dataset.assign_attrs({**dataset.attrs, "schema": declaration.name, "schema_version": schema.VERSION, **attrs})
     for array in dataset.variables.values():
         array.encoding = {}
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        dataset.to_zarr(temporary, mode="w-", consolidated=False, zarr_format=3)
-        if path.exists():
-            shutil.rmtree(path)
-        os.replace(temporary, path)
-    except OSError as error:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise StoreError(f"'{path}' cannot be written: {error.strerror or error}; check the folder's rights and space") from None
+    with folders.saying(path, "written"), folders.in_place(path) as place:
+        dataset.to_zarr(_target(place), mode="w-", consolidated=False, zarr_format=3, storage_options=folders.options(place))
     return int.from_bytes(digest_files(path), "little")
 
 
 def digest_files(path: Path) -> bytes:
     """Digest of the names and contents of the files below a folder."""
     total = hashlib.blake2b(digest_size=16)
-    for file in sorted(p for p in path.rglob("*") if p.is_file()):
-        total.update(str(file.relative_to(path)).encode() + b"\0" + file.read_bytes())
+    for name in sorted(folders.inventory(path), key=lambda name: Path(name).parts):
+        total.update(name.encode() + b"\0" + (path / name).read_bytes())
     return total.digest()
 
 
@@ -253,10 +283,11 @@ def open(path: str | Path, group: str | None = None, chunks: object = None) -> x
     StoreError
         When it is missing, not a store of lenscal, or of another schema version.
     """
-    path = Path(path)
-    if not (path / "zarr.json").exists():
-        raise StoreError(f"'{path}' is no Zarr store; run the stage that writes it first")
-    dataset = xr.open_zarr(path, group=group, consolidated=False, chunks=chunks)
+    path = Path(path) if isinstance(path, str) else path
+    with folders.saying(path, "read"):
+        if not (path / "zarr.json").exists():
+            raise StoreError(f"'{path}' is no Zarr store; run the stage that writes it first")
+        dataset = xr.open_zarr(_target(path), group=group, consolidated=False, chunks=chunks, storage_options=folders.options(path))
     version = dataset.attrs.get("schema_version")
     if version != schema.VERSION:
         raise StoreError(

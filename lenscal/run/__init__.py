@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 
 from lenscal.config import Settings
 from lenscal.gates import FAIL, Gate, Ledger
-from lenscal.io import cluster, stores
+from lenscal.io import cluster, folders, stores
 from lenscal.run.place import Place
-from lenscal.run.plan import Block, Outcome, PlanError, Progress, remove
+from lenscal.run.plan import Block, Outcome, PlanError, Progress, short
 from lenscal.run.progress import Display
-from lenscal.run.stages import STAGES, Stage
+from lenscal.run.stages import STAGES, Part, Stage
 
 __all__ = ["Place", "PlanError", "Result", "StageResult", "progress_of", "run"]
 
@@ -115,7 +115,7 @@ def run(settings: Settings, stages: Iterable[str] | None = None, display: Displa
     display = display or Display(names, quiet=True)
     started = time.monotonic()
     results: list[StageResult] = []
-    with display, _Crew(settings, display) as crew:
+    with folders.alone(place.plans), display, _Crew(settings, display) as crew:
         for name in names:
             results.append(_do(place, STAGES[name], crew, display))
             stores.write_json(place.folder / "gates.json", [asdict(gate) for gate in _all_gates(place)])
@@ -195,22 +195,67 @@ def _place(settings: str) -> Place:
     return Place(Settings.model_validate_json(settings))
 
 
-def _work(settings: str, name: str, block: Block) -> Outcome:
-    """On a worker: one block of a stage, and its marker."""
+def _work(settings: str, name: str, block: Block, wanted: dict) -> Outcome:
+    """On a worker: one block of a stage, and its marker; what is on disk already counts when it is what the marker says."""
     place = _place(settings)
     stage = STAGES[name]
-    progress = progress_of(place, stage)
+    progress = Progress(place, name, wanted)
+    part = stage.part(place, block)
     outcome = progress.outcome(block)
+    if outcome is not None:
+        if part is None or outcome.files == part.files():
+            return outcome
+        if not _holds(part, outcome.digest):
+            outcome = None
     if outcome is None:
         outcome = stage.work(place, block)
-        progress.mark(block, outcome)
+    outcome = replace(outcome, files="" if part is None else part.files())
+    progress.mark(block, outcome)
     return outcome
+
+
+def _holds(part: Part, digest: int) -> bool:
+    """Whether a region of a store has this digest; what cannot be read has none."""
+    try:
+        return part.digest() == digest
+    except (ValueError, OSError, RuntimeError):
+        return False
+
+
+def _versions(progress: Progress) -> str:
+    """Hash of the versions of all files a stage wrote."""
+    return short({product.name: folders.inventory(product) for product in progress.products})
+
+
+def _contents(progress: Progress) -> str:
+    """Hash of the content of all files a stage wrote."""
+    return short({product.name: folders.contents(product, folders.inventory(product)) for product in progress.products})
+
+
+def _finished(place: Place, stage: Stage, progress: Progress, display: Display) -> dict | None:
+    """Summary of a stage that is complete and whose files are still those it wrote; None when there is something to do."""
+    done = progress.done
+    if done is None:
+        return None
+    versions = _versions(progress)
+    if done.get("versions") == versions:
+        return done
+    if done.get("contents") and done["contents"] == _contents(progress):  # copied elsewhere, say: other times, the same bytes
+        done["versions"] = versions
+        progress.finish({key: value for key, value in done.items() if key != "address"})
+        return done
+    display.note(stage.name, "files are not as they were written: what differs is done again")
+    if done.get("contents"):
+        progress.forget()
+    else:
+        progress.reopen()
+    return None
 
 
 def _do(place: Place, stage: Stage, crew: _Crew, display: Display) -> StageResult:
     started = time.monotonic()
     progress = progress_of(place, stage)
-    done = progress.done
+    done = _finished(place, stage, progress, display)
     if done:
         display.skip(stage.name, done["blocks"])
         gates = tuple(Gate(**gate) for gate in done["gates"])
@@ -220,17 +265,16 @@ def _do(place: Place, stage: Stage, crew: _Crew, display: Display) -> StageResul
         because = tuple(progress.changes)
         display.note(stage.name, "again, for other " + ", ".join(because) if because else "")
         progress.start()
-    if not (progress.folder / "prepared.json").exists():
+    for folder in (progress.folder, *progress.products):
+        folders.tidy(folder)
+    if not progress.prepared:
+        progress.forget()
         for product in progress.products:
-            remove(product)
+            folders.remove(product)
         stage.prepare(place)
-        stores.write_json(progress.folder / "prepared.json", {})
+        progress.prepare()
     blocks = stage.blocks(place)
-    outcomes: dict[str, Outcome] = {}
-    for block in blocks:
-        outcome = progress.outcome(block)
-        if outcome is not None:
-            outcomes[block.name] = outcome
+    outcomes = _complete(place, stage, progress, blocks)
     todo = [block for block in blocks if block.name not in outcomes]
     display.start(stage.name, len(blocks), len(outcomes))
     if stage.parallel and todo:
@@ -240,7 +284,8 @@ def _do(place: Place, stage: Stage, crew: _Crew, display: Display) -> StageResul
             display.advance(stage.name, outcome.rows)
 
         settings = place.settings.model_dump_json()
-        arguments = [(settings, stage.name, block) for block in todo]
+        wanted = {key: value for key, value in progress.wanted.items() if key not in ("lenscal", "schema")}
+        arguments = [(settings, stage.name, block, wanted) for block in todo]
         cluster.sweep(crew.client, _work, arguments, [f"{stage.name} {block.name}" for block in todo], finished)
     else:
         for block in todo:
@@ -257,9 +302,12 @@ def _do(place: Place, stage: Stage, crew: _Crew, display: Display) -> StageResul
     total = f"{stores.add_digests([digest, *(outcome.digest for outcome in ordered)]):032x}"
     rows = stage.rows(place, ordered)
     seconds = time.monotonic() - started
+    of_blocks = bool(blocks) and stage.part(place, blocks[0]) is not None
     progress.finish(
         {
             "digest": total,
+            "versions": _versions(progress),
+            "contents": "" if of_blocks else _contents(progress),
             "blocks": len(blocks),
             "rows": rows,
             "seconds": round(seconds, 2),
@@ -269,6 +317,24 @@ def _do(place: Place, stage: Stage, crew: _Crew, display: Display) -> StageResul
     )
     display.finish(stage.name, seconds)
     return StageResult(stage.name, "done", len(blocks), rows, seconds, total, tuple(gates), because)
+
+
+def _complete(place: Place, stage: Stage, progress: Progress, blocks: list[Block]) -> dict[str, Outcome]:
+    """Outcomes of the blocks whose marker is there and whose files are those the marker saw, by name."""
+    written = {product: folders.inventory(product) for product in progress.products}
+    found = {}
+    for block in blocks:
+        outcome = progress.outcome(block)
+        if outcome is None:
+            continue
+        part = stage.part(place, block)
+        if part is not None:
+            there = written[part.path]
+            names = stores.files(part.path, part.declaration, part.region, part.group)
+            if outcome.files != short({name: there.get(name, "absent") for name in names}):
+                continue
+        found[block.name] = outcome
+    return found
 
 
 def _ledger(ledger: Ledger) -> dict:

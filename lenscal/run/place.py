@@ -113,6 +113,10 @@ class Place:
             from lenscal.kernels import resampling, widths
 
             return StampSurvey(survey.root, survey.profiles, resampling.resample, widths)
+        if survey.service is not None:
+            from lenscal.io.survey import ServiceSurvey
+
+            return ServiceSurvey(survey.service, survey.layer, survey.root, self.settings.seed, survey.mock)
         from lenscal.io.survey import CoaddSurvey
 
         return CoaddSurvey(survey.root, survey.layer, survey.mock)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 import lenscal
 from lenscal import schema
 from lenscal.gates import Gate, Ledger
-from lenscal.io import stores
+from lenscal.io import folders, stores
 from lenscal.run.place import Place
 
 
@@ -31,12 +30,13 @@ class Block:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a block left behind: its digest, counts, and its rows in and out."""
+    """What a block left behind: its digest, counts, its rows in and out, and a hash of the versions of its files."""
 
     digest: int
     rows: int = 0
     ledger: Ledger | None = None
     gates: tuple[Gate, ...] = ()
+    files: str = ""
 
 
 def short(content: object) -> str:
@@ -48,8 +48,8 @@ def short(content: object) -> str:
 class Progress:
     """The plan and the markers of one stage on disk.
 
-    A block is complete when its marker is there; the marker is written after the data, by an atomic rename. Markers count
-    only under the address (settings, inputs, versions) they were made for.
+    A block is complete when its marker is there and its files are those that the marker saw; the marker is written after the
+    data, by an atomic rename. Markers count only under the address (settings, inputs, versions) they were made for.
     """
 
     def __init__(self, place: Place, stage: str, wanted: Mapping[str, Any]) -> None:
@@ -60,51 +60,75 @@ class Progress:
         self.address = short(self.wanted)
 
     def _read(self, name: str) -> dict | None:
+        """A file of the plan; None when it is not there or was cut short (a machine that lost power leaves such)."""
+        path = self.folder / name
         try:
-            return json.loads((self.folder / name).read_text())
-        except (FileNotFoundError, NotADirectoryError):
+            found = json.loads(path.read_text())
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
-        except (OSError, ValueError) as error:
-            raise PlanError(f"{self.stage}: '{self.folder / name}' cannot be read ({error}); remove it and run again") from None
+        except OSError as error:
+            raise PlanError(f"{self.stage}: '{path}' cannot be read ({error}); remove it and run again") from None
+        return found if isinstance(found, dict) else None
 
     @property
     def done(self) -> dict | None:
         """Summary of the finished stage under this address; None when it is not finished."""
         done = self._read("done.json")
-        return done if done and done["address"] == self.address else None
+        return done if done and done.get("address") == self.address else None
 
     @property
     def started(self) -> bool:
         plan = self._read("plan.json")
-        return bool(plan) and plan["address"] == self.address
+        return bool(plan) and plan.get("address") == self.address
 
     @property
     def changes(self) -> list[str]:
         """What differs from the plan on disk, by name."""
         plan = self._read("plan.json")
-        if plan is None:
+        if plan is None or "wanted" not in plan:
             return []
         old, new = plan["wanted"], json.loads(json.dumps(self.wanted, default=str))
         return sorted(_differences(old, new))
 
     def start(self) -> None:
-        """Forget what was made under another address, products included, and note the new plan."""
-        if self._read("plan.json") is None:
+        """Forget what was made under another address and note the new plan; products go when the stage is prepared."""
+        if not (self.folder / "plan.json").exists():
             for product in self.products:
                 if product.exists():
                     raise PlanError(f"{self.stage}: '{product}' is there but no run of lenscal made it; move it away and run again")
-        for product in self.products:
-            remove(product)
-        remove(self.folder)
+        self.forget()
         stores.write_json(self.folder / "plan.json", {"address": self.address, "wanted": json.loads(json.dumps(self.wanted, default=str))})
 
+    def forget(self) -> None:
+        """Nothing of the stage is complete or prepared any more. What vouches for other files goes first, so a kill in between is safe."""
+        for name in ("done.json", "prepared.json", "blocks"):
+            folders.remove(self.folder / name)
+
+    def reopen(self) -> None:
+        """The stage is not finished after all; its blocks are looked at one by one."""
+        folders.remove(self.folder / "done.json")
+
+    @property
+    def prepared(self) -> bool:
+        """What the blocks fill was created, and is still as it was created."""
+        prepared = self._read("prepared.json")
+        if prepared is None:
+            return False
+        files = prepared.get("files", {})
+        return all(folders.contents(product, files.get(product.name, {})) == files.get(product.name, {}) for product in self.products)
+
+    def prepare(self) -> None:
+        """Note what was created: every file of the products, by content."""
+        files = {product.name: folders.contents(product, folders.inventory(product)) for product in self.products}
+        stores.write_json(self.folder / "prepared.json", {"files": files})
+
     def outcome(self, block: Block) -> Outcome | None:
-        """Of a finished block."""
+        """Of a block that has a marker."""
         marker = self._read(f"blocks/{block.name}.json")
         if marker is None:
             return None
         ledger = Ledger(**marker["ledger"]) if marker["ledger"] else None
-        return Outcome(int(marker["digest"], 16), marker["rows"], ledger, tuple(Gate(**gate) for gate in marker["gates"]))
+        return Outcome(int(marker["digest"], 16), marker["rows"], ledger, tuple(Gate(**gate) for gate in marker["gates"]), marker.get("files", ""))
 
     def mark(self, block: Block, outcome: Outcome) -> None:
         """Write the marker of a finished block."""
@@ -115,6 +139,7 @@ class Progress:
                 "rows": outcome.rows,
                 "ledger": asdict(outcome.ledger) if outcome.ledger else None,
                 "gates": [asdict(gate) for gate in outcome.gates],
+                "files": outcome.files,
             },
         )
 
@@ -132,11 +157,3 @@ def _differences(old: Mapping, new: Mapping, prefix: str = "") -> set[str]:
         elif old.get(key) != new.get(key):
             names.add(name)
     return names
-
-
-def remove(path: Path) -> None:
-    """Remove a file or folder if it is there."""
-    if path.is_dir():
-        shutil.rmtree(path)
-    elif path.exists():
-        path.unlink()

@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,12 +20,37 @@ import xarray as xr
 import lenscal
 from lenscal import schema
 from lenscal.gates import Gate, Ledger
-from lenscal.io import stores
+from lenscal.io import folders, stores
 from lenscal.run import catalogue
 from lenscal.run.place import Place
-from lenscal.run.plan import Block, Outcome
+from lenscal.run.plan import Block, Outcome, short
 
 Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A region of a store."""
+
+    path: Path
+    declaration: schema.Declaration
+    region: Mapping[str, slice]
+    group: str | None = None
+
+    def files(self) -> str:
+        """Hash of the versions of its files."""
+        return short(folders.versions(self.path, stores.files(self.path, self.declaration, self.region, self.group)))
+
+    def digest(self) -> int:
+        """Of what is on disk, as `stores.write_block` gave it.
+
+        Raises
+        ------
+        ValueError, OSError
+            It cannot be read, or the checksum of a chunk is not that of its content.
+        """
+        dataset = stores.open(self.path, self.group).isel(self.region).load()
+        return stores.digest(self.declaration.describe(dataset), self.declaration.block)
 
 
 class Stage:
@@ -48,6 +75,10 @@ class Stage:
     def blocks(self, place: Place) -> list[Block]:
         """The plan."""
         return [Block("whole")]
+
+    def part(self, place: Place, block: Block) -> Part | None:
+        """What a block fills of a store; None for a stage that writes files of its own."""
+        return None
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
         """One block."""
@@ -78,6 +109,13 @@ def fingerprint(path: str | Path, hint: str = "check the run file") -> str:
             return sweeps.listing(path)
     if not path.exists():
         raise stores.StoreError(f"input '{path}' is missing; {hint}")
+    status = path.stat()
+    return _hash(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _hash(path: Path, size: int, changed: int) -> str:
+    """Of a file's content, read once for as long as it stays as it is."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
@@ -252,7 +290,9 @@ class Cutouts(Stage):
     sections = ("cutouts",)
 
     def inputs(self, place: Place) -> dict:
-        return {"survey": _survey(place)}
+        survey = place.settings.survey
+        found = {"survey": _survey(place), "layer": survey.layer}
+        return found if survey.service is None else found | {"service": survey.service.url, "planes": survey.service.planes}
 
     def prepare(self, place: Place) -> None:
         from lenscal import cutouts
@@ -268,11 +308,14 @@ class Cutouts(Stage):
             {"band": first["band"].values},
             place.attrs(pixel_scale_arcsec=schema.PIXEL_SCALE, psf_includes_pixel=1),
             block=settings.block,
-            skip=() if "psf" in first else ("psf",),
+            skip=[name for name, v in schema.CUTOUTS.variables.items() if not v.required and name not in first],
         )
 
     def blocks(self, place: Place) -> list[Block]:
         return _galaxy_blocks(len(place.manifest), place.settings.cutouts.block)
+
+    def part(self, place: Place, block: Block) -> Part:
+        return Part(place.path("cutouts.zarr"), schema.CUTOUTS, {"galaxy": slice(block.part["start"], block.part["stop"])})
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
         from lenscal import cutouts
@@ -325,6 +368,9 @@ class Quality(Stage):
 
     def blocks(self, place: Place) -> list[Block]:
         return _galaxy_blocks(place.store("cutouts").sizes["galaxy"], place.settings.quality.block)
+
+    def part(self, place: Place, block: Block) -> Part:
+        return Part(place.path("quality.zarr"), schema.QUALITY, {"galaxy": slice(block.part["start"], block.part["stop"])})
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
         from lenscal import quality
@@ -389,6 +435,9 @@ class Injections(Stage):
     def blocks(self, place: Place) -> list[Block]:
         return _cell_blocks(place)
 
+    def part(self, place: Place, block: Block) -> Part:
+        return Part(place.path("injections.zarr"), schema.INJECTIONS, _cell_region(block))
+
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
         from lenscal import injections
 
@@ -422,6 +471,10 @@ def _cell_blocks(place: Place) -> list[Block]:
         for i, psf in enumerate(grid.psf_fwhm.centres)
         for j, depth in enumerate(grid.depth.centres)
     ]
+
+
+def _cell_region(block: Block) -> dict[str, slice]:
+    return {dim: slice(block.part[dim], block.part[dim] + 1) for dim in ("psf_fwhm", "depth")}
 
 
 def host_pixels(place: Place, positions: np.ndarray) -> xr.Dataset:
@@ -504,6 +557,12 @@ class Scores(Stage):
     def blocks(self, place: Place) -> list[Block]:
         galaxies = _galaxy_blocks(place.store("cutouts").sizes["galaxy"], self._block(place))
         return [*(Block(f"cutouts-{b.name}", b.part) for b in galaxies), *(Block(f"injections-{b.name}", b.part) for b in _cell_blocks(place))]
+
+    def part(self, place: Place, block: Block) -> Part:
+        path = place.path("scores.zarr")
+        if "start" in block.part:
+            return Part(path, schema.SCORES_CUTOUTS, {"galaxy": slice(block.part["start"], block.part["stop"])}, "cutouts")
+        return Part(path, schema.SCORES_INJECTIONS, _cell_region(block), "injections")
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
         from lenscal import scores

@@ -1,0 +1,208 @@
+"""Files and folders, on this machine or in a bucket: written whole or not at all, listed with what tells one version of a file from another."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import uuid
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+_LEFT_OVER = (".tmp", ".partial")  # of a write that was killed: ours, and Zarr's
+_CHUNK = 1 << 22
+
+
+class StoreError(RuntimeError):
+    """A store that cannot be used or written; the message says what was found and what to do."""
+
+
+def is_remote(path: object) -> bool:
+    """In a bucket, not on a disk of this machine."""
+    return hasattr(path, "storage_options") and getattr(path, "protocol", "") not in ("", "file", "local")
+
+
+@contextmanager
+def saying(path: object, what: str) -> Iterator[None]:
+    """Turn what the disk or the bucket refuses into one sentence; `what` is "written", "read" ..."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:
+        far = type(error).__module__.split(".")[0] in ("botocore", "aiobotocore", "aiohttp")
+        if not far and not isinstance(error, OSError):
+            raise
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        advice = "check the bucket, its endpoint and your rights" if is_remote(path) else "check the folder's rights and space"
+        raise StoreError(f"'{path}' cannot be {what}: {reason}; {advice}") from error
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file so that it is either there whole or not there at all (in a bucket: one PUT)."""
+    with saying(path, "written"):
+        if is_remote(path):
+            path.write_bytes(content)
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}.tmp")
+        try:
+            temporary.write_bytes(content)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def in_place(path: Path) -> Iterator[Path]:
+    """A folder to be written that takes the place of another at once (in a bucket, which cannot rename: after the other is removed)."""
+    if is_remote(path):
+        remove(path)
+        yield path
+        return
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        yield temporary
+        remove(path)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove(path: Path) -> None:
+    """Remove a file or folder if it is there."""
+    with saying(path, "removed"):
+        if is_remote(path):
+            if path.exists():
+                path.fs.rm(path.path, recursive=True)
+        elif path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def discard(path: Path, names: Iterable[str]) -> None:
+    """Remove these files of a folder, as far as they are there."""
+    with saying(path, "removed"):
+        if is_remote(path):
+            there = [name for name, version in versions(path, names).items() if version != "absent"]
+            if there:
+                path.fs.rm([f"{path.path.rstrip('/')}/{name}" for name in there])
+            return
+        for name in names:
+            (path / name).unlink(missing_ok=True)
+
+
+def inventory(path: Path) -> dict[str, str]:
+    """Every file of a folder (or the file itself, as ``""``) with its version: size and time of change, or size and ETag in a bucket."""
+    if is_remote(path):
+        found = path.fs.find(path.path, detail=True)
+        base = path.path.rstrip("/")
+        return {name[len(base) :].lstrip("/"): _remote(info) for name, info in found.items()}
+    if path.is_file():
+        return {"": _local(path.stat())}
+    return dict(_walk(str(path), "")) if path.is_dir() else {}
+
+
+def versions(path: Path, names: Iterable[str]) -> dict[str, str]:
+    """Of these files of a folder, as `inventory` gives them; ``"absent"`` where there is none."""
+    names = list(names)
+    if not is_remote(path):
+        return {name: _one(path / name) for name in names}
+
+    def ask(name: str) -> str:
+        try:
+            return _remote(path.fs.info(f"{path.path.rstrip('/')}/{name}", refresh=True))
+        except FileNotFoundError:
+            return "absent"
+
+    with ThreadPoolExecutor(8) as pool:
+        return dict(zip(names, pool.map(ask, names)))
+
+
+def _one(path: Path) -> str:
+    try:
+        return _local(path.stat())
+    except (FileNotFoundError, NotADirectoryError):
+        return "absent"
+
+
+def options(path: Path) -> dict[str, Any] | None:
+    """What fsspec needs to know of a bucket; None for a folder."""
+    return dict(path.storage_options) if is_remote(path) else None
+
+
+def _local(status: os.stat_result) -> str:
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
+def _remote(info: dict[str, Any]) -> str:
+    return f"{info.get('size')} {info.get('ETag') or info.get('LastModified') or info.get('mtime')}"
+
+
+def _walk(folder: str, prefix: str) -> Iterator[tuple[str, str]]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(entry.path, f"{prefix}{entry.name}/")
+            else:
+                yield f"{prefix}{entry.name}", _local(entry.stat())
+
+
+def tidy(path: Path) -> None:
+    """Take away what a killed write left behind."""
+    for name in inventory(path):
+        if name.endswith(_LEFT_OVER):
+            remove(path / name)
+
+
+def contents(path: Path, names: Iterable[str]) -> dict[str, str]:
+    """Hash of the content of these files of a folder; ``"absent"`` where there is none."""
+    names = list(names)
+
+    def one(name: str) -> str:
+        total = hashlib.blake2b(digest_size=16)
+        try:
+            with (path / name if name else path).open("rb") as file:
+                while part := file.read(_CHUNK):
+                    total.update(part)
+        except (FileNotFoundError, NotADirectoryError):
+            return "absent"
+        return total.hexdigest()
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        return dict(zip(names, pool.map(one, names)))
+
+
+@contextmanager
+def alone(folder: Path) -> Iterator[None]:
+    """Nobody else writes in this folder meanwhile; the lock goes with the process that holds it, however it ends.
+
+    A bucket has no such lock: do not start two runs on one prefix.
+
+    Raises
+    ------
+    StoreError
+        Another process holds it.
+    """
+    if is_remote(folder):
+        yield
+        return
+    file = folder / "lock"
+    with saying(file, "written"):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = file.open("a+")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise StoreError(f"another run (process {lock.read().strip() or 'unknown'}) is at work in '{folder.parent}'; wait for it or stop it") from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield

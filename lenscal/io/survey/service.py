@@ -1,0 +1,269 @@
+"""The public cutout service as a survey: FITS cutouts of the Legacy Surveys' viewer, asked for politely and believed only when whole."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import io
+import random
+import tempfile
+import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from urllib.parse import urlencode, urlsplit
+
+import numpy as np
+import pandas as pd
+import requests
+import tenacity
+import xarray as xr
+from astropy.io import fits
+
+from lenscal import config, schema
+from lenscal.io.survey.bricks import SCALE_TOLERANCE, PixelError
+from lenscal.io.survey.geometry import SurveyError, read_geometry
+
+BUSY = {429, 500, 502, 503, 504}  # answers that another attempt may better
+NOTHING = {400, 404}  # the service has no pixels there
+WAIT_MAX = 300.0  # seconds between two attempts, at most
+PLACE_TOLERANCE = 0.5  # pixels
+_FITS = b"SIMPLE  ="
+
+
+class _Again(RuntimeError):
+    """An answer that is not what was asked for; another attempt may give it."""
+
+    def __init__(self, reason: str, wait: float | None = None) -> None:
+        super().__init__(reason)
+        self.wait = wait
+
+
+class ServiceSurvey:
+    """Cutouts of a viewer's ``/fits-cutout``.
+
+    The image of the viewer is the coadd re-gridded to the nearest pixel about the position, so an object lies within half a pixel
+    of the stamp's centre as in a stamp of a brick.
+
+    Parameters
+    ----------
+    service : config.Service
+        Address, planes, rate, attempts, time-out.
+    layer : str
+        Such as ``"ls-dr10"``.
+    root : path
+        Folder with the catalogue of the survey and its table of bricks (for `bricks`).
+    seed : int
+        Of the jitter of the waits.
+    mock : bool
+        The pixels are of a mock survey.
+    """
+
+    def __init__(self, service: config.Service, layer: str, root: str | Path, seed: int = 0, mock: bool = False) -> None:
+        self.service, self.layer, self.root, self.seed, self.mock = service, layer, Path(root), seed, bool(mock)
+        self._session: requests.Session | None = None
+
+    def __getstate__(self) -> dict:
+        return self.__dict__ | {"_session": None}  # a connection does not travel to a worker
+
+    def bricks(self) -> pd.DataFrame:
+        """Bricks of the survey, as `CoaddSurvey.bricks`."""
+        return read_geometry(self.root, "north" if "north" in self.layer else "south").table.copy()
+
+    def check(self) -> list[str]:
+        """The service answers: a small cutout of the middle of the first brick, one sentence.
+
+        Raises
+        ------
+        SurveyError
+            It does not, or gives something else.
+        """
+        brick = self.bricks().iloc[0]
+        rows = pd.DataFrame({"galaxy_id": [0], "ra": [brick["ra"]], "dec": [brick["dec"]], "brickname": [brick["brickname"]]})
+        try:
+            found = self.read(rows, 21)
+        except PixelError as error:
+            raise SurveyError(str(error)) from error
+        return [f"{self.service.url} answers with layer {found['layer_version'].values[0]}"]
+
+    def url(self, ra: float, dec: float, size: int) -> str:
+        """Of a cutout of odd side."""
+        query = {"ra": f"{ra:.7f}", "dec": f"{dec:.7f}", "size": size, "layer": self.layer, "pixscale": schema.PIXEL_SCALE, "bands": "".join(schema.BANDS)}
+        return f"{self.service.url}?{urlencode(query)}" + "".join(f"&{plane}" for plane in self.service.planes)
+
+    def read(self, rows: pd.DataFrame, size: int) -> xr.Dataset:
+        """Pixels around galaxies, as `CoaddSurvey.read` gives them, with `checksum` (of the file that came).
+
+        A galaxy where the service has no pixels keeps its row with the reason in `failure`. A pixel is unobserved where the image is
+        exactly 0 and the inverse variance (where the service gives it) as well.
+
+        Raises
+        ------
+        PixelError
+            No whole and right answer after all attempts: the block is not done, and is asked for again by the next run.
+        """
+        n, bands, text = len(rows), len(schema.BANDS), np.dtypes.StringDType()
+        out = {
+            "image": np.full((n, bands, size, size), np.nan, np.float32),
+            "invvar": np.zeros((n, bands, size, size), np.float32),
+            "mask": np.zeros((n, size, size), np.int32),
+        }
+        words = {name: np.full(n, "", text) for name in ("failure", "cutout_url", "download_timestamp", "layer_version", "checksum")}
+        words["layer_version"][:] = self.layer
+        odd = size + 1 - size % 2  # of an even stamp the object is on pixel size // 2: the last row and column of an odd one are left out
+        for i, (ra, dec) in enumerate(zip(rows["ra"].to_numpy(float), rows["dec"].to_numpy(float))):
+            if not (np.isfinite(ra) and np.isfinite(dec) and abs(dec) <= 90):
+                words["failure"][i] = "position: ra or dec is not a place on the sky"
+                continue
+            url = self.url(ra, dec, odd)
+            words["cutout_url"][i] = url
+            content, moment = self._ask(url, ra, dec, odd)
+            if content is None:
+                words["failure"][i] = "outside: the service has no pixels there"
+                continue
+            words["download_timestamp"][i] = moment
+            words["checksum"][i] = hashlib.blake2b(content, digest_size=16).hexdigest()
+            planes, version = _planes(content, ra, dec, odd, self.service.planes)
+            image, invvar = planes["image"], planes.get("invvar")
+            unseen = ~np.isfinite(image) | ((image == 0) & (True if invvar is None else invvar == 0))
+            out["image"][i] = np.where(unseen, np.nan, image)[:, :size, :size]
+            if invvar is not None:
+                out["invvar"][i] = np.where(~unseen & (invvar > 0), invvar, 0)[:, :size, :size]
+            if "maskbits" in planes:
+                out["mask"][i] = planes["maskbits"][:size, :size]
+            words["layer_version"][i] = f"{self.layer} {version}".strip()
+        image = ("galaxy", "band", "y", "x")
+        return xr.Dataset(
+            {
+                "galaxy_id": ("galaxy", rows["galaxy_id"].to_numpy(np.int64), {"units": "1"}),
+                "image": (image, out["image"], {"units": "nanomaggy"}),
+                "invvar": (image, out["invvar"], {"units": "nanomaggy^-2"}),
+                "mask": (("galaxy", "y", "x"), out["mask"], {"units": "1"}),
+                "psfsize": (("galaxy", "band"), np.full((n, bands), np.nan, np.float32), {"units": "arcsec"}),
+                **{name: ("galaxy", values) for name, values in words.items()},
+            },
+            coords={"band": np.array(schema.BANDS, text)},
+            attrs={"mock": int(self.mock)},
+        )
+
+    def _ask(self, url: str, ra: float, dec: float, size: int) -> tuple[bytes | None, str]:
+        """A whole and right file, and when it came; None when the service has nothing there."""
+        attempts = tenacity.Retrying(
+            retry=tenacity.retry_if_exception_type(_Again),
+            stop=tenacity.stop_after_attempt(self.service.attempts),
+            wait=lambda state: self._wait(url, state.attempt_number, state.outcome.exception().wait),
+            reraise=True,
+        )
+        try:
+            return attempts(self._once, url, ra, dec, size)
+        except _Again as error:
+            raise PixelError(
+                f"service: {self.service.attempts} attempts at '{url}' failed, the last: {error}; what is complete stays complete: run again to go on"
+            ) from error
+
+    def _wait(self, url: str, attempt: int, asked: float | None) -> float:
+        """Seconds before the next attempt: what the service asks for, else doubled each time, times 0.5 to 1.5 drawn by (seed, url, attempt)."""
+        if asked is not None:
+            return min(asked, WAIT_MAX)
+        return min(self.service.backoff_seconds * 2 ** (attempt - 1), WAIT_MAX) * (0.5 + random.Random(f"{self.seed} {url} {attempt}").random())
+
+    def _once(self, url: str, ra: float, dec: float, size: int) -> tuple[bytes | None, str]:
+        _slot(url, self.service.requests_per_second)
+        self._session = self._session or requests.Session()
+        try:
+            answer = self._session.get(url, timeout=self.service.timeout_seconds, headers={"User-Agent": "lenscal"})
+        except requests.RequestException as error:  # refused, slow, or cut short of its Content-Length
+            raise _Again(f"{type(error).__name__}: {error}") from error
+        if answer.status_code in NOTHING:
+            return None, ""
+        if answer.status_code in BUSY:
+            raise _Again(f"answer {answer.status_code} {answer.reason}", _retry_after(answer.headers.get("Retry-After")))
+        if answer.status_code != 200:
+            raise PixelError(f"service: '{url}' answered {answer.status_code} {answer.reason}; check survey.service.url and survey.layer")
+        _planes(answer.content, ra, dec, size, self.service.planes)
+        return answer.content, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _retry_after(text: str | None) -> float | None:
+    """Seconds of a Retry-After header: a number, or a date."""
+    if not text:
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+def _slot(url: str, rate: float) -> None:
+    """Wait for one's turn: on one machine, whatever the number of processes, a host gets no more than `rate` requests a second."""
+    host = hashlib.blake2b(urlsplit(url).netloc.encode(), digest_size=8).hexdigest()
+    with (Path(tempfile.gettempdir()) / f"lenscal-rate-{host}").open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        text = file.read()
+        now = time.time()
+        try:
+            turn = max(now, float(text))
+        except ValueError:
+            turn = now
+        turn = min(turn, now + WAIT_MAX)  # a clock that was set back
+        file.truncate(0)
+        file.write(repr(turn + 1 / rate))
+    time.sleep(max(0.0, turn - now))
+
+
+def _planes(content: bytes, ra: float, dec: float, size: int, wanted: list[str]) -> tuple[dict[str, np.ndarray], str]:
+    """The planes of an answer, and the version it names, once they are what was asked for.
+
+    Raises
+    ------
+    _Again
+        It is no FITS file, is cut short, lacks a plane, or is of another size, place, scale, unit or band.
+    """
+    if not content.startswith(_FITS):
+        head = content[:60].decode("ascii", "replace").replace("\n", " ")
+        raise _Again(f"{len(content)} bytes that are no FITS file but begin with '{head}'")
+    if len(content) % 2880:
+        raise _Again(f"a FITS file cut short: {len(content)} bytes are not whole records of 2880")
+    try:
+        with fits.open(io.BytesIO(content), memmap=False) as hdus:
+            found = {str(hdu.header.get("IMAGETYP", "IMAGE")).strip().lower(): (hdu.data, hdu.header) for hdu in hdus if hdu.header.get("NAXIS", 0) > 0}
+            found = {name: (None if data is None else np.array(data), header) for name, (data, header) in found.items()}
+    except (OSError, ValueError, TypeError, KeyError, IndexError, fits.VerifyError) as error:
+        raise _Again(f"a FITS file that cannot be read ({error})") from error
+    for plane in ("image", *wanted):
+        if plane not in found or found[plane][0] is None:
+            raise _Again(f"no plane '{plane}' but {sorted(found)}; take out of survey.service.planes what the service does not offer")
+        data, header = found[plane]
+        shape = (size, size) if plane == "maskbits" else (len(schema.BANDS), size, size)
+        if data.shape != shape:
+            raise _Again(f"plane '{plane}' has shape {data.shape}, not {shape}")
+    header = found["image"][1]
+    bands = str(header.get("BANDS", "".join(str(header.get(f"BAND{i}", "?")).strip() for i in range(len(schema.BANDS))))).strip()
+    if bands != "".join(schema.BANDS):
+        raise _Again(f"bands '{bands}', not '{''.join(schema.BANDS)}'")
+    units = str(header.get("BUNIT", "nanomaggy")).strip()
+    if units not in ("nanomaggy", "nanomaggies"):
+        raise _Again(f"an image in '{units}', not 'nanomaggy'")
+    _check_place(header, ra, dec, size)
+    version = str(header.get("VERSION", header.get("SURVEY", ""))).strip()
+    return {name: found[name][0].astype(np.int32 if name == "maskbits" else np.float32) for name in ("image", *wanted)}, version
+
+
+def _check_place(header: fits.Header, ra: float, dec: float, size: int) -> None:
+    try:
+        scale = np.hypot(header["CD1_1"], header["CD1_2"]) * 3600 if "CD1_1" in header else abs(header["CDELT1"]) * 3600
+        there = header["CRVAL1"], header["CRVAL2"], header["CRPIX1"], header["CRPIX2"]
+    except KeyError as error:
+        raise _Again(f"a header without {error}, so neither scale nor place is known") from None
+    if abs(scale / schema.PIXEL_SCALE - 1) > SCALE_TOLERANCE:
+        raise _Again(f"pixels of {scale:.4f} arcsec, not {schema.PIXEL_SCALE} within 1 %")
+    # The reference point is the position asked for, in the middle of the stamp.
+    away = np.array([(there[0] - ra + 180) % 360 - 180, there[1] - dec]) * 3600 / scale * [np.cos(np.deg2rad(dec)), 1]
+    middle = np.array([there[2], there[3]]) - (size + 1) / 2
+    if max(abs(away[0] + middle[0]), abs(away[1] - middle[1])) > PLACE_TOLERANCE:
+        raise _Again(f"a stamp about ra {there[0]}, dec {there[1]} at pixel {there[2]}, {there[3]}, not about ra {ra}, dec {dec}")

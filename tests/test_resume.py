@@ -1,0 +1,210 @@
+"""A block is complete and as it was written, or it is done again; whatever dies, what comes out has the same bytes."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from functools import cache
+
+import pandas as pd
+import pytest
+from chaos import STAGES as PIXELS
+from chaos import Chaos, draw_sky
+from viewer import serving
+
+from lenscal import config
+from lenscal.io import cluster, folders, stores
+from lenscal.io.survey import CoaddSurvey, PixelError
+from lenscal.run import Place, PlanError, progress_of, run
+from lenscal.run.stages import STAGES
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+@pytest.fixture(scope="module")
+def chaos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("resume")
+    draw_sky(folder, bricks=8, lenses=8)
+    return Chaos(folder, seed=1, negatives=6)
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """Blocks are done in this process: the ledger is the same, without the seconds a cluster takes to start."""
+
+    @contextmanager
+    def client(settings):
+        yield None
+
+    def sweep(connected, work, arguments, names, done):
+        for i, one in enumerate(arguments):
+            done(i, work(*one))
+
+    monkeypatch.setattr(cluster, "client", client)
+    monkeypatch.setattr(cluster, "sweep", sweep)
+    monkeypatch.setattr("lenscal.run._Crew.__exit__", lambda *_: None)
+
+
+@pytest.fixture(scope="module")
+def first(chaos):
+    process = chaos.launch(chaos.runfile("first"))
+    chaos.wait(process)
+    assert process.returncode == 0, (chaos.folder / "said.txt").read_text()
+    return config.load(chaos.runfile("first"))
+
+
+def copied(chaos, first, name, **changes):
+    """The finished run under another name, times of change kept."""
+    shutil.copytree(first.stores, chaos.folder / "stores" / name)
+    return config.load(chaos.runfile(name, **changes))
+
+
+def digests(settings):
+    plans = settings.stores / ".plan"
+    return {name: json.loads((plans / name / "done.json").read_text())["digest"] for name in PIXELS}
+
+
+def times(settings):
+    """When each file of a shard or chunk was changed."""
+    files = (path for path in settings.stores.rglob("*") if path.is_file() and "c" in path.relative_to(settings.stores).parts)
+    return {str(path.relative_to(settings.stores)): path.stat().st_mtime_ns for path in files}
+
+
+def states(result):
+    return {stage.name: stage.state for stage in result.stages}
+
+
+def turn(file, place):
+    content = bytearray(file.read_bytes())
+    content[place] ^= 1
+    file.write_bytes(content)
+
+
+def test_kills_of_driver_worker_and_scheduler_at_five_random_moments_change_no_byte(chaos):
+    assert chaos.go(5), "\n".join(chaos.log)
+    assert sum("killed at" in line for line in chaos.log) >= 3, "\n".join(chaos.log)
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_damaged_shards_are_found_and_only_their_blocks_are_done_again(chaos, first, here, finished):
+    settings = copied(chaos, first, f"damaged-{finished}")
+    image, mask = (settings.stores / "cutouts.zarr" / name / "c" for name in ("image", "mask"))
+    turn(image / "1/0/0/0", 5000)  # a bit
+    (mask / "3/0/0").write_bytes((mask / "3/0/0").read_bytes()[:100])  # half written
+    (settings.stores / "quality.zarr" / "sigma" / "c" / "0" / "0").unlink()  # lost
+    if not finished:
+        (settings.stores / ".plan" / "cutouts" / "done.json").unlink()
+    before = times(settings)
+    result = run(settings, PIXELS)
+    assert states(result) == {"objects": "was complete", "manifest": "was complete", "cutouts": "done", "quality": "done"}
+    assert digests(settings) == digests(first)
+    again = {(name.split("/")[0], name.split("/")[3]) for name, changed in times(settings).items() if before.get(name) != changed}
+    assert again == {("cutouts.zarr", "1"), ("cutouts.zarr", "3"), ("quality.zarr", "0")}
+    assert set(states(run(settings, PIXELS)).values()) == {"was complete"}
+
+
+@pytest.mark.parametrize(
+    ("file", "again"),
+    [("cutouts.zarr/image/zarr.json", "cutouts"), ("manifest/Npix-*.parquet", "manifest"), (".plan/quality/blocks/*.json", None)],
+)
+def test_damage_outside_the_blocks_is_found_as_well(chaos, first, here, file, again):
+    settings = copied(chaos, first, "outside-" + file.split("/")[1])
+    damaged = next(iter(sorted(settings.stores.glob(file))))
+    damaged.write_bytes(b"")
+    result = run(settings, PIXELS)
+    assert [name for name, state in states(result).items() if state == "done"] == ([again] if again else [])
+    assert digests(settings) == digests(first)
+
+
+def test_a_copy_with_other_times_is_held_against_its_digests_and_no_shard_is_written_again(chaos, first, here):
+    settings = copied(chaos, first, "touched")
+    for path in settings.stores.rglob("*"):
+        os.utime(path, ns=(10**18, 10**18))
+    result = run(settings, PIXELS)
+    assert [name for name, state in states(result).items() if state == "done"] == ["cutouts", "quality"]
+    assert set(times(settings).values()) == {10**18}
+
+
+def test_a_flipped_bit_is_an_error_when_it_is_read_and_never_a_number(chaos, first):
+    settings = copied(chaos, first, "flipped")
+    turn(settings.stores / "cutouts.zarr/image/c/0/0/0/0", 1000)
+    with pytest.raises(ValueError, match="checksum do not match"):
+        stores.open(settings.stores / "cutouts.zarr").isel(galaxy=slice(0, 16)).load()
+
+
+def test_a_kill_while_the_old_products_go_is_no_foreign_store_and_trusts_nothing(chaos, first, here):
+    settings = copied(chaos, first, "between", quality={"mask_radius_px": 7})
+    progress = progress_of(Place(settings), STAGES["quality"])
+    progress.forget()  # the kill is here: products and the old plan are there, nothing vouches for them
+    back = config.load(chaos.runfile("between"))
+    assert states(run(back, PIXELS))["quality"] == "done"
+    assert digests(back)["quality"] == digests(first)["quality"]
+
+
+def test_a_store_that_no_run_made_is_never_removed(chaos, first, here):
+    settings = copied(chaos, first, "foreign")
+    shutil.rmtree(settings.stores / ".plan" / "quality")
+    with pytest.raises(PlanError, match=r"quality: '.*quality.zarr' is there but no run of lenscal made it; move it away"):
+        run(settings, PIXELS)
+    assert (settings.stores / "quality.zarr" / "zarr.json").exists()
+
+
+def test_two_runs_never_work_in_one_folder(chaos, first, here):
+    settings = first
+    with folders.alone(settings.stores / ".plan"), pytest.raises(stores.StoreError, match=rf"another run \(process {os.getpid()}\) is at work"):
+        run(settings, PIXELS)
+
+
+def test_a_full_disk_stops_with_the_reason_and_room_lets_it_go_on(chaos, first):
+    path = chaos.runfile("full")
+    settings = config.load(path)
+    command = f"ulimit -f 1000; exec {sys.executable} -m lenscal run {path} --quiet --stages {','.join(PIXELS)}"  # no file beyond 1 MB
+    said = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert said.returncode == 1, said
+    assert "Traceback" not in said.stderr
+    assert "cutouts" in said.stderr
+    assert "cannot be written: File too large; check the folder's rights and space" in said.stderr.replace("\n", " ")
+    assert not list(settings.stores.rglob("*.partial"))
+    run(settings, PIXELS)
+    assert digests(settings) == digests(first)
+
+
+def test_a_service_that_fails_midway_is_gone_on_with_and_no_complete_block_is_asked_for_again(chaos, first, here):
+    coadds = CoaddSurvey(first.survey.root, "mock")
+
+    @cache
+    def source(ra, dec, size):
+        read = coadds.read(pd.DataFrame({"galaxy_id": [0], "ra": [ra], "dec": [dec], "brickname": [""]}), size)
+        if read.failure.values[0]:
+            return None
+        return read.image.values[0], read.invvar.values[0], read["mask"].values[0]
+
+    def settings(name):
+        service = {"url": viewer.address, "requests_per_second": 10000, "attempts": 2, "backoff_seconds": 0.01}
+        return config.load(chaos.runfile(name, survey={"layer": "mock", "service": service}))
+
+    with serving() as viewer:
+        viewer.source = source
+        run(settings("served"), PIXELS)
+        whole = [path for _, path in viewer.asked]
+        viewer.asked.clear()
+        viewer.faults, viewer.always = [None] * 40, 500
+        with pytest.raises(PixelError, match=r"2 attempts at .* failed, the last: answer 500 .*run again to go on"):
+            run(settings("broken"), PIXELS)
+        before = [path for _, path in viewer.asked][:-2]
+        viewer.asked.clear()
+        viewer.always = None
+        run(settings("broken"), PIXELS)
+        after = [path for _, path in viewer.asked]
+    assert digests(settings("broken")) == digests(settings("served"))
+    assert len(whole) > 48 > len(before) == 40  # a probe and 39 galaxies: two blocks of 16 and a part of the third
+    assert len(after) == len(whole) - 1 - 32  # the probe is not made again
+    made = stores.open(settings("broken").stores / "cutouts.zarr").load()
+    assert set(made.layer_version.values.astype(object)) <= {"mock DR10", "mock"}
+    direct = stores.open(first.stores / "cutouts.zarr").load()
+    shared = (made.failure.values == "") & (direct.failure.values == "")
+    assert shared.sum() > 40
+    served, cut = made.image.values[shared], direct.image.values[shared]
+    assert ((served == cut) | (served != served) | (cut != cut)).all()  # the service takes an exact zero for unobserved; bricks have nexp as well
