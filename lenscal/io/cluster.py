@@ -33,7 +33,8 @@ def client(settings: Cluster) -> Iterator[object]:
         "distributed.scheduler.allowed-failures": 3,
         "distributed.worker.memory.terminate": False,
         "distributed.comm.timeouts.connect": "60s",
-        "logging.distributed": "critical",  # a block that fails is said once, by `sweep`
+        # A block that fails is said once, by `sweep`; workers read how much to log from their environment.
+        "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
     }
     logging.getLogger("distributed").setLevel(logging.ERROR)
     if settings.address:
