@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from lenscal import schema
 
@@ -533,8 +542,28 @@ class Cluster(Section):
     """Serve Dask's dashboard on localhost."""
 
 
+BUCKET = {
+    "use_listings_cache": False,  # what another process has written is seen
+    "config_kwargs": {"retries": {"max_attempts": 8, "mode": "standard"}, "connect_timeout": 10, "read_timeout": 60},
+}
+"""How a bucket is spoken to: attempts with back-off (429, 5xx, broken connections), seconds before an answer is given up."""
+
+
+def _folder(place: object) -> object:
+    """A folder, or a place in a bucket (s3://bucket/prefix; its endpoint and keys come from the environment, as of any S3 client)."""
+    if isinstance(place, str) and "://" in place:
+        if not place.startswith("s3://"):
+            raise ValueError(f"'{place}' is neither a folder nor s3://bucket/prefix")
+        from upath import UPath
+
+        return UPath(place, **BUCKET)
+    return Path(place) if isinstance(place, str) else place
+
+
 class Settings(Section):
     """A whole run file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, arbitrary_types_allowed=True)
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     """Short name of the run."""
@@ -544,8 +573,8 @@ class Settings(Section):
     """Of every draw."""
     timestamp: str = "1970-01-01T00:00:00Z"
     """Written as provenance; from here, so that bytes do not follow the clock."""
-    stores: Path
-    """Folder of the products, relative to the run file."""
+    stores: Annotated[Any, BeforeValidator(_folder), PlainSerializer(str)]
+    """Folder of the products, relative to the run file, or s3://bucket/prefix."""
     sky: Sky | None = None
     """What `lenscal mock` draws."""
     survey: Survey

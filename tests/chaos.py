@@ -84,7 +84,7 @@ class Chaos:
             with self.said.open("a") as file:
                 file.write(text + "\n")
 
-    def runfile(self, name: str, address: str | None = None, **changes: dict) -> Path:
+    def runfile(self, name: str, address: str | None = None, **changes: object) -> Path:
         """tiny.yaml with small blocks and stores of their own, on the one sky of this folder; `changes` by section."""
         raw = yaml.safe_load((HERE / "tiny.yaml").read_text())
         raw["stores"] = f"stores/{name}"
@@ -92,7 +92,7 @@ class Chaos:
         raw["manifest"] = {"negatives_per_positive": self.negatives}
         raw["cluster"] = {"workers": 1, "threads": 2, "dashboard": False} | ({"address": address} if address else {})
         for section, values in changes.items():
-            raw[section] = raw.get(section, {}) | values
+            raw[section] = raw.get(section, {}) | values if isinstance(values, dict) else values
         path = self.folder / f"{name}.yaml"
         path.write_text(yaml.safe_dump(raw))
         return path

@@ -334,3 +334,83 @@ def test_the_measures_of_real_cutouts_are_those_written_beside_them(real):
     for name in ("mean_r", "std_r", "percentile_1_r", "percentile_99_r", "median_r"):
         written = [float(np.load(file)[f"meta_{name}"]) for file in files]
         np.testing.assert_allclose(measured[name], written, rtol=1e-4, atol=1e-7, err_msg=name)
+
+
+# --- summaries of the blocks, and the page
+
+
+def blocks(data, size):
+    measured = quality.measure(data, STARS, SETTINGS)
+    return measured, [quality.summary(measured.isel(galaxy=slice(i, i + size)), f"block-{i}") for i in range(0, data.sizes["galaxy"], size)]
+
+
+def test_summaries_of_blocks_add_to_that_of_the_whole():
+    data = mixed()
+    _, whole = blocks(data, 11)
+    _, parts = blocks(data, 4)
+    table = quality.partitions(parts)
+    assert table["partition"].tolist() == ["block-0", "block-4", "block-8"]
+    assert table["rows"].sum() == whole[0]["rows"] == 11
+    assert table["usable"].sum() == whole[0]["usable"] == 7
+    for name, count in whole[0]["reasons"].items():
+        assert table[f"reason: {name}"].sum() == count
+    for column in ("annulus_snr_r", "annulus_brightness_r"):
+        np.testing.assert_array_equal(np.sum(table[column].tolist(), axis=0), whole[0][column])
+        assert sum(whole[0][column]) == 7
+
+
+def test_a_summary_survives_its_marker():
+    import json
+
+    _, (one,) = blocks(mixed(), 11)
+    assert json.loads(json.dumps(one)) == one
+
+
+def test_annulus_measures_are_those_of_a_known_ring():
+    data = cutouts(40)
+    yy, xx = np.mgrid[:SIZE, :SIZE] - CENTRE
+    radius = np.hypot(yy, xx) * schema.PIXEL_SCALE
+    inside = (radius >= 1.0) & (radius <= 3.5)
+    data["image"].values[:] -= (0.2 * np.exp(-(yy**2 + xx**2) / 2 / 3.0**2)).astype("f4")  # the host goes
+    data["image"].values[:, 1] += np.where(inside, np.float32(0.001), 0)
+    measured = quality.measure(data, STARS, SETTINGS)
+    expected = 0.001 * np.sqrt(inside.sum()) / 0.003
+    assert float(measured.annulus_snr_r.mean()) == pytest.approx(expected, rel=0.1)
+    flux = 0.001 / schema.PIXEL_SCALE**2
+    assert float(np.nanmedian(measured.annulus_brightness_r)) == pytest.approx(22.5 - 2.5 * np.log10(flux), abs=0.1)
+    data["image"].values[:, 1] -= np.where(inside, np.float32(0.01), 0)
+    assert np.isnan(quality.measure(data, STARS, SETTINGS).annulus_brightness_r).all()
+
+
+def test_the_page_says_how_many_why_and_beside_what():
+    data = mixed()
+    measured, summaries = blocks(data, 4)
+    rows = quality.shown(measured, 6)
+    assert len(rows) == 6
+    reason = measured.reason.values[rows].tolist()
+    assert {"NaN in centre", "mask in centre", "constant image", ""} <= set(reason)
+    assert "no pixels" not in reason
+    origin = np.array(["north"] * 6 + ["south"] * 5, object)
+    files = quality.page(measured, data.reset_coords().isel(galaxy=rows), quality.partitions(summaries), origin, SETTINGS, {"run": "one", "mock": 1})
+    text = files["index.html"].decode()
+    for part in ("11 cutouts in 3 partitions; 7 (63.6 %)", "<td>NaN in centre</td><td>1</td><td>9.09 %</td>", "north: 2 usable", "south: 5 usable", "mock"):
+        assert part in text, part
+    assert all(files[name].startswith(b"\x89PNG") for name in ("cutouts.png", "histograms.png", "partitions.png"))
+    again = quality.page(measured, data.reset_coords().isel(galaxy=rows), quality.partitions(summaries), origin, SETTINGS, {"run": "one", "mock": 1})
+    assert again == files, "the same run has the same page"
+
+
+def test_the_noise_of_real_candidates_is_that_known_of_the_survey(real):
+    from lenscal.quality.measures import LAGS
+
+    files = sorted((real / "cutouts" / "dr10_lens_candidates").glob("*.npz"))
+    data = cutouts(len(files))
+    for i, file in enumerate(files):
+        data["image"].values[i] = np.load(file)["cutout"].transpose(2, 0, 1)
+    measured = quality.measure(data, STARS, SETTINGS)
+    known = {"lag_1_0": (0.18, 0.20), "lag_0_1": (0.27, 0.29), "lag_1_1": (0.05, 0.07), "lag_2_0": (-0.1, -0.1), "lag_3_0": (0.04, 0.04)}
+    assert set(known) <= set(LAGS)
+    for name, (low, high) in known.items():
+        assert low - 0.05 <= float(np.median(measured[name])) <= high + 0.05, name
+    np.testing.assert_allclose(np.median(measured.sigma, axis=0), [0.0017, 0.0024, 0.0079], rtol=0.15)
+    assert 1.1 <= float(np.median(measured.noise_correlation)) <= 2.9

@@ -23,6 +23,7 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
         rows.append((what, "ok" if not fix else "missing", found, fix))
 
     with refusals():
+        from lenscal.io import folders
         from lenscal.run import Place
 
         place = Place(settings)
@@ -39,10 +40,19 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
             if stamps:
                 check(Path(stamps).name, stamps, "" if Path(stamps).exists() else "run what makes it, or correct the path")
         folder = settings.stores
-        parent = next(p for p in [folder, *folder.parents] if p.exists())
-        check("stores", str(folder), "" if os.access(parent, os.W_OK) else f"'{parent}' is not writable: choose another `stores`")
-        free = shutil.disk_usage(parent).free / 1e9
-        check("disk", f"{free:.0f} GB free", "" if free > 5 else "make room: a small run needs 5 GB")
+        if folders.is_remote(folder):
+            probe = folder / ".plan" / "preflight"
+            try:
+                folders.write_bytes(probe, b"")
+                folders.remove(probe)
+                check("stores", str(folder))
+            except folders.StoreError as error:
+                check("stores", str(folder), str(error))
+        else:
+            parent = next(p for p in [folder, *folder.parents] if p.exists())
+            check("stores", str(folder), "" if os.access(parent, os.W_OK) else f"'{parent}' is not writable: choose another `stores`")
+            free = shutil.disk_usage(parent).free / 1e9
+            check("disk", f"{free:.0f} GB free", "" if free > 5 else "make room: a small run needs 5 GB")
     table = Table("input", "verdict", "found", "fix", box=None)
     for row in rows:
         table.add_row(*row)

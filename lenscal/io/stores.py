@@ -20,7 +20,7 @@ from lenscal.schema import Declaration
 
 __all__ = [
     "StoreError", "add_digests", "create", "digest", "digest_files", "files", "open", "read_table", "write", "write_block", "write_bytes",
-    "write_json", "write_table",
+    "write_group", "write_json", "write_table",
 ]  # fmt: skip
 
 _MODULUS = 1 << 128
@@ -249,6 +249,14 @@ def _layout(path: Path, group: str | None, version: str) -> dict[str, tuple]:
         name: (array.metadata.dimension_names, array.shards or array.chunks, array.shape, array.metadata.encode_chunk_key)
         for name, array in root.arrays()
     }
+
+
+def write_group(path: Path, dataset: xr.Dataset, group: str | None = None) -> None:
+    """Write a group of a store at once; without a group, the empty store that groups are written into."""
+    with folders.saying(path, "written"):
+        dataset.to_zarr(
+            _target(path), mode="a" if group else "w-", group=group, consolidated=False, zarr_format=3, storage_options=folders.options(path)
+        )
 
 
 def write(path: Path, declaration: Declaration, dataset: xr.Dataset, attrs: Mapping[str, object]) -> int:

@@ -9,6 +9,7 @@ SEED = 4.0  # what a source must reach somewhere: at 2.5 peaks of mere noise are
 SMOOTHING = 1.5  # sigma of the smoothing Gaussian, pixels
 GROWTH = 3  # radius by which sources are grown, pixels
 LAG = 3  # largest lag of the autocorrelation, pixels
+LAGS = ((1, 0), (0, 1), (1, 1), (2, 0), (0, 2), (3, 0))  # (x, y) of the autocorrelation that are given one by one
 PIXELS_MIN = 100  # of sky, below which no noise is measured
 
 # Loops over stamps are njit, not guvectorize: a gufunc that allocates crashes when it is loaded from Numba's cache in a process that
@@ -179,13 +180,18 @@ def sources(image, sky) -> np.ndarray:
     return _sources(_stamps(image)[0], _areas(sky, image)).reshape(np.shape(image))
 
 
+_LAG_X, _LAG_Y = np.array(LAGS).T.copy()
+
+
 @_njit
-def _noise(image, sky):
-    """Level, sigma and summed autocorrelation of the sky pixels of one stamp."""
+def _noise(image, sky, out):
+    """Level, sigma, summed autocorrelation of the sky pixels of one stamp, and the autocorrelation at `LAGS`."""
     n_y, n_x = image.shape
+    out[:] = np.nan
     level, sigma, count = _median_and_sigma(image, sky)
     if count < PIXELS_MIN:
-        return np.nan, np.nan, np.nan
+        return
+    out[0], out[1] = level, sigma
     places, total = np.empty((count, 2), np.int64), 0.0
     found = 0
     for y in range(n_y):
@@ -201,7 +207,7 @@ def _noise(image, sky):
         values[y, x], weights[y, x] = image[y - LAG, x - LAG] - total / count, 1.0
         squares += values[y, x] ** 2
     if not squares > 0:
-        return level, sigma, np.nan
+        return
     products, pairs = np.zeros((LAG + 1, 2 * LAG + 1)), np.zeros((LAG + 1, 2 * LAG + 1))
     for i in range(count):
         y, x = places[i]
@@ -214,14 +220,21 @@ def _noise(image, sky):
         for dx in range(2 * LAG + 1):
             if (dy > 0 or dx > LAG) and pairs[dy, dx] > 0:
                 summed += 2 * products[dy, dx] / pairs[dy, dx] / (squares / count)
-    return level, sigma, summed / (1 - (2 * LAG + 1) ** 2 / count)
+    out[2] = summed / (1 - (2 * LAG + 1) ** 2 / count)
+    for j in range(_LAG_X.size):
+        x, y = _LAG_X[j], _LAG_Y[j]
+        product, pair = products[y, x + LAG], pairs[y, x + LAG]
+        if x > 0 and y > 0:  # both diagonals
+            product, pair = product + products[y, LAG - x], pair + pairs[y, LAG - x]
+        if pair > 0:
+            out[3 + j] = product / pair / (squares / count)
 
 
 @_njit
 def _noises(images, skies):
-    out = np.empty((len(images), 3))
+    out = np.empty((len(images), 3 + _LAG_X.size))
     for i in range(len(images)):
-        out[i] = _noise(images[i], skies[i])
+        _noise(images[i], skies[i], out[i])
     return out
 
 
@@ -243,6 +256,15 @@ def sky_noise(image, sky) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         Sum of the autocorrelation over lags of -3 to 3 pixels in both axes, lag 0 included: 1 for white noise. The variance of a
         sum over an aperture is this times that of independent pixels. Each lag is averaged over its own pairs of sky pixels, and
         the sum is divided by 1 - 49/N for the mean of the N pixels that was taken off each.
+    """
+    return sky_statistics(image, sky)[:3]
+
+
+def sky_statistics(image, sky) -> tuple[np.ndarray, ...]:
+    """Level, noise and noise correlation as `sky_noise`, then the autocorrelation at each of `LAGS`, (...) arrays each.
+
+    A lag with both components is the mean of the two diagonals. Nothing is added for the mean that was taken off, which lowers
+    each by the summed correlation over N.
     """
     images, shape = _stamps(image)
     return _numbers(_noises(images, _areas(sky, image)), shape)

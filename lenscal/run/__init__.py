@@ -276,11 +276,16 @@ def _do(place: Place, stage: Stage, crew: _Crew, display: Display) -> StageResul
     blocks = stage.blocks(place)
     outcomes = _complete(place, stage, progress, blocks)
     todo = [block for block in blocks if block.name not in outcomes]
+    counted = sum((outcome.ledger for outcome in outcomes.values() if outcome.ledger is not None), Ledger(0, 0))
     display.start(stage.name, len(blocks), len(outcomes))
     if stage.parallel and todo:
 
         def finished(i: int, outcome: Outcome) -> None:
+            nonlocal counted
             outcomes[todo[i].name] = outcome
+            if outcome.ledger is not None:
+                counted += outcome.ledger
+                display.remark(stage.name, stage.tell(counted))
             display.advance(stage.name, outcome.rows)
 
         settings = place.settings.model_dump_json()

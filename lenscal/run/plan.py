@@ -30,13 +30,14 @@ class Block:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a block left behind: its digest, counts, its rows in and out, and a hash of the versions of its files."""
+    """What a block left behind: its digest, counts, its rows in and out, a hash of the versions of its files, and what else is known of it."""
 
     digest: int
     rows: int = 0
     ledger: Ledger | None = None
     gates: tuple[Gate, ...] = ()
     files: str = ""
+    summary: Mapping[str, Any] | None = None
 
 
 def short(content: object) -> str:
@@ -62,12 +63,11 @@ class Progress:
     def _read(self, name: str) -> dict | None:
         """A file of the plan; None when it is not there or was cut short (a machine that lost power leaves such)."""
         path = self.folder / name
-        try:
-            found = json.loads(path.read_text())
-        except (FileNotFoundError, NotADirectoryError, ValueError):
-            return None
-        except OSError as error:
-            raise PlanError(f"{self.stage}: '{path}' cannot be read ({error}); remove it and run again") from None
+        with folders.saying(path, "read"):
+            try:
+                found = json.loads(path.read_text())
+            except (FileNotFoundError, NotADirectoryError, ValueError):
+                return None
         return found if isinstance(found, dict) else None
 
     @property
@@ -112,9 +112,9 @@ class Progress:
     def prepared(self) -> bool:
         """What the blocks fill was created, and is still as it was created."""
         prepared = self._read("prepared.json")
-        if prepared is None:
+        if prepared is None or "files" not in prepared:
             return False
-        files = prepared.get("files", {})
+        files = prepared["files"]
         return all(folders.contents(product, files.get(product.name, {})) == files.get(product.name, {}) for product in self.products)
 
     def prepare(self) -> None:
@@ -128,7 +128,8 @@ class Progress:
         if marker is None:
             return None
         ledger = Ledger(**marker["ledger"]) if marker["ledger"] else None
-        return Outcome(int(marker["digest"], 16), marker["rows"], ledger, tuple(Gate(**gate) for gate in marker["gates"]), marker.get("files", ""))
+        gates = tuple(Gate(**gate) for gate in marker["gates"])
+        return Outcome(int(marker["digest"], 16), marker["rows"], ledger, gates, marker.get("files", ""), marker.get("summary"))
 
     def mark(self, block: Block, outcome: Outcome) -> None:
         """Write the marker of a finished block."""
@@ -140,6 +141,7 @@ class Progress:
                 "ledger": asdict(outcome.ledger) if outcome.ledger else None,
                 "gates": [asdict(gate) for gate in outcome.gates],
                 "files": outcome.files,
+                "summary": outcome.summary,
             },
         )
 

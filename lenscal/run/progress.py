@@ -57,13 +57,17 @@ class Display:
         row["rows"] += rows
         step = max(1, row["total"] // 5)
         if row["total"] > 4 and row["done"] % step == 0 and row["done"] < row["total"]:
-            self._say(f"{name:<13} {row['done']}/{row['total']} blocks, {self._rate(row)}")
+            self._say(f"{name:<13} {row['done']}/{row['total']} blocks, {self._rate(row)}" + (f"; {row['note']}" if row["note"] else ""))
 
     def note(self, name: str, text: str) -> None:
         """A remark on a stage."""
         self.rows[name]["note"] = text
         if text:
             self._say(f"{name:<13} {text}")
+
+    def remark(self, name: str, text: str) -> None:
+        """What is known of a stage so far: in the live table, and with the lines of progress elsewhere."""
+        self.rows[name]["note"] = text
 
     def finish(self, name: str, seconds: float) -> None:
         """A stage is complete."""

@@ -84,6 +84,10 @@ class Stage:
         """One block."""
         raise NotImplementedError
 
+    def tell(self, ledger: Ledger) -> str:
+        """A remark on the blocks that are done so far, while others go on."""
+        return ""
+
     def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
         """What can be said only of the whole: gates, ledgers, and a further digest (0 when there is none)."""
         return [], {}, 0
@@ -355,6 +359,9 @@ class Quality(Stage):
     reads = ("cutouts",)
     sections = ("quality",)
 
+    def products(self, place: Place) -> list[Path]:
+        return [place.path("quality.zarr"), place.path("quality")]
+
     def prepare(self, place: Place) -> None:
         cutouts = place.store("cutouts")
         stores.create(
@@ -384,7 +391,12 @@ class Quality(Stage):
         )
         reasons = pd.Series(dataset["reason"].values.astype(object))
         ok = dataset["cutout_ok"].values
-        return Outcome(digest, ok.size, Ledger(ok.size, int(ok.sum()), reasons[~ok].value_counts().to_dict()))
+        ledger = Ledger(ok.size, int(ok.sum()), reasons[~ok].value_counts().to_dict())
+        return Outcome(digest, ok.size, ledger, summary=quality.summary(dataset, block.name))
+
+    def tell(self, ledger: Ledger) -> str:
+        most = sorted(ledger.dropped.items(), key=lambda item: -item[1])[:2]
+        return f"{100 * ledger.rows_out / max(1, ledger.rows_in):.1f} % fit for use" + "".join(f", {n} {reason}" for reason, n in most)
 
     @staticmethod
     def _stars(place: Place) -> pd.DataFrame:
@@ -395,6 +407,14 @@ class Quality(Stage):
 
         ledger = sum((o.ledger for o in outcomes), Ledger(0, 0))
         measured = place.store("quality").load()
+        table = quality.partitions([outcome.summary for outcome in outcomes])
+        cutouts = place.store("cutouts").reset_coords()
+        drawn = cutouts[["galaxy_id", "band", "image", "mask"]].isel(galaxy=quality.shown(measured)).load()
+        origin = cutouts["layer_version"].values.astype(object)
+        files = quality.page(measured, drawn, table, origin, place.settings.quality, place.attrs())
+        for name, content in files.items():
+            stores.write_bytes(place.path("quality") / name, content)
+        stores.write_table(place.path("quality") / "partitions.parquet", table)
         return [ledger.gate("quality"), *quality.gates(measured, place.settings.quality)], {"quality": ledger}, 0
 
 
@@ -540,9 +560,7 @@ class Scores(Stage):
         path = place.path("scores.zarr")
         cutouts, injections = place.store("cutouts"), place.store("injections")
         attrs = place.attrs(detector_hash=place.detector.hash) | not_scientific(place)
-        xr.Dataset(attrs={"schema": "scores", "schema_version": schema.VERSION, **attrs}).to_zarr(
-            path, mode="w-", consolidated=False, zarr_format=3
-        )
+        stores.write_group(path, xr.Dataset(attrs={"schema": "scores", "schema_version": schema.VERSION, **attrs}))
         stores.create(
             path, schema.SCORES_CUTOUTS, {"galaxy": cutouts.sizes["galaxy"]}, {}, attrs, group="cutouts", block=self._block(place)
         )
@@ -592,9 +610,7 @@ class Scores(Stage):
 
         scored = place.store("scores", "cutouts").load()
         thresholds = scores.thresholds(scored, place.settings.completeness.false_positive_rates)
-        thresholds.assign_attrs(schema_version=schema.VERSION).to_zarr(
-            place.path("scores.zarr"), mode="a", group="thresholds", consolidated=False, zarr_format=3
-        )
+        stores.write_group(place.path("scores.zarr"), thresholds.assign_attrs(schema_version=schema.VERSION), "thresholds")
         history = place.path("detector") / "history.parquet"
         gates = scores.gates(scored, stores.read_table(history) if history.exists() else None, place.detector)
         return gates, {}, 0

@@ -130,6 +130,15 @@ def test_noise_agrees_with_the_slow_twin():
     np.testing.assert_allclose(pixels.sky_noise(image, sky), slow_noise(image, sky), rtol=1e-6)
 
 
+def test_lags_are_those_of_the_filter_that_made_the_noise():
+    image = np.random.default_rng(3).normal(size=(200, SIZE, SIZE + 2)).astype("f4")
+    image = image[..., :-2] + 2 * image[..., 1:-1] + image[..., 2:]  # along x: 4/6 at one pixel, 1/6 at two
+    image[:, 1:] += 0.5 * image[:, :-1].copy()  # along y: 0.5 / 1.25 at one pixel
+    lags = dict(zip(pixels.LAGS, (float(v.mean()) for v in pixels.sky_statistics(image[:, 1:, 1:], np.ones((SIZE - 1, SIZE - 1), bool))[3:])))
+    expected = {(1, 0): 4 / 6, (0, 1): 0.4, (1, 1): 0.4 * 4 / 6, (2, 0): 1 / 6, (0, 2): 0.0, (3, 0): 0.0}
+    assert lags == pytest.approx(expected, abs=0.01)
+
+
 def test_white_noise_has_its_sigma_and_a_correlation_of_one():
     image = white(200) * np.float32(0.003)
     _, sigma, correlation = pixels.sky_noise(image, ring(200) & ~pixels.sources(image, ring(200)))

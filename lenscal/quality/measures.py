@@ -16,6 +16,7 @@ from lenscal.kernels import pixels
 
 CORE_PX = 8.0
 OUTER_PX = (20.0, 33.0)
+ANNULUS_ARCSEC = (1.0, 3.5)
 STAR_MAG_MAX = 16.0
 REASONS = (
     "no pixels", "band not observed", "constant image", "NaN in centre", "no sky noise", "mask in centre", "masked fraction",
@@ -27,8 +28,11 @@ _PER_GALAXY = {
     "wise_brightmask_frac": float, "maskbit_frac_above_threshold": float, "masked_in_centre": bool,
     "core_brightness_r": float, "outer_brightness_r": float, "clip_frac_r": float, "mean_r": float, "std_r": float,
     "percentile_1_r": float, "median_r": float, "percentile_99_r": float, "bright_star_dist": float, "gaia_mag_nearest": float,
+    "annulus_snr_r": float, "annulus_brightness_r": float,
 }  # fmt: skip
-_PER_BAND = {"sigma": float, "noise_correlation": float, "sky_invvar": float}
+LAGS = {f"lag_{x}_{y}": (x, y) for x, y in pixels.LAGS}
+"""Columns of the noise autocorrelation, and their lags in pixels of (x, y)."""
+_PER_BAND = {"sigma": float, "noise_correlation": float, "sky_invvar": float, **dict.fromkeys(LAGS, float)}
 
 
 class QualityError(RuntimeError):
@@ -65,7 +69,7 @@ def measure(cutouts: xr.Dataset, stars: pd.DataFrame, settings: config.Quality) 
         cutouts["mask"],
         cutouts["ra"],
         cutouts["dec"],
-        kwargs={"red": bands.index("r"), "areas": _areas(cutouts.sizes["x"], settings), "bits": _bits(settings), "stars": _Stars(stars)},
+        kwargs={"red": bands.index("r"), "areas": _areas(cutouts.sizes["x"], settings), "bits": mask_bits(settings), "stars": _Stars(stars)},
         input_core_dims=[["band", "y", "x"], ["band", "y", "x"], ["y", "x"], [], []],
         output_core_dims=[[] for _ in _PER_GALAXY] + [["band"] for _ in _PER_BAND],
         dask="parallelized",
@@ -182,10 +186,13 @@ def _areas(size: int, settings: config.Quality) -> dict[str, np.ndarray]:
     return {
         "centre": r <= central, "mask": r < settings.mask_radius_px, "core": r <= CORE_PX,
         "outer": (r >= OUTER_PX[0]) & (r <= OUTER_PX[1]), "ring": pixels.ring(size, inner, outer),
+        "annulus": (r * schema.PIXEL_SCALE >= ANNULUS_ARCSEC[0]) & (r * schema.PIXEL_SCALE <= ANNULUS_ARCSEC[1]),
     }  # fmt: skip
 
 
-def _bits(settings: config.Quality) -> dict[str, int]:
+def mask_bits(settings: config.Quality) -> dict[str, int]:
+    """Bits that exclude at the centre, that count for the fraction, and of WISE, as masks."""
+
     def union(names: Iterable[str]) -> int:
         return int(sum({1 << schema.MASKBITS[name] for name in names}))
 
@@ -229,10 +236,14 @@ def _measures(
     lowest = np.where(unseen, np.inf, image).min(axis=(-2, -1))
     highest = np.where(unseen, -np.inf, image).max(axis=(-2, -1))
     sky = areas["ring"] & ~pixels.sources(image, areas["ring"])
-    level, sigma, correlation = pixels.sky_noise(image, sky)
+    level, sigma, correlation, *lags = pixels.sky_statistics(image, sky)
     weight = np.where(unseen | ~(invvar > 0), np.float32(np.nan), invvar).astype(np.float32)
     r = image[..., red, :, :]
     moments = pixels.moments(r)
+    mean = pixels.mean(r, areas["annulus"]) - level[..., red]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        snr = mean * np.sqrt(areas["annulus"].sum() / correlation[..., red]) / sigma[..., red]
+        brightness = np.where(mean > 0, schema.ZEROPOINT - 2.5 * np.log10(mean / schema.PIXEL_SCALE**2), np.nan)
     distance, magnitude = stars.nearest(ra, dec)
     return (
         unseen.sum(axis=(-3, -2, -1)),
@@ -249,9 +260,12 @@ def _measures(
         *moments,
         distance,
         magnitude,
+        snr,
+        brightness,
         sigma,
         correlation,
         pixels.median(weight, areas["ring"]),
+        *lags,
     )
 
 
