@@ -8,7 +8,9 @@ matched inside a leaf misses nothing at its border. hats, lsdb and any Parquet r
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +21,7 @@ import pyarrow.parquet as pq
 from pandas.api.types import union_categoricals
 
 from lenscal import schema
+from lenscal.io import folders
 from lenscal.schema import Declaration
 
 INDEX, INDEX_ORDER = "_healpix_29", 29
@@ -118,6 +121,7 @@ class Writer:
         self._schema = _arrow_schema(declaration)
         self._waiting: dict[tuple[Path, int], list[pd.DataFrame]] = {}
         self._writers: dict[tuple[Path, int], pq.ParquetWriter] = {}
+        self._scratch: tempfile.TemporaryDirectory | None = None
         self.digests: list[int] = []
 
     def __enter__(self) -> Writer:
@@ -147,28 +151,47 @@ class Writer:
             return
         table = _to_arrow(pd.concat(parts) if len(parts) > 1 else parts[0], self._schema)
         if key not in self._writers:
-            path = self._path(key, ".tmp")
+            path = self._unfinished(key)
             path.parent.mkdir(parents=True, exist_ok=True)
             text = [name for name in self._schema.names if pa.types.is_string(self._schema.field(name).type)]
             self._writers[key] = pq.ParquetWriter(path, table.schema, compression="lz4", use_dictionary=text, write_statistics=list(_SOUGHT))
         self._writers[key].write_table(table)
 
-    def _path(self, key: tuple[Path, int], ending: str = ".parquet") -> Path:
+    def _path(self, key: tuple[Path, int]) -> Path:
         folder, leaf = key
-        name = f"{self.source}.parquet" if ending == ".parquet" else f".{self.source}{ending}"
-        return leaf_folder(folder, self.order, leaf) / name
+        return leaf_folder(folder, self.order, leaf) / f"{self.source}.parquet"
+
+    def _unfinished(self, key: tuple[Path, int]) -> Path:
+        """Where a file grows: beside its place, or on this machine when its place is in a bucket."""
+        path = self._path(key)
+        if not folders.is_remote(path):
+            return path.with_name(f".{self.source}.tmp")
+        self._scratch = self._scratch or tempfile.TemporaryDirectory()
+        return Path(self._scratch.name) / f"{key[0].name}-{key[1]}"
 
     def __exit__(self, kind: object, *error: object) -> None:
         for key in [*self._waiting] if kind is None else []:
             self._flush(key)
         for key, writer in self._writers.items():
             writer.close()
+            growing = self._unfinished(key)
             if kind is None:
-                with self._path(key, ".tmp").open("rb") as file:
+                with growing.open("rb") as file:
                     self.digests.append(int(hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest(), 16))
-                os.replace(self._path(key, ".tmp"), self._path(key))
-            else:
-                self._path(key, ".tmp").unlink(missing_ok=True)
+                if self._scratch:
+                    folders.write_bytes(self._path(key), growing.read_bytes())
+                else:
+                    os.replace(growing, self._path(key))
+            growing.unlink(missing_ok=True)
+        if self._scratch:
+            self._scratch.cleanup()
+
+
+def _file(path: Path) -> pq.ParquetFile:
+    """An open leaf; on a disk its pages are mapped."""
+    if folders.is_remote(path):
+        return pq.ParquetFile(path.open("rb"), read_dictionary=_TEXT)
+    return pq.ParquetFile(path, read_dictionary=_TEXT, memory_map=True)
 
 
 def margin_of(folder: Path) -> Path:
@@ -190,9 +213,10 @@ def finish(folder: Path, order: int, margin_arcsec: float, rows: Mapping[str, in
     arrow = _arrow_schema(schema.GALAXIES)
     for path, kind in ((folder, "object"), (margin_of(folder), "margin")):
         found = sorted(int(p.name.removeprefix("Npix=")) for p in path.glob(f"dataset/Norder={order}/Dir=*/Npix=*"))
-        (path / "dataset").mkdir(parents=True, exist_ok=True)
-        pq.write_metadata(arrow, path / "dataset" / "_common_metadata")
-        (path / "partition_info.csv").write_text("Norder,Npix\n" + "".join(f"{order},{leaf}\n" for leaf in found))
+        common = io.BytesIO()
+        pq.write_metadata(arrow, common)
+        folders.write_bytes(path / "dataset" / "_common_metadata", common.getvalue())
+        folders.write_bytes(path / "partition_info.csv", ("Norder,Npix\n" + "".join(f"{order},{leaf}\n" for leaf in found)).encode())
         lines = {
             "obs_collection": path.name, "dataproduct_type": kind, "hats_nrows": rows["" if kind == "object" else "margin"],
             "hats_col_ra": "ra", "hats_col_dec": "dec", "hats_col_healpix": INDEX, "hats_col_healpix_order": INDEX_ORDER,
@@ -202,7 +226,7 @@ def finish(folder: Path, order: int, margin_arcsec: float, rows: Mapping[str, in
             lines |= {"hats_primary_table_url": folder.name, "hats_margin_threshold": margin_arcsec}
         text = "#HATS catalog\n" + "".join(f"{key}={value}\n" for key, value in lines.items())
         for name in ("hats.properties", "properties"):
-            (path / name).write_text(text)
+            folders.write_bytes(path / name, text.encode())
 
 
 class Catalogue:
@@ -213,7 +237,7 @@ class Catalogue:
         path = folder / "partition_info.csv"
         if not path.exists():
             raise LeafError(f"'{path}' is missing; run the stage objects again")
-        pairs = pd.read_csv(path)
+        pairs = pd.read_csv(io.BytesIO(path.read_bytes()))
         self.leaves: list[int] = pairs["Npix"].tolist()
         self.order = int(pairs["Norder"].iloc[0]) if len(pairs) else 0
 
@@ -239,7 +263,7 @@ class Catalogue:
             return empty.astype({name: "category" for name in columns if name in _TEXT})
         parts = []
         for path in files:
-            with pq.ParquetFile(path, read_dictionary=_TEXT, memory_map=True) as file:
+            with _file(path) as file:
                 parts.append(file.read(columns=list(columns), use_threads=False))  # workers are one to a core
         return pa.concat_tables(parts).unify_dictionaries().to_pandas(split_blocks=True, use_threads=False)
 
@@ -247,7 +271,7 @@ class Catalogue:
         """Given rows (ascending) of a leaf; row groups that hold none of them are not read."""
         parts, start = [], 0
         for path in self.files(leaf):
-            with pq.ParquetFile(path, read_dictionary=_TEXT, memory_map=True) as file:
+            with _file(path) as file:
                 for group in range(file.num_row_groups):
                     size = file.metadata.row_group(group).num_rows
                     inside = rows[(rows >= start) & (rows < start + size)] - start
@@ -275,7 +299,7 @@ class Catalogue:
             if not cells.size:
                 continue
             for path in self.files(leaf):
-                with pq.ParquetFile(path, read_dictionary=_TEXT, memory_map=True) as file:
+                with _file(path) as file:
                     index = file.read(columns=[INDEX]).column(0).to_numpy() >> 2 * (INDEX_ORDER - around.order)
                     rows = np.flatnonzero(np.isin(index, cells, kind="sort" if cells.size > 1e6 else None))
                     if rows.size:
@@ -306,4 +330,4 @@ def joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def rows_of(folder: Path) -> int:
     """Rows of all files of a catalogue."""
-    return sum(pq.read_metadata(path).num_rows for path in folder.glob("dataset/Norder=*/Dir=*/Npix=*/*.parquet"))
+    return sum(_file(path).metadata.num_rows for path in folder.glob("dataset/Norder=*/Dir=*/Npix=*/*.parquet"))
