@@ -86,6 +86,43 @@ def test_hosts_are_in_their_own_cell_and_never_from_training_sky(first):
     assert (np.abs(injected["host_psfdepth_r"] - injected["depth"]) <= grid.depth.step / 2 + 1e-5).all()
 
 
+def test_realism_has_a_verdict_for_every_criterion_and_no_pass_for_want_of_lenses(first):
+    from lenscal.run import Place
+
+    settings, result = first
+    place = Place(settings)
+    criteria = place.table("realism/criteria.parquet").set_index("id")
+    assert len(criteria) == 19
+    measures = place.table("realism/measures.parquet")
+    anchors = int((measures["sample"] == "real").sum())
+    assert 0 < anchors < settings.realism.anchors_min
+    assert criteria.loc["snr_50", "why"] == f"cannot be judged: {anchors} anchors, 20 needed"
+    verdicts = {gate.id: (gate.verdict, gate.critical) for gate in result.gates}
+    assert verdicts["realism"] == ("fail", False)
+    assert verdicts["realism.snr_50"] == ("not applicable", False)
+    changes = place.table("realism/sensitivity.parquet").set_index("name")
+    assert (changes["why_not"] == "").all()
+    assert (changes.loc[["clumpy", "stamps", "compact-arcs"], "pairs"] > 0).all()
+    kept = measures[measures["sample"] == "injected"]
+    assert kept["galaxy_id"].is_unique
+    assert set(kept["anchor_id"]) <= set(measures.loc[measures["sample"] == "real", "galaxy_id"])
+
+
+def test_redrawn_under_its_own_settings_an_injection_is_what_it_was(first):
+    import dask
+
+    from lenscal import injections, realism
+    from lenscal.run import Place
+
+    settings, _ = first
+    with dask.config.set(scheduler="synchronous"):
+        whole = Place(settings).store("injections").load()
+    block = realism.selected(whole, realism.one_per_host(realism.trials(whole), 8, 1))
+    again = injections.redraw(block, settings.injections, settings.seed)
+    for name in (*schema.PARAMETERS, "magnification", "beta_fraction", "proposals"):
+        np.testing.assert_array_equal(again[name].values, block[name].values, err_msg=name)
+
+
 def test_a_finished_run_does_nothing_again(first):
     settings, _ = first
     before = {path: path.stat().st_mtime_ns for path in settings.stores.rglob("*") if path.is_file() and path.name != "gates.json"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,10 +84,10 @@ def tests(inputs: Inputs) -> Figure | str:
     if inputs.realism is None:
         return NONE
     probe, changes = inputs.realism["probe"], inputs.realism["sensitivity"]
-    figure = style.new(style.PAGE, 0.75 + 0.2 * max(len(probe), len(changes), 3))
+    figure = style.new(style.PAGE, 0.75 + max(0.3 * len(probe), 0.2 * len(changes), 0.9))
     left, right = figure.subplots(1, 2)
     limit = inputs.settings.realism.probe_auc_max
-    _dots(left, probe.assign(value=probe["auc"]), [text.replace(": ", ":\n") for text in probe["question"]], style.BLUE)
+    _dots(left, probe.assign(value=probe["auc"]), [textwrap.fill(text, 22) for text in probe["question"]], style.BLUE)
     left.axvline(0.5, color="black", lw=0.8, ls=":", zorder=0)
     left.axvline(limit, color="black", lw=0.8, ls="--", zorder=0)
     left.set(xlim=(0, 1), xlabel="AUC of the probe")
@@ -103,7 +104,7 @@ def _dots(axes: Axes, table: pd.DataFrame, labels: list[str], colour: str) -> No
             axes.text(0.5, i, "not judged", transform=axes.get_yaxis_transform(), va="center", ha="center", fontsize=style.SMALL, color=style.GREY)
             continue
         axes.plot([row["from_95"], row["to_95"]], [i, i], color=colour, lw=1.4, solid_capstyle="butt")
-        axes.plot(row["value"], i, "o", color=colour)
+        axes.plot(row["value"], i, "o", color=colour, clip_on=False)
     axes.set_yticks(range(len(labels)), labels, fontsize=style.SMALL)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.tick_params(axis="y", length=0)
