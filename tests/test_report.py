@@ -613,3 +613,11 @@ def test_a_sample_without_anchors_has_words_in_place_of_figures(inputs):
 def test_panel_images_of_another_run_are_refused(inputs):
     with pytest.raises(ValueError, match="panel_images holds 2 images, the panel 6"):
         dataclasses.replace(inputs, panel_images=inputs.panel_images[:2]).check()
+
+
+def test_a_long_list_of_names_may_wrap_and_a_number_may_not(inputs):
+    writer = page.Writer(inputs, {})
+    assert 'class="n"' in writer.number("realism_images", sample="real")
+    verdicts = inputs.realism["criteria"]["verdict"]
+    common = verdicts.iloc[:-1].value_counts().index[0]
+    assert 'class="n words"' in writer.number("realism_named", verdict=common)

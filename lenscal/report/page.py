@@ -17,6 +17,8 @@ from lenscal.report import figures, summaries, tables
 from lenscal.report.figures import gallery
 from lenscal.report.inputs import Inputs
 
+LONGEST = 24
+"""Letters of a number or name that stays on one line."""
 ROWS_SHOWN = 60
 """Of a long table; the rest is in its CSV file."""
 RATES = ("recovered", "false_positives", "missed")
@@ -52,7 +54,8 @@ class Writer:
     def number(self, name: str, /, **arguments: object) -> Markup:
         """A number of the page, derived from the stores and noted in `numbers.json`."""
         found = self.book.look_up(name, **arguments)
-        return Markup('<span class="n" data-n="{}" title="{} ({})">{}</span>').format(found.id, found.id, found.store, found.shown)
+        kind = "n words" if len(found.shown) > LONGEST else "n"
+        return Markup('<span class="{}" data-n="{}" title="{} ({})">{}</span>').format(kind, found.id, found.id, found.store, found.shown)
 
     def interval(self, name: str, low: Mapping[str, object], high: Mapping[str, object], /, **arguments: object) -> Markup:
         """A share with its 68.27 % interval, as in ``0.9 % (0.6 % to 1.3 %)``."""
