@@ -192,8 +192,15 @@ def test_one_changed_pixel_is_seen(folder, first):
 
     array = zarr.open_array(copy / "cutouts.zarr" / "image", mode="r+")
     array[0, 0, 50, 50] = float(array[0, 0, 50, 50]) + 1e-3
+    with (copy / "failures" / "missed.parquet").open("r+b") as file:
+        file.seek(60)
+        byte = file.read(1)
+        file.seek(60)
+        file.write(bytes([byte[0] ^ 1]))
     settings = config.load(runfile(folder, "tampered"))
-    assert ("cutouts", False) in verify_stores(Place(settings))
+    found = dict(verify_stores(Place(settings)))
+    assert {name for name, good in found.items() if not good} == {"cutouts", "failures"}
+    assert {"objects", "manifest", "completeness", "report"} <= set(found)
 
 
 def test_catalogue_opens_the_stores_by_name(folder, first, monkeypatch):

@@ -39,6 +39,11 @@ def write_table(path: Path, table: pd.DataFrame) -> str:
     return hashlib.blake2b(sink, digest_size=16).hexdigest()
 
 
+def digest_table(table: pd.DataFrame) -> int:
+    """Digest of a table, as that of the file `write_table` would write."""
+    return int(hashlib.blake2b(_parquet(table), digest_size=16).hexdigest(), 16)
+
+
 def _parquet(table: pd.DataFrame) -> bytes:
     import io
 

@@ -15,7 +15,7 @@ from lenscal.run.plan import Block, Outcome, PlanError, Progress, short
 from lenscal.run.progress import Display
 from lenscal.run.stages import STAGES, Part, Stage
 
-__all__ = ["Place", "PlanError", "Result", "StageResult", "progress_of", "run"]
+__all__ = ["Place", "PlanError", "Result", "StageResult", "contents_of", "progress_of", "run"]
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def _versions(progress: Progress) -> str:
     return short({product.name: folders.inventory(product) for product in progress.products})
 
 
-def _contents(progress: Progress) -> str:
+def contents_of(progress: Progress) -> str:
     """Hash of the content of all files a stage wrote."""
     return short({product.name: folders.contents(product, folders.inventory(product)) for product in progress.products})
 
@@ -240,7 +240,7 @@ def _finished(place: Place, stage: Stage, progress: Progress, display: Display) 
     versions = _versions(progress)
     if done.get("versions") == versions:
         return done
-    if done.get("contents") and done["contents"] == _contents(progress):  # copied elsewhere, say: other times, the same bytes
+    if done.get("contents") and done["contents"] == contents_of(progress):  # copied elsewhere, say: other times, the same bytes
         done["versions"] = versions
         progress.finish({key: value for key, value in done.items() if key != "address"})
         return done
@@ -312,7 +312,7 @@ def _do(place: Place, stage: Stage, crew: _Crew, display: Display) -> StageResul
         {
             "digest": total,
             "versions": _versions(progress),
-            "contents": "" if of_blocks else _contents(progress),
+            "contents": "" if of_blocks else contents_of(progress),
             "blocks": len(blocks),
             "rows": rows,
             "seconds": round(seconds, 2),

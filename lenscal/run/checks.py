@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 
-from lenscal.run import Place, PlanError, progress_of
+from lenscal.run import Place, PlanError, contents_of, progress_of
 from lenscal.run.stages import STAGES, Part
 
 _BLOCKED = ("cutouts", "quality", "injections", "scores")
 
 
 def verify_stores(place: Place) -> list[tuple[str, bool]]:
-    """For each store of blocks: whether every block still has the digest of its marker."""
+    """For each product: whether every block still has the digest of its marker, and every other file its content."""
     found: dict[str, bool] = {}
     for name in _BLOCKED:
         stage = STAGES[name]
@@ -23,6 +23,10 @@ def verify_stores(place: Place) -> list[tuple[str, bool]]:
             outcome = progress.outcome(block)
             store = name if part.group is None else f"{name}/{part.group}"
             found[store] = found.get(store, True) and outcome is not None and outcome.digest == _digest(part)
+    for name, stage in STAGES.items():
+        progress = progress_of(place, stage)
+        if name not in _BLOCKED and progress.done is not None and progress.done.get("contents"):
+            found[name] = progress.done["contents"] == contents_of(progress)
     return list(found.items())
 
 

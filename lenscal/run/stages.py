@@ -129,11 +129,14 @@ def _survey(place: Place) -> str:
     return fingerprint(survey.root, "draw the embedded sky with `lenscal mock RUNFILE`" if survey.mock else "check survey.root of the run file")
 
 
-def _save_tables(folder: Path, tables: Mapping[str, pd.DataFrame | None]) -> int:
-    """Write tables as Parquet; the sum of their digests."""
-    return stores.add_digests(
-        int(stores.write_table(folder / f"{name}.parquet", table), 16) for name, table in tables.items() if table is not None
-    )
+def _save_tables(folder: Path, tables: Mapping[str, pd.DataFrame | None], aside: Sequence[str] = ()) -> int:
+    """Write tables as Parquet; the sum of their digests, columns named in `aside` left out of them."""
+    digests = []
+    for name, table in tables.items():
+        if table is not None:
+            digest = stores.write_table(folder / f"{name}.parquet", table)
+            digests.append(stores.digest_table(table.drop(columns=list(aside))) if aside else int(digest, 16))
+    return stores.add_digests(digests)
 
 
 class Objects(Stage):
@@ -253,7 +256,7 @@ class Manifest(Stage):
         pixel = table["healpix_64"].to_numpy()
         pixel = np.where(pixel >= 0, pixel >> 4, -1)
         tables = {f"Npix-{value:04d}" if value >= 0 else "Npix-none": table[pixel == value] for value in np.unique(pixel)}
-        digest = _save_tables(place.path("manifest"), tables)
+        digest = _save_tables(place.path("manifest"), tables, aside=["git_commit"])  # the same sample, whatever commit drew it
         notes = {"waterfall": built.waterfall, "strata": built.strata, "balance": built.balance}
         digest += _save_tables(place.path("manifest-notes"), notes)
         gates = [*built.gates, built.ledger.gate("manifest")]
