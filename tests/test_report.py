@@ -426,7 +426,7 @@ def test_rows_without_position_or_split_make_a_report(inputs):
     sample = dataclasses.replace(inputs, manifest=manifest, scores_cutouts=scored, false_positives=failures.false_positives(scored, inputs.thresholds))
     drawn = {name: draw(sample) for name, draw in figures.FIXED.items()}
     words = {name: figure for name, figure in drawn.items() if isinstance(figure, str)}
-    assert set(words) == {"validation", "false_positives"}
+    assert set(words) == {"splits", "validation", "false_positives"}
     assert "no galaxy has a position" in [text.get_text() for text in drawn["data"].axes[0].texts]
     html, book = page.render(sample, dict.fromkeys(figures.plans(sample), "not drawn") | words)
     assert "nothing was validated on known lenses" in html.decode()
@@ -621,3 +621,25 @@ def test_a_long_list_of_names_may_wrap_and_a_number_may_not(inputs):
     verdicts = inputs.realism["criteria"]["verdict"]
     common = verdicts.iloc[:-1].value_counts().index[0]
     assert 'class="n words"' in writer.number("realism_named", verdict=common)
+
+
+def test_curves_of_the_splits_are_their_shares_below_and_types_add_to_one(inputs):
+    with figures.style.styled():
+        figure = figures.FIXED["splits"](inputs)
+    rows = inputs.manifest[inputs.manifest["split"].eq("train") & inputs.manifest["label"].eq(0)]
+    values = np.sort(rows["psfsize_r"].to_numpy("f8"))
+    line = figure.axes[0].lines[0]
+    np.testing.assert_array_equal(line.get_xdata(), values)
+    np.testing.assert_allclose(line.get_ydata(), np.arange(1, values.size + 1) / values.size)
+    ends = {}
+    for bar in figure.axes[3].patches:
+        ends[bar.get_y()] = max(ends.get(bar.get_y(), 0), bar.get_x() + bar.get_width())
+    assert all(end == pytest.approx(1) for end in ends.values())
+
+
+def test_bars_of_the_waterfall_are_its_rows(inputs):
+    with figures.style.styled():
+        figure = figures.FIXED["waterfall"](inputs)
+    assert [bar.get_width() for bar in figure.axes[0].patches] == [max(rows, 0.5) for rows in inputs.waterfall["rows"]]
+    came = dataclasses.replace(inputs, waterfall=pd.DataFrame({"step": ["rows", "pool N1"], "rows": [5, 5]}))
+    assert "nothing was filtered" in figures.FIXED["waterfall"](came)

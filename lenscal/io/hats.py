@@ -276,7 +276,7 @@ class Catalogue:
                     size = file.metadata.row_group(group).num_rows
                     inside = rows[(rows >= start) & (rows < start + size)] - start
                     if inside.size:
-                        parts.append(file.read_row_group(group, columns=list(columns)).take(pa.array(inside)))
+                        parts.append(file.read_row_group(group, columns=list(columns), use_threads=False).take(pa.array(inside)))
                     start += size
         return pa.concat_tables(parts).unify_dictionaries().to_pandas(split_blocks=True)
 

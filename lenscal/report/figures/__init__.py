@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lenscal.report.figures import cubes, diagnostics, gallery, rates, realism, samples, scores, style
+from lenscal.report.figures import balance, cubes, diagnostics, gallery, rates, realism, samples, scores, style
 from lenscal.report.inputs import Inputs
 
 if TYPE_CHECKING:
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 FIXED: dict[str, Callable[[Inputs], Figure | str]] = {
     "data": samples.data,
+    "splits": balance.splits,
+    "waterfall": balance.waterfall,
     "quality": diagnostics.quality,
     "history": diagnostics.history,
     "scores": scores.distributions,
