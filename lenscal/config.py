@@ -255,6 +255,8 @@ class Cutouts(Section):
     """What a missing or broken file of a brick does: stop the run, or keep its galaxies as failed rows, counted."""
     block: int = Field(256, ge=16, multiple_of=16)
     """Galaxies per block of work and per shard."""
+    rounding_nanomaggy: float | None = Field(None, gt=0)
+    """Images are rounded to multiples of the power of two at or below this, to compress better; refused where it is not far below the noise."""
 
 
 class Quality(Section):

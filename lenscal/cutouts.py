@@ -17,6 +17,7 @@ _READ = {
     "failure": (("galaxy",), "U"), "cutout_url": (("galaxy",), "U"), "download_timestamp": (("galaxy",), "U"),
     "layer_version": (("galaxy",), "U"),
 }  # fmt: skip
+ROUNDING_MAX = 0.1  # of the noise of a pixel: rounding then adds less than 0.03 of it (step / sqrt(12)) in quadrature
 _UNITS = {"image": "nanomaggy", "invvar": "nanomaggy^-2"}
 
 
@@ -56,6 +57,8 @@ def cut(rows: pd.DataFrame, read: Callable[[pd.DataFrame, int], xr.Dataset], set
     image[~np.isfinite(image)] = np.nan
     invvar = pixels["invvar"].values.astype(np.float32)
     invvar = np.where(np.isfinite(image) & np.isfinite(invvar) & (invvar > 0), invvar, np.float32(0))
+    if settings.rounding_nanomaggy is not None:
+        image = _rounded(image, invvar, rows["galaxy_id"].to_numpy(), rounding_step(settings))
     silent = ~failed & ~np.isfinite(image).any(axis=(1, 2, 3))
     failure[silent] = "no coverage: no band was observed at the position"
     psfsize = _filled(pixels["psfsize"].values, _bands(rows, "psfsize"))
@@ -84,6 +87,24 @@ def cut(rows: pd.DataFrame, read: Callable[[pd.DataFrame, int], xr.Dataset], set
         values = rows[name].to_numpy()
         out[name] = ("galaxy", values.astype(np.dtypes.StringDType() if variable.dtype == "str" else variable.dtype))
     return schema.CUTOUTS.check(schema.CUTOUTS.describe(out))
+
+
+def rounding_step(settings: config.Cutouts) -> float:
+    """Step [nanomaggy] of the images: the power of two at or below `rounding_nanomaggy`, so that the last bits are zeros; 0 without rounding."""
+    return 0.0 if settings.rounding_nanomaggy is None else float(2.0 ** np.floor(np.log2(settings.rounding_nanomaggy)))
+
+
+def _rounded(image: np.ndarray, invvar: np.ndarray, ids: np.ndarray, step: float) -> np.ndarray:
+    """Whole multiples of a step; refused where it is not far below the noise of the deepest pixel."""
+    with np.errstate(divide="ignore"):
+        noise = np.where(invvar > 0, 1 / np.sqrt(invvar), np.inf).min(axis=(-2, -1))  # of the deepest pixel
+    worst = np.unravel_index(np.argmin(noise), noise.shape) if noise.size else None
+    if worst is not None and step > ROUNDING_MAX * noise[worst]:
+        raise ValueError(
+            f"cutouts: rounding to {step:.3g} nanomaggy is not far below the noise of galaxy {ids[worst[0]]}, {noise[worst]:.3g} nanomaggy in "
+            f"{schema.BANDS[worst[1]]}; set cutouts.rounding_nanomaggy to {ROUNDING_MAX * noise[worst]:.2g} or less"
+        )
+    return (np.rint(image.astype(np.float64) / step) * step).astype(np.float32)
 
 
 def crop(pixels: xr.Dataset | xr.DataArray | np.ndarray, size: int) -> xr.Dataset | xr.DataArray | np.ndarray:

@@ -215,3 +215,49 @@ def test_a_crop_of_64_has_the_object_at_pixel_32():
 def test_a_crop_that_does_not_fit_is_refused(size):
     with pytest.raises(ValueError, match=f"a crop of {size} px does not fit a stamp of 101 x 101 px"):
         cutouts.crop(np.zeros((101, 101)), size)
+
+
+# --- rounding
+
+
+def noisy(rows, size):
+    data = stamps(rows, size)
+    data["image"].values[:] = np.random.default_rng(0).normal(0, 0.003, data.image.shape)
+    data["invvar"].values[:] = 1 / 0.003**2
+    return data
+
+
+def test_rounded_images_are_multiples_of_a_power_of_two_within_half_a_step():
+    exact = cutouts.cut(manifest(8), noisy, SETTINGS).image.values
+    rounded = cutouts.cut(manifest(8), noisy, Cutouts(size=SIZE, rounding_nanomaggy=0.0003)).image.values
+    step = 2.0**-12
+    assert cutouts.rounding_step(Cutouts(rounding_nanomaggy=0.0003)) == step <= 0.0003
+    np.testing.assert_array_equal(rounded / step, np.rint(rounded / step))
+    assert np.abs(rounded - exact).max() <= step / 2
+    assert (rounded - exact).std() == pytest.approx(step / np.sqrt(12), rel=0.02)
+    assert np.sqrt(rounded.std() ** 2 - exact.std() ** 2) < 0.03 * 0.003
+
+
+def test_rounded_images_take_half_the_room():
+    from numcodecs.blosc import Blosc
+
+    codec = Blosc("zstd", 1, Blosc.BITSHUFFLE)
+    exact, rounded = (
+        len(codec.encode(cutouts.cut(manifest(8), noisy, settings).image.values)) for settings in (SETTINGS, Cutouts(size=SIZE, rounding_nanomaggy=0.0003))
+    )
+    assert rounded < 0.5 * exact
+
+
+def test_without_a_step_every_bit_stays():
+    assert SETTINGS.rounding_nanomaggy is None
+    np.testing.assert_array_equal(cutouts.cut(manifest(2), noisy, SETTINGS).image.values, noisy(manifest(2), SIZE).image.values)
+
+
+def test_a_step_that_is_not_far_below_the_noise_is_refused_with_the_one_that_would_be():
+    def deep(rows, size):
+        data = noisy(rows, size)
+        data["invvar"].values[1, 2, 5, 5] = 1 / 0.0015**2
+        return data
+
+    with pytest.raises(ValueError, match=r"rounding to 0.000244 nanomaggy is not far below the noise of galaxy \d+, 0.0015 nanomaggy in z; set .* to 0.00015 or less"):
+        cutouts.cut(manifest(2), deep, Cutouts(size=SIZE, rounding_nanomaggy=0.00025))

@@ -194,6 +194,11 @@ def _file(path: Path) -> pq.ParquetFile:
     return pq.ParquetFile(path, read_dictionary=_TEXT, memory_map=True)
 
 
+def _rows(path: Path) -> int:
+    with _file(path) as file:
+        return file.metadata.num_rows
+
+
 def margin_of(folder: Path) -> Path:
     """Folder of the margins of a catalogue."""
     return folder.with_name(f"{folder.name}_margin")
@@ -253,7 +258,7 @@ class Catalogue:
     def read_with_rim(self, leaf: int, columns: Sequence[str]) -> tuple[pd.DataFrame, int]:
         """`read`, then the rows of the rim; and how many rows are the leaf's own."""
         own = self.files(leaf)
-        count = sum(pq.read_metadata(path).num_rows for path in own)
+        count = sum(map(_rows, own))
         return self._frame([*own, *self.files(leaf, margin=True)], columns), count
 
     @staticmethod
@@ -330,4 +335,4 @@ def joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def rows_of(folder: Path) -> int:
     """Rows of all files of a catalogue."""
-    return sum(_file(path).metadata.num_rows for path in folder.glob("dataset/Norder=*/Dir=*/Npix=*/*.parquet"))
+    return sum(map(_rows, folder.glob("dataset/Norder=*/Dir=*/Npix=*/*.parquet")))

@@ -313,7 +313,7 @@ class Cutouts(Stage):
             schema.CUTOUTS,
             sizes,
             {"band": first["band"].values},
-            place.attrs(pixel_scale_arcsec=schema.PIXEL_SCALE, psf_includes_pixel=1),
+            place.attrs(pixel_scale_arcsec=schema.PIXEL_SCALE, psf_includes_pixel=1, rounding_nanomaggy=cutouts.rounding_step(settings)),
             block=settings.block,
             skip=[name for name, v in schema.CUTOUTS.variables.items() if not v.required and name not in first],
         )
