@@ -28,7 +28,7 @@ import yaml
 HERE = Path(__file__).resolve().parent
 STAGES = ("objects", "manifest", "cutouts", "quality")
 TARGETS = ("driver", "worker", "scheduler")
-PATIENCE = 180  # seconds after which a run that neither ends nor fails is called hung
+PATIENCE = 900  # seconds after which a run that neither ends nor fails is called hung
 _ENV = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])}
 _QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": _ENV}
 
