@@ -322,6 +322,12 @@ def test_theta_e_lies_in_its_bin_and_the_magnification_in_its_range(drawn):
     assert drawn["proposals"].min() >= 1
 
 
+def test_both_ends_of_the_range_of_the_magnification_are_kept(table):
+    narrow = injections.draw(1.2, 23.5, table, settings(magnification=(6.0, 7.0)), 1)["magnification"]
+    assert narrow.min() >= 6
+    assert narrow.max() <= 7
+
+
 def test_accepted_draws_are_the_first_of_the_prior_that_lie_in_the_range(drawn):
     ids = drawn["injection_id"].values.ravel()
     theta_e = drawn["theta_e_drawn"].values.ravel()
@@ -440,6 +446,19 @@ def test_shot_noise_of_one_band_says_nothing_of_another_or_of_another_trial(draw
         assert abs(np.nanmean(pull[:, a] * pull[:, b])) < 5 / np.sqrt(count)
     other = pull[1:, 1] * pull[:-1, 1]
     assert abs(np.nanmean(other)) < 5 / np.sqrt(np.isfinite(other).sum())
+
+
+def test_each_band_of_each_trial_has_a_stream_of_its_own_and_theta_e_none(drawn, hosts, monkeypatch):
+    made, generator = [], trials.draws.generator
+
+    def recorded(seed, purpose, object_id):
+        made.append((seed, purpose, object_id))
+        return generator(seed, purpose, object_id)
+
+    monkeypatch.setattr(trials.draws, "generator", recorded)
+    injections.images(drawn, hosts, settings(), 1)
+    assert len(made) == 3 * 12 * 3
+    assert len(set(made)) == 3 * 12
 
 
 def test_snr_follows_the_noise_of_the_host_while_the_parameters_do_not(table, drawn, hosts):
@@ -562,6 +581,15 @@ def galaxy_stamp():
     r = np.arange(81) - 40.0
     image = light.sersic(r * 0.03, r[:, None] * 0.03, 1.0, 0.25, 0.7, 0.3)
     return {"image": (image / image.sum()).astype("f4"), "pixel_scale": 0.03, "name": "exponential"}
+
+
+@pytest.mark.parametrize("kind", ["sersic", "clumpy", "stamps"])
+def test_a_source_of_any_kind_has_the_flux_of_its_magnitude_before_it_is_lensed(kind):
+    values = {name: array.to_numpy() for name, array in parameters(4).items()}
+    values["theta_e"], values["gamma1"], values["gamma2"] = np.full(4, 1e-7), np.zeros(4), np.zeros(4)
+    stamps = rendering.sources.prepare(kind, [galaxy_stamp()])
+    parts = rendering.sources.of_kind(kind, values, np.arange(4), 1, stamps, 0.262)
+    np.testing.assert_allclose(rendering.magnification(values, parts), 1, rtol=5e-3)
 
 
 @pytest.mark.parametrize("kind", ["clumpy", "stamps"])

@@ -63,6 +63,11 @@ def test_gain_of_the_sky_is_sky_over_the_uncorrelated_variance():
     assert float(noise.gain(0.297, smooth.std(), 2.0)) == pytest.approx(2e4, rel=0.02)
 
 
+@pytest.mark.parametrize(("band", "brightness"), [("g", 22.04), ("r", 20.91), ("z", 18.46)])
+def test_the_dark_sky_of_each_band_is_its_own(band, brightness):
+    assert noise.DARK_SKY[band] == pytest.approx(10 ** (-0.4 * (brightness - 22.5)) * 0.262**2, rel=0.01)
+
+
 def test_gain_of_the_weights_is_sky_times_their_median():
     invvar = np.full((2, 5, 5), 4.0)
     invvar[0, 0] = 0

@@ -1,7 +1,8 @@
 """Puts one fault into a copy of the package and runs the tests that should notice, in a process of their own.
 
-The fault is a change of text in the real source. The child process makes sure that the copy is what it tests, and says which
-tests failed by an assertion; a child that cannot collect or import its tests has killed nothing.
+The fault is a change of text in the real source. Children are forked from a process that has loaded the outside libraries but
+nothing of lenscal; each makes sure that the copy is what it tests, and says which tests failed. A child that cannot import
+or collect its tests, or whose fixtures break, has killed nothing.
 """
 
 import json
@@ -15,12 +16,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 CHILD = """
-import json, sys
+import json, os, signal, sys
 from pathlib import Path
-import pytest, lenscal
+import numba, numpy, pandas, pydantic, pytest, rocket_fft, scipy.integrate, scipy.interpolate, scipy.optimize, scipy.special, xarray, yaml
 
-copy, report, *tests = sys.argv[1:]
-assert Path(lenscal.__file__).is_relative_to(copy), f"{lenscal.__file__} is not in the copy {copy}"
+copy = sys.argv[1]
+sys.path.insert(0, copy)
 
 class Outcomes:
     def __init__(self):
@@ -36,9 +37,31 @@ class Outcomes:
         if report.failed:
             self.broken.append(report.nodeid)
 
-outcomes = Outcomes()
-pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=", *tests], plugins=[outcomes])
-Path(report).write_text(json.dumps(vars(outcomes)))
+def job(report, tests):
+    import lenscal
+    assert Path(lenscal.__file__).is_relative_to(copy), f"{lenscal.__file__} is not in the copy {copy}"
+    outcomes = Outcomes()
+    pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=", *tests], plugins=[outcomes])
+    Path(report).write_text(json.dumps(vars(outcomes)))
+
+assert not any(name.split(".")[0] == "lenscal" for name in sys.modules), "the package was loaded before the fault was put in"
+answers = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
+for line in sys.stdin:
+    report, *tests = json.loads(line)
+    child = os.fork()
+    if not child:
+        signal.alarm(300)
+        code = 1
+        try:
+            job(report, tests)
+            code = 0
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    answers.write(f"{os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])}\\n")
+    answers.flush()
 """
 
 
@@ -78,6 +101,23 @@ class Copy:
         self.folder = folder
         shutil.copytree(ROOT / "lenscal", folder / "lenscal", ignore=shutil.ignore_patterns("__pycache__"))
         (folder / "child.py").write_text(CHILD)
+        environment = {
+            **os.environ, "NUMBA_CACHE_DIR": str(folder / "compiled"), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        }  # fmt: skip
+        environment.pop("PYTHONPATH", None)
+        self._log = (folder / "log").open("w+")
+        self._server = subprocess.Popen(
+            [sys.executable, "child.py", str(folder)], cwd=folder, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=self._log,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        """End the process that the children come from."""
+        self._server.stdin.close()
+        self._server.wait(timeout=30)
+        self._server.stdout.close()
+        self._log.close()
 
     def run(self, tests: tuple[str, ...], fault: Fault | None = None) -> Outcome:
         """Outcome of some tests (paths below tests/) with a fault, or without one."""
@@ -96,16 +136,12 @@ class Copy:
     def _run(self, tests: tuple[str, ...]) -> Outcome:
         report = self.folder / "report.json"
         report.unlink(missing_ok=True)
-        environment = {
-            **os.environ, "PYTHONPATH": str(self.folder), "NUMBA_CACHE_DIR": str(self.folder / "compiled"), "PYTHONDONTWRITEBYTECODE": "1",
-            "OMP_NUM_THREADS": "1",
-        }  # fmt: skip
         paths = [str(ROOT / "tests" / test) for test in tests]
-        done = subprocess.run(
-            [sys.executable, "child.py", str(self.folder), str(report), *paths],
-            cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=300,
-        )  # fmt: skip
-        if not report.exists():
-            return Outcome((), (), (f"the child process ended with {done.returncode}: {(done.stdout + done.stderr)[-2000:]}",))
+        self._server.stdin.write(json.dumps([str(report), *paths]) + "\n")
+        self._server.stdin.flush()
+        code = self._server.stdout.readline().strip()
+        if code != "0" or not report.exists():
+            self._log.seek(max(0, (self.folder / "log").stat().st_size - 2000))
+            return Outcome((), (), (f"the child process ended with {code or 'its parent'}: {self._log.read()}",))
         found = json.loads(report.read_text())
         return Outcome(*(tuple(dict.fromkeys(found[name])) for name in ("passed", "failed", "broken")))

@@ -49,6 +49,7 @@ def main() -> int:
             killed = {name.split("[")[0] for name in outcome.failed} == names and not outcome.broken
             survivors += not killed
             print(f"{'killed' if killed else 'SURVIVED':9s} {time.perf_counter() - start:5.1f} s  {fault.name}: {', '.join(outcome.failed)}", *outcome.broken, flush=True)
+        copy.close()
     print(f"{len(FAULTS) - survivors} of {len(FAULTS)} killed")
     return int(survivors > 0)
 

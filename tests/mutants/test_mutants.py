@@ -1,5 +1,7 @@
 """No physics fault goes unnoticed: each of them, put into the real source, fails the tests that are there to notice it."""
 
+from contextlib import closing
+
 import pytest
 from faults import FAULTS
 from harness import ROOT, Copy, Fault, FaultError
@@ -11,13 +13,13 @@ KILLERS = tuple(dict.fromkeys(test for fault in FAULTS for test in fault.killers
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
     """The copy, once every killer passes on the package as it is: otherwise a failure would say nothing."""
-    copy = Copy(tmp_path_factory.mktemp("mutants"))
-    outcome = copy.run(KILLERS)
-    assert not outcome.failed, outcome
-    assert not outcome.broken, outcome
-    names = {name.split("[")[0] for name in outcome.passed}
-    assert names == {test.rsplit("/", 1)[-1].split("[")[0] for test in KILLERS}
-    return copy
+    with closing(Copy(tmp_path_factory.mktemp("mutants"))) as copy:
+        outcome = copy.run(KILLERS)
+        assert not outcome.failed, outcome
+        assert not outcome.broken, outcome
+        names = {name.split("[")[0] for name in outcome.passed}
+        assert names == {test.rsplit("/", 1)[-1].split("[")[0] for test in KILLERS}
+        yield copy
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name.replace(" ", "-"))
