@@ -25,6 +25,7 @@ TIERS = ("literature", "A", "B", "")
 NOBS_BINS = ((1, 2, "1-2"), (3, 5, "3-5"), (6, 10, "6-10"), (11, 32767, "11+"))
 QUANTILES = (0.025, 0.15865, 0.5, 0.84135, 0.975)
 LEVELS = (0.6827, 0.95)
+LAG_SIZES = {"lag_y": 4, "lag_x": 7}  # of a table of noise correlation, to 3 pixels
 
 MASKBITS = {
     "NPRIMARY": 0, "BRIGHT": 1, "SATUR_G": 2, "SATUR_R": 3, "SATUR_Z": 4, "ALLMASK_G": 5, "ALLMASK_R": 6,
@@ -389,6 +390,9 @@ QUALITY = Declaration(
         **_gal("gaia_mag_nearest", "f4", "mag", "Gaia G of that star"),
         "sigma": Variable(("galaxy", "band"), "f4", "nanomaggy", "sky noise per pixel, masked sky ring"),
         "noise_correlation": Variable(("galaxy", "band"), "f4", "1", "sum of the noise autocorrelation over +-3 px lags"),
+        "noise_lags": Variable(
+            ("galaxy", "band", "lag_y", "lag_x"), "f4", "1", "noise autocorrelation at lags of 0 to 3 px along y and -3 to 3 px along x", False
+        ),
         "sky_invvar": Variable(("galaxy", "band"), "f4", "nanomaggy^-2", "median inverse variance of the sky ring; NaN without any"),
         **{
             f"lag_{x}_{y}": Variable(("galaxy", "band"), "f4", "1", f"noise autocorrelation at lag ({x}, {y}) px in (x, y)", False)

@@ -11,6 +11,8 @@ from lenscal.injections.rendering import render
 from lenscal.kernels import light, noise, widths
 
 SIGMA = np.array([0.0017, 0.0024, 0.0079])
+LAGS = np.zeros((4, 7))  # a coadd's, that sums to 2
+LAGS[0, 3], LAGS[0, 2], LAGS[0, 4], LAGS[1, 3] = 1, 0.25, 0.25, 0.25
 GRID = {
     "theta_e": {"start": 1.0, "stop": 2.0, "step": 0.5},
     "psf_fwhm": {"start": 0.9, "stop": 1.8, "step": 0.15},
@@ -48,6 +50,7 @@ def make_hosts(count=5, size=101, sigma=SIGMA, seed=0):
             "psfdepth": (per_band, widths.depth(np.broadcast_to(sigma, (count, 3)), 2.0, moffats(width)).astype("f4")),
             "sigma": (per_band, np.broadcast_to(sigma, (count, 3)).astype("f4"), {"units": "nanomaggy"}),
             "noise_correlation": (per_band, np.full_like(width, 2.0), {"units": "1"}),
+            "noise_lags": ((*per_band, "lag_y", "lag_x"), np.broadcast_to(LAGS, (count, 3, 4, 7)).astype("f4"), {"units": "1"}),
             "failure": ("galaxy", np.full(count, "").astype(text)),
             **columns,
         },
@@ -570,8 +573,9 @@ def test_hosts_in_the_wrong_unit_or_too_small_or_missing_are_refused(drawn, host
         injections.inject(drawn, hosts.isel(y=slice(0, 50), x=slice(0, 50)), settings(), 1)
     with pytest.raises(ValueError, match="not among the 2 hosts"):
         injections.inject(drawn, hosts.isel(galaxy=[0, 1]), settings(), 1)
-    with pytest.raises(ValueError, match="sigma"):
-        injections.inject(drawn, hosts.drop_vars("sigma"), settings(), 1)
+    for name in ("sigma", "noise_lags"):
+        with pytest.raises(ValueError, match=rf"hosts lack \['{name}'\]"):
+            injections.inject(drawn, hosts.drop_vars(name), settings(), 1)
 
 
 # kinds of sources

@@ -78,7 +78,7 @@ def quality_of(manifest, rng):
         "reason": np.where(bad, rng.choice(["mask in centre", "NaN in centre"], rows), ""),
         "sigma": rng.normal(0.01, 0.001, (rows, 3)), "sky_invvar": rng.normal(1e4, 1e3, (rows, 3)), "noise_correlation": rng.normal(2, 0.3, (rows, 3)),
     }  # fmt: skip
-    return fill(schema.QUALITY, {"galaxy": rows, "band": 3}, given)
+    return fill(schema.QUALITY, {"galaxy": rows, "band": 3, **schema.LAG_SIZES}, given)
 
 
 def scores_of(manifest, quality, rng):

@@ -9,7 +9,7 @@ from lenscal import schema
 
 
 def quality():
-    sizes = {"galaxy": 2, "band": 3}
+    sizes = {"galaxy": 2, "band": 3, **schema.LAG_SIZES}
     data = {}
     for name, v in schema.QUALITY.variables.items():
         dtype = object if v.dtype == "str" else v.dtype

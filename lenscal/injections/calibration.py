@@ -109,7 +109,7 @@ def unit_snr(conditions: pd.DataFrame, settings: config.Injections, seed: int, c
         for i, arc in enumerate(arcs[:, 0]):
             s = sigma[which[start + i]]
             radius = chosen["theta_e"][i] / schema.PIXEL_SCALE
-            out[start + i] = noise.annulus_snr(arc, s, 1.0, radius, middle), noise.aperture_snr(arc, s, 1.0)
+            out[start + i] = noise.annulus_snr(arc, s, 1.0, radius, middle), noise.aperture_snr(arc, s, noise.WHITE)
     return pd.DataFrame({"annulus_snr": out[:, 0], "arc_snr": out[:, 1], "magnification": mu, "proposals": proposals})
 
 

@@ -38,7 +38,7 @@ def inject(
     block : Dataset (theta_e, psf_fwhm, depth, trial)
         From `draw`.
     hosts : Dataset (galaxy)
-        The hosts of the block, as declared in `schema.CUTOUTS`, with `sigma` and `noise_correlation` of `schema.QUALITY`.
+        The hosts of the block, as declared in `schema.CUTOUTS`, with `sigma`, `noise_correlation` and `noise_lags` of `schema.QUALITY`.
     settings : config.Injections
     seed : int
         Of the run.
@@ -58,7 +58,7 @@ def inject(
     InjectionError
         A trial that cannot be made, with `settings.on_failure` "stop"; the message names the injection and the block.
     """
-    trials = _Trials(block, hosts, settings, seed, sources)
+    trials = _Trials(block, hosts, settings, seed, sources, measures=True)
     n, bands, size = len(trials.ids), len(schema.BANDS), settings.size
     lensed = np.full((n, bands), np.nan)
     snr, annulus = np.full(n, np.nan), np.full(n, np.nan)
@@ -118,9 +118,16 @@ class _Trials:
     """Trials of a block, flat, and what their hosts bring."""
 
     def __init__(
-        self, block: xr.Dataset, hosts: xr.Dataset, settings: config.Injections, seed: int, sources: Sequence[Mapping] | None
+        self,
+        block: xr.Dataset,
+        hosts: xr.Dataset,
+        settings: config.Injections,
+        seed: int,
+        sources: Sequence[Mapping] | None,
+        measures: bool = False,
     ) -> None:
-        _check_hosts(hosts, settings)
+        self.measures = measures
+        _check_hosts(hosts, settings, ("noise_lags",) if measures else ())
         flat = {name: block[name].transpose(*schema.TRIAL).values.ravel() for name in (*schema.PARAMETERS, "galaxy_id", "injection_id", "magnification")}
         self.settings, self.seed, self.stamps = settings, seed, prepare(settings.source, sources)
         self.ids, self.galaxy = flat["injection_id"], flat["galaxy_id"]
@@ -202,12 +209,7 @@ class _Trials:
             values, components, flux, transforms, which, torus, (side, side), schema.PIXEL_SCALE, self.settings.inner_images
         )
         arcs = arcs[..., :size, :size]
-        red = schema.BANDS.index("r")
-        sigma, correlation = (self.hosts[name].transpose("galaxy", "band").values[self.host[rows], red] for name in ("sigma", "noise_correlation"))
-        sigma, correlation = sigma.astype(float), correlation.astype(float)
-        snr = np.array([noise.aperture_snr(arc, s, c) for arc, s, c in zip(arcs[:, red], sigma, correlation)])
-        middle, radii = ((side - 1) / 2, (side - 1) / 2), values["theta_e"] / schema.PIXEL_SCALE
-        annulus = np.array([noise.annulus_snr(arc, s, c, r, middle) for arc, s, c, r in zip(arcs[:, red], sigma, correlation, radii)])
+        snr, annulus = self._snr(rows, arcs[:, schema.BANDS.index("r")], values["theta_e"], side)
         crop = self.hosts["image"].transpose("galaxy", "band", "y", "x").values[:, :, start : start + size, start : start + size]
         pixels = crop[self.host[rows]] + arcs
         if self.settings.shot_noise:
@@ -225,16 +227,30 @@ class _Trials:
         return _Part(rows, pixels, lensed, snr, annulus)
 
 
+    def _snr(self, rows: np.ndarray, arcs: np.ndarray, theta_e: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+        """Both SNR of each arc in r; NaN when only pixels are wanted."""
+        if not self.measures:
+            return np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+        red, host = schema.BANDS.index("r"), self.host[rows]
+        sigma, correlation = (self.hosts[name].transpose("galaxy", "band").values[host, red].astype(float) for name in ("sigma", "noise_correlation"))
+        lags = self.hosts["noise_lags"].transpose("galaxy", "band", "lag_y", "lag_x").values[host, red].astype(float)
+        middle, radii = ((side - 1) / 2, (side - 1) / 2), theta_e / schema.PIXEL_SCALE
+        return (
+            np.array([noise.aperture_snr(arc, s, table) for arc, s, table in zip(arcs, sigma, lags)]),
+            np.array([noise.annulus_snr(arc, s, c, r, middle) for arc, s, c, r in zip(arcs, sigma, correlation, radii)]),
+        )
+
+
 def _frame(stamp: int, size: int) -> tuple[int, int]:
     """First pixel of the crop, and the side of an image centred on the object whose first `size` pixels are the crop."""
     start = (stamp - size) // 2
     return start, stamp - 2 * start
 
 
-def _check_hosts(hosts: xr.Dataset, settings: config.Injections) -> None:
-    if missing := [name for name in (*_NEEDED, "galaxy_id", *_HOST_COORDS.values()) if name not in hosts.variables]:
-        raise ValueError(f"injections: hosts lack {missing}; sigma and noise_correlation come from the quality of the cutouts")
-    for name in ("image", "invvar", "sigma", "noise_correlation", "psf_fwhm_core"):
+def _check_hosts(hosts: xr.Dataset, settings: config.Injections, more: tuple[str, ...]) -> None:
+    if missing := [name for name in (*_NEEDED, *more, "galaxy_id", *_HOST_COORDS.values()) if name not in hosts.variables]:
+        raise ValueError(f"injections: hosts lack {missing}; sigma, noise_correlation and noise_lags come from the quality of the cutouts: do that stage again")
+    for name in ("image", "invvar", "sigma", "noise_correlation", *more, "psf_fwhm_core"):
         variable = schema.CUTOUTS.variables.get(name) or schema.QUALITY.variables[name]
         if problem := variable.problem(name, hosts[name]):
             raise ValueError(f"injections: hosts: {problem}")

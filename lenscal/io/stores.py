@@ -152,7 +152,7 @@ def create(
         along = set(variable.dims) & set(declaration.block)
         text = variable.dtype == "str"
         dtype = np.dtypes.StringDType() if text else np.dtype(variable.dtype)
-        big = block is not None and len(variable.dims) > 2 and not text
+        big = block is not None and len(variable.dims) > 2 and not text and declaration.chunk[declaration.block[0]] < block
         chunks = tuple(
             (declaration.chunk[dim] if big or block is None else block) if dim in declaration.chunk else sizes[dim] for dim in variable.dims
         )

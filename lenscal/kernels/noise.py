@@ -9,6 +9,9 @@ DARK_SKY = {"g": 0.105, "r": 0.297, "z": 2.84}
 """Dark sky, nanomaggy per pixel of 0.262 arcsec (22.04, 20.91, 18.46 mag/arcsec^2)."""
 
 ANNULUS_HALF_WIDTH = 2.0  # pixels
+WHITE = np.zeros((4, 7))
+WHITE[0, 3] = 1
+"""Table of the correlation of independent pixels."""
 ELECTRONS_MIN = 1.0  # expected in a pixel, below which no shot noise is drawn: sky pixels hold thousands
 
 
@@ -70,27 +73,55 @@ def add_shot_noise(pixels, image, gain, rng) -> None:
 
 
 @njit(nogil=True, cache=True)
-def aperture_snr(image, sigma, correlation) -> float:
-    """Best signal-to-noise ratio of an arc inside one of its own isophotes.
+def pair_sum(inside, lags) -> float:
+    """Variance of the sum over the pixels of an aperture, in units of a pixel's: the noise correlation summed over their pairs.
 
-    The aperture is the set of pixels above a level, the level that of the highest ratio
-    sum(flux) / (sigma sqrt(A N)): its N pixels share background noise of variance A sigma^2 each (A the noise correlation
-    sum), the arc's own shot noise is left out. All images of the source count, inner and counter-images too, when they were
-    rendered. Levels below a fiftieth of the peak are not tried: they never hold the best one of a compact image.
+    Parameters
+    ----------
+    inside : (y, x) bool array
+        The aperture.
+    lags : (l + 1, 2 l + 1) array
+        Noise autocorrelation at lags of 0 to l along y and -l to l along x; beyond there is none.
+    """
+    n_y, n_x = inside.shape
+    reach = lags.shape[0] - 1
+    total = 0.0
+    for y in range(n_y):
+        for x in range(n_x):
+            if not inside[y, x]:
+                continue
+            total += lags[0, reach]
+            for dy in range(reach + 1):
+                for dx in range(-reach, reach + 1):
+                    if (dy > 0 or dx > 0) and y + dy < n_y and 0 <= x + dx < n_x and inside[y + dy, x + dx]:
+                        total += 2 * lags[dy, dx + reach]
+    return total
+
+
+@njit(nogil=True, cache=True)
+def aperture_snr(image, sigma, lags) -> float:
+    """Signal-to-noise ratio of an arc inside one of its own isophotes.
+
+    The aperture is the set of pixels above a level, the level that of the highest sum(flux) / sqrt(N) of its N pixels; the noise
+    of the sum is sigma times the root of the noise correlation summed over all pairs of its pixels, the arc's own shot noise left
+    out. All images of the source count, inner and counter-images too, when they were rendered. Levels below a fiftieth of
+    the peak are not tried: they never hold the best one of a compact image.
 
     Parameters
     ----------
     image : (y, x) array
         Noise-free arc.
-    sigma, correlation : float
-        Noise of a pixel, and A.
+    sigma : float
+        Noise of a pixel.
+    lags : (l + 1, 2 l + 1) array
+        Table of the noise correlation, as in `pair_sum`; `WHITE` for independent pixels.
 
     Returns
     -------
     float
-        NaN when the noise is not positive; 0 for an image without light.
+        NaN when the noise is not positive or not known; 0 for an image without light.
     """
-    if not (sigma > 0 and correlation > 0):
+    if not (sigma > 0 and np.isfinite(lags.sum())):
         return np.nan
     peak = image.max()
     if not peak > 0:
@@ -104,10 +135,13 @@ def aperture_snr(image, sigma, correlation) -> float:
                 count += 1
     order = np.sort(chosen[:count])[::-1]
     total = best = 0.0
+    level, flux = order[0], order[0]
     for k in range(count):
         total += order[k]
-        best = max(best, total / np.sqrt(k + 1.0))
-    return best / (sigma * np.sqrt(correlation))
+        if total / np.sqrt(k + 1.0) > best:
+            best, level, flux = total / np.sqrt(k + 1.0), order[k], total
+    variance = pair_sum(image >= level, lags)
+    return flux / (sigma * np.sqrt(variance)) if variance > 0 else np.nan
 
 
 @njit(nogil=True, cache=True)

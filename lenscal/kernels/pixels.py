@@ -184,8 +184,9 @@ _LAG_X, _LAG_Y = np.array(LAGS).T.copy()
 
 
 @_njit
-def _noise(image, sky, out):
-    """Level, sigma, summed autocorrelation of the sky pixels of one stamp, and the autocorrelation at `LAGS`."""
+def _noise(image, sky, out, table):
+    """Level, sigma, summed autocorrelation of the sky pixels of one stamp, and the autocorrelation at `LAGS`; its whole table."""
+    table[:] = np.nan
     n_y, n_x = image.shape
     out[:] = np.nan
     level, sigma, count = _median_and_sigma(image, sky)
@@ -216,11 +217,18 @@ def _noise(image, sky, out):
                 products[dy, dx] += values[y, x] * values[y + dy, x + dx - LAG]
                 pairs[dy, dx] += weights[y + dy, x + dx - LAG]
     summed = 1.0
+    table[:] = 0.0
+    table[0, LAG] = 1.0
     for dy in range(LAG + 1):
         for dx in range(2 * LAG + 1):
             if (dy > 0 or dx > LAG) and pairs[dy, dx] > 0:
-                summed += 2 * products[dy, dx] / pairs[dy, dx] / (squares / count)
+                table[dy, dx] = products[dy, dx] / pairs[dy, dx] / (squares / count)
+                summed += 2 * table[dy, dx]
     out[2] = summed / (1 - (2 * LAG + 1) ** 2 / count)
+    for dx in range(LAG):
+        table[0, dx] = table[0, 2 * LAG - dx]
+    # The mean that was taken off each pixel took this much off every lag.
+    table += out[2] / count
     for j in range(_LAG_X.size):
         x, y = _LAG_X[j], _LAG_Y[j]
         product, pair = products[y, x + LAG], pairs[y, x + LAG]
@@ -232,10 +240,10 @@ def _noise(image, sky, out):
 
 @_njit
 def _noises(images, skies):
-    out = np.empty((len(images), 3 + _LAG_X.size))
+    out, tables = np.empty((len(images), 3 + _LAG_X.size)), np.empty((len(images), LAG + 1, 2 * LAG + 1))
     for i in range(len(images)):
-        _noise(images[i], skies[i], out[i])
-    return out
+        _noise(images[i], skies[i], out[i], tables[i])
+    return out, tables
 
 
 def sky_noise(image, sky) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -266,8 +274,24 @@ def sky_statistics(image, sky) -> tuple[np.ndarray, ...]:
     A lag with both components is the mean of the two diagonals. Nothing is added for the mean that was taken off, which lowers
     each by the summed correlation over N.
     """
+    return sky_statistics_and_table(image, sky)[0]
+
+
+def sky_statistics_and_table(image, sky) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    """`sky_statistics`, and the whole table of the noise autocorrelation.
+
+    Returns
+    -------
+    tuple of (...) arrays
+        As of `sky_statistics`.
+    (..., 4, 7) array
+        Autocorrelation at lags of 0 to 3 pixels along y and -3 to 3 along x; the other half follows by symmetry, and the sum over
+        all 49 lags is the noise correlation: what the mean that was taken off took off each lag is put back. NaN where the
+        noise is not known.
+    """
     images, shape = _stamps(image)
-    return _numbers(_noises(images, _areas(sky, image)), shape)
+    found, table = _noises(images, _areas(sky, image))
+    return _numbers(found, shape), table.reshape(*shape, *table.shape[1:])
 
 
 @_njit

@@ -71,12 +71,13 @@ def measure(cutouts: xr.Dataset, stars: pd.DataFrame, settings: config.Quality) 
         cutouts["dec"],
         kwargs={"red": bands.index("r"), "areas": _areas(cutouts.sizes["x"], settings), "bits": mask_bits(settings), "stars": _Stars(stars)},
         input_core_dims=[["band", "y", "x"], ["band", "y", "x"], ["y", "x"], [], []],
-        output_core_dims=[[] for _ in _PER_GALAXY] + [["band"] for _ in _PER_BAND],
+        output_core_dims=[[] for _ in _PER_GALAXY] + [["band"] for _ in _PER_BAND] + [["band", "lag_y", "lag_x"]],
+        dask_gufunc_kwargs={"output_sizes": {"lag_y": pixels.LAG + 1, "lag_x": 2 * pixels.LAG + 1}},
         dask="parallelized",
         keep_attrs=False,
-        output_dtypes=[*_PER_GALAXY.values(), *_PER_BAND.values()],
+        output_dtypes=[*_PER_GALAXY.values(), *_PER_BAND.values(), float],
     )
-    found = dict(zip([*_PER_GALAXY, *_PER_BAND], measured))
+    found = dict(zip([*_PER_GALAXY, *_PER_BAND, "noise_lags"], measured))
     dark, constant = found.pop("dark_band"), found.pop("constant_band")
     out = cutouts[["galaxy_id", "split", "pool", "band"]].assign(found)
     for band in schema.BANDS:
@@ -229,14 +230,14 @@ def _measures(
     image: np.ndarray, invvar: np.ndarray, mask: np.ndarray, ra: np.ndarray, dec: np.ndarray,
     *, red: int, areas: dict[str, np.ndarray], bits: dict[str, int], stars: _Stars,
 ) -> tuple[np.ndarray, ...]:  # fmt: skip
-    """The measures of `_PER_GALAXY` and `_PER_BAND`, in that order; arrays are (galaxy[, band], y, x)."""
+    """The measures of `_PER_GALAXY` and `_PER_BAND`, in that order, and the lag table; arrays are (galaxy[, band], y, x)."""
     image = np.ascontiguousarray(image, np.float32)
     unseen = ~np.isfinite(image)
     image = np.where(unseen, np.float32(np.nan), image)
     lowest = np.where(unseen, np.inf, image).min(axis=(-2, -1))
     highest = np.where(unseen, -np.inf, image).max(axis=(-2, -1))
     sky = areas["ring"] & ~pixels.sources(image, areas["ring"])
-    level, sigma, correlation, *lags = pixels.sky_statistics(image, sky)
+    (level, sigma, correlation, *lags), table = pixels.sky_statistics_and_table(image, sky)
     weight = np.where(unseen | ~(invvar > 0), np.float32(np.nan), invvar).astype(np.float32)
     r = image[..., red, :, :]
     moments = pixels.moments(r)
@@ -266,6 +267,7 @@ def _measures(
         correlation,
         pixels.median(weight, areas["ring"]),
         *lags,
+        table,
     )
 
 

@@ -370,7 +370,7 @@ class Quality(Stage):
         stores.create(
             place.path("quality.zarr"),
             schema.QUALITY,
-            {"galaxy": cutouts.sizes["galaxy"], "band": cutouts.sizes["band"]},
+            {"galaxy": cutouts.sizes["galaxy"], "band": cutouts.sizes["band"], **schema.LAG_SIZES},
             {"band": cutouts["band"].values},
             place.attrs(),
             block=place.settings.quality.block,
@@ -505,7 +505,8 @@ def host_pixels(place: Place, positions: np.ndarray) -> xr.Dataset:
     rows = np.sort(np.asarray(positions, dtype=np.int64))
     pixels = place.store("cutouts").isel(galaxy=rows)
     quality = place.store("quality").reset_coords().isel(galaxy=rows)
-    return pixels.assign(sigma=quality["sigma"], noise_correlation=quality["noise_correlation"]).load()
+    names = [name for name in ("sigma", "noise_correlation", "noise_lags") if name in quality]
+    return pixels.assign({name: quality[name] for name in names}).load()
 
 
 class Detector(Stage):

@@ -80,18 +80,67 @@ def test_gain_of_the_weights_is_sky_times_their_median():
 @pytest.mark.parametrize(("sigma", "correlation"), [(0.0, 2.0), (np.nan, 2.0), (0.1, -1.0)])
 def test_a_host_without_noise_has_no_gain_and_no_snr(sigma, correlation):
     assert np.isnan(noise.gain(0.3, sigma, correlation))
-    assert np.isnan(noise.aperture_snr(arc(), sigma, correlation))
+    assert np.isnan(noise.annulus_snr(arc(), sigma, correlation, 8.0, (19.5, 19.5)))
+    assert np.isnan(noise.aperture_snr(arc(), sigma, noise.WHITE)) == (not sigma > 0)
+    assert np.isnan(noise.aperture_snr(arc(), 0.1, noise.WHITE * np.nan))
+
+
+def table(**lags):
+    """A table of correlation from its entries, such as y0x1=0.2."""
+    out = noise.WHITE.copy()
+    for name, value in lags.items():
+        y, x = int(name[1]), int(name[3:])
+        out[y, 3 + x] = value
+        if y == 0:
+            out[0, 3 - x] = value
+    return out
 
 
 def test_arc_snr_of_a_flat_arc_is_its_flux_over_the_noise_of_its_area():
     image = np.zeros((30, 30), np.float32)
     image[5:15, 5:20] = 0.01
-    snr = noise.aperture_snr(image, 0.002, 2.0)
-    assert snr == pytest.approx(150 * 0.01 / (0.002 * np.sqrt(150 * 2.0)), rel=1e-5)
+    assert noise.aperture_snr(image, 0.002, noise.WHITE) == pytest.approx(150 * 0.01 / (0.002 * np.sqrt(150)), rel=1e-5)
+    # Ten rows of fourteen pairs along x, and nine of fifteen along y.
+    variance = 150 + 2 * (10 * 14 * 0.3 + 9 * 15 * 0.2)
+    assert noise.aperture_snr(image, 0.002, table(y0x1=0.3, y1x0=0.2)) == pytest.approx(1.5 / (0.002 * np.sqrt(variance)), rel=1e-5)
 
 
 def test_arc_snr_is_the_best_over_all_isophotes():
     image = arc()
     order = np.sort(image.ravel().astype(float))[::-1]
     best = max(order[: k + 1].sum() / np.sqrt(k + 1) for k in range(order.size))
-    assert noise.aperture_snr(image, 0.01, 1.7) == pytest.approx(best / (0.01 * np.sqrt(1.7)), rel=1e-6)
+    assert noise.aperture_snr(image, 0.01, noise.WHITE) == pytest.approx(best / 0.01, rel=1e-6)
+
+
+def test_noise_of_an_aperture_is_the_sum_of_the_correlation_over_its_pairs():
+    rng = np.random.default_rng(4)
+    inside = rng.random((14, 17)) < 0.4
+    lags = rng.normal(0, 0.1, (4, 7))
+    lags[0, :3] = lags[0, :3:-1]
+    places = np.argwhere(inside)
+    slow = 0.0
+    for a in places:
+        for b in places:
+            dy, dx = (b - a) if b[0] >= a[0] else (a - b)
+            if dy <= 3 and abs(dx) <= 3:
+                slow += lags[dy, dx + 3]
+    assert noise.pair_sum(inside, lags) == pytest.approx(slow, rel=1e-9)
+
+
+def test_measured_lags_tell_the_scatter_of_aperture_sums_in_resampled_noise():
+    from scipy import ndimage
+
+    from lenscal.kernels import pixels
+
+    rng = np.random.default_rng(5)
+    image = ndimage.convolve(rng.normal(size=(900, 900)), np.array([[0.05, 0.2, 0.0], [0.3, 1.0, 0.3], [0.0, 0.2, 0.1]]))
+    (_, sigma, correlation, *_), lags = pixels.sky_statistics_and_table(image, np.ones_like(image, bool))
+    y, x = np.indices((20, 20)) - 9.5
+    ring = np.abs(np.hypot(x, y) - 6) < 1.5
+    sums = [image[a : a + 20, b : b + 20][ring].sum() for a in range(0, 880, 20) for b in range(0, 880, 20)]
+    predicted = sigma * np.sqrt(noise.pair_sum(ring, lags))
+    assert np.std(sums) == pytest.approx(predicted, rel=0.05)
+    # A thin ring has fewer pairs than the full sum of the table supposes.
+    assert predicted < 0.95 * sigma * np.sqrt(correlation * ring.sum())
+    full = lags[0].sum() + 2 * lags[1:].sum()
+    assert full == pytest.approx(correlation, rel=1e-9)

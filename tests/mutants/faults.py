@@ -72,7 +72,7 @@ FAULTS = (
     _fault("mean of the shot noise kept", "kernels/noise.py", "noise = (rng.poisson(expected) - expected) / gain", "noise = rng.poisson(expected) / gain", NOISE, "test_variance_is_flux_over_gain_and_the_mean_is_zero"),
     _fault("RNG shared between bands", "injections/trials.py", 'f"shot noise {band}"', '"shot noise"', INJECTIONS, _UNRELATED),
     _fault("RNG shared between trials", "injections/trials.py", "int(keys[i]))", "int(keys[0]))", INJECTIONS, _UNRELATED),
-    _fault("SNR without the noise correlation", "kernels/noise.py", "return best / (sigma * np.sqrt(correlation))", "return best / sigma", NOISE, "test_arc_snr_of_a_flat_arc_is_its_flux_over_the_noise_of_its_area"),
+    _fault("SNR without the noise correlation", "kernels/noise.py", "variance = pair_sum(image >= level, lags)", "variance = float((image >= level).sum())", NOISE, "test_arc_snr_of_a_flat_arc_is_its_flux_over_the_noise_of_its_area"),
     _fault("annulus SNR without the noise correlation", "kernels/noise.py", "return total / count / (sigma * np.sqrt(correlation))", "return total / count / sigma", CALIBRATION, "test_pixel_snr_of_the_conditions_is_that_of_the_depth"),
     # What the pixels are held against.
     _fault("any configured gain accepted", "injections/physics.py", "if not 1 / FACTOR_MAX <= given / measured <= FACTOR_MAX:", "if given <= 0:", INJECTIONS, "test_a_gain_of_150_electrons_is_refused_with_both_numbers"),
