@@ -105,7 +105,9 @@ def inner_images(whole: np.ndarray, outer: np.ndarray, theta_e: np.ndarray, sigm
         theta_e (range, "all" first), n, snr_median, visible (share with a ratio of `VISIBLE` or more): an upper limit, as the light
         of the galaxy that they lie on is taken to be known.
     """
-    snr = np.array([noise.aperture_snr(np.ascontiguousarray(a - b, np.float32), float(s), float(c)) for a, b, s, c in zip(whole, outer, sigma, correlation)])
+    with np.errstate(invalid="ignore"):
+        independent = sigma * np.sqrt(correlation)  # of a pixel before the pixels were correlated
+    snr = np.array([noise.aperture_snr(np.ascontiguousarray(a - b, np.float32), float(s), noise.WHITE) for a, b, s in zip(whole, outer, independent)])
     edges = [0.0, 1.0, 1.5, 2.0, np.inf]
     rows = []
     for low, high in [(0.0, np.inf), *itertools.pairwise(edges)]:
