@@ -160,6 +160,7 @@ def _cutouts(quality: xr.Dataset, drawn: xr.Dataset, settings: config.Quality) -
         for layer, colour in ((found, BLUE), ((drawn["mask"].isel(galaxy=i).values & area) != 0, RED)):
             if layer.any():
                 axis.contour(layer, levels=[0.5], colors=[colour], linewidths=0.8)
+                axis.contourf(layer, levels=[0.5, 1.5], colors=[colour], alpha=0.15)  # which side is masked
         for radius, style in ((settings.central_radius_arcsec / schema.PIXEL_SCALE, "-"), (settings.mask_radius_px, "--"),
                               (inner_outer[0] * shrink, ":"), (inner_outer[1] * shrink, ":")):  # fmt: skip
             axis.add_patch(Circle((centre, centre), radius, fill=False, color="white", linestyle=style, linewidth=0.7))
@@ -204,6 +205,7 @@ def _rates(partitions: pd.DataFrame) -> bytes:
             axis.bar(np.arange(len(partitions)), share, bottom=base, width=1.0, label=name, color=colours[name])
             base += share
     axis.set_xlim(-0.5, max(len(partitions), 1) - 0.5)
+    axis.xaxis.get_major_locator().set_params(integer=True)
     axis.set_xlabel("partition")
     axis.set_ylabel("not fit [%]")
     if base.any():
