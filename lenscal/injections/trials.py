@@ -151,9 +151,10 @@ class _Trials:
         used = self.host >= 0
         host_gain = pixel_gain if not used.any() else physics.configured_gain(self.settings, pixel_gain, self.where)
         self.psf, self.psf_problem = _psfs(self.hosts, self.settings.moffat_beta)
-        found = physics.of_hosts(self.hosts, self.psf)
+        found = physics.of_hosts(self.hosts, self.psf) if self.measures else {}
         missing = np.full((1, len(bands)), np.nan)
-        self.zeropoint_offset = np.append(found.pop("zeropoint_offset"), np.nan)[self.host]
+        if self.measures:
+            self.zeropoint_offset = np.append(found.pop("zeropoint_offset"), np.nan)[self.host]
         found |= {"gain": host_gain, "gain_ratio": host_gain / weights}
         self.per_band = {name: np.concatenate([values, missing])[self.host] for name, values in found.items()}
         self.host_problem = []

@@ -104,13 +104,13 @@ def moffat(fwhm, beta, size, pixel_scale) -> np.ndarray:
     return image / image.sum()
 
 
-def core_fwhm(psf, pixel_scale, fine=8) -> np.ndarray:
+def core_fwhm(psf, pixel_scale, fine=5) -> np.ndarray:
     """FWHM of the core of PSF images: diameter of the circle with the area in which they exceed half their peak.
 
     Parameters
     ----------
     psf : (..., y, x) array
-        Odd sides, centred on the middle pixel; a core narrower than 24 pixels.
+        Odd sides, centred on the middle pixel; a core narrower than 20 pixels.
     pixel_scale : float
         Unit of the result per pixel.
     fine : int
@@ -122,7 +122,7 @@ def core_fwhm(psf, pixel_scale, fine=8) -> np.ndarray:
         NaN for images without light.
     """
     psf = np.asarray(psf, float)
-    middle, reach = np.array(psf.shape[-2:]) // 2, np.minimum(np.array(psf.shape[-2:]) // 2, 12)
+    middle, reach = np.array(psf.shape[-2:]) // 2, np.minimum(np.array(psf.shape[-2:]) // 2, 10)
     core = psf[..., middle[0] - reach[0] : middle[0] + reach[0] + 1, middle[1] - reach[1] : middle[1] + reach[1] + 1]
     axes = [np.arange(side, dtype=float) for side in core.shape[-2:]]
     dense = [np.linspace(0, side - 1, (side - 1) * fine + 1) for side in core.shape[-2:]]

@@ -170,9 +170,11 @@ def annulus_snr(image, sigma, correlation, radius, centre) -> float:
     if not (sigma > 0 and correlation > 0):
         return np.nan
     total, count = 0.0, 0
+    inner2, outer2 = max(radius - ANNULUS_HALF_WIDTH, 0.0) ** 2, (radius + ANNULUS_HALF_WIDTH) ** 2
     for y in range(image.shape[0]):
         for x in range(image.shape[1]):
-            if abs(np.hypot(x - centre[0], y - centre[1]) - radius) <= ANNULUS_HALF_WIDTH:
+            r2 = (x - centre[0]) ** 2 + (y - centre[1]) ** 2
+            if inner2 <= r2 <= outer2:
                 total += image[y, x]
                 count += 1
     return total / count / (sigma * np.sqrt(correlation)) if count else np.nan
