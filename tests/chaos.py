@@ -153,13 +153,17 @@ class Chaos:
         file.write_bytes(content[:place])
         return f"; {file.relative_to(stores)} cut to {place} bytes"
 
-    def kill(self, name: str, target: str, moment: float, rng: random.Random) -> bool:
-        """Start or go on with a run, kill at a moment; True when the run came to its end all the same."""
+    def kill(self, name: str, target: str, blocks: int, delay: float, rng: random.Random) -> bool:
+        """Start or go on with a run, kill some seconds after it has so many blocks; True when it came to its end all the same."""
         cluster = Cluster(self.folder) if target != "driver" else None
         try:
             process = self.launch(self.runfile(name, cluster.address if cluster else None))
-            start, before, hit = time.monotonic(), self.markers(name), False
-            while time.monotonic() - start < moment and process.poll() is None:
+            before, hit = self.markers(name), False
+            plan = self.folder / "stores" / name / ".plan" / "objects" / "plan.json"
+            while process.poll() is None and not (plan.exists() and self.markers(name) >= blocks):
+                time.sleep(0.01)
+            start = time.monotonic()
+            while process.poll() is None and time.monotonic() - start < delay:
                 time.sleep(0.01)
             if process.poll() is None:
                 victims = {"driver": [process], "scheduler": [cluster and cluster.scheduler], "worker": cluster.workers() if cluster else []}[target]
@@ -176,7 +180,7 @@ class Chaos:
                 if "Traceback" in text or not ("run again to go on" in text or "no Dask scheduler answers" in text):
                     raise RuntimeError(f"{target} killed: the run did not say what to do: {text[-2000:]}")
             harm = self.damage(name, rng) if not ended and rng.random() < 0.25 else ""
-            what = f"{target} killed at {moment:.2f} s" if hit else f"{target} outlived at {moment:.2f} s"
+            what = f"{target} {'killed' if hit else 'not there any more'} {delay:.2f} s after block {blocks}"
             self.say(f"{name}: {what}, blocks {before} -> {at}, the run {'went on to its end' if ended else 'stopped'}{harm}")
             return ended
         finally:
@@ -192,9 +196,9 @@ class Chaos:
         number, same, finished = 0, True, False
         for i in range(kills):
             name = f"run{number}"
-            left = 1 - self.markers(name) / self.markers("calm")  # moments within what is left to do
-            moment = rng.uniform(begun, begun + max(left, 0.1) * (ended - begun))
-            finished = self.kill(name, TARGETS[i % 3] if i < 3 else rng.choice(TARGETS), moment, rng)
+            blocks = rng.randint(self.markers(name), max(self.markers(name), self.markers("calm") - 1))  # within what is left to do
+            delay = rng.uniform(0, (ended - begun) / self.markers("calm"))
+            finished = self.kill(name, TARGETS[i % 3] if i < 3 else rng.choice(TARGETS), blocks, delay, rng)
             if finished or i == kills - 1:
                 same &= self.compare(name, calm)
                 number += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from lenscal.config import Cluster
 
@@ -47,7 +47,8 @@ def client(settings: Cluster) -> Iterator[object]:
         try:
             yield connected
         finally:
-            connected.close(timeout=5)
+            with suppress(Exception):  # a scheduler that is gone cannot be taken leave of
+                connected.close(timeout=5)
         return
     with (
         dask.config.set(quiet),
