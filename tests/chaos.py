@@ -100,7 +100,7 @@ class Chaos:
     def launch(self, runfile: Path) -> subprocess.Popen:
         command = [sys.executable, "-m", "lenscal", "run", str(runfile), "--quiet", "--stages", ",".join(STAGES)]
         with (self.folder / "said.txt").open("w") as said:
-            return subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, env=_ENV)
+            return subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, env=_ENV, cwd=self.folder)
 
     def digests(self, name: str) -> dict[str, str]:
         """Of each stage by its summary, and of the bytes of each product."""
