@@ -16,6 +16,7 @@ RATIO_RANGE = (2.0, 14.0)  # pixels from the centre, where the axis ratio is fit
 SHARE, SHIFT = 0.25, 0.6745  # the level below which a quarter of Gaussian noise lies, and how many sigma that is below its middle
 
 njit = numba.njit(cache=True, nogil=True)
+inner = numba.njit(nogil=True)  # called by kernels only: see compiled.py
 
 
 class Arcs(NamedTuple):
@@ -30,7 +31,7 @@ class Arcs(NamedTuple):
     opposite: np.ndarray
 
 
-@njit
+@inner
 def _shape(image, scale):
     """Axis ratio and angle of the centre's light: moments under an elliptical Gaussian that follows them."""
     n_y, n_x = image.shape
@@ -66,7 +67,7 @@ def _shape(image, scale):
     return max(q, 0.2), 0.5 * np.arctan2(2 * xy, xx - yy)
 
 
-@njit
+@inner
 def _between(at, level, nearest, r):
     """Linear between knots, of which `nearest` is the first or the second around r; constant beyond the ends."""
     k = nearest if at[nearest] <= r else nearest - 1
@@ -77,7 +78,7 @@ def _between(at, level, nearest, r):
     return level[k] + (level[k + 1] - level[k]) * (r - at[k]) / (at[k + 1] - at[k])
 
 
-@njit
+@inner
 def _smooth(image, sigma, q, phi, reach, model):
     """Fill `model`, within `reach` pixels, with the lower quartile along ellipses one pixel apart, less that of the noise."""
     n_y, n_x = image.shape
@@ -132,7 +133,7 @@ def _smooth(image, sigma, q, phi, reach, model):
             model[j, i] = _between(at, level, knot[k], radius[j, i])
 
 
-@njit
+@inner
 def _fit_ratio(image, sigma, q, phi, model):
     """The axis ratio, among stretches of the given one, that leaves least light beside the model: blur makes the centre rounder."""
     n_y, n_x = image.shape
@@ -187,7 +188,7 @@ def host_models(images, sigma, guide, scale=4.0) -> np.ndarray:
     return _host_models(np.ascontiguousarray(images, np.float32), np.ascontiguousarray(sigma, np.float64), guide, float(scale))
 
 
-@njit
+@inner
 def _boxed(image):
     """Mean of the observed pixels in 3 x 3."""
     n_y, n_x = image.shape
@@ -205,7 +206,7 @@ def _boxed(image):
     return out
 
 
-@njit
+@inner
 def _measure(residual, sigma, correlation, detect, low, high, out):
     """One image: fill the row `out` = radius, concentration, extent, opposite, then snr, flux, bright of each band."""
     n_band, n_y, n_x = residual.shape

@@ -2,6 +2,9 @@
 
 Numba keeps a compiled function as long as its own file is unchanged, even when a function that it calls in another file has
 changed. Importing this module before the kernels are declared gives every version of the kernels a folder of its own.
+
+A kernel that is kept calls none that is kept. One loaded from the folder is machine code already and cannot be inlined, so its
+caller would round otherwise than one compiled with it, and what a run gives would follow what was compiled before it.
 """
 
 import hashlib

@@ -16,7 +16,7 @@ def key(seed: int, purpose: str) -> int:
     return int.from_bytes(digest, "little")
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(nogil=True)
 def _mix(z):
     # Finaliser of SplitMix64 (Steele, Lea & Flood 2014, OOPSLA, figure 14).
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

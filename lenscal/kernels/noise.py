@@ -72,7 +72,7 @@ def add_shot_noise(pixels, image, gain, rng) -> None:
     pixels.reshape(-1)[lit] += noise.astype(np.float32)
 
 
-@njit(nogil=True, cache=True)
+@njit(nogil=True)
 def pair_sum(inside, lags) -> float:
     """Variance of the sum over the pixels of an aperture, in units of a pixel's: the noise correlation summed over their pairs.
 

@@ -15,6 +15,7 @@ PIXELS_MIN = 100  # of sky, below which no noise is measured
 # Loops over stamps are njit, not guvectorize: a gufunc that allocates crashes when it is loaded from Numba's cache in a process that
 # has compiled nothing yet (seen with Numba 0.68), and its explicit signature would be compiled on import.
 _njit = numba.njit(cache=True, nogil=True)
+_inner = numba.njit(nogil=True)  # called by kernels only: see compiled.py
 
 _TAPS = np.exp(-0.5 * (np.arange(-5, 6) / SMOOTHING) ** 2)
 _TAPS /= _TAPS.sum()
@@ -41,7 +42,7 @@ def ring(size, inner, outer) -> np.ndarray:
     return (r >= inner * shrink) & (r <= outer * shrink)
 
 
-@_njit
+@_inner
 def _blur(values):
     """Sum of the pixels under the Gaussian, which ends at the edge of the array."""
     n_y, n_x = values.shape
@@ -58,7 +59,7 @@ def _blur(values):
     return out
 
 
-@_njit
+@_inner
 def _median_and_sigma(image, use):
     """Median and 1.4826 MAD of some pixels, and how many they are; NaN without any."""
     chosen = np.empty(image.size)
@@ -74,7 +75,7 @@ def _median_and_sigma(image, use):
     return middle, MAD_TO_SIGMA * np.median(np.abs(chosen[:count] - middle)), count
 
 
-@_njit
+@_inner
 def _regions(values, low, high):
     """Pixels above `low` that are connected (by edge or corner) to one above `high`; NaN is neither."""
     n_y, n_x = values.shape
@@ -99,7 +100,7 @@ def _regions(values, low, high):
     return found
 
 
-@_njit
+@_inner
 def _grow(found, distance):
     """All pixels within a distance of one that is found."""
     n_y, n_x = found.shape
@@ -183,7 +184,7 @@ def sources(image, sky) -> np.ndarray:
 _LAG_X, _LAG_Y = np.array(LAGS).T.copy()
 
 
-@_njit
+@_inner
 def _noise(image, sky, out, table):
     """Level, sigma, summed autocorrelation of the sky pixels of one stamp, and the autocorrelation at `LAGS`; its whole table."""
     table[:] = np.nan
