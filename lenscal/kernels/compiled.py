@@ -3,8 +3,9 @@
 Numba keeps a compiled function as long as its own file is unchanged, even when a function that it calls in another file has
 changed. Importing this module before the kernels are declared gives every version of the kernels a folder of its own.
 
-A kernel that is kept calls none that is kept. One loaded from the folder is machine code already and cannot be inlined, so its
-caller would round otherwise than one compiled with it, and what a run gives would follow what was compiled before it.
+Rounding must not follow what was compiled before. So a kernel that is kept calls none that is kept (machine code from the folder cannot
+be inlined), and what it calls with relaxed arithmetic is inlined by force: left as a function of its own it is there twice in the
+process that compiles it, and once, rounding otherwise, in those that load it.
 """
 
 import hashlib

@@ -74,7 +74,7 @@ def work_space(size) -> tuple[np.ndarray, ...]:
     )
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def spectrum(grid, points, work) -> None:
     """Transform of light on cells, into work[2]: as many rows as cells, of which `convolve` takes the low frequencies.
 
@@ -100,7 +100,7 @@ def spectrum(grid, points, work) -> None:
     rocket_fft.c2c(columns, columns, _FIRST, True, 1.0, 1)
 
 
-@njit(nogil=True)
+@njit(nogil=True, forceinline=True)
 def convolve(transform, scale, margin, work, out) -> None:
     """Write to `out` (y, x) the light of the last `spectrum`, times a scale, convolved with a PSF.
 

@@ -27,7 +27,7 @@ def torus(shape, psf_shape) -> tuple[int, int]:
     return tuple(convolution.padded_size(n + MARGIN + n % 2, m) for n, m in zip(shape, psf_shape))
 
 
-@njit(nogil=True, error_model="numpy")
+@njit(nogil=True, error_model="numpy", forceinline=True)
 def _sources(i, lens, first, sersic, light, stamp, place, share, stamps, inner, tolerance, origin, grid, points, smooth, work):
     """Light of all components of injection i, on an empty grid; returns (samples, 1 when there were too many cells)."""
     reals, places, samples = work

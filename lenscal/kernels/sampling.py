@@ -52,7 +52,7 @@ def _stretch(psi, size, lens):
     return max(_f4(1.0), _f4(2.0) * kappa - _f4(1.0)) + lens[10]
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def pack_lens(row, source_x, source_y, inner_images) -> tuple:
     """The constants of one lens, single precision; row as in LENS_FIELDS.
 
@@ -79,13 +79,13 @@ def _brightness(r2, profile):
     return exp2(k - k * exp2(half_n * log2(max(r2, core2)))) * (_f4(1.0) + bump * w * w)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def _slow_brightness(r, b, n, core2, bump):
     w = max(1.0 - r * r / core2, 0.0)
     return math.exp(b - b * max(r * r, core2) ** (0.5 / n)) * (1.0 + bump * w * w)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def _radius_of_change(area, width, tolerance, b, n, core2, bump):
     """Radius beyond which a ring of a width changes by less than a tolerance over an area (radii in R_e); -1 for none."""
     # The search starts where the profile is steepest: in the core at 0.447 of its radius, below n = 1 at ((1 - n)/b)^n.
@@ -112,7 +112,7 @@ def _radius_of_change(area, width, tolerance, b, n, core2, bump):
     return high
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def _first_cells(height, width, left, bottom, cell, x, y, place):
     """Centres of the coarsest cells of a grid, and where each lies in it."""
     count = 0
@@ -193,7 +193,7 @@ def work_space() -> tuple[np.ndarray, np.ndarray]:
     return np.empty((8, CAPACITY), np.float32), np.empty((3, CAPACITY), np.int32)
 
 
-@njit(fastmath=FLAGS, error_model="numpy")
+@njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def _share_out(grid, points, smooth, x, y, place, value, count, left, bottom, cell):
     """Add samples smaller than a cell: each to its cell, or (smooth) to the grid points around it."""
     if not smooth:
@@ -207,7 +207,7 @@ def _share_out(grid, points, smooth, x, y, place, value, count, left, bottom, ce
         _spread(padded, width, x[k] * per_cell + first_x, y[k] * per_cell + first_y, value[k])
 
 
-@njit(fastmath=FLAGS, error_model="numpy")
+@njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def add_sersic(grid, points, smooth, origin, lens, source, light, share, tolerance, reals, places, samples) -> None:
     """Add a lensed Sersic source to a grid of cells.
 
@@ -319,7 +319,7 @@ def add_sersic(grid, points, smooth, origin, lens, source, light, share, toleran
         side //= 2
 
 
-@njit(fastmath=FLAGS, error_model="numpy")
+@njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def add_stamp(grid, points, smooth, origin, lens, stamp, place_on_sky, share, tolerance, reals, places, samples) -> None:
     """Add a lensed image to a grid of cells: bilinear between the image's pixels, dark outside of them.
 
@@ -380,7 +380,7 @@ def add_stamp(grid, points, smooth, origin, lens, stamp, place_on_sky, share, to
         side //= 2
 
 
-@njit(fastmath=FLAGS, error_model="numpy")
+@njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def deflection(x, y, lens, alpha_x, alpha_y) -> None:
     """Deflection of the batch kernels, single precision, for rays in float32 arrays."""
     for k in range(np.uint64(x.size)):
