@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 
@@ -171,14 +172,16 @@ class _Crew:
         if self._client is None:
             self._context = cluster.client(self.settings.cluster)
             self._client = self._context.__enter__()
-            self.display.dashboard(getattr(self._client, "dashboard_link", None))
+            with suppress(OSError, RuntimeError):  # a scheduler that is gone already is told of by `sweep`
+                self.display.dashboard(getattr(self._client, "dashboard_link", None))
         return self._client
 
     def __exit__(self, *error: object) -> None:
         self.memory["driver"] = _peak_memory()
         if self._client is not None:
             if error[0] is None:
-                self.memory["workers"] = sum(self._client.run(_peak_memory).values())
+                with suppress(OSError, RuntimeError):  # a scheduler that ends after the last block takes nothing with it
+                    self.memory["workers"] = sum(self._client.run(_peak_memory).values())
             self._context.__exit__(None, None, None)
 
 
