@@ -334,7 +334,7 @@ class Injections(Section):
     prior: str = "observed-colours"
     """A name in lenscal/injections/priors.yaml or in `prior_file`."""
     prior_file: str | None = None
-    """YAML with further prior sets, such as `lenscal calibrate` writes."""
+    """YAML with further prior sets, such as `lenscal calibrate-prior` writes."""
     source: Literal["sersic", "clumpy", "stamps"] = "sersic"
     """`sersic`, or `stamps` of real galaxies."""
     size: int = Field(64, ge=21)

@@ -191,7 +191,7 @@ def test_status_tells_done_from_waiting(folder):
     assert "not started" in output or "waits" in output
 
 
-@pytest.mark.parametrize("command", ["mock", "preflight", "run", "status", "verify", "query", "catalog"])
+@pytest.mark.parametrize("command", ["mock", "preflight", "run", "status", "verify", "query", "conditions", "calibrate-cuts", "calibrate-prior", "catalog"])
 def test_every_command_explains_itself(command):
     result = lenscal(command, "--help")
     assert result.exit_code == 0
@@ -214,10 +214,15 @@ def test_a_survey_that_is_called_real_after_all_is_done_again(folder):
 
 def test_calibrate_writes_a_prior_that_can_be_named_and_never_writes_over_one(tmp_path):
     output, runfile = tmp_path / "mine.yaml", HERE / "tiny.yaml"
-    done = lenscal("calibrate", runfile, output, "--conditions", "survey", "--count", 400, "--name", "mine")
+    done = lenscal("calibrate-prior", runfile, output, "--conditions", "survey", "--count", 400, "--name", "mine")
     assert done.exit_code == 0, done.output
     assert "annulus_snr by quantile" in done.output
     assert set(yaml.safe_load(output.read_text())) == {"mine"}
-    refused(lenscal("calibrate", runfile, output, "--conditions", "survey"), "exists", "frozen")
-    refused(lenscal("calibrate", runfile, tmp_path / "b.yaml", "--conditions", "survey", "--target", "5"), "quantile:snr")
-    refused(lenscal("calibrate", runfile, tmp_path / "b.yaml", "--conditions", "moon"), "'anchors' or 'survey'")
+    refused(lenscal("calibrate-prior", runfile, output, "--conditions", "survey"), "exists", "frozen")
+    refused(lenscal("calibrate-prior", runfile, tmp_path / "b.yaml", "--conditions", "survey", "--target", "5"), "quantile:snr")
+    refused(lenscal("calibrate-prior", runfile, tmp_path / "b.yaml", "--conditions", "moon"), "'anchors' or 'survey'")
+
+
+def test_no_command_takes_the_place_of_another():
+    names = [command.name for command in app.registered_commands]
+    assert len(names) == len(set(names))

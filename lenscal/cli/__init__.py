@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from lenscal.cli import calibrate, catalog, conditions, mock, preflight, query, run, status, verify
+from lenscal.cli import calibrate_cuts, calibrate_prior, catalog, conditions, mock, preflight, query, run, status, verify
 
 app = typer.Typer(
     name="lenscal",
@@ -20,8 +20,8 @@ app.command("preflight")(preflight.preflight)
 app.command("run")(run.run)
 app.command("status")(status.status)
 app.command("verify")(verify.verify)
-app.command("calibrate")(calibrate.calibrate)
 app.command("query")(query.query)
-app.command("calibrate")(calibrate.calibrate)
+app.command("calibrate-cuts")(calibrate_cuts.calibrate_cuts)
+app.command("calibrate-prior")(calibrate_prior.calibrate_prior)
 app.command("conditions")(conditions.conditions)
 app.command("catalog")(catalog.catalog)

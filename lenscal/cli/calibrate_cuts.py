@@ -1,4 +1,4 @@
-"""`lenscal calibrate`: cuts of the confuser classes by quantile, printed as YAML to be frozen into the run file."""
+"""`lenscal calibrate-cuts`: cuts of the confuser classes by quantile, printed as YAML to be frozen into the run file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from lenscal.cli.refusal import refusals
 
 
-def calibrate(
+def calibrate_cuts(
     runfile: Annotated[Path, typer.Argument(help="YAML run file; its stage objects must be complete.")],
     share: Annotated[float, typer.Option(help="Members of each class for each galaxy of the rule of N1.")] = 0.03,
     rows: Annotated[int, typer.Option(help="Galaxies to calibrate on, at least (whole leaves are taken).")] = 200_000,
