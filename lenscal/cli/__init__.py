@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import typer
 
-from lenscal.cli import calibrate_cuts, calibrate_prior, catalog, conditions, mock, preflight, query, run, status, verify
+from lenscal.cli import (
+    calibrate_cuts,
+    calibrate_prior,
+    catalog,
+    conditions,
+    mock,
+    preflight,
+    query,
+    run,
+    status,
+    verify,
+)
 
 app = typer.Typer(
     name="lenscal",
