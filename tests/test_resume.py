@@ -46,7 +46,7 @@ def here(monkeypatch):
 
     monkeypatch.setattr(cluster, "client", client)
     monkeypatch.setattr(cluster, "sweep", sweep)
-    monkeypatch.setattr("lenscal.run._Crew.__exit__", lambda *_: None)
+    monkeypatch.setattr("lenscal.run.Crew.__exit__", lambda *_: None)
 
 
 @pytest.fixture(scope="module")

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
-from functools import lru_cache
+from dataclasses import asdict, dataclass, field
 
 from lenscal.config import Settings
 from lenscal.gates import FAIL, Gate, Ledger
 from lenscal.io import cluster, folders, stores
+from lenscal.run.block import do_block
+from lenscal.run.crew import Crew
 from lenscal.run.place import Place
 from lenscal.run.plan import Block, Outcome, PlanError, Progress, short
 from lenscal.run.progress import Display
-from lenscal.run.stages import STAGES, Part, Stage
+from lenscal.run.stages import STAGES, Stage
 
 __all__ = ["Place", "PlanError", "Result", "StageResult", "contents_of", "progress_of", "run"]
 
@@ -116,7 +116,7 @@ def run(settings: Settings, stages: Iterable[str] | None = None, display: Displa
     display = display or Display(names, quiet=True)
     started = time.monotonic()
     results: list[StageResult] = []
-    with folders.alone(place.plans), display, _Crew(settings, display) as crew:
+    with folders.alone(place.plans), display, Crew(settings, display) as crew:
         for name in names:
             results.append(_do(place, STAGES[name], crew, display))
             stores.write_json(place.folder / "gates.json", [asdict(gate) for gate in _all_gates(place)])
@@ -156,75 +156,6 @@ def _all_gates(place: Place) -> list[Gate]:
     return gates
 
 
-class _Crew:
-    """The cluster, started when the first block needs it."""
-
-    def __init__(self, settings: Settings, display: Display) -> None:
-        self.settings, self.display = settings, display
-        self.memory: dict[str, float] = {}
-        self._context = self._client = None
-
-    def __enter__(self) -> _Crew:
-        return self
-
-    @property
-    def client(self) -> object:
-        if self._client is None:
-            self._context = cluster.client(self.settings.cluster)
-            self._client = self._context.__enter__()
-            with suppress(OSError, RuntimeError):  # a scheduler that is gone already is told of by `sweep`
-                self.display.dashboard(getattr(self._client, "dashboard_link", None))
-        return self._client
-
-    def __exit__(self, *error: object) -> None:
-        self.memory["driver"] = _peak_memory()
-        if self._client is not None:
-            if error[0] is None:
-                with suppress(OSError, RuntimeError):  # a scheduler that ends after the last block takes nothing with it
-                    self.memory["workers"] = sum(self._client.run(_peak_memory).values())
-            self._context.__exit__(None, None, None)
-
-
-def _peak_memory() -> float:
-    """Of this process, in GB."""
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-
-
-@lru_cache(maxsize=4)
-def _place(settings: str) -> Place:
-    """One place per worker and run, so that tables are read once."""
-    return Place(Settings.model_validate_json(settings))
-
-
-def _work(settings: str, name: str, block: Block, wanted: dict) -> Outcome:
-    """On a worker: one block of a stage, and its marker; what is on disk already counts when it is what the marker says."""
-    place = _place(settings)
-    stage = STAGES[name]
-    progress = Progress(place, name, wanted)
-    part = stage.part(place, block)
-    outcome = progress.outcome(block)
-    if outcome is not None:
-        if part is None or outcome.files == part.files():
-            return outcome
-        if not _holds(part, outcome.digest):
-            outcome = None
-    if outcome is None:
-        outcome = stage.work(place, block)
-    outcome = replace(outcome, files="" if part is None else part.files())
-    progress.mark(block, outcome)
-    return outcome
-
-
-def _holds(part: Part, digest: int) -> bool:
-    """Whether a region of a store has this digest; what cannot be read has none."""
-    try:
-        return part.digest() == digest
-    except (ValueError, OSError, RuntimeError):
-        return False
-
-
 def _versions(progress: Progress) -> str:
     """Hash of the versions of all files a stage wrote."""
     return short({product.name: folders.inventory(product) for product in progress.products})
@@ -255,7 +186,7 @@ def _finished(place: Place, stage: Stage, progress: Progress, display: Display) 
     return None
 
 
-def _do(place: Place, stage: Stage, crew: _Crew, display: Display) -> StageResult:
+def _do(place: Place, stage: Stage, crew: Crew, display: Display) -> StageResult:
     started = time.monotonic()
     progress = progress_of(place, stage)
     done = _finished(place, stage, progress, display)
@@ -294,7 +225,7 @@ def _do(place: Place, stage: Stage, crew: _Crew, display: Display) -> StageResul
         settings = place.settings.model_dump_json()
         wanted = {key: value for key, value in progress.wanted.items() if key not in ("lenscal", "schema")}
         arguments = [(settings, stage.name, block, wanted) for block in todo]
-        cluster.sweep(crew.client, _work, arguments, [f"{stage.name} {block.name}" for block in todo], finished)
+        cluster.sweep(crew.client, do_block, arguments, [f"{stage.name} {block.name}" for block in todo], finished)
     else:
         for block in todo:
             outcome = stage.work(place, block, lambda text: display.note(stage.name, text))

@@ -41,7 +41,7 @@ def _digest(part: Part) -> int | None:
 def verify_numbers(place: Place) -> list[tuple[str, object, object, bool]]:
     """Every number of the report: id, as printed, as derived again, equal or not."""
     from lenscal import report
-    from lenscal.run.summary import report_inputs
+    from lenscal.run.stages.report import report_inputs
 
     path = place.path("report") / "numbers.json"
     if not path.exists():

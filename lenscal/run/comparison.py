@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from lenscal import config, schema
+from lenscal.run.images import host_pixels
 from lenscal.run.place import Place
 
 
@@ -21,7 +22,6 @@ def galaxies(place: Place) -> xr.Dataset:
 
 def _hosts(place: Place, block: xr.Dataset) -> xr.Dataset:
     """Cutouts and noise of the hosts of a block, in memory."""
-    from lenscal.run.stages import host_pixels
 
     ids = np.unique(block["galaxy_id"].values)
     return host_pixels(place, np.flatnonzero(np.isin(place.store("cutouts")["galaxy_id"].values, ids[ids >= 0])))
@@ -66,7 +66,6 @@ def samples(place: Place, real: pd.DataFrame, trials: pd.DataFrame) -> tuple[pd.
         The samples as `realism.judge` takes them.
     """
     from lenscal import realism
-    from lenscal.run.stages import host_pixels
 
     settings, seed = place.settings, place.settings.seed
     pixels = host_pixels(place, real["position"].to_numpy())

@@ -49,6 +49,15 @@ class Place:
         }
         return attrs | more
 
+    @property
+    def not_scientific(self) -> dict[str, str]:
+        """The mark of a quick baseline (requirement M.3), as an attribute; empty without one."""
+        detector = self.settings.detector
+        if detector.scientific:
+            return {}
+        what = "a detector brought by the run file and trained on the embedded (mock) sky" if detector.frozen else "a quick baseline detector"
+        return {"not_scientific": f"not scientific: made with {what}"}
+
     def table(self, name: str) -> pd.DataFrame:
         """A table of the run, such as ``"objects/lenses.parquet"`` or ``"manifest"``."""
         return stores.read_table(self.path(name))

@@ -46,6 +46,17 @@ def short(content: object) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
+def read(place: Place, stage: str, name: str) -> dict | None:
+    """A file of a stage's plan; None when it is not there or was cut short (a machine that lost power leaves such)."""
+    path = place.plans / stage / name
+    with folders.saying(path, "read"):
+        try:
+            found = json.loads(path.read_text())
+        except (FileNotFoundError, NotADirectoryError, ValueError):
+            return None
+    return found if isinstance(found, dict) else None
+
+
 class Progress:
     """The plan and the markers of one stage on disk.
 
@@ -54,21 +65,14 @@ class Progress:
     """
 
     def __init__(self, place: Place, stage: str, wanted: Mapping[str, Any]) -> None:
-        self.stage = stage
+        self._place, self.stage = place, stage
         self.folder: Path = place.plans / stage
         self.products: list[Path] = []
         self.wanted = {"lenscal": lenscal.__version__, "schema": schema.VERSION, **wanted}
         self.address = short(self.wanted)
 
     def _read(self, name: str) -> dict | None:
-        """A file of the plan; None when it is not there or was cut short (a machine that lost power leaves such)."""
-        path = self.folder / name
-        with folders.saying(path, "read"):
-            try:
-                found = json.loads(path.read_text())
-            except (FileNotFoundError, NotADirectoryError, ValueError):
-                return None
-        return found if isinstance(found, dict) else None
+        return read(self._place, self.stage, name)
 
     @property
     def done(self) -> dict | None:

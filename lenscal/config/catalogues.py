@@ -1,0 +1,173 @@
+"""Outside catalogues and the sample drawn from the survey with them."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import (
+    Field,
+    field_validator,
+    model_validator,
+)
+
+from lenscal import schema
+from lenscal.config.section import Section
+
+
+class LensCatalogue(Section):
+    """One catalogue of lenses."""
+
+    name: str
+    """Name in products."""
+    source: str
+    """`lenscat` (the package) or a file."""
+    format: Literal["lenscat", "desi-sl-vac", "csv"] = "lenscat"
+    """Columns: lenscat's, the DESI spectroscopic catalogue's, or named in `columns`."""
+    channel: Literal["imaging-ml", "spectroscopic", "follow-up", "visual", "literature"] = "literature"
+    """How its lenses were selected. `follow-up`: spectra of imaging candidates, which are no independent selection."""
+    columns: dict[str, str] = {}
+    """csv only: our name -> its name (ra, dec, name, zlens, grade, reference)."""
+    known_crossmatch: tuple[int, int] | None = None
+    """Spectroscopic only: entries of high quality with and without an imaging candidate, as known for this very file; a gate."""
+
+    @model_validator(mode="after")
+    def _follow_up(self) -> LensCatalogue:
+        if self.format == "desi-sl-vac" and self.channel != "follow-up":
+            raise ValueError(
+                f"channel is '{self.channel}', but this catalogue holds spectra of imaging candidates: it is `follow-up`, not independent"
+            )
+        return self
+
+
+class ContaminantCatalogue(Section):
+    """One catalogue of look-alikes."""
+
+    name: str
+    """Name in products."""
+    source: str
+    """A file."""
+    category: str
+    """A category for all rows, or `column:NAME`."""
+    columns: dict[str, str] = {}
+    """Our name -> its name (ra, dec, name)."""
+
+
+class Objects(Section):
+    """Outside catalogues, and how they meet the survey."""
+
+    lenses: list[LensCatalogue]
+    """Catalogues of lenses; all are excluded from the negatives."""
+    contaminants: list[ContaminantCatalogue] = []
+    """Catalogues of look-alikes."""
+    match_radius_arcsec: float = Field(5.0, gt=0, le=60)
+    """Lens to survey object."""
+    merge_radius_arcsec: float = Field(2.0, gt=0, le=60)
+    """Same system in two catalogues."""
+    match_rate_min: float = Field(0.9, ge=0, le=1)
+    """Gate: matched share of the positives inside the footprint."""
+    partition_order: int = Field(5, ge=0, le=10)
+    """HEALPix order of the Parquet leaves (5: 3.4 square degrees, some 500,000 objects of the survey)."""
+    margin_arcsec: float = Field(20.0, gt=0, le=300)
+    """Rim of its neighbours that each leaf carries; at least the largest distance at which neighbours are asked about."""
+    chunk_rows: int = Field(262144, ge=1024)
+    """Rows of a sweep file in memory at a time."""
+    galaxy_tables: list[str] = []
+    """Further tables of real rows to match against (ra, dec); never a pool."""
+
+
+class Manifest(Section):
+    """Pools, exclusion, splits, labels and hosts, with the limits of their gates."""
+
+    types: list[str] = ["SER", "DEV", "REX"]
+    """Tractor types of N1."""
+    mag_z_max: float = 20.0
+    """Faint limit of N1, observed z."""
+    nobs_min: int = Field(3, ge=0)
+    """Least exposures in g, r and z."""
+    dec_range_degree: tuple[float, float] = (-18.0, 32.0)
+    """Footprint in declination."""
+    exclusion_radius_arcsec: float = Field(11.0, gt=0)
+    """Around every lens of every catalogue."""
+    duplicate_radius_arcsec: float = Field(0.5, gt=0)
+    """The same sky fitted twice, in overlapping bricks or releases."""
+    positive_lenses: Literal["all", "imaging"] = "all"
+    """Which lenses are positives; `imaging`: the DESI imaging candidates and the literature tier. All are excluded from the negatives."""
+    negatives_per_positive: int = Field(100, ge=1)
+    """Per stratum (nobs_z bin, type)."""
+    controls_per_positive: int = Field(0, ge=0)
+    """Per stratum: galaxies of the rule of N1 that no pool took, kept as a labelled diagnostic and never as negatives."""
+    n1_fraction: float = Field(0.85, gt=0, lt=1)
+    """Of the negatives; the rest is N2."""
+    confuser_cuts: dict[str, dict[str, float]] = {}
+    """Class -> cut -> value, in place of those of lenscal/manifest/confusers.py."""
+    required_classes: list[str] = ["edge_on", "face_on_disk", "blend_merger"]
+    """Confuser classes that must have rows, else the run stops."""
+    split_fractions: tuple[float, float, float] = (0.70, 0.15, 0.15)
+    """Train, val, test by HEALPix pixel."""
+    guard_arcsec: float = Field(0.0, ge=0)
+    """Rows closer than this to a pixel of another split are dropped."""
+    tier_weights: dict[str, float] = {"literature": 1.0, "A": 0.95, "B": 0.5}
+    """Weight in the loss."""
+    tier_targets: dict[str, float] = {"literature": 1.0, "A": 1.0, "B": 1.0}
+    """Target of the loss (label smoothing)."""
+    anchor_tiers: list[str] = ["literature"]
+    """Tiers kept for evaluation only."""
+    host_types: list[str] = ["SER", "DEV", "REX"]
+    """Types that may carry injections."""
+    host_splits: list[str] = ["val", "test"]
+    """Splits they may come from."""
+    host_colour_gr_min: float | None = None
+    """Red hosts only, dereddened g-r."""
+    host_mag_r_max: float | None = None
+    """Bright hosts only."""
+    rows_min: int = 0
+    """Gate: rows of the manifest."""
+    types_min: int = 3
+    """Gate: Tractor types in it."""
+    n1_range: tuple[float, float] = (0.75, 0.95)
+    """Gate: share of N1 in the negatives."""
+    train_range: tuple[float, float] | None = None
+    """Gate: share of train; by default the fraction asked for, give or take the larger of 0.05 and three sigma of the pixels."""
+    shortfall_max: float = Field(0.1, ge=0, le=1)
+    """Gate: negatives that no stratum could give, as a share of those asked for."""
+    balance_max: float = Field(0.5, gt=0)
+    """Gate: largest shift of a condition's median between splits, over its interquartile range."""
+    overlap_min: float = Field(0.9, ge=0, le=1)
+    """Gate: least share of the positives in conditions that the negatives have too."""
+
+    @field_validator("split_fractions")
+    @classmethod
+    def _whole(cls, fractions: tuple[float, float, float]) -> tuple[float, float, float]:
+        if min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
+            raise ValueError(f"the fractions of train, val and test add to {sum(fractions):g}, not 1")
+        return fractions
+
+    @field_validator("required_classes", "confuser_cuts")
+    @classmethod
+    def _known_classes(cls, names: object) -> object:
+        if unknown := set(names) - set(schema.CONFUSERS):
+            raise ValueError(f"{sorted(unknown)} are no confuser classes; known: {', '.join(schema.CONFUSERS)}")
+        return names
+
+    @field_validator("tier_weights", "tier_targets")
+    @classmethod
+    def _every_tier(cls, values: dict[str, float]) -> dict[str, float]:
+        if set(values) != {tier for tier in schema.TIERS if tier}:
+            raise ValueError(f"has {sorted(values)}; one value is needed for each of {[t for t in schema.TIERS if t]}")
+        if bad := {tier: v for tier, v in values.items() if not 0 <= v <= 1}:
+            raise ValueError(f"{bad} lie outside [0, 1]")
+        return values
+
+    @field_validator("anchor_tiers")
+    @classmethod
+    def _known_tiers(cls, names: list[str]) -> list[str]:
+        if unknown := set(names) - set(schema.TIERS):
+            raise ValueError(f"{sorted(unknown)} are no tiers; known: {[t for t in schema.TIERS if t]}")
+        return names
+
+    @field_validator("types", "host_types")
+    @classmethod
+    def _known_types(cls, names: list[str]) -> list[str]:
+        if unknown := set(names) - set(schema.TYPES):
+            raise ValueError(f"{sorted(unknown)} are no Tractor types; known: {', '.join(schema.TYPES)}")
+        return names

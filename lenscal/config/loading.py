@@ -1,0 +1,110 @@
+"""A run file becomes checked settings: unknown keys, wrong types and missing files are refused before any work."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import yaml
+from pydantic import (
+    ValidationError,
+)
+
+from lenscal.config.settings import Settings
+
+
+class ConfigError(ValueError):
+    """A run file that cannot be used; the message names the key, what was found and what was expected."""
+
+
+def real_data() -> Path | None:
+    """Folder of the real data: `LENSCAL_REAL_DATA`, else `../shared/data` beside the checkout, else None."""
+    named = os.environ.get("LENSCAL_REAL_DATA")
+    if named:
+        if not Path(named).is_dir():
+            raise ConfigError(f"LENSCAL_REAL_DATA is '{named}', which is no folder")
+        return Path(named)
+    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
+    return beside if beside.is_dir() else None
+
+
+def _place(text: str, folder: Path) -> str:
+    """A path of a run file: URLs and package names as they are, others relative to the run file."""
+    if "{real_data}" in text:
+        root = real_data()
+        if root is None:
+            raise ConfigError(
+                f"'{text}' needs the real data: set LENSCAL_REAL_DATA to its folder, or put it at ../shared/data beside the checkout"
+            )
+        text = text.replace("{real_data}", str(root))
+    if "://" in text or text == "lenscat":
+        return text
+    return str((folder / Path(text).expanduser()).resolve())
+
+
+class _Loader(yaml.SafeLoader):
+    """Of plain YAML; a key given twice is refused, not overwritten."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        if twice := {key for key in keys if keys.count(key) > 1}:
+            raise yaml.constructor.ConstructorError(None, None, f"key '{sorted(map(str, twice))[0]}' is given twice", node.start_mark)
+        return super().construct_mapping(node, deep)
+
+
+def load(path: str | Path) -> Settings:
+    """Settings of a run file, paths made absolute.
+
+    Raises
+    ------
+    ConfigError
+        One sentence per key that is unknown, missing or wrong.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise ConfigError(f"run file '{path}' cannot be read: {error.strerror}") from None
+    try:
+        raw = _Loader(text).get_single_data()
+    except yaml.YAMLError as error:
+        raise ConfigError(f"run file '{path}' is not the YAML of a run file: {error}") from None
+    if not isinstance(raw, dict):
+        raise ConfigError(f"run file '{path}' holds {type(raw).__name__}, not a mapping of sections")
+    folder = path.resolve().parent
+    try:
+        raw = _with_places(raw, folder)
+        return Settings.model_validate(raw)
+    except ValidationError as error:
+        lines = []
+        for item in error.errors():
+            key = ".".join(str(part) for part in item["loc"]) or "(whole file)"
+            found = "" if item["type"] in ("missing", "extra_forbidden") else f" (found {item['input']!r})"
+            message = "unknown key; see docs/run-files.md" if item["type"] == "extra_forbidden" else item["msg"]
+            lines.append(f"  {key}: {message}{found}")
+        raise ConfigError(f"run file '{path}':\n" + "\n".join(lines)) from None
+
+
+def _with_places(raw: dict, folder: Path) -> dict:
+    """The raw run file with its paths made absolute, where they are there as text."""
+    raw = dict(raw)
+
+    def fix(mapping: object, *keys: str) -> object:
+        if not isinstance(mapping, dict):
+            return mapping
+        return {k: _place(v, folder) if k in keys and isinstance(v, str) else v for k, v in mapping.items()}
+
+    raw = fix(raw, "stores")
+    raw["survey"] = fix(raw.get("survey"), "root")
+    raw["detector"] = fix(raw.get("detector", {}), "frozen")
+    for section in ("injections", "realism"):
+        raw[section] = fix(raw.get(section, {}), "source_stamps", "prior_file")
+    if isinstance(raw.get("objects"), dict):
+        objects = dict(raw["objects"])
+        for key in ("lenses", "contaminants"):
+            if isinstance(objects.get(key), list):
+                objects[key] = [fix(item, "source") for item in objects[key]]
+        if isinstance(objects.get("galaxy_tables"), list):
+            objects["galaxy_tables"] = [_place(t, folder) if isinstance(t, str) else t for t in objects["galaxy_tables"]]
+        raw["objects"] = objects
+    return raw

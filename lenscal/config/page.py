@@ -1,0 +1,33 @@
+"""The page of run files, written from the settings."""
+
+from __future__ import annotations
+
+import re
+
+from lenscal.config.audit import Completeness, Detector, Failures, Realism, Report, Scores, Training
+from lenscal.config.catalogues import ContaminantCatalogue, LensCatalogue, Manifest, Objects
+from lenscal.config.pixels import Cutouts, Quality
+from lenscal.config.section import Section
+from lenscal.config.settings import Cluster, Settings
+from lenscal.config.survey import Service, Sky, Survey
+from lenscal.config.trials import Axis, Grid, Injections
+
+
+def page() -> str:
+    """The page of run files, in Markdown."""
+    lines = [
+        "# Run files", "",
+        "A run file is YAML; unknown keys are refused. Written from `lenscal/config/` (`python -m lenscal.config`); do not edit by hand.", "",
+    ]  # fmt: skip
+    models = [Settings, Sky, Survey, Service, Objects, LensCatalogue, ContaminantCatalogue, Manifest, Cutouts, Quality, Injections, Grid, Axis,
+              Detector, Training, Scores, Completeness, Failures, Realism, Report, Cluster]  # fmt: skip
+    for model in models:
+        heading = "The whole" if model is Settings else f"`{model.__name__}`"
+        lines += [f"## {heading}", "", (model.__doc__ or "").strip().split("\n")[0], "", "| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+        for name, field in model.model_fields.items():
+            default = "required" if field.is_required() else f"`{field.default!r}`" if not isinstance(field.default, Section) else "see its section"
+            kind = getattr(field.annotation, "__name__", str(field.annotation)) if "[" not in str(field.annotation) else str(field.annotation)
+            kind = re.sub(r"lenscal\.config\.\w+\.", "", kind).replace("typing.", "").replace("|", "or")
+            lines.append(f"| `{name}` | {kind} | {default.replace('|', 'or')} | {field.description or ''} |")
+        lines.append("")
+    return "\n".join(lines)

@@ -1,0 +1,60 @@
+"""Cutouts and what makes one fit for use."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import (
+    Field,
+    field_validator,
+)
+
+from lenscal import schema
+from lenscal.config.section import Section
+
+
+class Cutouts(Section):
+    """Pixels about each row of the manifest."""
+
+    size: int = Field(101, ge=21, le=512)
+    """Side in pixels."""
+    psf_beta: float = Field(2.5, gt=1.1)
+    """Moffat beta where there is no PSF image."""
+    broken: Literal["stop", "count"] = "stop"
+    """What a missing or broken file of a brick does: stop the run, or keep its galaxies as failed rows, counted."""
+    block: int = Field(256, ge=16, multiple_of=16)
+    """Galaxies per block of work and per shard."""
+    rounding_nanomaggy: float | None = Field(None, gt=0)
+    """Images are rounded to multiples of the power of two at or below this, to compress better; refused where it is not far below the noise."""
+
+
+class Quality(Section):
+    """What makes a cutout fit for use."""
+
+    central_radius_arcsec: float = Field(6.0, gt=0)
+    """No unobserved pixel within."""
+    mask_radius_px: float = Field(8.0, gt=0)
+    """No masked pixel within."""
+    masked_fraction_max: float = Field(0.02, ge=0, le=1)
+    """Of the stamp."""
+    centre_bits: list[str] = ["BRIGHT", "SATUR_G", "SATUR_R", "SATUR_Z", "ALLMASK_G", "ALLMASK_R", "MEDIUM"]
+    """MASKBITS that exclude at the centre."""
+    area_bits: list[str] = [
+        "NPRIMARY", "BRIGHT", "SATUR_G", "SATUR_R", "SATUR_Z", "ALLMASK_G", "ALLMASK_R", "ALLMASK_Z", "BAILOUT",
+        "MEDIUM", "GALAXY", "CLUSTER", "ALLMASK_I",
+    ]  # fmt: skip
+    """MASKBITS that count for the fraction."""
+    sky_ring_px: tuple[float, float] = (33.0, 48.0)
+    """Ring for the noise, for a 101 px stamp."""
+    failed_fraction_max: float = Field(0.5, ge=0, le=1)
+    """A block beyond it stops the run."""
+    block: int = Field(256, ge=16)
+    """Galaxies per block."""
+
+    @field_validator("centre_bits", "area_bits")
+    @classmethod
+    def _known_bits(cls, names: list[str]) -> list[str]:
+        for name in names:
+            if name not in schema.MASKBITS:
+                raise ValueError(f"'{name}' is no MASKBITS name; known: {', '.join(schema.MASKBITS)}")
+        return names

@@ -1,0 +1,112 @@
+"""A whole run file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
+
+from lenscal import schema
+from lenscal.config.audit import Completeness, Detector, Failures, Realism, Report, Scores
+from lenscal.config.catalogues import Manifest, Objects
+from lenscal.config.pixels import Cutouts, Quality
+from lenscal.config.section import Section
+from lenscal.config.survey import Sky, Survey
+from lenscal.config.trials import Injections
+
+
+class Cluster(Section):
+    """Where blocks of work are done."""
+
+    workers: int | None = Field(None, ge=1)
+    """Processes; one per core by default (reading FITS holds the interpreter's lock, so threads would wait for each other)."""
+    threads: int | None = Field(None, ge=1)
+    """Per process; the cores shared out by default."""
+    memory_limit: str = "4GB"
+    """Per process."""
+    address: str | None = None
+    """Of a running Dask scheduler, such as `tcp://10.0.0.1:8786`; its workers do the work, and see the same paths."""
+    dashboard: bool = True
+    """Serve Dask's dashboard on localhost."""
+
+
+BUCKET = {
+    "use_listings_cache": False,  # what another process has written is seen
+    "config_kwargs": {"retries": {"max_attempts": 8, "mode": "standard"}, "connect_timeout": 10, "read_timeout": 60},
+}
+"""How a bucket is spoken to: attempts with back-off (429, 5xx, broken connections), seconds before an answer is given up."""
+
+
+def _folder(place: object) -> object:
+    """A folder, or a place in a bucket (s3://bucket/prefix; its endpoint and keys come from the environment, as of any S3 client)."""
+    if isinstance(place, str) and "://" in place:
+        if not place.startswith("s3://"):
+            raise ValueError(f"'{place}' is neither a folder nor s3://bucket/prefix")
+        from upath import UPath
+
+        return UPath(place, **BUCKET)
+    return Path(place) if isinstance(place, str) else place
+
+
+class Settings(Section):
+    """A whole run file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, arbitrary_types_allowed=True)
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    """Short name of the run."""
+    about: str = ""
+    """One sentence."""
+    seed: int = Field(ge=0)
+    """Of every draw."""
+    timestamp: str = "1970-01-01T00:00:00Z"
+    """Written as provenance; from here, so that bytes do not follow the clock."""
+    stores: Annotated[Any, BeforeValidator(_folder), PlainSerializer(str)]
+    """Folder of the products, relative to the run file, or s3://bucket/prefix."""
+    sky: Sky | None = None
+    """What `lenscal mock` draws."""
+    survey: Survey
+    """Pixels and catalogue."""
+    objects: Objects
+    """See `Objects`."""
+    manifest: Manifest = Manifest()
+    """See `Manifest`."""
+    cutouts: Cutouts = Cutouts()
+    """See `Cutouts`."""
+    quality: Quality = Quality()
+    """See `Quality`."""
+    injections: Injections = Injections()
+    """See `Injections`."""
+    detector: Detector = Detector()
+    """See `Detector`."""
+    scores: Scores = Scores()
+    """See `Scores`."""
+    completeness: Completeness = Completeness()
+    """See `Completeness`."""
+    failures: Failures = Failures()
+    """See `Failures`."""
+    realism: Realism = Realism()
+    """See `Realism`."""
+    report: Report = Report()
+    """See `Report`."""
+    cluster: Cluster = Cluster()
+    """See `Cluster`."""
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Settings:
+        if self.injections.size > self.cutouts.size:
+            raise ValueError(f"injections.size {self.injections.size} is larger than cutouts.size {self.cutouts.size}")
+        if self.detector.size > self.injections.size:
+            raise ValueError(f"detector.size {self.detector.size} is larger than injections.size {self.injections.size}")
+        if (self.injections.source == "stamps") != (self.injections.source_stamps is not None):
+            raise ValueError(f"injections.source is '{self.injections.source}' and source_stamps {self.injections.source_stamps!r}: stamps need a file, and only they")
+        if missing := set(self.detector.bands) - set(schema.BANDS):
+            raise ValueError(f"detector.bands names {sorted(missing)}; the cutouts hold {schema.BANDS}")
+        return self

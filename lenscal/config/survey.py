@@ -1,0 +1,64 @@
+"""The sky: embedded or the survey's own, and where its pixels come from."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import (
+    Field,
+)
+
+from lenscal.config.section import Section
+
+
+class Sky(Section):
+    """The embedded sky that `lenscal mock` draws (a mock survey; every product made from it says so)."""
+
+    bricks: int = Field(132, ge=4)
+    """Bricks, most in a HEALPix pixel of their own."""
+    brick_pixels: int = Field(900, ge=300, le=3600)
+    """Side of a brick in pixels (3600 in the survey)."""
+    galaxies_per_brick: int = Field(60, ge=1)
+    """Galaxies in a brick, on average."""
+    lenses: int = Field(64, ge=0)
+    """True lenses; a few are in no catalogue."""
+    overlapping_pairs: int = Field(6, ge=0)
+    """Pairs of bricks that overlap."""
+    psfsize_r_arcsec: tuple[float, float] = (0.9, 1.8)
+    """Range of PSFSIZE_R over the bricks."""
+    psfdepth_r_mag: tuple[float, float] = (22.5, 24.5)
+    """Range of PSFDEPTH_R over the bricks."""
+
+
+class Service(Section):
+    """A public cutout service that gives the pixels, instead of bricks on disk."""
+
+    url: str = Field("https://www.legacysurvey.org/viewer/fits-cutout", pattern=r"^https?://[^?]+$")
+    """Of its FITS cutouts; the layer asked for is `survey.layer`."""
+    planes: list[Literal["invvar", "maskbits"]] = ["invvar", "maskbits"]
+    """Beside the image; leave out what the layer does not have (then no weights, no mask bits)."""
+    requests_per_second: float = Field(2.0, gt=0)
+    """At most, on one machine, all processes together."""
+    attempts: int = Field(8, ge=1)
+    """Before the run stops; what is complete stays complete."""
+    backoff_seconds: float = Field(1.0, gt=0)
+    """Wait after the first failed attempt, doubled after each; an answer's Retry-After goes before it."""
+    timeout_seconds: float = Field(60.0, gt=0)
+    """For an answer to begin, and between its bytes."""
+
+
+class Survey(Section):
+    """Where the pixels and the catalogue come from: the DR10 layout, or sets of stamps."""
+
+    layout: Literal["dr10", "stamps"] = "dr10"
+    """`dr10`: the survey's own folders; `stamps`: sets of stamps described in lenscal/profiles.yaml."""
+    root: str
+    """Folder (relative to the run file); `{real_data}` stands for LENSCAL_REAL_DATA."""
+    profiles: list[str] = []
+    """Stamps only: which profiles."""
+    layer: str = "ls-dr10-south"
+    """Name recorded as provenance; of a service the layer asked for."""
+    service: Service | None = None
+    """Pixels from a cutout service; `root` then needs the catalogue and the table of bricks only."""
+    mock: bool = False
+    """True marks every product as made from the embedded sky."""

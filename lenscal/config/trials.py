@@ -1,0 +1,103 @@
+"""Injections: the grid of conditions, and what is put into the hosts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import (
+    Field,
+    field_validator,
+    model_validator,
+)
+
+from lenscal import schema
+from lenscal.config.section import Section
+
+
+class Axis(Section):
+    """Bin centres from start to stop (both included), one step apart; edges half a step away."""
+
+    start: float
+    stop: float
+    step: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _whole_steps(self) -> Axis:
+        steps = (self.stop - self.start) / self.step
+        if self.stop < self.start or abs(steps - round(steps)) > 1e-6:
+            raise ValueError(f"from {self.start} to {self.stop} is not a whole number of steps of {self.step}")
+        return self
+
+    @property
+    def centres(self) -> np.ndarray:
+        count = round((self.stop - self.start) / self.step) + 1
+        return np.round(self.start + self.step * np.arange(count), 6)
+
+    @property
+    def edges(self) -> np.ndarray:
+        return np.round(np.append(self.centres - self.step / 2, self.centres[-1] + self.step / 2), 6)
+
+
+class Grid(Section):
+    theta_e: Axis = Axis(start=0.5, stop=3.0, step=0.25)
+    """Einstein radius [arcsec]."""
+    psf_fwhm: Axis = Axis(start=0.9, stop=1.8, step=0.15)
+    """PSFSIZE_R [arcsec]."""
+    depth: Axis = Axis(start=22.5, stop=24.5, step=0.5)
+    """PSFDEPTH_R [AB mag]."""
+
+
+class Injections(Section):
+    """Lensed arcs put into real galaxies, cell by cell."""
+
+    grid: Grid = Grid()
+    """Bin centres: start, stop, step."""
+    trials: int = Field(200, ge=1)
+    """Per cell."""
+    prior: str = "observed-colours"
+    """A name in lenscal/injections/priors.yaml or in `prior_file`."""
+    prior_file: str | None = None
+    """YAML with further prior sets, such as `lenscal calibrate-prior` writes."""
+    source: Literal["sersic", "clumpy", "stamps"] = "sersic"
+    """`sersic`, or `stamps` of real galaxies."""
+    size: int = Field(64, ge=21)
+    """Side of the injected image."""
+    magnification: tuple[float, float] = (5.0, 30.0)
+    """Range enforced by rejection."""
+    hosts_min: int = Field(30, ge=1)
+    """Gate: distinct hosts in every populated cell."""
+    inner_images: bool = True
+    """False suppresses them (ablation)."""
+    shot_noise: bool = True
+    """Of the arc."""
+    gain: dict[str, Annotated[float, Field(gt=0)]] | None = None
+    """Electrons per nanomaggy of the sum of exposures, by band; checked against the pixels. Null takes it from the pixels."""
+    moffat_beta: float | None = Field(None, gt=1)
+    """For hosts without a PSF image, with the core width that their PSFSIZE then has; null takes the cutouts' own."""
+    on_failure: Literal["count", "stop"] = "count"
+    """A trial that cannot be made: `count` it and go on, or `stop` the run with its name."""
+    keep_images: bool = False
+    """Store pixels; else they are rendered again when needed."""
+    source_stamps: str | None = None
+    """File of galaxy stamps, when source is `stamps`."""
+
+    @property
+    def more_priors(self) -> str:
+        """Text of `prior_file`; empty without one."""
+        return Path(self.prior_file).read_text() if self.prior_file else ""
+
+    @field_validator("prior_file")
+    @classmethod
+    def _readable(cls, path: str | None) -> str | None:
+        if path is not None and not Path(path).is_file():
+            raise ValueError("names no file")
+        return path
+
+    @field_validator("gain")
+    @classmethod
+    def _every_band(cls, gain: dict[str, float] | None) -> dict[str, float] | None:
+        if gain is not None and set(gain) != set(schema.BANDS):
+            raise ValueError(f"names the bands {sorted(gain)}, not {', '.join(schema.BANDS)}")
+        return gain

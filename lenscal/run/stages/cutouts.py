@@ -1,0 +1,78 @@
+"""Cutouts: pixels about each row of the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from lenscal import schema
+from lenscal.gates import Gate, Ledger
+from lenscal.io import stores
+from lenscal.run.place import Place
+from lenscal.run.plan import Block, Outcome
+from lenscal.run.stages.stage import Part, Say, Stage, galaxy_blocks, survey_fingerprint
+
+_OF_THE_SKY = ("position", "outside", "no coverage")
+"""Kinds of failed cutouts that are no fault of the files."""
+
+
+class Cutouts(Stage):
+    name = "cutouts"
+    reads = ("manifest",)
+    sections = ("cutouts",)
+
+    def inputs(self, place: Place) -> dict:
+        survey = place.settings.survey
+        found = {"survey": survey_fingerprint(place), "layer": survey.layer}
+        return found if survey.service is None else found | {"service": survey.service.url, "planes": survey.service.planes}
+
+    def prepare(self, place: Place) -> None:
+        from lenscal import cutouts
+
+        settings = place.settings.cutouts
+        # The first rows tell whether this survey brings PSF images, and of what size.
+        first = cutouts.cut(place.manifest.iloc[:1], place.survey.read, settings)
+        sizes = {"galaxy": len(place.manifest), **{dim: size for dim, size in first.sizes.items() if dim != "galaxy"}}
+        stores.create(
+            place.path("cutouts.zarr"),
+            schema.CUTOUTS,
+            sizes,
+            {"band": first["band"].values},
+            place.attrs(pixel_scale_arcsec=schema.PIXEL_SCALE, psf_includes_pixel=1, rounding_nanomaggy=cutouts.rounding_step(settings)),
+            block=settings.block,
+            skip=[name for name, v in schema.CUTOUTS.variables.items() if not v.required and name not in first],
+        )
+
+    def blocks(self, place: Place) -> list[Block]:
+        return galaxy_blocks(len(place.manifest), place.settings.cutouts.block)
+
+    def part(self, place: Place, block: Block) -> Part:
+        return Part(place.path("cutouts.zarr"), schema.CUTOUTS, {"galaxy": slice(block.part["start"], block.part["stop"])})
+
+    def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        from lenscal import cutouts
+
+        part = slice(block.part["start"], block.part["stop"])
+        dataset = cutouts.cut(place.manifest.iloc[part], place.survey.read, place.settings.cutouts)
+        failures = pd.Series(dataset["failure"].values.astype(object))
+        kinds = failures[failures != ""].str.split(":").str[0]
+        broken = failures[kinds.index[~kinds.isin(_OF_THE_SKY)]]
+        if len(broken) and place.settings.cutouts.broken == "stop":
+            raise stores.StoreError(
+                f"{len(broken)} galaxies have no pixels; the first: {broken.iloc[0]} "
+                "(mend the files, or set cutouts.broken: count to keep such galaxies as failed rows)"
+            )
+        digest = stores.write_block(
+            place.path("cutouts.zarr"), schema.CUTOUTS, dataset, {"galaxy": part}, block=place.settings.cutouts.block
+        )
+        return Outcome(digest, part.stop - part.start, Ledger(len(failures), int((failures == "").sum()), kinds.value_counts().to_dict()))
+
+    def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
+        ledger = sum((o.ledger for o in outcomes), Ledger(0, 0))
+        rows = len(place.manifest)
+        gates = [
+            ledger.gate("cutouts"),
+            Gate("cutouts.rows", "every galaxy of the manifest has a row in the cutouts", "rows", ledger.rows_in, rows, rows, critical=True),
+        ]
+        return gates, {"cutouts": ledger}, 0

@@ -1,0 +1,54 @@
+"""Detector: trained here, or brought frozen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lenscal import schema
+from lenscal.io import stores
+from lenscal.run.place import Place
+from lenscal.run.plan import Block, Outcome
+from lenscal.run.stages.stage import Say, Stage, fingerprint
+
+
+class Detector(Stage):
+    name = "detector"
+    sections = ("detector",)
+    parallel = False
+
+    @property
+    def reads(self) -> tuple[str, ...]:  # type: ignore[override]
+        return ("cutouts", "quality")
+
+    def inputs(self, place: Place) -> dict:
+        frozen = place.settings.detector.frozen
+        hint = "check detector.frozen of the run file, or run what trains it (real-sample.yaml takes that of small.yaml: `make audit`)"
+        return {"frozen": fingerprint(Path(frozen) / "detector.json", hint)} if frozen else {}
+
+    def products(self, place: Place) -> list[Path]:
+        return [place.path("detector")]
+
+    def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        from lenscal import detector
+
+        settings = place.settings.detector
+        folder = place.path("detector")
+        if settings.frozen:
+            files = {name: (Path(settings.frozen) / name).read_bytes() for name in ("weights.pt", "detector.json")}
+            frozen = detector.load(files)
+            say(f"detector {frozen.hash[:12]} brought by the run file")
+        else:
+            cutouts = place.store("cutouts").reset_coords()
+            cutouts = cutouts.assign(cutout_ok=place.store("quality").reset_coords()["cutout_ok"])
+            frozen, history = detector.train(
+                cutouts.set_coords(list(schema.GALAXY_COORDS)),
+                settings,
+                place.settings.seed,
+                lambda epoch, epochs, metrics: say(f"epoch {epoch}/{epochs} " + " ".join(f"{k} {v:.4g}" for k, v in metrics.items())),
+            )
+            files = detector.dump(frozen)
+            stores.write_table(folder / "history.parquet", history)
+            stores.write_json(folder / "history.json", {k: str(v) for k, v in history.attrs.items()})
+        for name, content in files.items():
+            stores.write_bytes(folder / name, content)
+        return Outcome(int(frozen.hash[:32], 16), 1)

@@ -1,0 +1,97 @@
+"""Injections: arcs in hosts, cell by cell."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from lenscal import schema
+from lenscal.gates import Gate, Ledger
+from lenscal.io import stores
+from lenscal.run.images import host_pixels
+from lenscal.run.place import Place
+from lenscal.run.plan import Block, Outcome
+from lenscal.run.stages.stage import Part, Say, Stage, fingerprint
+
+
+class Injections(Stage):
+    name = "injections"
+    reads = ("cutouts", "quality")
+    sections = ("injections",)
+
+    def inputs(self, place: Place) -> dict:
+        from lenscal.injections import priors
+
+        settings = place.settings.injections
+        found = {"prior": priors.named(settings.prior, settings.more_priors)}
+        return found | ({"source_stamps": fingerprint(settings.source_stamps)} if settings.source == "stamps" else {})
+
+    def products(self, place: Place) -> list[Path]:
+        return [place.path("injections.zarr"), place.path("hosts.parquet")]
+
+    def prepare(self, place: Place) -> None:
+        from lenscal import injections
+
+        settings = place.settings.injections
+        hosts, ledger = injections.assign_hosts(place.usable, settings, place.settings.seed)
+        stores.write_table(place.path("hosts.parquet"), hosts)
+        stores.write_json(place.plans / "injections" / "hosts.json", {"rows_in": ledger.rows_in, "rows_out": ledger.rows_out, "dropped": dict(ledger.dropped)})
+        sizes = {dim: len(getattr(settings.grid, dim).centres) for dim in ("theta_e", "psf_fwhm", "depth")}
+        coords = {dim: getattr(settings.grid, dim).centres for dim in sizes}
+        sizes |= {"trial": settings.trials, "band": len(schema.BANDS), "y": settings.size, "x": settings.size}
+        stores.create(
+            place.path("injections.zarr"),
+            schema.INJECTIONS,
+            sizes,
+            coords | {"band": np.array(schema.BANDS)},
+            place.attrs(prior=settings.prior, source=settings.source, inner_images=int(settings.inner_images)),
+            skip=() if settings.keep_images else ("image",),
+        )
+
+    def blocks(self, place: Place) -> list[Block]:
+        return cell_blocks(place)
+
+    def part(self, place: Place, block: Block) -> Part:
+        return Part(place.path("injections.zarr"), schema.INJECTIONS, cell_region(block))
+
+    def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        from lenscal import injections
+
+        settings = place.settings
+        grid = settings.injections.grid
+        i, j = block.part["psf_fwhm"], block.part["depth"]
+        psf, depth = grid.psf_fwhm.centres[i], grid.depth.centres[j]
+        hosts = place.table("hosts.parquet")
+        cell = hosts[np.isclose(hosts["psf_fwhm"], psf) & np.isclose(hosts["depth"], depth)].sort_values("rank", ignore_index=True)
+        drawn = injections.draw(psf, depth, cell, settings.injections, settings.seed, sources=place.sources)
+        pixels = host_pixels(place, cell["position"].to_numpy()[: settings.injections.trials])
+        dataset = injections.inject(drawn, pixels, settings.injections, settings.seed, sources=place.sources)
+        region = {"psf_fwhm": slice(i, i + 1), "depth": slice(j, j + 1)}
+        digest = stores.write_block(place.path("injections.zarr"), schema.INJECTIONS, dataset, region)
+        failure = pd.Series(dataset["failure"].values.astype(object).ravel())
+        return Outcome(digest, failure.size, Ledger(failure.size, int((failure == "").sum()), failure[failure != ""].value_counts().to_dict()))
+
+    def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
+        from lenscal import injections
+
+        ledger = sum((o.ledger for o in outcomes), Ledger(0, 0))
+        hosts = Ledger(**json.loads((place.plans / "injections" / "hosts.json").read_text()))
+        gates = injections.gates(place.store("injections").load(), place.table("hosts.parquet"), place.settings.injections)
+        return [hosts.gate("hosts"), ledger.gate("injections"), *gates], {"hosts": hosts, "injections": ledger}, 0
+
+
+def cell_blocks(place: Place) -> list[Block]:
+    grid = place.settings.injections.grid
+    return [
+        Block(f"psf{psf:.3f}-depth{depth:.2f}", {"psf_fwhm": i, "depth": j})
+        for i, psf in enumerate(grid.psf_fwhm.centres)
+        for j, depth in enumerate(grid.depth.centres)
+    ]
+
+
+def cell_region(block: Block) -> dict[str, slice]:
+    return {dim: slice(block.part[dim], block.part[dim] + 1) for dim in ("psf_fwhm", "depth")}

@@ -1,0 +1,77 @@
+"""Manifest: leaves scanned, the sample drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+import lenscal
+from lenscal import schema
+from lenscal.gates import Gate, Ledger
+from lenscal.io import stores
+from lenscal.run import catalogue
+from lenscal.run.place import Place
+from lenscal.run.plan import Block, Outcome
+from lenscal.run.stages.stage import Say, Stage, fingerprint, save_tables
+
+
+class Manifest(Stage):
+    name = "manifest"
+    reads = ("objects",)
+    sections = ("manifest",)
+
+    def inputs(self, place: Place) -> dict:
+        from lenscal.io.stamps.profiles import DECLARED
+
+        return {"profiles": fingerprint(DECLARED)} if place.settings.survey.layout == "stamps" else {}
+
+    def products(self, place: Place) -> list[Path]:
+        return [place.path("manifest"), place.path("manifest-notes")]
+
+    def blocks(self, place: Place) -> list[Block]:
+        if place.settings.survey.layout != "dr10":
+            return []
+        return [Block(f"{leaf:08d}", {"leaf": leaf}) for leaf in place.galaxies.leaves]
+
+    def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        catalogue.scan_leaf(place, block.part["leaf"], block.name)
+        return Outcome(0)  # what is scanned is no product; the sample is, and it does not depend on the leaves
+
+    def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
+        settings = place.settings
+        built = self._built(place)
+        table = schema.MANIFEST.check_table(built.table)
+        pixel = table["healpix_64"].to_numpy()
+        pixel = np.where(pixel >= 0, pixel >> 4, -1)
+        tables = {f"Npix-{value:04d}" if value >= 0 else "Npix-none": table[pixel == value] for value in np.unique(pixel)}
+        digest = save_tables(place.path("manifest"), tables, aside=["git_commit"])  # the same sample, whatever commit drew it
+        notes = {"waterfall": built.waterfall, "strata": built.strata, "balance": built.balance}
+        digest += save_tables(place.path("manifest-notes"), notes)
+        gates = [*built.gates, built.ledger.gate("manifest")]
+        if settings.survey.layout == "stamps":
+            gates.append(place.survey.ledger.gate("stamps"))
+        return gates, {"manifest": built.ledger}, stores.add_digests([digest])
+
+    def rows(self, place: Place, outcomes: Sequence[Outcome]) -> int:
+        return len(place.manifest)
+
+    def _built(self, place: Place) -> object:
+        from lenscal import manifest
+
+        settings = place.settings
+        provenance = {
+            "pipeline_version": lenscal.__version__,
+            "git_commit": lenscal.commit(),
+            "extraction_timestamp": settings.timestamp,
+        }
+        if settings.survey.layout == "stamps":
+            return manifest.external(place.survey.rows(), settings.manifest, settings.seed, provenance)
+        names = [block.name for block in self.blocks(place)]
+        seen = manifest.merged(catalogue.scans(place, names), place.reservoirs, settings.seed)
+        drawn = manifest.draw(seen, place.positives, settings.manifest, settings.seed)
+        return manifest.assemble(
+            catalogue.gather(place, drawn.rows), drawn, seen, place.positives, place.lenses,
+            place.table("objects/contaminants.parquet"), settings.manifest, settings.seed, provenance,
+        )  # fmt: skip

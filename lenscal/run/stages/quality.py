@@ -1,0 +1,79 @@
+"""Quality: what each cutout is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from lenscal import schema
+from lenscal.gates import Gate, Ledger
+from lenscal.io import stores
+from lenscal.run.place import Place
+from lenscal.run.plan import Block, Outcome
+from lenscal.run.stages.stage import Part, Say, Stage, galaxy_blocks
+
+
+class Quality(Stage):
+    name = "quality"
+    reads = ("cutouts",)
+    sections = ("quality",)
+
+    def products(self, place: Place) -> list[Path]:
+        return [place.path("quality.zarr"), place.path("quality")]
+
+    def prepare(self, place: Place) -> None:
+        cutouts = place.store("cutouts")
+        stores.create(
+            place.path("quality.zarr"),
+            schema.QUALITY,
+            {"galaxy": cutouts.sizes["galaxy"], "band": cutouts.sizes["band"], **schema.LAG_SIZES},
+            {"band": cutouts["band"].values},
+            place.attrs(),
+            block=place.settings.quality.block,
+        )
+
+    def blocks(self, place: Place) -> list[Block]:
+        return galaxy_blocks(place.store("cutouts").sizes["galaxy"], place.settings.quality.block)
+
+    def part(self, place: Place, block: Block) -> Part:
+        return Part(place.path("quality.zarr"), schema.QUALITY, {"galaxy": slice(block.part["start"], block.part["stop"])})
+
+    def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        from lenscal import quality
+
+        part = slice(block.part["start"], block.part["stop"])
+        cutouts = place.store("cutouts").isel(galaxy=part).load()
+        dataset = quality.measure(cutouts, self._stars(place), place.settings.quality).compute()
+        quality.check_block(dataset, block.name, place.settings.quality)
+        digest = stores.write_block(
+            place.path("quality.zarr"), schema.QUALITY, dataset, {"galaxy": part}, block=place.settings.quality.block
+        )
+        reasons = pd.Series(dataset["reason"].values.astype(object))
+        ok = dataset["cutout_ok"].values
+        ledger = Ledger(ok.size, int(ok.sum()), reasons[~ok].value_counts().to_dict())
+        return Outcome(digest, ok.size, ledger, summary=quality.summary(dataset, block.name))
+
+    def tell(self, ledger: Ledger) -> str:
+        most = sorted(ledger.dropped.items(), key=lambda item: -item[1])[:2]
+        return f"{100 * ledger.rows_out / max(1, ledger.rows_in):.1f} % fit for use" + "".join(f", {n} {reason}" for reason, n in most)
+
+    @staticmethod
+    def _stars(place: Place) -> pd.DataFrame:
+        return place.stars
+
+    def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
+        from lenscal import quality
+
+        ledger = sum((o.ledger for o in outcomes), Ledger(0, 0))
+        measured = place.store("quality").load()
+        table = quality.partitions([outcome.summary for outcome in outcomes])
+        cutouts = place.store("cutouts").reset_coords()
+        drawn = cutouts[["galaxy_id", "band", "image", "mask"]].isel(galaxy=quality.shown(measured)).load()
+        origin = cutouts["layer_version"].values.astype(object)
+        files = quality.page(measured, drawn, table, origin, place.settings.quality, place.attrs())
+        for name, content in files.items():
+            stores.write_bytes(place.path("quality") / name, content)
+        stores.write_table(place.path("quality") / "partitions.parquet", table)
+        return [ledger.gate("quality"), *quality.gates(measured, place.settings.quality)], {"quality": ledger}, 0

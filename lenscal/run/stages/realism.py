@@ -1,0 +1,50 @@
+"""Realism: injections held against real lenses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lenscal.io import stores
+from lenscal.run.place import Place
+from lenscal.run.plan import Block, Outcome
+from lenscal.run.stages.stage import Say, Stage, fingerprint, save_tables
+
+
+class Realism(Stage):
+    name = "realism"
+    reads = ("cutouts", "quality", "injections", "detector", "scores")
+    sections = ("realism", "injections")
+    parallel = False
+
+    def inputs(self, place: Place) -> dict:
+        from lenscal.injections import priors
+
+        settings = place.settings.realism
+        stamps = settings.source_stamps or place.settings.injections.source_stamps
+        more = place.settings.injections.more_priors
+        known = priors.prior_sets(more)
+        if unknown := [name for name in settings.priors if name not in known]:
+            raise stores.StoreError(f"realism.priors names '{unknown[0]}', which is no set of priors; there are {', '.join(known)}")
+        found: dict = {"priors": {name: known[name] for name in settings.priors}}
+        return found | ({"source_stamps": fingerprint(stamps)} if stamps and "stamps" in settings.morphologies else {})
+
+    def products(self, place: Place) -> list[Path]:
+        return [place.path("realism")]
+
+    def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        from lenscal import realism
+        from lenscal.run import comparison
+
+        settings, seed = place.settings.realism, place.settings.seed
+        injections = place.store("injections")
+        trials = realism.trials(injections.drop_vars("image", errors="ignore").load())
+        real, ledger = realism.anchors(comparison.galaxies(place), settings, seed)
+        say(f"{len(real)} real lenses")
+        table, samples = comparison.samples(place, real, trials)
+        changes, inner = comparison.sensitivity(place, trials, say)
+        tables = realism.judge(*samples, changes, settings, seed)
+        matched = table[table["sample"] == "injected"]
+        tables |= {"measures": table, "sensitivity": changes, "inner": inner, "panel": comparison.panel(place, real, matched)}
+        digest = save_tables(place.path("realism"), tables)
+        gates = (ledger.gate("realism.anchors"), *realism.gates(tables["criteria"]))
+        return Outcome(stores.add_digests([digest]), len(table), ledger, gates)

@@ -1,0 +1,102 @@
+"""Report: everything the page speaks of, opened and handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from lenscal.gates import Gate, Ledger, table
+from lenscal.io import stores
+from lenscal.run import plan
+from lenscal.run.images import gallery_images
+from lenscal.run.place import Place
+from lenscal.run.plan import Block, Outcome
+from lenscal.run.stages.stage import Say, Stage
+
+if TYPE_CHECKING:
+    from lenscal.report import Inputs
+
+
+class Report(Stage):
+    name = "report"
+    reads = ("objects", "manifest", "cutouts", "quality", "injections", "detector", "scores", "completeness", "failures", "realism")
+    sections = ("report",)
+    parallel = False
+
+    def products(self, place: Place) -> list[Path]:
+        return [place.path("report")]
+
+    def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        from lenscal import report
+
+        files = report.write(report_inputs(place))
+        for name, content in files.items():
+            stores.write_bytes(place.path("report") / name, content)
+        return Outcome(int.from_bytes(stores.digest_files(place.path("report")), "little"), len(files))
+
+
+def report_inputs(place: Place) -> Inputs:
+    """Everything the report speaks of, opened."""
+    import lenscal
+    from lenscal import report
+
+    settings = place.settings
+    attrs: dict[str, Any] = {
+        "run": settings.name,
+        "about": settings.about,
+        "seed": settings.seed,
+        "timestamp": settings.timestamp,
+        "mock": settings.survey.mock,
+        "not_scientific": place.not_scientific.get("not_scientific", ""),
+        "lenscal_version": lenscal.__version__,
+        "git_commit": lenscal.commit(),
+        "detector_hash": place.detector.hash,
+        "layer": settings.survey.layer,
+    }
+    gallery = place.table("failures/gallery.parquet")
+    gates, ledgers = _gates_and_ledgers(place, Report.reads)
+    realism = {path.stem: place.table(f"realism/{path.name}") for path in sorted(place.path("realism").glob("*.parquet"))}
+    return report.Inputs(
+        settings=settings,
+        attrs=attrs,
+        lenses=place.table("objects/lenses.parquet"),
+        matches=place.table("objects/matches.parquet"),
+        contaminants=place.table("objects/contaminants.parquet"),
+        manifest=place.manifest,
+        waterfall=_optional(place, "manifest-notes/waterfall.parquet"),
+        strata=_optional(place, "manifest-notes/strata.parquet"),
+        balance=_optional(place, "manifest-notes/balance.parquet"),
+        quality=place.store("quality").load(),
+        injections=place.store("injections").load(),
+        history=_optional(place, "detector/history.parquet"),
+        thresholds=place.store("scores", "thresholds").load(),
+        scores_cutouts=place.store("scores", "cutouts").load(),
+        scores_injections=place.store("scores", "injections").load(),
+        completeness=place.store("completeness").load(),
+        false_positives=place.table("failures/false_positives.parquet"),
+        missed=place.table("failures/missed.parquet"),
+        gallery=gallery,
+        gallery_images=gallery_images(place, gallery),
+        gates=table(gates),
+        ledgers=ledgers,
+        realism=realism or None,
+        panel_images=gallery_images(place, realism["panel"]) if realism else None,
+    )
+
+
+def _optional(place: Place, name: str) -> pd.DataFrame | None:
+    return place.table(name) if place.path(name).exists() else None
+
+
+def _gates_and_ledgers(place: Place, names: Sequence[str]) -> tuple[list[Gate], dict[str, Ledger]]:
+    """Of these stages, as each noted them when it was finished."""
+    gates: list[Gate] = []
+    ledgers: dict[str, Ledger] = {}
+    for name in names:
+        done = plan.read(place, name, "done.json") or {"gates": (), "ledgers": {}}
+        gates += [Gate(**gate) for gate in done["gates"]]
+        ledgers |= {key: Ledger(**ledger) for key, ledger in done["ledgers"].items()}
+    return gates, ledgers

@@ -1,0 +1,85 @@
+"""Scores: of cutouts and of injections."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import xarray as xr
+
+from lenscal import schema
+from lenscal.gates import Gate, Ledger
+from lenscal.io import stores
+from lenscal.run.images import injected_images
+from lenscal.run.place import Place
+from lenscal.run.plan import Block, Outcome
+from lenscal.run.stages.injections import cell_blocks, cell_region
+from lenscal.run.stages.stage import Part, Say, Stage, galaxy_blocks
+
+
+class Scores(Stage):
+    name = "scores"
+    reads = ("cutouts", "quality", "injections", "detector")
+    sections = ("scores",)
+
+    def inputs(self, place: Place) -> dict:
+        return {"false_positive_rates": place.settings.completeness.false_positive_rates}
+
+    def prepare(self, place: Place) -> None:
+        path = place.path("scores.zarr")
+        cutouts, injections = place.store("cutouts"), place.store("injections")
+        attrs = place.attrs(detector_hash=place.detector.hash) | place.not_scientific
+        stores.write_group(path, xr.Dataset(attrs={"schema": "scores", "schema_version": schema.VERSION, **attrs}))
+        stores.create(
+            path, schema.SCORES_CUTOUTS, {"galaxy": cutouts.sizes["galaxy"]}, {}, attrs, group="cutouts", block=self._block(place)
+        )
+        axes = ("theta_e", "psf_fwhm", "depth")
+        sizes = {dim: injections.sizes[dim] for dim in (*axes, "trial")}
+        stores.create(path, schema.SCORES_INJECTIONS, sizes, {d: injections[d].values for d in axes}, attrs, group="injections")
+
+    @staticmethod
+    def _block(place: Place) -> int:
+        return place.settings.cutouts.block
+
+    def blocks(self, place: Place) -> list[Block]:
+        galaxies = galaxy_blocks(place.store("cutouts").sizes["galaxy"], self._block(place))
+        return [*(Block(f"cutouts-{b.name}", b.part) for b in galaxies), *(Block(f"injections-{b.name}", b.part) for b in cell_blocks(place))]
+
+    def part(self, place: Place, block: Block) -> Part:
+        path = place.path("scores.zarr")
+        if "start" in block.part:
+            return Part(path, schema.SCORES_CUTOUTS, {"galaxy": slice(block.part["start"], block.part["stop"])}, "cutouts")
+        return Part(path, schema.SCORES_INJECTIONS, cell_region(block), "injections")
+
+    def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        from lenscal import scores
+
+        path = place.path("scores.zarr")
+        if "start" in block.part:
+            part = slice(block.part["start"], block.part["stop"])
+            cutouts = place.store("cutouts").isel(galaxy=part).load()
+            quality = place.store("quality").isel(galaxy=part).load()
+            dataset = scores.score_cutouts(cutouts, quality, place.detector)
+            digest = stores.write_block(
+                path, schema.SCORES_CUTOUTS, dataset, {"galaxy": part}, group="cutouts", block=self._block(place)
+            )
+            return Outcome(digest, part.stop - part.start)
+        i, j = block.part["psf_fwhm"], block.part["depth"]
+        region = {"psf_fwhm": slice(i, i + 1), "depth": slice(j, j + 1)}
+        injected = place.store("injections").isel(region).load()
+        dataset = scores.score_injections(injected, self._images(place), place.detector, place.settings.scores.batch)
+        return Outcome(stores.write_block(path, schema.SCORES_INJECTIONS, dataset, region, group="injections"), dataset["score"].size)
+
+    @staticmethod
+    def _images(place: Place) -> Callable[[xr.Dataset], np.ndarray]:
+        return lambda block: injected_images(place, block)
+
+    def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
+        from lenscal import scores
+
+        scored = place.store("scores", "cutouts").load()
+        thresholds = scores.thresholds(scored, place.settings.completeness.false_positive_rates)
+        stores.write_group(place.path("scores.zarr"), thresholds.assign_attrs(schema_version=schema.VERSION), "thresholds")
+        history = place.path("detector") / "history.parquet"
+        gates = scores.gates(scored, stores.read_table(history) if history.exists() else None, place.detector)
+        return gates, {}, 0

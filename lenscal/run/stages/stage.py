@@ -1,0 +1,135 @@
+"""What a stage is: what it reads and writes, its blocks, and how one is opened, called and written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import pandas as pd
+
+from lenscal import schema
+from lenscal.gates import Gate, Ledger
+from lenscal.io import folders, stores
+from lenscal.run.place import Place
+from lenscal.run.plan import Block, Outcome, short
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Part:
+    """A region of a store."""
+
+    path: Path
+    declaration: schema.Declaration
+    region: Mapping[str, slice]
+    group: str | None = None
+
+    def files(self) -> str:
+        """Hash of the versions of its files."""
+        return short(folders.versions(self.path, stores.files(self.path, self.declaration, self.region, self.group)))
+
+    def digest(self) -> int:
+        """Of what is on disk, as `stores.write_block` gave it.
+
+        Raises
+        ------
+        ValueError, OSError
+            It cannot be read, or the checksum of a chunk is not that of its content.
+        """
+        dataset = stores.open(self.path, self.group).isel(self.region).load()
+        return stores.digest(self.declaration.describe(dataset), self.declaration.block)
+
+
+class Stage:
+    """One stage; the methods say what differs."""
+
+    name: str
+    reads: tuple[str, ...] = ()
+    sections: tuple[str, ...] = ()
+    parallel = True
+
+    def inputs(self, place: Place) -> dict:
+        """Fingerprints of what comes from outside."""
+        return {}
+
+    def products(self, place: Place) -> list[Path]:
+        """What the stage writes."""
+        return [place.path(f"{self.name}.zarr")]
+
+    def prepare(self, place: Place) -> None:
+        """Create what the blocks fill."""
+
+    def blocks(self, place: Place) -> list[Block]:
+        """The plan."""
+        return [Block("whole")]
+
+    def part(self, place: Place, block: Block) -> Part | None:
+        """What a block fills of a store; None for a stage that writes files of its own."""
+        return None
+
+    def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        """One block."""
+        raise NotImplementedError
+
+    def tell(self, ledger: Ledger) -> str:
+        """A remark on the blocks that are done so far, while others go on."""
+        return ""
+
+    def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
+        """What can be said only of the whole: gates, ledgers, and a further digest (0 when there is none)."""
+        return [], {}, 0
+
+    def rows(self, place: Place, outcomes: Sequence[Outcome]) -> int:
+        """Rows of the product."""
+        return sum(outcome.rows for outcome in outcomes)
+
+
+def fingerprint(path: str | Path, hint: str = "check the run file") -> str:
+    """Of a file: its content. Of a survey: its list of checksums where it has one, else the names and sizes of its sweeps."""
+    from lenscal.io import sweeps
+
+    if sweeps.is_remote(path):
+        return sweeps.listing(path)
+    path = Path(path)
+    if path.is_dir():
+        for name in ("sha256sums.txt", "SHA256SUMS"):
+            if (path / name).exists():
+                path = path / name
+                break
+        else:
+            return sweeps.listing(path)
+    if not path.exists():
+        raise stores.StoreError(f"input '{path}' is missing; {hint}")
+    status = path.stat()
+    return _hash(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _hash(path: Path, size: int, changed: int) -> str:
+    """Of a file's content, read once for as long as it stays as it is."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def survey_fingerprint(place: Place) -> str:
+    survey = place.settings.survey
+    return fingerprint(survey.root, "draw the embedded sky with `lenscal mock RUNFILE`" if survey.mock else "check survey.root of the run file")
+
+
+def galaxy_blocks(rows: int, block: int) -> list[Block]:
+    starts = range(0, rows, block)
+    return [Block(f"{start:09d}", {"start": start, "stop": min(start + block, rows)}) for start in starts]
+
+
+def save_tables(folder: Path, tables: Mapping[str, pd.DataFrame | None], aside: Sequence[str] = ()) -> int:
+    """Write tables as Parquet; the sum of their digests, columns named in `aside` left out of them."""
+    digests = []
+    for name, table in tables.items():
+        if table is not None:
+            digest = stores.write_table(folder / f"{name}.parquet", table)
+            digests.append(stores.digest_table(table.drop(columns=list(aside))) if aside else int(digest, 16))
+    return stores.add_digests(digests)
