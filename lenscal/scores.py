@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy.special import expit, logit, ndtri
-from scipy.stats import beta, rankdata
+from scipy.stats import rankdata
 
 from lenscal import schema
 from lenscal.gates import Gate, absent
-from lenscal.kernels import matching
+from lenscal.kernels import intervals, matching
 
 if TYPE_CHECKING:
     from lenscal.detector.frozen import Frozen
@@ -132,16 +132,6 @@ def _bands(dataset: xr.Dataset, frozen: Frozen) -> list[int]:
     return [bands.index(band) for band in frozen.bands]
 
 
-def interval(k: int, n: int, level: float) -> tuple[float, float]:
-    """Equal-tailed interval of a share, Beta posterior with Jeffreys prior; one-sided with the full level at k = 0 and k = n."""
-    posterior = beta(k + 0.5, n - k + 0.5)
-    if k == 0:
-        return 0.0, float(posterior.ppf(level))
-    if k == n:
-        return float(posterior.ppf(1 - level)), 1.0
-    return float(posterior.ppf((1 - level) / 2)), float(posterior.ppf((1 + level) / 2))
-
-
 def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.Dataset:
     """The lowest score at which no more than each rate of the validation negatives would be called a lens.
 
@@ -182,7 +172,7 @@ def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.
                 f"{int(np.ceil(1 / rate))}; ask for a higher rate or enlarge the sample"
             )
         threshold, n_false = _cut(values, allowed)
-        ends = [interval(n_false, values.size, level) for level in schema.LEVELS]
+        ends = [tuple(map(float, intervals.interval(n_false, values.size, level))) for level in schema.LEVELS]
         rows.append((threshold, rate, n_false, ends))
     lower_upper = np.array([row[3] for row in rows])
     pools = chosen["pool"].value_counts().to_dict()

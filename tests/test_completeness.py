@@ -323,6 +323,14 @@ def test_query_finds_the_cell_that_holds_a_point_and_none_outside(cube):
         completeness.query(cube, 1, 1, 24, quantile=0.3)
 
 
+def test_the_cell_of_a_point_is_the_one_whose_completeness_a_query_gives(cube):
+    for point in ((1.6, 1.2, 23.6), (1.75, 1.25, 23.75 - 1e-3)):
+        cell = completeness.cell_of(cube, *point)
+        assert cell["completeness"].sel(quantile=0.5)[0] == completeness.query(cube, *point)
+    with pytest.raises(ValueError, match=r"theta_e 2.3 is outside the cube, which covers 0.75 to 2.25 arcsec"):
+        completeness.cell_of(cube, 2.3, 1.2, 23.6)
+
+
 def test_a_single_bin_has_the_width_of_its_grid(cube):
     one = cube.isel(depth=[0])
     one["depth"].attrs.pop("half_width", None)

@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 from lenscal import gates as gate_table
 from lenscal import schema, scores
 from lenscal.detector import calibration
+from lenscal.kernels import intervals
 
 
 class Mean:
@@ -178,15 +179,15 @@ def test_interval_of_the_rate_covers_the_true_rate():
     assert {k for _, k in found} == {10}
     truth = 1 - np.array([threshold for threshold, _ in found])
     for level in schema.LEVELS:
-        lower, upper = scores.interval(10, 500, level)
+        lower, upper = intervals.interval(10, 500, level)
         assert np.mean((lower <= truth) & (truth <= upper)) == pytest.approx(level, abs=0.03)
 
 
 def test_interval_at_the_ends_is_one_sided():
-    assert scores.interval(0, 500, 0.95) == (0.0, pytest.approx(0.0038, abs=5e-5))
-    assert scores.interval(0, 500, 0.6827)[1] == pytest.approx(0.0010, abs=5e-5)
-    assert scores.interval(500, 500, 0.95) == (pytest.approx(1 - 0.0038, abs=5e-5), 1.0)
-    assert scores.interval(5, 50_000, 0.95) == (pytest.approx(3.8e-5, rel=0.02), pytest.approx(2.2e-4, rel=0.02))
+    assert intervals.interval(0, 500, 0.95) == (0.0, pytest.approx(0.0038, abs=5e-5))
+    assert intervals.interval(0, 500, 0.6827)[1] == pytest.approx(0.0010, abs=5e-5)
+    assert intervals.interval(500, 500, 0.95) == (pytest.approx(1 - 0.0038, abs=5e-5), 1.0)
+    assert intervals.interval(5, 50_000, 0.95) == (pytest.approx(3.8e-5, rel=0.02), pytest.approx(2.2e-4, rel=0.02))
 
 
 def test_auc_is_that_of_scikit_learn_with_ties():

@@ -18,20 +18,13 @@ def query(
 ) -> None:
     """Print the completeness of the cell that holds these conditions, with its interval and what stands behind it."""
     with refusals():
+        from lenscal import completeness
         from lenscal.config import load
         from lenscal.io import stores
 
         path = place if place.suffix == ".zarr" else load(place).stores / "completeness.zarr"
         cube = stores.open(path).load()
-        values = {"theta_e": theta_e, "psf_fwhm": psf, "depth": depth}
-        for name, value in values.items():
-            axis = cube[name]
-            half = float(axis.attrs.get("half_width", 0.0)) or (float(axis[1] - axis[0]) / 2 if axis.size > 1 else float("inf"))
-            if not float(axis[0]) - half <= value <= float(axis[-1]) + half:
-                raise ValueError(
-                    f"{name} {value} is outside the cube, which covers {float(axis[0]) - half:g} to {float(axis[-1]) + half:g} {axis.attrs['units']}"
-                )
-        cell = cube.sel(values, method="nearest")
+        cell = completeness.cell_of(cube, theta_e, psf, depth)
         typer.echo(
             f"cell theta_e {float(cell.theta_e):g} arcsec, psf_fwhm {float(cell.psf_fwhm):g} arcsec, depth {float(cell.depth):g} mag: "
             f"{cell['status'].item()}"

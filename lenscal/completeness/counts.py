@@ -1,0 +1,178 @@
+"""Counts of recovered injections, cell by cell and host by host; counts of disjoint parts add."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from lenscal import config, schema
+from lenscal.kernels import recovery
+
+ADDITIVE = ("n_injected", "n_failed", "n_detected")
+PER_HOST = ("host_injected", "host_detected")
+_ABOUT = {
+    "host_injected": "scored trials of the host",
+    "host_detected": "of them, at or above the threshold",
+    "host_id": "galaxy_id of the host",
+    "host_psf_fwhm": "PSFSIZE_R of the host's cell, bin centre",
+    "host_depth": "PSFDEPTH_R of the host's cell, bin centre",
+}
+
+
+def count(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Dataset, settings: config.Completeness) -> xr.Dataset:
+    """Trials and detections of every cell, and of every host in it.
+
+    One (psf_fwhm, depth) cell is in memory at a time, so that stores of any size can be given as they are opened. Counts of
+    disjoint parts (cells or trials) are put together by `add`.
+
+    Parameters
+    ----------
+    injections : Dataset (theta_e, psf_fwhm, depth, trial)
+        galaxy_id and failure, as in `schema.INJECTIONS`.
+    scores : Dataset (theta_e, psf_fwhm, depth, trial)
+        As `schema.SCORES_INJECTIONS`, with the attribute `detector_hash`.
+    thresholds : Dataset (threshold)
+        As from `scores.thresholds`, with the same `detector_hash`.
+    settings : config.Completeness
+        The rates that the thresholds must have been set for.
+
+    Returns
+    -------
+    Dataset (theta_e, psf_fwhm, depth, threshold, host)
+        n_injected, n_failed, n_hosts, n_detected; host_injected and host_detected with host_id, host_psf_fwhm and host_depth.
+
+    Raises
+    ------
+    ValueError
+        When the detector is unfrozen or another one, cells or hosts do not fit, or an injection with an image has no score.
+    """
+    schema.SCORES_INJECTIONS.check(scores)
+    _check_parts(injections, scores, thresholds)
+    requested = thresholds["rate_requested"].values.tolist() if "rate_requested" in thresholds else settings.false_positive_rates
+    if requested != list(settings.false_positive_rates):
+        raise ValueError(
+            f"completeness: the thresholds were set for the rates {requested}, the settings name {settings.false_positive_rates}; run the stage scores again"
+        )
+    cells = [(i, j) for i in range(scores.sizes["psf_fwhm"]) for j in range(scores.sizes["depth"])]
+    part = lambda dataset, i, j: dataset.isel(psf_fwhm=[i], depth=[j])  # noqa: E731
+    if not cells:
+        raise ValueError("completeness: there is no cell to count")
+    return add(*(_count_cell(part(injections, i, j), part(scores, i, j), thresholds) for i, j in cells))
+
+
+def _check_parts(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Dataset) -> None:
+    for name in ("galaxy_id", "failure"):
+        problem = schema.INJECTIONS.variables[name].problem(name, injections[name]) if name in injections else f"'{name}' is missing"
+        if problem:
+            raise schema.SchemaError(f"{schema.INJECTIONS.name}: {problem}")
+    for dim in schema.CELL:
+        if not np.array_equal(injections[dim], scores[dim]):
+            raise ValueError(f"completeness: scores and injections have other cells along {dim}; open both from one run")
+    if injections.sizes["trial"] != scores.sizes["trial"]:
+        raise ValueError(f"completeness: {scores.sizes['trial']} trials have scores, {injections.sizes['trial']} were injected; open both from one run")
+    hashes = [str(dataset.attrs.get("detector_hash", "")) for dataset in (scores, thresholds)]
+    if not all(hashes):
+        which = "scores of injections" if not hashes[0] else "thresholds"
+        raise ValueError(f"completeness: the {which} carry no detector_hash; a completeness needs the scores of a frozen detector")
+    if hashes[0] != hashes[1]:
+        raise ValueError(
+            f"completeness: injections were scored by detector {hashes[0][:12]}, the thresholds were set with {hashes[1][:12]}; score both with one"
+        )
+
+
+def _count_cell(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Dataset) -> xr.Dataset:
+    order = ("psf_fwhm", "depth", "theta_e", "trial")
+    value = lambda dataset, name: dataset[name].transpose(*order).values[0, 0]  # noqa: E731
+    host, score = value(injections, "galaxy_id"), value(scores, "score")
+    failed = value(injections, "failure").astype(object) != ""
+    where = f"cell psf_fwhm {scores['psf_fwhm'].item():g}, depth {scores['depth'].item():g}"
+    if not np.array_equal(host, value(scores, "galaxy_id")):
+        raise ValueError(f"completeness: {where}: scores and injections have other hosts; open both from one run")
+    if wrong := int(np.sum(np.isfinite(score) == failed)):
+        raise ValueError(
+            f"completeness: {where}: {wrong} trials have an image without a score, or a score without an image; run the stage scores again"
+        )
+    hosts, injected, detected = recovery.tally(host, score, thresholds["threshold"].values)
+    cell = lambda array: array[:, None, None]  # noqa: E731
+    n = injected.sum(1)
+    data = {
+        "n_injected": (schema.CELL, cell(n)),
+        "n_failed": (schema.CELL, cell(score.shape[1] - n)),
+        "n_detected": ((*schema.CELL, "threshold"), cell(detected.sum(2))),
+        "host_injected": (("theta_e", "host"), injected),
+        "host_detected": (("theta_e", "threshold", "host"), detected),
+    }
+    coords = {dim: scores[dim].variable for dim in schema.CELL} | {name: thresholds[name].variable for name in ("threshold", "false_positive_rate")}
+    rates = {f"false_positive_rate_{end}": thresholds[end].variable for end in ("lower", "upper") if end in thresholds}
+    if "level" in thresholds.coords:
+        coords["level"] = thresholds["level"].variable
+    coords |= {
+        "host_id": ("host", hosts),
+        "host_psf_fwhm": ("host", np.full(hosts.size, scores["psf_fwhm"].item())),
+        "host_depth": ("host", np.full(hosts.size, scores["depth"].item())),
+    }
+    return xr.Dataset(data | rates, coords, {"detector_hash": scores.attrs["detector_hash"]})
+
+
+def add(*counts: xr.Dataset) -> xr.Dataset:
+    """Counts of the whole from those of disjoint parts: other cells, other trials, or both.
+
+    Where a part has no cell it has no trials. A host of several parts is one host. The result does not depend on the order of
+    the parts.
+
+    Parameters
+    ----------
+    *counts : Datasets
+        As from `count`, of one detector and the same thresholds.
+
+    Returns
+    -------
+    Dataset
+        As from `count`.
+    """
+    first = counts[0]
+    for part in counts[1:]:
+        if part.attrs["detector_hash"] != first.attrs["detector_hash"] or not np.array_equal(part["threshold"], first["threshold"]):
+            raise ValueError("completeness: counts made with another detector or other thresholds do not add")
+    axes = {dim: np.unique(np.concatenate([part[dim].values for part in counts])) for dim in schema.CELL}
+    totals = dict.fromkeys(ADDITIVE, 0)
+    for part in counts:
+        for name in ADDITIVE:
+            totals[name] = totals[name] + part[name].reindex({d: axes[d] for d in schema.CELL}, fill_value=0).variable
+    theta_e = {"theta_e": axes["theta_e"]}
+    rows = [part[list(PER_HOST)].reindex(theta_e, fill_value=0) for part in counts]
+    names = ("host_psf_fwhm", "host_depth", "host_id")
+    keys = [np.concatenate([row[name].values for row in rows]) for name in names]
+    order = np.lexsort(keys[::-1])
+    keys = [key[order] for key in keys]
+    new = np.ones(order.size, bool)
+    new[1:] = np.any([key[1:] != key[:-1] for key in keys], axis=0)
+    starts = np.flatnonzero(new)
+    data = dict(totals)
+    for name in PER_HOST:
+        joined = np.concatenate([row[name].values for row in rows], axis=-1)[..., order]
+        summed = np.add.reduceat(joined, starts, axis=-1) if starts.size else joined
+        data[name] = (first[name].dims, summed)
+    extra = {name: array.variable for name, array in first.data_vars.items() if name not in (*ADDITIVE, *PER_HOST, "n_hosts")}
+    coords = {name: array.variable for name, array in first.coords.items() if name not in (*schema.CELL, *names)}
+    coords |= {dim: (dim, axes[dim], first[dim].attrs) for dim in schema.CELL}
+    coords |= {name: ("host", key[starts]) for name, key in zip(names, keys)}
+    out = xr.Dataset(data | extra, coords, first.attrs)
+    out["n_hosts"] = schema.CELL, np.stack([(n > 0).sum(-1) for _, n, _ in columns_of(out)], 1).reshape(out["n_injected"].shape)
+    for name, about in _ABOUT.items():
+        units = schema.AXES[name.removeprefix("host_")].units if name.removeprefix("host_") in schema.AXES else "1"
+        out[name].attrs |= {"long_name": about, "units": units}
+    return schema.COMPLETENESS.describe(out)
+
+
+def columns_of(counts: xr.Dataset) -> list[tuple[tuple[int, int], np.ndarray, np.ndarray]]:
+    """Of each (psf_fwhm, depth): its place, and trials (theta_e, host) and detections (theta_e, threshold, host) of its hosts."""
+    injected = counts["host_injected"].transpose("theta_e", "host").values
+    detected = counts["host_detected"].transpose("theta_e", "threshold", "host").values
+    psf, depth = counts["host_psf_fwhm"].values, counts["host_depth"].values
+    found = []
+    for i, p in enumerate(counts["psf_fwhm"].values):
+        for j, d in enumerate(counts["depth"].values):
+            own = (psf == p) & (depth == d)
+            found.append(((i, j), injected[:, own], detected[..., own]))
+    return found

@@ -1,0 +1,98 @@
+"""What must hold of the cube."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from lenscal import schema
+from lenscal.completeness.posterior import STATUS
+from lenscal.gates import Gate, absent
+
+
+def gates(completeness: xr.Dataset) -> list[Gate]:
+    """What must hold of the completeness cube.
+
+    Parameters
+    ----------
+    completeness : Dataset
+        As `schema.COMPLETENESS`.
+    """
+    cube = completeness
+    cell = (*schema.CELL, "threshold")
+    n, hosts = (cube[name].transpose(*schema.CELL).values for name in ("n_injected", "n_hosts"))
+    populated = n > 0
+    return [
+        _interval_gate(cube, populated, cell),
+        _sufficiency_gate(cube, n, hosts),
+        _trials_gate(cube, n, cell),
+        _trend_gate(cube, cell),
+        _threshold_gate(cube),
+    ]
+
+
+def _interval_gate(cube: xr.Dataset, populated: np.ndarray, cell: tuple[str, ...]) -> Gate:
+    lower, upper = (cube[name].transpose(*cell, "level").values for name in ("lower", "upper"))
+    ordered = ((lower >= 0) & (lower < upper) & (upper <= 1)).all((-2, -1))
+    values = np.concatenate([lower, upper, cube["completeness"].transpose(*cell, "quantile").values], -1)
+    whole = ordered & np.isfinite(values).all((-2, -1))
+    empty = np.isnan(values).all((-2, -1))
+    wrong = int((populated & ~whole).sum() + (~populated & ~empty).sum())
+    cells = int(populated.sum())
+    return Gate(
+        "X.8", "every populated cell has an interval, and no other cell has one", "cells where not", wrong, maximum=0, critical=True,
+        evidence=f"completeness: {cells} populated of {populated.size} cells; lower, upper, completeness by n_injected. Of as many true "
+        f"values, {cells * (1 - schema.LEVELS[0]):.0f} are expected outside their 68.27 % interval",
+    )  # fmt: skip
+
+
+def _sufficiency_gate(cube: xr.Dataset, n: np.ndarray, hosts: np.ndarray) -> Gate:
+    trials_min, hosts_min = int(cube.attrs["trials_min"]), int(cube.attrs["hosts_min"])
+    enough = (n >= trials_min) & (hosts >= hosts_min)
+    expected = np.where(n == 0, "no data", np.where(enough, "sufficient", "insufficient"))
+    status = cube["status"].transpose(*schema.CELL).values.astype(object)
+    flag = cube["sufficient"].transpose(*schema.CELL).values.astype(bool)
+    wrong = int(((status != expected) | (flag != enough)).sum())
+    return Gate(
+        "X.9", "cells with too few trials or hosts say so", "cells whose mark differs from a recount", wrong, maximum=0, critical=True,
+        evidence=", ".join(f"{int((expected == name).sum())} {name}" for name in STATUS)
+        + f"; at least {trials_min} trials and {hosts_min} hosts are sufficient",
+    )  # fmt: skip
+
+
+def _trials_gate(cube: xr.Dataset, n: np.ndarray, cell: tuple[str, ...]) -> Gate:
+    trials = n + cube["n_failed"].transpose(*schema.CELL).values
+    detected = cube["n_detected"].transpose(*cell).values
+    wrong = (trials != trials.max()) | ((detected < 0) | (detected > n[..., None])).any(-1)
+    return Gate(
+        "completeness.trials", "every cell holds the same number of trials, scored or failed, and no more detections than scores",
+        "cells where not", int(wrong.sum()), maximum=0, critical=True,
+        evidence=f"completeness: n_injected + n_failed from {int(trials.min())} to {int(trials.max())}, n_detected <= n_injected",
+    )  # fmt: skip
+
+
+def _trend_gate(cube: xr.Dataset, cell: tuple[str, ...]) -> Gate:
+    claim = "wide arcs are found more often than narrow ones"
+    median = cube["completeness"].sel(quantile=0.5, method="nearest").transpose(*cell).values
+    rise = median[-1] - median[0]
+    if len(median) < 2 or not np.isfinite(rise).any():
+        return absent("completeness.rises", claim, "no seeing and depth has trials at both ends of theta_e")
+    return Gate(
+        "completeness.rises", claim, "mean completeness at the largest theta_e minus that at the smallest", float(np.nanmean(rise)), minimum=0,
+        evidence="completeness at quantile 0.5, over populated psf_fwhm, depth and threshold; information, not a condition",
+    )  # fmt: skip
+
+
+def _threshold_gate(cube: xr.Dataset) -> Gate:
+    claim = "the false-positive rate of each threshold is carried with its own interval"
+    names = ("false_positive_rate_lower", "false_positive_rate_upper")
+    rate = cube["false_positive_rate"]
+    if any(name not in cube for name in names):
+        return Gate("completeness.threshold", claim, "thresholds without an interval", rate.size, maximum=0, evidence="no interval in the cube")
+    low, high = (cube[name].sel(level=0.95).values for name in names)
+    wrong = int((~((low <= rate.values) & (rate.values <= high) & (high > low))).sum())
+    text = ", ".join(f"{r:.3g} ({a:.2g} to {b:.2g})" for r, a, b in zip(rate.values, low, high))
+    return Gate(
+        "completeness.threshold", claim, "thresholds without an interval", wrong, maximum=0,
+        evidence=f"false_positive_rate with its 95 % interval: {text}; the completeness is that of the score `threshold`, whatever the true rate",
+    )  # fmt: skip
