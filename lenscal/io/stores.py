@@ -8,10 +8,12 @@ import json
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 import xarray as xr
+import xxhash
 
 from lenscal import schema
 from lenscal.io import folders
@@ -24,6 +26,7 @@ __all__ = [
 ]  # fmt: skip
 
 _MODULUS = 1 << 128
+_SHORT = 1024  # bytes of a row below which variables are hashed together
 _CLOCK = {"download_timestamp"}  # says when, not what: the same pixels that came at another hour have the same digest
 
 
@@ -74,34 +77,42 @@ def _parquet_file(path: Path) -> pd.DataFrame:
 
 
 def digest(dataset: xr.Dataset, block: Iterable[str]) -> int:
-    """128-bit sum of the hashes of the rows of a dataset along its block dims.
+    """128-bit sum of the hashes (XXH3) of the rows of a dataset along its block dims.
 
     Sums of disjoint blocks add (modulo 2^128), so the digest of a store does not depend on how it was cut into blocks.
     A row is labelled by `galaxy_id` where there is one, else by the coordinates of its block dims.
     """
     block = tuple(block)
     names = sorted(name for name in dataset.variables if set(block) <= set(dataset[name].dims) and name not in _CLOCK)
-    columns = {}
+    rows = int(np.prod([dataset.sizes[dim] for dim in block]))
+    if not rows:
+        return 0
+    labels = None
+    if "galaxy" not in block:
+        axes = [dataset[dim].values for dim in block]
+        labels = [repr([float(axis[i]) for axis, i in zip(axes, index)]).encode() for index in np.ndindex(*(len(axis) for axis in axes))]
+    head, short, long, texts = [], [], [], []
     for name in names:
-        array = dataset[name].transpose(*block, ...)
-        values = array.values
+        values = dataset.variables[name].transpose(*block, ...).values
         if values.dtype.kind in "OUT":
-            values = np.asarray(values, dtype=object)
-        columns[name] = values
-    shape = tuple(dataset.sizes[dim] for dim in block)
+            head.append(name)
+            texts.append(values.astype(object).reshape(rows, -1))
+            continue
+        plain = np.ascontiguousarray(values).reshape(rows, -1).view(np.uint8)
+        head.append(f"{name} {plain.shape[1]}")
+        (short if plain.shape[1] < _SHORT else long).append(plain)
+    parts = ([np.concatenate(short, axis=1)] if short else []) + long
+    start = xxhash.xxh3_128("\0".join(head).encode())
     total = 0
-    for index in np.ndindex(*shape):
-        row = hashlib.blake2b(digest_size=16)
-        if "galaxy" not in block:
-            row.update(repr([float(dataset[dim].values[i]) for dim, i in zip(block, index)]).encode())
-        for name in names:
-            value = columns[name][index]
-            row.update(name.encode())
-            if columns[name].dtype == object:
-                row.update("\0".join(str(item) for item in np.atleast_1d(value).ravel()).encode())
-            else:
-                row.update(np.ascontiguousarray(value).tobytes())
-        total += int.from_bytes(row.digest(), "little")
+    for i in range(rows):
+        row = start.copy()
+        if labels is not None:
+            row.update(labels[i])
+        for part in parts:
+            row.update(part[i])
+        for text in texts:
+            row.update("\0".join(map(str, text[i])).encode() + b"\1")
+        total += row.intdigest()
     return total % _MODULUS
 
 
@@ -203,21 +214,21 @@ def write_block(
         length = _length(path, group, declaration.block[0])
         if part.start % block or (part.stop % block and part.stop != length):
             raise StoreError(f"{declaration.name}: rows {part.start} to {part.stop} are not whole blocks of {block}")
-    keep = [name for name in dataset.variables if set(region) <= set(dataset[name].dims)]
-    part = dataset.reset_coords()[keep].drop_vars([d for d in dataset.dims if d in keep], errors="ignore")
-    whole = {dim: slice(0, size) for dim, size in part.sizes.items() if dim not in region}
+    layout = _layout_now(path, group)
+    keep = [name for name in dataset.variables if set(region) <= set(dataset[name].dims) and name not in dataset.dims]
+    if unknown := [name for name in keep if name not in layout]:
+        raise StoreError(f"{declaration.name}: '{path}' was created without {unknown}; remove it and run again")
     # A shard that is not full is read before it is written, and what is there may be broken: it goes first.
     folders.discard(path, files(path, declaration, region, group))
     with folders.saying(path, "written"):
-        part.drop_attrs(deep=False).to_zarr(
-            _target(path), group=group, region={**region, **whole}, consolidated=False, zarr_format=3, write_empty_chunks=True,
-            storage_options=folders.options(path),
-        )  # fmt: skip
+        for name in keep:
+            held = layout[name]
+            held.array[tuple(region.get(dim, slice(None)) for dim in held.dims)] = dataset.variables[name].transpose(*held.dims).values
     return digest(dataset, declaration.block)
 
 
 def _length(path: Path, group: str | None, dim: str) -> int:
-    return next(shape[dims.index(dim)] for dims, _, shape, _ in _layout_now(path, group).values() if dim in dims)
+    return next(held.array.shape[held.dims.index(dim)] for held in _layout_now(path, group).values() if dim in held.dims)
 
 
 def _target(path: Path) -> Path | str:
@@ -228,30 +239,38 @@ def files(path: Path, declaration: Declaration, region: Mapping[str, slice], gro
     """Files below a store that hold a block, by the chunk grid of its arrays; a whole block shares none of them with another."""
     below = f"{group}/" if group else ""
     found = []
-    for name, (dims, sides, shape, key) in _layout_now(path, group).items():
-        if not set(region) <= set(dims):
+    for name, held in _layout_now(path, group).items():
+        if not set(region) <= set(held.dims):
             continue
         spans = []
-        for dim, side, size in zip(dims, sides, shape):
+        for dim, side, size in zip(held.dims, held.sides, held.array.shape):
             part = region.get(dim, slice(0, size))
             spans.append(range(part.start // side, -(-part.stop // side)))
-        found += [f"{below}{name}/{key(place)}" for place in itertools.product(*spans)]
+        found += [f"{below}{name}/{held.array.metadata.encode_chunk_key(place)}" for place in itertools.product(*spans)]
     return found
 
 
-def _layout_now(path: Path, group: str | None) -> dict[str, tuple]:
+class _Held(NamedTuple):
+    """An array of a store, its dims, and the sides of what one of its files holds."""
+
+    array: Any
+    dims: tuple[str, ...]
+    sides: tuple[int, ...]
+
+
+def _layout_now(path: Path, group: str | None) -> dict[str, _Held]:
     below = f"{group}/zarr.json" if group else "zarr.json"
     return _layout(path, group, folders.versions(path, [below])[below])
 
 
 @lru_cache(maxsize=8)
-def _layout(path: Path, group: str | None, version: str) -> dict[str, tuple]:
-    """Dims, side of a file's part along each, shape and file naming of every array."""
+def _layout(path: Path, group: str | None, version: str) -> dict[str, _Held]:
+    """Every array of a store, opened to be written: opening costs more than a small block."""
     import zarr
 
-    root = zarr.open_group(_target(path), path=group or "", mode="r", use_consolidated=False, storage_options=folders.options(path))
+    root = zarr.open_group(_target(path), path=group or "", mode="r+", use_consolidated=False, storage_options=folders.options(path))
     return {
-        name: (array.metadata.dimension_names, array.shards or array.chunks, array.shape, array.metadata.encode_chunk_key)
+        name: _Held(array.with_config({"write_empty_chunks": True, "order": "C"}), array.metadata.dimension_names, array.shards or array.chunks)
         for name, array in root.arrays()
     }
 
