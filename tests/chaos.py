@@ -2,23 +2,28 @@
 
     python tests/chaos.py [--kills 100] [--seed 1] [--log chaos.log]
 
-Each kill is a SIGKILL of the driver, of a worker or of the scheduler (the latter two of a cluster of their own processes); one time in four a
-byte of a finished file is turned as well before the run goes on. A run that came to its end is compared by the digests of its stages and
-of its stores, and the next one begins. Exit code 1 when any digest differs.
+Each kill is a SIGKILL of the driver, of a worker or of the scheduler, at a random moment of a run on a cluster of its own or on one
+that outlives it; one time in four a byte of a finished file is turned as well before a run that stopped goes on. A run takes kills
+until it comes to its end; then the digests of its stages and the bytes of its stores are compared with those of the run that was
+left alone, and the next one begins. A moment at which there is nothing to kill any more is no kill. Exit code 1 when any digest differs.
+
+Drivers, schedulers and nannies are forked from one process that has imported lenscal, so that the time goes into what is killed;
+workers are started by their nanny as ever.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import random
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,8 +34,40 @@ HERE = Path(__file__).resolve().parent
 STAGES = ("objects", "manifest", "cutouts", "quality")
 TARGETS = ("driver", "worker", "scheduler")
 PATIENCE = 900  # seconds after which a run that neither ends nor fails is called hung
-_ENV = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])}
-_QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": _ENV}
+_ENV = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])}
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["lenscal.cli", "lenscal.run", "lenscal.cutouts", "lenscal.quality", "distributed.cli.dask_scheduler", "distributed.cli.dask_worker", "dask.array", "zarr"])
+
+
+def _fork(work: object, *arguments: object) -> multiprocessing.process.BaseProcess:
+    process = _FORKS.Process(target=work, args=arguments)
+    process.start()
+    return process
+
+
+def _become(folder: Path, said: Path) -> None:
+    """A program of its own: its folder, its environment, what it says into a file."""
+    os.environ.update(_ENV)
+    os.chdir(folder)
+    file = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+
+
+def _drive(folder: Path, runfile: Path) -> None:
+    """In a process of its own: `lenscal run` on the stages of pixels."""
+    _become(folder, folder / "said.txt")
+    from lenscal.cli import app
+
+    app(["run", str(runfile), "--quiet", "--stages", ",".join(STAGES)])
+
+
+def _serve(folder: Path, command: str, arguments: list[str]) -> None:
+    """In a process of its own: `dask scheduler` or `dask worker`, silent."""
+    from importlib import import_module
+
+    _become(folder, Path(os.devnull))
+    import_module(f"distributed.cli.dask_{command}").main(arguments)
 
 
 class Cluster:
@@ -40,32 +77,34 @@ class Cluster:
         self.file = folder / "scheduler.json"
         self.file.unlink(missing_ok=True)
         common = ["--scheduler-file", str(self.file), "--no-dashboard", "--host", "127.0.0.1"]
-        command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--port", "0", *common]
-        self.scheduler = subprocess.Popen(command, **_QUIET)
-        deadline = time.monotonic() + 60
+        self.scheduler = _fork(_serve, folder, "scheduler", ["--port", "0", *common])
+        deadline = time.monotonic() + PATIENCE
         while not self.file.exists() or not self.file.read_text().strip():
-            if time.monotonic() > deadline or self.scheduler.poll() is not None:
+            if time.monotonic() > deadline or not self.scheduler.is_alive():
                 raise RuntimeError("the scheduler did not start")
-            time.sleep(0.05)
+            time.sleep(0.02)
         self.address = json.loads(self.file.read_text())["address"]
-        command = [sys.executable, "-m", "distributed.cli.dask_worker", "--nworkers", "1", "--nthreads", "2", "--death-timeout", "20", *common]
-        self.nanny = subprocess.Popen(command, cwd=folder, **_QUIET)
+        self.nanny = _fork(_serve, folder, "worker", ["--nworkers", "1", "--nthreads", "2", "--death-timeout", "20", *common])
 
     def workers(self) -> list[psutil.Process]:
-        """The processes that do the work (a nanny has one; Python's resource trackers are none)."""
-        try:
-            return [p for p in psutil.Process(self.nanny.pid).children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
-        except psutil.Error:
-            return []
+        """The processes that do the work."""
+        return _workers(self.nanny.pid)
 
     def end(self) -> None:
         """No process of it is left."""
         for process in (*self.workers(), self.nanny, self.scheduler):
-            try:
+            with suppress(psutil.NoSuchProcess):
                 process.kill()
-                process.wait(30)
-            except (psutil.NoSuchProcess, ProcessLookupError):
-                pass
+        self.nanny.join(30)
+        self.scheduler.join(30)
+
+
+def _workers(parent: int) -> list[psutil.Process]:
+    """Below a driver or a nanny (which has one); Python's resource trackers are none."""
+    try:
+        return [p for p in psutil.Process(parent).children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
+    except psutil.Error:
+        return []
 
 
 @dataclass
@@ -97,10 +136,9 @@ class Chaos:
         path.write_text(yaml.safe_dump(raw))
         return path
 
-    def launch(self, runfile: Path) -> subprocess.Popen:
-        command = [sys.executable, "-m", "lenscal", "run", str(runfile), "--quiet", "--stages", ",".join(STAGES)]
-        with (self.folder / "said.txt").open("w") as said:
-            return subprocess.Popen(command, stdout=said, stderr=subprocess.STDOUT, env=_ENV, cwd=self.folder)
+    def launch(self, runfile: Path) -> multiprocessing.process.BaseProcess:
+        (self.folder / "said.txt").write_text("")
+        return _fork(_drive, self.folder, runfile)
 
     def digests(self, name: str) -> dict[str, str]:
         """Of each stage by its summary, and of the bytes of each product."""
@@ -121,20 +159,19 @@ class Chaos:
         start = time.monotonic()
         process = self.launch(self.runfile("calm"))
         plan = self.folder / "stores" / "calm" / ".plan" / "objects" / "plan.json"
-        while not plan.exists() and process.poll() is None:
+        while not plan.exists() and process.is_alive():
             time.sleep(0.02)
         begun = time.monotonic() - start
         self.wait(process)
-        if process.returncode:
+        if process.exitcode:
             raise RuntimeError((self.folder / "said.txt").read_text())
         return begun, time.monotonic() - start
 
-    def wait(self, process: subprocess.Popen) -> None:
-        try:
-            process.wait(PATIENCE)
-        except subprocess.TimeoutExpired:
+    def wait(self, process: multiprocessing.process.BaseProcess) -> None:
+        process.join(PATIENCE)
+        if process.is_alive():
             process.kill()
-            raise RuntimeError(f"the run neither ended nor failed within {PATIENCE} s") from None
+            raise RuntimeError(f"the run neither ended nor failed within {PATIENCE} s: {(self.folder / 'said.txt').read_text()[-2000:]}")
 
     def damage(self, name: str, rng: random.Random) -> str:
         """Turn a byte of a finished file, or cut it short, and say which."""
@@ -149,43 +186,40 @@ class Chaos:
         if rng.random() < 0.5:
             content[place] ^= 0xFF
             file.write_bytes(content)
-            return f"; byte {place} of {file.relative_to(stores)} turned"
+            return f"byte {place} of {file.relative_to(stores)} turned"
         file.write_bytes(content[:place])
-        return f"; {file.relative_to(stores)} cut to {place} bytes"
+        return f"{file.relative_to(stores)} cut to {place} bytes"
 
-    def kill(self, name: str, target: str, blocks: int, delay: float, rng: random.Random) -> bool:
-        """Start or go on with a run, kill some seconds after it has so many blocks; True when it came to its end all the same."""
-        cluster = Cluster(self.folder) if target != "driver" else None
-        try:
-            process = self.launch(self.runfile(name, cluster.address if cluster else None))
-            before, hit = self.markers(name), False
-            plan = self.folder / "stores" / name / ".plan" / "objects" / "plan.json"
-            while process.poll() is None and not (plan.exists() and self.markers(name) >= blocks):
-                time.sleep(0.01)
-            start = time.monotonic()
-            while process.poll() is None and time.monotonic() - start < delay:
-                time.sleep(0.01)
-            if process.poll() is None:
-                victims = {"driver": [process], "scheduler": [cluster and cluster.scheduler], "worker": cluster.workers() if cluster else []}[target]
-                for victim in victims:
-                    os.kill(victim.pid, signal.SIGKILL)
-                    hit = True
-            at = self.markers(name)
-            self.wait(process)
-            if target == "driver" and hit and process.returncode != -signal.SIGKILL:
-                raise RuntimeError(f"the driver ended with {process.returncode}, not by the kill")
-            ended = process.returncode == 0
-            if not ended and not (target == "driver" and hit):
-                text = (self.folder / "said.txt").read_text()
-                if "Traceback" in text or not ("run again to go on" in text or "no Dask scheduler answers" in text):
-                    raise RuntimeError(f"{target} killed: the run did not say what to do: {text[-2000:]}")
-            harm = self.damage(name, rng) if not ended and rng.random() < 0.25 else ""
-            what = f"{target} {'killed' if hit else 'not there any more'} {delay:.2f} s after block {blocks}"
-            self.say(f"{name}: {what}, blocks {before} -> {at}, the run {'went on to its end' if ended else 'stopped'}{harm}")
-            return ended
-        finally:
-            if cluster:
-                cluster.end()
+    def moment(self, process: multiprocessing.process.BaseProcess, name: str, blocks: int, delay: float) -> bool:
+        """Wait until some seconds after a run has so many blocks; whether it is still at work then."""
+        plan = self.folder / "stores" / name / ".plan" / "objects" / "plan.json"
+        deadline = time.monotonic() + PATIENCE
+        while process.is_alive() and not (plan.exists() and self.markers(name) >= blocks):
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the run does not go on: {(self.folder / 'said.txt').read_text()[-2000:]}")
+            time.sleep(0.01)
+        process.join(delay)
+        return process.is_alive()
+
+    def stopped(self, process: multiprocessing.process.BaseProcess, target: str) -> bool:
+        """Wait for the end of a run after a kill; False when it came to its end all the same.
+
+        Raises
+        ------
+        RuntimeError
+            It ended otherwise than by the kill, or without saying what to do.
+        """
+        self.wait(process)
+        if process.exitcode == 0:
+            return False
+        if target == "driver":
+            if process.exitcode != -signal.SIGKILL:
+                raise RuntimeError(f"the driver ended with {process.exitcode}, not by the kill")
+            return True
+        text = (self.folder / "said.txt").read_text()
+        if "Traceback" in text or not ("run again to go on" in text or "no Dask scheduler answers" in text):
+            raise RuntimeError(f"{target} killed: the run did not say what to do: {text[-2000:]}")
+        return True
 
     def go(self, kills: int) -> bool:
         """All kills; whether every run that was brought to its end has the digests of the one left alone."""
@@ -193,22 +227,61 @@ class Chaos:
         begun, ended = self.first()
         calm = self.digests("calm")
         self.say(f"left alone: first stage at {begun:.1f} s, end at {ended:.1f} s, {self.markers('calm')} blocks")
-        number, same, finished = 0, True, False
-        for i in range(kills):
+        number, done, same = 0, 0, True
+        process = cluster = None
+        own = True  # the driver has a cluster of its own
+        try:
+            while done < kills:
+                name = f"run{number}"
+                target = TARGETS[done % 3] if done < 3 else rng.choice(TARGETS)
+                if process is None:
+                    own = target != "scheduler" and rng.random() < 0.3
+                    if not own and cluster is None:
+                        cluster = Cluster(self.folder)
+                    process = self.launch(self.runfile(name, None if own else cluster.address))
+                elif own and target == "scheduler":
+                    target = "driver"  # where its scheduler is
+                before = self.markers(name)
+                blocks = rng.randint(before, max(before, self.markers("calm") - 1))  # within what is left to do
+                delay = rng.uniform(0, (ended - begun) / self.markers("calm"))
+                if self.moment(process, name, blocks, delay):
+                    workers = _workers(process.pid) if own else cluster.workers()
+                    victims = {"driver": [process], "worker": workers, "scheduler": [] if own else [cluster.scheduler]}[target]
+                    for victim in victims:
+                        with suppress(ProcessLookupError):
+                            os.kill(victim.pid, signal.SIGKILL)
+                    if victims:
+                        done += 1
+                        where = "its own cluster" if own else "a cluster that outlives it"
+                        self.say(f"{done}. {name} on {where}: {target} killed {delay:.2f} s after block {blocks}, {before} -> {self.markers(name)} blocks")
+                    if target == "worker":
+                        continue  # its nanny starts another: the run goes on, and is killed again
+                finished = not self.stopped(process, target)
+                process = None
+                if target == "scheduler":
+                    cluster.end()  # a scheduler that is gone has its workers behind it
+                    cluster = None
+                if finished:
+                    same &= self.compare(name, calm, cluster)
+                    number += 1
+                elif rng.random() < 0.25 and (harm := self.damage(name, rng)):
+                    self.say(f"{name}: {harm}")
             name = f"run{number}"
-            blocks = rng.randint(self.markers(name), max(self.markers(name), self.markers("calm") - 1))  # within what is left to do
-            delay = rng.uniform(0, (ended - begun) / self.markers("calm"))
-            finished = self.kill(name, TARGETS[i % 3] if i < 3 else rng.choice(TARGETS), blocks, delay, rng)
-            if finished or i == kills - 1:
-                same &= self.compare(name, calm)
-                number += 1
+            if process is not None:
+                self.wait(process)
+            same &= self.compare(name, calm, cluster)
+        finally:
+            if process is not None and process.is_alive():
+                process.kill()
+            if cluster is not None:
+                cluster.end()
         return same
 
-    def compare(self, name: str, calm: dict[str, str]) -> bool:
+    def compare(self, name: str, calm: dict[str, str], cluster: Cluster | None) -> bool:
         """Bring a run to its end and hold it against the calm one."""
-        process = self.launch(self.runfile(name))
+        process = self.launch(self.runfile(name, cluster.address if cluster else None))
         self.wait(process)
-        if process.returncode:
+        if process.exitcode:
             raise RuntimeError((self.folder / "said.txt").read_text())
         found = self.digests(name)
         differ = [key for key in calm if found[key] != calm[key]]

@@ -53,7 +53,7 @@ def here(monkeypatch):
 def first(chaos):
     process = chaos.launch(chaos.runfile("first"))
     chaos.wait(process)
-    assert process.returncode == 0, (chaos.folder / "said.txt").read_text()
+    assert process.exitcode == 0, (chaos.folder / "said.txt").read_text()
     return config.load(chaos.runfile("first"))
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import time
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
@@ -38,7 +40,7 @@ def client(settings: Cluster) -> Iterator[object]:
     }
     logging.getLogger("distributed").setLevel(logging.ERROR)
     if settings.address:
-        for name in ("distributed", "distributed.client", "distributed.utils"):
+        for name in ("distributed", "distributed.client", "distributed.utils", "tornado.application", "asyncio"):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # the end of the scheduler is said once, by `sweep`
         try:
             connected = Client(settings.address, timeout="30s")
@@ -71,10 +73,12 @@ def sweep(
     arguments: Sequence[tuple],
     names: Sequence[str],
     done: Callable[[int, object], None],
+    owner: str = "",
 ) -> None:
     """Call `work(*arguments[i])` for every i on the cluster; `done(i, result)` is called here as results come in.
 
-    Results must be small (what is large is written by the task). A task whose worker dies is tried again elsewhere.
+    Results must be small (what is large is written by the task). A task whose worker dies is tried again elsewhere. Calls of the
+    same owner that a driver that died left running on a cluster that outlived it are waited for: two would write the same files.
 
     Raises
     ------
@@ -85,18 +89,22 @@ def sweep(
 
     from distributed import as_completed
     from distributed.comm import CommClosedError
+    from distributed.scheduler import KilledWorker
 
+    prefix = f"lenscal-{owner}"
     waiting = iter(range(len(arguments)))
     index = {}
 
     def submit() -> None:
         i = next(waiting, None)
         if i is not None:
-            future = connected.submit(work, *arguments[i], pure=False, retries=1, priority=-i)
+            future = connected.submit(work, *arguments[i], key=f"{prefix}-{uuid.uuid4().hex}", pure=False, retries=1, priority=-i)
             index[future.key] = i
             running.add(future)
 
     try:
+        while sum(connected.run(_at_work, prefix).values()):
+            time.sleep(0.1)
         running = as_completed(with_results=True, raise_errors=False)
         for _ in range(max(4, 4 * sum(connected.nthreads().values()))):
             submit()
@@ -106,6 +114,11 @@ def sweep(
                 raise ConnectionError
             if future.status != "finished":
                 error = future.exception()
+                if isinstance(error, KilledWorker):
+                    raise BlockError(
+                        f"{names[i]}: {error.allowed_failures + 1} workers died at it, of too little memory or by a fault of their machine; "
+                        "what is complete stays complete: run again to go on"
+                    ) from error
                 raise BlockError(f"{names[i]}: {error}") from error
             done(i, result)
             future.release()
@@ -117,3 +130,8 @@ def sweep(
         if isinstance(error, (ConnectionError, CommClosedError, CancelledError, TimeoutError)) or connected.status != "running":
             raise BlockError("the Dask scheduler is gone; what is complete stays complete: run again to go on") from error
         raise
+
+
+def _at_work(prefix: str, dask_worker: object = None) -> int:
+    """On a worker: calls of this prefix that run, whether anyone still waits for them or not."""
+    return sum(str(task.key).startswith(prefix) for task in dask_worker.state.executing)

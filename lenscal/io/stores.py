@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -218,8 +218,9 @@ def write_block(
     keep = [name for name in dataset.variables if set(region) <= set(dataset[name].dims) and name not in dataset.dims]
     if unknown := [name for name in keep if name not in layout]:
         raise StoreError(f"{declaration.name}: '{path}' was created without {unknown}; remove it and run again")
-    # A shard that is not full is read before it is written, and what is there may be broken: it goes first.
-    folders.discard(path, files(path, declaration, region, group))
+    # A shard that is not full is read before it is written, and what is there may be broken: it goes first. Full ones are replaced
+    # at once, so that whoever reads or writes the same block meanwhile finds it whole.
+    folders.discard(path, files(path, declaration, region, group, _is_ragged))
     with folders.saying(path, "written"):
         for name in keep:
             held = layout[name]
@@ -235,12 +236,15 @@ def _target(path: Path) -> Path | str:
     return str(path) if folders.is_remote(path) else path
 
 
-def files(path: Path, declaration: Declaration, region: Mapping[str, slice], group: str | None = None) -> list[str]:
-    """Files below a store that hold a block, by the chunk grid of its arrays; a whole block shares none of them with another."""
+def files(
+    path: Path, declaration: Declaration, region: Mapping[str, slice], group: str | None = None,
+    of: Callable[[_Held, Mapping[str, slice]], bool] = lambda held, region: True,
+) -> list[str]:  # fmt: skip
+    """Files below a store that hold a block, by the chunk grid of its arrays (all, or those for which `of` says so); a whole block shares none of them with another."""
     below = f"{group}/" if group else ""
     found = []
     for name, held in _layout_now(path, group).items():
-        if not set(region) <= set(held.dims):
+        if not set(region) <= set(held.dims) or not of(held, region):
             continue
         spans = []
         for dim, side, size in zip(held.dims, held.sides, held.array.shape):
@@ -273,6 +277,11 @@ def _layout(path: Path, group: str | None, version: str) -> dict[str, _Held]:
         name: _Held(array.with_config({"write_empty_chunks": True, "order": "C"}), array.metadata.dimension_names, array.shards or array.chunks)
         for name, array in root.arrays()
     }
+
+
+def _is_ragged(held: _Held, region: Mapping[str, slice]) -> bool:
+    """Whether the last file of a block is not full."""
+    return any(region[dim].stop % side for dim, side in zip(held.dims, held.sides) if dim in region)
 
 
 def write_group(path: Path, dataset: xr.Dataset, group: str | None = None) -> None:

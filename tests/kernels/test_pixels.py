@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+import segmentation
 from scipy import ndimage
 
 from lenscal.kernels import pixels
@@ -84,6 +85,32 @@ def test_sources_agree_with_the_slow_twin(seed):
     image[rng.random(image.shape) < 0.02] = np.nan
     image[:, : 12 * (seed % 2)] = np.nan
     np.testing.assert_array_equal(pixels.sources(image, ring()[0]), slow_sources(image, ring()[0]))
+
+
+def stamps_of(kind, request):
+    """Every band of the real DR10 candidates, or stamps of correlated noise with galaxies and unobserved pixels."""
+    if kind == "real":
+        folder = request.getfixturevalue("real") / "cutouts" / "dr10_lens_candidates"
+        return np.concatenate([np.load(file)["cutout"].transpose(2, 0, 1) for file in sorted(folder.glob("*.npz"))])
+    rng = np.random.default_rng(3)
+    images = correlated(24, [0.3, 1, 0.3])[0]
+    for image in images:
+        for _ in range(rng.integers(1, 8)):
+            image += galaxy(rng.uniform(20, 2000), *rng.uniform(0, 100, 2), rng.uniform(1.5, 6))
+        image[:, : rng.integers(0, 30)] = np.nan
+    return images
+
+
+@pytest.mark.parametrize("kind", ["mock", "real"])
+def test_masks_are_those_of_photutils_and_the_noise_is_its_clipped_one_within_two_per_cent(kind, request):
+    images = stamps_of(kind, request)
+    sky = pixels.ring(images.shape[-1], 33, 48)
+    found = pixels.sources(images, sky)
+    assert 0.01 < found.mean() < 0.7
+    sigma = pixels.sky_statistics(images, sky & ~found)[1]
+    for image, mask, ours in zip(images, found, sigma):
+        assert (mask != segmentation.source_mask(image, sky)).mean() < 1e-3
+        assert ours == pytest.approx(segmentation.sky_sigma(image, sky), rel=0.02)
 
 
 def test_an_empty_sky_has_next_to_no_sources():
