@@ -33,6 +33,7 @@ import yaml
 HERE = Path(__file__).resolve().parent
 STAGES = ("objects", "manifest", "cutouts", "quality")
 TARGETS = ("driver", "worker", "scheduler")
+STEP = 25  # blocks that a run is left alone at most, so that each takes several kills
 PATIENCE = 900  # seconds after which a run that neither ends nor fails is called hung
 _ENV = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])}
 _FORKS = multiprocessing.get_context("forkserver")
@@ -242,7 +243,7 @@ class Chaos:
                 elif own and target == "scheduler":
                     target = "driver"  # where its scheduler is
                 before = self.markers(name)
-                blocks = rng.randint(before, max(before, self.markers("calm") - 1))  # within what is left to do
+                blocks = rng.randint(before, max(before, min(before + STEP, self.markers("calm") - 1)))  # within what is left to do
                 delay = rng.uniform(0, (ended - begun) / self.markers("calm"))
                 if self.moment(process, name, blocks, delay):
                     workers = _workers(process.pid) if own else cluster.workers()

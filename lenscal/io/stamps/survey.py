@@ -14,6 +14,7 @@ import xarray as xr
 
 from lenscal import schema
 from lenscal.gates import Ledger
+from lenscal.io.pixels import unread
 from lenscal.io.psfex import read_psfex
 from lenscal.io.stamps.profiles import DECLARED, Profile, Stamp, StampError, choose, load_profiles, read_stamps
 
@@ -131,39 +132,26 @@ class StampSurvey:
             own (it is propagated from exposures whose noise is white); 0 where nothing was observed.
         """
         ids = rows["galaxy_id"].to_numpy(np.int64)
-        n, bands = len(ids), schema.BANDS
-        image = np.full((n, len(bands), size, size), np.nan, np.float32)
-        invvar = np.zeros_like(image)
-        psf = np.full((n, len(bands), PSF_SIZE, PSF_SIZE), np.nan, np.float32)
-        psfsize = np.full((n, len(bands)), np.nan, np.float32)
-        text = {name: np.full(n, "", object) for name in ("failure", "cutout_url", "download_timestamp", "layer_version")}
+        data = unread(rows, size)
+        data["psf"] = (("galaxy", "band", "psf_y", "psf_x"), np.full((len(ids), len(schema.BANDS), PSF_SIZE, PSF_SIZE), np.nan, np.float32), {"units": "1"})
+        out = {name: data[name].values for name in data.variables}
         for i, galaxy_id in enumerate(ids):
             profile, place = self._find(galaxy_id)
             stamp, observed = self._stamps(profile)[place], self._observed(profile)[place]
-            text["cutout_url"][i], text["layer_version"][i] = stamp.file, profile.name
-            text["download_timestamp"][i] = str(stamp.fields.get("download_timestamp", ""))
-            psfsize[i] = observed.psfsize
+            out["cutout_url"][i], out["layer_version"][i] = stamp.file, profile.name
+            out["download_timestamp"][i] = str(stamp.fields.get("download_timestamp", ""))
+            out["psfsize"][i] = observed.psfsize
             if observed.psf is not None:
-                psf[i] = observed.psf
+                out["psf"][i] = observed.psf
             covered = self._covered(stamp)
             if covered < size:
-                text["failure"][i] = f"stamp too small: it covers {covered} px of {schema.PIXEL_SCALE} arcsec, {size} are asked for"
+                out["failure"][i] = f"stamp too small: it covers {covered} px of {schema.PIXEL_SCALE} arcsec, {size} are asked for"
                 continue
-            image[i] = self._pixels(stamp, size)
+            image = self._pixels(stamp, size)
             weight = 1 / (observed.sigma**2 * observed.correlation)
-            invvar[i] = np.where(np.isfinite(image[i]) & np.isfinite(weight[:, None, None]), weight[:, None, None], 0)
-        dims = ("galaxy", "band", "y", "x")
-        return xr.Dataset(
-            {
-                "image": (dims, image, {"units": "nanomaggy"}),
-                "invvar": (dims, invvar, {"units": "nanomaggy^-2"}),
-                "mask": (("galaxy", "y", "x"), np.zeros((n, size, size), np.int32), {"units": "1"}),
-                "psfsize": (dims[:2], psfsize, {"units": "arcsec"}),
-                "psf": ((*dims[:2], "psf_y", "psf_x"), psf, {"units": "1"}),
-                **{name: ("galaxy", values) for name, values in text.items()},
-            },
-            coords={"galaxy_id": ("galaxy", ids, {"units": "1"}), "band": np.array(bands, dtype=object)},
-        )
+            out["image"][i] = image
+            out["invvar"][i] = np.where(np.isfinite(image) & np.isfinite(weight[:, None, None]), weight[:, None, None], 0)
+        return data
 
     def _find(self, galaxy_id: int) -> tuple[Profile, int]:
         number, place = (int(galaxy_id) >> 22) & ((1 << 20) - 1), int(galaxy_id) & ((1 << 22) - 1)

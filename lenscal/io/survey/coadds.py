@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from lenscal import schema
+from lenscal.io.pixels import unread
 from lenscal.io.survey.bricks import BrickFiles, PixelError
 from lenscal.io.survey.geometry import SurveyError, read_geometry
 
@@ -93,7 +96,7 @@ class CoaddSurvey:
         found = [f"{len(names)} bricks listed", f"{complete} bricks with image and invvar in {', '.join(schema.BANDS)} and maskbits"]
         return found + ([f"{len(names) - complete} bricks without files; the first: {reason}"] if reason else [])
 
-    def read(self, rows: pd.DataFrame, size: int) -> xr.Dataset:
+    def read(self, rows: pd.DataFrame, size: int, sources: dict[str, str] | None = None) -> xr.Dataset:
         """Pixels around galaxies, each from the brick where it lies farthest from the edge.
 
         Parameters
@@ -102,6 +105,8 @@ class CoaddSurvey:
             galaxy_id, ra, dec (degree), brickname.
         size : int
             Side of the stamps in pixels; the pixel nearest to the position is ``size // 2`` of both axes.
+        sources : dict, optional
+            Takes the `version` of every brick that was looked at, chosen or not.
 
         Returns
         -------
@@ -112,50 +117,37 @@ class CoaddSurvey:
         """
         if missing := [name for name in _COLUMNS if name not in rows.columns]:
             raise ValueError(f"rows have no column {missing}; a survey is read by {_COLUMNS}")
-        n, bands = len(rows), len(schema.BANDS)
         ra, dec = rows["ra"].to_numpy(float), rows["dec"].to_numpy(float)
-        out = {
-            "image": np.full((n, bands, size, size), np.nan, np.float32),
-            "invvar": np.zeros((n, bands, size, size), np.float32),
-            "mask": np.zeros((n, size, size), np.int32),
-            "psfsize": np.full((n, bands), np.nan, np.float32),
-            "edge_pixel_count": np.zeros(n, np.int32),
-        }
-        text = np.dtypes.StringDType()
-        url, release = np.full(n, "", text), np.full(n, self.layer, text)
-        chosen, failure = self._choose(ra, dec, rows["brickname"].astype(str).to_numpy())
+        data = unread(rows, size, self.layer, self.mock)
+        data["edge_pixel_count"] = ("galaxy", np.zeros(len(rows), np.int32), {"units": "pixel"})
+        sources = {} if sources is None else sources
+        chosen, data["failure"].values[:] = self._choose(ra, dec, rows["brickname"].astype(str).to_numpy(), sources)
         for name in sorted({files.brickname for files in chosen if files is not None}):
             index = np.flatnonzero([files is not None and files.brickname == name for files in chosen])
             files = chosen[index[0]]
-            url[index] = files.url
+            data["cutout_url"].values[index] = files.url
             try:
                 read = files.read(ra[index], dec[index], size)
             except PixelError as error:
-                failure[index] = str(error)
+                data["failure"].values[index] = str(error)
                 continue
             for key, values in read.items():
-                out[key][index] = values
-            release[index] = f"{self.layer} {files.release}".strip()
-        image = ("galaxy", "band", "y", "x")
-        return xr.Dataset(
-            {
-                "galaxy_id": ("galaxy", rows["galaxy_id"].to_numpy(np.int64), {"units": "1"}),
-                "image": (image, out["image"], {"units": "nanomaggy"}),
-                "invvar": (image, out["invvar"], {"units": "nanomaggy^-2"}),
-                "mask": (("galaxy", "y", "x"), out["mask"], {"units": "1"}),
-                "psfsize": (("galaxy", "band"), out["psfsize"], {"units": "arcsec"}),
-                "edge_pixel_count": ("galaxy", out["edge_pixel_count"], {"units": "pixel"}),
-                "failure": ("galaxy", failure),
-                "cutout_url": ("galaxy", url),
-                "download_timestamp": ("galaxy", np.full(n, "", text)),
-                "layer_version": ("galaxy", release),
-            },
-            coords={"band": np.array(schema.BANDS, text)},
-            attrs={"mock": int(self.mock)},
-        )
+                data[key].values[index] = values
+            data["layer_version"].values[index] = f"{self.layer} {files.release}".strip()
+        return data
 
-    def _choose(self, ra: np.ndarray, dec: np.ndarray, own: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """For each position the files where it is most central (None: nowhere), and why there are none."""
+    def version(self, brickname: str) -> str:
+        """Hash of names, sizes and times of the files of a brick: another one when a file was changed, added or taken away."""
+        try:
+            folder = self.brick(brickname).folder
+        except PixelError:
+            return "absent"
+        with os.scandir(folder) as entries:
+            found = sorted((e.name, e.stat().st_size, e.stat().st_mtime_ns) for e in entries if e.name.startswith(f"legacysurvey-{brickname}-"))
+        return hashlib.blake2b(repr(found).encode(), digest_size=8).hexdigest()
+
+    def _choose(self, ra: np.ndarray, dec: np.ndarray, own: np.ndarray, sources: dict[str, str]) -> tuple[np.ndarray, np.ndarray]:
+        """For each position the files where it is most central (None: nowhere), and why there are none; the bricks looked at go into `sources`."""
         geometry = read_geometry(self.root, self._region)
         best = np.zeros(len(ra))
         chosen = np.full(len(ra), None, object)
@@ -164,6 +156,8 @@ class CoaddSurvey:
         failure[~placed] = "position: ra or dec is not a place on the sky"
 
         def offer(name: str, rows: np.ndarray) -> int:
+            if name not in sources:
+                sources[name] = self.version(name)
             files = self.brick(name)
             files.require()
             margin = files.margin(ra[rows], dec[rows])

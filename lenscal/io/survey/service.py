@@ -21,6 +21,7 @@ import xarray as xr
 from astropy.io import fits
 
 from lenscal import config, schema
+from lenscal.io.pixels import unread
 from lenscal.io.survey.bricks import SCALE_TOLERANCE, PixelError
 from lenscal.io.survey.geometry import SurveyError, read_geometry
 
@@ -102,27 +103,21 @@ class ServiceSurvey:
         PixelError
             No whole and right answer after all attempts: the block is not done, and is asked for again by the next run.
         """
-        n, bands, text = len(rows), len(schema.BANDS), np.dtypes.StringDType()
-        out = {
-            "image": np.full((n, bands, size, size), np.nan, np.float32),
-            "invvar": np.zeros((n, bands, size, size), np.float32),
-            "mask": np.zeros((n, size, size), np.int32),
-        }
-        words = {name: np.full(n, "", text) for name in ("failure", "cutout_url", "download_timestamp", "layer_version", "checksum")}
-        words["layer_version"][:] = self.layer
+        data = unread(rows, size, self.layer, self.mock, more=("checksum",))
+        out = {name: data[name].values for name in data.variables}
         odd = size + 1 - size % 2  # of an even stamp the object is on pixel size // 2: the last row and column of an odd one are left out
         for i, (ra, dec) in enumerate(zip(rows["ra"].to_numpy(float), rows["dec"].to_numpy(float))):
             if not (np.isfinite(ra) and np.isfinite(dec) and abs(dec) <= 90):
-                words["failure"][i] = "position: ra or dec is not a place on the sky"
+                out["failure"][i] = "position: ra or dec is not a place on the sky"
                 continue
             url = self.url(ra, dec, odd)
-            words["cutout_url"][i] = url
+            out["cutout_url"][i] = url
             content, moment = self._ask(url, ra, dec, odd)
             if content is None:
-                words["failure"][i] = "outside: the service has no pixels there"
+                out["failure"][i] = "outside: the service has no pixels there"
                 continue
-            words["download_timestamp"][i] = moment
-            words["checksum"][i] = hashlib.blake2b(content, digest_size=16).hexdigest()
+            out["download_timestamp"][i] = moment
+            out["checksum"][i] = hashlib.blake2b(content, digest_size=16).hexdigest()
             planes, version = _planes(content, ra, dec, odd, self.service.planes)
             image, invvar = planes["image"], planes.get("invvar")
             unseen = ~np.isfinite(image) | ((image == 0) & (True if invvar is None else invvar == 0))
@@ -131,20 +126,8 @@ class ServiceSurvey:
                 out["invvar"][i] = np.where(~unseen & (invvar > 0), invvar, 0)[:, :size, :size]
             if "maskbits" in planes:
                 out["mask"][i] = planes["maskbits"][:size, :size]
-            words["layer_version"][i] = f"{self.layer} {version}".strip()
-        image = ("galaxy", "band", "y", "x")
-        return xr.Dataset(
-            {
-                "galaxy_id": ("galaxy", rows["galaxy_id"].to_numpy(np.int64), {"units": "1"}),
-                "image": (image, out["image"], {"units": "nanomaggy"}),
-                "invvar": (image, out["invvar"], {"units": "nanomaggy^-2"}),
-                "mask": (("galaxy", "y", "x"), out["mask"], {"units": "1"}),
-                "psfsize": (("galaxy", "band"), np.full((n, bands), np.nan, np.float32), {"units": "arcsec"}),
-                **{name: ("galaxy", values) for name, values in words.items()},
-            },
-            coords={"band": np.array(schema.BANDS, text)},
-            attrs={"mock": int(self.mock)},
-        )
+            out["layer_version"][i] = f"{self.layer} {version}".strip()
+        return data
 
     def _ask(self, url: str, ra: float, dec: float, size: int) -> tuple[bytes | None, str]:
         """A whole and right file, and when it came; None when the service has nothing there."""

@@ -1,0 +1,51 @@
+"""What every reader of pixels gives, before a pixel is read: rows in the order asked for, nothing observed yet."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from lenscal import schema
+
+_IMAGE = ("galaxy", "band", "y", "x")
+_WORDS = ("failure", "cutout_url", "download_timestamp", "layer_version")
+
+
+def unread(rows: pd.DataFrame, size: int, layer: str = "", mock: bool = False, *, more: tuple[str, ...] = ()) -> xr.Dataset:
+    """A Dataset for a reader to fill in place.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        With `galaxy_id`.
+    size : int
+        Side of the stamps in pixels.
+    layer : str
+        `layer_version` of every row, to begin with.
+    mock : bool
+        The pixels are of a mock survey.
+    more : names
+        Further texts of each row.
+
+    Returns
+    -------
+    Dataset (galaxy, band, y, x)
+        image [nanomaggy] NaN, invvar [nanomaggy^-2] 0, mask (MASKBITS) 0, psfsize [arcsec] NaN, failure (why there are no pixels, empty
+        when there are; ``kind: what was found``), cutout_url, download_timestamp and what `more` names empty, layer_version.
+    """
+    n, bands, text = len(rows), len(schema.BANDS), np.dtypes.StringDType()
+    data = xr.Dataset(
+        {
+            "galaxy_id": ("galaxy", rows["galaxy_id"].to_numpy(np.int64), {"units": "1"}),
+            "image": (_IMAGE, np.full((n, bands, size, size), np.nan, np.float32), {"units": "nanomaggy"}),
+            "invvar": (_IMAGE, np.zeros((n, bands, size, size), np.float32), {"units": "nanomaggy^-2"}),
+            "mask": (("galaxy", "y", "x"), np.zeros((n, size, size), np.int32), {"units": "1"}),
+            "psfsize": (("galaxy", "band"), np.full((n, bands), np.nan, np.float32), {"units": "arcsec"}),
+            **{name: ("galaxy", np.full(n, "", text)) for name in (*_WORDS, *more)},
+        },
+        coords={"band": np.array(schema.BANDS, text)},
+        attrs={"mock": int(mock)},
+    )
+    data["layer_version"].values[:] = layer
+    return data
