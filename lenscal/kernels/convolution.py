@@ -15,6 +15,7 @@ from numba import njit
 from scipy import fft
 
 from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+from lenscal.kernels.fastmath import FLAGS
 
 FINE = 2  # cells along a pixel
 _FIRST, _SECOND = np.array([0]), np.array([1])
@@ -66,8 +67,8 @@ def work_space(size) -> tuple[np.ndarray, ...]:
     """Scratch of one thread for a torus of a size (y, x)."""
     rows, columns, half = FINE * size[0], FINE * size[1], size[1] // 2 + 1
     return (
-        np.empty((rows, columns), np.float32),
-        np.empty((rows, columns // 2 + 1), np.complex64),
+        np.zeros((rows, columns), np.float32),  # what `spectrum` leaves out, the light's rim and all beyond it, stays dark
+        np.zeros((rows, columns // 2 + 1), np.complex64),
         np.empty((rows, half), np.complex64),
         np.empty((size[0], half), np.complex64),
         np.empty((size[0], size[1]), np.float32),
@@ -84,20 +85,22 @@ def spectrum(grid, points, work) -> None:
     padded, rows, columns = work[0], work[1], work[2]
     height, width = grid.shape
     pad = (points.shape[0] - height) // 2
-    centre, side = np.float32(2 / 3), np.float32(1 / 6)
     line = np.empty(width, np.float32)
     for i in range(height):
-        below, above = max(i - 1, 0), min(i + 1, height - 1)
-        for j in range(width):
-            line[j] = centre * grid[i, j] + side * (grid[below, j] + grid[above, j])
-        for j in range(1, width - 1):
-            padded[i, j] = points[i + pad, j + pad] + centre * line[j] + side * (line[j - 1] + line[j + 1])
-        padded[i, 0] = padded[i, width - 1] = 0
-    padded[:height, width:] = 0
+        _spread_row(grid[max(i - 1, 0)], grid[i], grid[min(i + 1, height - 1)], points[i + pad, pad : pad + width], line, padded[i])
     rocket_fft.r2c(padded[:height], rows[:height], _SECOND, True, 1.0, 1)
-    columns[:height] = rows[:height, : columns.shape[1]]
-    columns[height:] = 0
-    rocket_fft.c2c(columns, columns, _FIRST, True, 1.0, 1)
+    rocket_fft.c2c(rows[:, : columns.shape[1]], columns, _FIRST, True, 1.0, 1)
+
+
+@njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
+def _spread_row(below, row, above, points, line, out):
+    """A row of points, and the rows of cells about it spread by cubic B-splines."""
+    centre, side = np.float32(2 / 3), np.float32(1 / 6)
+    width = np.uint64(row.size)
+    for j in range(width):
+        line[j] = centre * row[j] + side * (below[j] + above[j])
+    for j in range(np.uint64(1), width - np.uint64(1)):
+        out[j] = points[j] + centre * line[j] + side * (line[j - np.uint64(1)] + line[j + np.uint64(1)])
 
 
 @njit(nogil=True, forceinline=True)

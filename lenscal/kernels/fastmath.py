@@ -15,6 +15,7 @@ from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled
 FLAGS = {"contract", "reassoc", "nsz", "arcp", "afn"}  # infinities and NaN stay defined
 _f4 = np.float32
 _I32, _F32 = ir.IntType(32), ir.FloatType()
+_FUSED = ("contract",)
 
 
 @intrinsic
@@ -71,6 +72,46 @@ def _mantissa(typingctx, x):
         return builder.bitcast(builder.sub(builder.bitcast(args[0], _I32), shifted), _F32)
 
     return types.float32(types.float32), build
+
+
+@intrinsic
+def add_outer(typingctx, plane, place, width, x_left, x_right, y_low, y_high, lower_left, lower_right, upper_left, upper_right):
+    """Add four values to a flat plane, each times the outer product of its weights along x and along y, a row at a time.
+
+    `plane` is (pixels,) float32, `place` and `width` uint64: the first pixel and the length of a row; weights are tuples of float32. Numba
+    leaves such short rows as they are written, one number after the other.
+    """
+    columns, rows = len(x_left), len(y_low)
+    vector = ir.VectorType(_F32, columns)
+
+    def build(context, builder, signature, args):
+        plane, place, width, x_left, x_right, y_low, y_high = args[:7]
+
+        def row_of(weights):
+            out = ir.Constant(vector, ir.Undefined)
+            for k in range(columns):
+                out = builder.insert_element(out, builder.extract_value(weights, k), ir.Constant(_I32, k))
+            return out
+
+        def all_of(number):
+            first = builder.insert_element(ir.Constant(vector, ir.Undefined), number, ir.Constant(_I32, 0))
+            return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(_I32, columns), [0] * columns))
+
+        def product(number, row):
+            return builder.fmul(all_of(number), row, flags=_FUSED)
+
+        left, right = row_of(x_left), row_of(x_right)
+        lower, upper = (builder.fadd(product(a, left), product(b, right), flags=_FUSED) for a, b in (args[7:9], args[9:11]))
+        data = context.make_array(signature.args[0])(context, builder, plane).data
+        for k in range(rows):
+            at = builder.bitcast(builder.gep(data, [place]), vector.as_pointer())
+            row = builder.fadd(builder.load(at, align=4), product(builder.extract_value(y_low, k), lower), flags=_FUSED)
+            builder.store(builder.fadd(row, product(builder.extract_value(y_high, k), upper), flags=_FUSED), at, align=4)
+            place = builder.add(place, width)
+        return context.get_dummy_value()
+
+    numbers = (lower_left, lower_right, upper_left, upper_right)
+    return types.void(plane, place, width, x_left, x_right, y_low, y_high, *numbers), build
 
 
 @njit(fastmath=FLAGS, error_model="numpy", inline="always")

@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
-from lenscal.kernels.fastmath import FLAGS, atan_ratio, atanh_ratio, exp2, log2, select
+from lenscal.kernels.fastmath import FLAGS, add_outer, atan_ratio, atanh_ratio, exp2, log2, select
 
 _f4 = np.float32
 COARSEST = 4  # side of the first cells, in cells of the grid
@@ -208,6 +208,43 @@ def _share_out(grid, points, smooth, x, y, place, value, count, left, bottom, ce
 
 
 @njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
+def _share_out_nodes(grid, points, smooth, whole, x, y, place, value, count, left, bottom, cell):
+    """`_share_out` of Gauss nodes, which come in fours: lower left, lower right, upper left, upper right; `whole`: of whole cells.
+
+    The nodes of a smaller cell lie between the same four grid points along x, and along y; those of a whole cell around its
+    centre, a grid point, so that they reach five.
+    """
+    if not smooth:
+        for k in range(np.uint64(count)):
+            grid[place[k]] += value[k]
+        return
+    per_cell = _f4(1 / cell)
+    padded, width = points.reshape(points.size), np.uint64(points.shape[1])
+    first_x, first_y = _f4(PAD - 0.5 - left / cell), _f4(PAD - 0.5 - bottom / cell)
+    if whole:
+        w0, w1, w2, w3 = _taps(_f4(NODE))
+        low, high = (w3, w2, w1, w0, _f4(0.0)), (_f4(0.0), w0, w1, w2, w3)
+        to_nearest = _f4(NODE + 0.5)
+        for n in range(np.uint64(count // 4)):
+            k = np.uint64(4) * n
+            j, i = np.uint64(x[k] * per_cell + first_x + to_nearest), np.uint64(y[k] * per_cell + first_y + to_nearest)
+            first = (i - np.uint64(2)) * width + j - np.uint64(2)
+            add_outer(padded, first, width, low, high, low, high, value[k], value[k + 1], value[k + 2], value[k + 3])
+        return
+    for n in range(np.uint64(count // 4)):
+        k = np.uint64(4) * n
+        x0, y0 = x[k] * per_cell + first_x, y[k] * per_cell + first_y
+        x1, y1 = x[k + 1] * per_cell + first_x, y[k + 2] * per_cell + first_y
+        j, i = np.uint64(x0), np.uint64(y0)
+        first = (i - np.uint64(1)) * width + j - np.uint64(1)
+        column, row = _f4(j), _f4(i)
+        add_outer(
+            padded, first, width, _taps(x0 - column), _taps(x1 - column), _taps(y0 - row), _taps(y1 - row),
+            value[k], value[k + 1], value[k + 2], value[k + 3],
+        )  # fmt: skip
+
+
+@njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def add_sersic(grid, points, smooth, origin, lens, source, light, share, tolerance, reals, places, samples) -> None:
     """Add a lensed Sersic source to a grid of cells.
 
@@ -310,7 +347,7 @@ def add_sersic(grid, points, smooth, origin, lens, source, light, share, toleran
             u = m11 * dx + m12 * dy
             v = m21 * dx + m22 * dy
             value[k] = kept * quarter_norm * _brightness(u * u + v * v, profile)
-        _share_out(flat, points, smooth, node_x, node_y, node_place, value, nodes, left, bottom, cell)
+        _share_out_nodes(flat, points, smooth, side == 1, node_x, node_y, node_place, value, nodes, left, bottom, cell)
         samples[0] += nodes
         count = children
         if count == 0:
