@@ -1,5 +1,7 @@
 """Injections follow their prior, sit in hosts of their own conditions, render again bit for bit, and refuse what is wrong."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,7 +10,7 @@ import xarray as xr
 from lenscal import config, gates, injections, schema
 from lenscal.injections import physics, priors, rendering, trials
 from lenscal.injections.rendering import render
-from lenscal.kernels import light, noise, widths
+from lenscal.kernels import convolution, light, noise, widths
 
 SIGMA = np.array([0.0017, 0.0024, 0.0079])
 LAGS = np.zeros((4, 7))  # a coadd's, that sums to 2
@@ -101,6 +103,18 @@ def test_an_image_is_the_same_bits_whatever_the_other_rows_are():
     np.testing.assert_array_equal(render(table[::-1], psf(), shape=(64, 64)).values[::-1], whole)
     np.testing.assert_array_equal(render(table[3:4], psf(), shape=(64, 64)).values[0], whole[3])
     np.testing.assert_array_equal(render(table, psf(count=6), shape=(64, 64)).values, whole)
+
+
+def test_threads_render_the_bits_of_one(drawn, hosts):
+    table = parameters(12)
+    whole, made = render(table, psf(), shape=(64, 64)).values, injections.images(drawn, hosts, settings(), 1)
+    with ThreadPoolExecutor(4) as pool:
+        parts = pool.map(lambda start: render(table[start : start + 3], psf(), shape=(64, 64)).values, [0, 3, 6, 9] * 3)
+        again = pool.map(lambda _: injections.images(drawn, hosts, settings(), 1), range(4))
+        for k, part in enumerate(parts):
+            np.testing.assert_array_equal(part, whole[3 * (k % 4) : 3 * (k % 4) + 3])
+        for images in again:
+            np.testing.assert_array_equal(images, made)
 
 
 def test_a_dataset_renders_as_its_table():
@@ -363,6 +377,17 @@ def test_images_render_again_bit_for_bit_and_in_any_grouping(drawn, hosts, monke
     np.testing.assert_array_equal(injections.images(drawn, hosts.isel(galaxy=[3, 1, 4, 0, 2]), settings(), 1), again)
     part = injections.images(drawn.isel(theta_e=[1], trial=[4, 7]), hosts, settings(), 1)
     np.testing.assert_array_equal(part, again.reshape(3, 12, *again.shape[1:])[1, [4, 7]])
+
+
+def test_each_host_has_its_psf_transformed_once_and_trials_come_back_in_their_order(drawn, hosts, monkeypatch):
+    made, transform = [], convolution.psf_transform
+    monkeypatch.setattr(convolution, "psf_transform", lambda psf, *rest: made.append(len(psf)) or transform(psf, *rest))
+    whole = injections.images(drawn, hosts, settings(), 1)
+    assert sum(made) == len(np.unique(drawn["galaxy_id"])) < drawn["q"].size
+    assert np.unique(drawn["galaxy_id"].values.ravel()[:5]).size == 5  # neighbours have different hosts
+    for k in range(5):
+        one = injections.images(drawn.isel(theta_e=[0], trial=[k]), hosts, settings(), 1)
+        np.testing.assert_array_equal(one[0], whole[k])
 
 
 def test_outcome_without_kept_images_is_the_same(drawn, hosts):

@@ -17,7 +17,7 @@ from lenscal.injections.sources import of_kind, prepare
 from lenscal.kernels import convolution, draws, imaging, light, noise
 
 MOFFAT_SIZE = 61  # pixels: 8 arcsec around the centre
-CHUNK = 256  # injections in memory at once
+CHUNK = 64  # injections rendered at once: few enough that their images lie in memory the process has already
 NO_HOST = "no host"
 EFFICIENCY_MIN = 0.01
 _NEEDED = ("image", "invvar", "psfsize", "psfdepth", "psf_fwhm_core", "psf_beta", "sigma", "noise_correlation", "failure")
@@ -192,8 +192,9 @@ class _Trials:
         return out
 
     def parts(self) -> Iterator[_Part]:
-        """The trials that can be made, CHUNK at a time."""
+        """The trials that can be made, CHUNK at a time, host by host: the transform of a PSF serves all trials of its host."""
         good = np.flatnonzero([not reason for reason in self.failure])
+        good = good[np.argsort(self.host[good], kind="stable")]
         for start in range(0, good.size, CHUNK):
             yield self._render(good[start : start + CHUNK])
 
@@ -212,7 +213,8 @@ class _Trials:
         arcs = arcs[..., :size, :size]
         snr, annulus = self._snr(rows, arcs[:, schema.BANDS.index("r")], values["theta_e"], side)
         crop = self.hosts["image"].transpose("galaxy", "band", "y", "x").values[:, :, start : start + size, start : start + size]
-        pixels = crop[self.host[rows]] + arcs
+        pixels = crop[self.host[rows]]
+        pixels += arcs
         if self.settings.shot_noise:
             keys, gain = noise_ids(self.ids[rows]), self.per_band["gain"]
             for i, row in enumerate(rows):
@@ -226,7 +228,6 @@ class _Trials:
             self._stop_at(rows[i])
             pixels[i], lensed[i], snr[i], annulus[i] = np.nan, np.nan, np.nan, np.nan
         return _Part(rows, pixels, lensed, snr, annulus)
-
 
     def _snr(self, rows: np.ndarray, arcs: np.ndarray, theta_e: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
         """Both SNR of each arc in r; NaN when only pixels are wanted."""

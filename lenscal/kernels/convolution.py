@@ -51,12 +51,11 @@ def psf_transform(psf, size, includes_pixel=True) -> np.ndarray:
     (..., size_y, size_x // 2 + 1) complex64 array
     """
     psf = np.asarray(psf, float)
-    padded = np.zeros((*psf.shape[:-2], *size))
-    padded[..., : psf.shape[-2], : psf.shape[-1]] = psf
-    half = psf.shape[-2] // 2, psf.shape[-1] // 2
-    transform = fft.rfft2(np.roll(padded, (-half[0], -half[1]), (-2, -1)))
+    transform = fft.rfft2(psf, size)
     for axis, f in ((0, np.fft.fftfreq(size[0])), (1, np.fft.rfftfreq(size[1]))):
-        factor = np.exp(2j * np.pi * f * (FINE - 1) / (2 * FINE)) / np.sinc(f / FINE) ** 4
+        # Back to the middle pixel, which rfft2 has half a PSF away from the corner, and by the cells' own shift.
+        shift = psf.shape[axis - 2] // 2 + (FINE - 1) / (2 * FINE)
+        factor = np.exp(2j * np.pi * f * shift) / np.sinc(f / FINE) ** 4
         if not includes_pixel:
             factor = factor * np.sinc(f)
         transform *= factor[:, None] if axis == 0 else factor

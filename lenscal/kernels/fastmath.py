@@ -75,7 +75,7 @@ def _mantissa(typingctx, x):
 
 
 @intrinsic
-def add_outer(typingctx, plane, place, width, x_left, x_right, y_low, y_high, lower_left, lower_right, upper_left, upper_right):
+def add_outer(typingctx, plane, place, width, x_left, x_right, y_low, y_high, lower_left, lower_right, upper_left, upper_right) -> tuple:
     """Add four values to a flat plane, each times the outer product of its weights along x and along y, a row at a time.
 
     `plane` is (pixels,) float32, `place` and `width` uint64: the first pixel and the length of a row; weights are tuples of float32. Numba

@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
@@ -124,6 +125,29 @@ def test_sets_that_nobody_has_seen_are_as_good():
         flux, image = rendering_reference.truth(lens[i], source[i], record_psf())
         assert bare[i].sum(dtype=float) == pytest.approx(flux.sum(), rel=1e-3), i
         assert np.abs(seen[i] - image).max() < 2e-3 * image.max(), i
+
+
+@pytest.mark.parametrize("side", [1.0, 0.5, 0.125])
+def test_nodes_shared_four_at_a_time_are_the_nodes_shared_one_by_one(side):
+    rng = np.random.default_rng(4)
+    height, width, count, cell, (left, bottom) = 20, 24, 300, 0.131, (-1.4, -1.1)
+    i, j = rng.integers(0, height, count), rng.integers(0, width, count)
+    within = (rng.integers(0, round(1 / side), (2, count)) + 0.5) * side  # of a cell of the grid, its quarters ...
+    x, y = left + (j + within[0]) * cell, bottom + (i + within[1]) * cell
+    node = sampling.NODE * side * cell
+    xs = (x[:, None] + node * np.array([-1, 1, -1, 1])).ravel().astype(np.float32)
+    ys = (y[:, None] + node * np.array([-1, -1, 1, 1])).ravel().astype(np.float32)
+    place, value = np.repeat(i * width + j, 4).astype(np.int32), rng.uniform(0, 1, 4 * count).astype(np.float32)
+
+    @numba.njit
+    def both(grid, one, four, whole):
+        sampling._share_out(grid, one, True, xs, ys, place, value, xs.size, left, bottom, cell)
+        sampling._share_out_nodes(grid, four, True, whole, xs, ys, place, value, xs.size, left, bottom, cell)
+
+    one, four = np.zeros((2, height + 2 * sampling.PAD, width + 2 * sampling.PAD), np.float32)
+    both(np.zeros(height * width, np.float32), one, four, side == 1)
+    assert one.sum() == pytest.approx(value.sum(dtype=float), rel=1e-5)
+    assert np.abs(one - four).max() < 1e-5 * one.max()
 
 
 def test_magnification_of_a_small_source_behind_a_round_lens_is_two_theta_e_over_beta():

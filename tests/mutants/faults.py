@@ -59,8 +59,9 @@ FAULTS = (
     _fault("PSFSIZE used as FWHM", "kernels/light.py", "return psfsize * 4 * (beta - 1) * scale / PSFSIZE_PER_SIGMA", "return psfsize * np.ones_like(scale)", LIGHT, "test_core_width_over_psfsize_is_the_one_of_the_conventions", "test_a_moffat_image_has_the_noise_equivalent_area_of_its_psfsize"),
     _fault("batch: PSFSIZE used as FWHM", "injections/trials.py", 'for name in ("psf_fwhm_core", "psf_beta"))\n', 'for name in ("psfsize", "psf_beta"))\n', INJECTIONS, _PUBLIC),
     _fault("the pixel put in twice", "kernels/convolution.py", "if not includes_pixel:", "if includes_pixel:", PSF, "test_gaussians_convolve_to_a_gaussian_of_both_widths", "test_an_optical_psf_is_given_the_pixel"),
-    _fault("PSF off centre", "kernels/convolution.py", "half = psf.shape[-2] // 2, psf.shape[-1] // 2", "half = psf.shape[-2] // 2, psf.shape[-1] // 2 + 1", PSF, "test_gaussians_convolve_to_a_gaussian_of_both_widths"),
+    _fault("PSF off centre", "kernels/convolution.py", "shift = psf.shape[axis - 2] // 2 +", "shift = psf.shape[axis - 2] // 2 + axis +", PSF, "test_gaussians_convolve_to_a_gaussian_of_both_widths"),
     _fault("wrap-around", "kernels/convolution.py", "size = max(pixels + psf_pixels // 2, psf_pixels)", "size = max(pixels, psf_pixels)", PSF, "test_the_torus_is_large_enough_and_of_small_primes"),
+    _fault("samples of a cell mirrored", "kernels/sampling.py", "add_outer(padded, first, width, low, high, low, high,", "add_outer(padded, first, width, high, low, low, high,", SAMPLING, "test_nodes_shared_four_at_a_time_are_the_nodes_shared_one_by_one"),
     _fault("half a pixel off", "kernels/imaging.py", "-(n / 2 + MARGIN) * pixel_scale", "-((n - 1) / 2 + MARGIN) * pixel_scale", SAMPLING, _PROFILE),
     _fault("crop off by a pixel", "injections/trials.py", "start = (stamp - size) // 2", "start = (stamp - size + 1) // 2", INJECTIONS, "test_the_arc_is_centred_on_the_object_in_every_crop"),
     # Noise.
