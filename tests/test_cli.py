@@ -171,6 +171,12 @@ def test_a_stranger_in_the_place_of_a_store_is_not_removed(folder):
     assert (stranger / "thesis.txt").exists()
 
 
+def test_unknown_architecture_is_refused_before_any_work(folder):
+    change(folder, lambda raw: raw["detector"].update(architecture="resnet19"))
+    refused(lenscal("run", folder / "run.yaml"), "resnet19", "resnet18")
+    assert not (folder / "stores" / "tiny").exists()
+
+
 def test_missing_lens_catalogue(folder):
     (folder / "stores/sky/catalogues/known-lenses.csv").unlink()
     refused(lenscal("run", folder / "run.yaml"), "known-lenses.csv", "missing")

@@ -15,7 +15,7 @@ from scipy.special import expit
 from torch import nn
 
 from lenscal import config
-from lenscal.detector import batches, calibration, frozen, network, preprocessing, training
+from lenscal.detector import architectures, batches, calibration, frozen, network, preprocessing, training
 from lenscal.kernels import draws
 
 SIGMA = np.array([0.002, 0.003, 0.008])
@@ -37,7 +37,7 @@ class Small(nn.Module):
         return (torch.relu(self.conv1(x)).mean((2, 3)) * self.fc.weight[0]).sum(1) + self.fc.bias
 
 
-network.register("small-test", Small)
+architectures.register("small-test", Small)
 
 
 def sky(n_lens, n_other, stamp=30, seed=3):
@@ -91,7 +91,7 @@ def trained(cutouts):
 def made(architecture="resnet18", size=64, seed=0):
     """An untrained detector whose batch normalisations hold something."""
     torch.manual_seed(seed)
-    module = network.build(architecture, 3)
+    module = architectures.build(architecture, 3)
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):
             part.running_mean.uniform_(-0.2, 0.2)
@@ -263,7 +263,7 @@ def test_score_does_not_depend_on_company_order_batch_or_thread(size):
 
 def test_folded_network_is_the_network():
     detector = made()
-    module = network.build("resnet18", 3)
+    module = architectures.build("resnet18", 3)
     module.load_state_dict(detector.weights)
     image = np.random.default_rng(2).normal(0, 0.01, (8, 3, 64, 64)).astype("f4")
     with torch.inference_mode():
@@ -339,7 +339,7 @@ def test_published_weights_are_a_start_and_misfits_are_named():
     with pytest.raises(ValueError, match=r"conv1.weight; expected the names and shapes"):
         network.start_from(network.ResNet18(5), published)
     with pytest.raises(ValueError, match="'resnet19'; known are"):
-        network.build("resnet19", 3)
+        architectures.build("resnet19", 3)
 
 
 def test_loss_honours_weights_and_targets():

@@ -45,7 +45,7 @@ class Detector(Section):
     """What is audited: trained here, or brought frozen."""
 
     architecture: str = "resnet18"
-    """`resnet18`."""
+    """`resnet18`, or one that was added with `lenscal.detector.register`."""
     size: int = Field(64, ge=21)
     """Side of the image it sees."""
     bands: list[str] = list(schema.BANDS)

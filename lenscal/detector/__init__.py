@@ -12,7 +12,8 @@ _PUBLIC = {
     "Frozen": "lenscal.detector.frozen",
     "dump": "lenscal.detector.frozen",
     "load": "lenscal.detector.frozen",
-    "register": "lenscal.detector.network",
+    "register": "lenscal.detector.architectures",
+    "check": "lenscal.detector.architectures",
 }
 
 __all__ = list(_PUBLIC)

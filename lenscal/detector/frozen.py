@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from scipy.special import expit
 
-from lenscal.detector import calibration, network
+from lenscal.detector import architectures, calibration
 from lenscal.detector.preprocessing import Preprocessing
 
 FORMAT = 1
@@ -92,7 +92,7 @@ class Frozen:
         self.bands, self.size = self.preprocessing.bands, self.preprocessing.size
         self.training_ids = np.frombuffer(base64.b64decode(self.about["training_ids"]), "<i8").astype(np.int64)
         with torch.random.fork_rng(devices=[]):  # the fresh weights, replaced at once, take nothing from the caller's stream
-            module = network.build(self.about["architecture"], len(self.bands))
+            module = architectures.build(self.about["architecture"], len(self.bands))
         module.load_state_dict(self.weights)
         module.eval()
         if hasattr(module, "folded"):

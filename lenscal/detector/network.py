@@ -1,8 +1,8 @@
-"""Networks by name: bands in, one logit out."""
+"""The network trained by default: bands in, one logit out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import deepcopy
 
 import torch
@@ -71,36 +71,6 @@ class ResNet18(nn.Module):
                 if block.downsample is not None:
                     block.downsample = nn.Sequential(fuse_conv_bn_eval(*block.downsample))
         return network
-
-
-ARCHITECTURES: dict[str, Callable[[int], nn.Module]] = {"resnet18": ResNet18}
-"""Name to factory: number of bands to a module that maps (n, bands, y, x) to logits (n,)."""
-
-
-def register(name: str, factory: Callable[[int], nn.Module]) -> None:
-    """Add an architecture under a name that run files can give.
-
-    Parameters
-    ----------
-    name : str
-        Not in use yet.
-    factory : callable
-        From the number of bands to a `torch.nn.Module` that maps images (n, bands, y, x) to logits (n,). A module
-        with a method `folded` is scored through what that returns.
-    """
-    if name in ARCHITECTURES:
-        raise ValueError(f"architecture '{name}' is registered already; choose another name")
-    ARCHITECTURES[name] = factory
-
-
-def build(name: str, channels: int) -> nn.Module:
-    """A fresh network of a registered architecture; its weights come from PyTorch's current random state."""
-    if name not in ARCHITECTURES:
-        raise ValueError(
-            f"detector.architecture is '{name}'; known are {', '.join(sorted(ARCHITECTURES))} "
-            "(add one with lenscal.detector.register)"
-        )
-    return ARCHITECTURES[name](channels)
 
 
 def start_from(network: nn.Module, published: Mapping[str, torch.Tensor]) -> list[str]:

@@ -16,7 +16,7 @@ from sklearn.metrics import roc_auc_score
 
 import lenscal
 from lenscal import config, schema
-from lenscal.detector import batches, calibration, network
+from lenscal.detector import architectures, batches, calibration, network
 from lenscal.detector.frozen import FORMAT, TILE, Frozen, pack_ids, threads
 from lenscal.detector.preprocessing import SOFTENING, Preprocessing, robust_sigma
 from lenscal.kernels import draws
@@ -158,7 +158,7 @@ def _scales(
 def _fresh(settings: config.Detector, seed: int, initial: Mapping[str, torch.Tensor] | None) -> torch.nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(draws.key(seed, "detector.weights") >> 1)
-        module = network.build(settings.architecture, len(settings.bands))
+        module = architectures.build(settings.architecture, len(settings.bands))
     if initial is not None:
         network.start_from(module, initial)
     return module

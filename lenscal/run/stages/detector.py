@@ -7,7 +7,7 @@ from pathlib import Path
 from lenscal import schema
 from lenscal.io import stores
 from lenscal.run.place import Place
-from lenscal.run.plan import Block, Outcome
+from lenscal.run.plan import Block, Outcome, PlanError
 from lenscal.run.stages.stage import Say, Stage, fingerprint
 
 
@@ -21,7 +21,14 @@ class Detector(Stage):
         return ("cutouts", "quality")
 
     def inputs(self, place: Place) -> dict:
+        from lenscal import detector
+
         frozen = place.settings.detector.frozen
+        if not frozen:
+            try:
+                detector.check(place.settings.detector.architecture)
+            except ValueError as error:
+                raise PlanError(str(error)) from None
         hint = "check detector.frozen of the run file, or run what trains it (real-sample.yaml takes that of small.yaml: `make audit`)"
         return {"frozen": fingerprint(Path(frozen) / "detector.json", hint)} if frozen else {}
 
