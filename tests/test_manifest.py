@@ -279,6 +279,27 @@ def test_neighbours_make_blends_companions_and_stars_beside_galaxies():
     assert names == [blend, blend, core, set(), set(), set(), halo, set(), set(), set(), set(), set()]
 
 
+def test_asking_only_the_rows_that_may_belong_loses_no_member(sky):
+    table, _, _ = sky
+    chosen = confusers.cuts({"face_on_disk": {"r_max": 21.5}})
+    with np.errstate(invalid="ignore"):
+        slow = sum(1 << bit & -item.member(confusers.Sky(table), chosen[item.name]).astype(np.int32) for bit, item in enumerate(confusers.CLASSES))
+    assert (np.bincount(slow)[1:] > 0).sum() > 5
+    np.testing.assert_array_equal(confusers.classify(table, {"face_on_disk": {"r_max": 21.5}}), slow)
+
+
+def test_a_row_that_does_not_count_is_of_no_class_and_nobodys_neighbour(sky):
+    table, _, _ = sky
+    there = np.random.default_rng(4).random(len(table)) < 0.7
+    bits = confusers.classify(table, there=there)
+    assert not bits[~there].any()
+    np.testing.assert_array_equal(bits[there], confusers.classify(table[there].reset_index(drop=True)))
+    pair = table_of([{**BRIGHT, "ra": 10.0}, {"ra": 10.0 + 4 / 3600, "flux_r": 20.0}])
+    assert [int(confusers.classify(pair, there=np.array(t))[0]) for t in ([True, True], [True, False])] == [
+        1 << schema.CONFUSERS.index("blend_merger"), 0,
+    ]  # fmt: skip
+
+
 def test_a_class_is_multi_label():
     bits = confusers.classify(
         table_of([{**BRIGHT, "type": "SER", "shape_r": 2.0, "shape_e1": 0.6, "fracflux_r": 0.3, "rchisq_r": 2.0}])

@@ -74,3 +74,41 @@ def union(one: bytes, two: bytes) -> bytes:
     for part in (one, two):
         out[: len(part)] |= np.frombuffer(part, np.uint8)
     return out.tobytes()
+
+
+def contains(ids, some) -> np.ndarray:
+    """Which of many numbers are among a few.
+
+    Parameters
+    ----------
+    ids, some : (n,) and (m,) int64 arrays
+
+    Returns
+    -------
+    (n,) bool array
+    """
+    some = np.unique(np.asarray(some, np.int64))
+    if not some.size:
+        return np.zeros(len(ids), bool)
+    return _is_in(np.ascontiguousarray(ids, np.int64), some, max(int(some.size - 1).bit_length(), 1) + 4)
+
+
+@numba.njit(cache=True, nogil=True)
+def _is_in(ids, some, width):
+    # One bit of a hash tells nearly all that are not there; the others are looked for.
+    shift, odd = np.uint64(64 - width), np.uint64(0x9E3779B97F4A7C15)
+    may = np.zeros(1 << width, np.bool_)
+    for one in some:
+        may[(np.uint64(one) * odd) >> shift] = True
+    out = np.zeros(ids.size, np.bool_)
+    for i in range(ids.size):
+        if may[(np.uint64(ids[i]) * odd) >> shift]:
+            low, high = 0, some.size
+            while low < high:
+                middle = (low + high) // 2
+                if some[middle] < ids[i]:
+                    low = middle + 1
+                else:
+                    high = middle
+            out[i] = low < some.size and some[low] == ids[i]
+    return out

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 
 _ARCSEC = np.pi / 648000.0  # radian
-_SLACK = 1e-12  # on the chord of unit vectors, above its rounding; the angle itself decides
+_ROUNDING = 1e-9  # degree: above the rounding of sums of angles; the separation itself decides
 
 
 def unit_vectors(ra, dec) -> np.ndarray:
@@ -54,8 +54,10 @@ def separation(ra_1, dec_1, ra_2, dec_2) -> np.ndarray:
     return 2 * np.arcsin(np.sqrt(np.clip(h, 0, 1))) / _ARCSEC
 
 
-def pairs(ra_1, dec_1, ra_2, dec_2, radius, points_1=None, points_2=None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def pairs(ra_1, dec_1, ra_2, dec_2, radius) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All pairs of a first and a second position within a radius.
+
+    The shorter list is entered into a grid, each position into every cell it reaches; each of the longer looks at its own cell.
 
     Parameters
     ----------
@@ -65,8 +67,6 @@ def pairs(ra_1, dec_1, ra_2, dec_2, radius, points_1=None, points_2=None) -> tup
         Second positions, in degrees.
     radius : float
         In arcsec, included; below 90 degrees.
-    points_1, points_2 : (n, 3) and (m, 3) arrays, optional
-        Their `unit_vectors`, where they are at hand.
 
     Returns
     -------
@@ -75,94 +75,18 @@ def pairs(ra_1, dec_1, ra_2, dec_2, radius, points_1=None, points_2=None) -> tup
     distance : (k,) float64 array
         Separations, in arcsec.
     """
-    ra_1, dec_1 = np.asarray(ra_1, float), np.asarray(dec_1, float)
-    ra_2, dec_2 = np.asarray(ra_2, float), np.asarray(dec_2, float)
-    empty = np.empty(0, np.int64)
-    if not ra_1.size or not ra_2.size:
-        return empty, empty, np.empty(0)
-    points_1 = unit_vectors(ra_1, dec_1) if points_1 is None else points_1
-    points_2 = unit_vectors(ra_2, dec_2) if points_2 is None else points_2
-    keep_1, points_1 = _inside_box(points_1, points_2, _chord(radius))
-    keep_2, points_2 = _inside_box(points_2, points_1, _chord(radius))
-    if not keep_1.size or not keep_2.size:
-        return empty, empty, np.empty(0)
-    if len(points_1) < len(points_2):  # the shorter table is sorted, the longer one walks past it
-        second, first = _walk(points_2, points_1, _chord(radius))
+    one, two = (_plain(ra_1), _plain(dec_1)), (_plain(ra_2), _plain(dec_2))
+    if not one[0].size or not two[0].size:
+        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
+    if one[0].size < two[0].size:
+        second, first = _candidates(two, one, radius)
     else:
-        first, second = _walk(points_1, points_2, _chord(radius))
-    first, second = keep_1[first], keep_2[second]
-    distance = separation(ra_1[first], dec_1[first], ra_2[second], dec_2[second])
+        first, second = _candidates(one, two, radius)
+    distance = separation(one[0][first], one[1][first], two[0][second], two[1][second])
     inside = distance <= radius
     first, second, distance = first[inside], second[inside], distance[inside]
     order = np.lexsort((second, distance, first))
     return first[order], second[order], distance[order]
-
-
-def _inside_box(points, others, chord):
-    if len(points) > 4 * len(others):  # the walk is cheap for these
-        return np.arange(len(points)), points
-    if not len(others):
-        return np.empty(0, np.int64), points[:0]
-    low, high = _box(others)
-    keep = np.flatnonzero(((points >= low - chord) & (points <= high + chord)).all(axis=1))
-    return keep, points[keep]
-
-
-@numba.njit(cache=True, nogil=True)
-def _box(points):
-    low, high = np.full(3, np.inf), np.full(3, -np.inf)
-    for i in range(points.shape[0]):
-        for k in range(3):
-            low[k], high[k] = min(low[k], points[i, k]), max(high[k], points[i, k])
-    return low, high
-
-
-def _widest(points):
-    low, high = _box(points)
-    return int(np.argmax(high - low))
-
-
-def _walk(points, others, chord):
-    axis = _widest(others)
-    order = np.argsort(others[:, axis], kind="stable")
-    i, j = _within(points, others[order], axis, chord)
-    return i, order[j]
-
-
-def _chord(radius):
-    return 2 * np.sin(radius * _ARCSEC / 2) + _SLACK
-
-
-@numba.njit(cache=True, nogil=True)
-def _within(points, others, axis, chord):
-    # Points beside others that are sorted along an axis: only a window of one chord on either side can be near.
-    key = others[:, axis].copy()
-    size = max(16, points.shape[0])
-    first, second, found = np.empty(size, np.int64), np.empty(size, np.int64), 0
-    # Where a window begins: the first of the others in a slice of the axis, many slices to each of them.
-    slices = 4 * key.size + 1
-    scale = slices / max(key[-1] - key[0], 1e-300)
-    begin = np.zeros(slices + 1, np.int64)
-    for j in range(key.size):
-        begin[min(int((key[j] - key[0]) * scale), slices - 1) + 1] += 1
-    begin = np.cumsum(begin)
-    for i in range(points.shape[0]):
-        x, y, z = points[i, 0], points[i, 1], points[i, 2]
-        low = points[i, axis] - chord
-        if low > key[-1] or points[i, axis] + chord < key[0]:
-            continue
-        j = begin[min(int(max(low - key[0], 0.0) * scale), slices - 1)]
-        while j < key.size and key[j] < low:
-            j += 1
-        while j < key.size and key[j] <= points[i, axis] + chord:
-            if (others[j, 0] - x) ** 2 + (others[j, 1] - y) ** 2 + (others[j, 2] - z) ** 2 <= chord * chord:
-                if found == size:
-                    first, second = np.append(first, np.empty(size, np.int64)), np.append(second, np.empty(size, np.int64))
-                    size *= 2
-                first[found], second[found] = i, j
-                found += 1
-            j += 1
-    return first[:found].copy(), second[:found].copy()
 
 
 def twins(ra, dec, radius) -> tuple[np.ndarray, np.ndarray]:
@@ -180,39 +104,136 @@ def twins(ra, dec, radius) -> tuple[np.ndarray, np.ndarray]:
     first, second : (k,) int64 arrays
         Indices, the smaller first, in order.
     """
-    ra, dec = np.asarray(ra, float), np.asarray(dec, float)
+    ra, dec = _plain(ra), _plain(dec)
     if ra.size < 2:
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    points = unit_vectors(ra, dec)
-    axis = _widest(points)
-    order = np.argsort(points[:, axis], kind="stable")
-    a, b = _beside(points[order], axis, _chord(radius))
-    first, second = np.minimum(order[a], order[b]), np.maximum(order[a], order[b])
+    first, second = _candidates((ra, dec), (ra, dec), radius)
+    first, second = first[first < second], second[first < second]
     inside = separation(ra[first], dec[first], ra[second], dec[second]) <= radius
     first, second = first[inside], second[inside]
     by_index = np.lexsort((second, first))
     return first[by_index], second[by_index]
 
 
+def _plain(values) -> np.ndarray:
+    return np.ascontiguousarray(values, dtype=np.float64).ravel()
+
+
+def _candidates(many, few, radius):
+    """Indices into two lists of positions that may be within a radius of each other, every true pair among them."""
+    reach = radius * (1 + 1e-9) / 3600 + _ROUNDING
+    some, reach_ra, frame = _near_box(*many, *few, reach)
+    if not some.size:
+        return np.empty(0, np.int64), np.empty(0, np.int64)
+    start, listed = _entered(few[0], few[1], some, reach, reach_ra, *frame)
+    size = 4 * some.size + 1024
+    while True:
+        first, second = np.empty(size, np.int64), np.empty(size, np.int64)
+        found = _looked_up(*many, few[1], start, listed, reach, *frame, first, second)
+        if found <= size:
+            return first[:found], second[:found]
+        size = found
+
+
+def _near_box(ra, dec, ra_few, dec_few, reach):
+    """Which of the few lie near the box of the many, how far each reaches in RA [degree], and the grid of their cells."""
+    centre = ra[0]
+    box = _box(ra, dec, centre)
+    turned = _turned(ra_few, centre)
+    reach_ra = np.full(dec_few.size, 180.0)
+    away = np.abs(dec_few) + reach < 90  # a circle that holds no pole ends at these right ascensions
+    reach_ra[away] = np.degrees(np.arcsin(np.minimum(np.sin(np.radians(reach)) / np.cos(np.radians(dec_few[away])), 1))) + _ROUNDING
+    near = (dec_few >= box[2] - reach) & (dec_few <= box[3] + reach)
+    around = (turned - reach_ra < -180) | (turned + reach_ra > 180)  # across the far side of the sky
+    near &= around | ((turned + reach_ra >= box[0]) & (turned - reach_ra <= box[1]))
+    some = np.flatnonzero(near)
+    if not some.size:
+        return some, reach_ra, ()
+    if around[some].any():
+        west, east = -180.0, 180.0
+    else:
+        west, east = float((turned - reach_ra)[some].min()), float((turned + reach_ra)[some].max())
+    south, north = float(dec_few[some].min()) - reach, float(dec_few[some].max()) + reach
+    side = int(8 * np.sqrt(some.size)) + 8
+    columns = int(np.clip((east - west) / (2 * reach_ra[some].max()), 1, side))
+    rows = int(np.clip((north - south) / (2 * reach), 1, side))
+    return some, reach_ra, (centre, west, columns / (east - west), columns, south, rows / (north - south), rows)
+
+
+@numba.njit(nogil=True, inline="always")
+def _turn(ra, centre):
+    turned = ra - centre
+    if turned >= 180.0:
+        turned -= 360.0
+    elif turned < -180.0:
+        turned += 360.0
+    return turned
+
+
 @numba.njit(cache=True, nogil=True)
-def _beside(points, axis, chord):
-    size = max(16, points.shape[0] // 8)
-    first, second, found = np.empty(size, np.int64), np.empty(size, np.int64), 0
-    for i in range(points.shape[0]):
-        x, y, z = points[i, 0], points[i, 1], points[i, 2]
-        j = i + 1
-        while j < points.shape[0] and points[j, axis] <= points[i, axis] + chord:
-            if (points[j, 0] - x) ** 2 + (points[j, 1] - y) ** 2 + (points[j, 2] - z) ** 2 <= chord * chord:
-                if found == size:
-                    first, second = np.append(first, np.empty(size, np.int64)), np.append(second, np.empty(size, np.int64))
-                    size *= 2
-                first[found], second[found] = i, j
+def _turned(ra, centre):
+    out = np.empty(ra.size)
+    for i in range(ra.size):
+        out[i] = _turn(ra[i], centre)
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _box(ra, dec, centre):
+    west, east, south, north = np.inf, -np.inf, np.inf, -np.inf
+    for i in range(ra.size):
+        turned = _turn(ra[i], centre)
+        west, east = min(west, turned), max(east, turned)
+        south, north = min(south, dec[i]), max(north, dec[i])
+    return west, east, south, north
+
+
+@numba.njit(cache=True, nogil=True)
+def _entered(ra, dec, some, reach, reach_ra, centre, west, per_column, columns, south, per_row, rows):
+    # Positions by cell, as the first place of each cell and the list of all; the first round counts, the second enters.
+    start = np.zeros(rows * columns + 2, np.int64)
+    listed = np.empty(0, np.int64)
+    for enter in (False, True):
+        for i in some:
+            turned = _turn(ra[i], centre)
+            low = int(np.floor((turned - reach_ra[i] - west) * per_column))
+            high = min(int(np.floor((turned + reach_ra[i] - west) * per_column)), low + columns - 1)
+            bottom = max(int((dec[i] - reach - south) * per_row), 0)
+            top = min(int((dec[i] + reach - south) * per_row), rows - 1)
+            for row in range(bottom, top + 1):
+                for column in range(low, high + 1):
+                    cell = row * columns + column % columns
+                    if enter:
+                        listed[start[cell + 1]] = i
+                        start[cell + 1] += 1
+                    else:
+                        start[cell + 2] += 1
+        if not enter:
+            start = np.cumsum(start)
+            listed = np.empty(start[-1], np.int64)
+    return start, listed
+
+
+@numba.njit(cache=True, nogil=True)
+def _looked_up(ra, dec, dec_few, start, listed, reach, centre, west, per_column, columns, south, per_row, rows, first, second):
+    # How many candidates there are, and as many of them as there is room for.
+    found = 0
+    for i in range(ra.size):
+        row = (dec[i] - south) * per_row
+        column = (_turn(ra[i], centre) - west) * per_column
+        if not (0 <= row <= rows and 0 <= column <= columns):
+            continue
+        cell = min(int(row), rows - 1) * columns + min(int(column), columns - 1)
+        for at in range(start[cell], start[cell + 1]):
+            j = listed[at]
+            if abs(dec_few[j] - dec[i]) <= reach:
+                if found < first.size:
+                    first[found], second[found] = i, j
                 found += 1
-            j += 1
-    return first[:found].copy(), second[:found].copy()
+    return found
 
 
-def beside_another_group(ra, dec, group, radius, points=None) -> np.ndarray:
+def beside_another_group(ra, dec, group, radius) -> np.ndarray:
     """Positions that lie in the box of another group, widened by a radius: all that can be near a member of another.
 
     Parameters
@@ -223,38 +244,82 @@ def beside_another_group(ra, dec, group, radius, points=None) -> np.ndarray:
         Codes from 0.
     radius : float
         In arcsec.
-    points : (n, 3) array, optional
-        Their `unit_vectors`, where they are at hand.
 
     Returns
     -------
     (n,) bool array
     """
-    group = np.asarray(group, np.int64)
+    group = np.ascontiguousarray(group, np.int64)
     if not group.size:
         return np.zeros(0, bool)
-    return _in_other_boxes(unit_vectors(ra, dec) if points is None else points, group, int(group.max()) + 1, _chord(radius))
+    ra, dec, reach = _plain(ra), _plain(dec), radius * (1 + 1e-9) / 3600 + _ROUNDING
+    boxes = _boxes(ra, dec, group, int(group.max()) + 1, float(ra[0]))
+    far = np.maximum(np.abs(boxes[:, 2]), np.abs(boxes[:, 3])) + reach
+    with np.errstate(invalid="ignore"):
+        wide = np.degrees(np.arcsin(np.minimum(np.sin(np.radians(reach)) / np.cos(np.radians(np.minimum(far, 89.0))), 1)))
+    wide = np.where(far < 89, wide + _ROUNDING, 360.0)
+    boxes[:, 0] -= wide
+    boxes[:, 1] += wide
+    boxes[:, 2] -= reach
+    boxes[:, 3] += reach
+    over = (boxes[:, 0] < -180) | (boxes[:, 1] > 180)  # across the far side of the sky: all around
+    boxes[over, 0], boxes[over, 1] = -360.0, 360.0
+    return _in_other_boxes(ra, dec, group, boxes, float(ra[0]))
 
 
 @numba.njit(cache=True, nogil=True)
-def _in_other_boxes(points, group, groups, chord):
-    low, high = np.full((groups, 3), 2.0), np.full((groups, 3), -2.0)
+def _boxes(ra, dec, group, groups, centre):
+    out = np.empty((groups, 4))
+    out[:, 0::2], out[:, 1::2] = 400.0, -400.0
     for i in range(group.size):
-        for k in range(3):
-            low[group[i], k] = min(low[group[i], k], points[i, k] - chord)
-            high[group[i], k] = max(high[group[i], k], points[i, k] + chord)
-    others = [[0 for _ in range(0)] for _ in range(groups)]
+        box, turned = out[group[i]], _turn(ra[i], centre)
+        box[0], box[1] = min(box[0], turned), max(box[1], turned)
+        box[2], box[3] = min(box[2], dec[i]), max(box[3], dec[i])
+    return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _in_other_boxes(ra, dec, group, boxes, centre):
+    groups = boxes.shape[0]
+    start = np.zeros(groups + 1, np.int64)  # for each group, the others whose boxes meet its own
+    near = np.empty(0, np.int64)
+    for enter in (False, True):
+        found = 0
+        for a in range(groups):
+            for b in range(groups):
+                one, two = boxes[a], boxes[b]
+                if a != b and one[0] <= two[1] and two[0] <= one[1] and one[2] <= two[3] and two[2] <= one[3]:
+                    if enter:
+                        near[found] = b
+                    found += 1
+            start[a + 1] = found
+        if not enter:
+            near = np.empty(found, np.int64)
+    # Most positions lie where no other box reaches: in what is left when each of these cuts the side it takes least from.
+    clear = boxes.copy()
     for a in range(groups):
-        for b in range(groups):
-            if a != b and (low[a] <= high[b]).all() and (low[b] <= high[a]).all():
-                others[a].append(b)
+        own = clear[a]
+        for at in range(start[a], start[a + 1]):
+            box = boxes[near[at]]
+            cuts = (box[1] - own[0], own[1] - box[0], box[3] - own[2], own[3] - box[2])
+            least = min(cuts)
+            if least == cuts[0]:
+                own[0] = max(own[0], np.nextafter(box[1], np.inf))
+            elif least == cuts[1]:
+                own[1] = min(own[1], np.nextafter(box[0], -np.inf))
+            elif least == cuts[2]:
+                own[2] = max(own[2], np.nextafter(box[3], np.inf))
+            else:
+                own[3] = min(own[3], np.nextafter(box[2], -np.inf))
     out = np.zeros(group.size, np.bool_)
     for i in range(group.size):
-        for b in others[group[i]]:
-            x, y, z = points[i]
-            if (
-                low[b, 0] <= x <= high[b, 0] and low[b, 1] <= y <= high[b, 1] and low[b, 2] <= z <= high[b, 2]
-            ):  # fmt: skip
+        a, turned = group[i], _turn(ra[i], centre)
+        own = clear[a]
+        if own[0] <= turned <= own[1] and own[2] <= dec[i] <= own[3]:
+            continue
+        for at in range(start[a], start[a + 1]):
+            box = boxes[near[at]]
+            if box[0] <= turned <= box[1] and box[2] <= dec[i] <= box[3]:
                 out[i] = True
                 break
     return out

@@ -209,7 +209,7 @@ def _roles(table: pd.DataFrame, settings: config.Manifest) -> list[Gate]:
         anchor["lens_id"].isin(train["lens_id"]) & anchor["lens_id"].ne("")
     )
     there = anchor["ra"].notna().to_numpy() & anchor["dec"].notna().to_numpy()
-    seen = train[train["ra"].notna() & train["dec"].notna()]
+    seen = train[train["label"].eq(1) & train["ra"].notna() & train["dec"].notna()]  # negatives: gate 1A.7
     near = (
         matching.nearest(
             anchor["ra"][there], anchor["dec"][there], seen["ra"], seen["dec"], settings.exclusion_radius_arcsec

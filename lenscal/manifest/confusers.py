@@ -22,26 +22,40 @@ class ClassError(ValueError):
 class Sky:
     """Measures of the objects of a table (dereddened where it is about light), and their neighbours.
 
-    Each is a plain array, one value per row; NaN where it cannot be told, which no cut lets through.
+    Each is a plain array, one value per row that is asked about; NaN where it cannot be told, which no cut lets through.
+
+    Parameters
+    ----------
+    table : DataFrame
+    rows : (n,) int array, optional
+        The rows that are asked about; all by default.
+    there : (rows of the table,) bool array, optional
+        Rows that may be a neighbour; all by default.
     """
 
-    def __init__(self, table: pd.DataFrame, points: np.ndarray | None = None) -> None:
-        self._table, self._given_points = table, points
+    def __init__(self, table: pd.DataFrame, rows: np.ndarray | None = None, there: np.ndarray | None = None) -> None:
+        self._table, self._rows, self._there = table, rows, there
         self._fluxes: dict[str, np.ndarray] = {}
-        self.size = len(table)
+        self.size = len(table) if rows is None else len(rows)
+
+    def _own(self, values: np.ndarray) -> np.ndarray:
+        return values if self._rows is None else values[self._rows]
 
     def column(self, name: str) -> np.ndarray:
         """A column as it stands."""
-        return self._table[name].to_numpy()
+        return self._own(self._table[name].to_numpy())
 
     @cached_property
     def _types(self) -> pd.Series:
         return self._table["type"].astype("category")
 
+    @cached_property
+    def _codes(self) -> np.ndarray:
+        return self._own(self._types.cat.codes.to_numpy())
+
     def is_type(self, *types: str) -> np.ndarray:
         """Which rows have one of these Tractor types."""
-        wanted = np.append(self._types.cat.categories.isin(types), False)  # the last is for no type at all
-        return wanted[self._types.cat.codes.to_numpy()]
+        return of_types(self._types, self._codes, types)
 
     def flux(self, band: str) -> np.ndarray:
         """Dereddened flux [nanomaggy]."""
@@ -50,17 +64,12 @@ class Sky:
         return self._fluxes[band]
 
     def _flux(self, band: str) -> np.ndarray:
-        flux, transmission = self.column(f"flux_{band}"), self.column(f"mw_transmission_{band}")
-        return np.divide(flux, transmission, out=np.full(self.size, np.nan), where=transmission > 0)
+        return dereddened(self.column(f"flux_{band}"), self.column(f"mw_transmission_{band}"))
 
     def _magnitude(self, band: str) -> np.ndarray:
         flux = self.flux(band)
         with np.errstate(invalid="ignore", divide="ignore"):
             return np.where(flux > 0, schema.ZEROPOINT - 2.5 * np.log10(flux), np.nan)
-
-    @cached_property
-    def _points(self) -> np.ndarray:
-        return matching.unit_vectors(self.column("ra"), self.column("dec")) if self._given_points is None else self._given_points
 
     @cached_property
     def r(self) -> np.ndarray:
@@ -88,31 +97,45 @@ class Sky:
         own = self.column("fiberflux_r")
         return np.divide(self.column("fibertotflux_r"), own, out=np.full(self.size, np.nan), where=own > 0)
 
-    def has_neighbour(
-        self, of: np.ndarray, among: np.ndarray, low: float, high: float, ratio: tuple[float, float] | None = None
-    ) -> np.ndarray:
-        """Which of the rows `of` have one of the rows `among` at `low` to `high` arcsec.
+    def has_neighbour(self, of: np.ndarray, low: float, high: float, *, ratio: tuple[float, float] | None = None, extended: bool = False) -> np.ndarray:
+        """Which of the rows `of` have another object at `low` to `high` arcsec.
 
-        `ratio` bounds the neighbour's r flux over the own one; it is not asked about when not given.
+        `ratio` bounds the neighbour's r flux over the own one; `extended` asks for one that is no PSF or DUP.
         """
-        ra, dec = self.column("ra"), self.column("dec")
-        if ratio is not None and of.any():  # far fainter or brighter ones need not be looked at
-            flux = self.flux("r")
-            among = among & (flux >= 0.999 * ratio[0] * np.nanmin(flux[of]))
-        here, there = np.flatnonzero(of), np.flatnonzero(among)
-        first, second, distance = matching.pairs(
-            ra[here], dec[here], ra[there], dec[there], high, self._points[here], self._points[there]
-        )
-        first, second = here[first], there[second]
-        keep = (first != second) & (distance >= low)
+        out, here = np.zeros(self.size, bool), np.flatnonzero(of)
+        if not here.size:
+            return out
+        table = self._table
+        ra, dec = table["ra"].to_numpy(), table["dec"].to_numpy()
+        among = np.ones(len(table), bool) if self._there is None else self._there.copy()
+        if extended:
+            among &= ~of_types(self._types, self._types.cat.codes.to_numpy(), ("PSF", "DUP"))
+        if ratio is not None:  # far fainter ones need not be looked at
+            own = self.flux("r")[here]
+            flux, transmission = (table[name].to_numpy() for name in _LIGHT_R)
+            among &= flux >= np.float32(0.999 * ratio[0] * np.nanmin(own)) * np.maximum(transmission, 0)
+        there = np.flatnonzero(among)
+        places = here if self._rows is None else self._rows[here]
+        first, second, distance = matching.pairs(ra[places], dec[places], ra[there], dec[there], high)
+        second = there[second]
+        keep = (places[first] != second) & (distance >= low)
         if ratio is not None:
-            flux = self.flux("r")
             with np.errstate(invalid="ignore", divide="ignore"):
-                share = flux[second] / flux[first]
+                share = dereddened(flux[second], transmission[second]) / own[first]
             keep &= (share >= ratio[0]) & (share <= ratio[1])
-        out = np.zeros(self.size, bool)
-        out[first[keep]] = True
+        out[here[first[keep]]] = True
         return out
+
+
+def of_types(column: pd.Series, codes: np.ndarray, types: Sequence[str]) -> np.ndarray:
+    """Which codes of a column of categories stand for one of these Tractor types."""
+    wanted = np.array([name in types for name in column.cat.categories] + [False])  # the last is for no type at all
+    return wanted[codes]
+
+
+def dereddened(flux: np.ndarray, transmission: np.ndarray) -> np.ndarray:
+    """Flux without extinction; NaN where the transmission is not positive."""
+    return np.divide(flux, transmission, out=np.full(flux.size, np.nan), where=transmission > 0)
 
 
 Cuts = Mapping[str, float]
@@ -164,9 +187,7 @@ def _blue_clumpy(sky: Sky, cut: Cuts) -> np.ndarray:
 
 def _blend_merger(sky: Sky, cut: Cuts) -> np.ndarray:
     bright = sky.r < cut["r_max"]
-    close = sky.has_neighbour(
-        bright, np.ones(sky.size, bool), 0.0, cut["radius_arcsec"], (cut["ratio_min"], cut["ratio_max"])
-    )
+    close = sky.has_neighbour(bright, 0.0, cut["radius_arcsec"], ratio=(cut["ratio_min"], cut["ratio_max"]))
     crowded = (sky.column("fracflux_r") >= cut["fracflux_min"]) | (sky.column("fracin_r") < cut["fracin_max"])
     return bright & (crowded | close)
 
@@ -175,9 +196,7 @@ def _bright_core_companion(sky: Sky, cut: Cuts) -> np.ndarray:
     limit = (sky.column("fitbits").astype(np.int64) & _FITBIT_SERSIC_LIMIT) > 0
     core = sky.is_type("DEV") | (sky.is_type("SER") & ((sky.column("sersic") >= cut["sersic_min"]) | limit))
     core &= sky.r < cut["r_max"]
-    near = sky.has_neighbour(
-        core, np.ones(sky.size, bool), cut["inner_arcsec"], cut["outer_arcsec"], (cut["ratio_min"], np.inf)
-    )
+    near = sky.has_neighbour(core, cut["inner_arcsec"], cut["outer_arcsec"], ratio=(cut["ratio_min"], np.inf))
     return core & ((sky.fibre_ratio >= cut["fibre_ratio_min"]) | near)
 
 
@@ -190,14 +209,24 @@ def _residual_structure(sky: Sky, cut: Cuts) -> np.ndarray:
 
 
 def _psf_halo(sky: Sky, cut: Cuts) -> np.ndarray:
-    point = sky.is_type("PSF", "DUP")
     gaia = sky.column("gaia_phot_g_mean_mag")
-    star = point & (gaia >= cut["gaia_min"]) & (gaia <= cut["gaia_max"])
-    beside = sky.has_neighbour(star, ~point, cut["inner_arcsec"], cut["outer_arcsec"])
-    bits = sky.column("maskbits").astype(np.int64)
-    medium = (bits & (1 << schema.MASKBITS["MEDIUM"])) > 0
-    bright = (bits & (1 << schema.MASKBITS["BRIGHT"])) > 0
-    return beside | (medium & ~bright)
+    star = sky.is_type("PSF", "DUP") & (gaia >= cut["gaia_min"]) & (gaia <= cut["gaia_max"])
+    beside = sky.has_neighbour(star, cut["inner_arcsec"], cut["outer_arcsec"], extended=True)
+    return beside | _under_medium(sky)
+
+
+def _under_medium(sky: Sky) -> np.ndarray:
+    both = sky.column("maskbits") & ((1 << schema.MASKBITS["MEDIUM"]) | (1 << schema.MASKBITS["BRIGHT"]))
+    return both == 1 << schema.MASKBITS["MEDIUM"]
+
+
+def _may_belong(sky: Sky, chosen: Mapping[str, Cuts]) -> np.ndarray:
+    """Rows that some class may hold, by what is cheap to ask: their light in r, Gaia's, and the mask."""
+    faintest = max(own["r_max"] for own in chosen.values() if "r_max" in own)
+    light = np.float32(0.999 * 10 ** (0.4 * (schema.ZEROPOINT - faintest)))
+    bright = sky.column("flux_r") >= light * np.maximum(sky.column("mw_transmission_r"), 0)
+    star = sky.column("gaia_phot_g_mean_mag") >= chosen["psf_halo"]["gaia_min"]
+    return bright | star | _under_medium(sky)
 
 
 _POSITION = ("ra", "dec")
@@ -346,19 +375,17 @@ def calibrated(
     return frozen, pd.DataFrame(report)
 
 
-def classify(
-    galaxies: pd.DataFrame, overrides: Mapping[str, Cuts] | None = None, points: np.ndarray | None = None
-) -> np.ndarray:
+def classify(galaxies: pd.DataFrame, overrides: Mapping[str, Cuts] | None = None, there: np.ndarray | None = None) -> np.ndarray:
     """Every class that each object belongs to.
 
     Parameters
     ----------
     galaxies : DataFrame
-        As `schema.GALAXIES`, without duplicates, neighbours included.
+        As `schema.GALAXIES`, neighbours included.
     overrides : mapping, optional
         Class -> cut -> value.
-    points : (n, 3) array, optional
-        Unit vectors of the positions.
+    there : (n,) bool array, optional
+        Rows that count; the others (duplicates) belong to no class and are nobody's neighbours. All by default.
 
     Returns
     -------
@@ -374,10 +401,13 @@ def classify(
     if lacking := {name: columns for name, columns in lacking.items() if columns}:
         words = "; ".join(f"'{name}' needs {', '.join(columns)}" for name, columns in lacking.items())
         raise ClassError(f"confuser classes lack columns: {words}")
-    sky, chosen = Sky(galaxies, points), cuts(overrides or {})
-    bits = np.zeros(len(galaxies), np.int32)
+    chosen, bits = cuts(overrides or {}), np.zeros(len(galaxies), np.int32)
     with np.errstate(invalid="ignore"):
+        possible = _may_belong(Sky(galaxies), chosen)
+        rows = np.flatnonzero(possible if there is None else possible & there)
+        sky, some = Sky(galaxies, rows, there), np.zeros(rows.size, np.int32)
         for item in CLASSES:
             bit = np.int32(1 << schema.CONFUSERS.index(item.name))
-            bits |= np.where(item.member(sky, chosen[item.name]), bit, np.int32(0))
+            some |= np.where(item.member(sky, chosen[item.name]), bit, np.int32(0))
+    bits[rows] = some
     return bits

@@ -17,9 +17,7 @@ def same_key(galaxies: pd.DataFrame) -> np.ndarray:
     return out
 
 
-def same_place(
-    galaxies: pd.DataFrame, radius_arcsec: float, first: np.ndarray, points: np.ndarray | None = None
-) -> np.ndarray:
+def same_place(galaxies: pd.DataFrame, radius_arcsec: float, first: np.ndarray, there: np.ndarray | None = None) -> np.ndarray:
     """Rows that are a second fit of the same sky, from an overlapping brick or another release.
 
     Objects of one brick and release are never the same, however close: they were fitted together. Type is not asked
@@ -29,24 +27,25 @@ def same_place(
     Parameters
     ----------
     galaxies : DataFrame
-        galaxy_id, release, brickid, ra, dec.
+        galaxy_id, which holds release and brick, ra, dec.
     radius_arcsec : float
     first : (n,) bool array
         Rows to keep before others (the positives).
-    points : (n, 3) array, optional
-        Unit vectors of the positions.
+    there : (n,) bool array, optional
+        Rows that are asked about; all by default.
 
     Returns
     -------
     (n,) bool array
     """
-    release, brick = galaxies["release"].to_numpy(np.int64), galaxies["brickid"].to_numpy(np.int64)
-    group, _ = pd.factorize(release << 32 | brick)
-    ra, dec = galaxies["ra"].to_numpy(), galaxies["dec"].to_numpy()
-    some = np.flatnonzero(matching.beside_another_group(ra, dec, group, radius_arcsec, points))
+    ids, ra, dec = (galaxies[name].to_numpy() for name in ("galaxy_id", "ra", "dec"))
+    group, _ = pd.factorize(ids >> 22)  # one brick of one release
+    beside = matching.beside_another_group(ra, dec, group, radius_arcsec)
+    some = np.flatnonzero(beside if there is None else beside & there)
     i, j = (some[part] for part in matching.twins(ra[some], dec[some], radius_arcsec))
     i, j = i[group[i] != group[j]], j[group[i] != group[j]]
-    keys = ~np.asarray(first, bool), -release, galaxies["galaxy_id"].to_numpy()
+    release = ids >> 42
+    keys = ~np.asarray(first, bool), -release, ids
     better = np.zeros(i.size, bool)
     for key in reversed(keys):  # the last key decides only where the others are equal
         better = np.where(key[i] == key[j], better, key[i] < key[j])
@@ -58,26 +57,9 @@ def same_place(
 def near_lens(galaxies: pd.DataFrame, lenses: pd.DataFrame, radius_arcsec: float) -> np.ndarray:
     """Rows within a radius of any lens of any catalogue, matched or not."""
     out = np.zeros(len(galaxies), bool)
-    some = np.flatnonzero(_in_cells(galaxies, lenses, radius_arcsec)) if "_healpix_29" in galaxies else np.arange(len(galaxies))
-    ra, dec = galaxies["ra"].to_numpy()[some], galaxies["dec"].to_numpy()[some]
-    i, _, _ = matching.pairs(ra, dec, lenses["ra"], lenses["dec"], radius_arcsec)
-    out[some[i]] = True
+    i, _, _ = matching.pairs(galaxies["ra"], galaxies["dec"], lenses["ra"], lenses["dec"], radius_arcsec)
+    out[i] = True
     return out
-
-
-def _in_cells(galaxies: pd.DataFrame, lenses: pd.DataFrame, radius_arcsec: float) -> np.ndarray:
-    """Rows in the small sky pixel of a lens or in one beside it; pixels are at least twice as wide as the radius."""
-    import healpy
-
-    order = int(np.clip(np.floor(np.log2(211_000 / (2.5 * radius_arcsec))), 0, 29))  # nside 1 is 211,000 arcsec wide
-    cells = galaxies["_healpix_29"].to_numpy() >> 2 * (29 - order)
-    if not cells.size:
-        return np.zeros(0, bool)
-    own = healpy.ang2pix(1 << order, lenses["ra"].to_numpy(float), lenses["dec"].to_numpy(float), nest=True, lonlat=True)
-    own = np.unique(own) if len(lenses) else np.empty(0, np.int64)
-    near = np.concatenate([own, np.ravel(healpy.get_all_neighbours(1 << order, own, nest=True))]) if own.size else own
-    near = near[(near >= cells.min()) & (near <= cells.max())]
-    return np.isin(cells, near)
 
 
 def near_border(
@@ -97,7 +79,7 @@ def near_border(
     length = np.linalg.norm(east, axis=1, keepdims=True)
     east = np.where(length > 0, east / np.where(length > 0, length, 1), [1.0, 0.0, 0.0])
     north = np.cross(centre, east)
-    own = splitting.split_codes(galaxies["healpix_128"].to_numpy(), seed, fractions)
+    own = splitting.split_codes(healpy.vec2pix(128, *centre.T, nest=True), seed, fractions)
     radius = np.radians(1.25 * guard_arcsec / 3600)
     out = np.zeros(len(galaxies), bool)
     for angle in 2 * np.pi * np.arange(32) / 32:

@@ -13,6 +13,7 @@ import pandas as pd
 
 from lenscal import config, schema
 from lenscal.kernels import draws
+from lenscal.manifest.confusers import of_types
 
 PURPOSE = "negatives"
 
@@ -36,7 +37,8 @@ def strata(table: pd.DataFrame) -> np.ndarray:
 
 def ordinary(table: pd.DataFrame, settings: config.Manifest) -> dict[str, np.ndarray]:
     """The rule of N1, as steps: each the rows that pass it and all before."""
-    of_type = table["type"].isin(settings.types).to_numpy(bool)
+    types = table["type"].astype("category")
+    of_type = of_types(types, types.cat.codes.to_numpy(), settings.types)
     return {
         f"N1 rule: type {', '.join(settings.types)}": of_type,
         f"N1 rule: z < {settings.mag_z_max:g}": of_type & (table["mag_z"].to_numpy() < settings.mag_z_max),

@@ -9,14 +9,13 @@ import numpy as np
 import pandas as pd
 
 from lenscal import config, schema
-from lenscal.kernels import matching
+from lenscal.kernels import keysets
 from lenscal.manifest import confusers, exclusion, pools
 
 COLUMNS = tuple(
     dict.fromkeys(
         (
-            "galaxy_id", "release", "brickid", "ra", "dec", "type", "mag_z", "nobs_g", "nobs_r", "nobs_z", "healpix_128",
-            "_healpix_29", "sweep_file", *confusers.COLUMNS,
+            "galaxy_id", "ra", "dec", "type", "mag_z", "nobs_g", "nobs_r", "nobs_z", "_healpix_29", *confusers.COLUMNS,
         )
     )
 )  # fmt: skip
@@ -87,32 +86,23 @@ def scan(
     part : int
         Number of the part, to find rows again.
     """
-    core = np.ones(len(table), bool) if core is None else core
-    row = np.arange(len(table))
-    steps, dropped = {"galaxies": int(core.sum())}, {}
-    rows_in = steps["galaxies"]
+    own = len(table) if core is None else int(np.count_nonzero(core))
+    rows_in, steps, dropped = own, {"galaxies": own}, {}
 
     def count(step: str, rows: np.ndarray) -> None:
         steps[step] = int(np.count_nonzero(rows))
 
-    def without(bad: np.ndarray, reason: str, step: str) -> None:
-        nonlocal table, core, row, wanted, points
-        dropped[reason] = int((bad & core).sum())
-        if bad.any():
-            table = table[~bad].reset_index(drop=True)
-            core, row, wanted, points = core[~bad], row[~bad], wanted[~bad], points[~bad]
-        count(step, core)
-
-    wanted = table["galaxy_id"].isin(found["galaxy_id"]).to_numpy()
-    points = matching.unit_vectors(table["ra"], table["dec"])
-
-    without(np.zeros(len(table), bool) if repeated is None else repeated, "key seen before", "each key once")
+    wanted = keysets.contains(table["galaxy_id"].to_numpy(), found["galaxy_id"].to_numpy())
+    there = np.ones(len(table), bool) if repeated is None else ~repeated
+    dropped["key seen before"] = own - int(np.count_nonzero(there[:own]))
+    count("each key once", there[:own])
     steps["galaxies matched to a positive"] = 0  # known beforehand, not counted here
-    twice = exclusion.same_place(table, settings.duplicate_radius_arcsec, wanted, points)
-    without(twice, "second fit of the same sky", "each place once")
-    bits = confusers.classify(table, settings.confuser_cuts, points)
-    table, row = table[: core.sum()], row[: core.sum()]  # what lies around has been asked about
-    bits, alive = bits[: len(table)], np.ones(len(table), bool)
+    twice = exclusion.same_place(table, settings.duplicate_radius_arcsec, wanted, there)
+    there &= ~twice
+    dropped["second fit of the same sky"] = int(np.count_nonzero(twice[:own]))
+    count("each place once", there[:own])
+    bits = confusers.classify(table, settings.confuser_cuts, there)
+    table, bits, alive = table[:own], bits[:own], there[:own]  # what lies around has been asked about
 
     def leave_out(bad: np.ndarray, reason: str, step: str) -> None:
         nonlocal alive
@@ -130,7 +120,7 @@ def scan(
         few |= table[f"nobs_{band}"].to_numpy() < settings.nobs_min
     leave_out(few, "too few exposures", f"NOBS >= {settings.nobs_min} in g, r and z")
 
-    positive = alive & wanted[: len(table)]
+    positive = alive & wanted[:own]
     count("of these positives", positive)
     excluded = exclusion.near_lens(table, lenses, settings.exclusion_radius_arcsec) & alive & ~positive
     candidates = alive & ~positive & ~excluded
@@ -143,7 +133,7 @@ def scan(
     count("N2 candidates: any class", candidates & (bits > 0))
     dropped["within the exclusion radius of a lens"] = int(excluded.sum())
     dropped["neither N1 nor N2"] = int((candidates & ~rule & (bits == 0)).sum())
-    return Scan(rows_in, steps, dropped, pools.offer(table, candidates, bits, positive, settings, part, row))
+    return Scan(rows_in, steps, dropped, pools.offer(table, candidates, bits, positive, settings, part))
 
 
 def merged(scans: Iterable[Scan], limits: np.ndarray, seed: int) -> Scan:

@@ -155,7 +155,7 @@ def scan_leaf(place: Place, leaf: int, name: str) -> None:
             f"manifest: neighbours are asked about up to {needed:g} arcsec, and the leaves of the catalogue carry a rim of "
             f"{place.settings.objects.margin_arcsec:g}; set objects.margin_arcsec to {needed:g} or more and run objects again"
         )
-    table, own = catalogue.read_with_rim(leaf, manifest.COLUMNS)
+    table, own = catalogue.read_with_rim(leaf, _scanned(place))
     seen = manifest.scan(
         table, place.positives, place.lenses, settings, place.settings.seed,
         core=np.arange(len(table)) < own, repeated=_is_listed(table, place.repeated), part=leaf,
@@ -172,6 +172,13 @@ def scan_leaf(place: Place, leaf: int, name: str) -> None:
 
 def _scans(place: Place) -> Path:
     return place.plans / "manifest" / "scans"
+
+
+def _scanned(place: Place) -> tuple[str, ...]:
+    """Columns that a scan of leaves reads; the file of a row only where some key is in several."""
+    from lenscal.manifest import COLUMNS
+
+    return COLUMNS if place.repeated.empty else (*COLUMNS, "sweep_file")
 
 
 def _is_listed(table: pd.DataFrame, repeated: pd.DataFrame) -> np.ndarray:
@@ -220,13 +227,13 @@ def calibrate(place: Place, share: float, rows: int) -> tuple[dict[str, dict[str
     Leaves are taken in the order of their hashes, which follows the seed, until they hold enough rows.
     """
     from lenscal.kernels import draws
-    from lenscal.manifest import COLUMNS, confusers, exclusion, pools
+    from lenscal.manifest import confusers, exclusion, pools
 
     settings = place.settings.manifest
     leaves = np.array(place.galaxies.leaves, np.int64)
     parts, seen = [], 0
     for leaf in leaves[np.argsort(draws.hashes(place.settings.seed, "calibration", leaves))]:
-        table, own = place.galaxies.read_with_rim(int(leaf), COLUMNS)
+        table, own = place.galaxies.read_with_rim(int(leaf), _scanned(place))
         core = np.arange(len(table)) < own
         kept = ~_is_listed(table, place.repeated)
         table, core = table[kept].reset_index(drop=True), core[kept]

@@ -84,6 +84,23 @@ def test_pairs_agree_with_astropy(sizes):
     np.testing.assert_allclose(distance, gap[order].arcsec, atol=1e-7)
 
 
+@pytest.mark.parametrize("sizes", [(60, 3000), (3000, 60), (1500, 1500)])
+def test_pairs_all_over_the_sphere_agree_with_astropy(sizes):
+    rng = np.random.default_rng(8)
+    centres = np.column_stack([rng.uniform(0, 360, 40), np.degrees(np.arcsin(rng.uniform(-1, 1, 40)))])
+    centres[:6] = [(0, 0), (180, 1), (359.999, 40), (180.001, -40), (10, 89.999), (200, -89.999)]
+    one, two = [], []
+    for places, size in ((one, sizes[0]), (two, sizes[1])):
+        at = centres[rng.integers(0, 40, size)]
+        dec = np.clip(at[:, 1] + rng.normal(0, 0.01, size), -90, 90)
+        places += [(at[:, 0] + rng.normal(0, 0.01, size) / np.maximum(np.cos(np.radians(dec)), 1e-4)) % 360, dec]
+    i, j, _ = matching.pairs(*one, *two, 40.0)
+    a, b = (SkyCoord(*p, unit="deg") for p in (one, two))
+    ia, jb, _, _ = search_around_sky(a, b, 40 * u.arcsec)
+    assert i.size > 100
+    assert {*zip(i.tolist(), j.tolist())} == {*zip(ia.tolist(), jb.tolist())}
+
+
 def test_the_pole_is_one_place_at_every_right_ascension():
     index, distance, count = matching.nearest([10.0], [90.0], [200.0, 300.0], [90.0, 90.0 - 3 / 3600], 5.0)
     assert index.tolist() == [0]
