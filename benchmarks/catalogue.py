@@ -30,6 +30,7 @@ import yaml
 SURVEY_ROWS = 2_827_055_986
 PER_FILE, PER_BRICK = 2_000_000, 5_000
 LENSES, LENSES_ROWS = 5_104, 20_000_000  # all of the survey's imaging candidates in so few rows; fewer rows have fewer
+LENS_TYPES = {"SER": 2909, "DEV": 911, "REX": 724, "EXP": 200, "PSF": 35}  # of 4,788 candidates met in DR10
 NEGATIVES = 20  # for each positive: 100 would be more galaxies than a sky 141 times as dense in lenses as the survey has
 JUDGED_ROWS = 10_000_000  # below, the second or two of starting (imports, kept kernels) is most of the cost
 CONDITIONS = {"G": (1.45, 1100), "R": (1.30, 550), "I": (1.25, 300), "Z": (1.20, 110)}
@@ -81,14 +82,14 @@ def rows_of(count: int, tile: int, start: int, rng: np.random.Generator) -> np.n
 
 
 def write_sky(folder: Path, rows: int) -> None:
-    """Sweep files and a catalogue of lenses, most of them on bright extended objects."""
+    """Sweep files."""
     from astropy.io import fits
 
     from lenscal.mock import columns
 
     sweeps = folder / "survey" / "south" / "sweep" / "10.1"
     sweeps.mkdir(parents=True)
-    rng, lenses, wanted = np.random.default_rng(1), [], min(LENSES, max(16, round(LENSES * rows / LENSES_ROWS)))
+    rng = np.random.default_rng(1)
     for tile in range(-(-rows // PER_FILE)):
         count = min(PER_FILE, rows - tile * PER_FILE)
         header = fits.BinTableHDU(columns.empty(columns.SWEEP, 1)).header
@@ -99,10 +100,22 @@ def write_sky(folder: Path, rows: int) -> None:
             for start in range(0, count, 200_000):
                 part = rows_of(min(200_000, count - start), tile, start, rng)
                 file.write(part.astype(part.dtype.newbyteorder(">")).tobytes())
-                good = np.flatnonzero((part["FLUX_R"] > 10) & (part["TYPE"] != b"PSF") & (part["NOBS_Z"] > 2))
-                some = rng.choice(good, min(len(good), max(1, round(wanted * len(part) / rows))), replace=False)
-                lenses.append(pd.DataFrame({"ra": part["RA"][some].astype(float), "dec": part["DEC"][some].astype(float)}))
             file.write(bytes(-file.tell() % 2880))
+
+
+def write_lenses(folder: Path, rows: int) -> None:
+    """A catalogue of lenses on bright objects, their types as frequent as those of the survey's candidates."""
+    from lenscal.io import sweeps
+
+    wanted, lenses = min(LENSES, max(16, round(LENSES * rows / LENSES_ROWS))), []
+    paths = sweeps.sweep_files(folder / "survey")
+    for number, path in enumerate(paths):
+        part = sweeps.read_sweep(path, ["RA", "DEC", "TYPE", "FLUX_R", "NOBS_Z"])
+        part = part[(part["FLUX_R"] > 10) & (part["NOBS_Z"] > 2)].astype({"TYPE": "str"})
+        share = part["TYPE"].map(LENS_TYPES).fillna(0) / part["TYPE"].map(part["TYPE"].value_counts())
+        size = min(-(-wanted // len(paths)), len(part))
+        some = np.random.default_rng([1, number]).choice(len(part), size, replace=False, p=share / share.sum())
+        lenses.append(part.iloc[some][["RA", "DEC"]].rename(columns=str.lower).astype(float))
     lenses = pd.concat(lenses, ignore_index=True).iloc[:wanted]
     lost = np.arange(len(lenses)) % 16 == 0  # one in sixteen lies off the footprint
     lenses["dec"] += np.where(lost, -20, 0.06 / 3600)
@@ -266,6 +279,7 @@ def main(folder: Path, rows: int, keep: bool) -> None:
         if not written:
             write_sky(folder, rows)
             (folder / "written").write_text(str(rows))
+        write_lenses(folder, rows)
         for name in ("once", "twice"):
             shutil.rmtree(folder / name, ignore_errors=True)
         if not written:
