@@ -1,5 +1,6 @@
 """Whatever is wrong with a catalogue is named with its file and its rows, and no row is lost without a reason."""
 
+import hashlib
 import shutil
 
 import fsspec
@@ -9,8 +10,8 @@ import pytest
 from test_leaves import raw_sky, settings_of, write_sweep
 
 from lenscal import manifest, objects
-from lenscal.gates import PASS
-from lenscal.io import sweeps
+from lenscal.gates import ABSENT, FAIL, PASS
+from lenscal.io import checksums, sweeps
 from lenscal.run import Place
 from lenscal.run.stages import STAGES
 
@@ -106,6 +107,64 @@ def test_a_truncated_file_stops_its_block_by_name_and_is_taken_once_mended(tmp_p
     path.write_bytes(whole)
     _, ledgers, _ = imported(place)
     assert ledgers["galaxies"].rows_out == 1500
+
+
+def sums(folder, names=None):
+    """A list as the survey publishes one, beside the sweeps."""
+    paths = sorted(path for path in (folder / "survey").rglob("sweep-*") if names is None or path.name in names)
+    lines = (f"{hashlib.sha256(path.read_bytes()).hexdigest()} *{path.name}\n" for path in paths)
+    (paths[0].parent / "legacysurvey_dr10_south_sweep_10.1.sha256sum").write_text("".join(lines))
+
+
+def checksum_gate(gates):
+    return next(gate for gate in gates if gate.id == "objects.checksums")
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_a_file_that_is_not_the_published_one_is_named_leaves_nothing_and_may_be_taken_on_request(tmp_path, raw, ending):
+    place = place_of(tmp_path, {NAME + ending: raw, "sweep-025m005-030p005.fits": raw.iloc[:300]})
+    sums(tmp_path)
+    gates, ledgers, _ = imported(place)
+    assert (checksum_gate(gates).verdict, checksum_gate(gates).evidence) == (PASS, "2 of 2 files have theirs")
+    path = next((tmp_path / "survey").rglob(NAME + ending))
+    good = path.read_bytes()
+    write_sweep(tmp_path / "other.fits" / path.name, raw.assign(FLUX_W1=np.float32(2)))  # a sound file of other values
+    path.write_bytes((tmp_path / "other.fits" / path.name).read_bytes())
+    again = Place(place.settings.model_copy(update={"stores": tmp_path / "again"}))
+    stage = STAGES["objects"]
+    one, two = stage.blocks(again)
+    with pytest.raises(sweeps.SweepError, match=rf"{NAME}{ending}' \(1,500 rows\) is not the file that the survey published: its SHA-256 is .*objects.checksums: false"):
+        stage.work(again, one)
+    stage.work(again, two)
+    assert {path.name for path in again.folder.rglob("*.parquet") if "dataset" in str(path)} == {"sweep-025m005-030p005.parquet"}
+    loose = again.settings.objects.model_copy(update={"checksums": False})
+    gates, taken, _ = imported(Place(again.settings.model_copy(update={"objects": loose})))
+    assert (checksum_gate(gates).verdict, checksum_gate(gates).evidence) == (ABSENT, "objects.checksums is off")
+    assert taken["galaxies"] == ledgers["galaxies"]
+    path.write_bytes(good)
+    assert checksum_gate(imported(again)[0]).verdict == PASS
+
+
+def test_a_file_that_no_list_names_fails_the_gate_and_no_list_leaves_it_open(tmp_path, raw):
+    place = place_of(tmp_path, {NAME: raw.iloc[:300], "sweep-025m005-030p005.fits": raw.iloc[300:500]})
+    assert checksum_gate(imported(place)[0]).verdict == ABSENT
+    sums(tmp_path, [NAME])
+    gate = checksum_gate(imported(place)[0])
+    assert (gate.verdict, gate.value) == (FAIL, 1)
+    assert gate.evidence.endswith("the first without: sweep-025m005-030p005.fits")
+
+
+def test_a_list_that_is_none_is_refused_by_its_line(tmp_path, raw):
+    place = place_of(tmp_path, {NAME: raw.iloc[:300]})
+    sums(tmp_path)
+    names = next((tmp_path / "survey").rglob("*.sha256sum"))
+    names.write_text(names.read_text() + f"<html>404</html> {NAME}\n")
+    with pytest.raises(checksums.ChecksumError, match=r"10\.1\.sha256sum', line 2, is '<html>.*expected a SHA-256"):
+        imported(place)
+    names.write_text(f"{'0' * 64}  {NAME}\n")
+    (tmp_path / "survey" / "SHA256SUMS").write_text(f"{'1' * 64}  south/sweep/10.1/{NAME}\n")
+    with pytest.raises(checksums.ChecksumError, match=rf"give other checksums of '{NAME}'"):
+        imported(place)
 
 
 def test_two_versions_of_the_sweeps_side_by_side_are_refused(tmp_path, raw):

@@ -105,7 +105,7 @@ def test_missing_and_renamed_columns_are_named(tmp_path, columns):
     del columns["SHAPE_E1"]
     with pytest.raises(
         sweeps.SweepError,
-        match=r"a\.fits' lacks 2 column\(s\): PSFDEPTH_R, SHAPE_E1 \(PSFDEPTH_RR looks like PSFDEPTH_R\)",
+        match=r"a\.fits' \(5 rows\) lacks 2 column\(s\): PSFDEPTH_R, SHAPE_E1 \(PSFDEPTH_RR looks like PSFDEPTH_R\)",
     ):
         sweeps.read_sweep(write(tmp_path / "a.fits", columns))
 
@@ -120,7 +120,7 @@ def test_missing_and_renamed_columns_are_named(tmp_path, columns):
 )
 def test_a_column_of_another_kind_is_refused(tmp_path, columns, name, values, words):
     columns[name] = values
-    with pytest.raises(sweeps.SweepError, match=r"a\.fits': column " + words):
+    with pytest.raises(sweeps.SweepError, match=r"a\.fits' \(5 rows\): column " + words):
         sweeps.read_sweep(write(tmp_path / "a.fits", columns))
 
 

@@ -71,6 +71,8 @@ class Objects(Section):
     """Rim of its neighbours that each leaf carries; at least the largest distance at which neighbours are asked about."""
     chunk_rows: int = Field(262144, ge=1024)
     """Rows of a sweep file in memory at a time."""
+    checksums: bool = True
+    """Hold each sweep file, while it is read, against the SHA-256 list beside it (`*.sha256sum`, sha256sums.txt), where there is one."""
     galaxy_tables: list[str] = []
     """Further tables of real rows to match against (ra, dec); never a pool."""
 

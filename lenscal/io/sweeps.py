@@ -12,7 +12,6 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
@@ -20,6 +19,8 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
 from lenscal import schema
+from lenscal.io import checksums, remote
+from lenscal.io.remote import is_remote
 
 _DERIVED = ("galaxy_id", "mag_", "colour_", "healpix_", "_healpix_29", "sweep_file", "row_index")
 SWEEP_COLUMNS = (
@@ -61,11 +62,6 @@ def sweep_files(root: str | Path) -> list[Path | str]:
     return files
 
 
-def is_remote(path: str | Path) -> bool:
-    """Whether a place is an address (https, s3), not a folder."""
-    return "://" in str(path)
-
-
 def name_of(path: str | Path) -> str:
     """Name of a file without its folder."""
     return str(path).rsplit("/", 1)[-1]
@@ -82,13 +78,12 @@ def _local_files(root: Path) -> list[Path]:
 
 
 def _remote_files(root: str) -> list[str]:
-    import fsspec
-
-    files, place = fsspec.core.url_to_fs(root)
+    files, place = remote.filesystem(root)
     for folder in ("south/sweep/10.1", "south/sweep", "sweep", ""):
+        at = f"{place.rstrip('/')}/{folder}".rstrip("/")
         try:
-            found = files.ls(f"{place.rstrip('/')}/{folder}".rstrip("/"), detail=False)
-        except (OSError, ValueError):
+            found = remote.patiently(f"'{at}'", lambda at=at: files.ls(at, detail=False))
+        except (FileNotFoundError, NotADirectoryError, PermissionError):
             continue
         if any(_SWEEP_NAME.fullmatch(name_of(path)) for path in found):
             return [files.unstrip_protocol(path) for path in found]
@@ -102,10 +97,8 @@ def listing(root: str | Path) -> str:
     except SweepError:
         return "no sweeps"
     if is_remote(root):
-        import fsspec
-
-        place, _ = fsspec.core.url_to_fs(str(root))
-        sizes = [place.info(str(path)).get("size") for path in files]
+        place, _ = remote.filesystem(str(root))
+        sizes = [remote.patiently(f"'{path}'", lambda path=path: place.info(str(path))).get("size") for path in files]
     else:
         sizes = [Path(path).stat().st_size for path in files]
     text = "\n".join(f"{name_of(path)} {size}" for path, size in zip(files, sizes))
@@ -121,6 +114,8 @@ class SweepFile:
         FITS, gzipped or not; names in any case, TYPE padded to any width.
     columns : sequence of str
         Names in upper case. Tractor files also give BRICK_PRIMARY.
+    hashed : bool
+        Whether the file is hashed while it is read, for `check`.
 
     Raises
     ------
@@ -128,19 +123,22 @@ class SweepFile:
         When the file is truncated or no FITS table, lacks columns, or holds one of another kind.
     """
 
-    def __init__(self, path: str | Path, columns: Sequence[str] = SWEEP_COLUMNS) -> None:
+    def __init__(self, path: str | Path, columns: Sequence[str] = SWEEP_COLUMNS, hashed: bool = False) -> None:
         self.path = path if is_remote(path) else Path(path)
-        self._file, self._place = None, 0
+        self._file, self._bytes = None, None
         with self._refusals():
-            self._file = _opened(self.path)
+            self._bytes = remote.RemoteFile(str(path)) if is_remote(path) else self.path.open("rb")
+            self._bytes = checksums.Hashed(self._bytes) if hashed else self._bytes
+            self._file = gzip.GzipFile(fileobj=self._bytes) if str(path).endswith(".gz") else self._bytes
             self._parse(columns)
 
     def __enter__(self) -> SweepFile:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if self._file is not None:
-            self._file.close()
+        for file in (self._file, self._bytes):
+            if file is not None:
+                file.close()
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
@@ -151,6 +149,9 @@ class SweepFile:
         except SweepError:
             self.__exit__()
             raise
+        except remote.RemoteError as error:
+            self.__exit__()
+            raise SweepError(str(error)) from None
         except (OSError, EOFError, ValueError, TypeError, zlib.error, AstropyUserWarning) as error:
             self.__exit__()
             raise SweepError(
@@ -166,7 +167,7 @@ class SweepFile:
             )
         self.rows, self._width = hdu.header["NAXIS2"], hdu.header["NAXIS1"]
         self._start = hdu.fileinfo()["datLoc"]
-        size, needed = _size(self.path, self._file), self._start + self._width * self.rows
+        size, needed = self._size(), self._start + self._width * self.rows
         if size is not None and size < needed:
             raise SweepError(f"'{self.path}' is truncated: {size} bytes, its header promises {needed}; fetch it again")
         self._dtype = np.dtype({
@@ -178,7 +179,7 @@ class SweepFile:
         names = {name.upper(): name for name in hdu.columns.names}
         missing = [name for name in columns if name not in names]
         if missing:
-            raise SweepError(_missing(self.path, self._release(names), names, missing))
+            raise SweepError(_missing(self.path, self.rows, self._release(names), names, missing))
         self.columns = [*columns, *(["BRICK_PRIMARY"] if "BRICK_PRIMARY" in names and "BRICK_PRIMARY" not in columns else [])]
         self._names = {name: names[name] for name in self.columns}
         self._scales = {name: (hdu.columns[names[name]].bscale or 1, hdu.columns[names[name]].bzero or 0) for name in self.columns}
@@ -187,7 +188,30 @@ class SweepFile:
         problems = [problem for name, dtype in found.items() if (problem := _problem(name, dtype))]
         problems += [problem for name in self.columns if (problem := _unit_problem(name, hdu.columns[names[name]].unit))]
         if problems:
-            raise SweepError(f"'{self.path}': " + "; ".join(problems))
+            raise SweepError(f"'{self.path}' ({self.rows:,} rows): " + "; ".join(problems))
+
+    def _size(self) -> int | None:
+        """Bytes of the content; None where it is packed."""
+        if self._file is not self._bytes:
+            return None
+        return self._bytes.size if is_remote(self.path) else self.path.stat().st_size
+
+    def check(self, expected: str) -> None:
+        """Hold the whole file against its SHA-256.
+
+        Raises
+        ------
+        SweepError
+            When it is another.
+        """
+        with self._refusals():
+            found = self._bytes.hexdigest()
+        if found != expected:
+            self.__exit__()
+            raise SweepError(
+                f"'{self.path}' ({self.rows:,} rows) is not the file that the survey published: its SHA-256 is {found}, the list has {expected}; "
+                "fetch it again, or set objects.checksums: false to take it as it is"
+            )
 
     def _release(self, names: Mapping[str, str]) -> int | None:
         return int(self._raw(0, 1)[names["RELEASE"]][0]) if "RELEASE" in names and self.rows else None
@@ -236,21 +260,6 @@ class SweepFile:
 
 
 _CACHED_ROWS = 4096
-
-
-def _opened(path: str | Path) -> BinaryIO:
-    if is_remote(path):
-        import fsspec
-
-        return fsspec.open(str(path), "rb", compression="infer").open()
-    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")
-
-
-def _size(path: str | Path, file: BinaryIO) -> int | None:
-    """Bytes of a file; None where they are not those of its content."""
-    if str(path).endswith(".gz"):
-        return None
-    return getattr(file, "size", None) if is_remote(path) else path.stat().st_size
 
 
 def read_sweep(
@@ -312,7 +321,7 @@ def _text(values: np.ndarray, upper: bool) -> pd.Categorical:
     return pd.Categorical.from_codes(place[codes] if len(place) else codes, categories=categories)
 
 
-def _missing(path: str | Path, release: int | None, names: Mapping[str, str], missing: Sequence[str]) -> str:
+def _missing(path: str | Path, rows: int, release: int | None, names: Mapping[str, str], missing: Sequence[str]) -> str:
     hints = []
     for name in missing:
         near = [n for n in difflib.get_close_matches(name, names, 1, 0.85) if n not in SWEEP_COLUMNS]
@@ -320,7 +329,7 @@ def _missing(path: str | Path, release: int | None, names: Mapping[str, str], mi
     hint = f" ({'; '.join(hints)})" if hints else ""
     release = "" if release is None else f", RELEASE {release}"
     return (
-        f"'{path}' lacks {len(missing)} column(s): {', '.join(missing)}{hint}. It looks like {layout(names)}{release}; "
+        f"'{path}' ({rows:,} rows) lacks {len(missing)} column(s): {', '.join(missing)}{hint}. It looks like {layout(names)}{release}; "
         "lenscal reads the sweeps and Tractor files of DR9 and DR10"
     )
 

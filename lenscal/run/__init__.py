@@ -67,9 +67,9 @@ def wanted(place: Place, stage: Stage) -> dict:
 
 
 def _without_places(section: object) -> object:
-    """Settings without paths: what a file holds counts, not where it lies."""
+    """Settings without paths and checks: what a file holds counts, not where it lies."""
     if isinstance(section, dict):
-        return {k: _without_places(v) for k, v in section.items() if k not in ("root", "source", "frozen", "source_stamps", "galaxy_tables")} | (
+        return {k: _without_places(v) for k, v in section.items() if k not in ("root", "source", "frozen", "source_stamps", "galaxy_tables", "checksums")} | (
             {"source": section["source"]} if section.get("source") in ("sersic", "clumpy", "stamps") else {}
         )
     if isinstance(section, list):

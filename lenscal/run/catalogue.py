@@ -11,8 +11,8 @@ import pandas as pd
 
 import lenscal
 from lenscal import schema
-from lenscal.gates import Ledger
-from lenscal.io import hats, stores, sweeps
+from lenscal.gates import Gate, Ledger, absent
+from lenscal.io import checksums, hats, stores, sweeps
 from lenscal.kernels import keysets
 from lenscal.run.place import Place
 from lenscal.run.plan import Outcome
@@ -28,8 +28,9 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
     settings = place.settings.objects
     folder, notes = place.path("objects") / "galaxies", _notes(place)
     keys, footprint, ledger = keysets.KeySet(), pd.Series(dtype="int64"), Ledger(0, 0)
+    expected = checksums.published([path], place.settings.survey.root).get(sweeps.name_of(path), "") if settings.checksums else ""
     with (
-        sweeps.SweepFile(path) as file,
+        sweeps.SweepFile(path, hashed=bool(expected)) as file,
         hats.Writer(folder, name, settings.partition_order, settings.margin_arcsec) as writer,
     ):
         inverse = None
@@ -45,11 +46,25 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
             ledger += part
             writer.add(table)
             footprint = footprint.add(table["healpix_128"].value_counts(), fill_value=0)
+        if expected:
+            file.check(expected)  # before a leaf is there
     packed = keys.packed()
     stores.write_table(notes / f"{name}.keys.parquet", pd.DataFrame({"group": list(packed), "bits": list(packed.values())}).astype({"group": "int64"}))
     pixels = footprint.sort_index().astype("int64")
     stores.write_table(notes / f"{name}.footprint.parquet", pd.DataFrame({"healpix_128": pixels.index.astype("int64"), "rows": pixels.to_numpy()}))
-    return Outcome(stores.add_digests(writer.digests), ledger.rows_out, ledger)
+    return Outcome(stores.add_digests(writer.digests), ledger.rows_out, ledger, summary={"sha256": expected})
+
+
+def checksum_gate(place: Place, outcomes: Mapping[str, Outcome]) -> Gate:
+    """Whether every sweep file was held against a checksum of the survey; `outcomes` by name of the file."""
+    id_, claim = "objects.checksums", "every sweep file is the one that the survey published"
+    bare = sorted(name for name, outcome in outcomes.items() if not (outcome.summary or {}).get("sha256"))
+    if len(bare) == len(outcomes):
+        return absent(id_, claim, "no list of checksums beside the sweeps" if place.settings.objects.checksums else "objects.checksums is off")
+    return Gate(
+        id_, claim, "files without a published SHA-256", len(bare), maximum=0,
+        evidence=f"{len(outcomes) - len(bare)} of {len(outcomes)} files have theirs" + (f"; the first without: {bare[0]}" if bare else ""),
+    )  # fmt: skip
 
 
 def _any_inverse(path: Path | str, rows: int) -> bool:

@@ -88,6 +88,8 @@ class Objects(Stage):
         gates = objects.gates(lenses, matches, settings.objects)
         gates += channels.gates(lenses, crossed, settings.objects.lenses)
         gates += [ledger.gate(f"objects.{name}") for name, ledger in ledgers.items()]
+        if settings.survey.layout == "dr10":
+            gates.append(catalogue.checksum_gate(place, dict(zip(names, outcomes))))
         return gates, ledgers, digest
 
     @staticmethod

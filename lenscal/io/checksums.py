@@ -1,0 +1,105 @@
+"""Checksums that a survey publishes beside its files, and files that are held against theirs while they are read."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from lenscal.io import remote
+
+_LISTS = re.compile(r"(.*\.sha256sum|sha256sums\.txt|SHA256SUMS)$")
+_LINE = re.compile(r"(?P<digest>[0-9a-fA-F]{64}) [ *](?P<name>.+)")
+
+
+class ChecksumError(ValueError):
+    """A file that is not the one that was published, or a list that is none."""
+
+
+def published(files: Iterable[Path | str], root: Path | str) -> dict[str, str]:
+    """SHA-256 of files, by name, from the lists (``*.sha256sum``, sha256sums.txt) beside them and at the root of the survey.
+
+    A list is what `sha256sum` writes: the digest, two blanks (or a blank and a star), the path. A file that no list names is left out.
+
+    Raises
+    ------
+    ChecksumError
+        When a line of a list is of another form, or two lists disagree on a file.
+    """
+    files = [str(path) for path in files]
+    places = sorted({path.rsplit("/", 1)[0] for path in files} | {str(root).rstrip("/")})
+    wanted = {path.rsplit("/", 1)[-1] for path in files}
+    found: dict[str, tuple[str, str]] = {}
+    for place in places:
+        for address, text in _lists(place):
+            for number, line in enumerate(text.splitlines(), 1):
+                if not line.strip() or line.startswith("#"):
+                    continue
+                match = _LINE.fullmatch(line.strip())
+                if match is None:
+                    raise ChecksumError(f"'{address}', line {number}, is {line[:80]!r}; expected a SHA-256 of 64 digits and a file name")
+                name, digest = match["name"].strip().rsplit("/", 1)[-1], match["digest"].lower()
+                if name not in wanted:
+                    continue
+                if found.setdefault(name, (digest, address))[0] != digest:
+                    raise ChecksumError(f"'{address}' and '{found[name][1]}' give other checksums of '{name}'; keep the list of the sweeps at hand")
+    return {name: digest for name, (digest, _) in found.items()}
+
+
+def _lists(place: str) -> Iterator[tuple[str, str]]:
+    if not remote.is_remote(place):
+        folder = Path(place)
+        if folder.is_dir():
+            for path in sorted(path for path in folder.iterdir() if _LISTS.fullmatch(path.name) and path.is_file()):
+                yield str(path), path.read_text()
+        return
+    files, inside = remote.filesystem(place)
+    try:
+        names = remote.patiently(f"'{place}'", lambda: files.ls(inside, detail=False))
+    except FileNotFoundError:
+        return
+    for name in sorted(name for name in names if _LISTS.fullmatch(name.rsplit("/", 1)[-1])):
+        yield files.unstrip_protocol(name), remote.patiently(f"'{name}'", lambda name=name: files.cat_file(name)).decode()
+
+
+class Hashed(io.RawIOBase):
+    """A file that is hashed while it is read from begin to end; what was jumped over is read when the digest is asked for."""
+
+    def __init__(self, file: io.IOBase) -> None:
+        super().__init__()
+        self._file, self._hash, self._hashed = file, hashlib.sha256(), 0
+        self.size = getattr(file, "size", None)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+    def read(self, size: int = -1) -> bytes:
+        start = self._file.tell()
+        content = self._file.read(size)
+        if start <= self._hashed < start + len(content):
+            self._hash.update(memoryview(content)[self._hashed - start :])
+            self._hashed = start + len(content)
+        return content
+
+    def hexdigest(self) -> str:
+        """SHA-256 of the whole file."""
+        self.seek(self._hashed)
+        while self.read(1 << 22):
+            pass
+        return self._hash.hexdigest()
+
+    def close(self) -> None:
+        if not self.closed:
+            self._file.close()
+        super().close()
