@@ -19,7 +19,7 @@ from viewer import serving
 from lenscal import config
 from lenscal.io import cluster, folders, stores
 from lenscal.io.survey import CoaddSurvey, PixelError
-from lenscal.run import Place, PlanError, progress_of, run
+from lenscal.run import Place, PlanError, contents_of, progress_of, run
 from lenscal.run.stages import STAGES
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -122,6 +122,73 @@ def test_damage_outside_the_blocks_is_found_as_well(chaos, first, here, file, ag
     result = run(settings, PIXELS)
     assert [name for name, state in states(result).items() if state == "done"] == ([again] if again else [])
     assert digests(settings) == digests(first)
+
+
+def leaves(settings):
+    return sorted((settings.stores / "objects" / "galaxies" / "dataset").rglob("*.parquet"))
+
+
+def worked(monkeypatch, name):
+    """Names of the blocks of a stage that are worked on from now on."""
+    done, stage = [], STAGES[name]
+    work = stage.work
+    monkeypatch.setattr(stage, "work", lambda place, block, *more: done.append(block.name) or work(place, block, *more), raising=False)
+    return done
+
+
+@pytest.mark.parametrize("finished", [True, False])
+@pytest.mark.parametrize("damage", ["bit", "cut", "lost"])
+def test_a_leaf_that_is_not_as_its_file_was_imported_is_imported_again_by_itself(chaos, first, here, monkeypatch, finished, damage):
+    settings = copied(chaos, first, f"leaf-{finished}-{damage}")
+    leaf = leaves(settings)[1]
+    if damage == "bit":
+        changed = leaf.stat().st_mtime_ns
+        turn(leaf, 3000)
+        os.utime(leaf, ns=(changed, changed + 1))
+    elif damage == "cut":
+        leaf.write_bytes(leaf.read_bytes()[:-500])
+    else:
+        leaf.unlink()
+    stray = leaf.with_name("sweep-000p000-005p005.parquet")
+    shutil.copy(leaves(settings)[0], stray)  # of a file that is no longer in the survey
+    if not finished:
+        (settings.stores / ".plan" / "objects" / "done.json").unlink()
+    done = worked(monkeypatch, "objects")
+    assert states(run(settings, PIXELS))["objects"] == "done"
+    assert done == [leaf.stem]
+    assert not stray.exists()
+    assert digests(settings) == digests(first)
+    assert contents(settings.stores / "objects") == contents(first.stores / "objects")
+    assert set(states(run(settings, PIXELS)).values()) == {"was complete"}
+
+
+def test_a_scan_that_is_not_as_it_was_written_is_made_again_by_itself(chaos, first, here, monkeypatch):
+    settings = copied(chaos, first, "scan")
+    plan = settings.stores / ".plan" / "manifest"
+    (plan / "done.json").unlink()
+    one, *others = sorted((plan / "scans").glob("*.parquet"))
+    assert others
+    one.write_bytes(one.read_bytes()[:-4])
+    for path in others:
+        os.utime(path, ns=(10**18, 10**18))  # the same bytes at another time
+    done = worked(monkeypatch, "manifest")
+    assert states(run(settings, PIXELS))["manifest"] == "done"
+    assert done == [one.stem]
+    assert digests(settings) == digests(first)
+    assert contents(settings.stores / "manifest") == contents(first.stores / "manifest")
+
+
+def test_leaves_are_not_read_again_when_the_import_ends_and_their_ledger_says_what_they_hold(chaos, first, here, monkeypatch):
+    settings = copied(chaos, first, "ledger")
+    (settings.stores / ".plan" / "objects" / "done.json").unlink()
+    read, contents_of_files = [], folders.contents
+    monkeypatch.setattr(folders, "contents", lambda path, names: read.extend(names := list(names)) or contents_of_files(path, names))
+    run(settings, ["objects"])
+    assert "lenses.parquet" in read
+    assert not [name for name in read if "Npix" in name]
+    done = json.loads((settings.stores / ".plan" / "objects" / "done.json").read_text())
+    assert done["contents"] == contents_of(progress_of(Place(settings), STAGES["objects"]))
+    assert [name for name in read if "Npix" in name]
 
 
 def test_a_copy_with_other_times_is_held_against_its_digests_and_no_shard_is_written_again(chaos, first, here):

@@ -122,7 +122,8 @@ class Writer:
         self._waiting: dict[tuple[Path, int], list[pd.DataFrame]] = {}
         self._writers: dict[tuple[Path, int], pq.ParquetWriter] = {}
         self._scratch: tempfile.TemporaryDirectory | None = None
-        self.digests: list[int] = []
+        self.written: dict[Path, str] = {}
+        """Hash of the content of each file, once closed."""
 
     def __enter__(self) -> Writer:
         return self
@@ -177,7 +178,7 @@ class Writer:
             growing = self._unfinished(key)
             if kind is None:
                 with growing.open("rb") as file:
-                    self.digests.append(int(hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest(), 16))
+                    self.written[self._path(key)] = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
                 if self._scratch:
                     folders.write_bytes(self._path(key), growing.read_bytes())
                 else:

@@ -30,9 +30,11 @@ _SHORT = 1024  # bytes of a row below which variables are hashed together
 _CLOCK = {"download_timestamp"}  # says when, not what: the same pixels that came at another hour have the same digest
 
 
-def write_json(path: Path, content: object) -> None:
-    """`write_bytes` of canonical JSON."""
-    write_bytes(path, (json.dumps(content, indent=1, sort_keys=True, allow_nan=True) + "\n").encode())
+def write_json(path: Path, content: object) -> str:
+    """`write_bytes` of canonical JSON; its digest comes back."""
+    text = (json.dumps(content, indent=1, sort_keys=True, allow_nan=True) + "\n").encode()
+    write_bytes(path, text)
+    return hashlib.blake2b(text, digest_size=16).hexdigest()
 
 
 def write_table(path: Path, table: pd.DataFrame) -> str:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 
 from lenscal.config import Settings
 from lenscal.gates import FAIL, Gate, Ledger
 from lenscal.io import cluster, folders, stores
-from lenscal.run.block import do_block
+from lenscal.run.block import do_block, marked
 from lenscal.run.crew import Crew
 from lenscal.run.place import Place
 from lenscal.run.plan import Block, Outcome, PlanError, Progress, short
 from lenscal.run.progress import Display
-from lenscal.run.stages import STAGES, Stage
+from lenscal.run.stages import STAGES, Part, Stage
 
 __all__ = ["Place", "PlanError", "Result", "StageResult", "contents_of", "progress_of", "run"]
 
@@ -161,9 +161,14 @@ def _versions(progress: Progress) -> str:
     return short({product.name: folders.inventory(product) for product in progress.products})
 
 
-def contents_of(progress: Progress) -> str:
-    """Hash of the content of all files a stage wrote."""
-    return short({product.name: folders.contents(product, folders.inventory(product)) for product in progress.products})
+def contents_of(progress: Progress, known: Mapping[str, str] | None = None) -> str:
+    """Hash of the content of all files a stage wrote; those `known` (by product and place in it) are not read again."""
+    known, whole = known or {}, {}
+    for product in progress.products:
+        names = {name: f"{product.name}/{name}" for name in folders.inventory(product)}
+        fresh = folders.contents(product, [name for name, place in names.items() if place not in known])
+        whole[product.name] = {name: fresh.get(name) or known[place] for name, place in names.items()}
+    return short(whole)
 
 
 def _finished(place: Place, stage: Stage, progress: Progress, display: Display) -> dict | None:
@@ -179,7 +184,7 @@ def _finished(place: Place, stage: Stage, progress: Progress, display: Display) 
         progress.finish({key: value for key, value in done.items() if key != "address"})
         return done
     display.note(stage.name, "files are not as they were written: what differs is done again")
-    if done.get("contents"):
+    if done.get("contents") and not done.get("by_block"):
         progress.forget()
     else:
         progress.reopen()
@@ -209,6 +214,7 @@ def _do(place: Place, stage: Stage, crew: Crew, display: Display) -> StageResult
         progress.prepare()
     blocks = stage.blocks(place)
     outcomes = _complete(place, stage, progress, blocks)
+    _clear(place, progress, blocks)
     todo = [block for block in blocks if block.name not in outcomes]
     counted = sum((outcome.ledger for outcome in outcomes.values() if outcome.ledger is not None), Ledger(0, 0))
     display.start(stage.name, len(blocks), len(outcomes))
@@ -229,8 +235,7 @@ def _do(place: Place, stage: Stage, crew: Crew, display: Display) -> StageResult
     else:
         for block in todo:
             outcome = stage.work(place, block, lambda text: display.note(stage.name, text))
-            progress.mark(block, outcome)
-            outcomes[block.name] = outcome
+            outcomes[block.name] = marked(place, stage, progress, block, outcome)
             display.advance(stage.name, outcome.rows)
     ordered = [outcomes[block.name] for block in blocks]
     gates, ledgers, digest = stage.finish(place, ordered)
@@ -241,12 +246,14 @@ def _do(place: Place, stage: Stage, crew: Crew, display: Display) -> StageResult
     total = f"{stores.add_digests([digest, *(outcome.digest for outcome in ordered)]):032x}"
     rows = stage.rows(place, ordered)
     seconds = time.monotonic() - started
+    written = {name: digest for outcome in ordered for name, digest in (outcome.written or {}).items()}
     of_blocks = bool(blocks) and stage.part(place, blocks[0]) is not None
     progress.finish(
         {
             "digest": total,
             "versions": _versions(progress),
-            "contents": "" if of_blocks else contents_of(progress),
+            "contents": "" if of_blocks else contents_of(progress, written),
+            "by_block": of_blocks or bool(written),
             "blocks": len(blocks),
             "rows": rows,
             "seconds": round(seconds, 2),
@@ -260,20 +267,30 @@ def _do(place: Place, stage: Stage, crew: Crew, display: Display) -> StageResult
 
 def _complete(place: Place, stage: Stage, progress: Progress, blocks: list[Block]) -> dict[str, Outcome]:
     """Outcomes of the blocks whose marker is there and whose files are those the marker saw, by name."""
-    written = {product: folders.inventory(product) for product in progress.products}
+    there = {product: folders.inventory(product) for product in (*progress.products, progress.folder)}
+    below = {f"{folder.relative_to(place.folder).as_posix()}/{name}": version for folder, names in there.items() for name, version in names.items()}
     found = {}
     for block in blocks:
         outcome = progress.outcome(block)
         if outcome is None:
             continue
-        part = stage.part(place, block)
-        if part is not None:
-            there = written[part.path]
-            names = stores.files(part.path, part.declaration, part.region, part.group)
-            if outcome.files != short({name: there.get(name, "absent") for name in names}):
+        left = stage.left(place, block, outcome)
+        if isinstance(left, Part):
+            names = stores.files(left.path, left.declaration, left.region, left.group)
+            if outcome.files != short({name: there[left.path].get(name, "absent") for name in names}):
                 continue
+        elif left is not None and outcome.files != short({name: below.get(name, "absent") for name in left.names}):
+            continue
         found[block.name] = outcome
     return found
+
+
+def _clear(place: Place, progress: Progress, blocks: list[Block]) -> None:
+    """Where blocks say what they wrote, take from the products all else: files of nobody, and those that are made at the end."""
+    vouched = {name for block in blocks if (outcome := progress.outcome(block)) is not None for name in outcome.written or ()}
+    for product in progress.products if vouched else ():
+        folder = product.relative_to(place.folder).as_posix()
+        folders.discard(product, [name for name in folders.inventory(product) if f"{folder}/{name}" not in vouched])
 
 
 def _ledger(ledger: Ledger) -> dict:

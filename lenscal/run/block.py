@@ -8,7 +8,7 @@ from functools import lru_cache
 from lenscal.config import Settings
 from lenscal.run.place import Place
 from lenscal.run.plan import Block, Outcome, Progress
-from lenscal.run.stages import STAGES, Part
+from lenscal.run.stages import STAGES, Stage
 
 
 @lru_cache(maxsize=4)
@@ -22,23 +22,21 @@ def do_block(settings: str, name: str, block: Block, wanted: dict) -> Outcome:
     place = _place(settings)
     stage = STAGES[name]
     progress = Progress(place, name, wanted)
-    part = stage.part(place, block)
     outcome = progress.outcome(block)
     if outcome is not None:
-        if part is None or outcome.files == part.files():
+        left = stage.left(place, block, outcome)
+        if left is None or outcome.files == left.files():
             return outcome
-        if not _holds(part, outcome.digest):
+        if not left.holds(outcome):
             outcome = None
     if outcome is None:
         outcome = stage.work(place, block)
-    outcome = replace(outcome, files="" if part is None else part.files())
+    return marked(place, stage, progress, block, outcome)
+
+
+def marked(place: Place, stage: Stage, progress: Progress, block: Block, outcome: Outcome) -> Outcome:
+    """The outcome with the versions of its files, as its marker now has it."""
+    left = stage.left(place, block, outcome)
+    outcome = replace(outcome, files="" if left is None else left.files())
     progress.mark(block, outcome)
     return outcome
-
-
-def _holds(part: Part, digest: int) -> bool:
-    """Whether a region of a store has this digest; what cannot be read has none."""
-    try:
-        return part.digest() == digest
-    except (ValueError, OSError, RuntimeError):
-        return False

@@ -48,11 +48,19 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
             footprint = footprint.add(table["healpix_128"].value_counts(), fill_value=0)
         if expected:
             file.check(expected)  # before a leaf is there
-    packed = keys.packed()
-    stores.write_table(notes / f"{name}.keys.parquet", pd.DataFrame({"group": list(packed), "bits": list(packed.values())}).astype({"group": "int64"}))
-    pixels = footprint.sort_index().astype("int64")
-    stores.write_table(notes / f"{name}.footprint.parquet", pd.DataFrame({"healpix_128": pixels.index.astype("int64"), "rows": pixels.to_numpy()}))
-    return Outcome(stores.add_digests(writer.digests), ledger.rows_out, ledger, summary={"sha256": expected})
+    packed, pixels = keys.packed(), footprint.sort_index().astype("int64")
+    tables = {
+        f"{name}.keys.parquet": pd.DataFrame({"group": list(packed), "bits": list(packed.values())}).astype({"group": "int64"}),
+        f"{name}.footprint.parquet": pd.DataFrame({"healpix_128": pixels.index.astype("int64"), "rows": pixels.to_numpy()}),
+    }
+    beside = {notes / file: stores.write_table(notes / file, table) for file, table in tables.items()}
+    digest = stores.add_digests(int(one, 16) for one in writer.written.values())
+    return Outcome(digest, ledger.rows_out, ledger, summary={"sha256": expected}, written=_below(place, {**writer.written, **beside}))
+
+
+def _below(place: Place, written: Mapping[Path, str]) -> dict[str, str]:
+    """Files by their place below the run's folder."""
+    return {path.relative_to(place.folder).as_posix(): digest for path, digest in written.items()}
 
 
 def checksum_gate(place: Place, outcomes: Mapping[str, Outcome]) -> Gate:
@@ -159,8 +167,8 @@ def _no_rows() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype="object" if kind == "str" else kind) for name, kind in kinds.items()})
 
 
-def scan_leaf(place: Place, leaf: int, name: str) -> None:
-    """What a leaf offers to the sample, noted beside the plan."""
+def scan_leaf(place: Place, leaf: int, name: str) -> dict[str, str]:
+    """What a leaf offers to the sample, noted beside the plan; the files of the note and their hashes."""
     from lenscal import manifest
 
     settings, catalogue = place.settings.manifest, place.galaxies
@@ -177,12 +185,10 @@ def scan_leaf(place: Place, leaf: int, name: str) -> None:
     )  # fmt: skip
     offers = seen.offers.trimmed(place.reservoirs, place.settings.seed)
     folder = _scans(place)
-    stores.write_table(folder / f"{name}.parquet", offers.rows)
     counts = {n: getattr(offers, n).tolist() for n in ("positives", "ordinary", "confusing", "classes")}
-    stores.write_json(
-        folder / f"{name}.json",
-        {"rows_in": seen.rows_in, "steps": list(seen.steps.items()), "dropped": list(seen.dropped.items()), "candidates": offers.candidates, **counts},
-    )
+    note = {"rows_in": seen.rows_in, "steps": list(seen.steps.items()), "dropped": list(seen.dropped.items()), "candidates": offers.candidates, **counts}
+    rows, counted = folder / f"{name}.parquet", folder / f"{name}.json"
+    return _below(place, {rows: stores.write_table(rows, offers.rows), counted: stores.write_json(counted, note)})
 
 
 def _scans(place: Place) -> Path:

@@ -30,7 +30,10 @@ class Block:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a block left behind: its digest, counts, its rows in and out, a hash of the versions of its files, and what else is known of it."""
+    """What a block left behind: its digest, counts, its rows in and out, a hash of the versions of its files, and what else is known of it.
+
+    `written` has the files of a block that fills no store: place below the run's folder -> hash of the content.
+    """
 
     digest: int
     rows: int = 0
@@ -38,6 +41,7 @@ class Outcome:
     gates: tuple[Gate, ...] = ()
     files: str = ""
     summary: Mapping[str, Any] | None = None
+    written: Mapping[str, str] | None = None
 
 
 def short(content: object) -> str:
@@ -133,7 +137,7 @@ class Progress:
             return None
         ledger = Ledger(**marker["ledger"]) if marker["ledger"] else None
         gates = tuple(Gate(**gate) for gate in marker["gates"])
-        return Outcome(int(marker["digest"], 16), marker["rows"], ledger, gates, marker.get("files", ""), marker.get("summary"))
+        return Outcome(int(marker["digest"], 16), marker["rows"], ledger, gates, marker.get("files", ""), marker.get("summary"), marker.get("written"))
 
     def mark(self, block: Block, outcome: Outcome) -> None:
         """Write the marker of a finished block."""
@@ -146,6 +150,7 @@ class Progress:
                 "gates": [asdict(gate) for gate in outcome.gates],
                 "files": outcome.files,
                 "summary": outcome.summary,
+                "written": outcome.written,
             },
         )
 

@@ -36,8 +36,8 @@ class Manifest(Stage):
         return [Block(f"{leaf:08d}", {"leaf": leaf}) for leaf in place.galaxies.leaves]
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
-        catalogue.scan_leaf(place, block.part["leaf"], block.name)
-        return Outcome(0)  # what is scanned is no product; the sample is, and it does not depend on the leaves
+        # What is scanned is no product; the sample is, and it does not depend on the leaves.
+        return Outcome(0, written=catalogue.scan_leaf(place, block.part["leaf"], block.name))
 
     def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
         settings = place.settings

@@ -43,6 +43,29 @@ class Part:
         dataset = stores.open(self.path, self.group).isel(self.region).load()
         return stores.digest(self.declaration.describe(dataset), self.declaration.block)
 
+    def holds(self, outcome: Outcome) -> bool:
+        """Whether what is on disk is what the outcome says; what cannot be read is not."""
+        try:
+            return self.digest() == outcome.digest
+        except (ValueError, OSError, RuntimeError):
+            return False
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files of a block that fills no store, by their place below the run's folder."""
+
+    folder: Path
+    names: tuple[str, ...]
+
+    def files(self) -> str:
+        """Hash of their versions."""
+        return short(folders.versions(self.folder, self.names))
+
+    def holds(self, outcome: Outcome) -> bool:
+        """Whether their content is what the outcome says."""
+        return folders.contents(self.folder, self.names) == dict(outcome.written or {})
+
 
 class Stage:
     """One stage; the methods say what differs."""
@@ -70,6 +93,11 @@ class Stage:
     def part(self, place: Place, block: Block) -> Part | None:
         """What a block fills of a store; None for a stage that writes files of its own."""
         return None
+
+    def left(self, place: Place, block: Block, outcome: Outcome) -> Part | Files | None:
+        """What a block left on disk, where it says so."""
+        part = self.part(place, block)
+        return Files(place.folder, tuple(outcome.written)) if part is None and outcome.written else part
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
         """One block."""
