@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lenscal import config
+from lenscal import config, schema
+from lenscal.kernels import magnitudes
 
+_MAGNITUDE_MAX = 40.0  # no 5-sigma magnitude of any survey is fainter
 _COLUMNS = {"psf_fwhm": "psfsize_r", "depth": "psfdepth_r"}
 
 
@@ -19,6 +21,28 @@ def _known(bricks: pd.DataFrame) -> pd.DataFrame:
     if known.empty:
         raise ValueError(f"bricks: none of {len(bricks)} has seeing, depth and area in r; check survey-bricks of the survey")
     return known
+
+
+def of_randoms(points: pd.DataFrame) -> pd.DataFrame:
+    """Random points as pieces of sky, as `plane` and `recommended` take bricks.
+
+    Parameters
+    ----------
+    points : DataFrame
+        psfsize_r [arcsec] and psfdepth_r, 0 where there is no exposure in r; area [degree^2] of one point. Depths are inverse variances
+        when one is above 40, which no magnitude is, else AB magnitudes.
+
+    Returns
+    -------
+    DataFrame
+        psfsize_r, psfdepth_r [AB mag], area; NaN without an exposure in r.
+    """
+    size, depth = (points[name].to_numpy() for name in ("psfsize_r", "psfdepth_r"))
+    inverse = bool(np.any(depth > _MAGNITUDE_MAX))
+    observed = (size > 0) & (depth > 0)
+    depth = magnitudes.depth(depth, schema.ZEROPOINT) if inverse else depth
+    blank = np.float32(np.nan)
+    return points.assign(psfsize_r=np.where(observed, size, blank), psfdepth_r=np.where(observed, depth, np.nan).astype("f4"))
 
 
 def recommended(bricks: pd.DataFrame, step: dict[str, float], tail: float = 0.01) -> dict[str, config.Axis]:

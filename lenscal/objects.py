@@ -10,7 +10,7 @@ import pandas as pd
 
 from lenscal import config, schema
 from lenscal.gates import Gate, Ledger, absent, words
-from lenscal.kernels import matching, splitting
+from lenscal.kernels import magnitudes, matching, splitting
 
 MATCHED, NO_OBJECT, OUTSIDE = "matched", "no object within radius", "outside the footprint"
 DEPTH_MAGNITUDE_MAX = 40.0  # no 5-sigma magnitude of any survey is fainter
@@ -136,16 +136,12 @@ def _usable(raw: pd.DataFrame) -> tuple[np.ndarray, Ledger]:
 
 def magnitude(flux: np.ndarray) -> np.ndarray:
     """AB magnitude of a flux in nanomaggies; NaN where the flux is zero, negative or unknown."""
-    flux = np.asarray(flux)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(flux > 0, schema.ZEROPOINT - 2.5 * np.log10(flux), np.nan).astype(flux.dtype)
+    return magnitudes.magnitude(flux, schema.ZEROPOINT)
 
 
 def depth_magnitude(ivar: np.ndarray) -> np.ndarray:
     """5-sigma AB magnitude of a depth in nanomaggy^-2; NaN where it is zero or negative."""
-    ivar = np.asarray(ivar, "f8")
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(ivar > 0, schema.ZEROPOINT - 2.5 * np.log10(5 / np.sqrt(ivar)), np.nan)
+    return magnitudes.depth(ivar, schema.ZEROPOINT)
 
 
 def depths_are_inverse(raw: pd.DataFrame) -> bool:

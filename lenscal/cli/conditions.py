@@ -12,6 +12,8 @@ from lenscal.cli.refusal import refusals
 
 def conditions(
     runfile: Annotated[Path, typer.Argument(help="YAML run file of a survey with its table of bricks.")],
+    randoms: Annotated[list[str] | None, typer.Option(help="A file (or address) of random points instead of the table of bricks; more than one may be given.")] = None,
+    density: Annotated[float | None, typer.Option(help="Points to the square degree of each, where the header does not say.")] = None,
     tail: Annotated[float, typer.Option(help="Share of the area that the recommended grid may leave out at either end.")] = 0.01,
 ) -> None:
     """Print the area in each cell of the run file's grid, what lies outside it, and a grid that covers the footprint."""
@@ -25,7 +27,13 @@ def conditions(
         settings = load(runfile)
         if settings.survey.layout != "dr10":
             raise ValueError(f"survey.layout is '{settings.survey.layout}': only a survey with a table of bricks has an area")
-        grid, bricks = settings.injections.grid, Place(settings).survey.bricks()
+        grid = settings.injections.grid
+        if randoms:
+            from lenscal.io.randoms import read_randoms
+
+            bricks = plane_of.of_randoms(read_randoms(randoms, density))
+        else:
+            bricks = Place(settings).survey.bricks()
         area = plane_of.plane(bricks, grid.psf_fwhm, grid.depth)
         total = float(bricks["area"].sum())
         typer.echo(f"area [degree^2] by psf_fwhm [arcsec, down] and depth [mag, across]; {total:.2f} in all")

@@ -165,7 +165,7 @@ class SweepFile:
             raise SweepError(
                 f"'{self.path}' holds no FITS table; expected a sweep or Tractor file: it is another file, or truncated"
             )
-        self.rows, self._width = hdu.header["NAXIS2"], hdu.header["NAXIS1"]
+        self.header, self.rows, self._width = hdu.header, hdu.header["NAXIS2"], hdu.header["NAXIS1"]
         self._start = hdu.fileinfo()["datLoc"]
         size, needed = self._size(), self._start + self._width * self.rows
         if size is not None and size < needed:

@@ -1,0 +1,19 @@
+"""Magnitudes of fluxes and of depths."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def magnitude(flux, zeropoint) -> np.ndarray:
+    """Magnitude of a flux; NaN where the flux is zero, negative or unknown. It has the dtype of the flux."""
+    flux = np.asarray(flux)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(flux > 0, zeropoint - 2.5 * np.log10(flux), np.nan).astype(flux.dtype)
+
+
+def depth(ivar, zeropoint) -> np.ndarray:
+    """5-sigma magnitude of the inverse variance of a flux; NaN where it is zero, negative or unknown."""
+    ivar = np.asarray(ivar, "f8")
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(ivar > 0, zeropoint - 2.5 * np.log10(5 / np.sqrt(ivar)), np.nan)
