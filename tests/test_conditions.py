@@ -90,7 +90,7 @@ def test_random_points_give_the_plane_and_the_grid_that_the_bricks_give(tmp_path
 
 def run_file(folder):
     path = folder / "run.yaml"
-    path.write_text(f"name: points\nstores: {folder / 'stores'}\nsurvey: {{root: {folder}}}\nobjects: {{lenses: []}}\n")
+    path.write_text(f"name: points\nseed: 1\nstores: {folder / 'stores'}\nsurvey: {{root: {folder}}}\nobjects: {{lenses: []}}\n")
     return path
 
 
