@@ -1,6 +1,6 @@
 """Speed and accuracy of the injection engine, against other renderers and against its slow twin, in one run.
 
-    python benchmarks/rendering.py [--count 400] [--quick] [--peers] [--accuracy]
+    python benchmarks/rendering.py [--count 400] [--quick] [--threads] [--peers] [--accuracy]
 
 Speeds are per core: one thread, CPU time of the process, best of three. Accuracy is the largest difference from adaptive
 cubature over the 200 parameter sets of record (tests/data/rendering_reference.py).
@@ -16,8 +16,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+CALL = 64  # images of a call, as a stage asks for them
+ROWS, MIDDLE = 24, 61  # rows and pixels at which peers are held against cubature
+LIMIT, SHARE = 2e-3, 0.95  # of the peak, the engine's promise; share of the rows that is to keep it
+SUBPIXELS = (4, 6, 8, 12, 16, 24, 32)  # along a pixel
+PAIRS = 9  # runs of one and of two threads
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 sys.path[:0] = [str(TESTS), str(TESTS / "kernels"), str(TESTS / "data")]
+import cubature  # noqa: E402
 import peers  # noqa: E402
 import rendering_reference  # noqa: E402
 import test_injections as fixture  # noqa: E402
@@ -26,7 +32,7 @@ import test_sampling as hard  # noqa: E402
 from lenscal import injections, schema  # noqa: E402
 from lenscal.injections import priors  # noqa: E402
 from lenscal.injections.rendering import render  # noqa: E402
-from lenscal.kernels import light  # noqa: E402
+from lenscal.kernels import light, sampling  # noqa: E402
 
 
 def best(act, repeat=3):
@@ -83,37 +89,79 @@ def speed(count, quick=False):
 
 
 def scaling(count):
-    """Speed of two threads over that of one, wall time."""
+    """Speed of two threads over that of one, wall time: the median of pairs of runs, one after the other."""
     table, kernel = tables(count), psf()
-    halves = table.iloc[::2], table.iloc[1::2]
-    render(table, kernel)
+    calls = [table.iloc[start : start + CALL] for start in range(0, count, CALL)]
+    halves = [table.iloc[::2], table.iloc[1::2]]
+    hosts, chosen = fixture.make_hosts(30), fixture.settings(size=101, trials=count // 6)
+    cell, _ = injections.assign_hosts(hosts, chosen, 1)
+    blocks = [injections.draw(1.2, 23.5, cell, chosen, seed) for seed in (1, 2)]
+    quiet = chosen.model_copy(update={"shot_noise": False})
+    works = {
+        f"render, {CALL} images a call": (lambda part: render(part, kernel), calls),
+        f"render, {count // 2} images a call": (lambda part: render(part, kernel), halves),
+        "inject 101 px": (lambda block: injections.inject(block, hosts, quiet, 1), blocks),
+        "inject 101 px, shot noise": (lambda block: injections.inject(block, hosts, chosen, 1), blocks),
+    }
 
     def wall(act):
-        times = []
-        for _ in range(3):
-            start = time.perf_counter()
-            act()
-            times.append(time.perf_counter() - start)
-        return min(times)
+        start = time.perf_counter()
+        act()
+        return time.perf_counter() - start
 
-    one = wall(lambda: [render(half, kernel) for half in halves])
+    rows = []
     with ThreadPoolExecutor(2) as pool:
-        two = wall(lambda: list(pool.map(lambda half: render(half, kernel), halves)))
-    return one / two
+        for name, (act, parts) in works.items():
+            pairs = [
+                (wall(lambda act=act, parts=parts: [act(part) for part in parts]), wall(lambda act=act, parts=parts: list(pool.map(act, parts))))
+                for _ in range(PAIRS)
+            ]
+            ratios = sorted(one / two for one, two in pairs[1:])
+            rows.append((name, float(np.median(ratios)), ratios[0], ratios[-1]))
+    return rows
+
+
+def truth(table, kernel):
+    """What adaptive cubature gives for rows of unit flux, on the middle of the stamp; (row, band, y, x)."""
+    out = []
+    for row in table.itertuples():
+        lens, source = ([getattr(row, name) for name in names] for names in (sampling.LENS_FIELDS, sampling.SOURCE_FIELDS))
+        _, points = cubature.light(lens, source, MIDDLE + 6, tolerance=rendering_reference.TOLERANCE)
+        out.append([cubature.convolve(points, band)[3:-3, 3:-3] for band in kernel])
+    return np.array(out)
 
 
 def compare(count, ours):
-    """Speed of the peers that are installed, on the same rows, PSF and machine, and how far their pixels are from the engine's."""
+    """Speed of the peers that are installed on the same rows, PSF and machine, and how far their pixels are from cubature's.
+
+    First at 4 x 4 subpixels, then at the fewest at which SHARE of the rows are within LIMIT of their peak, the engine's own limit.
+    """
     kernel = psf()
     present, missing = peers.found(kernel.values)
-    print(f"peers found: {', '.join(peer.name for peer in present) or 'none'}; not installed: {', '.join(missing) or 'none'}")
-    table = tables(count)
-    want = render(table, kernel).values
-    for peer in present:
-        rows = list(table.itertuples())
-        worst = max(np.abs(peer.image(row) - image).max() / image.max() for row, image in zip(rows, want))
-        speed = count / best(lambda peer=peer, rows=rows: [peer.image(row) for row in rows])
-        print(f"{peer.name:44s} {speed:8.1f} /s/core, {ours / speed:.1f} times slower; pixels off by up to {100 * worst:.1f} % of peak")
+    print(f"peers found: {', '.join(present) or 'none'}; not installed: {', '.join(missing) or 'none'}")
+    table = tables(ROWS)
+    rows, want = list(table.itertuples()), truth(table, kernel.values)
+    edge = slice((peers.SIZE - MIDDLE) // 2, (peers.SIZE + MIDDLE) // 2)
+
+    def errors(images):
+        fluxes = 10 ** (-0.4 * (table[[f"mag_{band}" for band in schema.BANDS]].to_numpy() - schema.ZEROPOINT))
+        unit = np.array(images)[:, :, edge, edge] / fluxes[:, :, None, None]
+        return (np.abs(unit - want).max((2, 3)) / want.max((2, 3))).max(1)
+
+    def told(name, error, speed):
+        within = f"{(error <= LIMIT).sum()} of {ROWS} rows within {100 * LIMIT:g} % of peak, worst {100 * error.max():.2f} %"
+        print(f"{name:44s} {speed:8.1f} /s/core, {ours / speed:7.1f} times slower; {within}", flush=True)
+
+    told("lenscal", errors(render(table, kernel).values), ours)
+    for name in present:
+        for fine, way in ((4, "pixels"), *((fine, "cells") for fine in SUBPIXELS)):
+            peer = peers.MAKERS[name](kernel.values, fine, way)
+            error = errors([peer.image(row) for row in rows])
+            some = rows[:: max(1, ROWS // max(2, count * 16 // fine**2))]
+            speed = len(some) / best(lambda peer=peer, some=some: [peer.image(row) for row in some])
+            told(f"{peer.name}, {fine} x {fine}, {way}", error, speed)
+            if way == "cells" and (error <= LIMIT).mean() >= SHARE:
+                break
 
 
 def accuracy():
@@ -132,12 +180,15 @@ def main():
     parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--accuracy", action="store_true")
     parser.add_argument("--peers", action="store_true")
+    parser.add_argument("--threads", action="store_true", help="two threads beside one; needs two idle cores")
     parser.add_argument("--quick", action="store_true", help="render only, no injections")
     options = parser.parse_args()
     rows = speed(options.count, options.quick)
     for name, value in rows:
         print(f"{name:44s} {value:8.0f} /s/core")
-    print(f"{'two threads over one':44s} {scaling(options.count):8.2f} x")
+    if options.threads:
+        for name, middle, low, high in scaling(options.count):
+            print(f"{'two threads over one: ' + name:44s} {middle:8.2f} x ({low:.2f} to {high:.2f})")
     if options.peers:
         compare(max(options.count // 20, 4), rows[0][1])
     if options.accuracy:
