@@ -95,6 +95,31 @@ def test_sources_that_are_drawn_need_the_seed_and_bad_rows_are_named():
         lenscal.lenstronomy_kwargs(bad)
 
 
+def test_suppressed_inner_images_are_refused_or_said_and_never_exported_unsaid():
+    hosts = make_hosts()
+    table, _ = injections.assign_hosts(hosts, settings(), 1)
+    drawn = injections.draw(1.2, 23.5, table, settings(), 1)
+    whole, outer = (lenscal.injection_parameters(injections.inject(drawn, hosts, settings(inner_images=inner), 1))[:3] for inner in (True, False))
+    assert [entry["inner_images"] for entry in lenscal.lenstronomy_kwargs(whole)] == [True] * 3
+    with pytest.raises(ValueError, match=f"injection {outer.index[0]} and 2 more have their inner images suppressed, which lenstronomy would draw"):
+        lenscal.lenstronomy_kwargs(outer)
+    entries = lenscal.lenstronomy_kwargs(outer, all_images=True)
+    assert [entry.pop("inner_images") for entry in entries] == [False] * 3
+    assert entries == [{k: v for k, v in entry.items() if k != "inner_images"} for entry in lenscal.lenstronomy_kwargs(whole)]
+    # What is said is true: lenstronomy draws the image with inner images, and not the one that was injected.
+    drawn_there = rerender(lenscal.lenstronomy_kwargs(outer[:1], shape=SHAPE, all_images=True)[0], "r", 15)
+    agree(lenscal.render(whole[:1], shape=SHAPE).values[0, 1], drawn_there, 0.01)
+    assert lenscal.render(outer[:1], shape=SHAPE).values[0, 1].sum() < 0.97 * drawn_there.sum()
+
+
+def test_injections_that_do_not_say_which_images_they_have_are_refused():
+    hosts = make_hosts()
+    table, _ = injections.assign_hosts(hosts, settings(), 1)
+    made = injections.inject(injections.draw(1.2, 23.5, table, settings(), 1), hosts, settings(), 1)
+    with pytest.raises(ValueError, match="lack the attribute 'inner_images'"):
+        lenscal.injection_parameters(made.drop_attrs())
+
+
 def test_the_exported_flux_is_that_of_the_magnitude():
     table = parameters(1)
     (entry,) = lenscal.lenstronomy_kwargs(table)

@@ -567,9 +567,11 @@ def test_bad_parameters_fail_their_own_injection_and_no_other(drawn, hosts, name
 def test_a_source_too_large_to_be_sampled_fails_its_own_injection(drawn, hosts, monkeypatch):
     good, kernel = injections.images(drawn, hosts, settings(), 1), rendering.imaging.convolved
 
+    large = [drawn["theta_e_drawn"].values.ravel()[7], parameters(9)["theta_e"][7]]
+
     def full_at_seven(*arguments):
         kernel(*arguments)
-        arguments[-1][7] = 1
+        arguments[-1][np.isin(arguments[0][:, 0], large)] = 1
 
     monkeypatch.setattr(rendering.imaging, "convolved", full_at_seven)
     out = injections.inject(drawn, hosts, settings(), 1)
@@ -649,6 +651,19 @@ def test_inner_images_can_be_suppressed_and_the_arc_is_then_fainter(drawn, hosts
     outer = injections.inject(drawn, hosts, settings(inner_images=False), 1)
     assert (outer["lensed_mag"] > both["lensed_mag"]).all()
     assert (outer["lensed_mag"] - both["lensed_mag"]).max() < 1.2
+
+
+def test_render_makes_the_images_that_each_row_asks_for():
+    table = parameters(4)
+    whole, outer = (render(table.assign(inner_images=inner), psf(), shape=(64, 64)).values for inner in (True, False))
+    np.testing.assert_array_equal(whole, render(table, psf(), shape=(64, 64)).values)
+    assert (outer.sum((1, 2, 3)) < 0.99 * whole.sum((1, 2, 3))).all()
+    mixed = table.assign(inner_images=[True, False, False, True])
+    np.testing.assert_array_equal(render(mixed, psf(), shape=(64, 64)).values, np.stack([whole[0], outer[1], outer[2], whole[3]]))
+    bare = [render(t, shape=(64, 64)).values for t in (mixed[:2], mixed[1:2])]
+    np.testing.assert_array_equal(bare[0][1:], bare[1])
+    with pytest.raises(ValueError, match="'inner_images' is float64"):
+        render(table.assign(inner_images=1.0), psf())
 
 
 # gates

@@ -22,18 +22,26 @@ def parameters_of(injections: xr.Dataset) -> pd.DataFrame:
     Parameters
     ----------
     injections : Dataset (theta_e, psf_fwhm, depth, trial)
-        As declared in `schema.INJECTIONS`.
+        As declared in `schema.INJECTIONS`, with the attribute `inner_images` that the stage writes.
 
     Returns
     -------
     DataFrame
-        theta_e, q, ..., mag_z; the index `injection_id`.
+        theta_e, q, ..., mag_z, and inner_images, false where the run suppressed them; the index `injection_id`.
+
+    Raises
+    ------
+    ValueError
+        Injections that do not say whether their inner images were rendered.
     """
+    if "inner_images" not in injections.attrs:
+        raise ValueError("export: the injections lack the attribute 'inner_images' (1 or 0), without which nobody knows which images were rendered")
     made = (injections["failure"].transpose(*schema.TRIAL).values.astype(object) == "").ravel()
     flat = {name: injections[name].transpose(*schema.TRIAL).values.ravel()[made] for name in (*schema.PARAMETERS, "injection_id")}
     index = pd.Index(flat.pop("injection_id"), name="injection_id")
     names = {name: name.removeprefix("source_") if "mag" in name else name.removesuffix("_drawn") for name in flat}
-    return pd.DataFrame({names[name]: values for name, values in flat.items()}, index=index)
+    table = pd.DataFrame({names[name]: values for name, values in flat.items()}, index=index)
+    return table.assign(inner_images=bool(injections.attrs["inner_images"]))
 
 
 def lenstronomy_kwargs(
@@ -44,12 +52,16 @@ def lenstronomy_kwargs(
     source: str = "sersic",
     seed: int | None = None,
     stamps: Sequence[Mapping] | None = None,
+    all_images: bool = False,
 ) -> list[dict]:
     """Keyword arguments of lenstronomy for lensed sources.
 
     lenstronomy has a linear fit for b_n; radius and amplitude are given so that its profile is ours. Its amplitudes are surface
     brightness per square arcsec, and `ImageModel` gives nanomaggy per pixel, without PSF: lay your own on it. A PSF that
     includes the pixel must not be laid on pixel averages.
+
+    Suppressed inner images (column inner_images) are no lens model: lenstronomy draws every image of the lens that it is given.
+    Such injections are refused, or exported with all their images when `all_images` is true.
 
     Parameters
     ----------
@@ -63,19 +75,27 @@ def lenstronomy_kwargs(
         Of the run.
     stamps : list of dict
         Real galaxies (image, pixel_scale, name), for "stamps".
+    all_images : bool
+        Export injections without inner images, too, whose entry then draws more than was injected.
 
     Returns
     -------
     list of dict
-        For each injection: injection; lens_model_list, kwargs_lens; source_model_list, and kwargs_source by band; kwargs_data
+        For each injection: injection; inner_images, false where lenstronomy draws images that the injection has not; lens_model_list, kwargs_lens; source_model_list, and kwargs_source by band; kwargs_data
         (`ra_at_xy_0`, `dec_at_xy_0`, `transform_pix2angle`), x growing with the column; shape (y, x).
 
     Raises
     ------
     ValueError
-        As `lenscal.render`; a source that needs a seed without one.
+        As `lenscal.render`; a source that needs a seed without one; suppressed inner images without `all_images`.
     """
     values, labels = rendering.checked(parameters)
+    inner = rendering.inner_images_of(parameters, labels)
+    if not (all_images or inner.all()):
+        raise ValueError(
+            f"export: injection {labels[np.argmin(inner)]} and {int((~inner).sum()) - 1} more have their inner images suppressed, which lenstronomy "
+            "would draw; pass all_images=True to export them with all images, each marked inner_images: False"
+        )
     if source != "sersic" and seed is None:
         raise ValueError(f"export: the source is '{source}', whose knots or stamps are drawn by the run's seed; give it")
     ids = np.arange(len(labels)) if source == "sersic" else np.asarray(labels).astype(np.int64)
@@ -89,6 +109,7 @@ def lenstronomy_kwargs(
         out.append(
             {
                 "injection": label.item() if hasattr(label, "item") else label,
+                "inner_images": bool(inner[row]),
                 "lens_model_list": list(LENS_MODELS),
                 "kwargs_lens": [
                     {"theta_E": lens["theta_e"], "e1": e1, "e2": e2, "center_x": lens["lens_x"], "center_y": lens["lens_y"]},

@@ -32,7 +32,8 @@ def render(
     ----------
     parameters : Dataset (injection) or DataFrame
         One row for each injection: theta_e, q, phi, gamma1, gamma2, lens_x, lens_y, n, r_e, source_q, source_phi, source_x,
-        source_y (arcsec, radians), and unlensed AB magnitudes mag_g, mag_r, mag_z.
+        source_y (arcsec, radians), and unlensed AB magnitudes mag_g, mag_r, mag_z. A column inner_images, where there is one, is false
+        where inner images are suppressed.
     psf : DataArray (band, psf_y, psf_x), with `injection` or without, or None
         Sides odd, sum 1. Its attribute `includes_pixel` tells an effective PSF (true) from an optical one. None gives exact
         pixel integrals without PSF.
@@ -56,17 +57,17 @@ def render(
     if min(shape) < 1 or not pixel_scale > 0:
         raise ValueError(f"render: shape {shape} and pixel_scale {pixel_scale} must be positive")
     values, labels = checked(parameters)
-    bands = schema.BANDS
+    bands, inner = schema.BANDS, inner_images_of(parameters, labels)
     flux = np.column_stack([10 ** (-0.4 * (values[f"mag_{band}"] - schema.ZEROPOINT)) for band in bands])
     components = sources.smooth(values, pixel_scale)
     if psf is None:
-        unit, _ = pixel_integrals(values, components, shape, pixel_scale, labels=labels)
+        unit, _ = pixel_integrals(values, components, shape, pixel_scale, inner, labels=labels)
         images = unit[:, None] * flux.astype(np.float32)[:, :, None, None]
     else:
         kernels, which = _psf_images(psf, labels)
         size = imaging.torus(shape, kernels.shape[-2:])
         transforms = convolution.psf_transform(kernels, size, bool(psf.attrs["includes_pixel"]))
-        images, _, full = convolved(values, components, flux, transforms, which, size, shape, pixel_scale)
+        images, _, full = convolved(values, components, flux, transforms, which, size, shape, pixel_scale, inner)
         _refuse_full(full, labels)
     return xr.DataArray(
         images,
@@ -102,6 +103,17 @@ def checked(parameters: xr.Dataset | pd.DataFrame) -> tuple[dict[str, np.ndarray
         if reason:
             raise ValueError(f"render: injection {labels[row]}: {reason}")
     return values, labels
+
+
+def inner_images_of(parameters: xr.Dataset | pd.DataFrame, labels: np.ndarray) -> np.ndarray:
+    """Whether each injection has its inner images; all have where no column says otherwise."""
+    if "inner_images" not in parameters:
+        return np.ones(len(labels), bool)
+    column = parameters["inner_images"]
+    found = np.asarray(column.values if isinstance(parameters, xr.Dataset) else column)
+    if found.dtype != bool or found.shape != labels.shape:
+        raise ValueError(f"render: 'inner_images' is {found.dtype} of shape {found.shape}, expected one true or false for each injection")
+    return found
 
 
 def problems(values: Mapping[str, np.ndarray]) -> list[str]:
@@ -159,7 +171,7 @@ def pixel_integrals(
     components: Components,
     shape: tuple[int, int],
     pixel_scale: float,
-    inner_images: bool = True,
+    inner_images: bool | np.ndarray = True,
     tolerance: float = 1.0,
     labels: Sequence | None = None,
     with_images: bool = True,
@@ -171,7 +183,7 @@ def pixel_integrals(
     inside, full = np.zeros(len(lens)), np.zeros(len(lens), np.int64)
     c = components
     imaging.pixels(
-        lens, c.first, c.sersic, c.light, c.stamp, c.place, c.share, c.stamps, inner_images, tolerance, origin,
+        lens, c.first, c.sersic, c.light, c.stamp, c.place, c.share, c.stamps, np.full(len(lens), inner_images), tolerance, origin,
         *imaging.work_space(sides), out, inside, full,
     )  # fmt: skip
     _refuse_full(full, labels)
@@ -187,7 +199,7 @@ def convolved(
     size: tuple[int, int],
     shape: tuple[int, int],
     pixel_scale: float,
-    inner_images: bool = True,
+    inner_images: bool | np.ndarray = True,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Images (injection, band, y, x) convolved with PSFs, the flux on the stamp of sources of unit flux (injection,), and 1 where
     a source is too large to be sampled (injection,), see `TOO_LARGE`.
@@ -201,7 +213,7 @@ def convolved(
     inside, full = np.zeros(len(lens)), np.zeros(len(lens), np.int64)
     c = components
     imaging.convolved(
-        lens, c.first, c.sersic, c.light, c.stamp, c.place, c.share, c.stamps, inner_images, 1.0, origin,
+        lens, c.first, c.sersic, c.light, c.stamp, c.place, c.share, c.stamps, np.full(len(lens), inner_images), 1.0, origin,
         *imaging.work_space(sides), np.ascontiguousarray(flux, float), transforms, np.asarray(which, np.int64),
         convolution.work_space(size), out, inside, full,
     )  # fmt: skip

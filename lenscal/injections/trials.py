@@ -80,6 +80,7 @@ def inject(
     ).assign_coords(band=np.array(schema.BANDS, np.dtypes.StringDType()))
     for name, values in trials.host_columns().items():
         out[name] = (schema.TRIAL, values.reshape(shape))
+    out.attrs["inner_images"] = int(settings.inner_images)
     if kept is not None:
         out["image"] = ((*schema.TRIAL, "band", "y", "x"), kept.reshape(*shape, bands, size, size))
     return schema.INJECTIONS.check(schema.INJECTIONS.describe(out))

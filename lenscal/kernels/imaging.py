@@ -37,7 +37,7 @@ def _sources(i, lens, first, sersic, light, stamp, place, share, stamps, inner, 
     points[:] = 0
     for k in range(first[i], first[i + 1]):
         # What lies opposite to the source is told from the first component.
-        packed = sampling.pack_lens(lens[i], sersic[first[i], 4], sersic[first[i], 5], inner)
+        packed = sampling.pack_lens(lens[i], sersic[first[i], 4], sersic[first[i], 5], inner[i])
         if stamp[k] >= 0:
             image = stamps[stamp[k], : int(place[k, 7]), : int(place[k, 6])]
             sampling.add_stamp(
@@ -73,7 +73,7 @@ def pixels(lens, first, sersic, light, stamp, place, share, stamps, inner, toler
         `sampling.SOURCE_FIELDS`; `light` of `add_sersic`; index in `stamps` or -1; `place_on_sky` of `add_stamp`; flux.
     stamps : (stamp, y, x) float32 array
         Images of sources, each in the lower-left corner; its sides (x, y) are the last two numbers of `place`.
-    inner : bool
+    inner : (injection,) bool array
         False suppresses inner images (see `sampling.pack_lens`).
     tolerance : float
         See `sampling.add_sersic`.

@@ -49,7 +49,7 @@ def pixels(lens, source, size=SIZE, inner=True, tolerance=1.0, pixel_scale=0.262
     sides, origin = imaging.geometry((size, size), pixel_scale)
     out = np.zeros((len(lens), size, size), np.float32)
     inside, full = np.zeros(len(lens)), np.zeros(len(lens), np.int64)
-    imaging.pixels(lens, *components(source, pixel_scale), inner, tolerance, origin, *imaging.work_space(sides), out, inside, full)
+    imaging.pixels(lens, *components(source, pixel_scale), np.full(len(lens), inner), tolerance, origin, *imaging.work_space(sides), out, inside, full)
     assert not full.any()
     return out, inside
 
@@ -62,7 +62,7 @@ def convolved(lens, source, psf, size=SIZE):
     out = np.zeros((count, 1, size, size), np.float32)
     inside, full = np.zeros(count), np.zeros(count, np.int64)
     imaging.convolved(
-        lens, *components(source), True, 1.0, origin, *imaging.work_space(sides), np.ones((count, 1)), transforms,
+        lens, *components(source), np.ones(count, bool), 1.0, origin, *imaging.work_space(sides), np.ones((count, 1)), transforms,
         np.zeros(count, np.int64), convolution.work_space(torus), out, inside, full,
     )  # fmt: skip
     return out[:, 0]
@@ -255,7 +255,7 @@ def test_a_stamp_of_a_sersic_galaxy_is_lensed_as_the_galaxy_itself():
     place = np.array([[0.3, -0.2, 0.8, step, side // 2, side // 2, side, side]])
     out, inside, full = np.zeros((1, SIZE, SIZE), np.float32), np.zeros(1), np.zeros(1, np.int64)
     imaging.pixels(
-        lens, first, rows, values, np.array([0]), place, share, stamp[None], True, 1.0, origin, *imaging.work_space(sides), out,
+        lens, first, rows, values, np.array([0]), place, share, stamp[None], np.ones(1, bool), 1.0, origin, *imaging.work_space(sides), out,
         inside, full,
     )  # fmt: skip
     want, _ = pixels(lens, source)
@@ -268,7 +268,7 @@ def test_a_source_that_needs_too_many_cells_says_so():
     sides, origin = imaging.geometry((SIZE, SIZE), 0.262)
     inside, full = np.zeros(1), np.zeros(1, np.int64)
     imaging.pixels(
-        lens, *components(source), True, 1e-5, origin, *imaging.work_space(sides), np.zeros((1, 0, 0), np.float32), inside, full
+        lens, *components(source), np.ones(1, bool), 1e-5, origin, *imaging.work_space(sides), np.zeros((1, 0, 0), np.float32), inside, full
     )
     assert full[0] == 1
 
