@@ -237,11 +237,9 @@ class _Trials:
         red, host = schema.BANDS.index("r"), self.host[rows]
         sigma, correlation = (self.hosts[name].transpose("galaxy", "band").values[host, red].astype(float) for name in ("sigma", "noise_correlation"))
         lags = self.hosts["noise_lags"].transpose("galaxy", "band", "lag_y", "lag_x").values[host, red].astype(float)
-        middle, radii = ((side - 1) / 2, (side - 1) / 2), theta_e / schema.PIXEL_SCALE
-        return (
-            np.array([noise.aperture_snr(arc, s, table) for arc, s, table in zip(arcs, sigma, lags)]),
-            np.array([noise.annulus_snr(arc, s, c, r, middle) for arc, s, c, r in zip(arcs, sigma, correlation, radii)]),
-        )
+        aperture, annulus = np.empty(len(rows)), np.empty(len(rows))
+        noise.arc_snrs(arcs, sigma, correlation, lags, theta_e / schema.PIXEL_SCALE, ((side - 1) / 2, (side - 1) / 2), aperture, annulus)
+        return aperture, annulus
 
 
 def _frame(stamp: int, size: int) -> tuple[int, int]:

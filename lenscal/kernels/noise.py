@@ -98,6 +98,47 @@ def pair_sum(inside, lags) -> float:
     return total
 
 
+@njit(nogil=True)
+def _aperture_snr(image, sigma, lags):
+    if not (sigma > 0 and np.isfinite(lags.sum())):
+        return np.nan
+    peak = image.max()
+    if not peak > 0:
+        return 0.0
+    chosen = np.empty(image.size)
+    count = 0
+    for y in range(image.shape[0]):
+        for x in range(image.shape[1]):
+            if image[y, x] > 0.02 * peak:
+                chosen[count] = image[y, x]
+                count += 1
+    order = np.sort(chosen[:count])[::-1]
+    total = best = 0.0
+    level, flux = order[0], order[0]
+    for k in range(count):
+        total += order[k]
+        if total / np.sqrt(k + 1.0) > best:
+            best, level, flux = total / np.sqrt(k + 1.0), order[k], total
+    variance = pair_sum(image >= level, lags)
+    return flux / (sigma * np.sqrt(variance)) if variance > 0 else np.nan
+
+
+@njit(nogil=True)
+def _annulus_snr(image, sigma, correlation, radius, centre):
+    if not (sigma > 0 and correlation > 0):
+        return np.nan
+    total, count = 0.0, 0
+    outer = radius + ANNULUS_HALF_WIDTH
+    inner2, outer2 = max(radius - ANNULUS_HALF_WIDTH, 0.0) ** 2, outer**2
+    for y in range(max(0, int(centre[1] - outer)), min(image.shape[0], int(centre[1] + outer) + 2)):
+        for x in range(image.shape[1]):
+            r2 = (x - centre[0]) ** 2 + (y - centre[1]) ** 2
+            if inner2 <= r2 <= outer2:
+                total += image[y, x]
+                count += 1
+    return total / count / (sigma * np.sqrt(correlation)) if count else np.nan
+
+
 @njit(nogil=True, cache=True)
 def aperture_snr(image, sigma, lags) -> float:
     """Signal-to-noise ratio of an arc inside one of its own isophotes.
@@ -121,27 +162,7 @@ def aperture_snr(image, sigma, lags) -> float:
     float
         NaN when the noise is not positive or not known; 0 for an image without light.
     """
-    if not (sigma > 0 and np.isfinite(lags.sum())):
-        return np.nan
-    peak = image.max()
-    if not peak > 0:
-        return 0.0
-    chosen = np.empty(image.size)
-    count = 0
-    for y in range(image.shape[0]):
-        for x in range(image.shape[1]):
-            if image[y, x] > 0.02 * peak:
-                chosen[count] = image[y, x]
-                count += 1
-    order = np.sort(chosen[:count])[::-1]
-    total = best = 0.0
-    level, flux = order[0], order[0]
-    for k in range(count):
-        total += order[k]
-        if total / np.sqrt(k + 1.0) > best:
-            best, level, flux = total / np.sqrt(k + 1.0), order[k], total
-    variance = pair_sum(image >= level, lags)
-    return flux / (sigma * np.sqrt(variance)) if variance > 0 else np.nan
+    return _aperture_snr(image, sigma, lags)
 
 
 @njit(nogil=True, cache=True)
@@ -167,14 +188,12 @@ def annulus_snr(image, sigma, correlation, radius, centre) -> float:
     float
         NaN when the noise is not positive, or the annulus holds no pixel.
     """
-    if not (sigma > 0 and correlation > 0):
-        return np.nan
-    total, count = 0.0, 0
-    inner2, outer2 = max(radius - ANNULUS_HALF_WIDTH, 0.0) ** 2, (radius + ANNULUS_HALF_WIDTH) ** 2
-    for y in range(image.shape[0]):
-        for x in range(image.shape[1]):
-            r2 = (x - centre[0]) ** 2 + (y - centre[1]) ** 2
-            if inner2 <= r2 <= outer2:
-                total += image[y, x]
-                count += 1
-    return total / count / (sigma * np.sqrt(correlation)) if count else np.nan
+    return _annulus_snr(image, sigma, correlation, radius, centre)
+
+
+@njit(nogil=True, cache=True)
+def arc_snrs(images, sigma, correlation, lags, radius, centre, aperture, annulus) -> None:
+    """`aperture_snr` and `annulus_snr` of many arcs (arc, y, x) in one centre, into the last two arguments (arc,)."""
+    for i in range(len(images)):
+        aperture[i] = _aperture_snr(images[i], sigma[i], lags[i])
+        annulus[i] = _annulus_snr(images[i], sigma[i], correlation[i], radius[i], centre)
