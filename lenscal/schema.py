@@ -391,13 +391,10 @@ QUALITY = Declaration(
         "sigma": Variable(("galaxy", "band"), "f4", "nanomaggy", "sky noise per pixel, masked sky ring"),
         "noise_correlation": Variable(("galaxy", "band"), "f4", "1", "sum of the noise autocorrelation over +-3 px lags"),
         "noise_lags": Variable(
-            ("galaxy", "band", "lag_y", "lag_x"), "f4", "1", "noise autocorrelation at lags of 0 to 3 px along y and -3 to 3 px along x", False
+            ("galaxy", "band", "lag_y", "lag_x"), "f4", "1",
+            "noise autocorrelation at lags of 0 to 3 px along y (first entry 0) and -3 to 3 px along x (first entry -3); sums to noise_correlation over all 49 lags",
         ),
         "sky_invvar": Variable(("galaxy", "band"), "f4", "nanomaggy^-2", "median inverse variance of the sky ring; NaN without any"),
-        **{
-            f"lag_{x}_{y}": Variable(("galaxy", "band"), "f4", "1", f"noise autocorrelation at lag ({x}, {y}) px in (x, y)", False)
-            for x, y in ((1, 0), (0, 1), (1, 1), (2, 0), (0, 2), (3, 0))
-        },
         **_gal("annulus_snr_r", "f4", "1", "flux of 1.0-3.5 arcsec, where arcs lie, over its sky noise; the host's own light is in it", False),
         **_gal("annulus_brightness_r", "f4", "mag(AB)/arcsec^2", "mean surface brightness there; NaN where it is not positive", False),
     },

@@ -14,6 +14,8 @@ SIGMA = np.array([0.006, 0.010, 0.025])
 GAIN = np.array([15e3, 20e3, 20e3])
 SMOOTHING = np.array([0.1, 0.78, 0.1])  # correlates the noise of neighbours
 CORRELATION = 1 / (SMOOTHING**2).sum() ** 2
+RESAMPLING = np.pad(np.outer(SMOOTHING, SMOOTHING), noise.REACH - 1).astype(np.float32) / np.float32(SMOOTHING.sum() ** 2)
+WHITE = noise.resampling_kernels(noise.WHITE)
 PSFSIZE, BETA = 1.3, 2.5
 
 
@@ -57,14 +59,14 @@ def hosts(n, rng):
     return out
 
 
-def arcs(table, rng, psf=None, gain=GAIN, brightness=1.0):
-    """Lensed images with their shot noise, (n, 3, SIZE, SIZE)."""
+def arcs(table, rng, psf=None, gain=GAIN, brightness=1.0, resampling=RESAMPLING):
+    """Lensed images with their shot noise, resampled as the sky's, (n, 3, SIZE, SIZE)."""
     image = moffat() if psf is None else psf
     kernel = xr.DataArray(image, dims=("band", "psf_y", "psf_x"), attrs={"includes_pixel": True})
     clean = lenscal.render(table, kernel, shape=(SIZE, SIZE)).values * np.reshape(brightness, (-1, 1, 1, 1))
     noisy = clean.astype(np.float32).copy()
     for i, b in np.ndindex(*clean.shape[:2]):
-        noise.add_shot_noise(noisy[i, b], clean[i, b], gain[b], rng)
+        noise.add_shot_noise(noisy[i, b], clean[i, b], gain[b], rng, resampling)
     return noisy
 
 

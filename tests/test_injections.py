@@ -13,7 +13,8 @@ from lenscal.injections.rendering import render
 from lenscal.kernels import convolution, light, noise, widths
 
 SIGMA = np.array([0.0017, 0.0024, 0.0079])
-LAGS = np.zeros((4, 7))  # a coadd's, that sums to 2
+SUM = 2.0
+LAGS = np.zeros((4, 7))  # a coadd's, that sums to SUM
 LAGS[0, 3], LAGS[0, 2], LAGS[0, 4], LAGS[1, 3] = 1, 0.25, 0.25, 0.25
 GRID = {
     "theta_e": {"start": 1.0, "stop": 2.0, "step": 0.5},
@@ -298,6 +299,17 @@ def test_under_and_overflow_and_unfit_galaxies_are_counted(hosts):
     assert set(table["position"]) == {1, 3, 4}
 
 
+def test_a_stamp_with_light_in_its_sky_ring_or_without_noise_is_no_host():
+    hosts = make_hosts()
+    hosts["noise_correlation"].values[1, 2] = 12.0  # a galaxy that falls off across the ring
+    hosts["noise_correlation"].values[2, 0] = 5.5  # coarse native pixels
+    hosts["noise_correlation"].values[3, 1] = np.nan
+    hosts["noise_correlation"].values[4, 1] = -0.2
+    table, ledger = injections.assign_hosts(hosts, settings(), 1)
+    assert ledger.dropped == {"no noise measure": 2, "light in the sky ring": 1}
+    assert sorted(table["position"]) == [0, 2]
+
+
 def test_the_order_of_hosts_does_not_follow_the_order_of_the_catalogue(hosts):
     table, _ = injections.assign_hosts(hosts, settings(), 1)
     turned, _ = injections.assign_hosts(hosts.isel(galaxy=slice(None, None, -1)), settings(), 1)
@@ -444,9 +456,12 @@ def test_shot_noise_has_the_variance_of_the_gain(table, hosts):
     arc = clean - host
     gain = out["gain"].values.reshape(-1, 3)[:, :, None, None]
     lit = arc * gain > 30
-    pull = ((noisy - clean) / np.sqrt(np.clip(arc, 1e-12, None) / gain))[lit]
-    assert pull.mean() == pytest.approx(0, abs=5 / np.sqrt(pull.size))
-    assert pull.std() == pytest.approx(1, abs=0.01)
+    # Resampling leaves 1 / SUM of the electrons' variance in a pixel, so that an arc as bright as the sky is as noisy as the sky.
+    pull = ((noisy - clean) / np.sqrt(np.clip(arc, 1e-12, None) / gain / SUM))[lit]
+    assert pull.mean() == pytest.approx(0, abs=5 * np.sqrt(SUM / pull.size))
+    assert pull.std() == pytest.approx(1, abs=0.015)
+    beside = ((noisy - clean)[..., 1:] * (noisy - clean)[..., :-1] / (np.clip(arc, 1e-12, None) / gain / SUM)[..., 1:])[lit[..., 1:] & lit[..., :-1]]
+    assert beside.mean() == pytest.approx(0.25, abs=0.02)
     assert gain[0, :, 0, 0] == pytest.approx(np.array([0.105, 0.297, 2.84]) / (2 * SIGMA**2), rel=1e-5)
 
 
@@ -458,7 +473,7 @@ def test_bands_and_trials_have_unrelated_noise_and_one_trial_keeps_its_own_at_ev
 
 
 def pulls(drawn, hosts):
-    """Shot noise of each trial over its deviation, (trial, band, y, x); NaN where no band has light to speak of."""
+    """Shot noise of each trial over the deviation of its electrons, (trial, band, y, x); NaN where no band has light to speak of."""
     noisy, clean = (injections.images(drawn, hosts, settings(shot_noise=chosen), 1).astype(float) for chosen in (True, False))
     host = hosts["image"].values[(drawn["galaxy_id"].values.ravel() - 100) // 7][:, :, 18:82, 18:82].astype(float)
     gain = (np.array([0.105, 0.297, 2.84]) / (2 * SIGMA**2))[:, None, None]

@@ -9,7 +9,7 @@ import xarray as xr
 from lenscal import config
 from lenscal.gates import Ledger
 from lenscal.injections import priors
-from lenscal.kernels import draws
+from lenscal.kernels import draws, noise
 
 
 def assign_hosts(cutouts: xr.Dataset, settings: config.Injections, seed: int) -> tuple[pd.DataFrame, Ledger]:
@@ -18,7 +18,8 @@ def assign_hosts(cutouts: xr.Dataset, settings: config.Injections, seed: int) ->
     Parameters
     ----------
     cutouts : Dataset (galaxy)
-        galaxy_id, host, cutout_ok, psfsize_r [arcsec], psfdepth_r [AB mag].
+        galaxy_id, host, cutout_ok, psfsize_r [arcsec], psfdepth_r [AB mag], noise_correlation (galaxy, band). A stamp whose sky ring holds
+        light (`noise.CORRELATION_MAX`) is no host: its noise, and the gain that follows from it, would be that of the light.
     settings : config.Injections
         Grid, prior, and the range of the magnification: refused here, before any work, when the prior cannot meet it.
     seed : int
@@ -33,16 +34,19 @@ def assign_hosts(cutouts: xr.Dataset, settings: config.Injections, seed: int) ->
         Every galaxy, the dropped ones by reason.
     """
     names = "galaxy_id", "host", "cutout_ok", "psfsize_r", "psfdepth_r"
-    if missing := [name for name in names if name not in cutouts.variables]:
+    if missing := [name for name in (*names, "noise_correlation") if name not in cutouts.variables]:
         raise ValueError(f"injections: hosts cannot be assigned without {missing}")
     priors.check(settings, seed)
     ids, host, ok, psf, depth = (np.asarray(cutouts[name].values) for name in names)
+    correlation = cutouts["noise_correlation"].transpose("galaxy", "band").values
     edges_psf, edges_depth = settings.grid.psf_fwhm.edges, settings.grid.depth.edges
     dropped: dict[str, int] = {}
     left = np.ones(ids.size, bool)
     for reason, out in (
         ("not a host", ~host.astype(bool)),
         ("cutout not fit for use", ~ok.astype(bool)),
+        ("no noise measure", ~(correlation > 0).all(1)),
+        ("light in the sky ring", (correlation > noise.CORRELATION_MAX).any(1)),
         ("no PSF size or depth", ~(np.isfinite(psf) & np.isfinite(depth))),
         ("PSF below the grid", psf < edges_psf[0]),
         ("PSF above the grid", psf >= edges_psf[-1]),

@@ -20,7 +20,7 @@ MOFFAT_SIZE = 61  # pixels: 8 arcsec around the centre
 CHUNK = 64  # injections rendered at once: few enough that their images lie in memory the process has already
 NO_HOST = "no host"
 EFFICIENCY_MIN = 0.01
-_NEEDED = ("image", "invvar", "psfsize", "psfdepth", "psf_fwhm_core", "psf_beta", "sigma", "noise_correlation", "failure")
+_NEEDED = ("image", "invvar", "psfsize", "psfdepth", "psf_fwhm_core", "psf_beta", "sigma", "noise_correlation", "noise_lags", "failure")
 _HOST_COORDS = {"host_type": "type", "host_split": "split", "host_psfsize_r": "psfsize_r", "host_psfdepth_r": "psfdepth_r", "host_mag_r": "mag_r"}
 
 
@@ -128,7 +128,7 @@ class _Trials:
         measures: bool = False,
     ) -> None:
         self.measures = measures
-        _check_hosts(hosts, settings, ("noise_lags",) if measures else ())
+        _check_hosts(hosts, settings)
         flat = {name: block[name].transpose(*schema.TRIAL).values.ravel() for name in (*schema.PARAMETERS, "galaxy_id", "injection_id", "magnification")}
         self.settings, self.seed, self.stamps = settings, seed, prepare(settings.source, sources)
         self.ids, self.galaxy = flat["injection_id"], flat["galaxy_id"]
@@ -148,6 +148,8 @@ class _Trials:
         sky = np.array([noise.DARK_SKY[band] for band in bands])
         sigma, correlation = (self.hosts[name].transpose("galaxy", "band").values.astype(float) for name in ("sigma", "noise_correlation"))
         pixel_gain = noise.gain(sky, sigma, correlation)
+        lags = self.hosts["noise_lags"].transpose("galaxy", "band", "lag_y", "lag_x").values
+        self.kernels = noise.resampling_kernels(lags) if self.settings.shot_noise else None
         weights = noise.gain_of_weights(sky, self.hosts["invvar"].transpose("galaxy", "band", "y", "x").values)
         used = self.host >= 0
         host_gain = pixel_gain if not used.any() else physics.configured_gain(self.settings, pixel_gain, self.where)
@@ -162,7 +164,7 @@ class _Trials:
         for row, reason in enumerate(self.hosts["failure"].values.astype(object)):
             if not reason and not np.isfinite(weights[row]).all():
                 reason = "host without variance: no positive inverse variance in some band"
-            if not reason and np.isnan(pixel_gain[row]).any():
+            if not reason and (np.isnan(pixel_gain[row]).any() or np.isnan(lags[row]).any()):
                 reason = "host without a noise measure in some band"
             self.host_problem.append(reason or self.psf_problem[row])
 
@@ -221,7 +223,7 @@ class _Trials:
             for i, row in enumerate(rows):
                 for b, band in enumerate(schema.BANDS):
                     rng = draws.generator(self.seed, f"shot noise {band}", int(keys[i]))
-                    noise.add_shot_noise(pixels[i, b], arcs[i, b], gain[row, b], rng)
+                    noise.add_shot_noise(pixels[i, b], arcs[i, b], gain[row, b], rng, self.kernels[self.host[row], b])
         with np.errstate(divide="ignore"):
             lensed = schema.ZEROPOINT - 2.5 * np.log10(flux * inside[:, None])
         for i in np.flatnonzero(full):
@@ -248,10 +250,10 @@ def _frame(stamp: int, size: int) -> tuple[int, int]:
     return start, stamp - 2 * start
 
 
-def _check_hosts(hosts: xr.Dataset, settings: config.Injections, more: tuple[str, ...]) -> None:
-    if missing := [name for name in (*_NEEDED, *more, "galaxy_id", *_HOST_COORDS.values()) if name not in hosts.variables]:
+def _check_hosts(hosts: xr.Dataset, settings: config.Injections) -> None:
+    if missing := [name for name in (*_NEEDED, "galaxy_id", *_HOST_COORDS.values()) if name not in hosts.variables]:
         raise ValueError(f"injections: hosts lack {missing}; sigma, noise_correlation and noise_lags come from the quality of the cutouts: do that stage again")
-    for name in ("image", "invvar", "sigma", "noise_correlation", *more, "psf_fwhm_core"):
+    for name in ("image", "invvar", "sigma", "noise_correlation", "noise_lags", "psf_fwhm_core"):
         variable = schema.CUTOUTS.variables.get(name) or schema.QUALITY.variables[name]
         if problem := variable.problem(name, hosts[name]):
             raise ValueError(f"injections: hosts: {problem}")

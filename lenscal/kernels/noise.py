@@ -1,5 +1,7 @@
 """Noise of the arc, the gain behind it, and the signal-to-noise ratio of an arc, on plain arrays."""
 
+import math
+
 import numpy as np
 from numba import njit
 
@@ -13,6 +15,11 @@ WHITE = np.zeros((4, 7))
 WHITE[0, 3] = 1
 """Table of the correlation of independent pixels."""
 ELECTRONS_MIN = 1.0  # expected in a pixel, below which no shot noise is drawn: sky pixels hold thousands
+CORRELATION_MAX = 6.0
+"""Summed noise correlation of a stamp above which its sky ring holds light. Resampled DECam noise has about 2, that of 90prime's larger
+pixels 4, and one stamp tells either to half a unit or better; light that falls across the ring has up to all 49 lags."""
+REACH = 5  # pixels from the middle of a resampling kernel to its edge
+_WAVES = 32  # wave numbers along an axis at which the power of the noise is taken
 
 
 def gain(sky, sigma, correlation) -> np.ndarray:
@@ -50,26 +57,115 @@ def gain_of_weights(sky, invvar) -> np.ndarray:
     return np.asarray(sky) * out
 
 
-def add_shot_noise(pixels, image, gain, rng) -> None:
-    """Add to pixels, in place, the Poisson noise of an arc's own light.
+@njit(nogil=True, cache=True)
+def _kernels(tables, out):
+    reach = tables.shape[1] - 1
+    cosine = np.cos(2 * np.pi * np.arange(_WAVES) / _WAVES)
+    half = _WAVES // 2 + 1  # the rest is the same
+    root = np.empty((half, _WAVES))
+    for i in range(tables.shape[0]):
+        for k_y in range(half):
+            for k_x in range(_WAVES):
+                power = tables[i, 0, reach]
+                for dy in range(reach + 1):
+                    for dx in range(-reach, reach + 1):
+                        if dy > 0 or dx > 0:
+                            power += 2 * tables[i, dy, dx + reach] * cosine[(k_y * dy + k_x * dx) % _WAVES]
+                root[k_y, k_x] = math.sqrt(max(power, 0.0)) * (1 if k_y in (0, half - 1) else 2)
+        total = 0.0
+        for y in range(REACH + 1):
+            for x in range(-REACH, REACH + 1):
+                value = 0.0
+                for k_y in range(half):
+                    for k_x in range(_WAVES):
+                        value += root[k_y, k_x] * cosine[(k_y * y + k_x * x) % _WAVES]
+                out[i, REACH + y, REACH + x] = out[i, REACH - y, REACH - x] = value
+                total += value if y == 0 else 2 * value
+        out[i] /= total
+
+
+def resampling_kernels(lags) -> np.ndarray:
+    """What turns independent pixels into the pixels of a coadd: kernels of sum 1 that leave the measured noise correlation.
+
+    A survey resamples counted pixels with a kernel w that keeps flux. Independent noise comes out with the autocorrelation of w, and the
+    variance of a pixel times sum(w^2) = 1/A. Of the kernels that do that, this is the one without phase: the transform is the root of
+    the power spectrum of the lags, divided by its value at wave number 0, which is A. The root is cut off REACH pixels from the middle
+    and brought back to sum 1, which leaves the lags of a Lanczos-resampled sky to 0.003 and the variance to 3 %.
+
+    A measured table may have negative power where the true one is small. It is then no autocorrelation of anything, and has no kernel:
+    that power is taken as 0, which raises the variance of a pixel as much as it cuts off (1 % where the power falls to -0.4 at one wave number).
+
+    Parameters
+    ----------
+    lags : (..., l + 1, 2 l + 1) array
+        Tables of the noise correlation, as in `pair_sum`.
+
+    Returns
+    -------
+    (..., 2 REACH + 1, 2 REACH + 1) float32 array
+        The middle one `[REACH, REACH]`; the same bits for a table whatever the others are. NaN where the table has NaN or a sum that is
+        not positive.
+    """
+    lags = np.asarray(lags, np.float64)
+    tables = np.ascontiguousarray(lags.reshape(-1, *lags.shape[-2:]))
+    out = np.empty((len(tables), 2 * REACH + 1, 2 * REACH + 1))
+    known = tables[:, 0].sum(1) + 2 * tables[:, 1:].sum((1, 2)) > 0  # NaN is not
+    tables[~known] = np.nan
+    _kernels(tables, out)
+    out[~known] = np.nan
+    return out.astype(np.float32).reshape(*lags.shape[:-2], *out.shape[1:])
+
+
+@njit(nogil=True, cache=True)
+def _spread(deviation, kernel, pixels, first, last):
+    """Add to pixels the deviations, which have a rim of REACH more on each side, convolved with a symmetric kernel, in rows first[0] to
+    last[0] and columns first[1] to last[1]."""
+    width = last[1] - first[1]
+    row = np.empty(width, np.float32)
+    for y in range(first[0], last[0]):
+        row[:] = 0
+        for j in range(kernel.shape[0]):
+            for i in range(kernel.shape[1]):
+                tap, near = kernel[j, i], deviation[y + j, first[1] + i : first[1] + i + width]
+                for x in range(width):
+                    row[x] += tap * near[x]
+        out = pixels[y, first[1] : last[1]]
+        for x in range(width):
+            out[x] += row[x]
+
+
+def add_shot_noise(pixels, image, gain, rng, kernel) -> None:
+    """Add to pixels, in place, the Poisson noise of an arc's own light, resampled as the coadd was.
+
+    N ~ Poisson(f G) electrons are drawn for the flux f of each pixel, and their deviations N / G - f convolved with the kernel. Over
+    an area much larger than the kernel the variance is that of the electrons, f / G; that of a pixel is f / (G A), as the resampling that
+    lowered the sky's to sigma^2 = S / (G A) did.
 
     Parameters
     ----------
     pixels : (y, x) float32 array
-        Nanomaggy; takes the noise where at least ELECTRONS_MIN electrons of the arc are expected, and stays as it is, bit for
-        bit, everywhere else.
+        Nanomaggy; takes the noise within REACH of pixels where at least ELECTRONS_MIN electrons of the arc are expected, and stays as it
+        is, bit for bit, everywhere else.
     image : (y, x) array
-        Noise-free arc, nanomaggy per pixel.
+        Noise-free arc, nanomaggy per pixel. What lies outside of it makes no noise inside.
     gain : float
-        Electrons per nanomaggy; infinite for no noise.
+        Electrons per nanomaggy before resampling (`gain`); infinite for no noise.
     rng : numpy.random.Generator
+    kernel : (2 REACH + 1, 2 REACH + 1) float32 array
+        From `resampling_kernels`.
     """
     if np.isinf(gain):
         return
     lit = np.flatnonzero(image.ravel() >= ELECTRONS_MIN / gain)
+    if not lit.size:
+        return
     expected = image.ravel()[lit] * float(gain)
-    noise = (rng.poisson(expected) - expected) / gain
-    pixels.reshape(-1)[lit] += noise.astype(np.float32)
+    y, x = np.divmod(lit, image.shape[1])
+    deviation = np.zeros((image.shape[0] + 2 * REACH, image.shape[1] + 2 * REACH), np.float32)
+    deviation[y + REACH, x + REACH] = (rng.poisson(expected) - expected) / gain
+    first = max(int(y[0]) - REACH, 0), max(int(x.min()) - REACH, 0)
+    last = min(int(y[-1]) + REACH + 1, image.shape[0]), min(int(x.max()) + REACH + 1, image.shape[1])
+    _spread(deviation, kernel, pixels, first, last)
 
 
 @njit(nogil=True)

@@ -9,7 +9,6 @@ SEED = 4.0  # what a source must reach somewhere: at 2.5 peaks of mere noise are
 SMOOTHING = 1.5  # sigma of the smoothing Gaussian, pixels
 GROWTH = 3  # radius by which sources are grown, pixels
 LAG = 3  # largest lag of the autocorrelation, pixels
-LAGS = ((1, 0), (0, 1), (1, 1), (2, 0), (0, 2), (3, 0))  # (x, y) of the autocorrelation that are given one by one
 PIXELS_MIN = 100  # of sky, below which no noise is measured
 
 # Loops over stamps are njit, not guvectorize: a gufunc that allocates crashes when it is loaded from Numba's cache in a process that
@@ -181,12 +180,9 @@ def sources(image, sky) -> np.ndarray:
     return _sources(_stamps(image)[0], _areas(sky, image)).reshape(np.shape(image))
 
 
-_LAG_X, _LAG_Y = np.array(LAGS).T.copy()
-
-
 @_inner
 def _noise(image, sky, out, table):
-    """Level, sigma, summed autocorrelation of the sky pixels of one stamp, and the autocorrelation at `LAGS`; its whole table."""
+    """Level, sigma and summed autocorrelation of the sky pixels of one stamp; the table of the autocorrelation."""
     table[:] = np.nan
     n_y, n_x = image.shape
     out[:] = np.nan
@@ -230,18 +226,11 @@ def _noise(image, sky, out, table):
         table[0, dx] = table[0, 2 * LAG - dx]
     # The mean that was taken off each pixel took this much off every lag.
     table += out[2] / count
-    for j in range(_LAG_X.size):
-        x, y = _LAG_X[j], _LAG_Y[j]
-        product, pair = products[y, x + LAG], pairs[y, x + LAG]
-        if x > 0 and y > 0:  # both diagonals
-            product, pair = product + products[y, LAG - x], pair + pairs[y, LAG - x]
-        if pair > 0:
-            out[3 + j] = product / pair / (squares / count)
 
 
 @_njit
 def _noises(images, skies):
-    out, tables = np.empty((len(images), 3 + _LAG_X.size)), np.empty((len(images), LAG + 1, 2 * LAG + 1))
+    out, tables = np.empty((len(images), 3)), np.empty((len(images), LAG + 1, 2 * LAG + 1))
     for i in range(len(images)):
         _noise(images[i], skies[i], out[i], tables[i])
     return out, tables
@@ -270,29 +259,19 @@ def sky_noise(image, sky) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def sky_statistics(image, sky) -> tuple[np.ndarray, ...]:
-    """Level, noise and noise correlation as `sky_noise`, then the autocorrelation at each of `LAGS`, (...) arrays each.
-
-    A lag with both components is the mean of the two diagonals. Nothing is added for the mean that was taken off, which lowers
-    each by the summed correlation over N.
-    """
-    return sky_statistics_and_table(image, sky)[0]
-
-
-def sky_statistics_and_table(image, sky) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
-    """`sky_statistics`, and the whole table of the noise autocorrelation.
+    """Level, noise and noise correlation as `sky_noise`, and the table of the noise autocorrelation that sums to it.
 
     Returns
     -------
-    tuple of (...) arrays
-        As of `sky_statistics`.
-    (..., 4, 7) array
+    level, sigma, correlation : (...) arrays
+    lags : (..., 4, 7) array
         Autocorrelation at lags of 0 to 3 pixels along y and -3 to 3 along x; the other half follows by symmetry, and the sum over
         all 49 lags is the noise correlation: what the mean that was taken off took off each lag is put back. NaN where the
         noise is not known.
     """
     images, shape = _stamps(image)
     found, table = _noises(images, _areas(sky, image))
-    return _numbers(found, shape), table.reshape(*shape, *table.shape[1:])
+    return *_numbers(found, shape), table.reshape(*shape, *table.shape[1:])
 
 
 @_njit

@@ -13,6 +13,7 @@ from scipy.spatial import cKDTree
 from lenscal import config, schema
 from lenscal.gates import Gate, absent, words
 from lenscal.kernels import pixels
+from lenscal.kernels.noise import CORRELATION_MAX
 
 CORE_PX = 8.0
 OUTER_PX = (20.0, 33.0)
@@ -30,9 +31,7 @@ _PER_GALAXY = {
     "percentile_1_r": float, "median_r": float, "percentile_99_r": float, "bright_star_dist": float, "gaia_mag_nearest": float,
     "annulus_snr_r": float, "annulus_brightness_r": float,
 }  # fmt: skip
-LAGS = {f"lag_{x}_{y}": (x, y) for x, y in pixels.LAGS}
-"""Columns of the noise autocorrelation, and their lags in pixels of (x, y)."""
-_PER_BAND = {"sigma": float, "noise_correlation": float, "sky_invvar": float, **dict.fromkeys(LAGS, float)}
+_PER_BAND = {"sigma": float, "noise_correlation": float, "sky_invvar": float}
 
 
 class QualityError(RuntimeError):
@@ -161,7 +160,7 @@ def gates(quality: xr.Dataset, settings: config.Quality | None = None) -> list[G
         one = correlation[:, b][np.isfinite(correlation[:, b])]
         found.append(
             Gate(
-                f"quality.correlation.{band}", claim, "median of the summed autocorrelation", float(np.median(one)), 0.8, 6.0,
+                f"quality.correlation.{band}", claim, "median of the summed autocorrelation", float(np.median(one)), 0.8, CORRELATION_MAX,
                 evidence=f"{one.size} cutouts, 16-84 %: {_span(one)}; 1 is white noise, DECam coadds have 1.1-2.9, a 90prime coadd 4",
             )
             if one.size
@@ -237,7 +236,7 @@ def _measures(
     lowest = np.where(unseen, np.inf, image).min(axis=(-2, -1))
     highest = np.where(unseen, -np.inf, image).max(axis=(-2, -1))
     sky = areas["ring"] & ~pixels.sources(image, areas["ring"])
-    (level, sigma, correlation, *lags), table = pixels.sky_statistics_and_table(image, sky)
+    level, sigma, correlation, lags = pixels.sky_statistics(image, sky)
     weight = np.where(unseen | ~(invvar > 0), np.float32(np.nan), invvar).astype(np.float32)
     r = image[..., red, :, :]
     moments = pixels.moments(r)
@@ -266,8 +265,7 @@ def _measures(
         sigma,
         correlation,
         pixels.median(weight, areas["ring"]),
-        *lags,
-        table,
+        lags,
     )
 
 

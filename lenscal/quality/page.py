@@ -13,15 +13,17 @@ import xarray as xr
 
 from lenscal import config, schema
 from lenscal.kernels import pixels
-from lenscal.quality.measures import ANNULUS_ARCSEC, LAGS, REASONS, mask_bits
+from lenscal.quality.measures import ANNULUS_ARCSEC, REASONS, mask_bits
 from lenscal.quality.partitions import HISTOGRAMS
 
 KNOWN = {
     "sigma": {"g": "0.0017", "r": "0.0024", "z": "0.0079"},
-    "lag_1_0": "0.18 to 0.20", "lag_0_1": "0.27 to 0.29", "lag_1_1": "0.05 to 0.07", "lag_2_0": "about -0.1", "lag_3_0": "0.04",
+    (1, 0): "0.18 to 0.20", (0, 1): "0.27 to 0.29", (1, 1): "0.05 to 0.07", (2, 0): "about -0.1", (3, 0): "0.04",
     "noise_correlation": "2.0 (1.1 to 2.9)",
 }  # fmt: skip
 """Measured before on six DR10 cutouts of the viewer, sources masked: sky noise [nanomaggy], autocorrelation by lag (x, y), its sum over 7x7 lags."""
+LAGS = ((1, 0), (0, 1), (1, 1), (2, 0), (0, 2), (3, 0))
+"""Lags in pixels of (x, y) that the page shows."""
 
 BLUE, RED, GREEN, PURPLE, ORANGE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#999999"
 COLOURS = {"g": GREEN, "r": RED, "z": PURPLE}
@@ -99,15 +101,22 @@ def _noise(quality: xr.Dataset, origin: np.ndarray) -> str:
     for name in sorted(set(origin[ok].tolist())):
         use = ok & (origin == name)
         rows = []
-        for column, label in [("sigma", "sky noise [nanomaggy]"), *((c, f"autocorrelation at lag {lag}") for c, lag in LAGS.items()),
+        lags = quality["noise_lags"].transpose("galaxy", "band", "lag_y", "lag_x").values[use]
+        for column, label in [("sigma", "sky noise [nanomaggy]"), *((lag, f"autocorrelation at lag {lag}") for lag in LAGS),
                               ("noise_correlation", "its sum over &plusmn;3 px")]:  # fmt: skip
-            values = quality[column].values[use]
+            values = _at(lags, column) if column in LAGS else quality[column].values[use]
             known = KNOWN.get(column, "-")
             known = ", ".join(f"{b} {v}" for b, v in known.items()) if isinstance(known, dict) else known
             rows.append([label, *(_spread(values[:, bands.index(band)]) for band in schema.BANDS), known])
         out.append(_table(f"{name or 'survey'}: {int(use.sum()):,} usable cutouts, median (16-84 %)", ["", *schema.BANDS, "known of DR10"], rows))
     out.append("<p class=note>Lags in pixels of (x, y). Known: six DR10 cutouts of the viewer, sources masked.</p>")
     return "\n".join(out)
+
+
+def _at(lags: np.ndarray, lag: tuple[int, int]) -> np.ndarray:
+    """The autocorrelation (galaxy, band) at one lag of (x, y) pixels, the mean of both diagonals."""
+    x, y = lag
+    return lags[..., y, [pixels.LAG - x, pixels.LAG + x]].mean(-1)
 
 
 def _spread(values: np.ndarray) -> str:

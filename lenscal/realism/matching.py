@@ -9,6 +9,7 @@ import xarray as xr
 from lenscal import config, schema
 from lenscal.gates import Ledger
 from lenscal.kernels import draws
+from lenscal.kernels.noise import CORRELATION_MAX
 
 SCALES = {"psfsize_r": 0.15, "psfdepth_r": 0.25, "mag_r": 0.5, "radius": 0.3}
 """Differences that count as one, in arcsec, mag, mag and arcsec."""
@@ -42,6 +43,7 @@ def anchors(galaxies: xr.Dataset, settings: config.Realism, seed: int) -> tuple[
         ("tier not asked for", np.isin(tier, settings.anchor_tiers)),
         ("cutout not fit for use", galaxies["cutout_ok"].values.astype(bool)),
         ("noise not measured", measured),
+        ("light in the sky ring", ~(noise[1] > CORRELATION_MAX).any(1)),
     ):
         dropped[reason] = int((left & ~good).sum())
         left &= good

@@ -109,9 +109,10 @@ class Place:
 
     @property
     def usable(self) -> xr.Dataset:
-        """Coordinates of the cutouts with `cutout_ok` of their quality, without pixels."""
+        """Coordinates of the cutouts with `cutout_ok` and `noise_correlation` of their quality, without pixels."""
         coords = self.store("cutouts").reset_coords()[list(schema.GALAXY_COORDS)].set_coords(list(schema.GALAXY_COORDS))
-        return coords.assign(cutout_ok=self.store("quality").reset_coords()["cutout_ok"]).load()
+        quality = self.store("quality").reset_coords()
+        return coords.assign({name: quality[name] for name in ("cutout_ok", "noise_correlation")}).load()
 
     @cached_property
     def survey(self) -> object:

@@ -1,7 +1,8 @@
-"""Shot noise has the variance of its electrons, and lies only where the arc's light does."""
+"""Shot noise is that of the electrons of a resampled coadd: right on large scales and small, correlated as the sky, only where light is."""
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from lenscal.kernels import noise
 
@@ -11,9 +12,20 @@ def arc(size=40, peak=0.05):
     return (peak * np.exp(-(np.hypot(r, r[:, None]) ** 2) / 30)).astype(np.float32)
 
 
-def drawn(image, gain, seed=0):
+def coadd_lags():
+    """Lags of a coadd that sum to 1.79: a Lanczos kernel's along both axes."""
+    along_y, along_x = np.array([1, 0.27, -0.08, 0.02]), np.array([1, 0.19, -0.09, 0.03])
+    return along_y[:, None] * along_x[np.abs(np.arange(-3, 4))]
+
+
+COADD = coadd_lags()
+SUM = 1.42 * 1.26
+WHITE = noise.resampling_kernels(noise.WHITE)
+
+
+def drawn(image, gain, seed=0, lags=noise.WHITE):
     out = np.zeros_like(image)
-    noise.add_shot_noise(out, image, gain, np.random.default_rng(seed))
+    noise.add_shot_noise(out, image, gain, np.random.default_rng(seed), noise.resampling_kernels(lags))
     return out
 
 
@@ -27,31 +39,148 @@ def test_variance_is_flux_over_gain_and_the_mean_is_zero():
     np.testing.assert_allclose((many.var(0)[lit] * gain / image[lit]).mean(), 1, atol=0.01)
 
 
+def test_resampling_keeps_the_noise_of_large_areas_and_lowers_that_of_a_pixel_by_the_sum_of_the_lags():
+    image, gain = np.full((120, 120), 0.01, np.float32), 2e4
+    many = np.array([drawn(image, gain, seed, COADD) for seed in range(60)])
+    blocks = many.reshape(60, 3, 40, 3, 40).sum((2, 4))
+    # A block of 40 pixels loses the correlation across its rim.
+    assert blocks.var() == pytest.approx(1600 * 0.01 / gain, rel=0.15)
+    inside = many[:, 5:-5, 5:-5]
+    assert inside.var() == pytest.approx(0.01 / gain / SUM, rel=0.02)
+    # What the gain makes of the sky: electrons of the sky at this gain have the variance that the gain was taken from.
+    sigma = inside.std()
+    assert float(noise.gain(0.01, sigma, SUM)) == pytest.approx(gain, rel=0.02)
+
+
+def test_shot_noise_is_correlated_as_the_sky():
+    image = np.full((400, 400), 0.01, np.float32)
+    found = drawn(image, 2e4, 1, COADD)[5:-5, 5:-5].astype(float)
+    found /= found.std()
+    n = len(found)
+    for y in range(4):
+        for x in range(-3, 4):
+            pairs = found[: n - y, max(0, -x) : n - max(0, x)] * found[y:, max(0, x) : n - max(0, -x)]
+            assert pairs.mean() == pytest.approx(COADD[y, x + 3], abs=0.012), (y, x)
+
+
+def test_shot_noise_is_that_of_its_slow_twin():
+    image, gain = arc(31), 5e3
+    image[10:20, 20:30] = 0  # so that no turn of the image looks like another
+    lags = COADD.copy()
+    lags[1, 4], lags[1, 2] = lags[1, 4] + 0.03, lags[1, 2] - 0.03
+    full = np.zeros((32, 32))
+    for y in range(4):
+        for x in range(-3, 4):
+            full[y, x] = full[-y, -x] = lags[y, x + 3]
+    root = np.fft.ifft2(np.sqrt(np.fft.fft2(full).real)).real
+    kernel = np.fft.fftshift(root)[11:22, 11:22]
+    electrons = np.zeros(image.shape)
+    lit = image >= 1 / gain
+    electrons[lit] = np.random.default_rng(7).poisson(image[lit] * float(gain)) - image[lit] * float(gain)
+    slow = ndimage.convolve(electrons / gain, kernel / kernel.sum(), mode="constant")
+    np.testing.assert_allclose(drawn(image, gain, 7, lags), slow, atol=1e-6 * np.abs(slow).max())
+
+
 def test_pixels_without_light_are_left_as_they_are_bit_for_bit():
     image = arc()
     image[image < 1e-6] = 0
     pixels = np.random.default_rng(0).normal(size=image.shape).astype(np.float32)
-    before = pixels.copy()
-    noise.add_shot_noise(pixels, image, 2e4, np.random.default_rng(1))
-    dark = image * 2e4 < noise.ELECTRONS_MIN
-    np.testing.assert_array_equal(pixels[dark], before[dark])
-    assert (pixels[~dark] != before[~dark]).mean() > 0.9
+    for lags, reach in ((noise.WHITE, 0), (COADD, noise.REACH)):
+        after = pixels.copy()
+        noise.add_shot_noise(after, image, 2e4, np.random.default_rng(1), noise.resampling_kernels(lags))
+        dark = ~ndimage.maximum_filter(image * 2e4 >= noise.ELECTRONS_MIN, 2 * reach + 1)
+        assert 50 < dark.sum() < dark.size
+        np.testing.assert_array_equal(after[dark], pixels[dark])
+        assert (after[~dark] != pixels[~dark]).mean() > 0.8  # far out the noise is less than the last digit
 
 
 def test_negative_pixels_under_an_arc_take_its_noise_and_nothing_else():
     image = arc()
     sky = np.full_like(image, -0.5)
-    noise.add_shot_noise(sky, image, 2e4, np.random.default_rng(3))
-    np.testing.assert_allclose(sky + np.float32(0.5), drawn(image, 2e4, 3), atol=1e-6)
+    noise.add_shot_noise(sky, image, 2e4, np.random.default_rng(3), noise.resampling_kernels(COADD))
+    np.testing.assert_allclose(sky + np.float32(0.5), drawn(image, 2e4, 3, COADD), atol=1e-6)
 
 
-def test_an_infinite_gain_adds_nothing():
-    np.testing.assert_array_equal(drawn(arc(), np.inf), 0)
+@pytest.mark.parametrize("lags", [noise.WHITE, COADD])
+def test_an_infinite_gain_adds_nothing(lags):
+    np.testing.assert_array_equal(drawn(arc(), np.inf, lags=lags), 0)
+
+
+def test_an_arc_without_light_has_no_noise():
+    np.testing.assert_array_equal(drawn(0 * arc(), 2e4, lags=COADD), 0)
+
+
+def test_an_arc_at_the_rim_has_its_noise_there():
+    image = np.zeros((20, 23), np.float32)
+    image[0, :4] = image[-1, -1] = 0.05
+    found = drawn(image, 2e4, 2, COADD)
+    assert found.shape == image.shape
+    assert (found[:5, :9] != 0).all()
+    assert (found[-6:, -6:] != 0).all()
+    np.testing.assert_array_equal(found[7:13], 0)
 
 
 def test_noise_shrinks_as_the_root_of_the_gain():
-    a, b = (drawn(arc(), gain)[arc() > 0.01].std() for gain in (1e4, 1e8))
+    a, b = (drawn(arc(), gain, lags=COADD)[arc() > 0.01].std() for gain in (1e4, 1e8))
     assert a / b == pytest.approx(100, rel=0.15)
+
+
+def lags_of(kernel):
+    """Normalised autocorrelation of a kernel, to 3 pixels."""
+    power = np.abs(np.fft.fft2(np.asarray(kernel, float), (32, 32))) ** 2
+    correlation = np.fft.ifft2(power).real
+    return np.array([[correlation[y, x] for x in range(-3, 4)] for y in range(4)]) / correlation[0, 0]
+
+
+def test_a_resampling_kernel_keeps_flux_and_has_the_lags_it_was_made_from():
+    kernel = noise.resampling_kernels(COADD)
+    assert kernel.sum() == pytest.approx(1, abs=1e-6)
+    assert (kernel**2).sum() == pytest.approx(1 / SUM, rel=0.01)
+    np.testing.assert_allclose(lags_of(kernel), COADD, atol=1e-3)
+    np.testing.assert_array_equal(kernel, kernel[::-1, ::-1])
+
+
+def test_independent_pixels_have_the_kernel_of_one_pixel():
+    wanted = np.zeros((11, 11))
+    wanted[5, 5] = 1
+    np.testing.assert_allclose(WHITE, wanted, atol=1e-12)
+
+
+def test_the_kernel_of_a_lanczos_resampled_sky_is_found_again_from_its_pixels():
+    from lenscal.kernels import pixels
+
+    x = np.arange(-3, 4) + 0.5  # the worst shift
+    taps = np.sinc(x) * np.sinc(x / 3)
+    taps[-1] = 0
+    taps /= taps.sum()
+    sky = ndimage.convolve1d(ndimage.convolve1d(np.random.default_rng(8).normal(size=(600, 600)), taps, 0), taps, 1)
+    *_, lags = pixels.sky_statistics(sky, np.ones_like(sky, bool))
+    kernel = noise.resampling_kernels(lags)
+    assert (kernel.astype(float) ** 2).sum() == pytest.approx((taps**2).sum() ** 2, rel=0.06)
+    np.testing.assert_allclose(lags_of(kernel), lags, atol=0.02)
+
+
+def test_a_table_with_negative_power_gives_the_nearest_noise_there_is():
+    # The sum over lags at wave number (pi, 0) is 1 - 1.2: no noise has these lags.
+    impossible = table(y0x1=0.6)
+    kernel = noise.resampling_kernels(impossible)
+    assert np.isfinite(kernel).all()
+    assert kernel.sum() == pytest.approx(1, abs=1e-6)
+    assert lags_of(kernel)[0, 4] == pytest.approx(0.58, abs=0.03)
+    # The variance is above that of the table's sum, by what was cut off.
+    k = 2 * np.pi * np.arange(256) / 256
+    power = np.maximum(1 + 1.2 * np.cos(k), 0)
+    assert (kernel.astype(float) ** 2).sum() == pytest.approx(power.mean() / 2.2, rel=0.03)
+
+
+def test_kernels_do_not_depend_on_their_companions_and_unknown_lags_have_none():
+    tables = np.stack([COADD, noise.WHITE * np.nan, noise.WHITE, table(y0x1=-0.4, y1x0=-0.3)])
+    together = noise.resampling_kernels(tables.reshape(2, 2, 4, 7)).reshape(4, 11, 11)
+    np.testing.assert_array_equal(together[0], noise.resampling_kernels(COADD))
+    np.testing.assert_array_equal(together[2], WHITE)
+    assert np.isnan(together[1]).all()
+    assert np.isnan(together[3]).all()  # its lags sum to less than 0
+    assert np.isfinite(together[[0, 2]]).all()
 
 
 def test_gain_of_the_sky_is_sky_over_the_uncorrelated_variance():
@@ -128,13 +257,11 @@ def test_noise_of_an_aperture_is_the_sum_of_the_correlation_over_its_pairs():
 
 
 def test_measured_lags_tell_the_scatter_of_aperture_sums_in_resampled_noise():
-    from scipy import ndimage
-
     from lenscal.kernels import pixels
 
     rng = np.random.default_rng(5)
     image = ndimage.convolve(rng.normal(size=(900, 900)), np.array([[0.05, 0.2, 0.0], [0.3, 1.0, 0.3], [0.0, 0.2, 0.1]]))
-    (_, sigma, correlation, *_), lags = pixels.sky_statistics_and_table(image, np.ones_like(image, bool))
+    _, sigma, correlation, lags = pixels.sky_statistics(image, np.ones_like(image, bool))
     y, x = np.indices((20, 20)) - 9.5
     ring = np.abs(np.hypot(x, y) - 6) < 1.5
     sums = [image[a : a + 20, b : b + 20][ring].sum() for a in range(0, 880, 20) for b in range(0, 880, 20)]

@@ -21,6 +21,9 @@ _PUBLIC = "test_the_arc_is_the_public_render_and_the_host_lies_under_it"
 _UNRELATED = "test_each_band_of_each_trial_has_a_stream_of_its_own_and_theta_e_none"
 _PROFILE = "test_without_a_lens_the_pixels_are_those_of_the_profile"
 _GAIN = "test_gain_of_the_sky_is_sky_over_the_uncorrelated_variance"
+_SHOT = "test_shot_noise_has_the_variance_of_the_gain"
+_RESAMPLED = "test_resampling_keeps_the_noise_of_large_areas_and_lowers_that_of_a_pixel_by_the_sum_of_the_lags"
+_KERNEL = "test_a_resampling_kernel_keeps_flux_and_has_the_lags_it_was_made_from"
 
 FAULTS = (
     # The lens, double precision.
@@ -68,9 +71,15 @@ FAULTS = (
     _fault("gain 100 times too low", "kernels/noise.py", "np.where(variance > 0, sky / variance, np.nan)", "np.where(variance > 0, sky / variance / 100, np.nan)", NOISE, _GAIN),
     _fault("gain without the noise correlation", "kernels/noise.py", "variance = np.asarray(correlation, float) * np.square", "variance = np.square", NOISE, _GAIN),
     _fault("dark sky of another band", "kernels/noise.py", '"r": 0.297', '"r": 0.105', NOISE, "test_the_dark_sky_of_each_band_is_its_own"),
-    _fault("clamp before Poisson", "kernels/noise.py", "pixels.reshape(-1)[lit] += noise.astype(np.float32)", "pixels.reshape(-1)[lit] = np.maximum(pixels.reshape(-1)[lit], 0) + noise.astype(np.float32)", NOISE, "test_negative_pixels_under_an_arc_take_its_noise_and_nothing_else"),
+    _fault("clamp before Poisson", "kernels/noise.py", "out[x] += row[x]", "out[x] = max(out[x], np.float32(0)) + row[x]", NOISE, "test_negative_pixels_under_an_arc_take_its_noise_and_nothing_else"),
     _fault("noise on pixels without light", "kernels/noise.py", "lit = np.flatnonzero(image.ravel() >= ELECTRONS_MIN / gain)", "lit = np.arange(image.size)\n    image = image + np.float32(1 / gain)", NOISE, "test_pixels_without_light_are_left_as_they_are_bit_for_bit"),
-    _fault("mean of the shot noise kept", "kernels/noise.py", "noise = (rng.poisson(expected) - expected) / gain", "noise = rng.poisson(expected) / gain", NOISE, "test_variance_is_flux_over_gain_and_the_mean_is_zero"),
+    _fault("mean of the shot noise kept", "kernels/noise.py", "(rng.poisson(expected) - expected) / gain", "rng.poisson(expected) / gain", NOISE, "test_variance_is_flux_over_gain_and_the_mean_is_zero"),
+    _fault("shot noise of independent pixels", "injections/trials.py", "noise.resampling_kernels(lags) if", "noise.resampling_kernels(np.broadcast_to(noise.WHITE, lags.shape)) if", INJECTIONS, _SHOT),
+    _fault("noise correlation counted twice", "kernels/noise.py", "variance = np.asarray(correlation, float) * np.square", "variance = np.asarray(correlation, float) ** 2 * np.square", NOISE, _GAIN, _RESAMPLED),
+    _fault("resampling lowers a gain that has the correlation in it", "injections/trials.py", "gain[row, b], rng, self", "gain[row, b] * self.hosts[\"noise_correlation\"].values[self.host[row], b], rng, self", INJECTIONS, _SHOT),
+    _fault("resampling that loses flux", "kernels/noise.py", "out[i] /= total", "out[i] /= np.sqrt((out[i] ** 2).sum())", NOISE, _RESAMPLED, _KERNEL),
+    _fault("power where its root belongs", "kernels/noise.py", "math.sqrt(max(power, 0.0))", "max(power, 0.0)", NOISE, _KERNEL, "test_shot_noise_is_correlated_as_the_sky"),
+    _fault("lags mirrored", "kernels/noise.py", "(k_y * dy + k_x * dx) % _WAVES", "(k_y * dy - k_x * dx) % _WAVES", NOISE, "test_shot_noise_is_that_of_its_slow_twin"),
     _fault("RNG shared between bands", "injections/trials.py", 'f"shot noise {band}"', '"shot noise"', INJECTIONS, _UNRELATED),
     _fault("RNG shared between trials", "injections/trials.py", "int(keys[i]))", "int(keys[0]))", INJECTIONS, _UNRELATED),
     _fault("SNR without the noise correlation", "kernels/noise.py", "variance = pair_sum(image >= level, lags)", "variance = float((image >= level).sum())", NOISE, "test_arc_snr_of_a_flat_arc_is_its_flux_over_the_noise_of_its_area"),
