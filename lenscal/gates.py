@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass, field
 
 import pandas as pd
 
-PASS, FAIL, ABSENT = "pass", "fail", "not applicable"
+PASS, FAIL, ABSENT, NOT_JUDGED = "pass", "fail", "not applicable", "not judged"
+"""Verdicts. A claim that does not apply to a run is absent; one that applies but that its data cannot settle is not judged, which is no pass."""
 
 
 @dataclass(frozen=True)
 class Gate:
-    """One row of the gates table; `evidence` is the query that made the value."""
+    """One row of the gates table; `evidence` is the query that made the value, `cannot` why the value settles nothing."""
 
     id: str
     claim: str
@@ -26,10 +27,13 @@ class Gate:
     critical: bool = False
     evidence: str = ""
     verdict: str = field(default="")
+    cannot: str = ""
+    requirement: str = ""
 
     def __post_init__(self) -> None:
         if not self.verdict:
-            object.__setattr__(self, "verdict", PASS if self._holds() else FAIL)
+            verdict = PASS if self._holds() else FAIL
+            object.__setattr__(self, "verdict", NOT_JUDGED if self.cannot else verdict)
 
     def _holds(self) -> bool:
         if self.minimum is None and self.maximum is None:
@@ -43,6 +47,11 @@ class Gate:
 def absent(id: str, claim: str, why: str) -> Gate:
     """A gate that this run gives no ground to judge, with the reason in `evidence`."""
     return Gate(id, claim, "", math.nan, evidence=why, verdict=ABSENT)
+
+
+def reason(gate: Gate) -> str:
+    """What stands beside a verdict: why it cannot be judged, else the evidence."""
+    return f"cannot be judged: {gate.cannot}" if gate.verdict == NOT_JUDGED else gate.evidence
 
 
 def table(gates: Iterable[Gate]) -> pd.DataFrame:

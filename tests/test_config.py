@@ -97,3 +97,17 @@ def test_a_key_given_twice_is_refused_and_not_overwritten(tmp_path):
 def test_stamps_need_a_file_and_only_they(tmp_path, injections):
     with pytest.raises(config.ConfigError, match="stamps need a file, and only they"):
         config.load(write(tmp_path, lambda raw: raw["injections"].update(injections)))
+
+
+@pytest.mark.parametrize("name", ["small", "dr10"])
+def test_run_files_name_stamps_for_the_whole_bracket_of_sources_and_say_which_key_is_wrong_when_they_are_missing(name, tmp_path):
+    from lenscal.io.stores import StoreError
+    from lenscal.run import Place
+    from lenscal.run.stages import STAGES
+
+    settings = config.load(ROOT / f"pipelines/{name}.yaml")
+    assert settings.realism.morphologies == ["sersic", "clumpy", "stamps"]
+    assert settings.realism.source_stamps.endswith("cosmos_stamps.fits.gz")
+    missing = settings.realism.model_copy(update={"source_stamps": str(tmp_path / "cosmos_stamps.fits.gz")})
+    with pytest.raises(StoreError, match=r"cosmos_stamps.fits.gz' is missing; correct realism.source_stamps, or leave it out"):
+        STAGES["realism"].inputs(Place(settings.model_copy(update={"realism": missing})))

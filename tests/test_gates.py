@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from lenscal.gates import ABSENT, FAIL, PASS, Gate, Ledger, absent, table
+from lenscal.gates import ABSENT, FAIL, NOT_JUDGED, PASS, Gate, Ledger, absent, reason, table
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,21 @@ def test_a_gate_without_limits_is_a_bug():
 
 def test_a_gate_without_ground_says_so():
     assert absent("a", "claim", "no spectroscopic catalogue given").verdict == ABSENT
+
+
+def test_what_the_data_cannot_settle_is_not_judged_whatever_the_number_and_says_why():
+    for value in (5, 50, math.nan):
+        gate = Gate("a", "claim", "measure", value, 1, 10, evidence="3 lenses", cannot="3 lenses, 20 needed")
+        assert gate.verdict == NOT_JUDGED
+        assert reason(gate) == "cannot be judged: 3 lenses, 20 needed"
+    assert reason(Gate("a", "claim", "measure", 5, 1, 10, evidence="30 lenses")) == "30 lenses"
+    with pytest.raises(ValueError, match="could not fail"):
+        Gate("a", "claim", "measure", 1.0, cannot="why")
+
+
+def test_a_gate_comes_back_from_its_row_as_it_was():
+    gate = Gate("a", "claim", "measure", 5.0, 1, 10, cannot="why", requirement="3D")
+    assert Gate(**table([gate]).to_dict("records")[0] | {"lower": None, "upper": None}) == gate
 
 
 def test_a_lost_row_fails_the_ledger():

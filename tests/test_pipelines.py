@@ -98,8 +98,8 @@ def test_realism_has_a_verdict_for_every_criterion_and_no_pass_for_want_of_lense
     assert 0 < anchors < settings.realism.anchors_min
     assert criteria.loc["snr_50", "why"] == f"cannot be judged: {anchors} anchors, 20 needed"
     verdicts = {gate.id: (gate.verdict, gate.critical) for gate in result.gates}
-    assert verdicts["realism"] == ("fail", False)
-    assert verdicts["realism.snr_50"] == ("not applicable", False)
+    assert verdicts["realism"] == ("not judged", False)
+    assert verdicts["realism.snr_50"] == ("not judged", False)
     changes = place.table("realism/sensitivity.parquet").set_index("name")
     assert (changes["why_not"] == "").all()
     assert (changes.loc[["clumpy", "stamps", "compact-arcs"], "pairs"] > 0).all()

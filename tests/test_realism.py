@@ -28,7 +28,7 @@ def bare():
 def judged(real, bare, seed=2, **changes):
     """Verdicts by criterion for injections with these faults."""
     injected = lenses.draw(120, seed, SETTINGS, first=1000, **changes)
-    table = realism.judge(real, injected, bare, None, NONE, SETTINGS, 7)["criteria"].set_index("id")
+    table = realism.judge(real, injected, bare, None, NONE, SETTINGS, 7)[1]["criteria"].set_index("id")
     return table["verdict"], table
 
 
@@ -61,7 +61,7 @@ def test_arcs_of_other_colours_are_no_go(real, bare):
 
 def test_a_gain_of_150_electrons_per_nanomaggy_is_no_go(real, bare):
     verdict, _ = judged(real, bare, gain=np.full(3, 150.0))
-    assert verdict["noise_p_r"] == verdict["noise_d_r"] == "NO-GO"
+    assert verdict["noise_p_g"] == verdict["noise_p_r"] == verdict["noise_d_g"] == "NO-GO"  # in r resampling leaves D at 0.048
 
 
 def test_a_gaussian_with_psfsize_as_its_width_is_no_go(real, bare):
@@ -79,7 +79,7 @@ def test_arcs_without_a_psf_are_no_go_for_the_probe(real, bare):
 def test_the_probe_cannot_pass_by_being_blind(bare):
     # Injections so faint that the probe does not tell hosts with from hosts without: it must not vouch for them.
     faint = lenses.draw(120, 2, SETTINGS, first=1000, brightness=1e-6)
-    again = realism.judge(faint, faint, bare, None, NONE, SETTINGS, 7)["criteria"].set_index("id")
+    again = realism.judge(faint, faint, bare, None, NONE, SETTINGS, 7)[1]["criteria"].set_index("id")
     assert again.loc["probe", "verdict"] == "not judged"
     assert "blind" in again.loc["probe", "why"]
     assert "may be none" in again.loc["snr_10", "why"]
@@ -88,25 +88,37 @@ def test_the_probe_cannot_pass_by_being_blind(bare):
 def test_five_anchors_judge_nothing_and_are_no_pass(real, bare):
     injected = bare
     few = realism.Sample(real.objects[:5], real.pixels.rows(np.arange(5)))
-    table = realism.judge(few, injected, bare, None, NONE, SETTINGS, 7)["criteria"]
-    assert set(table["verdict"]) == {"not judged"}
-    assert table["why"].str.contains("5 anchors, 20 needed").sum() == 15
-    made = {gate.id: gate for gate in realism.gates(table)}
-    assert made["X.5"].verdict == made["realism.snr_50"].verdict == gates.ABSENT
-    assert made["realism"].verdict == gates.FAIL
-    assert not any(gate.verdict == gates.PASS or gate.critical for gate in made.values())
+    rows, tables = realism.judge(few, injected, bare, None, NONE, SETTINGS, 7)
+    assert set(tables["criteria"]["verdict"]) == {"not judged"}
+    assert tables["criteria"]["why"].str.contains("5 anchors, 20 needed").sum() == 15
+    made = {gate.id: gate for gate in realism.gates(rows)}
+    assert list(made) == [*(f"realism.{row.id}" for row in rows), "realism", "X.5"]
+    assert {gate.verdict for gate in made.values()} == {gates.NOT_JUDGED}
+    assert made["realism.snr_50"].cannot == made["X.5"].cannot == "5 anchors, 20 needed"
+    assert made["realism.snr_50"].minimum == 0.5  # the number and its limits stay beside the reason
+    assert not any(gate.critical for gate in made.values())
+
+
+def test_what_fails_is_said_even_when_something_else_cannot_be_judged():
+    c = criteria.criterion
+    rows = [c("snr_10", "3A.5", "a", "m", 0.1, minimum=0.5, maximum=2.0), c("snr_50", "3A.5", "b", "m", 1.0, minimum=0.5, maximum=2.0, cannot="dim")]
+    made = {gate.id: gate for gate in realism.gates(rows)}
+    assert (made["realism.snr_10"].verdict, made["realism.snr_50"].verdict) == (gates.FAIL, gates.NOT_JUDGED)
+    assert made["realism"].verdict == made["X.5"].verdict == gates.FAIL
+    assert list(criteria.table(rows)["verdict"]) == ["NO-GO", "not judged", "NO-GO"]
+    assert criteria.table(rows)["why"].iloc[1] == "cannot be judged: dim"
 
 
 def test_no_anchors_at_all_are_said_not_stumbled_over(bare):
     nothing = lenses.sample(np.empty((0, 3, 63, 63), np.float32), np.empty((0, 3, 63, 63), np.float32), SETTINGS)
-    table = realism.judge(nothing, nothing, nothing, None, NONE, SETTINGS, 7)["criteria"]
+    table = realism.judge(nothing, nothing, nothing, None, NONE, SETTINGS, 7)[1]["criteria"]
     assert table["why"].str.contains("0 anchors, 20 needed").sum() == 15
 
 
 def test_the_same_samples_give_the_same_numbers(real, bare):
     injected = lenses.draw(60, 2, SETTINGS, first=1000)
     hosts = realism.Sample(bare.objects[:60], bare.pixels.rows(np.arange(60)))
-    one, two = (realism.judge(real, injected, hosts, None, NONE, SETTINGS, 7) for _ in range(2))
+    one, two = (realism.judge(real, injected, hosts, None, NONE, SETTINGS, 7)[1] for _ in range(2))
     for name in one:
         pd.testing.assert_frame_equal(one[name], two[name])
 
@@ -139,20 +151,20 @@ def test_a_colour_without_light_in_one_band_still_counts_in_the_median():
 
 
 def test_overall_verdict_is_go_only_when_every_one_is():
-    go = criteria.Criterion("a", "3D", "claim", "measure", 1.0, maximum=2.0)
-    bad = criteria.Criterion("b", "3D", "claim", "measure", 3.0, maximum=2.0)
-    lost = criteria.Criterion("c", "3D", "claim", "measure", np.nan, maximum=2.0)
-    unknown = criteria.Criterion("d", "3D", "claim", "measure", 1.0, maximum=2.0, cannot="why")
+    go = criteria.criterion("a", "3D", "claim", "measure", 1.0, maximum=2.0)
+    bad = criteria.criterion("b", "3D", "claim", "measure", 3.0, maximum=2.0)
+    lost = criteria.criterion("c", "3D", "claim", "measure", np.nan, maximum=2.0)
+    unknown = criteria.criterion("d", "3D", "claim", "measure", 1.0, maximum=2.0, cannot="why")
     last = lambda *rows: criteria.table(rows)["verdict"].iloc[-1]  # noqa: E731
-    assert (go.verdict, bad.verdict, lost.verdict, unknown.verdict) == ("GO", "NO-GO", "NO-GO", "not judged")
+    assert [criteria.WORDS[c.verdict] for c in (go, bad, lost, unknown)] == ["GO", "NO-GO", "NO-GO", "not judged"]
     assert (last(go, go), last(go, unknown), last(go, unknown, bad), last()) == ("GO", "not judged", "NO-GO", "not judged")
 
 
 def test_a_reader_who_tells_them_apart_makes_the_panel_no_go():
     verdict = lambda n, k: realism.judge.__globals__["_panel"](SETTINGS.model_copy(update={"panel_judged": n, "panel_correct": k})).verdict  # noqa: E731
-    assert verdict(24, 13) == "GO"
-    assert verdict(24, 20) == "NO-GO"
-    assert verdict(6, 3) == "not judged"
+    assert verdict(24, 13) == gates.PASS
+    assert verdict(24, 20) == gates.FAIL
+    assert verdict(6, 3) == gates.NOT_JUDGED
 
 
 def galaxies(n, **given):
@@ -167,10 +179,11 @@ def test_anchors_left_out_are_counted_by_reason():
     role, tier, ok = np.array(["anchor"] * 5 + ["train"], object), np.array(["A", "A", "B", "A", "A", "A"], object), np.array([1, 0, 1, 1, 1, 1], bool)
     dataset = galaxies(6, role=role, tier=tier, cutout_ok=ok)
     dataset["sigma"][3, 1] = np.nan
+    dataset["noise_correlation"][4, 2] = 9.0
     table, ledger = realism.anchors(dataset, config.Realism(anchor_tiers=["A"]), 1)
-    assert list(table["galaxy_id"]) == [0, 4]
-    assert (ledger.rows_in, ledger.rows_out, ledger.missing) == (5, 2, 0)
-    assert dict(ledger.dropped) == {"tier not asked for": 1, "cutout not fit for use": 1, "noise not measured": 1}
+    assert list(table["galaxy_id"]) == [0]
+    assert (ledger.rows_in, ledger.rows_out, ledger.missing) == (5, 1, 0)
+    assert dict(ledger.dropped) == {"tier not asked for": 1, "cutout not fit for use": 1, "noise not measured": 1, "light in the sky ring": 1}
 
 
 def trial_table(rng, hosts=40, each=6):
@@ -245,7 +258,7 @@ def test_a_detector_that_calls_bare_hosts_lenses_says_nothing_on_sources():
 
 def judged_changes(table, limit):
     found = realism.judge.__globals__["_sensitivity"](table, SETTINGS.model_copy(update={"morphology_change_max": limit}))
-    return found[0].verdict
+    return criteria.WORDS[found[0].verdict]
 
 
 def test_inner_images_are_measured_apart_from_the_arc():

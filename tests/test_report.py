@@ -140,6 +140,7 @@ def notes(manifest):
         "gates": gate_table([
             Gate("X.2", "splits are disjoint", "shared pixels", 0, maximum=0, critical=True, evidence="manifest: healpix_128 by split"),
             Gate("quality.sigma.r", "the noise is as the survey says", "median of sigma^2 invvar", 2.4, 0.5, 2.0, evidence="quality where cutout_ok"),
+            Gate("realism.snr_50", "realism: arc SNR", "ratio at 50 %", 1.1, 0.5, 2.0, cannot="3 anchors, 20 needed"),
             absent("X.4", "training positives are excluded from the anchors", "the sample holds no anchor"),
         ]),
         "ledgers": {"manifest": Ledger(900, len(manifest), {"candidate not drawn": 900 - len(manifest)}), "objects": Ledger(5, 5)},
@@ -165,7 +166,7 @@ def realism_tables():
     base = rng.normal(size=40)
     kinds = {v.name: (v, v.why_not or base + rng.normal(0, 0.4, 40)) for v in (realism.bare(config.Injections()), *realism.variants(config.Injections(), settings))}
     changes = realism.changes(base, kinds, 0.0)
-    tables = realism.judge(real, found, bare, found, changes, settings, 3)
+    _, tables = realism.judge(real, found, bare, found, changes, settings, 3)
     samples = {"real": real, "injected": found, "bare host": bare}
     tables["measures"] = pd.concat([s.pixels.table.assign(sample=n, galaxy_id=s.objects, anchor_id=s.objects) for n, s in samples.items()], ignore_index=True)
     tables["sensitivity"] = changes
@@ -383,7 +384,11 @@ def test_banners_say_mock_and_not_scientific(quick, inputs):
 def test_failed_gates_are_named_at_the_top_and_come_first(quick):
     text, _ = quick()
     assert "quality.sigma.r" in text.partition("</section>")[0]
-    assert text.index('<tr class="fail">') < text.index('<tr class="pass">') < text.index('<tr class="absent">')
+    rows = text.partition('id="gates"')[2]
+    places = [rows.index(name) for name in ("quality.sigma.r", "realism.snr_50", "X.2", "X.4")]
+    assert places == sorted(places)
+    assert "cannot be judged: 3 anchors, 20 needed" in rows
+    assert rows.index('<tr class="fail">') < rows.index('<tr class="pass">')
 
 
 @pytest.mark.parametrize("phrase", ["label noise", "anchor coverage", "circularity", "1,372", "conditional on the prior", "does not claim", "complete sample"])

@@ -1,82 +1,66 @@
-"""A criterion of realism: its measure, its limits, and GO, NO-GO or not judged."""
+"""The criteria of realism: gates whose verdicts are called GO, NO-GO and not judged."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import replace
 
 import pandas as pd
 
-from lenscal.gates import ABSENT, FAIL, PASS, Gate
+from lenscal.gates import FAIL, NOT_JUDGED, PASS, Gate, absent, reason
 
-GO, NO_GO, NOT_JUDGED = "GO", "NO-GO", "not judged"
-
-
-@dataclass(frozen=True)
-class Criterion:
-    """One row of the verdict. A criterion without a number, or without a reason to judge, is never GO."""
-
-    id: str
-    requirement: str
-    claim: str
-    measure: str
-    value: float = math.nan
-    lower: float = math.nan
-    upper: float = math.nan
-    minimum: float = math.nan
-    maximum: float = math.nan
-    why: str = ""
-    cannot: str = ""
-
-    @property
-    def verdict(self) -> str:
-        if self.cannot:
-            return NOT_JUDGED
-        inside = not self.value < self.minimum and not self.value > self.maximum  # NaN limits do not bind
-        return GO if inside and not math.isnan(self.value) else NO_GO
+GO, NO_GO = "GO", "NO-GO"
+WORDS = {PASS: GO, FAIL: NO_GO, NOT_JUDGED: NOT_JUDGED}
+"""What the verdict of a gate is called here."""
+COLUMNS = ["id", "verdict", "requirement", "claim", "measure", "value", "lower", "upper", "minimum", "maximum", "why"]
 
 
-def table(criteria: Iterable[Criterion]) -> pd.DataFrame:
+def criterion(
+    id: str, requirement: str, claim: str, measure: str, value: float = math.nan, lower: float | None = None, upper: float | None = None,
+    minimum: float | None = None, maximum: float | None = None, why: str = "", cannot: str = "",
+) -> Gate:  # fmt: skip
+    """One criterion. Without a number, or without a reason to judge, it is never GO; none is critical: the run ends, and says NO-GO."""
+    lower, upper = (None if end is None or math.isnan(end) else float(end) for end in (lower, upper))
+    return Gate(id, claim, measure, float(value), minimum, maximum, lower, upper, evidence=why, cannot=cannot, requirement=requirement)
+
+
+def whole(criteria: Sequence[Gate]) -> Gate:
+    """The verdict of all: NO-GO when one is, not judged when one is not and none fails."""
+    count = {word: sum(WORDS[c.verdict] == word for c in criteria) for word in WORDS.values()}
+    said = ", ".join(f"{n} {word}" for word, n in count.items())
+    open_ = not criteria or (count[NOT_JUDGED] and not count[NO_GO])
+    return criterion(
+        "realism", "3D.8", "every criterion is GO", "criteria that are not GO", len(criteria) - count[GO], maximum=0.0, why=said, cannot=said if open_ else "",
+    )  # fmt: skip
+
+
+def table(criteria: Iterable[Gate]) -> pd.DataFrame:
     """One row per criterion, in the order given, the overall verdict last."""
     criteria = list(criteria)
-    rows = [{**asdict(c), "verdict": c.verdict, "why": f"cannot be judged: {c.cannot}" if c.cannot else c.why} for c in criteria]
-    verdicts = [row["verdict"] for row in rows]
-    whole = NO_GO if NO_GO in verdicts else NOT_JUDGED if NOT_JUDGED in verdicts or not verdicts else GO
-    count = {v: verdicts.count(v) for v in (GO, NO_GO, NOT_JUDGED)}
-    rows.append({
-        "id": "realism", "requirement": "3D.8", "claim": "every criterion is GO", "measure": "criteria that are not GO",
-        "value": float(len(verdicts) - count[GO]), "maximum": 0.0, "verdict": whole,
-        "why": f"{count[GO]} GO, {count[NO_GO]} NO-GO, {count[NOT_JUDGED]} not judged",
-    })  # fmt: skip
-    columns = ["id", "verdict", "requirement", "claim", "measure", "value", "lower", "upper", "minimum", "maximum", "why"]
-    return pd.DataFrame(rows, columns=columns)
+    rows = []
+    for c in (*criteria, whole(criteria)):
+        limits = {name: math.nan if getattr(c, name) is None else float(getattr(c, name)) for name in ("lower", "upper", "minimum", "maximum")}
+        rows.append({"id": c.id, "verdict": WORDS[c.verdict], "requirement": c.requirement, "claim": c.claim, "measure": c.measure, "value": c.value, **limits, "why": reason(c)})
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def gates(criteria: pd.DataFrame) -> list[Gate]:
-    """The criteria as gates of the run; none is critical: the run ends, and says NO-GO.
-
-    What cannot be judged does not apply, with the reason; the gate of the whole fails unless every criterion is GO.
-    """
-    out = []
-    for row in criteria.to_dict("records"):
-        limits = {k: None if math.isnan(row[k]) else float(row[k]) for k in ("minimum", "maximum", "lower", "upper")}
-        whole = row["id"] == "realism"
-        verdict = {GO: PASS, NO_GO: FAIL, NOT_JUDGED: FAIL if whole else ABSENT}[row["verdict"]]
-        name = "realism" if whole else f"realism.{row['id']}"
-        out.append(Gate(name, f"realism: {row['claim']}", row["measure"], float(row["value"]), evidence=row["why"], verdict=verdict, **limits))
-    out.append(_cross_check(criteria))
-    return out
+def gates(criteria: Sequence[Gate]) -> list[Gate]:
+    """The criteria as gates of the run, the one of the whole last, and the cross-check X.5."""
+    criteria = list(criteria)
+    named = [replace(c, id=f"realism.{c.id}", claim=f"realism: {c.claim}") for c in criteria]
+    return [*named, replace(whole(criteria), claim="realism: every criterion is GO"), _cross_check([c for c in criteria if c.id.startswith("snr_")])]
 
 
-def _cross_check(criteria: pd.DataFrame) -> Gate:
+def _cross_check(ratios: Sequence[Gate]) -> Gate:
     """Requirement X.5, as one row: the three ratios of the arcs' signal-to-noise ratio."""
-    rows = criteria[criteria["id"].str.startswith("snr_")]
-    claim = "injection SNR matches anchors"
-    if (rows["verdict"] == NOT_JUDGED).any() or rows.empty:
-        return Gate("X.5", claim, "", math.nan, evidence="; ".join(dict.fromkeys(rows["why"])) or "no ratio was measured", verdict=ABSENT)
-    ratios = ", ".join(f"{v:.2f}" for v in rows["value"])
-    return Gate("X.5", claim, "ratios at 10, 50 and 90 % inside the limits", int((rows["verdict"] == GO).sum()), minimum=len(rows), evidence=f"ratios {ratios}")
+    claim, measure = "injection SNR matches anchors", "ratios at 10, 50 and 90 % inside the limits"
+    if not ratios:
+        return absent("X.5", claim, "no ratio was measured")
+    passed = sum(c.verdict == PASS for c in ratios)
+    cannot = "" if any(c.verdict == FAIL for c in ratios) else "; ".join(dict.fromkeys(c.cannot for c in ratios if c.cannot))
+    evidence = "ratios " + ", ".join(f"{c.value:.2f}" for c in ratios)
+    return Gate("X.5", claim, measure, passed, minimum=len(ratios), evidence=evidence, cannot=cannot, requirement="X.5")
 
 
 def too_few(counts: Sequence[tuple[int, str]], wanted: int) -> str:

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 
 from lenscal import config, schema
+from lenscal.gates import Gate
 from lenscal.kernels import draws, twosamples
 from lenscal.realism import criteria, probe
-from lenscal.realism.criteria import Criterion, too_few
+from lenscal.realism.criteria import criterion, too_few
 from lenscal.realism.measures import COLOURS, NOISE_EDGES, STRUCTURE, Pixels
 
 PERCENT = (10, 50, 90)
@@ -32,7 +33,7 @@ class Sample:
 
 def judge(
     real: Sample, injected: Sample, bare: Sample, outer: Sample | None, changes: pd.DataFrame, settings: config.Realism, seed: int
-) -> dict[str, pd.DataFrame]:
+) -> tuple[list[Gate], dict[str, pd.DataFrame]]:
     """All comparisons and their verdicts.
 
     Parameters
@@ -51,8 +52,10 @@ def judge(
 
     Returns
     -------
+    list of Gate
+        One for each criterion.
     dict of DataFrame
-        criteria, quantiles, noise, noise_histogram, structure, probe.
+        criteria (the same as a table, with the verdict of all), quantiles, noise, noise_histogram, structure, probe.
     """
     few = too_few([(len(real), "anchors")], settings.anchors_min) or too_few([(len(injected), "matched injections")], settings.anchors_min)
     quantiles, rows = _quantiles(real, injected, bare, settings, seed, few)
@@ -60,7 +63,7 @@ def judge(
     structure, shape_rows = _structure(real, injected, outer, settings, seed, few)
     asked, probe_rows = _probe(real, injected, bare, settings, seed, few)
     rows += more + shape_rows + probe_rows + _sensitivity(changes, settings) + [_panel(settings)]
-    return {
+    return rows, {
         "criteria": criteria.table(rows), "quantiles": quantiles, "noise": noise, "noise_histogram": histogram, "structure": structure, "probe": asked,
     }  # fmt: skip
 
@@ -89,7 +92,7 @@ def _resampled(real: np.ndarray, injected: np.ndarray, percent: int, compare, rn
     return value, float(ends[0]), float(ends[1])
 
 
-def _quantiles(real: Sample, injected: Sample, bare: Sample, settings: config.Realism, seed: int, few: str) -> tuple[pd.DataFrame, list[Criterion]]:
+def _quantiles(real: Sample, injected: Sample, bare: Sample, settings: config.Realism, seed: int, few: str) -> tuple[pd.DataFrame, list[Gate]]:
     """Signal-to-noise ratios and colours: quantiles of each sample, their ratio or difference, the criteria."""
     rows, out = [], []
     low, high = settings.snr_ratio
@@ -104,7 +107,7 @@ def _quantiles(real: Sample, injected: Sample, bare: Sample, settings: config.Re
                 why = f"{_quantile(one, percent):.2f} of {one.size} anchors, {_quantile(two, percent):.2f} of {two.size} injections; the same hosts without arcs {_quantile(none, percent):.2f}"
                 floor = _resampled(one, one, percent, lambda a, b: a, rng)[1]
                 dim = "" if few or floor > 0 else f"real arcs at {percent} % have an SNR of {_quantile(one, percent):.2f} that may be none (95 % from {floor:.2f}), which bears no ratio"
-                out.append(Criterion(
+                out.append(criterion(
                     f"snr_{percent}", "3A.5", f"arc SNR in r at {percent} % is that of real lenses within a factor of two", f"ratio at {percent} %",
                     *ratio, low, high, why, few or dim,
                 ))  # fmt: skip
@@ -116,7 +119,7 @@ def _quantiles(real: Sample, injected: Sample, bare: Sample, settings: config.Re
         cannot = few or too_few([(one.size, "anchors with a visible arc"), (two.size, "injections with one")], settings.anchors_min)
         why = f"{one.size} anchors and {two.size} injections with SNR {settings.arc_snr_min:g} or more in g and r together"
         limit = settings.colour_difference
-        out.append(Criterion(name, "3A.6", f"the median colour {label} of arcs is that of real ones", "difference of medians [mag]", *shift, -limit, limit, why, cannot))
+        out.append(criterion(name, "3A.6", f"the median colour {label} of arcs is that of real ones", "difference of medians [mag]", *shift, -limit, limit, why, cannot))
     return pd.DataFrame(rows), out
 
 
@@ -127,7 +130,7 @@ def _row(name: str, percent: int, one: np.ndarray, two: np.ndarray, none: np.nda
     }  # fmt: skip
 
 
-def _noise(real: Sample, injected: Sample, settings: config.Realism, seed: int, few: str) -> tuple[pd.DataFrame, pd.DataFrame, list[Criterion]]:
+def _noise(real: Sample, injected: Sample, settings: config.Realism, seed: int, few: str) -> tuple[pd.DataFrame, pd.DataFrame, list[Gate]]:
     """Fine noise around the arcs, band by band."""
     from scipy.stats import kstwobign
 
@@ -150,12 +153,12 @@ def _noise(real: Sample, injected: Sample, settings: config.Realism, seed: int, 
         })  # fmt: skip
         why = f"{len(one)} and {len(two)} stamps; halves of the real ones reach D {typical:.3f} in one of {1 / settings.p_min:.0f}; p of single pixels {raw:.2g}, not used"
         name = f"{band}: noise around the arc is that around real arcs"
-        out.append(Criterion(f"noise_p_{band}", "3B.3", name, "p of D among halves of the real stamps", p, minimum=settings.p_min, why=why, cannot=cannot))
+        out.append(criterion(f"noise_p_{band}", "3B.3", name, "p of D among halves of the real stamps", p, minimum=settings.p_min, why=why, cannot=cannot))
         limit = settings.noise_distance_max
         blunt = "" if cannot or not (limit < d and p > settings.p_min and typical > limit) else (
             f"D is {d:.3f}, but halves of the real stamps differ by up to {typical:.3f}: too few stamps for a limit of {limit:g}"
         )  # fmt: skip
-        out.append(Criterion(f"noise_d_{band}", "3D.6", name, "KS distance D", d, maximum=limit, why=why, cannot=cannot or blunt))
+        out.append(criterion(f"noise_d_{band}", "3D.6", name, "KS distance D", d, maximum=limit, why=why, cannot=cannot or blunt))
         for counts, kind in ((one, "real"), (two, "injected")):
             total = counts.sum(0)
             density = total / max(total.sum(), 1) / 0.05
@@ -172,7 +175,7 @@ def _width(counts: np.ndarray) -> float:
 
 def _structure(
     real: Sample, injected: Sample, outer: Sample | None, settings: config.Realism, seed: int, few: str
-) -> tuple[pd.DataFrame, list[Criterion]]:
+) -> tuple[pd.DataFrame, list[Gate]]:
     """Radial and azimuthal structure of visible arcs, and the light across the centre with and without inner images."""
     rows, out = [], []
     for name in STRUCTURE:
@@ -187,7 +190,7 @@ def _structure(
         requirement = "P0.4" if name == "opposite" else "3D"
         why = f"medians {_quantile(one, 50):.3f} real, {_quantile(two, 50):.3f} injected; D {d:.3f}; {one.size} and {two.size} visible arcs"
         claim = f"{_NAMES[name]} of arcs is that of real ones"
-        out.append(Criterion(name, requirement, claim, f"p of D by permutation, times {len(STRUCTURE)}", adjusted, minimum=settings.p_min, why=why, cannot=cannot))
+        out.append(criterion(name, requirement, claim, f"p of D by permutation, times {len(STRUCTURE)}", adjusted, minimum=settings.p_min, why=why, cannot=cannot))
     if outer is not None:
         one, two = _values(real, "opposite"), _values(outer, "opposite")
         d = p = np.nan
@@ -197,7 +200,7 @@ def _structure(
     return pd.DataFrame(rows), out
 
 
-def _probe(real: Sample, injected: Sample, bare: Sample, settings: config.Realism, seed: int, few: str) -> tuple[pd.DataFrame, list[Criterion]]:
+def _probe(real: Sample, injected: Sample, bare: Sample, settings: config.Realism, seed: int, few: str) -> tuple[pd.DataFrame, list[Gate]]:
     """The probe's question, and three that say what its answer is worth."""
     order = np.argsort(draws.hashes(seed, "realism null", bare.objects), kind="stable") if len(bare) else np.empty(0, int)
     half, rest = np.sort(order[: len(bare) // 2]), np.sort(order[len(bare) // 2 :])
@@ -228,14 +231,14 @@ def _probe(real: Sample, injected: Sample, bare: Sample, settings: config.Realis
         f"{asked.n_first} anchors, {asked.n_second} injections; smooth models of their galaxies alone {models.area:.2f} ({models.lower:.2f} to {models.upper:.2f}); "
         f"hosts with v without injection {sees.area:.2f}; null {null.area:.2f}"
     )
-    row = Criterion(
+    row = criterion(
         "probe", "3D", "a probe without detector cannot tell injections from real lenses", "AUC, pooled out of fold", asked.area, asked.lower, asked.upper,
         maximum=limit, why=why, cannot=cannot,
     )  # fmt: skip
     return pd.DataFrame(rows), [row]
 
 
-def _sensitivity(changes: pd.DataFrame, settings: config.Realism) -> list[Criterion]:
+def _sensitivity(changes: pd.DataFrame, settings: config.Realism) -> list[Gate]:
     """The largest change of completeness by another source and by another prior."""
     out = []
     deaf = ""
@@ -252,7 +255,7 @@ def _sensitivity(changes: pd.DataFrame, settings: config.Realism) -> list[Criter
         claim = f"completeness hangs little on the {'source morphology' if kind == 'morphology' else 'prior'}"
         if done.empty:
             cannot = "; ".join(missing) or "the run file names no alternative"
-            out.append(Criterion(kind, requirement, claim, "largest change", maximum=limit, cannot=cannot))
+            out.append(criterion(kind, requirement, claim, "largest change", maximum=limit, cannot=cannot))
             continue
         worst = done.loc[done["change"].abs().idxmax()]
         low, high = sorted((abs(worst["from_95"]), abs(worst["to_95"])))
@@ -261,17 +264,17 @@ def _sensitivity(changes: pd.DataFrame, settings: config.Realism) -> list[Criter
         cannot = too_few([(int(done["pairs"].min()), "pairs")], settings.anchors_min) or deaf
         if missing and abs(worst["change"]) <= limit:
             cannot = cannot or "the bracket is not whole; " + "; ".join(missing) + f". Else: {why}"
-        out.append(Criterion(kind, requirement, claim, "largest change", float(abs(worst["change"])), float(low), float(high), maximum=limit, why=why, cannot=cannot))
+        out.append(criterion(kind, requirement, claim, "largest change", float(abs(worst["change"])), float(low), float(high), maximum=limit, why=why, cannot=cannot))
     return out
 
 
-def _panel(settings: config.Realism) -> Criterion:
+def _panel(settings: config.Realism) -> Gate:
     """What a reader of the blind panel found, from the run file."""
     from scipy.stats import binomtest
 
     claim, measure = "a reader of the blind panel does no better than chance", "p of the reader's hits"
     if settings.panel_judged is None:
-        return Criterion("panel", "3D.8", claim, measure, minimum=settings.p_min, cannot="nobody has entered realism.panel_judged and realism.panel_correct yet")
+        return criterion("panel", "3D.8", claim, measure, minimum=settings.p_min, cannot="nobody has entered realism.panel_judged and realism.panel_correct yet")
     n, k = settings.panel_judged, settings.panel_correct
     p = float(binomtest(k, n, 0.5, alternative="greater").pvalue)
-    return Criterion("panel", "3D.8", claim, measure, p, minimum=settings.p_min, why=f"{k} of {n} told right", cannot=too_few([(n, "images judged")], settings.anchors_min))
+    return criterion("panel", "3D.8", claim, measure, p, minimum=settings.p_min, why=f"{k} of {n} told right", cannot=too_few([(n, "images judged")], settings.anchors_min))

@@ -12,7 +12,7 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from lenscal import schema
-from lenscal.gates import ABSENT, FAIL, PASS
+from lenscal.gates import ABSENT, FAIL, NOT_JUDGED, PASS
 from lenscal.report import figures, summaries, tables
 from lenscal.report.figures import gallery
 from lenscal.report.inputs import Inputs
@@ -92,7 +92,7 @@ class Writer:
             kind, number = self._kind(name, row, column)
             cells.append(Markup('<td class="{}" data-n="{}">{}</td>').format(kind, number.id, number.shown))
         verdict = str(table["verdict"].iloc[row]) if "verdict" in columns else ""
-        mark = {PASS: "pass", FAIL: "fail", ABSENT: "absent", "GO": "pass", "NO-GO": "fail", "not judged": "absent"}.get(verdict, "")
+        mark = {PASS: "pass", FAIL: "fail", ABSENT: "absent", NOT_JUDGED: "absent", "GO": "pass", "NO-GO": "fail"}.get(verdict, "")
         return Markup('<tr class="{}">{}</tr>').format(mark, Markup("").join(cells))
 
     def _kind(self, table: str, row: int, column: str) -> tuple[str, tables.Number]:
@@ -130,7 +130,7 @@ class Writer:
         inputs = self.inputs
         return {
             "n": self.number, "cell": self.cell, "interval": self.interval, "table": self.table, "figure": self.figure,
-            "settings": inputs.settings, "attrs": inputs.attrs, "inputs": inputs, "has": self._has, "realism": inputs.realism is not None, "PASS": PASS, "FAIL": FAIL, "ABSENT": ABSENT,
+            "settings": inputs.settings, "attrs": inputs.attrs, "inputs": inputs, "has": self._has, "realism": inputs.realism is not None, "PASS": PASS, "FAIL": FAIL, "ABSENT": ABSENT, "NOT_JUDGED": NOT_JUDGED,
             "mock": bool(inputs.attrs.get("mock")), "not_scientific": str(inputs.attrs.get("not_scientific", "")),
             "thresholds": range(self.thresholds), "radii": self.headline_radii, "headline": summaries.headline(inputs),
             "depths": [float(v) for v in inputs.completeness["depth"].values],

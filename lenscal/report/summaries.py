@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lenscal import schema
-from lenscal.gates import FAIL
+from lenscal.gates import FAIL, NOT_JUDGED
 from lenscal.kernels import intervals
 from lenscal.report.inputs import Inputs
 
@@ -356,7 +356,9 @@ def gates(inputs: Inputs) -> pd.DataFrame:
     table = inputs.gates.copy()
     table["limits"] = [_range(a, b, "≥ ", "≤ ") for a, b in zip(table["minimum"], table["maximum"])]
     table["interval"] = [_range(a, b, "", "to ") for a, b in zip(table["lower"], table["upper"])]
-    order = np.where(table["verdict"] != FAIL, 2, np.where(table["critical"].astype(bool), 0, 1))
+    table["evidence"] = np.where(table["verdict"] == NOT_JUDGED, "cannot be judged: " + table["cannot"].astype(str), table["evidence"])
+    open_ = np.where(table["verdict"] == NOT_JUDGED, 2, 3)
+    order = np.where(table["verdict"] != FAIL, open_, np.where(table["critical"].astype(bool), 0, 1))
     columns = ["verdict", "id", "claim", "measure", "value", "limits", "interval", "critical", "evidence"]
     if not table["interval"].any():
         columns.remove("interval")

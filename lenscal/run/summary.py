@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lenscal.gates import Gate
+from lenscal.gates import ABSENT, NOT_JUDGED, PASS, Gate
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,8 +25,8 @@ def print_summary(result: Result, console: Console) -> None:
     gates = result.gates
     failed = result.failed
     console.print(
-        f"gates: {sum(g.verdict == 'pass' for g in gates)} pass, {len(failed)} fail, "
-        f"{sum(g.verdict == 'not applicable' for g in gates)} not applicable",
+        f"gates: {sum(g.verdict == PASS for g in gates)} pass, {len(failed)} fail, "
+        f"{sum(g.verdict == NOT_JUDGED for g in gates)} not judged, {sum(g.verdict == ABSENT for g in gates)} not applicable",
         highlight=False,
     )
     for gate in failed:

@@ -28,7 +28,8 @@ class Injections(Stage):
 
         settings = place.settings.injections
         found = {"prior": priors.named(settings.prior, settings.more_priors)}
-        return found | ({"source_stamps": fingerprint(settings.source_stamps)} if settings.source == "stamps" else {})
+        hint = "correct injections.source_stamps, or choose another injections.source"
+        return found | ({"source_stamps": fingerprint(settings.source_stamps, hint)} if settings.source == "stamps" else {})
 
     def products(self, place: Place) -> list[Path]:
         return [place.path("injections.zarr"), place.path("hosts.parquet")]

@@ -26,7 +26,8 @@ class Realism(Stage):
         if unknown := [name for name in settings.priors if name not in known]:
             raise stores.StoreError(f"realism.priors names '{unknown[0]}', which is no set of priors; there are {', '.join(known)}")
         found: dict = {"priors": {name: known[name] for name in settings.priors}}
-        return found | ({"source_stamps": fingerprint(stamps)} if stamps and "stamps" in settings.morphologies else {})
+        hint = "correct realism.source_stamps, or leave it out: the bracket of sources is then not judged"
+        return found | ({"source_stamps": fingerprint(stamps, hint)} if stamps and "stamps" in settings.morphologies else {})
 
     def products(self, place: Place) -> list[Path]:
         return [place.path("realism")]
@@ -42,9 +43,9 @@ class Realism(Stage):
         say(f"{len(real)} real lenses")
         table, samples = comparison.samples(place, real, trials)
         changes, inner = comparison.sensitivity(place, trials, say)
-        tables = realism.judge(*samples, changes, settings, seed)
+        criteria, tables = realism.judge(*samples, changes, settings, seed)
         matched = table[table["sample"] == "injected"]
         tables |= {"measures": table, "sensitivity": changes, "inner": inner, "panel": comparison.panel(place, real, matched)}
         digest = save_tables(place.path("realism"), tables)
-        gates = (ledger.gate("realism.anchors"), *realism.gates(tables["criteria"]))
+        gates = (ledger.gate("realism.anchors"), *realism.gates(criteria))
         return Outcome(stores.add_digests([digest]), len(table), ledger, gates)
