@@ -35,7 +35,8 @@ def calibrate_prior(
             table, origin = calibration.survey_conditions(), "DR10 where luminous red galaxies are dense (201 square degrees), r band"
         else:
             manifest = place.manifest
-            table = manifest.loc[manifest["role"] == "anchor", ["psfsize_r", "psfdepth_r"]].astype(float)
+            anchors = (manifest["role"] == "anchor") & manifest["tier"].isin(settings.realism.anchor_tiers)  # those that realism compares with
+            table = manifest.loc[anchors, ["psfsize_r", "psfdepth_r"]].astype(float)
             origin = f"anchors of the run '{settings.name}'{' (mock sky)' if settings.survey.mock else ''}"
         start = settings.injections.model_copy(update={"prior": prior or settings.injections.prior})
         found = calibration.calibrate(

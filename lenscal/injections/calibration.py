@@ -153,7 +153,7 @@ def calibrate(
     """
     known = conditions[["psfsize_r", "psfdepth_r"]].dropna()
     if len(known) < CONDITIONS_MIN:
-        raise CalibrationError(f"calibration: {len(known)} anchors have both a PSF size and a depth, fewer than {CONDITIONS_MIN}")
+        raise CalibrationError(f"calibration: {len(known)} anchors have both a PSF size and a depth, fewer than {CONDITIONS_MIN}; calibrate at those of the survey (--conditions survey)")
     if measure not in MEASURES:
         raise CalibrationError(f"calibration: the measure is '{measure}', not one of {', '.join(MEASURES)}")
     base = priors.named(settings.prior, settings.more_priors)
