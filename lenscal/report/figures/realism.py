@@ -87,7 +87,7 @@ def tests(inputs: Inputs) -> Figure | str:
     figure = style.new(style.PAGE, 0.75 + max(0.3 * len(probe), 0.2 * len(changes), 0.9))
     left, right = figure.subplots(1, 2)
     limit = inputs.settings.realism.probe_auc_max
-    _dots(left, probe.assign(value=probe["auc"]), [textwrap.fill(text, 22) for text in probe["question"]], style.BLUE)
+    _dots(left, probe.assign(value=probe["auc"]), [textwrap.fill(text, 20) for text in probe["question"]], style.BLUE)
     left.axvline(0.5, color="black", lw=0.8, ls=":", zorder=0)
     left.axvline(limit, color="black", lw=0.8, ls="--", zorder=0)
     left.set(xlim=(0, 1), xlabel="AUC of the probe")
