@@ -8,9 +8,11 @@ import shutil
 from contextlib import contextmanager
 from functools import cache
 
+import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from astropy.io import fits
 from bucket import serving_buckets
 from chaos import STAGES as PIXELS
 from chaos import Chaos, draw_sky
@@ -40,7 +42,7 @@ def here(monkeypatch):
     def client(settings):
         yield None
 
-    def sweep(connected, work, arguments, names, done):
+    def sweep(connected, work, arguments, names, done, owner):
         for i, one in enumerate(arguments):
             done(i, work(*one))
 
@@ -326,3 +328,80 @@ def test_a_service_that_fails_midway_is_gone_on_with_and_no_complete_block_is_as
     assert shared.sum() > 40
     served, cut = made.image.values[shared], direct.image.values[shared]
     assert ((served == cut) | (served != served) | (cut != cut)).all()  # the service takes an exact zero for unobserved; bricks have nexp as well
+
+
+def blocks_done_again(settings, before):
+    """Blocks of 16 whose shards of images, and of measures, were written again."""
+    changed = {name for name, when in times(settings).items() if before.get(name) != when}
+    return [sorted({int(name.split("/")[3]) for name in changed if name.startswith(store)}) for store in ("cutouts.zarr/image/", "quality.zarr/sigma/")]
+
+
+@pytest.fixture
+def own_sky(chaos, tmp_path):
+    """A copy of the sky to be spoilt, and what of a run file says so."""
+    shutil.copytree(chaos.folder / "stores" / "sky", tmp_path / "sky")
+    return tmp_path / "sky", {"survey": {"root": str(tmp_path / "sky")}}
+
+
+def a_plane(sky, first):
+    """A file of the brick most galaxies of the second block are cut from, and the blocks that looked at it."""
+    brick = pd.Series(stores.open(first.stores / "cutouts.zarr").cutout_url.values[16:32].astype(object)).mode()[0].split("/")[-2]
+    plan = first.stores / ".plan" / "cutouts" / "blocks"
+    readers = [i for i, path in enumerate(sorted(plan.glob("*.json"))) if brick in json.loads(path.read_text())["sources"]]
+    return next(sky.rglob(f"legacysurvey-{brick}-image-r.fits.fz")), readers
+
+
+def test_a_changed_brick_does_again_only_the_blocks_that_looked_at_it_and_what_reads_them(chaos, first, here, own_sky):
+    sky, changes = own_sky
+    settings = config.load(chaos.runfile("brick", **changes))
+    run(settings, PIXELS)
+    assert digests(settings) == digests(first)
+    plane, readers = a_plane(sky, settings)
+    assert 1 in readers
+    assert len(readers) < 8
+    with fits.open(plane, mode="update") as hdus:
+        hdus[1].data = hdus[1].data * np.float32(1.5)
+    before = times(settings)
+    result = run(settings, PIXELS)
+    assert states(result) == {"objects": "was complete", "manifest": "was complete", "cutouts": "done", "quality": "done"}
+    cut, measured = blocks_done_again(settings, before)
+    assert cut == readers
+    assert measured
+    assert set(measured) <= set(cut), "quality of blocks whose pixels are the same is kept"
+    assert digests(settings)["cutouts"] != digests(first)["cutouts"]
+    pieced = digests(settings)
+    shutil.rmtree(settings.stores)
+    run(settings, PIXELS)
+    assert digests(settings) == pieced, "what was done again in pieces is what a run from the start gives"
+
+
+def test_a_file_mended_later_does_again_only_the_blocks_that_had_it(chaos, first, here, own_sky):
+    sky, changes = own_sky
+    plane, readers = a_plane(sky, first)
+    whole = plane.read_bytes()
+    plane.write_bytes(whole[: len(whole) // 2])
+    settings = config.load(chaos.runfile("mended", **changes, cutouts={"broken": "count"}, quality={"failed_fraction_max": 1.0}))
+    run(settings, PIXELS)
+    failure = stores.open(settings.stores / "cutouts.zarr").failure.values.astype(object)
+    assert sum(text.startswith("band r") for text in failure) >= 1
+    assert set(states(run(settings, PIXELS)).values()) == {"was complete"}, "a broken file that stays as it is is not tried again"
+    plane.write_bytes(whole)
+    before = times(settings)
+    run(settings, PIXELS)
+    assert digests(settings) == digests(first)
+    cut, measured = blocks_done_again(settings, before)
+    assert cut == readers
+    assert measured
+    assert set(measured) <= set(cut)
+
+
+def test_quality_is_not_complete_when_a_run_ended_between_the_cutouts_and_it(chaos, first, here, own_sky):
+    sky, changes = own_sky
+    settings = config.load(chaos.runfile("halfway", **changes))
+    run(settings, PIXELS)
+    plane, _ = a_plane(sky, settings)
+    with fits.open(plane, mode="update") as hdus:
+        hdus[1].data = hdus[1].data * np.float32(1.5)
+    run(settings, PIXELS[:3])
+    assert progress_of(Place(settings), STAGES["cutouts"]).done
+    assert progress_of(Place(settings), STAGES["quality"]).done is None

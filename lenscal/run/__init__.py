@@ -62,7 +62,7 @@ def wanted(place: Place, stage: Stage) -> dict:
         done = progress_of(place, STAGES[name]).done
         if done is None:
             raise PlanError(f"{stage.name} reads {name}, which is not complete: run `lenscal run --stages {name},{stage.name}`")
-        read[name] = done["digest"]
+        read[name] = done["address" if name in stage.reads_by_block else "digest"]
     return {"settings": sections, "seed": settings["seed"], "timestamp": settings["timestamp"], "reads": read, "inputs": stage.inputs(place)}
 
 
@@ -79,7 +79,7 @@ def _without_places(section: object) -> object:
 
 def progress_of(place: Place, stage: Stage) -> Progress:
     """Plan and markers of a stage of this run."""
-    progress = Progress(place, stage.name, wanted(place, stage))
+    progress = Progress(place, stage.name, wanted(place, stage), {name: progress_of(place, STAGES[name]).done["digest"] for name in stage.reads_by_block})
     progress.products = stage.products(place)
     return progress
 
@@ -176,12 +176,16 @@ def _finished(place: Place, stage: Stage, progress: Progress, display: Display) 
     done = progress.done
     if done is None:
         return None
+    if stage.sources(place, done.get("sources", {})) != done.get("sources", {}):
+        display.note(stage.name, "what some blocks read has changed: those are done again")
+        progress.reopen()
+        return None
     versions = _versions(progress)
     if done.get("versions") == versions:
         return done
     if done.get("contents") and done["contents"] == contents_of(progress):  # copied elsewhere, say: other times, the same bytes
         done["versions"] = versions
-        progress.finish({key: value for key, value in done.items() if key != "address"})
+        progress.finish({key: value for key, value in done.items() if key not in ("address", "reads")})
         return done
     display.note(stage.name, "files are not as they were written: what differs is done again")
     if done.get("contents") and not done.get("by_block"):
@@ -231,7 +235,7 @@ def _do(place: Place, stage: Stage, crew: Crew, display: Display) -> StageResult
         settings = place.settings.model_dump_json()
         wanted = {key: value for key, value in progress.wanted.items() if key not in ("lenscal", "schema")}
         arguments = [(settings, stage.name, block, wanted) for block in todo]
-        cluster.sweep(crew.client, do_block, arguments, [f"{stage.name} {block.name}" for block in todo], finished)
+        cluster.sweep(crew.client, do_block, arguments, [f"{stage.name} {block.name}" for block in todo], finished, short(str(place.folder)))
     else:
         for block in todo:
             outcome = stage.work(place, block, lambda text: display.note(stage.name, text))
@@ -254,6 +258,7 @@ def _do(place: Place, stage: Stage, crew: Crew, display: Display) -> StageResult
             "versions": _versions(progress),
             "contents": "" if of_blocks else contents_of(progress, written),
             "by_block": of_blocks or bool(written),
+            "sources": _sources(ordered),
             "blocks": len(blocks),
             "rows": rows,
             "seconds": round(seconds, 2),
@@ -269,10 +274,11 @@ def _complete(place: Place, stage: Stage, progress: Progress, blocks: list[Block
     """Outcomes of the blocks whose marker is there and whose files are those the marker saw, by name."""
     there = {product: folders.inventory(product) for product in (*progress.products, progress.folder)}
     below = {f"{folder.relative_to(place.folder).as_posix()}/{name}": version for folder, names in there.items() for name, version in names.items()}
-    found = {}
+    found, outcomes = {}, {block.name: progress.outcome(block) for block in blocks}
+    now = stage.sources(place, _sources([outcome for outcome in outcomes.values() if outcome is not None]))
     for block in blocks:
-        outcome = progress.outcome(block)
-        if outcome is None:
+        outcome = outcomes[block.name]
+        if outcome is None or any(now.get(name) != version for name, version in outcome.sources.items()):
             continue
         left = stage.left(place, block, outcome)
         if isinstance(left, Part):
@@ -291,6 +297,15 @@ def _clear(place: Place, progress: Progress, blocks: list[Block]) -> None:
     for product in progress.products if vouched else ():
         folder = product.relative_to(place.folder).as_posix()
         folders.discard(product, [name for name in folders.inventory(product) if f"{folder}/{name}" not in vouched])
+
+
+def _sources(outcomes: Iterable[Outcome]) -> dict[str, str]:
+    """What all blocks read, by name; where two saw different versions of it (it changed between them), one that nothing has."""
+    found: dict[str, str] = {}
+    for outcome in outcomes:
+        for name, version in outcome.sources.items():
+            found[name] = version if found.get(name, version) == version else "differs"
+    return found
 
 
 def _ledger(ledger: Ledger) -> dict:

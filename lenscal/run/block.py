@@ -23,6 +23,8 @@ def do_block(settings: str, name: str, block: Block, wanted: dict) -> Outcome:
     stage = STAGES[name]
     progress = Progress(place, name, wanted)
     outcome = progress.outcome(block)
+    if outcome is not None and stage.sources(place, outcome.sources) != outcome.sources:
+        outcome = None
     if outcome is not None:
         left = stage.left(place, block, outcome)
         if left is None or outcome.files == left.files():

@@ -32,7 +32,8 @@ class Block:
 class Outcome:
     """What a block left behind: its digest, counts, its rows in and out, a hash of the versions of its files, and what else is known of it.
 
-    `written` has the files of a block that fills no store: place below the run's folder -> hash of the content.
+    `written` has the files of a block that fills no store: place below the run's folder -> hash of the content. `sources` has the
+    version of each outside source that it read.
     """
 
     digest: int
@@ -42,6 +43,7 @@ class Outcome:
     files: str = ""
     summary: Mapping[str, Any] | None = None
     written: Mapping[str, str] | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
 
 
 def short(content: object) -> str:
@@ -68,8 +70,9 @@ class Progress:
     data, by an atomic rename. Markers count only under the address (settings, inputs, versions) they were made for.
     """
 
-    def __init__(self, place: Place, stage: str, wanted: Mapping[str, Any]) -> None:
+    def __init__(self, place: Place, stage: str, wanted: Mapping[str, Any], reads: Mapping[str, str] | None = None) -> None:
         self._place, self.stage = place, stage
+        self.reads = dict(reads or {})  # digests of what is read block by block: they decide what is done, not what is kept
         self.folder: Path = place.plans / stage
         self.products: list[Path] = []
         self.wanted = {"lenscal": lenscal.__version__, "schema": schema.VERSION, **wanted}
@@ -82,7 +85,7 @@ class Progress:
     def done(self) -> dict | None:
         """Summary of the finished stage under this address; None when it is not finished."""
         done = self._read("done.json")
-        return done if done and done.get("address") == self.address else None
+        return done if done and done.get("address") == self.address and done.get("reads", {}) == self.reads else None
 
     @property
     def started(self) -> bool:
@@ -137,7 +140,7 @@ class Progress:
             return None
         ledger = Ledger(**marker["ledger"]) if marker["ledger"] else None
         gates = tuple(Gate(**gate) for gate in marker["gates"])
-        return Outcome(int(marker["digest"], 16), marker["rows"], ledger, gates, marker.get("files", ""), marker.get("summary"), marker.get("written"))
+        return Outcome(int(marker["digest"], 16), marker["rows"], ledger, gates, marker.get("files", ""), marker.get("summary"), marker.get("written"), marker.get("sources", {}))
 
     def mark(self, block: Block, outcome: Outcome) -> None:
         """Write the marker of a finished block."""
@@ -151,12 +154,18 @@ class Progress:
                 "files": outcome.files,
                 "summary": outcome.summary,
                 "written": outcome.written,
+                "sources": dict(outcome.sources),
             },
         )
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write the summary of the finished stage."""
-        stores.write_json(self.folder / "done.json", {"address": self.address, **summary})
+        stores.write_json(self.folder / "done.json", {"address": self.address, "reads": self.reads, **summary})
+
+
+def block_digest(place: Place, stage: str, block: str) -> str:
+    """Digest of a block of another stage, as its marker has it; ``"absent"`` without one."""
+    return (read(place, stage, f"blocks/{block}.json") or {}).get("digest", "absent")
 
 
 def _differences(old: Mapping, new: Mapping, prefix: str = "") -> set[str]:

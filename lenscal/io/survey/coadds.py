@@ -14,7 +14,7 @@ import xarray as xr
 from lenscal import schema
 from lenscal.io.pixels import unread
 from lenscal.io.survey.bricks import BrickFiles, PixelError
-from lenscal.io.survey.geometry import SurveyError, read_geometry
+from lenscal.io.survey.geometry import SurveyError, read_geometry, tables
 
 BRICK_PIXELS = 3600  # of DR10, for a galaxy whose own brick has no file that tells
 _COLUMNS = ["galaxy_id", "ra", "dec", "brickname"]
@@ -56,6 +56,10 @@ class CoaddSurvey:
             Neither table is there, or one cannot be read.
         """
         return read_geometry(self.root, self._region).table.copy()
+
+    def tables(self) -> list[Path]:
+        """Files of the tables of bricks."""
+        return [path for path in tables(self.root, self._region) if path]
 
     def brick(self, brickname: str, keep: bool = False) -> BrickFiles:
         """Files of one brick, wherever the layout has them.

@@ -48,12 +48,17 @@ def read_geometry(root: Path, region: str) -> Geometry:
     SurveyError
         Neither ``survey-bricks.fits.gz`` nor the summary of the region is there, or one cannot be read.
     """
-    summaries = [f"survey-bricks-{release}-{region}.fits.gz" for release in ("dr10", "dr9")]
-    geometry = _first(root, ["survey-bricks.fits.gz", f"{region}/survey-bricks.fits.gz"])
-    summary = _first(root, [*(f"{region}/{name}" for name in summaries), *summaries])
+    geometry, summary = tables(root, region)
     if geometry is None and summary is None:
         raise SurveyError(f"survey root '{root}' has no table of bricks; expected {LAYOUT}; check survey.root")
     return _joined(*((str(path), path.stat().st_mtime_ns) if path else None for path in (geometry, summary)))
+
+
+def tables(root: Path, region: str) -> tuple[Path | None, Path | None]:
+    """The table of bricks of a survey and the summary of a region, where they are."""
+    summaries = [f"survey-bricks-{release}-{region}.fits.gz" for release in ("dr10", "dr9")]
+    geometry = _first(root, ["survey-bricks.fits.gz", f"{region}/survey-bricks.fits.gz"])
+    return geometry, _first(root, [*(f"{region}/{name}" for name in summaries), *summaries])
 
 
 def _first(root: Path, names: list[str]) -> Path | None:

@@ -23,7 +23,7 @@ from astropy.io import fits
 from lenscal import config, schema
 from lenscal.io.pixels import unread
 from lenscal.io.survey.bricks import SCALE_TOLERANCE, PixelError
-from lenscal.io.survey.geometry import SurveyError, read_geometry
+from lenscal.io.survey.geometry import SurveyError, read_geometry, tables
 
 BUSY = {429, 500, 502, 503, 504}  # answers that another attempt may better
 NOTHING = {400, 404}  # the service has no pixels there
@@ -62,6 +62,7 @@ class ServiceSurvey:
 
     def __init__(self, service: config.Service, layer: str, root: str | Path, seed: int = 0, mock: bool = False) -> None:
         self.service, self.layer, self.root, self.seed, self.mock = service, layer, Path(root), seed, bool(mock)
+        self._region = "north" if "north" in layer else "south"
         self._session: requests.Session | None = None
 
     def __getstate__(self) -> dict:
@@ -69,7 +70,11 @@ class ServiceSurvey:
 
     def bricks(self) -> pd.DataFrame:
         """Bricks of the survey, as `CoaddSurvey.bricks`."""
-        return read_geometry(self.root, "north" if "north" in self.layer else "south").table.copy()
+        return read_geometry(self.root, self._region).table.copy()
+
+    def tables(self) -> list[Path]:
+        """Files of the tables of bricks."""
+        return [path for path in tables(self.root, self._region) if path]
 
     def check(self) -> list[str]:
         """The service answers: a small cutout of the middle of the first brick, one sentence.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 import pandas as pd
 
@@ -11,7 +12,7 @@ from lenscal.gates import Gate, Ledger
 from lenscal.io import stores
 from lenscal.run.place import Place
 from lenscal.run.plan import Block, Outcome
-from lenscal.run.stages.stage import Part, Say, Stage, galaxy_blocks, survey_fingerprint
+from lenscal.run.stages.stage import Part, Say, Stage, fingerprint, galaxy_blocks, survey_fingerprint
 
 _OF_THE_SKY = ("position", "outside", "no coverage")
 """Kinds of failed cutouts that are no fault of the files."""
@@ -24,8 +25,16 @@ class Cutouts(Stage):
 
     def inputs(self, place: Place) -> dict:
         survey = place.settings.survey
-        found = {"survey": survey_fingerprint(place), "layer": survey.layer}
+        found = {"layer": survey.layer}
+        if survey.layout == "dr10":  # of its bricks the blocks keep the versions
+            found |= {path.name: fingerprint(path) for path in place.survey.tables()}
+        else:
+            found["survey"] = survey_fingerprint(place)
         return found if survey.service is None else found | {"service": survey.service.url, "planes": survey.service.planes}
+
+    def sources(self, place: Place, names: Iterable[str]) -> dict[str, str]:
+        """Of bricks: a file that was changed, mended, added or taken away is another version."""
+        return {name: place.survey.version(name) for name in names}
 
     def prepare(self, place: Place) -> None:
         from lenscal import cutouts
@@ -54,7 +63,9 @@ class Cutouts(Stage):
         from lenscal import cutouts
 
         part = slice(block.part["start"], block.part["stop"])
-        dataset = cutouts.cut(place.manifest.iloc[part], place.survey.read, place.settings.cutouts)
+        sources: dict[str, str] = {}
+        read = partial(place.survey.read, sources=sources) if hasattr(place.survey, "version") else place.survey.read
+        dataset = cutouts.cut(place.manifest.iloc[part], read, place.settings.cutouts)
         failures = pd.Series(dataset["failure"].values.astype(object))
         kinds = failures[failures != ""].str.split(":").str[0]
         broken = failures[kinds.index[~kinds.isin(_OF_THE_SKY)]]
@@ -66,7 +77,8 @@ class Cutouts(Stage):
         digest = stores.write_block(
             place.path("cutouts.zarr"), schema.CUTOUTS, dataset, {"galaxy": part}, block=place.settings.cutouts.block
         )
-        return Outcome(digest, part.stop - part.start, Ledger(len(failures), int((failures == "").sum()), kinds.value_counts().to_dict()))
+        ledger = Ledger(len(failures), int((failures == "").sum()), kinds.value_counts().to_dict())
+        return Outcome(digest, part.stop - part.start, ledger, sources=sources)
 
     def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
         ledger = sum((o.ledger for o in outcomes), Ledger(0, 0))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,13 +11,14 @@ from lenscal import schema
 from lenscal.gates import Gate, Ledger
 from lenscal.io import stores
 from lenscal.run.place import Place
-from lenscal.run.plan import Block, Outcome
+from lenscal.run.plan import Block, Outcome, block_digest
 from lenscal.run.stages.stage import Part, Say, Stage, galaxy_blocks
 
 
 class Quality(Stage):
     name = "quality"
-    reads = ("cutouts",)
+    reads = ("objects", "cutouts")
+    reads_by_block = ("cutouts",)
     sections = ("quality",)
 
     def products(self, place: Place) -> list[Path]:
@@ -40,10 +41,20 @@ class Quality(Stage):
     def part(self, place: Place, block: Block) -> Part:
         return Part(place.path("quality.zarr"), schema.QUALITY, {"galaxy": slice(block.part["start"], block.part["stop"])})
 
+    def sources(self, place: Place, names: Iterable[str]) -> dict[str, str]:
+        """Of blocks of cutouts: their digests."""
+        return {name: block_digest(place, "cutouts", name) for name in names}
+
+    def _read_by(self, place: Place, block: Block) -> list[str]:
+        """Blocks of cutouts that hold the rows of a block."""
+        side = place.settings.cutouts.block
+        return [f"{start:09d}" for start in range(block.part["start"] // side * side, block.part["stop"], side)]
+
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
         from lenscal import quality
 
         part = slice(block.part["start"], block.part["stop"])
+        sources = self.sources(place, self._read_by(place, block))
         cutouts = place.store("cutouts").isel(galaxy=part).load()
         dataset = quality.measure(cutouts, self._stars(place), place.settings.quality).compute()
         quality.check_block(dataset, block.name, place.settings.quality)
@@ -53,7 +64,7 @@ class Quality(Stage):
         reasons = pd.Series(dataset["reason"].values.astype(object))
         ok = dataset["cutout_ok"].values
         ledger = Ledger(ok.size, int(ok.sum()), reasons[~ok].value_counts().to_dict())
-        return Outcome(digest, ok.size, ledger, summary=quality.summary(dataset, block.name))
+        return Outcome(digest, ok.size, ledger, summary=quality.summary(dataset, block.name), sources=sources)
 
     def tell(self, ledger: Ledger) -> str:
         most = sorted(ledger.dropped.items(), key=lambda item: -item[1])[:2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -72,6 +72,8 @@ class Stage:
 
     name: str
     reads: tuple[str, ...] = ()
+    reads_by_block: tuple[str, ...] = ()
+    """Of these: the blocks keep the version of what they read (`Outcome.sources`), so that only those whose sources changed are done again."""
     sections: tuple[str, ...] = ()
     parallel = True
 
@@ -99,6 +101,10 @@ class Stage:
         part = self.part(place, block)
         return Files(place.folder, tuple(outcome.written)) if part is None and outcome.written else part
 
+    def sources(self, place: Place, names: Iterable[str]) -> dict[str, str]:
+        """Versions as they are now of what blocks read, by the names they gave it in `Outcome.sources`."""
+        return {}
+
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
         """One block."""
         raise NotImplementedError
@@ -117,7 +123,8 @@ class Stage:
 
 
 def fingerprint(path: str | Path, hint: str = "check the run file") -> str:
-    """Of a file: its content. Of a survey: its list of checksums where it has one, else the names and sizes of its sweeps."""
+    """Of a file: its content. Of a survey: its list of checksums where it has one (without the coadds: `CoaddSurvey.version` has each brick's),
+    else the names and sizes of its sweeps."""
     from lenscal.io import sweeps
 
     if sweeps.is_remote(path):
@@ -126,10 +133,9 @@ def fingerprint(path: str | Path, hint: str = "check the run file") -> str:
     if path.is_dir():
         for name in ("sha256sums.txt", "SHA256SUMS"):
             if (path / name).exists():
-                path = path / name
-                break
-        else:
-            return sweeps.listing(path)
+                lines = (path / name).read_text().splitlines()
+                return short([line for line in lines if "/coadd/" not in line])
+        return sweeps.listing(path)
     if not path.exists():
         raise stores.StoreError(f"input '{path}' is missing; {hint}")
     status = path.stat()
@@ -144,6 +150,7 @@ def _hash(path: Path, size: int, changed: int) -> str:
 
 
 def survey_fingerprint(place: Place) -> str:
+    """Of all that the survey's list of checksums names, else of its sweeps."""
     survey = place.settings.survey
     return fingerprint(survey.root, "draw the embedded sky with `lenscal mock RUNFILE`" if survey.mock else "check survey.root of the run file")
 
