@@ -266,7 +266,39 @@ def test_a_bad_block_stops_the_run_with_its_name():
     measured = quality.measure(data, STARS, SETTINGS)
     with pytest.raises(quality.QualityError, match=r"of the 12 cutouts of block 'south-17' 7 \(58.3 %\) are unfit .* \(NaN in centre: 7\)"):
         quality.check_block(measured, "south-17", SETTINGS)
-    assert quality.check_block(measured, "south-17", Quality(failed_fraction_max=0.6)) == {"": 5, "NaN in centre": 7}
+    within = quality.check_block(measured, "south-17", Quality(failed_fraction_max=0.6))
+    assert (within["usable"], within["reasons"]) == (5, {"NaN in centre": 7})
+
+
+def test_the_reason_of_a_bad_block_has_its_own_limit():
+    data = cutouts()
+    data["image"].values[:3, 1, CENTRE, CENTRE] = np.nan
+    measured = quality.measure(data, STARS, SETTINGS)
+    with pytest.raises(quality.QualityError, match=r"of the 12 cutouts of block 'b' 3 \(25.0 %\) have 'NaN in centre', above the limit of 20 %.*quality.reason_fraction_max"):
+        quality.check_block(measured, "b", Quality(reason_fraction_max={"NaN in centre": 0.2}))
+    assert quality.check_block(measured, "b", Quality(reason_fraction_max={"NaN in centre": 0.25, "mask in centre": 0.0}))["usable"] == 9
+    with pytest.raises(ValueError, match="reason_fraction_max names 'cloud'; reasons are no pixels"):
+        quality.check_block(measured, "b", Quality(reason_fraction_max={"cloud": 0.2}))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda d: d["invvar"].values[:, 2].__imul__(1e4), r"block 'b' has a median sigma\^2 invvar of the sky of .* in z, outside 0.1 to 10.*quality.noise_ratio_limits"),
+        (lambda d: d["image"].values[:, 1].__setitem__(..., np.kron(np.random.default_rng(0).normal(0, 0.003, (20, 26, 26)), np.ones((4, 4)))[:, :SIZE, :SIZE]),
+         r"block 'b' has a median correlation of the noise of 1\d.* in r, outside 0.5 to 10"),
+        (lambda d: d["image"].values[:, 1].__imul__(-1), r"of the 20 usable cutouts of block 'b' 20 \(100.0 %\) have a annulus_snr_r beyond its histogram or none \(20 below"),
+    ],
+)  # fmt: skip
+def test_a_block_of_another_unit_resampling_or_sign_stops_the_run(spoil, message):
+    data = cutouts(20)
+    assert quality.check_block(quality.measure(data, STARS, SETTINGS), "b", SETTINGS)["usable"] == 20
+    spoil(data)
+    measured = quality.measure(data, STARS, SETTINGS)
+    with pytest.raises(quality.QualityError, match=message):
+        quality.check_block(measured, "b", SETTINGS)
+    few = measured.isel(galaxy=slice(0, 15))
+    assert quality.check_block(few, "b", SETTINGS)["usable"] == 15, "medians of few cutouts are not judged"
 
 
 # --- gates

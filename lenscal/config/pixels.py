@@ -47,9 +47,24 @@ class Quality(Section):
     sky_ring_px: tuple[float, float] = (33.0, 48.0)
     """Ring for the noise, for a 101 px stamp."""
     failed_fraction_max: float = Field(0.5, ge=0, le=1)
-    """A block beyond it stops the run."""
+    """Unfit cutouts of a block beyond which the run stops and names it."""
+    reason_fraction_max: dict[str, float] = {}
+    """The same for single reasons, such as {"NaN in centre": 0.2}."""
+    noise_ratio_limits: tuple[float, float] = (0.1, 10.0)
+    """Of a block with 16 usable cutouts or more, in each band: the median of sigma^2 invvar of the sky."""
+    correlation_limits: tuple[float, float] = (0.5, 10.0)
+    """The same for the summed autocorrelation of the noise."""
+    off_histogram_max: float = Field(0.9, ge=0, le=1)
+    """The same for the share without a number in, or beyond the ends of, a histogram of the annulus."""
     block: int = Field(256, ge=16)
     """Galaxies per block."""
+
+    @field_validator("noise_ratio_limits", "correlation_limits")
+    @classmethod
+    def _ordered(cls, limits: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= limits[0] < limits[1]:
+            raise ValueError(f"expected 0 <= lower < upper, found {limits}")
+        return limits
 
     @field_validator("centre_bits", "area_bits")
     @classmethod

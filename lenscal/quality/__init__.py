@@ -1,6 +1,7 @@
 """Quality of the cutouts: measures and reasons, a summary of each block, and the page that shows them."""
 
-from lenscal.quality.measures import REASONS, QualityError, check_block, gates, measure
+from lenscal.quality.limits import QualityError, check_block
+from lenscal.quality.measures import REASONS, gates, measure
 from lenscal.quality.page import page, shown
 from lenscal.quality.partitions import partitions, summary
 

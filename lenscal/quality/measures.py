@@ -34,10 +34,6 @@ _PER_GALAXY = {
 _PER_BAND = {"sigma": float, "noise_correlation": float, "sky_invvar": float}
 
 
-class QualityError(RuntimeError):
-    """A block of cutouts that should not be worked on further; the message names it."""
-
-
 def measure(cutouts: xr.Dataset, stars: pd.DataFrame, settings: config.Quality) -> xr.Dataset:
     """Quality of each cutout; lazy when the cutouts are, and the same for any chunks along `galaxy`.
 
@@ -97,26 +93,6 @@ def measure(cutouts: xr.Dataset, stars: pd.DataFrame, settings: config.Quality) 
     out["cutout_ok"] = out["reason"] == ""
     out = out.drop_vars([name for name in out.coords if name not in schema.QUALITY.variables]).assign_attrs(cutouts.attrs)
     return schema.QUALITY.check(schema.QUALITY.describe(out[[name for name in schema.QUALITY.variables if name in out.variables]]))
-
-
-def check_block(quality: xr.Dataset, name: str, settings: config.Quality) -> dict[str, int]:
-    """Cutouts of a block by reason (the usable ones under ``""``).
-
-    Raises
-    ------
-    QualityError
-        When more than ``failed_fraction_max`` of the block is unfit for use; the message names the block and the reasons.
-    """
-    counts = Counter(quality["reason"].values.tolist())
-    rows = quality.sizes["galaxy"]
-    failed = rows - counts[""]
-    if rows and failed / rows > settings.failed_fraction_max:
-        reasons = ", ".join(f"{reason}: {counts[reason]}" for reason in REASONS if counts[reason])
-        raise QualityError(
-            f"quality: of the {rows} cutouts of block '{name}' {failed} ({100 * failed / rows:.1f} %) are unfit for use, above the limit "
-            f"of {100 * settings.failed_fraction_max:g} % ({reasons}); look at the pixels of this block, or raise quality.failed_fraction_max"
-        )
-    return {reason: counts[reason] for reason in ("", *REASONS) if counts[reason]}
 
 
 def gates(quality: xr.Dataset, settings: config.Quality | None = None) -> list[Gate]:

@@ -57,14 +57,14 @@ class Quality(Stage):
         sources = self.sources(place, self._read_by(place, block))
         cutouts = place.store("cutouts").isel(galaxy=part).load()
         dataset = quality.measure(cutouts, self._stars(place), place.settings.quality).compute()
-        quality.check_block(dataset, block.name, place.settings.quality)
+        summary = quality.check_block(dataset, block.name, place.settings.quality)
         digest = stores.write_block(
             place.path("quality.zarr"), schema.QUALITY, dataset, {"galaxy": part}, block=place.settings.quality.block
         )
         reasons = pd.Series(dataset["reason"].values.astype(object))
         ok = dataset["cutout_ok"].values
         ledger = Ledger(ok.size, int(ok.sum()), reasons[~ok].value_counts().to_dict())
-        return Outcome(digest, ok.size, ledger, summary=quality.summary(dataset, block.name), sources=sources)
+        return Outcome(digest, ok.size, ledger, summary=summary, sources=sources)
 
     def tell(self, ledger: Ledger) -> str:
         most = sorted(ledger.dropped.items(), key=lambda item: -item[1])[:2]
