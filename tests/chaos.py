@@ -34,6 +34,7 @@ HERE = Path(__file__).resolve().parent
 STAGES = ("objects", "manifest", "cutouts", "quality")
 TARGETS = ("driver", "worker", "scheduler")
 STEP = 25  # blocks that a run is left alone at most, so that each takes several kills
+LATE = 3  # kills of a run whose every block is done
 PATIENCE = 900  # seconds after which a run that neither ends nor fails is called hung
 _ENV = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])}
 _FORKS = multiprocessing.get_context("forkserver")
@@ -114,7 +115,7 @@ class Chaos:
 
     folder: Path
     seed: int
-    negatives: int = 20  # for each positive: how long a run is
+    negatives: int = 10  # for each positive: how long a run is
     log: list[str] = field(default_factory=list)
     said: Path | None = None
 
@@ -202,8 +203,8 @@ class Chaos:
         process.join(delay)
         return process.is_alive()
 
-    def stopped(self, process: multiprocessing.process.BaseProcess, target: str) -> bool:
-        """Wait for the end of a run after a kill; False when it came to its end all the same.
+    def stopped(self, process: multiprocessing.process.BaseProcess, killed: bool) -> bool:
+        """Wait for the end of a run, itself `killed` or some of its cluster; False when it came to its end all the same.
 
         Raises
         ------
@@ -213,13 +214,11 @@ class Chaos:
         self.wait(process)
         if process.exitcode == 0:
             return False
-        if target == "driver":
-            if process.exitcode != -signal.SIGKILL:
-                raise RuntimeError(f"the driver ended with {process.exitcode}, not by the kill")
+        if killed and process.exitcode == -signal.SIGKILL:
             return True
         text = (self.folder / "said.txt").read_text()
         if "Traceback" in text or not ("run again to go on" in text or "no Dask scheduler answers" in text):
-            raise RuntimeError(f"{target} killed: the run did not say what to do: {text[-2000:]}")
+            raise RuntimeError(f"exit code {process.exitcode}: the run did not say what to do: {text[-2000:]}")
         return True
 
     def go(self, kills: int) -> bool:
@@ -228,7 +227,7 @@ class Chaos:
         begun, ended = self.first()
         calm = self.digests("calm")
         self.say(f"left alone: first stage at {begun:.1f} s, end at {ended:.1f} s, {self.markers('calm')} blocks")
-        number, done, same = 0, 0, True
+        number, done, same, late = 0, 0, True, 0
         process = cluster = None
         own = True  # the driver has a cluster of its own
         try:
@@ -243,6 +242,9 @@ class Chaos:
                 elif own and target == "scheduler":
                     target = "driver"  # where its scheduler is
                 before = self.markers(name)
+                late += before >= self.markers("calm")
+                if late > LATE:  # what is left of this run is its last stage's end, and it was killed there often enough
+                    self.wait(process)
                 blocks = rng.randint(before, max(before, min(before + STEP, self.markers("calm") - 1)))  # within what is left to do
                 delay = rng.uniform(0, (ended - begun) / self.markers("calm"))
                 if self.moment(process, name, blocks, delay):
@@ -257,14 +259,14 @@ class Chaos:
                         self.say(f"{done}. {name} on {where}: {target} killed {delay:.2f} s after block {blocks}, {before} -> {self.markers(name)} blocks")
                     if target == "worker":
                         continue  # its nanny starts another: the run goes on, and is killed again
-                finished = not self.stopped(process, target)
+                finished = not self.stopped(process, target == "driver")
                 process = None
                 if target == "scheduler":
                     cluster.end()  # a scheduler that is gone has its workers behind it
                     cluster = None
                 if finished:
                     same &= self.compare(name, calm, cluster)
-                    number += 1
+                    number, late = number + 1, 0
                 elif rng.random() < 0.25 and (harm := self.damage(name, rng)):
                     self.say(f"{name}: {harm}")
             name = f"run{number}"

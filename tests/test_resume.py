@@ -226,6 +226,15 @@ def test_a_store_that_no_run_made_is_never_removed(chaos, first, here):
     assert (settings.stores / "quality.zarr" / "zarr.json").exists()
 
 
+def test_workers_that_die_while_they_start_are_one_sentence(monkeypatch):
+    def dying(**_):
+        raise RuntimeError("Nanny failed to start.")
+
+    monkeypatch.setattr("distributed.LocalCluster", dying)
+    with pytest.raises(cluster.BlockError, match=r"workers on this machine did not start \(Nanny failed.*run again to go on"), cluster.client(config.Cluster()):
+        pass
+
+
 def test_two_runs_never_work_in_one_folder(chaos, first, here):
     settings = first
     with folders.alone(settings.stores / ".plan"), pytest.raises(stores.StoreError, match=rf"another run \(process {os.getpid()}\) is at work"):

@@ -7,7 +7,7 @@ import os
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from lenscal.config import Cluster
 
@@ -39,8 +39,10 @@ def client(settings: Cluster) -> Iterator[object]:
         "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
     }
     logging.getLogger("distributed").setLevel(logging.ERROR)
+    for name in ("tornado.application", "asyncio"):  # what ends a run is raised, and said once
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if settings.address:
-        for name in ("distributed", "distributed.client", "distributed.utils", "tornado.application", "asyncio"):
+        for name in ("distributed", "distributed.client", "distributed.utils"):
             logging.getLogger(name).setLevel(logging.CRITICAL)  # the end of the scheduler is said once, by `sweep`
         try:
             connected = Client(settings.address, timeout="30s")
@@ -52,18 +54,21 @@ def client(settings: Cluster) -> Iterator[object]:
             with suppress(Exception):  # a scheduler that is gone cannot be taken leave of
                 connected.close(timeout=5)
         return
-    with (
-        dask.config.set(quiet),
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=threads,
-            host="127.0.0.1",
-            memory_limit=settings.memory_limit,
-            dashboard_address="127.0.0.1:0" if settings.dashboard else None,
-            silence_logs=logging.ERROR,
-        ) as cluster,
-        Client(cluster) as connected,
-    ):
+    with dask.config.set(quiet), ExitStack() as started:
+        try:
+            cluster = started.enter_context(
+                LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=threads,
+                    host="127.0.0.1",
+                    memory_limit=settings.memory_limit,
+                    dashboard_address="127.0.0.1:0" if settings.dashboard else None,
+                    silence_logs=logging.ERROR,
+                )
+            )
+            connected = started.enter_context(Client(cluster))
+        except (RuntimeError, OSError) as error:
+            raise BlockError(f"the workers on this machine did not start ({error}); what is complete stays complete: run again to go on") from error
         yield connected
 
 

@@ -75,7 +75,7 @@ def page(
     lines.append(_noise(quality, origin))
     captions = {
         "cutouts.png": "r band, asinh stretch from the sky to 50 sigma, North up, East left. Blue: masked as sources when the noise is measured; red: mask bits that "
-        f"count for the fraction. Circles: the central area (solid white, {settings.central_radius_arcsec:g} arcsec: no unobserved pixel), "
+        f"count for the fraction; green: not observed in some band. Circles: the central area (solid white, {settings.central_radius_arcsec:g} arcsec: no unobserved pixel), "
         f"{settings.mask_radius_px:g} px (dashed: no bright-star, saturation or bleed bit), the sky ring (dotted).",
         "histograms.png": f"Usable cutouts. Flux of {ANNULUS_ARCSEC[0]:g}-{ANNULUS_ARCSEC[1]:g} arcsec in r over its sky noise, and its mean surface brightness "
         "(both with the host's own light); sky noise per pixel by band, dashed: the value known of DR10.",
@@ -166,7 +166,8 @@ def _cutouts(quality: xr.Dataset, drawn: xr.Dataset, settings: config.Quality) -
         level, sigma, _ = pixels.sky_noise(image, ring & ~found)
         sigma = sigma if np.isfinite(sigma) and sigma > 0 else 1.0
         axis.imshow(np.arcsinh((image - np.nan_to_num(level)) / sigma), origin="lower", cmap="gray", vmin=np.arcsinh(-2), vmax=np.arcsinh(50))
-        for layer, colour in ((found, BLUE), ((drawn["mask"].isel(galaxy=i).values & area) != 0, RED)):
+        unseen = ~np.isfinite(drawn["image"].isel(galaxy=i).values).all(axis=0)
+        for layer, colour in ((found, BLUE), ((drawn["mask"].isel(galaxy=i).values & area) != 0, RED), (unseen, GREEN)):
             if layer.any():
                 axis.contour(layer, levels=[0.5], colors=[colour], linewidths=0.8)
                 axis.contourf(layer, levels=[0.5, 1.5], colors=[colour], alpha=0.15)  # which side is masked
@@ -179,6 +180,8 @@ def _cutouts(quality: xr.Dataset, drawn: xr.Dataset, settings: config.Quality) -
 
 
 def _histograms(quality: xr.Dataset, partitions: pd.DataFrame) -> bytes:
+    from matplotlib.ticker import MaxNLocator
+
     figure = _figure(9, 2.7)
     axes = figure.subplots(1, 3)
     labels = {"annulus_snr_r": "signal to noise of the annulus (r)", "annulus_brightness_r": "surface brightness (r) [mag/arcsec$^2$]"}
@@ -198,8 +201,9 @@ def _histograms(quality: xr.Dataset, partitions: pd.DataFrame) -> bytes:
             axes[2].hist(np.log10(sigma), bins=30, histtype="step", color=COLOURS.get(band, GREY), label=band)
         if band in KNOWN["sigma"]:
             axes[2].axvline(np.log10(float(KNOWN["sigma"][band])), color=COLOURS.get(band, GREY), linestyle="--", linewidth=0.8)
-    axes[2].set_xlabel("log$_{10}$ sky noise per pixel [nanomaggy]")
-    axes[2].legend(frameon=False)
+    axes[2].set_xlabel("log$_{10}$ sky noise [nanomaggy]")
+    axes[2].xaxis.set_major_locator(MaxNLocator(4))
+    axes[2].legend(frameon=False, title="dashed: DR10", title_fontsize=7, fontsize=7)
     return _png(figure)
 
 
