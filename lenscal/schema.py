@@ -364,6 +364,8 @@ CUTOUTS = Declaration(
     coords=(*GALAXY_COORDS, "band"),
 )
 
+_STATISTICS = {"mean": "mean", "std": "standard deviation", "percentile_1": "percentile 1", "median": "median", "percentile_99": "percentile 99"}
+
 QUALITY = Declaration(
     "quality",
     "Level 2: what each cutout is made of, joined to cutouts by galaxy.",
@@ -388,6 +390,10 @@ QUALITY = Declaration(
         **_gal("mean_r std_r percentile_1_r percentile_99_r", "f4", "nanomaggy", "of the stamp's finite pixels"),
         **_gal("bright_star_dist", "f4", "arcsec", "to the nearest star with Gaia G < 16; NaN when none is listed"),
         **_gal("gaia_mag_nearest", "f4", "mag", "Gaia G of that star"),
+        **{
+            f"pixel_{name}": Variable(("galaxy", "band"), "f4", "nanomaggy", f"{about} of the stamp's finite pixels")
+            for name, about in _STATISTICS.items()
+        },
         "sigma": Variable(("galaxy", "band"), "f4", "nanomaggy", "sky noise per pixel, masked sky ring"),
         "noise_correlation": Variable(("galaxy", "band"), "f4", "1", "sum of the noise autocorrelation over +-3 px lags"),
         "noise_lags": Variable(

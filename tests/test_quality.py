@@ -170,6 +170,10 @@ def test_measures_are_those_of_five_obvious_lines():
         assert float(row.std_r) == pytest.approx(np.nanstd(red), rel=1e-5)
         found = [float(row[name]) for name in ("percentile_1_r", "median_r", "percentile_99_r")]
         assert found == pytest.approx(np.nanpercentile(red, [1, 50, 99]).tolist(), rel=1e-5)
+        for b in range(3):
+            flat = data.image.values[i, b].astype(float)
+            found = [float(row[f"pixel_{name}"][b]) for name in ("mean", "std", "percentile_1", "median", "percentile_99")]
+            assert found == pytest.approx([np.nanmean(flat), np.nanstd(flat), *np.nanpercentile(flat, [1, 50, 99])], rel=1e-5)
         assert int(row.nan_pixel_count) == np.isnan(data.image.values[i]).sum()
         assert float(row.clip_frac_r) == pytest.approx((np.abs(red) > 5 * 0.003).sum() / np.isfinite(red).sum(), abs=2e-3)
     assert float(measured.bad_pixel_frac[0]) == pytest.approx(4 / 101)

@@ -27,11 +27,11 @@ REASONS = (
 _PER_GALAXY = {
     "nan_pixel_count": int, "nan_in_centre": bool, "dark_band": bool, "constant_band": bool, "bad_pixel_frac": float,
     "wise_brightmask_frac": float, "maskbit_frac_above_threshold": float, "masked_in_centre": bool,
-    "core_brightness_r": float, "outer_brightness_r": float, "clip_frac_r": float, "mean_r": float, "std_r": float,
-    "percentile_1_r": float, "median_r": float, "percentile_99_r": float, "bright_star_dist": float, "gaia_mag_nearest": float,
+    "core_brightness_r": float, "outer_brightness_r": float, "clip_frac_r": float, "bright_star_dist": float, "gaia_mag_nearest": float,
     "annulus_snr_r": float, "annulus_brightness_r": float,
 }  # fmt: skip
-_PER_BAND = {"sigma": float, "noise_correlation": float, "sky_invvar": float}
+_STATISTICS = ("mean", "std", "percentile_1", "median", "percentile_99")  # of the pixels, to normalise with; in r also under their own names
+_PER_BAND = {**{f"pixel_{name}": float for name in _STATISTICS}, "sigma": float, "noise_correlation": float, "sky_invvar": float}
 
 
 def measure(cutouts: xr.Dataset, stars: pd.DataFrame, settings: config.Quality) -> xr.Dataset:
@@ -79,6 +79,8 @@ def measure(cutouts: xr.Dataset, stars: pd.DataFrame, settings: config.Quality) 
         out[f"psf_fwhm_{band}"] = cutouts["psf_fwhm_core"].isel(band=bands.index(band), drop=True)
     out["psfdepth_r_centre"] = cutouts["psfdepth"].isel(band=bands.index("r"), drop=True)
     out["mad_r"] = out["sigma"].isel(band=bands.index("r"), drop=True)
+    for name in _STATISTICS:
+        out[f"{name}_r"] = out[f"pixel_{name}"].isel(band=bands.index("r"), drop=True)
     out["has_nan"] = out["nan_pixel_count"] > 0
     holds = [
         cutouts["failure"] != "",
@@ -215,7 +217,6 @@ def _measures(
     level, sigma, correlation, lags = pixels.sky_statistics(image, sky)
     weight = np.where(unseen | ~(invvar > 0), np.float32(np.nan), invvar).astype(np.float32)
     r = image[..., red, :, :]
-    moments = pixels.moments(r)
     mean = pixels.mean(r, areas["annulus"]) - level[..., red]
     with np.errstate(invalid="ignore", divide="ignore"):
         snr = mean * np.sqrt(areas["annulus"].sum() / correlation[..., red]) / sigma[..., red]
@@ -233,11 +234,11 @@ def _measures(
         pixels.mean(r, areas["core"]),
         pixels.mean(r, areas["outer"]),
         pixels.clipped(r, level[..., red], sigma[..., red]),
-        *moments,
         distance,
         magnitude,
         snr,
         brightness,
+        *pixels.moments(image),
         sigma,
         correlation,
         pixels.median(weight, areas["ring"]),
