@@ -218,6 +218,24 @@ def test_a_kill_while_the_old_products_go_is_no_foreign_store_and_trusts_nothing
     assert digests(back)["quality"] == digests(first)["quality"]
 
 
+def test_half_a_file_of_a_killed_worker_is_gone_when_the_run_that_went_on_without_it_ends(chaos, first, here, monkeypatch):
+    settings = copied(chaos, first, "half")
+    folders.remove(settings.stores / ".plan" / "quality")
+    folders.remove(settings.stores / "quality.zarr")
+    folders.remove(settings.stores / "quality")
+    stage, half = STAGES["quality"], settings.stores / "quality.zarr" / "sigma" / "c" / "0.0123.partial"
+    whole = type(stage).finish
+
+    def finish(self, place, outcomes):
+        half.write_bytes(b"half of a shard")  # as a worker leaves it that is killed while the others go on
+        return whole(self, place, outcomes)
+
+    monkeypatch.setattr(type(stage), "finish", finish)
+    run(settings, ["quality"])
+    assert not half.exists()
+    assert digests(settings) == digests(first)
+
+
 def test_a_store_that_no_run_made_is_never_removed(chaos, first, here):
     settings = copied(chaos, first, "foreign")
     shutil.rmtree(settings.stores / ".plan" / "quality")

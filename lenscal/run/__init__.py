@@ -247,6 +247,8 @@ def _do(place: Place, stage: Stage, crew: Crew, display: Display) -> StageResult
     for outcome in ordered:
         if outcome.ledger is not None and not stage.parallel:
             ledgers = {stage.name: outcome.ledger, **ledgers}
+    for folder in (progress.folder, *progress.products):
+        folders.tidy(folder)  # a worker that was killed leaves half a file behind while the run goes on to its end
     total = f"{stores.add_digests([digest, *(outcome.digest for outcome in ordered)]):032x}"
     rows = stage.rows(place, ordered)
     seconds = time.monotonic() - started
