@@ -11,7 +11,7 @@ from lenscal import config, manifest, objects, schema
 from lenscal.gates import FAIL, PASS
 from lenscal.io import sweeps
 from lenscal.kernels import matching
-from lenscal.manifest import audit, confusers, exclusion, labels, pools, splits
+from lenscal.manifest import audit, confusers, excerpt, exclusion, labels, pools, splits
 
 SEED = 7
 PROVENANCE = {"pipeline_version": "1", "git_commit": "abc", "extraction_timestamp": "2026-01-01T00:00:00Z"}
@@ -678,6 +678,39 @@ def stamps():
             "catalogue": ["x", None, None, None], "type": ["SER", None, "REX", None], "host": [True, True, False, False],
         }
     )  # fmt: skip
+
+
+def test_the_waterfall_of_an_excerpt_skips_what_its_columns_cannot_tell_and_names_them(sky):
+    table, lenses, _ = sky
+    whole = excerpt.waterfall(table, SETTINGS, lenses).set_index("step")
+    assert whole["lacks"].eq("").all()
+    bits = confusers.classify(table)
+    low, high = SETTINGS.dec_range_degree
+    inside = table["dec"].between(low, high) & (table[["nobs_g", "nobs_r", "nobs_z"]] >= SETTINGS.nobs_min).all(axis=1)
+    inside &= ~exclusion.near_lens(table, lenses, SETTINGS.exclusion_radius_arcsec)
+    for bit, name in enumerate(schema.CONFUSERS):
+        assert whole.loc[f"N2 class: {name}", "rows"] == int((inside & ((bits >> bit & 1) > 0)).sum())
+    part = excerpt.waterfall(table.drop(columns=["shape_e1", "nobs_g"]), SETTINGS, lenses).set_index("step")
+    short = part[part["lacks"].ne("")]
+    assert short["lacks"].to_dict() == {"NOBS >= 3 in g, r and z": "nobs_g", "N2 class: edge_on": "shape_e1", "N2 class: face_on_disk": "shape_e1"}
+    assert short["rows"].isna().all()
+    assert part["rows"].notna().sum() == len(part) - 3
+
+
+def test_real_excerpts_have_a_waterfall_of_what_their_columns_can_tell(real):
+    rows = pd.read_csv(real / "tractor" / "dr10" / "lrg_parent_dr10.csv.gz").rename(columns=str.lower)
+    rows = rows.assign(type=rows["type"].str.strip(), mag_z=objects.magnitude(rows["flux_z"].to_numpy()))
+    whole_sky = config.Manifest(dec_range_degree=(-90.0, 90.0))
+    found = excerpt.waterfall(rows, whole_sky).set_index("step")
+    assert found.loc["N1 rule: z < 20", "rows"] == 3186
+    assert found.loc["N2 class: edge_on", "lacks"].startswith("shape_e1, shape_e2, shape_r")
+    assert found.loc[[f"N2 class: {name}" for name in schema.CONFUSERS], "rows"].isna().all()
+    old = sweeps.read_sweep(real / "tractor" / "dr8" / "sweep-320m005-330p000.fits", ["RA", "DEC", "TYPE", "FLUX_R", "MW_TRANSMISSION_R", "FRACFLUX_R", "FRACIN_R", "MASKBITS", "GAIA_PHOT_G_MEAN_MAG"])
+    found = excerpt.waterfall(old.rename(columns=str.lower), config.Manifest()).set_index("step")
+    told = found[found["rows"].notna()].index
+    assert {"N2 class: blend_merger", "N2 class: psf_halo"} == {step for step in told if step.startswith("N2 class")}
+    galaxies, _ = objects.galaxies(sweeps.read_sweep(real / "tractor" / "dr9" / "tractor-1054p567.fits"), "tractor")
+    assert excerpt.waterfall(galaxies, config.Manifest())["rows"].notna().all()
 
 
 def test_rows_of_stamps_become_a_manifest():

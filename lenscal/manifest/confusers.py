@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -375,6 +375,12 @@ def calibrated(
     return frozen, pd.DataFrame(report)
 
 
+def lacking(columns: Collection[str]) -> dict[str, list[str]]:
+    """Columns that each class needs and a table does not have; classes that can be decided are left out."""
+    short = {item.name: [name for name in item.columns if name not in columns] for item in CLASSES}
+    return {name: names for name, names in short.items() if names}
+
+
 def classify(galaxies: pd.DataFrame, overrides: Mapping[str, Cuts] | None = None, there: np.ndarray | None = None) -> np.ndarray:
     """Every class that each object belongs to.
 
@@ -397,9 +403,8 @@ def classify(galaxies: pd.DataFrame, overrides: Mapping[str, Cuts] | None = None
     ClassError
         When a column that a class needs is missing: a class is never decided from less.
     """
-    lacking = {item.name: [c for c in item.columns if c not in galaxies.columns] for item in CLASSES}
-    if lacking := {name: columns for name, columns in lacking.items() if columns}:
-        words = "; ".join(f"'{name}' needs {', '.join(columns)}" for name, columns in lacking.items())
+    if short := lacking(galaxies.columns):
+        words = "; ".join(f"'{name}' needs {', '.join(columns)}" for name, columns in short.items())
         raise ClassError(f"confuser classes lack columns: {words}")
     chosen, bits = cuts(overrides or {}), np.zeros(len(galaxies), np.int32)
     with np.errstate(invalid="ignore"):

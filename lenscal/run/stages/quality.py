@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from lenscal import schema
@@ -51,7 +52,7 @@ class Quality(Stage):
         return [f"{start:09d}" for start in range(block.part["start"] // side * side, block.part["stop"], side)]
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
-        from lenscal import quality
+        from lenscal import contaminants, quality
 
         part = slice(block.part["start"], block.part["stop"])
         sources = self.sources(place, self._read_by(place, block))
@@ -64,7 +65,9 @@ class Quality(Stage):
         reasons = pd.Series(dataset["reason"].values.astype(object))
         ok = dataset["cutout_ok"].values
         ledger = Ledger(ok.size, int(ok.sum()), reasons[~ok].value_counts().to_dict())
-        return Outcome(digest, ok.size, ledger, summary=summary, sources=sources)
+        said = contaminants.claims(place.manifest.iloc[part])["galaxy_id"].unique()
+        shapes = contaminants.measured(cutouts, dataset, np.flatnonzero(ok & np.isin(cutouts["galaxy_id"].values, said)))
+        return Outcome(digest, ok.size, ledger, summary={**summary, "structure": shapes}, sources=sources)
 
     def tell(self, ledger: Ledger) -> str:
         most = sorted(ledger.dropped.items(), key=lambda item: -item[1])[:2]
@@ -75,11 +78,13 @@ class Quality(Stage):
         return place.stars
 
     def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
-        from lenscal import quality
+        from lenscal import contaminants, quality
 
         ledger = sum((o.ledger for o in outcomes), Ledger(0, 0))
         measured = place.store("quality").load()
-        table = quality.partitions([outcome.summary for outcome in outcomes])
+        summaries = [dict(outcome.summary) for outcome in outcomes]
+        shapes = [row for summary in summaries for row in summary.pop("structure", [])]
+        table = quality.partitions(summaries)
         cutouts = place.store("cutouts").reset_coords()
         drawn = cutouts[["galaxy_id", "band", "image", "mask"]].isel(galaxy=quality.shown(measured)).load()
         origin = cutouts["layer_version"].values.astype(object)
@@ -87,4 +92,11 @@ class Quality(Stage):
         for name, content in files.items():
             stores.write_bytes(place.path("quality") / name, content)
         stores.write_table(place.path("quality") / "partitions.parquet", table)
-        return [ledger.gate("quality"), *quality.gates(measured, place.settings.quality)], {"quality": ledger}, 0
+        ok, reasons = measured["cutout_ok"].values, measured["reason"].values.astype(object)
+        unfit = dict(zip(measured["galaxy_id"].values[~ok].tolist(), reasons[~ok].tolist()))
+        judged = contaminants.judged(contaminants.claims(place.manifest), shapes, unfit)
+        counts = contaminants.counted(judged)
+        stores.write_table(place.path("quality") / "contaminants.parquet", judged)
+        stores.write_table(place.path("quality") / "contaminant_counts.parquet", counts)
+        gates = [ledger.gate("quality"), *quality.gates(measured, place.settings.quality), contaminants.gate(counts)]
+        return gates, {"quality": ledger}, 0
