@@ -54,10 +54,11 @@ def structure(image, sigma, psf_fwhm, nearest, farthest) -> Structure:
     y, x = np.indices(image.shape)
     cy, cx = (np.array(image.shape) - 1) / 2
     labels, _ = ndimage.label(smooth > _DETECTED * noise)
-    own = labels == labels[int(round(cy)), int(round(cx))]
-    if not labels[int(round(cy)), int(round(cx))]:
+    centre = round(cy), round(cx)
+    own = labels == labels[centre]
+    if not labels[centre]:
         return Structure(*[np.nan] * 8)
-    height = smooth[int(round(cy)), int(round(cx))]
+    height = smooth[centre]
     distance, share = _beside(smooth, noise, np.hypot(y - cy, x - cx), nearest, farthest, height, width)
 
     light = np.where(own, np.maximum(image, 0), 0)

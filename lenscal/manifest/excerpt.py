@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lenscal import config, schema
-from lenscal.manifest import confusers, exclusion, pools
+from lenscal.manifest import confusers, exclusion
 
 
 def waterfall(table: pd.DataFrame, settings: config.Manifest, lenses: pd.DataFrame | None = None) -> pd.DataFrame:
