@@ -236,6 +236,18 @@ def test_half_a_file_of_a_killed_worker_is_gone_when_the_run_that_went_on_withou
     assert digests(settings) == digests(first)
 
 
+def test_a_stage_that_other_code_began_is_made_again_and_one_that_it_finished_is_kept(chaos, first, here, monkeypatch):
+    settings = copied(chaos, first, "code")
+    monkeypatch.setattr("lenscal.run.plan.code", lambda: "other")
+    assert states(run(settings, PIXELS)) == dict.fromkeys(PIXELS, "was complete")
+    (settings.stores / ".plan" / "cutouts" / "done.json").unlink()
+    done = worked(monkeypatch, "cutouts")
+    result = run(settings, PIXELS)
+    assert len(done) == result.stages[2].blocks > 1
+    assert result.stages[2].because == ("lenscal's own code",)
+    assert digests(settings) == digests(first)
+
+
 def test_a_store_that_no_run_made_is_never_removed(chaos, first, here):
     settings = copied(chaos, first, "foreign")
     shutil.rmtree(settings.stores / ".plan" / "quality")

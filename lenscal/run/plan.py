@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,16 @@ def short(content: object) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
+@cache
+def code() -> str:
+    """Hash of lenscal's own sources: blocks of one stage are made by one code, or all again. A finished stage stays as it is."""
+    total, package = hashlib.blake2b(digest_size=16), Path(lenscal.__file__).parent
+    for path in sorted(package.rglob("*")):
+        if path.suffix in (".py", ".yaml"):
+            total.update(f"{path.relative_to(package).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+    return total.hexdigest()
+
+
 def read(place: Place, stage: str, name: str) -> dict | None:
     """A file of a stage's plan; None when it is not there or was cut short (a machine that lost power leaves such)."""
     path = place.plans / stage / name
@@ -90,7 +101,7 @@ class Progress:
     @property
     def started(self) -> bool:
         plan = self._read("plan.json")
-        return bool(plan) and plan.get("address") == self.address
+        return bool(plan) and plan.get("address") == self.address and plan.get("code") == code()
 
     @property
     def changes(self) -> list[str]:
@@ -99,7 +110,7 @@ class Progress:
         if plan is None or "wanted" not in plan:
             return []
         old, new = plan["wanted"], json.loads(json.dumps(self.wanted, default=str))
-        return sorted(_differences(old, new))
+        return sorted(_differences(old, new)) or ["lenscal's own code"]
 
     def start(self) -> None:
         """Forget what was made under another address and note the new plan; products go when the stage is prepared."""
@@ -108,7 +119,8 @@ class Progress:
                 if product.exists():
                     raise PlanError(f"{self.stage}: '{product}' is there but no run of lenscal made it; move it away and run again")
         self.forget()
-        stores.write_json(self.folder / "plan.json", {"address": self.address, "wanted": json.loads(json.dumps(self.wanted, default=str))})
+        wanted = json.loads(json.dumps(self.wanted, default=str))
+        stores.write_json(self.folder / "plan.json", {"address": self.address, "code": code(), "wanted": wanted})
 
     def forget(self) -> None:
         """Nothing of the stage is complete or prepared any more. What vouches for other files goes first, so a kill in between is safe."""
