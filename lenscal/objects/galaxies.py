@@ -1,0 +1,151 @@
+"""Rows of a sweep become survey objects, in the units of the schema."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from lenscal import schema
+from lenscal.gates import Ledger
+from lenscal.kernels import magnitudes
+from lenscal.objects.columns import ObjectsError, pixels_of
+
+DEPTH_MAGNITUDE_MAX = 40.0  # no 5-sigma magnitude of any survey is fainter
+DEPTHS = tuple(f"{kind}DEPTH_{band}" for kind in ("PSF", "GAL") for band in "GRZ")
+TWICE = "key twice in the file"
+_DEPTH_RATIO = (0.1, 1.05)  # of GALDEPTH over PSFDEPTH as inverse variances; a galaxy is harder to see than a star
+
+
+def galaxies(
+    raw: pd.DataFrame, sweep_file: str, row_start: int = 0, inverse_depths: bool | None = None
+) -> tuple[pd.DataFrame, Ledger]:
+    """Survey objects, one row each, from the columns of a sweep or Tractor file.
+
+    Parameters
+    ----------
+    raw : DataFrame
+        Upper-case columns in native byte order, as in the file.
+    sweep_file : str
+        Name of the file, for provenance and messages.
+    row_start : int
+        Row of the file that `raw` begins with.
+    inverse_depths : bool, optional
+        Whether the depths of the whole file are inverse variances, not magnitudes; told from these rows by default.
+
+    Returns
+    -------
+    DataFrame
+        As `schema.GALAXIES`, by galaxy_id. Negative and zero fluxes stay; their magnitudes are NaN.
+    Ledger
+        Rows without a usable position or key, of no known type, twice in the file, or not primary in their brick.
+
+    Raises
+    ------
+    ObjectsError
+        When columns are missing, or the two kinds of depth are in different units.
+    """
+    derived = {"galaxy_id", "healpix_64", "healpix_128", "_healpix_29", "sweep_file", "row_index"}
+    plain = [n for n in schema.GALAXIES.variables if n not in derived and not n.startswith(("mag_", "colour_"))]
+    missing = [n.upper() for n in [*plain, "mw_transmission_w1"] if n.upper() not in raw.columns]
+    if missing:
+        raise ObjectsError(f"'{sweep_file}' lacks column(s) {', '.join(missing)}")
+    keep, ledger = _usable(raw)
+    row = np.flatnonzero(keep)
+    raw = raw.iloc[row]
+    depths = _depths(raw, sweep_file, depths_are_inverse(raw) if inverse_depths is None else inverse_depths)
+    out = {name: depths.get(name.upper(), raw[name.upper()]) for name in plain}
+    out["galaxy_id"] = _key(raw)
+    dereddened = {}
+    for band in (*schema.BANDS, "w1"):
+        flux = raw[f"FLUX_{band.upper()}"].to_numpy("f4")
+        transmission = raw[f"MW_TRANSMISSION_{band.upper()}"].to_numpy("f4")
+        if band != "w1":
+            out[f"mag_{band}"] = magnitude(flux)
+        dereddened[band] = magnitude(
+            np.divide(flux, transmission, out=np.full_like(flux, np.nan), where=transmission > 0)
+        )
+    for blue, red in ("gr", "rz"), ("z", "w1"):
+        if (blue, red) == ("gr", "rz"):
+            out["colour_gr"] = dereddened["g"] - dereddened["r"]
+            out["colour_rz"] = dereddened["r"] - dereddened["z"]
+        else:
+            out["colour_zw1"] = dereddened["z"] - dereddened["w1"]
+    out["_healpix_29"] = pixels_of(raw["RA"], raw["DEC"], 1 << 29)
+    out["healpix_64"], out["healpix_128"] = out["_healpix_29"] >> 2 * (29 - 6), out["_healpix_29"] >> 2 * (29 - 7)  # nested
+    out["sweep_file"] = pd.Categorical.from_codes(np.zeros(len(raw), int), categories=[sweep_file])
+    out["row_index"] = row_start + row
+    table = pd.DataFrame(
+        {name: np.asarray(out[name]) if not _is_text(out[name]) else pd.Categorical(out[name]) for name in out}
+    )
+    return schema.GALAXIES.cast_table(table).sort_values("galaxy_id", ignore_index=True), ledger
+
+
+def _is_text(values: object) -> bool:
+    dtype = getattr(values, "dtype", None)
+    return isinstance(dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(dtype)
+
+
+def _key(raw: pd.DataFrame) -> np.ndarray:
+    objid, brickid, release = (raw[name].to_numpy(np.int64) for name in ("OBJID", "BRICKID", "RELEASE"))
+    return objid | brickid << 22 | release << 42
+
+
+def _usable(raw: pd.DataFrame) -> tuple[np.ndarray, Ledger]:
+    """Rows to keep, and the ledger of the others: each under the first reason that holds."""
+    ra, dec = raw["RA"].to_numpy(float), raw["DEC"].to_numpy(float)
+    objid, brickid, release = (raw[name].to_numpy(np.int64) for name in ("OBJID", "BRICKID", "RELEASE"))
+    types = raw["TYPE"].astype("category")
+    known = types.cat.codes.isin([i for i, t in enumerate(types.cat.categories) if t in schema.TYPES]).to_numpy()
+    tests = {
+        "position not finite": ~(np.isfinite(ra) & np.isfinite(dec)),
+        "RA outside [0, 360]": ~((ra >= 0) & (ra <= 360)),
+        "Dec outside [-90, 90]": ~(np.abs(dec) <= 90),
+        "key out of range": ((objid | brickid | release) < 0)
+        | (objid >> 22 > 0)
+        | (brickid >> 20 > 0)
+        | (release >> 16 > 0),
+        "type unknown": ~known,
+    }
+    if "BRICK_PRIMARY" in raw.columns:
+        tests["not primary in its brick"] = ~raw["BRICK_PRIMARY"].to_numpy(bool)
+    keep, dropped = np.ones(len(raw), bool), {}
+    for reason, bad in tests.items():
+        dropped[reason] = int((keep & bad).sum())
+        keep &= ~bad
+    twice = np.zeros(len(raw), bool)
+    twice[keep] = pd.Series(_key(raw)[keep]).duplicated().to_numpy()  # as integers: a float has too few digits for a key
+    dropped[TWICE] = int(twice.sum())
+    keep &= ~twice
+    return keep, Ledger(len(raw), int(keep.sum()), {reason: rows for reason, rows in dropped.items() if rows})
+
+
+def magnitude(flux: np.ndarray) -> np.ndarray:
+    """AB magnitude of a flux in nanomaggies; NaN where the flux is zero, negative or unknown."""
+    return magnitudes.magnitude(flux, schema.ZEROPOINT)
+
+
+def depth_magnitude(ivar: np.ndarray) -> np.ndarray:
+    """5-sigma AB magnitude of a depth in nanomaggy^-2; NaN where it is zero or negative."""
+    return magnitudes.depth(ivar, schema.ZEROPOINT)
+
+
+def depths_are_inverse(raw: pd.DataFrame) -> bool:
+    """Whether one depth of these rows is above 40: all six columns of a file share a unit, and no magnitude is so large."""
+    return any(bool(np.any(raw[name].to_numpy() > DEPTH_MAGNITUDE_MAX)) for name in DEPTHS)
+
+
+def _depths(raw: pd.DataFrame, sweep_file: str, inverse: bool) -> dict[str, np.ndarray]:
+    """Depths in magnitudes; NaN where they are zero or negative."""
+    values = {name: raw[name].to_numpy("f8") for name in DEPTHS}
+    values = {name: np.where(v > 0, v, np.nan) for name, v in values.items()}
+    if not inverse:
+        return values
+    for band in "GRZ":
+        ratio = values[f"GALDEPTH_{band}"] / values[f"PSFDEPTH_{band}"]
+        ratio = ratio[np.isfinite(ratio)]
+        if ratio.size and not _DEPTH_RATIO[0] <= np.median(ratio) <= _DEPTH_RATIO[1]:
+            raise ObjectsError(
+                f"'{sweep_file}': GALDEPTH_{band} over PSFDEPTH_{band} is {np.median(ratio):.3g} in the median; as inverse "
+                f"variances it lies in {_DEPTH_RATIO}: one of them is in magnitudes or in another unit"
+            )
+    return {name: depth_magnitude(v) for name, v in values.items()}

@@ -1,0 +1,70 @@
+"""What must hold of lenses and matches, and the table of the cross-match."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from lenscal import config, schema
+from lenscal.gates import Gate, absent, words
+from lenscal.objects.meeting import MATCHED, NO_OBJECT, OUTSIDE
+
+
+def _positives(lenses: pd.DataFrame) -> pd.Series:
+    """The lenses that the match rate is about: imaging candidates where there are any, else all."""
+    imaging = lenses["imaging_candidate"].astype(bool)
+    return imaging if imaging.any() else imaging | True
+
+
+def match_report(lenses: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
+    """The cross-match in numbers: measure, value.
+
+    Lenses counted are the imaging candidates where there are any, else all; separations are in arcsec.
+    """
+    joined = lenses.merge(matches, on="lens_id", how="left", validate="one_to_one")
+    joined = joined[_positives(joined)]
+    hit = joined["reason"].eq(MATCHED)
+    inside = joined["reason"].ne(OUTSIDE)
+    separation = joined.loc[hit, "separation"].to_numpy(float)
+    rows = {
+        "positives": len(joined),
+        "inside the footprint": int(inside.sum()),
+        "matched": int(hit.sum()),
+        "matched within 1 arcsec": int((separation <= 1).sum()),
+        "median separation": float(np.median(separation)) if hit.any() else np.nan,
+        "largest separation": float(separation.max()) if hit.any() else np.nan,
+        "match rate inside the footprint": hit.sum() / inside.sum() if inside.any() else np.nan,
+        "match rate over all": hit.sum() / len(joined) if len(joined) else np.nan,
+        NO_OBJECT: int(joined["reason"].eq(NO_OBJECT).sum()),
+        OUTSIDE: int((~inside).sum()),
+        **{f"matched, tier {tier}": int((hit & joined["tier"].eq(tier)).sum()) for tier in schema.TIERS if tier},
+    }
+    return pd.DataFrame({"measure": list(rows), "value": np.array(list(rows.values()), float)})
+
+
+def gates(lenses: pd.DataFrame, matches: pd.DataFrame, settings: config.Objects) -> list[Gate]:
+    """Match rate inside the footprint; every lens accounted for; every lens with a tier."""
+    claim = "positives inside the footprint have a survey object"
+    numbers = match_report(lenses, matches).set_index("measure")["value"]
+    over_all = f"{numbers['matched']:.0f} of {numbers['positives']:.0f} over all ({numbers['match rate over all']:.4f})"
+    if numbers["inside the footprint"] == 0:
+        rate = absent("P0.match_rate", claim, f"no lens lies inside the footprint at hand; {over_all}")
+    else:
+        inside = f"{numbers['matched']:.0f} of {numbers['inside the footprint']:.0f} within {settings.match_radius_arcsec} arcsec"
+        rate = Gate(
+            "P0.match_rate", claim, "share matched", float(numbers["match rate inside the footprint"]),
+            minimum=settings.match_rate_min, evidence=f"{inside}; {over_all}",
+        )  # fmt: skip
+    lost = set(lenses["lens_id"]) ^ set(matches["lens_id"])
+    return [
+        rate,
+        Gate(
+            "P0.every_lens", "every lens is matched or has its reason", "lenses without account", len(lost), maximum=0,
+            critical=True, evidence=words(matches["reason"].value_counts().to_dict()),
+        ),
+        Gate(
+            "X.3", "labels tell confirmed from probable", "lenses without a tier",
+            int((~lenses["tier"].isin([t for t in schema.TIERS if t])).sum()), maximum=0, critical=True,
+            evidence=words(lenses["tier"].value_counts().to_dict()),
+        ),
+    ]  # fmt: skip

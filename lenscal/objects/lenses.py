@@ -1,0 +1,186 @@
+"""Catalogues of lenses become one table: tiers, redshifts, one row for a system of several catalogues."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from lenscal import config, schema
+from lenscal.gates import Ledger
+from lenscal.kernels import matching, splitting
+from lenscal.objects.columns import ObjectsError, pixels_of, positions_of
+
+_IMAGING = re.compile("Huang|Storfer|Inchausti")
+_GRADES = {
+    "literature": ("confirmed", "high-quality", "spectroscopic", "literature"),
+    "A": ("confident", "a"),
+    "B": ("probable", "possible", "b", "c"),
+}
+_TIER_OF = {grade: tier for tier, grades in _GRADES.items() for grade in grades}
+_UNKNOWN = ("", "-", "nan", "none", "not measured", "<na>")
+
+
+def redshifts(cells: Sequence) -> tuple[np.ndarray, np.ndarray]:
+    """Redshifts of text cells: the first entry (entries are separated by ``|``) that is a number as a whole.
+
+    Returns
+    -------
+    values : (n,) float64 array
+        NaN where no entry is a non-negative number, as in "0.272?".
+    unreadable : (n,) bool array
+        NaN although the cell says more than that the redshift is unknown.
+    """
+    values, unreadable = np.full(len(cells), np.nan), np.zeros(len(cells), bool)
+    for i, cell in enumerate(cells):
+        for entry in str(cell).split("|"):
+            text = entry.strip()
+            if text.lower() in _UNKNOWN:
+                continue
+            try:
+                number = float(text)
+            except ValueError:
+                unreadable[i] = True
+                continue
+            if np.isfinite(number) and number >= 0:
+                values[i] = number
+                break
+    return values, unreadable & np.isnan(values)
+
+
+def lens_id(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
+    """Canonical names: J<ra><dec> in degrees, the position rounded to 0.1 arcsec."""
+    ra = np.round(np.asarray(ra, float) * 36000).astype(np.int64) % (360 * 36000)
+    dec = np.round(np.asarray(dec, float) * 36000).astype(np.int64)
+    return np.array([f"J{r / 36000:09.5f}{d / 36000:+09.5f}" for r, d in zip(ra, dec)], dtype=object)
+
+
+def lens_table(raw: pd.DataFrame, catalogue: config.LensCatalogue) -> tuple[pd.DataFrame, Ledger]:
+    """Lenses of one catalogue, with tier, channel and redshift.
+
+    Parameters
+    ----------
+    raw : DataFrame
+        ra, dec, and what there is of name, zlens, zsource, grade, reference.
+    catalogue : LensCatalogue
+
+    Returns
+    -------
+    DataFrame
+        As `schema.LENSES` without sky pixel and split; `attrs["unreadable_redshifts"]` counts cells such as "0.272?".
+        Tier: confirmed or high-quality -> literature, confident -> A, probable -> B; without a grade a spectroscopic
+        or literature catalogue gives literature, another B. A lens is an imaging candidate (rule P0.1b) when its name
+        contains DESI or its reference cites Huang, Storfer or Inchausti.
+    Ledger
+        Rows without a usable position.
+
+    Raises
+    ------
+    ObjectsError
+        When a grade is unknown.
+    """
+    ra, dec, keep, ledger = positions_of(raw)
+    raw, ra, dec = raw[keep].reset_index(drop=True), ra[keep], dec[keep]
+    text = {}
+    for name in ("name", "grade", "reference"):
+        column = raw[name] if name in raw else pd.Series("", index=raw.index)
+        text[name] = column.astype("str").str.strip().where(column.notna(), "")
+    if catalogue.format == "desi-sl-vac":
+        text["name"] = "TARGETID " + text["name"]
+    grade = text["grade"].str.lower()
+    default = "literature" if catalogue.channel in ("spectroscopic", "follow-up", "literature") else "B"
+    tier = grade.map({**_TIER_OF, "": default, "nan": default})
+    if tier.isna().any():
+        found = sorted(set(text["grade"][tier.isna()]))
+        raise ObjectsError(f"lens catalogue '{catalogue.name}': unknown grade(s) {found}; known: {sorted(_TIER_OF)}")
+    imaging = np.zeros(len(raw), bool)
+    channel = pd.Series(catalogue.channel, index=raw.index, dtype="str")
+    if catalogue.format != "desi-sl-vac":
+        imaging = (text["name"].str.contains("DESI", regex=False) | text["reference"].str.contains(_IMAGING)).to_numpy(
+            bool
+        )
+        papers = text["reference"].str.split("|")
+        others = np.array([any(p.strip() and not _IMAGING.search(p) for p in cell) for cell in papers], bool)
+        alone = imaging & ~(others & text["reference"].ne("").to_numpy())
+        both = "|".join(sorted({"imaging-ml", catalogue.channel}))
+        channel = channel.mask(imaging, both).mask(alone, "imaging-ml")
+    z_lens, unreadable = redshifts(raw["zlens"].tolist() if "zlens" in raw else [""] * len(raw))
+    z_source, _ = redshifts(raw["zsource"].tolist() if "zsource" in raw else [""] * len(raw))
+    table = pd.DataFrame(
+        {
+            "lens_id": lens_id(ra, dec), "name": text["name"], "ra": ra, "dec": dec, "zlens": z_lens,
+            "zsource": z_source, "grade": text["grade"], "tier": tier, "catalogue": catalogue.name,
+            "reference": text["reference"], "channel": channel, "imaging_candidate": imaging,
+        }
+    )  # fmt: skip
+    table = schema.LENSES.cast_table(table)
+    table.attrs["unreadable_redshifts"] = int(unreadable.sum())
+    return table, ledger
+
+
+def joined(cells: pd.Series) -> str:
+    return "|".join(sorted({part.strip() for cell in cells for part in str(cell).split("|")} - {""}))
+
+
+def merge_lenses(
+    tables: Sequence[pd.DataFrame], radius_arcsec: float, seed: int, fractions: tuple[float, float, float]
+) -> tuple[pd.DataFrame, Ledger]:
+    """One row per lens system, whatever the number, order and overlap of the catalogues.
+
+    Parameters
+    ----------
+    tables : sequence of DataFrame
+        As `lens_table` gives them.
+    radius_arcsec : float
+        Entries linked by steps of at most this are one system (friends of friends).
+    seed, fractions
+        Of the splits.
+
+    Returns
+    -------
+    DataFrame
+        As `schema.LENSES`, by lens_id. Position, name, grade and tier are those of the best tier's entry; catalogues,
+        references and channels are joined by ``|``. Spectra of one system at two redshifts give lens and source.
+    Ledger
+        Entries merged into another.
+    """
+    tables = [t for t in tables if len(t)]
+    names = [n for n in schema.LENSES.variables if n not in ("healpix_128", "split")]
+    if not tables:
+        empty = pd.DataFrame(
+            {n: pd.Series(dtype="str" if v.dtype == "str" else v.dtype) for n, v in schema.LENSES.variables.items()}
+        )
+        return schema.LENSES.cast_table(empty), Ledger(0, 0)
+    all_ = pd.concat([t[names] for t in tables], ignore_index=True)
+    rank = all_["tier"].map({tier: i for i, tier in enumerate(schema.TIERS)})
+    keys = ["rank", "catalogue", "ra", "dec", "name", "grade", "reference", "zlens", "zsource", "channel"]
+    all_ = all_.assign(rank=rank).sort_values(keys, ignore_index=True)
+    system = matching.groups(all_["ra"], all_["dec"], radius_arcsec)
+    groups = all_.groupby(system, sort=True)
+    first = groups.first()  # the first value that is not missing, column by column
+    lead = all_.loc[first.index, ["lens_id", "name", "ra", "dec", "grade", "tier"]]
+    out = first.assign(**{n: lead[n] for n in lead.columns}, imaging_candidate=groups["imaging_candidate"].any())
+    several = groups.size()
+    several = several.index[several > 1]
+    members = all_[np.isin(system, several)].groupby(system[np.isin(system, several)])
+    for name in ("catalogue", "reference", "channel"):
+        out[name] = out[name].map(lambda cell: joined([cell]))
+        if len(several):
+            out.loc[several, name] = members[name].agg(joined).astype(str).to_numpy()
+    spectra = all_["zlens"].where(all_["channel"].str.contains("spectroscopic|follow-up"))
+    low, high = spectra.groupby(system).min(), spectra.groupby(system).max()
+    two = (high - low) > 0.01 * (1 + low)
+    out["zlens"] = out["zlens"].mask(two, low)
+    out["zsource"] = out["zsource"].mask(two & out["zsource"].isna(), high)
+    out["healpix_128"] = pixels_of(out["ra"], out["dec"], 128)
+    out["split"] = np.array(schema.SPLITS)[splitting.split_codes(out["healpix_128"].to_numpy(), seed, fractions)]
+    if out["lens_id"].duplicated().any():
+        raise ObjectsError(
+            f"{int(out['lens_id'].duplicated().sum())} lenses share a name of 0.1 arcsec; objects.merge_radius_arcsec "
+            f"is {radius_arcsec}, expected 0.2 or more"
+        )
+    table = schema.LENSES.cast_table(out).sort_values("lens_id", ignore_index=True)
+    merged = len(all_) - len(table)
+    return table, Ledger(len(all_), len(table), {"merged into another entry": merged} if merged else {})
