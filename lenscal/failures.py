@@ -151,12 +151,12 @@ def missed_lenses(scores: xr.Dataset, thresholds: xr.Dataset) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        threshold, false_positive_rate, galaxy_id, ra, dec, split, tier, psfsize_r, psfdepth_r, mag_r, score, and reason: "below the
+        threshold, false_positive_rate, galaxy_id, ra, dec, split, tier, psfsize_r, psfdepth_r, mag_r, arc_snr, score, and reason: "below the
         threshold" or "not scored" (no usable cutout); sorted by threshold, then galaxy_id.
     """
     schema.SCORES_CUTOUTS.check(scores)
     lenses = _held_out_lenses(scores)
-    names = ["galaxy_id", "ra", "dec", "split", "tier", "psfsize_r", "psfdepth_r", "mag_r", "score"]
+    names = ["galaxy_id", "ra", "dec", "split", "tier", "psfsize_r", "psfdepth_r", "mag_r", "arc_snr", "score"]
     parts = []
     for threshold, rate in _thresholds(thresholds):
         lost = lenses[~(lenses["score"] >= threshold)].sort_values("galaxy_id")[names]
@@ -368,7 +368,7 @@ def _thresholds(thresholds: xr.Dataset) -> list[tuple[float, float]]:
 
 
 def _table(scores: xr.Dataset) -> pd.DataFrame:
-    names = [name for name in (*schema.GALAXY_COORDS, "cutout_ok", "score") if name in scores.variables]
+    names = [name for name in (*schema.GALAXY_COORDS, "cutout_ok", "arc_snr", "score") if name in scores.variables]
     columns = {name: scores[name].values for name in names}
     return pd.DataFrame({name: v.astype(object) if v.dtype.kind in "OTU" else v for name, v in columns.items()})
 

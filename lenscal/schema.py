@@ -25,6 +25,7 @@ TIERS = ("literature", "A", "B", "")
 NOBS_BINS = ((1, 2, "1-2"), (3, 5, "3-5"), (6, 10, "6-10"), (11, 32767, "11+"))
 QUANTILES = (0.025, 0.15865, 0.5, 0.84135, 0.975)
 LEVELS = (0.6827, 0.95)
+ARC_RADIUS = (0.6, 3.2)  # arcsec: where arcs are looked for
 LAG_SIZES = {"lag_y": 4, "lag_x": 7}  # of a table of noise correlation, to 3 pixels
 
 MASKBITS = {
@@ -401,6 +402,8 @@ QUALITY = Declaration(
             "noise autocorrelation at lags of 0 to 3 px along y (first entry 0) and -3 to 3 px along x (first entry -3); sums to noise_correlation over all 49 lags",
         ),
         "sky_invvar": Variable(("galaxy", "band"), "f4", "nanomaggy^-2", "median inverse variance of the sky ring; NaN without any"),
+        **_gal("arc_snr", "f4", "1", "of light beside the galaxy's smooth model in its brightest annulus, g and r together; NaN for what is no positive, or has no noise measured"),
+        **_gal("arc_radius", "f4", "arcsec", "of that annulus"),
         **_gal("annulus_snr_r", "f4", "1", "flux of 1.0-3.5 arcsec, where arcs lie, over its sky noise; the host's own light is in it", False),
         **_gal("annulus_brightness_r", "f4", "mag(AB)/arcsec^2", "mean surface brightness there; NaN where it is not positive", False),
     },
@@ -471,6 +474,7 @@ SCORES_CUTOUTS = Declaration(
     {
         **GALAXY_COORDS,
         **_gal("cutout_ok", "bool", "1", "as in quality"),
+        **_gal("arc_snr", "f4", "1", "as in quality: of positives, NaN otherwise"),
         **_gal("score", "f4", "1", "raw score (logit); NaN where there is no usable image"),
         **_gal("probability", "f4", "1", "calibrated probability, see docs/conventions.md"),
     },

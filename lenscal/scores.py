@@ -29,7 +29,7 @@ def score_cutouts(cutouts: xr.Dataset, quality: xr.Dataset, frozen: Frozen) -> x
     cutouts : Dataset (galaxy, band, y, x)
         As `schema.CUTOUTS`.
     quality : Dataset (galaxy)
-        galaxy_id and cutout_ok, row by row those of the cutouts.
+        galaxy_id, cutout_ok and arc_snr, row by row those of the cutouts.
     frozen : Frozen
 
     Returns
@@ -56,6 +56,7 @@ def score_cutouts(cutouts: xr.Dataset, quality: xr.Dataset, frozen: Frozen) -> x
     dataset = xr.Dataset(
         {
             "cutout_ok": ("galaxy", ok),
+            "arc_snr": ("galaxy", quality["arc_snr"].values.astype(np.float32)),
             "score": ("galaxy", score),
             "probability": ("galaxy", frozen.probability(score)),
         },
@@ -209,7 +210,7 @@ def _cut(values: np.ndarray, allowed: int) -> tuple[float, int]:
 
 
 def _table(scores: xr.Dataset) -> pd.DataFrame:
-    names = ("galaxy_id", "ra", "dec", "split", "pool", "role", "label", "cutout_ok", "score")
+    names = ("galaxy_id", "ra", "dec", "split", "pool", "role", "label", "cutout_ok", "arc_snr", "score")
     columns = {name: scores[name].values for name in names}
     table = pd.DataFrame({name: v.astype(object) if v.dtype.kind in "OTU" else v for name, v in columns.items()})
     table["negative"] = (table["label"] == 0) & table["pool"].isin(["N1", "N2"])
@@ -264,6 +265,7 @@ def gates(scores: xr.Dataset, history: pd.DataFrame | None, frozen: Frozen) -> l
     trained = table["galaxy_id"].isin(frozen.training_ids)
     found = [_hash_gate(scores, frozen), _complete_gate(table)]
     found += _separation_gates(table, trained)
+    found.append(_visibility_gate(table, trained, frozen))
     found += _training_gates(history, frozen)
     return found + _test_gates(table, frozen)
 
@@ -308,6 +310,20 @@ def _separation_gates(table: pd.DataFrame, trained: pd.Series) -> list[Gate]:
     found.append(Gate("X.4", x4, "anchors among the training positives", shared, maximum=0, critical=True, evidence=evidence))
     found.append(Gate("X.11", x11, "training rows on an anchor", len(close), maximum=0, critical=True, evidence=evidence))
     return found
+
+
+def _visibility_gate(table: pd.DataFrame, trained: pd.Series, frozen: Frozen) -> Gate:
+    claim = "positives were trained on only where their arc is seen"
+    least = frozen.settings["training"].get("arc_snr_min", 0)
+    lenses = table[trained & (table["label"] == 1)]
+    if not least or lenses.empty:
+        return absent("2.7", claim, f"none of {len(lenses)} training positives among these cutouts" if least else "the detector was trained without a limit (detector.training.arc_snr_min)")
+    meant = table[(table["label"] == 1) & (table["role"] == "train") & table["cutout_ok"].astype(bool)]
+    return Gate(
+        "2.7", claim, f"training positives with arc SNR below {least:g}", int((~(lenses["arc_snr"] >= least)).sum()), maximum=0, critical=True,
+        evidence=f"{len(lenses)} positives trained on, {int((~(meant['arc_snr'] >= least)).sum())} of {len(meant)} usable ones of the role train held out; "
+        "training_ids of detector.json against arc_snr of the scores",
+    )  # fmt: skip
 
 
 def _training_gates(history: pd.DataFrame | None, frozen: Frozen) -> list[Gate]:

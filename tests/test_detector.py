@@ -59,7 +59,8 @@ def sky(n_lens, n_other, stamp=30, seed=3):
     role = np.where(lens & (number % 4 != 0), "train", np.where(lens, "anchor", "none"))
     one, text = (lambda v: ("galaxy", v, {"units": "1"})), (lambda v: ("galaxy", v.astype(np.dtypes.StringDType())))
     return xr.Dataset(
-        {"image": (("galaxy", "band", "y", "x"), image.astype("f4"), {"units": "nanomaggy"}), "cutout_ok": one(np.ones(n, bool))},
+        {"image": (("galaxy", "band", "y", "x"), image.astype("f4"), {"units": "nanomaggy"}), "cutout_ok": one(np.ones(n, bool)),
+         "arc_snr": one(np.where(lens, 20, np.nan).astype("f4"))},
         coords={
             "band": np.array(["g", "r", "z"], dtype=object),
             "galaxy_id": one(np.arange(n) * 7919 + (9010 << 42)),
@@ -194,6 +195,23 @@ def test_unusable_cutouts_and_controls_never_train(cutouts):
     detector, _ = training.train(changed, settings(negatives_per_epoch=None, positives_per_epoch=None), seed=4)
     left_out = cutouts["galaxy_id"].values[np.concatenate([train[:10], control])]
     assert not set(left_out) & set(detector.training_ids)
+
+
+def test_positives_train_only_where_their_arc_is_seen(cutouts):
+    changed = cutouts.copy(deep=True)
+    meant = np.flatnonzero((cutouts["split"].values == "train") & (cutouts["role"].values == "train"))
+    faint, unmeasured = meant[:4], meant[4:6]
+    changed["arc_snr"].values[faint], changed["arc_snr"].values[unmeasured] = 2.9, np.nan
+    ids = cutouts["galaxy_id"].values
+    detector, _ = training.train(changed, settings(positives_per_epoch=None), seed=4)
+    assert not set(ids[meant[:6]]) & set(detector.training_ids)
+    assert set(ids[meant[6:]]) <= set(detector.training_ids)
+    assert detector.record["train_positives_arc_not_seen"] == 6
+    every, _ = training.train(changed, settings(positives_per_epoch=None, arc_snr_min=0), seed=4)
+    assert set(ids[meant]) <= set(every.training_ids)
+    changed["arc_snr"].values[:] = 1
+    with pytest.raises(ValueError, match=r"no usable row for train positives.*'train_positives_arc_not_seen': [1-9]"):
+        training.train(changed, settings(), seed=4)
 
 
 def test_scoring_shows_the_network_what_training_showed(cutouts, monkeypatch):

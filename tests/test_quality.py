@@ -418,6 +418,30 @@ def test_annulus_measures_are_those_of_a_known_ring():
     assert np.isnan(quality.measure(data, STARS, SETTINGS).annulus_brightness_r).all()
 
 
+def test_the_arc_of_a_positive_is_measured_and_that_of_no_other():
+    data = cutouts(40, seed=3)
+    yy, xx = np.mgrid[:SIZE, :SIZE] - CENTRE
+    radius, turn = np.hypot(yy, xx), np.arctan2(yy, xx)
+    arc = np.exp(-((radius - 6) ** 2) / 2 / 1.5**2) * (np.abs(turn) < 1)  # of a fifth of an ellipse or so: the host's model leaves it
+    data["label"].values[:30] = 1
+    data["image"].values[:15] += (arc * np.array([0.02, 0.02, 0.01])[:, None, None]).astype("f4")
+    measured = quality.measure(data, STARS, SETTINGS)
+    snr, found = measured.arc_snr.values, measured.arc_radius.values
+    assert np.isnan(snr[30:]).all()
+    assert np.isfinite(snr[:30]).all()
+    pixels = np.abs(radius - 6) <= 2
+    one = [0.02 * arc[pixels].sum() / (sigma * np.sqrt(pixels.sum())) for sigma in SIGMA[:2]]
+    assert np.median(snr[:15]) == pytest.approx(sum(one) / np.sqrt(2), rel=0.3)
+    assert np.median(found[:15]) == pytest.approx(6 * schema.PIXEL_SCALE, abs=0.3)
+    assert snr[:15].min() > np.percentile(snr[15:30], 90) + 3
+    lazy = quality.measure(data.chunk(galaxy=7), STARS, SETTINGS)
+    np.testing.assert_array_equal(lazy.arc_snr, measured.arc_snr)
+    turned = quality.measure(data.isel(band=[2, 0, 1]), STARS, SETTINGS)
+    np.testing.assert_array_equal(turned.arc_snr, measured.arc_snr)
+    data["image"].values[:5, 0] = np.nan
+    assert np.isnan(quality.measure(data, STARS, SETTINGS).arc_snr.values[:5]).all()
+
+
 def test_the_page_says_how_many_why_and_beside_what():
     data = mixed()
     measured, summaries = blocks(data, 4)

@@ -85,6 +85,7 @@ def scores_of(manifest, quality, rng):
     ok = quality["cutout_ok"].values
     score = rng.normal(np.select([manifest["pool"] == "positive", manifest["pool"] == "N2"], [0.3, -2.2], -3.5), 1.2)
     given = {n: manifest[n].to_numpy(object if schema.MANIFEST.variables[n].dtype == "str" else None) for n in schema.GALAXY_COORDS if n in manifest}
+    given |= {"arc_snr": np.where(manifest["label"] == 1, rng.uniform(0, 9, len(manifest)), np.nan)}
     given |= {"cutout_ok": ok, "score": np.where(ok, score, np.nan), "probability": np.where(ok, 1 / (1 + np.exp(-score)), np.nan)}
     return fill(schema.SCORES_CUTOUTS, {"galaxy": len(manifest)}, given).assign_attrs(detector_hash=HASH)
 
@@ -458,6 +459,12 @@ def test_recovered_lenses_are_counted_as_by_hand(inputs):
     found = summaries.recovered(inputs).set_index("group").loc["selected without imaging ML"]
     assert (found["n"], found["k"]) == (n, k)
     assert n > 0
+    arcs = summaries.recovered(inputs).query("group == 'arc'").set_index("value")
+    anchors = table[(table["role"] == "anchor") & table["cutout_ok"]]
+    faint = anchors[anchors["arc_snr"] < 3]
+    assert tuple(arcs.loc["SNR below 3", ["n", "k"]]) == (len(faint), (faint["score"] >= threshold).sum())
+    assert arcs["n"].sum() == len(anchors)
+    assert arcs["n"].min() > 0
     low, high = intervals.interval(k, n, schema.LEVELS[0])
     assert (found["lower_68"], found["upper_68"]) == (low, high)
 

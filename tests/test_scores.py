@@ -22,6 +22,7 @@ class Mean:
 
     def __init__(self):
         self.training_ids = np.arange(5)
+        self.settings = {"training": {"arc_snr_min": 3.0}}
         self.record = {"val_loss": 0.2, "val_loss_constant": 0.5, "best_epoch": 2}
 
     def score(self, images, batch=128):
@@ -62,7 +63,7 @@ def scored(score, split, label, role=None, pool=None, ids=None, ra=None):
     if ids is not None:
         columns["galaxy_id"] = ("galaxy", np.asarray(ids), {"units": "1"})
     score = np.asarray(score, "f4")
-    values = {"score": score, "probability": expit(score), "cutout_ok": np.isfinite(score)}
+    values = {"score": score, "probability": expit(score), "cutout_ok": np.isfinite(score), "arc_snr": np.full(score.size, 8, "f4")}
     data = {name: ("galaxy", v) for name, v in values.items()}
     return schema.SCORES_CUTOUTS.describe(xr.Dataset(data, columns, {"detector_hash": Mean.hash}))
 
@@ -77,7 +78,8 @@ def cutouts():
 @pytest.fixture
 def quality(cutouts):
     ok = np.arange(9) % 4 != 0
-    return xr.Dataset({"cutout_ok": ("galaxy", ok, {"units": "1"})}, {"galaxy_id": cutouts["galaxy_id"]})
+    snr = np.where(np.arange(9) < 4, 5 + np.arange(9), np.nan).astype("f4")
+    return xr.Dataset({"cutout_ok": ("galaxy", ok, {"units": "1"}), "arc_snr": ("galaxy", snr, {"units": "1"})}, {"galaxy_id": cutouts["galaxy_id"]})
 
 
 def test_scores_take_the_detectors_bands_and_leave_unfit_cutouts_without(cutouts, quality):
@@ -85,6 +87,7 @@ def test_scores_take_the_detectors_bands_and_leave_unfit_cutouts_without(cutouts
     expected = cutouts["image"].sel(band="r").mean(("y", "x"), dtype="f8").astype("f4").where(quality["cutout_ok"])
     np.testing.assert_array_equal(found["score"], expected)
     np.testing.assert_array_equal(np.isnan(found["probability"]), ~quality["cutout_ok"])
+    np.testing.assert_array_equal(found["arc_snr"], quality["arc_snr"])
     assert found.attrs["detector_hash"] == Mean.hash
 
 
@@ -237,7 +240,7 @@ def verdicts(found):
 def test_all_gates_pass_on_a_sound_run(run, history):
     found = verdicts(scores.gates(run, history, Mean()))
     assert (found == gate_table.PASS).all(), found
-    assert {"X.4", "X.11", "scores.hash", "detector.auc"} <= set(found.index)
+    assert {"X.4", "X.11", "2.7", "scores.hash", "detector.auc"} <= set(found.index)
 
 
 @pytest.mark.parametrize(
@@ -249,6 +252,8 @@ def test_all_gates_pass_on_a_sound_run(run, history):
         ("X.4", lambda run, detector: setattr(detector, "training_ids", np.array([1, 21]))),
         ("X.11", lambda run, detector: setattr(detector, "training_ids", np.array([1, 21]))),
         ("X.11", lambda run, detector: run["ra"].values.__setitem__(2, run["ra"].values[21] + 10 / 3600)),
+        ("2.7", lambda run, detector: run["arc_snr"].values.__setitem__(2, 2.9)),
+        ("2.7", lambda run, detector: run["arc_snr"].values.__setitem__(2, np.nan)),
         ("detector.kept", lambda run, detector: setattr(detector, "record", {**detector.record, "val_loss": 0.3})),
         ("detector.learnt", lambda run, detector: setattr(detector, "record", {**detector.record, "val_loss_constant": 0.1})),
         ("detector.auc", lambda run, detector: run["score"].values.__imul__(-1)),
@@ -263,6 +268,6 @@ def test_each_gate_can_fail(run, history, failing, change):
 
 def test_gates_without_ground_say_so(run, history):
     run = run.isel(galaxy=(run["role"] != "anchor").values)
-    found = verdicts(scores.gates(run, None, SimpleNamespace(hash=Mean.hash, training_ids=np.arange(5))))
-    for name in ("X.4", "X.11", "detector.auc", "detector.calibration", "detector.learnt", "detector.kept"):
+    found = verdicts(scores.gates(run, None, SimpleNamespace(hash=Mean.hash, training_ids=np.arange(5), settings={"training": {}})))
+    for name in ("X.4", "X.11", "2.7", "detector.auc", "detector.calibration", "detector.learnt", "detector.kept"):
         assert found[name] == gate_table.ABSENT

@@ -27,6 +27,8 @@ class Training(Section):
     """At the start of the cosine."""
     weight_decay: float = Field(1e-4, ge=0)
     """AdamW."""
+    arc_snr_min: float = Field(3.0, ge=0)
+    """Positives whose arc has less (`arc_snr` of quality) are not trained on; 0 trains on all."""
     positives_per_epoch: int | None = Field(120, ge=1)
     """Drawn with repetition and augmentation; null takes each once."""
     negatives_per_epoch: int | None = Field(400, ge=1)
@@ -100,7 +102,7 @@ class Realism(Section):
     """Injections looked at for each real lens."""
     matches: int = Field(4, ge=1)
     """Of them, kept for each real lens, no host twice."""
-    radius_arcsec: tuple[float, float] = (0.6, 3.2)
+    radius_arcsec: tuple[float, float] = schema.ARC_RADIUS
     """Where the arc's annulus is looked for."""
     arc_snr_min: float = Field(3.0, ge=0)
     """Arc SNR in g and r together, (g + r) / sqrt(2), from which colours and structure are measured."""

@@ -36,9 +36,9 @@ def select(sample: pd.DataFrame, settings: Training, seed: int) -> Selection:
     Parameters
     ----------
     sample : DataFrame
-        One row per cutout: galaxy_id, split, label, role, pool, cutout_ok.
+        One row per cutout: galaxy_id, split, label, role, pool, cutout_ok, arc_snr.
     settings : config.Training
-        `val_negatives` caps the negatives of the validation rows.
+        Positives with less than `arc_snr_min`, or none measured, are left out; `val_negatives` caps the negatives of the validation rows.
     seed : int
         Of the run.
 
@@ -57,7 +57,9 @@ def select(sample: pd.DataFrame, settings: Training, seed: int) -> Selection:
         rows = np.flatnonzero(mask.to_numpy())
         return rows[np.argsort(sample["galaxy_id"].to_numpy()[rows], kind="stable")]
 
-    positives, negatives = ordered(lens & train & (sample["role"] == "train")), ordered(negative & train)
+    seen = (sample["arc_snr"] >= settings.arc_snr_min) | (settings.arc_snr_min == 0)
+    meant = lens & train & (sample["role"] == "train")
+    positives, negatives = ordered(meant & seen), ordered(negative & train)
     val_positives, val_negatives = ordered(lens & val), ordered(negative & val)
     counts = {
         "train_positives": positives.size,
@@ -65,6 +67,7 @@ def select(sample: pd.DataFrame, settings: Training, seed: int) -> Selection:
         "val_positives": val_positives.size,
         "val_negatives": val_negatives.size,
         "train_positives_left_out": int((lens & train & (sample["role"] != "train")).sum()),
+        "train_positives_arc_not_seen": int((meant & ~seen).sum()),
         "unusable_left_out": int((~ok).sum()),
     }
     for name in ("train_positives", "train_negatives", "val_positives", "val_negatives"):

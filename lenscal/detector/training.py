@@ -22,6 +22,7 @@ from lenscal.detector.preprocessing import SOFTENING, Preprocessing, robust_sigm
 from lenscal.kernels import draws
 
 THREADS = 2  # fixed: sums over threads round differently for every number of them
+_MEASURED = ("cutout_ok", "arc_snr")  # of quality
 SCALE_ROWS = 512  # training negatives that set the scales of the stretch
 
 Progress = Callable[[int, int, dict[str, float]], None]
@@ -42,15 +43,15 @@ def train(
 ) -> tuple[Frozen, pd.DataFrame]:
     """A frozen detector and the history of its training.
 
-    Trained on usable rows of the split train: negatives of the pools N1 and N2, and positives of role "train"; never on an
-    anchor. The weights kept are those of the epoch with the lowest loss on the validation split, which also sets the
+    Trained on usable rows of the split train: negatives of the pools N1 and N2, and positives of role "train" whose arc is seen;
+    never on an anchor. The weights kept are those of the epoch with the lowest loss on the validation split, which also sets the
     calibration. The test split is not read.
 
     Parameters
     ----------
     cutouts : Dataset (galaxy, band, y, x)
         `image` in nanomaggy, may be lazy (only the rows in use are read); galaxy_id, split, label, weight, target, role,
-        pool and cutout_ok.
+        pool, cutout_ok and arc_snr.
     settings : config.Detector
     seed : int
         Of the run. The same cutouts, settings and seed give the same bytes on one kind of processor.
@@ -123,7 +124,7 @@ def train(
 def _sample(cutouts: xr.Dataset, settings: config.Detector) -> tuple[pd.DataFrame, xr.DataArray]:
     """The columns that decide, in memory, and the image, untouched."""
     names = ("galaxy_id", "split", "label", "weight", "target", "role", "pool")
-    declared = {**{name: schema.CUTOUTS.variables[name] for name in (*names, "image")}, "cutout_ok": schema.QUALITY.variables["cutout_ok"]}
+    declared = {**{name: schema.CUTOUTS.variables[name] for name in (*names, "image")}, **{name: schema.QUALITY.variables[name] for name in _MEASURED}}
     problems = [f"'{name}' is missing" for name in (*declared, "band") if name not in cutouts.variables]
     problems += [p for name, v in declared.items() if name in cutouts.variables and (p := v.problem(name, cutouts[name]))]
     if problems:
@@ -131,7 +132,7 @@ def _sample(cutouts: xr.Dataset, settings: config.Detector) -> tuple[pd.DataFram
     bands = [str(band) for band in cutouts["band"].values]
     if absent := [band for band in settings.bands if band not in bands]:
         raise ValueError(f"detector.bands names {absent}; the cutouts hold {bands}")
-    columns = {name: cutouts[name].values for name in (*names, "cutout_ok")}
+    columns = {name: cutouts[name].values for name in (*names, *_MEASURED)}
     table = pd.DataFrame({name: v.astype(object) if v.dtype.kind in "OTU" else v for name, v in columns.items()})
     if table["galaxy_id"].duplicated().any():
         raise ValueError(f"detector: {int(table['galaxy_id'].duplicated().sum())} galaxy_id occur more than once in the cutouts")

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 from scipy.spatial import cKDTree
 
-from lenscal import config, schema
+from lenscal import arclight, config, schema
 from lenscal.gates import Gate, absent, words
 from lenscal.kernels import pixels
 from lenscal.kernels.noise import CORRELATION_MAX
@@ -28,7 +28,7 @@ _PER_GALAXY = {
     "nan_pixel_count": int, "nan_in_centre": bool, "dark_band": bool, "constant_band": bool, "bad_pixel_frac": float,
     "wise_brightmask_frac": float, "maskbit_frac_above_threshold": float, "masked_in_centre": bool,
     "core_brightness_r": float, "outer_brightness_r": float, "clip_frac_r": float, "bright_star_dist": float, "gaia_mag_nearest": float,
-    "annulus_snr_r": float, "annulus_brightness_r": float,
+    "annulus_snr_r": float, "annulus_brightness_r": float, "arc_snr": float, "arc_radius": float,
 }  # fmt: skip
 _STATISTICS = ("mean", "std", "percentile_1", "median", "percentile_99")  # of the pixels, to normalise with; in r also under their own names
 _PER_BAND = {**{f"pixel_{name}": float for name in _STATISTICS}, "sigma": float, "noise_correlation": float, "sky_invvar": float}
@@ -64,8 +64,9 @@ def measure(cutouts: xr.Dataset, stars: pd.DataFrame, settings: config.Quality) 
         cutouts["mask"],
         cutouts["ra"],
         cutouts["dec"],
-        kwargs={"red": bands.index("r"), "areas": _areas(cutouts.sizes["x"], settings), "bits": mask_bits(settings), "stars": _Stars(stars)},
-        input_core_dims=[["band", "y", "x"], ["band", "y", "x"], ["y", "x"], [], []],
+        cutouts["label"] == 1,
+        kwargs={"bands": [bands.index(band) for band in schema.BANDS], "areas": _areas(cutouts.sizes["x"], settings), "bits": mask_bits(settings), "stars": _Stars(stars)},
+        input_core_dims=[["band", "y", "x"], ["band", "y", "x"], ["y", "x"], [], [], []],
         output_core_dims=[[] for _ in _PER_GALAXY] + [["band"] for _ in _PER_BAND] + [["band", "lag_y", "lag_x"]],
         dask_gufunc_kwargs={"output_sizes": {"lag_y": pixels.LAG + 1, "lag_x": 2 * pixels.LAG + 1}},
         dask="parallelized",
@@ -204,8 +205,8 @@ def _unit(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
 
 
 def _measures(
-    image: np.ndarray, invvar: np.ndarray, mask: np.ndarray, ra: np.ndarray, dec: np.ndarray,
-    *, red: int, areas: dict[str, np.ndarray], bits: dict[str, int], stars: _Stars,
+    image: np.ndarray, invvar: np.ndarray, mask: np.ndarray, ra: np.ndarray, dec: np.ndarray, lens: np.ndarray,
+    *, bands: list[int], areas: dict[str, np.ndarray], bits: dict[str, int], stars: _Stars,
 ) -> tuple[np.ndarray, ...]:  # fmt: skip
     """The measures of `_PER_GALAXY` and `_PER_BAND`, in that order, and the lag table; arrays are (galaxy[, band], y, x)."""
     image = np.ascontiguousarray(image, np.float32)
@@ -216,6 +217,7 @@ def _measures(
     sky = areas["ring"] & ~pixels.sources(image, areas["ring"])
     level, sigma, correlation, lags = pixels.sky_statistics(image, sky)
     weight = np.where(unseen | ~(invvar > 0), np.float32(np.nan), invvar).astype(np.float32)
+    red = bands[schema.BANDS.index("r")]
     r = image[..., red, :, :]
     mean = pixels.mean(r, areas["annulus"]) - level[..., red]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -238,12 +240,24 @@ def _measures(
         magnitude,
         snr,
         brightness,
+        *_arc(image[..., bands, :, :], sigma[..., bands], correlation[..., bands], lens),
         *pixels.moments(image),
         sigma,
         correlation,
         pixels.median(weight, areas["ring"]),
         lags,
     )
+
+
+def _arc(image: np.ndarray, sigma: np.ndarray, correlation: np.ndarray, lens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """SNR and radius [arcsec] of the arcs of positives; NaN for others, and where a band has no pixel or no noise."""
+    snr, radius = np.full(lens.shape, np.nan), np.full(lens.shape, np.nan)
+    with np.errstate(invalid="ignore"):
+        known = lens & ((sigma > 0) & (correlation > 0)).all(axis=-1) & np.isfinite(image).any(axis=(-2, -1)).all(axis=-1)
+    if known.any():
+        light = arclight.measured(image[known], sigma[known], correlation[known])
+        snr[known], radius[known] = light.snr, light.arcs.radius * schema.PIXEL_SCALE
+    return snr, radius
 
 
 def _first_reason(*holds: np.ndarray) -> np.ndarray:

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lenscal import config, schema
+from lenscal import arclight, config, schema
 from lenscal.kernels import arcs, features
 from lenscal.kernels import pixels as sky
 
-GUIDE = schema.BANDS.index("z")  # the band that gives the galaxy's ellipse: arcs are blue
-DETECT = [schema.BANDS.index(band) for band in ("g", "r")]
 NOISE_EDGES = np.round(np.arange(-6, 6.025, 0.05), 3)
 """Of fine noise in units of the sky's; what lies beyond counts in the last bin."""
 NOISE_REACH = 3.0  # pixels on both sides of the arc's radius
@@ -65,14 +63,12 @@ def pixels(images: np.ndarray, sigma: np.ndarray, correlation: np.ndarray, refer
         raise ValueError(f"realism: images are {images.shape}, their references {np.shape(reference)}; expected (n, {len(schema.BANDS)}, y, x) both")
     if len(images) and not (np.isfinite(sigma).all() and np.isfinite(correlation).all() and np.min(sigma) > 0 and np.min(correlation) > 0):
         raise ValueError("realism: a stamp has no positive noise; leave out stamps whose sigma or noise_correlation is not a positive number")
-    low, high = (value / schema.PIXEL_SCALE for value in settings.radius_arcsec)
-    models = arcs.host_models(images, sigma, GUIDE)
-    residuals = images - models
-    found = arcs.measure(residuals, sigma, correlation, DETECT, low, high)
+    light = arclight.measured(images, sigma, correlation, settings.radius_arcsec)
+    found = light.arcs
     table = pd.DataFrame({"radius": found.radius * schema.PIXEL_SCALE})
     for b, band in enumerate(schema.BANDS):
         table[f"snr_{band}"] = found.snr[:, b]
-    visible = (table["snr_g"] + table["snr_r"]) / np.sqrt(2) >= settings.arc_snr_min
+    visible = light.snr >= settings.arc_snr_min
     for name, (blue, red) in zip(COLOURS, ((0, 1), (1, 2))):
         table[name] = np.where(visible, _colour(found.bright[:, blue], found.bright[:, red]), np.nan)
     for name in STRUCTURE:
@@ -82,7 +78,7 @@ def pixels(images: np.ndarray, sigma: np.ndarray, correlation: np.ndarray, refer
     half = min(settings.probe_window // 2, middle)
     window = (..., slice(middle - half, middle + half + 1), slice(middle - half, middle + half + 1))
     return Pixels(
-        table, _noise(images, reference, found.radius), features.texture((residuals / scaled)[window]), features.texture((models / scaled)[window])
+        table, _noise(images, reference, found.radius), features.texture((light.residuals / scaled)[window]), features.texture((light.models / scaled)[window])
     )
 
 

@@ -47,7 +47,7 @@ def share(group: str, value: str, hits: np.ndarray) -> dict:
 
 def scored(inputs: Inputs) -> pd.DataFrame:
     """One row per cutout: score, pool, tier, class, split, role, label, and the channel of the manifest."""
-    names = ("galaxy_id", "ra", "dec", "split", "pool", "tier", "role", "label", "confuser_class", "cutout_ok", "score")
+    names = ("galaxy_id", "ra", "dec", "split", "pool", "tier", "role", "label", "confuser_class", "cutout_ok", "arc_snr", "score")
     values = {name: inputs.scores_cutouts[name].values for name in names}
     table = pd.DataFrame({name: v.astype(object) if v.dtype.kind in "OTU" else v for name, v in values.items()})
     channel = inputs.manifest.set_index("galaxy_id")["channel"].astype(object)
@@ -263,6 +263,9 @@ def recovered(inputs: Inputs) -> pd.DataFrame:
     groups += [("tier", tier, (table["tier"] == tier).to_numpy()) for tier in schema.TIERS if tier]
     groups += [("channel", c, np.array([c in joined.split("|") for joined in channel], bool)) for c in channels]
     groups += [("selected without imaging ML", "", without_ml.to_numpy())]
+    least = inputs.settings.detector.training.arc_snr_min
+    seen = (table["arc_snr"] >= least).to_numpy()
+    groups += [("arc", f"SNR {least:g} or more", seen), ("arc", f"SNR below {least:g}", ~seen)]
     rows = []
     for threshold in inputs.thresholds["threshold"].values:
         hits = table["score"].to_numpy() >= threshold

@@ -16,7 +16,7 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 
 from lenscal import schema
 
-DENSE = 0.2  # share of a plane's area from which decompressing it whole is cheaper than stamp by stamp (benchmarks/cutouts.py)
+SECTION = 200  # pixels: reading a section takes as long as decompressing, in a whole plane, a square that much larger
 SCALE_TOLERANCE = 0.01
 UNITS = {
     "image": ("nanomaggy",),
@@ -180,7 +180,7 @@ class BrickFiles:
             if self.keep:
                 self._planes[product, band] = hdu.data.astype(dtype)
                 return _boxes(self._planes[product, band], boxes, size, dtype)
-            dense = len(boxes) * size**2 > DENSE * np.prod(self.shape)
+            dense = len(boxes) * (size + SECTION) ** 2 > np.prod(self.shape)
             return _boxes(hdu.data if dense else hdu.section, boxes, size, dtype)
 
     @contextmanager

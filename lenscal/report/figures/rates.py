@@ -35,7 +35,7 @@ def validation(inputs: Inputs) -> Figure | str:
     if not table["n"].iloc[0]:
         return "The sample holds no scored anchor (a known lens outside the split train), so nothing was validated on known lenses."
     labels = [f"{g}: {v}" if v else g for g, v in zip(table["group"], table["value"])]
-    colour = {"all anchors": "black", "tier": style.BLUE, "channel": style.GREEN}
+    colour = {"all anchors": "black", "tier": style.BLUE, "channel": style.GREEN, "arc": style.ORANGE}
     figure = style.new(0.75 * style.PAGE, 0.6 + ROW * len(table))
     axes = figure.subplots()
     _dots(axes, table, labels, [colour.get(g, style.RED) for g in table["group"]])

@@ -46,7 +46,8 @@ class Detector(Stage):
             say(f"detector {frozen.hash[:12]} brought by the run file")
         else:
             cutouts = place.store("cutouts").reset_coords()
-            cutouts = cutouts.assign(cutout_ok=place.store("quality").reset_coords()["cutout_ok"])
+            quality = place.store("quality").reset_coords()
+            cutouts = cutouts.assign({name: quality[name] for name in ("cutout_ok", "arc_snr")})
             frozen, history = detector.train(
                 cutouts.set_coords(list(schema.GALAXY_COORDS)),
                 settings,

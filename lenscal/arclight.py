@@ -1,0 +1,44 @@
+"""Whether a galaxy shows an arc: light beside the smooth model of the galaxy, by one estimator for candidates, lenses and injections."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from lenscal import schema
+from lenscal.kernels import arcs
+
+GUIDE = schema.BANDS.index("z")  # the band that gives the galaxy's ellipse: arcs are blue
+DETECT = [schema.BANDS.index(band) for band in ("g", "r")]
+
+
+class ArcLight(NamedTuple):
+    """Of some images: the galaxies' models and what is left beside them (both (n, band, y, x), nanomaggy), and the measures of that."""
+
+    models: np.ndarray
+    residuals: np.ndarray
+    arcs: arcs.Arcs
+
+    @property
+    def snr(self) -> np.ndarray:
+        """Arc SNR in g and r together, (g + r) / sqrt(2); (n,). Noise alone has one above zero: the radius is where it is largest."""
+        return self.arcs.snr[:, DETECT].sum(axis=1) / np.sqrt(len(DETECT))
+
+
+def measured(images: np.ndarray, sigma: np.ndarray, correlation: np.ndarray, radius_arcsec: tuple[float, float] = schema.ARC_RADIUS) -> ArcLight:
+    """Light beside the galaxies in the middle of images.
+
+    Parameters
+    ----------
+    images : (n, band, y, x) array
+        Nanomaggy, the galaxy at ((size - 1)/2, (size - 1)/2), bands as `schema.BANDS`; NaN where nothing was observed.
+    sigma, correlation : (n, band) array
+        Noise of a pixel [nanomaggy] and the sum of its autocorrelation; positive numbers.
+    radius_arcsec : tuple
+        Where the arc's annulus is looked for, arcsec.
+    """
+    models = arcs.host_models(images, sigma, GUIDE)
+    low, high = (value / schema.PIXEL_SCALE for value in radius_arcsec)
+    residuals = images - models
+    return ArcLight(models, residuals, arcs.measure(residuals, sigma, correlation, DETECT, low, high))
