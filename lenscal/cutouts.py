@@ -47,7 +47,7 @@ def cut(rows: pd.DataFrame, read: Callable[[pd.DataFrame, int], xr.Dataset], set
     ValueError
         A galaxy twice, or pixels of other galaxies, bands, size, units or dims than asked for.
     """
-    _check_rows(rows)
+    check(rows)
     pixels = read(rows, settings.size)
     _check_pixels(pixels, rows, settings.size)
     pixels = pixels.transpose("galaxy", "band", "y", "x", ...)
@@ -59,7 +59,8 @@ def cut(rows: pd.DataFrame, read: Callable[[pd.DataFrame, int], xr.Dataset], set
     invvar = np.where(np.isfinite(image) & np.isfinite(invvar) & (invvar > 0), invvar, np.float32(0))
     if settings.rounding_nanomaggy is not None:
         image = _rounded(image, invvar, rows["galaxy_id"].to_numpy(), rounding_step(settings))
-    silent = ~failed & ~np.isfinite(image).any(axis=(1, 2, 3))
+    seen = np.isfinite(image).any(axis=(-2, -1))
+    silent = ~failed & ~seen.any(axis=1)
     failure[silent] = "no coverage: no band was observed at the position"
     psfsize = _filled(pixels["psfsize"].values, _bands(rows, "psfsize"))
     n = len(rows)
@@ -73,7 +74,7 @@ def cut(rows: pd.DataFrame, read: Callable[[pd.DataFrame, int], xr.Dataset], set
             "psf_beta": (("galaxy", "band"), np.full(psfsize.shape, settings.psf_beta)),
             "psfdepth": (("galaxy", "band"), _bands(rows, "psfdepth")),
             "stamp_size": ("galaxy", np.full(n, settings.size)),
-            "bandset": ("galaxy", np.full(n, "".join(schema.BANDS), np.dtypes.StringDType())),
+            "bandset": ("galaxy", np.array(["".join(np.array(schema.BANDS)[has]) for has in seen], np.dtypes.StringDType())),
             "failure": ("galaxy", failure),
         },
         coords={"band": np.array(schema.BANDS, np.dtypes.StringDType())},
@@ -95,7 +96,7 @@ def rounding_step(settings: config.Cutouts) -> float:
 
 
 def _rounded(image: np.ndarray, invvar: np.ndarray, ids: np.ndarray, step: float) -> np.ndarray:
-    """Whole multiples of a step; refused where it is not far below the noise of the deepest pixel."""
+    """Whole multiples of a step, of the bands that have weights; refused where it is not far below the noise of the deepest pixel."""
     with np.errstate(divide="ignore"):
         noise = np.where(invvar > 0, 1 / np.sqrt(invvar), np.inf).min(axis=(-2, -1))  # of the deepest pixel
     worst = np.unravel_index(np.argmin(noise), noise.shape) if noise.size else None
@@ -104,7 +105,8 @@ def _rounded(image: np.ndarray, invvar: np.ndarray, ids: np.ndarray, step: float
             f"cutouts: rounding to {step:.3g} nanomaggy is not far below the noise of galaxy {ids[worst[0]]}, {noise[worst]:.3g} nanomaggy in "
             f"{schema.BANDS[worst[1]]}; set cutouts.rounding_nanomaggy to {ROUNDING_MAX * noise[worst]:.2g} or less"
         )
-    return (np.rint(image.astype(np.float64) / step) * step).astype(np.float32)
+    known = np.isfinite(noise)[..., None, None]  # without any weight nothing says that the step is below the noise
+    return np.where(known, np.rint(image.astype(np.float64) / step) * step, image).astype(np.float32)
 
 
 def crop(pixels: xr.Dataset | xr.DataArray | np.ndarray, size: int) -> xr.Dataset | xr.DataArray | np.ndarray:
@@ -130,7 +132,14 @@ def crop(pixels: xr.Dataset | xr.DataArray | np.ndarray, size: int) -> xr.Datase
     return pixels.isel(y=y, x=x) if labelled else pixels[..., y, x]
 
 
-def _check_rows(rows: pd.DataFrame) -> None:
+def check(rows: pd.DataFrame) -> None:
+    """Refuse a manifest, or a part of one, that cannot become cutouts.
+
+    Raises
+    ------
+    ValueError
+        A column is missing, or a galaxy is there twice.
+    """
     wanted = [*schema.GALAXY_COORDS, *(f"{name}_{band}" for name in ("psfsize", "psfdepth") for band in schema.BANDS)]
     if missing := [name for name in wanted if name not in rows.columns]:
         raise ValueError(f"cutouts: the manifest has no column {missing}")

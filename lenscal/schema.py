@@ -353,7 +353,7 @@ CUTOUTS = Declaration(
             ("galaxy", "band", "psf_y", "psf_x"), "f4", "1", "PSF image that includes the pixel; NaN where the Moffat serves", False
         ),
         **_gal("stamp_size", "i2", "pixel", "side of the stamp"),
-        **_gal("bandset", "str", "", "bands present"),
+        **_gal("bandset", "str", "", "bands in which some pixel was observed"),
         **_gal("failure", "str", "", "why there are no pixels; empty when there are"),
         **_gal("cutout_url", "str", "", "file(s) the pixels came from"),
         **_gal("download_timestamp", "str", "", "when the pixels came from a service, UTC (no part of the digest)"),

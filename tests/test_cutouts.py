@@ -108,6 +108,15 @@ def test_a_galaxy_nobody_observed_is_a_failure():
     assert (out.failure.values[1:] == "").all()
 
 
+def test_the_bandset_is_that_of_the_bands_that_were_observed():
+    def change(image):
+        image[0, 2], image[1], image[2, :, 0] = np.nan, np.nan, np.nan
+        return image
+
+    out = cutouts.cut(manifest(), spoilt(image=change, failure=lambda f: np.where(np.arange(4) == 3, "brick: gone", f)), SETTINGS)
+    assert out.bandset.values.tolist() == ["gr", "", "grz", ""]
+
+
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_pixel_without_a_number_has_no_weight(value):
     def change(image):
@@ -251,6 +260,19 @@ def test_rounded_images_take_half_the_room():
 def test_without_a_step_every_bit_stays():
     assert SETTINGS.rounding_nanomaggy is None
     np.testing.assert_array_equal(cutouts.cut(manifest(2), noisy, SETTINGS).image.values, noisy(manifest(2), SIZE).image.values)
+
+
+def test_a_band_without_weights_is_not_rounded_since_nothing_says_how_deep_it_is():
+    def weightless(rows, size):
+        data = noisy(rows, size)
+        data["invvar"].values[1, 2] = 0
+        return data
+
+    made = cutouts.cut(manifest(2), weightless, Cutouts(size=SIZE, rounding_nanomaggy=0.0003)).image.values
+    exact = noisy(manifest(2), SIZE).image.values
+    step = 2.0**-12
+    np.testing.assert_array_equal(made[1, 2], exact[1, 2])
+    np.testing.assert_array_equal(made[1, :2], np.rint(exact[1, :2] / step) * step)
 
 
 def test_a_step_that_is_not_far_below_the_noise_is_refused_with_the_one_that_would_be():

@@ -40,6 +40,7 @@ class Cutouts(Stage):
         from lenscal import cutouts
 
         settings = place.settings.cutouts
+        cutouts.check(place.manifest)  # a galaxy that is there twice may be so in two blocks
         # The first rows tell whether this survey brings PSF images, and of what size.
         first = cutouts.cut(place.manifest.iloc[:1], place.survey.read, settings)
         sizes = {"galaxy": len(place.manifest), **{dim: size for dim, size in first.sizes.items() if dim != "galaxy"}}
