@@ -197,6 +197,21 @@ def test_a_dense_brick_read_whole_gives_the_same_bits_as_stamp_by_stamp(root):
                 np.testing.assert_array_equal(values[0], read[name][i])
 
 
+@pytest.mark.parametrize("count", [3, 40])
+def test_each_file_is_opened_once_a_block_however_many_galaxies_lie_in_it(survey, monkeypatch, count):
+    """The first image twice: its header says what lies in it before its pixels are read."""
+    opened, fits_open = [], fits.open
+    monkeypatch.setattr(fits, "open", lambda path, *more, **named: opened.append(path.name) or fits_open(path, *more, **named))
+    rng = np.random.default_rng(4)
+    rows = table(*(sky(*place) for place in rng.uniform(5, SIDE + 35, size=(count, 2))))
+    rows["brickname"] = rng.choice([*CENTRES, "9999p999"], count)
+    survey.read(rows, 15)
+    times = {name: opened.count(name) for name in opened}
+    assert times
+    assert {name for name, number in times.items() if number > 1} <= {f"legacysurvey-{brick}-image-g.fits.fz" for brick in CENTRES}
+    assert max(times.values()) == 2
+
+
 def test_a_reference_pixel_away_from_the_centre_is_honoured(tmp_path):
     cards = header(150.0, 2.0, offset=37.25)
     write_brick(tmp_path, "1500p020", 5, cards)
@@ -293,6 +308,7 @@ def test_pixels_that_do_not_decompress_are_named(brick):
         ("image", header(150, 0, scale=-SCALE), "nanomaggy", "is not North up and East left"),
         ("image", fits.Header(), "nanomaggy", "has the projection"),
         ("image", fits.Header([("CTYPE1", "RA---TAN"), ("CTYPE2", "DEC--TAN")]), "nanomaggy", "has no pixel scale"),
+        ("image", fits.Header(c for c in header(150, 0).cards if c.keyword not in ("CRVAL2", "CRPIX1")), "nanomaggy", "does not say where it is: it has no CRVAL2, CRPIX1"),
         ("invvar", header(150.01, 0), "1/nanomaggy^2", "has CRVAL1 150.01, its sisters 150.0"),
         ("maskbits", header(150, 0, MBIT_2="BRIGHT"), None, "calls bit 2 'BRIGHT', not 'SATUR_G'"),
     ],
@@ -342,6 +358,22 @@ def test_bricks_join_geometry_and_summary(survey):
     assert bricks.psfdepth_r.tolist() == [24.0] * 3
     assert bricks.ra.max() == 150.0  # of the geometry, not of the summary
     assert survey.check()[:2] == ["3 bricks listed", "3 bricks with image and invvar in g, r, z and maskbits"]
+
+
+def test_of_a_long_list_of_bricks_a_spread_few_are_looked_at_and_all_when_these_have_no_files(root, tmp_path, monkeypatch):
+    import shutil
+
+    monkeypatch.setattr("lenscal.io.survey.coadds.LOOKED_AT", 2)
+    assert CoaddSurvey(root, "ls-dr10-south").check() == ["3 bricks listed", "2 bricks of the 2 looked at with image and invvar in g, r, z and maskbits"]
+    shutil.copytree(root, tmp_path / "copy")
+    for name in ("1499p000", "1500p001"):
+        shutil.rmtree(tmp_path / "copy" / "south" / "coadd" / name[:3] / name)
+    found = CoaddSurvey(tmp_path / "copy", "ls-dr10-south").check()
+    assert found[1].startswith("0 bricks of the 2 looked at")
+    assert found[2].startswith("2 bricks of the 2 looked at without files; the first: brick: '1499p000' has no folder")
+    shutil.rmtree(tmp_path / "copy" / "south" / "coadd")
+    with pytest.raises(SurveyError, match="lists 3 bricks and has the files of none; the first: brick: '1499p000'"):
+        CoaddSurvey(tmp_path / "copy", "ls-dr10-south").check()
 
 
 def test_a_survey_without_tables_or_folder_is_refused(tmp_path):

@@ -30,7 +30,7 @@ _WCS_CARDS = [
 _BROKEN = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, RuntimeError, struct.error, zlib.error, fits.VerifyError)
 
 
-class PixelError(RuntimeError):
+class PixelError(ValueError):
     """Pixels that cannot be had; the message is ``kind: what was found``, and `kind` is one of few."""
 
 
@@ -226,6 +226,8 @@ class BrickFiles:
             raise PixelError(f"{named} has the projection {kinds}, not ('RA---TAN', 'DEC--TAN')")
         if "CD1_1" not in header and "CDELT1" not in header:
             raise PixelError(f"{named} has no pixel scale (neither CD1_1 nor CDELT1), expected {schema.PIXEL_SCALE} arcsec")
+        if lacking := [card for card in ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2") if card not in header]:
+            raise PixelError(f"{named} does not say where it is: it has no {', '.join(lacking)}")
         wcs = WCS(header)
         scales = proj_plane_pixel_scales(wcs) * 3600
         if np.any(np.abs(scales / schema.PIXEL_SCALE - 1) > SCALE_TOLERANCE):

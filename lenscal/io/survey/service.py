@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import io
+import os
 import random
 import tempfile
 import time
@@ -187,9 +188,9 @@ def _retry_after(text: str | None) -> float | None:
 
 
 def _slot(url: str, rate: float) -> None:
-    """Wait for one's turn: on one machine, whatever the number of processes, a host gets no more than `rate` requests a second."""
+    """Wait for one's turn: of one user on one machine, whatever the number of processes, a host gets no more than `rate` requests a second."""
     host = hashlib.blake2b(urlsplit(url).netloc.encode(), digest_size=8).hexdigest()
-    with (Path(tempfile.gettempdir()) / f"lenscal-rate-{host}").open("a+") as file:
+    with (Path(tempfile.gettempdir()) / f"lenscal-rate-{os.getuid()}-{host}").open("a+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         text = file.read()
