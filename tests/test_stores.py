@@ -71,12 +71,46 @@ def test_what_was_written_comes_back(tmp_path, block):
     assert back.attrs["seed"] == 1
 
 
+@pytest.mark.parametrize("declaration", [schema.CUTOUTS, schema.QUALITY, schema.INJECTIONS, schema.COMPLETENESS], ids=lambda d: d.name)
+@pytest.mark.parametrize("block", [None, 48, 300])
+def test_every_array_is_zarr_v3_with_its_unit_and_no_metadata_are_consolidated(tmp_path, declaration, block):
+    """300 is no multiple of the chunk of quality: its tables of lags then have chunks of a block, and no shards."""
+    dims = {dim for variable in declaration.variables.values() for dim in variable.dims}
+    sizes = {dim: {"galaxy": 600, "band": 3}.get(dim, 4) for dim in dims}
+    axes = {name for name, variable in declaration.variables.items() if variable.dims == (name,)}
+    coords = {name: np.array([*"grz"]) if name == "band" else np.arange(sizes[name]) for name in axes}
+    if block is not None and declaration.block != ("galaxy",):
+        pytest.skip("blocks of a length are those of galaxies")
+    stores.create(tmp_path / "a.zarr", declaration, sizes, coords, {}, block=block)
+    root = json.loads((tmp_path / "a.zarr" / "zarr.json").read_text())
+    assert root["zarr_format"] == 3
+    assert "consolidated_metadata" not in root
+    assert (root["attributes"]["schema"], root["attributes"]["schema_version"]) == (declaration.name, schema.VERSION)
+    for name, variable in declaration.variables.items():
+        held = json.loads((tmp_path / "a.zarr" / name / "zarr.json").read_text())
+        assert held["zarr_format"] == 3
+        assert held["dimension_names"] == list(variable.dims)
+        assert held["attributes"]["long_name"] == variable.about
+        assert held["attributes"].get("units", "") == (variable.units if variable.dtype != "str" else ""), name
+        sharded = held["codecs"][0]["name"] == "sharding_indexed"
+        side = held["chunk_grid"]["configuration"]["chunk_shape"][0]
+        if block is not None and variable.dims[0] == "galaxy":
+            assert side == min(block, 600), f"a file of {name} holds a block"
+            assert sharded == (len(variable.dims) > 2 and block > declaration.chunk["galaxy"] and block % declaration.chunk["galaxy"] == 0), name
+
+
 def test_digest_does_not_depend_on_blocks_or_their_order(tmp_path):
     sums = set()
     for i, (block, order) in enumerate([(2, None), (4, None), (4, [2, 0, 1]), (16, None)]):
         create(tmp_path / f"{i}.zarr", block)
         sums.add(stores.add_digests(fill(tmp_path / f"{i}.zarr", block, order)))
     assert sums == {stores.digest(dataset(), ("galaxy",))}
+
+
+def test_a_block_that_is_no_multiple_of_the_chunk_is_written_and_read_as_any_other(tmp_path):
+    create(tmp_path / "a.zarr", 5)
+    assert stores.add_digests(fill(tmp_path / "a.zarr", 5)) == stores.digest(dataset(), ("galaxy",))
+    np.testing.assert_array_equal(stores.open(tmp_path / "a.zarr").image.values, dataset().image.values)
 
 
 def test_digest_sees_one_changed_pixel_and_two_swapped_rows():

@@ -157,6 +157,8 @@ def create(
 
     if group is None and path.exists():
         raise StoreError(f"'{path}' exists already; remove it or run with the settings that made it")
+    inner = declaration.chunk[declaration.block[0]] if block is not None else 0
+    sharded = block is not None and inner < block and block % inner == 0  # else a chunk of images is a block
     variables, encoding = {}, {}
     for name, variable in declaration.variables.items():
         if name in skip or name in coords:
@@ -165,7 +167,7 @@ def create(
         along = set(variable.dims) & set(declaration.block)
         text = variable.dtype == "str"
         dtype = np.dtypes.StringDType() if text else np.dtype(variable.dtype)
-        big = block is not None and len(variable.dims) > 2 and not text and declaration.chunk[declaration.block[0]] < block
+        big = sharded and len(variable.dims) > 2 and not text
         chunks = tuple(
             (declaration.chunk[dim] if big or block is None else block) if dim in declaration.chunk else sizes[dim] for dim in variable.dims
         )
