@@ -269,6 +269,10 @@ def test_a_stamp_smaller_than_asked_for_fails_with_its_size(everything):
     [
         ("des_lrg", r"'des_lrg' has no z band \(it holds g, r, i; g, r, z are required\) and has stamps of 50 px"),
         ("dr10_piczl", r"stamps of 23 px .* dereddened pixels"),
+        ("hsc_cosmos", r"stamps of 48 px .* no known zero point"),
+        ("hsc_hst_pair", r"stamps of 50 px .* no known zero point"),
+        ("cfhtls", r"has no z band \(it holds g, r, i; .* required\); take it out"),
+        ("ps1", r"has no g band .* 49 px .* no known zero point"),
         ("nonesuch", "does not declare; it declares des_hosts"),
     ],
 )
@@ -303,6 +307,119 @@ def test_a_file_that_is_not_as_its_profile_says_is_refused(root, changes, messag
     rewrite(root / "cutouts/des_hosts/des_hosts.npz", **changes)
     with pytest.raises(StampError, match=message):
         survey(root, "des_hosts").check()
+
+
+def declared(path, name, **changes):
+    """A file of profiles that says something else of one set."""
+    raw = yaml.safe_load(DECLARED.read_text())
+    raw[name] |= changes
+    path.write_text(json.dumps(raw))
+    return path
+
+
+def three_ways(root):
+    """The same three bands of a galaxy: in one image, in an HDU each, in a file each."""
+    image = galaxy(np.random.default_rng(7), 91, "grz")
+    folder = root / "cutouts" / "ways"
+    folder.mkdir()
+    fits.PrimaryHDU(image).writeto(folder / "cube_a.fits")
+    planes = [fits.ImageHDU(plane, name=f"IMG_{band.upper()}") for band, plane in zip("grz", image)]
+    fits.HDUList([fits.PrimaryHDU(), *planes]).writeto(folder / "hdus_a.fits")
+    for band, plane in zip("grz", image):
+        fits.PrimaryHDU(plane).writeto(folder / f"files_a_{band}.fits.gz")
+    return image
+
+
+WAYS = {
+    "one image": {"files": "cutouts/ways/cube_*.fits"},
+    "HDUs": {"files": "cutouts/ways/hdus_*.fits", "hdus": ["IMG_G", "IMG_R", "IMG_Z"]},
+    "files": {"files": "cutouts/ways/files_*_{band}.fits.gz"},
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_bands_come_from_one_image_from_hdus_or_from_files_as_declared(root, tmp_path, way):
+    image = three_ways(root)
+    profiles = declared(tmp_path / "p.yaml", "des_hosts", array=None, axes=["band", "y", "x"], bands=["g", "r", "z"], pixel_scale=0.262, **WAYS[way])
+    hosts = survey(root, "des_hosts", declared=profiles)
+    np.testing.assert_array_equal(hosts.read(hosts.rows(), 91)["image"].values[0], image)
+
+
+def test_bands_of_several_files_belong_together_or_are_refused(root, tmp_path):
+    three_ways(root)
+    profiles = declared(tmp_path / "p.yaml", "des_hosts", array=None, axes=["band", "y", "x"], bands=["g", "r", "z"], pixel_scale=0.262, **WAYS["files"])
+    path = root / "cutouts/ways/files_a_z.fits.gz"
+    for make, message in (
+        (lambda: fits.writeto(path, np.ones((90, 90), "f4"), overwrite=True), r"bands have the shapes \(90, 90\), \(91, 91\)"),
+        (lambda: fits.writeto(path, np.ones((91, 91), "f4"), fits.Header([("BUNIT", "mag")]), overwrite=True), "bands are in '', 'mag'"),
+        (path.unlink, "files_a_z.fits.gz"),
+    ):
+        make()
+        with pytest.raises(StampError, match=rf"profile 'des_hosts': 'cutouts/ways/files_a_g.fits.gz' cannot be read .*{message}"):
+            survey(root, "des_hosts", declared=profiles).check()
+
+
+@pytest.mark.parametrize(
+    ("cards", "message"),
+    [
+        ({"BUNIT": "mag"}, "is in 'mag'; expected 'nanomaggy'"),
+        ({"MAGZERO": 30.0}, "has zero point 30.0; expected 22.5"),
+        ({"CRPIX1": None}, "has no 'CRPIX1', where its scale and place are read"),
+        ({"CRVAL2": None}, "has no 'CRVAL2', where its scale and place are read"),
+        ({"CD1_1": None, "CD2_2": None}, r"has the CD matrix .* expected square pixels"),
+    ],
+)
+def test_a_header_of_another_unit_or_without_scale_or_place_is_refused(root, cards, message):
+    path = root / "cutouts/decals_grz/decals_a.fits.gz"
+    data, header = fits.getdata(path, header=True)
+    for card, value in cards.items():
+        if value is None:
+            del header[card]
+        else:
+            header[card] = value
+    fits.writeto(path, data, header, overwrite=True)
+    with pytest.raises(StampError, match=rf"'cutouts/decals_grz/decals_a.fits.gz' {message}"):
+        survey(root, "decals_grz").check()
+
+
+@pytest.mark.parametrize("value", [np.nan, 0.0])
+def test_a_stamp_without_a_number_is_a_failed_row_and_no_host(root, value):
+    from lenscal import cutouts
+    from lenscal.config import Cutouts, Manifest
+    from lenscal.manifest import external
+
+    with np.load(root / "cutouts/des_hosts/des_hosts.npz") as file:
+        image = file["image"].copy()
+    image[:, 2] = value  # the one with the star
+    rewrite(root / "cutouts/des_hosts/des_hosts.npz", image=image)
+    hosts = survey(root, "des_hosts")
+    rows = hosts.rows()
+    assert not rows["host"].any()
+    assert rows.loc[2, ["flux_g", "flux_r", "flux_z", "mag_r"]].isna().all()
+    made = cutouts.cut(external(rows, Manifest(), 1, {}).table, hosts.read, Cutouts(size=91))
+    assert made.failure.values.tolist() == ["", "", "no coverage: no band was observed at the position", "", "", ""]
+    assert made.bandset.values.tolist() == ["grz", "grz", "", "grz", "grz", "grz"]
+
+
+def test_the_noise_of_a_resampled_stamp_is_as_correlated_as_the_overlap_of_its_pixels_says(root):
+    """White pixels of 0.18 arcsec on 0.262: the autocorrelation of the output is that of the shares of input pixels."""
+    from lenscal.kernels import pixels
+
+    rng, side = np.random.default_rng(3), 140
+    for path in (root / "cutouts/decals_grz").glob("*.gz"):
+        header = fits.getheader(path)
+        header.update(CRPIX1=(side + 1) / 2, CRPIX2=(side + 1) / 2, CD1_1=-0.18 / 3600, CD2_2=0.18 / 3600)
+        fits.writeto(path, rng.normal(0, 0.01, (3, side, side)).astype("f4"), header, overwrite=True)
+    stamps = survey(root, "decals_grz")
+    image = stamps.read(stamps.rows(), 91)["image"].values
+    _, _, correlation, lags = pixels.sky_statistics(image, pixels.ring(91, 28, 45))
+    share = resampling.overlaps(side, 91, 0.262 / 0.18)
+    products = share @ share.T
+    along = np.array([np.diag(products, k).mean() for k in range(3)]) / np.diag(products).mean()
+    assert along[1] > 0.1
+    np.testing.assert_allclose(lags.mean(axis=(0, 1))[:3, 3], along, atol=0.02)
+    np.testing.assert_allclose(lags.mean(axis=(0, 1))[0, 3:6], along, atol=0.02)
+    assert float(correlation.mean()) == pytest.approx((1 + 2 * along[1:].sum()) ** 2, rel=0.1)
 
 
 def test_a_truncated_or_missing_file_is_refused_by_name(root):

@@ -16,7 +16,8 @@ from lenscal import schema
 from lenscal.gates import Ledger
 from lenscal.io.pixels import unread
 from lenscal.io.psfex import read_psfex
-from lenscal.io.stamps.profiles import DECLARED, Profile, Stamp, StampError, choose, load_profiles, read_stamps
+from lenscal.io.stamps.files import Stamp, read_stamps
+from lenscal.io.stamps.profiles import DECLARED, Profile, StampError, choose, load_profiles
 
 SCALE_TOLERANCE = 0.005  # stamps nearer than this to the survey's pixel scale are taken as they are
 PSF_SIZE = 63  # pixels, as the PSFEx models
@@ -321,9 +322,11 @@ def _fitted(image: np.ndarray) -> np.ndarray:
 
 
 def _aperture(stamp: Stamp) -> np.ndarray:
-    """Flux within `APERTURE` of the centre, by band, the median of the stamp taken as the sky."""
+    """Flux within `APERTURE` of the centre, by band, the median of the stamp taken as the sky; NaN of a band that was not observed."""
     n_y, n_x = stamp.image.shape[-2:]
     y, x = np.ogrid[:n_y, :n_x]
     inside = np.hypot(y - (n_y - 1) / 2, x - (n_x - 1) / 2) * stamp.pixel_scale <= APERTURE
-    sky = np.nanmedian(stamp.image.reshape(len(stamp.image), -1), axis=1)
-    return np.nansum((stamp.image - sky[:, None, None])[:, inside], axis=1)
+    flux = np.full(len(stamp.image), np.nan)
+    for b in np.flatnonzero(np.isfinite(stamp.image[:, inside]).any(axis=1)):
+        flux[b] = np.nansum(stamp.image[b][inside] - np.nanmedian(stamp.image[b]))
+    return flux
