@@ -9,6 +9,7 @@ SEED = 4.0  # what a source must reach somewhere: at 2.5 peaks of mere noise are
 SMOOTHING = 1.5  # sigma of the smoothing Gaussian, pixels
 GROWTH = 3  # radius by which sources are grown, pixels
 LAG = 3  # largest lag of the autocorrelation, pixels
+CLIP = 5.0  # sigma beyond which, on either side, a pixel is no sky: a dead or hot one would halve the correlation
 PIXELS_MIN = 100  # of sky, below which no noise is measured
 
 # Loops over stamps are njit, not guvectorize: a gufunc that allocates crashes when it is loaded from Numba's cache in a process that
@@ -181,12 +182,30 @@ def sources(image, sky) -> np.ndarray:
 
 
 @_inner
+def _clip(image, sky):
+    """Sky pixels within 5 sigma of the level, their median and 1.4826 MAD, and how many they are."""
+    use = sky.copy()
+    level, sigma, count = _median_and_sigma(image, use)
+    for _ in range(5):
+        far = 0
+        for y in range(image.shape[0]):
+            for x in range(image.shape[1]):
+                if use[y, x] and np.abs(image[y, x] - level) > CLIP * sigma:
+                    use[y, x] = False
+                    far += 1
+        if far == 0 or not sigma > 0:
+            break
+        level, sigma, count = _median_and_sigma(image, use)
+    return use, level, sigma, count
+
+
+@_inner
 def _noise(image, sky, out, table):
     """Level, sigma and summed autocorrelation of the sky pixels of one stamp; the table of the autocorrelation."""
     table[:] = np.nan
     n_y, n_x = image.shape
     out[:] = np.nan
-    level, sigma, count = _median_and_sigma(image, sky)
+    sky, level, sigma, count = _clip(image, sky)
     if count < PIXELS_MIN:
         return
     out[0], out[1] = level, sigma
@@ -249,7 +268,7 @@ def sky_noise(image, sky) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     Returns
     -------
     level, sigma : (...) arrays
-        Median and 1.4826 MAD; NaN when there are fewer than 100 pixels.
+        Median and 1.4826 MAD of the pixels within 5 sigma of the median; NaN when there are fewer than 100.
     correlation : (...) array
         Sum of the autocorrelation over lags of -3 to 3 pixels in both axes, lag 0 included: 1 for white noise. The variance of a
         sum over an aperture is this times that of independent pixels. Each lag is averaged over its own pairs of sky pixels, and

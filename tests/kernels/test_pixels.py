@@ -293,3 +293,25 @@ def test_noise_of_a_real_coadd_is_that_of_its_inverse_variance(real):
     weight = pixels.median(np.stack([invvar[box] for box in boxes]).astype("f4"), area)
     assert 0.5 < np.median(sigma**2 * weight) < 1
     assert 2 < np.median(correlation) < 6  # 90prime: native pixels of 0.45 arcsec
+
+
+# --- pixels that are no sky and no source
+
+
+@pytest.mark.parametrize("value", [-100.0, -20.0, 8.0])
+def test_a_dead_or_hot_pixel_of_the_sky_changes_neither_noise_nor_correlation(value):
+    images, _ = correlated(6, [0.3, 1, 0.3])
+    spoilt = images.copy()
+    spoilt[:, 50, 90] = value
+    sky = ring(6)
+    for clean, found in zip(pixels.sky_statistics(images, sky), pixels.sky_statistics(spoilt, sky)):
+        np.testing.assert_allclose(found, clean, rtol=0.02, atol=0.02)
+    assert sky.all(axis=0).sum() == ring()[0].sum(), "the area that was handed over stays as it was"
+
+
+def test_clipping_at_five_sigma_takes_nothing_from_a_gaussian_sky():
+    images = np.clip(white(20), -4.9, 4.9)
+    level, sigma, _, _ = pixels.sky_statistics(images, ring(20))
+    sky = images[:, ring()[0]]
+    np.testing.assert_allclose(level, np.median(sky, axis=1), rtol=1e-6)
+    np.testing.assert_allclose(sigma, 1.4826 * np.median(np.abs(sky - np.median(sky, axis=1)[:, None]), axis=1), rtol=1e-6)
