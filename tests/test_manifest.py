@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from lenscal import config, manifest, objects, schema
-from lenscal.gates import FAIL, PASS
+from lenscal.gates import FAIL, NOT_JUDGED, PASS
 from lenscal.io import sweeps
 from lenscal.kernels import matching
 from lenscal.manifest import audit, confusers, excerpt, exclusion, labels, pools, splits
@@ -643,6 +643,40 @@ def test_every_gate_can_fail(built, sky, id_):
     spoiled = SPOILED[id_](built.table).reset_index(drop=True)
     settings = SETTINGS.model_copy(update={"shortfall_max": 0.1})
     assert verdict(audit.gates(spoiled, settings, SEED, sky[1]), id_).verdict == FAIL
+
+
+def few(positives, negatives, seeing=1.2):
+    """Rows of two kinds whose seeing is drawn from one range of 30 bins, the positives moved by `seeing - 1.2`."""
+    rng = np.random.default_rng(2)
+    n = positives + negatives
+    label = np.arange(n) < positives
+    values = rng.uniform(0.9, 3.9, n) + np.where(label, seeing - 1.2, 0)
+    return pd.DataFrame(
+        {"label": label.astype("int8"), "host": ~label, "healpix_64": 1, "psfsize_r": values, "psfdepth_r": 24.0}
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("table", "verdict_", "why"),
+    [
+        (few(40, 2000), PASS, ""),
+        (few(40, 2000, seeing=9.0), FAIL, ""),
+        (few(40, 20), NOT_JUDGED, "20 negatives are too few: of positives distributed as they are only"),
+        (few(40, 20, seeing=9.0), NOT_JUDGED, "20 negatives are too few"),
+        (few(5, 2000), NOT_JUDGED, "with 5 positives a single one decides"),
+    ],
+)
+def test_overlap_is_not_judged_where_numbers_alone_would_make_it_small(table, verdict_, why):
+    gate = next(g for g in audit._overlaps(table, config.Manifest()) if g.id == "overlap.negatives.psfsize_r")
+    assert gate.verdict == verdict_, gate
+    assert gate.cannot.startswith(why)
+
+
+def test_the_share_to_expect_is_that_of_positives_drawn_as_the_others_are():
+    found = audit.overlap(few(4000, 25)).set_index(["compared", "quantity"]).loc[("negatives", "psfsize_r")]
+    drawn = [audit.overlap(few(4000, 25).assign(psfsize_r=np.random.default_rng(i).uniform(0.9, 3.9, 4025))).iloc[2] for i in range(200)]
+    assert np.mean([row.alike for row in drawn]) == pytest.approx(np.mean([row.share for row in drawn]), abs=0.04)
+    assert found.share < 0.9
 
 
 def test_balance_reports_every_split_and_adds_up(built):
