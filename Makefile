@@ -15,7 +15,7 @@ audit: install  ## embedded sky, whole run, report
 test: install  ## every test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
-chaos: install  ## a small run, killed at KILLS random moments (driver, worker, scheduler), held against one left alone; writes chaos.log
+chaos: install  ## a small run, killed at KILLS random moments (driver, worker, scheduler, machine), held against one left alone; writes chaos.log
 	$(BIN)/python tests/chaos.py --kills $(KILLS) --log chaos.log
 
 check: install  ## style and layers only

@@ -2,9 +2,10 @@
 
     python tests/chaos.py [--kills 100] [--seed 1] [--log chaos.log]
 
-Each kill is a SIGKILL of the driver, of a worker or of the scheduler, at a random moment of a run on a cluster of its own or on one
-that outlives it; one time in four a byte of a finished file is turned as well before a run that stopped goes on. A run takes kills
-until it comes to its end; then the digests of its stages and the bytes of its stores are compared with those of the run that was
+Each kill is a SIGKILL of the driver, of a worker, of the scheduler or of all of them at once, at a random moment of a run on a cluster of
+its own or on one that outlives it. All at once is a machine that loses power: of the files written in its last seconds some are empty or cut
+short afterwards, markers and plans among them. One time in four a byte of a finished file is turned as well before a run that stopped goes
+on. A run takes kills until it comes to its end; then the digests of its stages and the bytes of its stores are compared with those of the run that was
 left alone, and the next one begins. A moment at which there is nothing to kill any more is no kill. Exit code 1 when any digest differs.
 
 Drivers, schedulers and nannies are forked from one process that has imported lenscal, so that the time goes into what is killed;
@@ -32,7 +33,8 @@ import yaml
 
 HERE = Path(__file__).resolve().parent
 STAGES = ("objects", "manifest", "cutouts", "quality")
-TARGETS = ("driver", "worker", "scheduler")
+TARGETS = ("driver", "worker", "scheduler", "machine")
+UNSAVED = 2.0  # seconds of writing that a machine without power has not yet put on its disk
 STEP = 25  # blocks that a run is left alone at most, so that each takes several kills
 LATE = 3  # kills of a run whose every block is done
 PATIENCE = 900  # seconds after which a run that neither ends nor fails is called hung
@@ -92,19 +94,30 @@ class Cluster:
         """The processes that do the work."""
         return _workers(self.nanny.pid)
 
+    def processes(self) -> list:
+        """All of them."""
+        return [*self.workers(), self.nanny, self.scheduler]
+
     def end(self) -> None:
         """No process of it is left."""
-        for process in (*self.workers(), self.nanny, self.scheduler):
+        for process in self.processes():
             with suppress(psutil.NoSuchProcess):
                 process.kill()
         self.nanny.join(30)
         self.scheduler.join(30)
 
 
+def _below(parent: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(parent).children(recursive=True)
+    except psutil.Error:
+        return []
+
+
 def _workers(parent: int) -> list[psutil.Process]:
     """Below a driver or a nanny (which has one); Python's resource trackers are none."""
     try:
-        return [p for p in psutil.Process(parent).children(recursive=True) if "spawn_main" in " ".join(p.cmdline())]
+        return [p for p in _below(parent) if "spawn_main" in " ".join(p.cmdline())]
     except psutil.Error:
         return []
 
@@ -192,6 +205,20 @@ class Chaos:
         file.write_bytes(content[:place])
         return f"{file.relative_to(stores)} cut to {place} bytes"
 
+    def lose_power(self, name: str, rng: random.Random) -> str:
+        """Of the files written last some are empty or cut short, their times as they were; say how many."""
+        now, lost, recent = time.time(), 0, []
+        for path in sorted((self.folder / "stores" / name).rglob("*")):
+            if path.is_file() and path.name != "lock" and now - path.stat().st_mtime < UNSAVED:
+                recent.append(path)
+        for path in recent:
+            if rng.random() < 0.5:
+                status = path.stat()
+                os.truncate(path, 0 if rng.random() < 0.5 else rng.randrange(status.st_size + 1))
+                os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+                lost += 1
+        return f"{lost} of the {len(recent)} files of its last {UNSAVED:g} s cut short"
+
     def moment(self, process: multiprocessing.process.BaseProcess, name: str, blocks: int, delay: float) -> bool:
         """Wait until some seconds after a run has so many blocks; whether it is still at work then."""
         plan = self.folder / "stores" / name / ".plan" / "objects" / "plan.json"
@@ -233,7 +260,7 @@ class Chaos:
         try:
             while done < kills:
                 name = f"run{number}"
-                target = TARGETS[done % 3] if done < 3 else rng.choice(TARGETS)
+                target = TARGETS[done] if done < len(TARGETS) else rng.choice(TARGETS)
                 if process is None:
                     own = target != "scheduler" and rng.random() < 0.3
                     if not own and cluster is None:
@@ -249,21 +276,25 @@ class Chaos:
                 delay = rng.uniform(0, (ended - begun) / self.markers("calm"))
                 if self.moment(process, name, blocks, delay):
                     workers = _workers(process.pid) if own else cluster.workers()
-                    victims = {"driver": [process], "worker": workers, "scheduler": [] if own else [cluster.scheduler]}[target]
-                    for victim in victims:
-                        with suppress(ProcessLookupError):
-                            os.kill(victim.pid, signal.SIGKILL)
+                    everyone = [process, *(_below(process.pid) if own else cluster.processes())]
+                    victims = {"driver": [process], "worker": workers, "scheduler": [] if own else [cluster.scheduler], "machine": everyone}[target]
+                    for sign in (signal.SIGSTOP, signal.SIGKILL):  # all at the same moment
+                        for victim in victims:
+                            with suppress(ProcessLookupError):
+                                os.kill(victim.pid, sign)
                     if victims:
                         done += 1
                         where = "its own cluster" if own else "a cluster that outlives it"
                         self.say(f"{done}. {name} on {where}: {target} killed {delay:.2f} s after block {blocks}, {before} -> {self.markers(name)} blocks")
                     if target == "worker":
                         continue  # its nanny starts another: the run goes on, and is killed again
-                finished = not self.stopped(process, target == "driver")
+                finished = not self.stopped(process, target in ("driver", "machine"))
                 process = None
-                if target == "scheduler":
+                if target == "scheduler" or (target == "machine" and not own):
                     cluster.end()  # a scheduler that is gone has its workers behind it
                     cluster = None
+                if target == "machine" and not finished:
+                    self.say(f"{name}: {self.lose_power(name, rng)}")
                 if finished:
                     same &= self.compare(name, calm, cluster)
                     number, late = number + 1, 0
