@@ -17,7 +17,7 @@ from lenscal.quality.measures import ANNULUS_ARCSEC, REASONS, mask_bits
 from lenscal.quality.partitions import HISTOGRAMS
 
 KNOWN = {
-    "sigma": {"g": "0.0017", "r": "0.0024", "z": "0.0079"},
+    "sigma": {"g": "0.0017", "r": "0.0024", "z": "0.0079"}, "ratio": "1, or 0.7 where resampled",
     (1, 0): "0.18 to 0.20", (0, 1): "0.27 to 0.29", (1, 1): "0.05 to 0.07", (2, 0): "about -0.1", (3, 0): "0.04",
     "noise_correlation": "2.0 (1.1 to 2.9)",
 }  # fmt: skip
@@ -74,16 +74,16 @@ def page(
                             [[name, f"{reasons[name]:,}", f"{100 * reasons[name] / ok.size:.2f} %"] for name in REASONS if reasons[name]]))  # fmt: skip
     lines.append(_noise(quality, origin))
     captions = {
-        "cutouts.png": "r band, asinh stretch from the sky to 50 sigma, North up, East left. Blue: masked as sources when the noise is measured; red: mask bits that "
+        "cutouts.png": "r band, asinh stretch from the sky to 50 sigma, North up, East left. Blue: masked as sources when the noise is measured; orange: mask bits that "
         f"count for the fraction; green: not observed in some band. Circles: the central area (solid white, {settings.central_radius_arcsec:g} arcsec: no unobserved pixel), "
         f"{settings.mask_radius_px:g} px (dashed: no bright-star, saturation or bleed bit), the sky ring (dotted).",
         "histograms.png": f"Usable cutouts. Flux of {ANNULUS_ARCSEC[0]:g}-{ANNULUS_ARCSEC[1]:g} arcsec in r over its sky noise, and its mean surface brightness "
         "(both with the host's own light); sky noise per pixel by band, dashed: the value known of DR10.",
-        "partitions.png": f"Share of each partition that is not fit, by reason; the run stops at a partition beyond {100 * settings.failed_fraction_max:g} %.",
+        "partitions.png": f"Share of each partition that is not fit, by reason; the run stops at a partition beyond {100 * settings.failed_fraction_max:g} % and names it.",
     }
     for name, content in figures.items():
         lines.append(f"<p><img alt='{name}' src='data:image/png;base64,{base64.b64encode(content).decode()}'></p><p class=note>{captions[name]}</p>")
-    lines.append("<p class=note>One row per partition: partitions.parquet beside this page.</p>")
+    lines.append("<p class=note>One row per partition, with its name and numbers: partitions.parquet beside this page.</p>")
     return {"index.html": "\n".join(lines).encode(), **figures}
 
 
@@ -102,9 +102,12 @@ def _noise(quality: xr.Dataset, origin: np.ndarray) -> str:
         use = ok & (origin == name)
         rows = []
         lags = quality["noise_lags"].transpose("galaxy", "band", "lag_y", "lag_x").values[use]
-        for column, label in [("sigma", "sky noise [nanomaggy]"), *((lag, f"autocorrelation at lag {lag}") for lag in LAGS),
-                              ("noise_correlation", "its sum over &plusmn;3 px")]:  # fmt: skip
-            values = _at(lags, column) if column in LAGS else quality[column].values[use]
+        for column, label in [("sigma", "sky noise [nanomaggy]"), ("ratio", "its square times the inverse variance"),
+                              *((lag, f"autocorrelation at lag {lag}") for lag in LAGS), ("noise_correlation", "its sum over &plusmn;3 px")]:  # fmt: skip
+            if column == "ratio":
+                values = quality["sigma"].values[use] ** 2 * quality["sky_invvar"].values[use]
+            else:
+                values = _at(lags, column) if column in LAGS else quality[column].values[use]
             known = KNOWN.get(column, "-")
             known = ", ".join(f"{b} {v}" for b, v in known.items()) if isinstance(known, dict) else known
             rows.append([label, *(_spread(values[:, bands.index(band)]) for band in schema.BANDS), known])
@@ -203,7 +206,10 @@ def _histograms(quality: xr.Dataset, partitions: pd.DataFrame) -> bytes:
             axes[2].axvline(np.log10(float(KNOWN["sigma"][band])), color=COLOURS.get(band, GREY), linestyle="--", linewidth=0.8)
     axes[2].set_xlabel("log$_{10}$ sky noise [nanomaggy]")
     axes[2].xaxis.set_major_locator(MaxNLocator(4))
-    axes[2].legend(frameon=False, title="dashed: DR10", title_fontsize=7, fontsize=7)
+    axes[2].set_title("dashed: known of DR10", fontsize=7)
+    axes[2].set_ylim(0, 1.25 * axes[2].get_ylim()[1])  # room for the legend above the lines
+    axes[2].legend(frameon=False, fontsize=7, ncols=3, loc="upper center")
+    axes[2].set_ylabel("cutouts")
     return _png(figure)
 
 
@@ -219,7 +225,7 @@ def _rates(partitions: pd.DataFrame) -> bytes:
             base += share
     axis.set_xlim(-0.5, max(len(partitions), 1) - 0.5)
     axis.xaxis.get_major_locator().set_params(integer=True)
-    axis.set_xlabel("partition")
+    axis.set_xlabel("partition, in the order of galaxy_id")
     axis.set_ylabel("not fit [%]")
     if base.any():
         axis.legend(frameon=False, fontsize=7, ncols=4, loc="upper right")
