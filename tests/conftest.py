@@ -1,6 +1,8 @@
-"""What the tests share: where the real data are, and said so in the header."""
+"""What the tests share: where the real data are, said so in the header, and runs without a cluster."""
 
 from __future__ import annotations
+
+from contextlib import contextmanager
 
 import pytest
 
@@ -20,3 +22,26 @@ def real():
     if folder is None:
         pytest.skip("real data absent: set LENSCAL_REAL_DATA, or put it at ../shared/data beside the checkout")
     return folder
+
+
+def in_process(monkeypatch):
+    """Blocks are done in this process: the ledger is the same, without the seconds a cluster takes to start."""
+    from lenscal.io import cluster
+
+    @contextmanager
+    def client(settings):
+        yield None
+
+    def sweep(connected, work, arguments, names, done, owner):
+        for i, one in enumerate(arguments):
+            done(i, work(*one))
+
+    monkeypatch.setattr(cluster, "client", client)
+    monkeypatch.setattr(cluster, "sweep", sweep)
+    monkeypatch.setattr("lenscal.run.Crew.__exit__", lambda *_: None)
+
+
+@pytest.fixture
+def here(monkeypatch):
+    """As `in_process`."""
+    in_process(monkeypatch)

@@ -5,7 +5,6 @@ import json
 import os
 import resource
 import shutil
-from contextlib import contextmanager
 from functools import cache
 
 import numpy as np
@@ -32,23 +31,6 @@ def chaos(tmp_path_factory):
     folder = tmp_path_factory.mktemp("resume")
     draw_sky(folder, bricks=8, lenses=8)
     return Chaos(folder, seed=1, negatives=6)
-
-
-@pytest.fixture
-def here(monkeypatch):
-    """Blocks are done in this process: the ledger is the same, without the seconds a cluster takes to start."""
-
-    @contextmanager
-    def client(settings):
-        yield None
-
-    def sweep(connected, work, arguments, names, done, owner):
-        for i, one in enumerate(arguments):
-            done(i, work(*one))
-
-    monkeypatch.setattr(cluster, "client", client)
-    monkeypatch.setattr(cluster, "sweep", sweep)
-    monkeypatch.setattr("lenscal.run.Crew.__exit__", lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -90,9 +72,10 @@ def turn(file, place):
     file.write_bytes(content)
 
 
-def test_kills_of_driver_worker_and_scheduler_at_five_random_moments_change_no_byte(chaos):
-    assert chaos.go(5), "\n".join(chaos.log)
-    assert sum(" killed " in line for line in chaos.log) >= 3, "\n".join(chaos.log)
+def test_kills_of_driver_worker_scheduler_and_machine_at_six_random_moments_change_no_byte(chaos):
+    assert chaos.go(6), "\n".join(chaos.log)
+    assert sum(" killed " in line for line in chaos.log) >= 4, "\n".join(chaos.log)
+    assert any("machine killed" in line for line in chaos.log), "\n".join(chaos.log)
 
 
 @pytest.mark.parametrize("finished", [True, False])
