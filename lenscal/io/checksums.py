@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lenscal.io import remote
+from lenscal.io.wrapped import Wrapped
 
 _LISTS = re.compile(r"(.*\.sha256sum|sha256sums\.txt|SHA256SUMS)$")
 _LINE = re.compile(r"(?P<digest>[0-9a-fA-F]{64}) [ *](?P<name>.+)")
@@ -64,25 +65,12 @@ def _lists(place: str) -> Iterator[tuple[str, str]]:
         yield files.unstrip_protocol(name), remote.patiently(f"'{name}'", lambda name=name: files.cat_file(name)).decode()
 
 
-class Hashed(io.RawIOBase):
+class Hashed(Wrapped):
     """A file that is hashed while it is read from begin to end; what was jumped over is read when the digest is asked for."""
 
     def __init__(self, file: io.IOBase) -> None:
-        super().__init__()
-        self._file, self._hash, self._hashed = file, hashlib.sha256(), 0
-        self.size = getattr(file, "size", None)
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
+        super().__init__(file)
+        self._hash, self._hashed = hashlib.sha256(), 0
 
     def read(self, size: int = -1) -> bytes:
         start = self._file.tell()
@@ -98,8 +86,3 @@ class Hashed(io.RawIOBase):
         while self.read(1 << 22):
             pass
         return self._hash.hexdigest()
-
-    def close(self) -> None:
-        if not self.closed:
-            self._file.close()
-        super().close()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
+
+from lenscal.io.wrapped import Wrapped
 
 _ATTEMPTS, _WAIT_S = 5, 0.5  # the wait doubles each time
 _BLOCK = 4 << 20  # bytes of a request, and of what is kept of a file
@@ -68,7 +69,7 @@ def _may_pass(error: Exception) -> bool:
     return isinstance(error, (OSError, TimeoutError)) or type(error).__module__.split(".")[0] in _FAR
 
 
-class RemoteFile(io.RawIOBase):
+class RemoteFile(Wrapped):
     """An open file at an address: a few MB of it in memory, never more.
 
     Raises
@@ -78,26 +79,12 @@ class RemoteFile(io.RawIOBase):
     """
 
     def __init__(self, address: str) -> None:
-        super().__init__()
         self.address = address
         files, place = filesystem(address)
-        self._file = patiently(f"'{address}'", lambda: files.open(place, "rb", block_size=_BLOCK, cache_type="readahead"))
-        self.size: int | None = getattr(self._file, "size", None)
+        super().__init__(patiently(f"'{address}'", lambda: files.open(place, "rb", block_size=_BLOCK, cache_type="readahead")))
         if self.size is None or not self._file.seekable():
             self._file.close()
             raise RemoteError(f"'{address}' is on a server that gives no ranges of bytes; fetch it and point survey.root at the folder")
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        return self._file.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._file.tell()
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes; fewer than asked for only at the end of the file."""
@@ -117,8 +104,3 @@ class RemoteFile(io.RawIOBase):
         if len(part) > stop - start:
             raise RemoteError(f"the answer holds {len(part)} bytes instead of {stop - start}")
         return part
-
-    def close(self) -> None:
-        if not self.closed:
-            self._file.close()
-        super().close()
