@@ -107,16 +107,20 @@ def gates(
 
 
 def _nulls(table: pd.DataFrame, drawn: bool) -> Gate:
-    names = CRITICAL_COLUMNS if drawn else ("galaxy_id", "healpix_128", "split", "pool")
-    nulls = {
-        n: int((table[n].isna() | table[n].eq("") if table[n].dtype == "string" else table[n].isna()).sum())
-        for n in names
-    }
+    names = CRITICAL_COLUMNS if drawn else ("galaxy_id", "split", "pool")  # rows of one's own need no position
+    nulls = {name: int(_missing(table[name]).sum()) for name in names}
     found = {name: rows for name, rows in nulls.items() if rows}
     return Gate(
         "manifest.nulls", "no value is missing in the critical columns", "missing values", sum(nulls.values()), maximum=0,
         critical=True, evidence=words(found) if found else ", ".join(names),
     )  # fmt: skip
+
+
+def _missing(column: pd.Series) -> pd.Series:
+    """Values that are not known: NaN, an empty text, a negative number of a column of whole numbers."""
+    if pd.api.types.is_integer_dtype(column.dtype):
+        return column < 0
+    return column.isna() if pd.api.types.is_float_dtype(column.dtype) else column.isna() | column.eq("")
 
 
 def _ranges(table: pd.DataFrame, name: str, low: float, high: float) -> Gate:
@@ -169,8 +173,9 @@ def _exclusion(
     rows = table[negative & np.isfinite(table["ra"]) & np.isfinite(table["dec"])]
     if lenses is None or rows.empty:
         return absent("1A.7", claim, "no table of lenses was given" if lenses is None else "no negative has a position")
-    index, distance, _ = matching.nearest(rows["ra"], rows["dec"], lenses["ra"], lenses["dec"], 60.0)
-    nearest = f"nearest at {np.nanmin(distance):.2f} arcsec" if (index >= 0).any() else "none within 60 arcsec"
+    reach = max(60.0, settings.exclusion_radius_arcsec)
+    index, distance, _ = matching.nearest(rows["ra"], rows["dec"], lenses["ra"], lenses["dec"], reach)
+    nearest = f"nearest at {np.nanmin(distance):.2f} arcsec" if (index >= 0).any() else f"none within {reach:g} arcsec"
     inside = int((distance <= settings.exclusion_radius_arcsec).sum())
     return Gate(
         "1A.7", claim, "negatives inside", inside, maximum=0, critical=True, evidence=f"{len(lenses)} lenses; {nearest}"

@@ -50,9 +50,14 @@ def balance(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _median(values: pd.Series) -> float:
+def _known(values: pd.Series) -> np.ndarray:
+    """Which of these conditions are known: a negative number, as of exposures, says that they are not."""
     values = values.to_numpy("f8")
-    values = values[np.isfinite(values)]
+    return np.isfinite(values) & (values >= 0)
+
+
+def _median(values: pd.Series) -> float:
+    values = values.to_numpy("f8")[_known(values)]
     return float(np.median(values)) if values.size else float("nan")
 
 
@@ -60,13 +65,12 @@ def imbalance(table: pd.DataFrame) -> tuple[float, str]:
     """The largest shift of a split's median psfsize_r, psfdepth_r or nobs_z, over the interquartile range of all; where."""
     worst, where = 0.0, "no two splits with rows"
     for name in ("psfsize_r", "psfdepth_r", "nobs_z"):
-        values = table[name].to_numpy("f8")
-        known = values[np.isfinite(values)]
-        if not known.size:
+        values, known = table[name].to_numpy("f8"), _known(table[name])
+        if not known.any():
             continue
-        low, middle, high = np.percentile(known, [25, 50, 75])
+        low, middle, high = np.percentile(values[known], [25, 50, 75])
         for split in schema.SPLITS[:3]:
-            part = values[(table["split"] == split).to_numpy() & np.isfinite(values)]
+            part = values[(table["split"] == split).to_numpy() & known]
             if part.size:
                 gap = abs(np.median(part) - middle)
                 shift = gap / (high - low) if high > low else (0.0 if gap == 0 else np.inf)
