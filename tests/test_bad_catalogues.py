@@ -1,18 +1,21 @@
 """Whatever is wrong with a catalogue is named with its file and its rows, and no row is lost without a reason."""
 
 import hashlib
+import re
 import shutil
+import zlib
 
 import fsspec
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.io import fits
 from test_leaves import raw_sky, settings_of, write_sweep
 
 from lenscal import manifest, objects
 from lenscal.gates import ABSENT, FAIL, PASS
 from lenscal.io import checksums, sweeps
-from lenscal.run import Place
+from lenscal.run import Place, catalogue, run
 from lenscal.run.stages import STAGES
 
 NAME = "sweep-020m005-025p005.fits"
@@ -64,9 +67,91 @@ def test_rows_without_a_place_or_key_go_with_their_reason_file_by_file(tmp_path,
     }  # fmt: skip
 
 
-def test_right_ascension_of_400_is_counted(tmp_path, raw):
-    _, ledgers, _ = imported(place_of(tmp_path, {NAME: spoilt(raw, "RA", 9, 400.0)}))
-    assert ledgers["galaxies"].dropped == {"RA outside [0, 360]": 9}
+def cut(path, rows):
+    """A file that ends three bytes into the row after so many."""
+    with fits.open(path) as hdus:
+        start, width = hdus[1].fileinfo()["datLoc"], hdus[1].header["NAXIS1"]
+    path.write_bytes(path.read_bytes()[: start + rows * width + 3])
+
+
+def half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def depths(table, value, stray=()):
+    out = table.assign(**{name: np.float32(value) for name in objects.DEPTHS})
+    out.loc[out.index[list(stray)], "PSFDEPTH_R"] = np.float32(55)
+    return out
+
+
+OTHER = "ra,dec,name,grade,reference,z\n21.5,0.1001,again,confident,Else,0.905\n23.5,0.1,new,probable,Else,0.3\n"
+BAD = {
+    "truncated": ({"after": lambda path: cut(path, 700)}, [rf"{NAME}' is truncated: 700 of the 1,500 rows that its header promises are there; fetch it again"]),
+    "truncated and packed": ({"name": f"{NAME}.gz", "after": half}, [rf"{NAME}\.gz' cannot be read .*: HELD of the 1,500 rows that its header promises are there"]),
+    "truncated in its header": ({"after": lambda path: path.write_bytes(path.read_bytes()[:4000])}, [rf"{NAME}' cannot be read .*: its header cannot be read, nor any row"]),
+    "another file": ({"after": lambda path: path.write_text("<html>404</html>")}, [rf"{NAME}' cannot be read .*does not begin as a FITS file does.*nor any row"]),
+    "a column renamed": ({"spoil": lambda t: t.rename(columns={"SHAPE_R": "SHAPE_RR"})}, [rf"{NAME}' \(1,500 rows\) lacks 1 column\(s\): SHAPE_R \(SHAPE_RR looks like SHAPE_R\)"]),
+    "a column missing": ({"spoil": lambda t: t.drop(columns="SERSIC")}, [rf"{NAME}' \(1,500 rows\) lacks 1 column\(s\): SERSIC"]),
+    "another dtype": ({"spoil": lambda t: t.assign(OBJID=t["OBJID"].astype("f4"))}, [rf"{NAME}' \(1,500 rows\): column OBJID is .*, expected i4"]),
+    "RA of 400": ({"spoil": lambda t: spoilt(t, "RA", 9, 400.0)}, [rf"{NAME}: in 1500", rf"{NAME}: out 1491", rf"{NAME}: RA outside \[0, 360\] 9", rf"9 of the 1,500 of {NAME}"]),
+    "NaN positions": ({"spoil": lambda t: spoilt(t, "DEC", 5, np.nan)}, [rf"{NAME}: position not finite 5", rf"{NAME}: out 1495"]),
+    "duplicated keys": ({"spoil": lambda t: pd.concat([t, t.iloc[:7]])}, [rf"{NAME}: in 1507", rf"{NAME}: key twice in the file 7", rf"{NAME}: out 1500"]),
+    "duplicated keys in another file": ({"more": lambda t: t.iloc[:40]}, [r"repeated in sweep-025m005-030p005\.fits: 40"]),
+    "no row": ({"more": lambda t: t.iloc[:0]}, [r"sweep-025m005-030p005\.fits: in 0", r"the first without a row: sweep-025m005-030p005\.fits \(0 in\)"]),
+    "one depth in magnitudes": ({"spoil": lambda t: t.assign(GALDEPTH_R=np.float32(24))}, [rf"{NAME}': GALDEPTH_R over PSFDEPTH_R lies outside .* in 1,500 of 1,500 rows from row 0 on \(0\.024 in the median\)"]),
+    "one depth in magnitudes in most rows": ({"spoil": lambda t: t.assign(PSFDEPTH_Z=np.where(np.arange(1500) < 1200, 24, 1000).astype("f4"))}, [rf"{NAME}': GALDEPTH_Z over PSFDEPTH_Z lies outside .* in 1,200 of 1,500 rows"]),
+    "magnitudes but for three": ({"spoil": lambda t: depths(t, 24, (3, 4, 900))}, [rf"{NAME}' \(1,500 rows\): 3 of 9,000 depths can be no magnitudes"]),
+    "redshifts as text": ({}, [r"lenses\.csv: in 4", r"lenses\.csv: redshift unreadable 2", r"lenses\.csv: out 3"]),
+    "a lens off the sphere": ({}, [r"lenses\.csv: position off the sphere 1"]),
+    "catalogues that overlap": ({"lenses": OTHER}, [r"lenses\.csv: merged into another entry 2", r"other\.csv: in 2", r"other\.csv: merged into another entry 0", r"dropped: merged into another entry 2"]),
+    "a lens catalogue in sexagesimal": ({"lenses": "ra,dec,name,grade,reference,z\n10:20:30,-3:10:5,a,probable,x,1\n"}, [r"lens catalogue 'other': none of 1 rows has a position on the sphere \(the first is at '10:20:30', '-3:10:5'\); expected ra and dec in degrees"]),
+    "a lens catalogue without a column": ({"lenses": "ra,name\n1,a\n2,b\n"}, [r"lens catalogue 'other' \(.*other\.csv\), 2 rows, lacks column\(s\) dec"]),
+    "a grade of another kind": ({"lenses": OTHER.replace("confident", "maybe")}, [r"lens catalogue 'other': 1 of 2 rows have unknown grade\(s\) \['maybe'\]"]),
+}  # fmt: skip
+
+
+def told(place):
+    """All that an import says: its error, or every row of its accounts and the evidence of its gates, once every row is accounted for."""
+    try:
+        gates, ledgers, _ = imported(place)
+    except (ValueError, RuntimeError) as error:
+        return str(error)
+    conserved = [gate for gate in gates if gate.id.startswith("rows.")]
+    assert {gate.id.removeprefix("rows.objects.") for gate in conserved} == set(ledgers)
+    assert all(gate.verdict == PASS and gate.value == 0 for gate in conserved)
+    files, catalogues, repeated = (place.table(f"objects/{name}.parquet") for name in ("files", "catalogues", "repeated"))
+    rows_in = files["what"].eq("in")
+    assert files[rows_in].set_index("sweep_file")["rows"].to_dict() == files[~rows_in].groupby("sweep_file")["rows"].sum().to_dict()
+    lines = [f"{row.sweep_file}: {row.what} {row.rows}" for row in files.itertuples()]
+    lines += [f"{row.file}: {row.what} {row.rows}" for row in catalogues.itertuples()]
+    lines += [f"repeated in {name}: {rows}" for name, rows in repeated["sweep_file"].value_counts().items()]
+    return "\n".join([*lines, *(gate.evidence for gate in gates)])
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_whatever_is_wrong_is_named_with_its_file_and_rows_and_nothing_is_lost(tmp_path, raw, case):
+    what, expected = BAD[case]
+    name = what.get("name", NAME)
+    files = {name: what.get("spoil", lambda t: t)(raw)}
+    if "more" in what:
+        files["sweep-025m005-030p005.fits"] = what["more"](raw)
+    place = place_of(tmp_path, files)
+    if "lenses" in what:
+        (tmp_path / "other.csv").write_text(what["lenses"])
+        lenses = place.settings.objects.lenses
+        other = lenses[0].model_copy(update={"name": "other", "source": str(tmp_path / "other.csv")})
+        place = Place(place.settings.model_copy(update={"objects": place.settings.objects.model_copy(update={"lenses": [*lenses, other]})}))
+    held = "HELD"
+    if "after" in what:
+        path = next((tmp_path / "survey").rglob(name))
+        what["after"](path)
+        if name.endswith(".gz"):
+            content = zlib.decompressobj(31).decompress(path.read_bytes())
+            header = fits.Header.fromstring(content[2880 : content.index(b"END" + b" " * 77, 2880) + 80].decode())
+            held = f"{(len(content) - 2880 - -(-len(header.tostring()) // 2880) * 2880) // header['NAXIS1']:,}"
+    said = told(place)
+    for words in expected:
+        assert re.search(words.replace("HELD", held), said), f"{words}\n---\n{said}"
 
 
 def test_a_sweep_without_rows_is_read_and_an_empty_survey_stops_the_sample(tmp_path, raw):
@@ -85,6 +170,7 @@ def test_a_sweep_without_rows_is_read_and_an_empty_survey_stops_the_sample(tmp_p
     ("spoil", "error", "words"),
     [
         (lambda t: t.assign(GALDEPTH_R=np.float32(24.0)), objects.ObjectsError, "GALDEPTH_R over PSFDEPTH_R"),
+        (lambda t: depths(t, 24, [3]), objects.ObjectsError, "1 of 9,000 depths"),
         (lambda t: t.rename(columns={"SHAPE_R": "SHAPE_RR"}), sweeps.SweepError, "lacks .*SHAPE_R"),
         (lambda t: t.drop(columns="SERSIC"), sweeps.SweepError, r"lacks 1 column\(s\): SERSIC"),
         (lambda t: t.assign(OBJID=t["OBJID"].astype("f4")), sweeps.SweepError, "OBJID is .*expected i4"),
@@ -154,6 +240,95 @@ def test_a_file_that_no_list_names_fails_the_gate_and_no_list_leaves_it_open(tmp
     assert gate.evidence.endswith("the first without: sweep-025m005-030p005.fits")
 
 
+@pytest.fixture
+def read(monkeypatch):
+    """Names of the sweep files that were imported, and of those that were only held against a checksum."""
+    found = {"imported": [], "checked": []}
+    import_sweep, verified = catalogue.import_sweep, catalogue.verified
+
+    def importing(place, path, name):
+        found["imported"].append(name)
+        return import_sweep(place, path, name)
+
+    def checking(place, path, outcome):
+        again = verified(place, path, outcome)
+        found["checked"] += [sweeps.stem_of(path)] if again else []
+        return again
+
+    monkeypatch.setattr(catalogue, "import_sweep", importing)
+    monkeypatch.setattr(catalogue, "verified", checking)
+    return found
+
+
+def ran(place):
+    """The stage objects as a run does it, its gate of checksums, and what was read meanwhile."""
+    result = run(place.settings, ["objects"])
+    return result.stages[0], checksum_gate(result.gates)
+
+
+def with_checksums(place, wanted):
+    return Place(place.settings.model_copy(update={"objects": place.settings.objects.model_copy(update={"checksums": wanted})}))
+
+
+def test_checksums_asked_for_later_are_held_against_the_files_that_were_imported_without_them(tmp_path, raw, here, read):
+    names = [NAME, "sweep-025m005-030p005.fits", "sweep-030m005-035p005.fits"]
+    place = place_of(tmp_path, {name: raw.iloc[i * 300 : i * 300 + 300] for i, name in enumerate(names)})
+    sums(tmp_path, names[:2])
+    loose, strict = with_checksums(place, False), with_checksums(place, True)
+    first, gate = ran(loose)
+    assert (gate.verdict, gate.evidence) == (ABSENT, "objects.checksums is off")
+    assert len(read["imported"]) == 3
+    leaves = {path: path.stat().st_mtime_ns for path in place.path("objects").rglob("*.parquet") if "dataset" in str(path)}
+    second, gate = ran(strict)
+    assert (gate.verdict, gate.value, gate.evidence) == (FAIL, 1, f"2 of 3 files have theirs; the first without: {names[2]}")
+    assert (len(read["imported"]), read["checked"]) == (3, [sweeps.stem_of(name) for name in names[:2]])
+    assert second.digest == first.digest
+    assert {path: path.stat().st_mtime_ns for path in leaves} == leaves
+    third, gate = ran(strict)
+    assert (third.state, gate.verdict) == ("was complete", FAIL)
+    sums(tmp_path)  # the list now names the third, too
+    assert ran(strict)[1].verdict == PASS
+    assert (len(read["imported"]), len(read["checked"])) == (3, 3)
+    assert ran(loose)[1].evidence == "3 of 3 files have theirs"  # what was held against its checksum stays so
+
+
+def test_a_file_that_fails_its_late_checksum_is_named_and_the_others_are_not_read_again(tmp_path, raw, here, read):
+    names = [NAME, "sweep-025m005-030p005.fits"]
+    place = place_of(tmp_path, {name: raw.iloc[i * 300 : i * 300 + 300] for i, name in enumerate(names)})
+    loose, strict = with_checksums(place, False), with_checksums(place, True)
+    ran(loose)
+    sums(tmp_path)
+    path = next((tmp_path / "survey").rglob(names[1]))
+    good = path.read_bytes()
+    sums(tmp_path)
+    listed = next((tmp_path / "survey").rglob("*.sha256sum"))
+    wrong = hashlib.sha256(good).hexdigest()
+    listed.write_text(listed.read_text().replace(wrong, wrong[::-1]))
+    with pytest.raises(sweeps.SweepError, match=rf"{names[1]}' \(300 rows\) is not the file that the survey published"):
+        ran(strict)
+    assert (len(read["imported"]), read["checked"]) == (2, [sweeps.stem_of(NAME)])
+    listed.write_text(listed.read_text().replace(wrong[::-1], wrong))
+    assert ran(strict)[1].verdict == PASS
+    assert (len(read["imported"]), read["checked"]) == (2, [sweeps.stem_of(name) for name in names])
+
+
+def test_a_file_that_was_replaced_since_its_import_is_imported_again_before_it_counts_as_held(tmp_path, raw, here, read):
+    place = place_of(tmp_path, {NAME: raw.iloc[:300]})
+    path = next((tmp_path / "survey").rglob(NAME))
+    good = path.read_bytes()
+    path.unlink()
+    write_sweep(path, raw.iloc[:300].assign(FLUX_W1=np.float32(2)))  # as long, sound, and not what was published
+    ran(with_checksums(place, False))
+    spoiled = path.read_bytes()
+    assert len(spoiled) == len(good)
+    path.write_bytes(good)
+    sums(tmp_path)
+    _, gate = ran(with_checksums(place, True))
+    assert gate.verdict == PASS
+    assert (read["imported"], read["checked"]) == ([sweeps.stem_of(NAME)] * 2, [])
+    assert place.galaxies.where(["flux_w1"], lambda t: np.ones(len(t), bool))["flux_w1"].unique().tolist() == [1]
+
+
 def test_a_list_that_is_none_is_refused_by_its_line(tmp_path, raw):
     place = place_of(tmp_path, {NAME: raw.iloc[:300]})
     sums(tmp_path)
@@ -180,8 +355,10 @@ def test_text_redshifts_and_overlapping_catalogues_are_counted_by_catalogue(tmp_
     _, ledgers, _ = imported(place)
     assert ledgers["lenses.tests"].dropped == {"position off the sphere": 1}
     assert ledgers["lenses"].dropped == {"merged into another entry": 1}
-    table = place.table("objects/catalogues.parquet").set_index(["catalogue", "what"])["rows"].to_dict()
-    assert table == {("tests", "in"): 4, ("tests", "out"): 3, ("tests", "position off the sphere"): 1, ("tests", "redshift unreadable"): 2}
+    table = place.table("objects/catalogues.parquet")
+    assert set(table["catalogue"] + " " + table["file"]) == {"tests lenses.csv"}
+    counts = {"in": 4, "out": 3, "position off the sphere": 1, "redshift unreadable": 2, "merged into another entry": 1}
+    assert table.set_index("what")["rows"].to_dict() == counts
     assert place.lenses.set_index("name")["zlens"].to_dict() == pytest.approx({"DESI-1": np.nan, "DESI-2": 0.4}, nan_ok=True)
 
 

@@ -165,7 +165,7 @@ def test_tiers_follow_grades_and_unknown_grades_are_refused():
         pd.DataFrame({"ra": [1.0], "dec": [1.0]}), ANY.model_copy(update={"channel": "spectroscopic"})
     )[0]
     assert spectra["tier"].tolist() == ["literature"]
-    with pytest.raises(objects.ObjectsError, match=r"'tests': unknown grade\(s\) \['splendid'\]"):
+    with pytest.raises(objects.ObjectsError, match=r"'tests': 1 of 1 rows have unknown grade\(s\) \['splendid'\]"):
         lenses(ra=[1.0], dec=[1.0], grade=["splendid"])
 
 

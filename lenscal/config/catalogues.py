@@ -76,6 +76,13 @@ class Objects(Section):
     galaxy_tables: list[str] = []
     """Further tables of real rows to match against (ra, dec); never a pool."""
 
+    @model_validator(mode="after")
+    def _own_names(self) -> Objects:
+        names = [item.name for item in (*self.lenses, *self.contaminants)]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two catalogues are named '{twice[0]}'; each needs a name of its own, under which its rows are counted")
+        return self
+
 
 class Manifest(Section):
     """Pools, exclusion, splits, labels and hosts, with the limits of their gates."""

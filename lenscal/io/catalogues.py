@@ -5,13 +5,17 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import warnings
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
 
 from lenscal.config import ContaminantCatalogue, LensCatalogue
+from lenscal.io import row_counts
 
 LENS_COLUMNS = ("name", "ra", "dec", "zlens", "zsource", "grade", "reference")
 _REQUIRED = ("ra", "dec")
@@ -56,43 +60,41 @@ def read_table(path: str | Path, extension: str | None = None) -> pd.DataFrame:
     if not path.is_file():
         raise CatalogueError(f"catalogue '{path}' does not exist; check its source in the run file")
     name = path.name.removesuffix(".gz")
+    fits_like = name.endswith((".fits", ".fit"))
+    if not fits_like and not name.endswith((".csv", ".tsv", ".txt")):
+        raise CatalogueError(f"catalogue '{path}' is of no known kind; expected .csv, .csv.gz, .tsv or .fits")
     try:
-        if name.endswith((".csv", ".tsv", ".txt")):
-            return pd.read_csv(path, sep="\t" if name.endswith(".tsv") else ",", low_memory=False)
-        if name.endswith((".fits", ".fit")):
+        if fits_like:
             return _fits_table(path, extension)
+        return pd.read_csv(path, sep="\t" if name.endswith(".tsv") else ",", low_memory=False)
     except CatalogueError:
         raise
-    except (OSError, EOFError, ValueError, TypeError) as error:
-        raise CatalogueError(f"catalogue '{path}' cannot be read ({error}); it may be truncated") from None
-    raise CatalogueError(f"catalogue '{path}' is of no known kind; expected .csv, .csv.gz, .tsv or .fits")
+    except (OSError, EOFError, ValueError, TypeError, KeyError, zlib.error, fits.VerifyError, AstropyUserWarning) as error:
+        with path.open("rb") as file:
+            packed = path.name.endswith(".gz")
+            left = row_counts.told(file, packed, extension) if fits_like else f"{row_counts.lines(file, packed):,} lines can be read"
+        raise CatalogueError(f"catalogue '{path}' cannot be read ({error}): {left}; it may be truncated: fetch it again") from None
 
 
 def _fits_table(path: Path, extension: str | None) -> pd.DataFrame:
-    from astropy.io import fits
-    from astropy.utils.exceptions import AstropyUserWarning
-
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=".*truncated", category=AstropyUserWarning)
-        try:
-            with fits.open(path, memmap=False) as hdus:
-                tables = [h for h in hdus if isinstance(h, fits.BinTableHDU)]
-                if extension is not None:
-                    found = [h.name for h in tables]
-                    tables = [h for h in tables if h.name == extension]
-                    if not tables:
-                        raise CatalogueError(f"'{path}' has no extension {extension}; found {found}")
+        with fits.open(path, memmap=False) as hdus:
+            tables = [h for h in hdus if isinstance(h, fits.BinTableHDU)]
+            if extension is not None:
+                found = [h.name for h in tables]
+                tables = [h for h in tables if h.name == extension]
                 if not tables:
-                    raise CatalogueError(f"'{path}' holds no FITS table: it is another file, or truncated")
-                data, out = tables[0].data, {}
-                for name in tables[0].columns.names:
-                    values = np.asarray(data.field(name))
-                    if values.ndim > 1:
-                        continue
-                    native = values.astype(values.dtype.newbyteorder("="))
-                    out[name] = np.char.strip(native.astype("U")) if native.dtype.kind in "SU" else native
-        except AstropyUserWarning as error:
-            raise CatalogueError(f"'{path}' cannot be read ({error}); it may be truncated") from None
+                    raise CatalogueError(f"'{path}' has no extension {extension}; found {found}")
+            if not tables:
+                raise CatalogueError(f"'{path}' holds no FITS table: it is another file, or truncated")
+            data, out = tables[0].data, {}
+            for name in tables[0].columns.names:
+                values = np.asarray(data.field(name))
+                if values.ndim > 1:
+                    continue
+                native = values.astype(values.dtype.newbyteorder("="))
+                out[name] = np.char.strip(native.astype("U")) if native.dtype.kind in "SU" else native
     return pd.DataFrame(out)
 
 
@@ -189,5 +191,7 @@ def _renamed(raw: pd.DataFrame, choices: Mapping[str, tuple[str, ...]], required
         elif ours in required:
             missing.append(" or ".join(theirs))
     if missing:
-        raise CatalogueError(f"{what} lacks column(s) {', '.join(missing)}; found {', '.join(map(str, raw.columns))}")
+        raise CatalogueError(
+            f"{what}, {len(raw):,} rows, lacks column(s) {', '.join(missing)}; found {', '.join(map(str, raw.columns))}; name them in `columns` of the run file"
+        )
     return pd.DataFrame(found)

@@ -102,7 +102,7 @@ def inventory(path: Path) -> dict[str, str]:
     if is_remote(path):
         found = path.fs.find(path.path, detail=True)
         base = path.path.rstrip("/")
-        return {name[len(base) :].lstrip("/"): _remote(info) for name, info in found.items()}
+        return {name[len(base) :].lstrip("/"): version(info) for name, info in found.items()}
     if path.is_file():
         return {"": _local(path.stat())}
     return dict(_walk(str(path), "")) if path.is_dir() else {}
@@ -116,7 +116,7 @@ def versions(path: Path, names: Iterable[str]) -> dict[str, str]:
 
     def ask(name: str) -> str:
         try:
-            return _remote(path.fs.info(f"{path.path.rstrip('/')}/{name}", refresh=True))
+            return version(path.fs.info(f"{path.path.rstrip('/')}/{name}", refresh=True))
         except FileNotFoundError:
             return "absent"
 
@@ -140,7 +140,8 @@ def _local(status: os.stat_result) -> str:
     return f"{status.st_size} {status.st_mtime_ns}"
 
 
-def _remote(info: dict[str, Any]) -> str:
+def version(info: dict[str, Any]) -> str:
+    """Of a file in a bucket or at an address, from what fsspec says of it; it ends in None where that has no mark of its content or time."""
     return f"{info.get('size')} {info.get('ETag') or info.get('LastModified') or info.get('mtime')}"
 
 
@@ -151,6 +152,14 @@ def _walk(folder: str, prefix: str) -> Iterator[tuple[str, str]]:
                 yield from _walk(entry.path, f"{prefix}{entry.name}/")
             else:
                 yield f"{prefix}{entry.name}", _local(entry.stat())
+
+
+def holds(path: Path) -> str:
+    """What lies in a folder, in words for a message: its first names."""
+    if not path.is_dir():
+        return "there is no such folder"
+    names = sorted(entry.name for entry in path.iterdir())
+    return "it is empty" if not names else f"it holds {', '.join(names[:5])}" + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
 
 
 def tidy(path: Path) -> None:

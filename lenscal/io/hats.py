@@ -31,7 +31,7 @@ _TEXT = ("type", "brickname", "sweep_file")
 _RESOLUTION_ARCSEC = 3600 * np.degrees(np.sqrt(np.pi / 3))  # of nside 1
 
 
-class LeafError(RuntimeError):
+class LeafError(folders.StoreError):
     """A partitioned table that cannot be used; the message says what was found and what to do."""
 
 
@@ -242,7 +242,7 @@ class Catalogue:
         self.folder = folder
         path = folder / "partition_info.csv"
         if not path.exists():
-            raise LeafError(f"'{path}' is missing; run the stage objects again")
+            raise LeafError(f"'{path}' is missing: there are no galaxies yet; `lenscal run RUNFILE --stages objects` makes them")
         pairs = pd.read_csv(io.BytesIO(path.read_bytes()))
         self.leaves: list[int] = pairs["Npix"].tolist()
         self.order = int(pairs["Norder"].iloc[0]) if len(pairs) else 0

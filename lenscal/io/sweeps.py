@@ -7,7 +7,6 @@ import gzip
 import hashlib
 import itertools
 import re
-import warnings
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,10 +15,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from astropy.io import fits
-from astropy.utils.exceptions import AstropyUserWarning
 
 from lenscal import schema
-from lenscal.io import checksums, remote
+from lenscal.io import checksums, folders, remote, row_counts
 from lenscal.io.remote import is_remote
 
 _DERIVED = ("galaxy_id", "mag_", "colour_", "healpix_", "_healpix_29", "sweep_file", "row_index")
@@ -53,8 +51,9 @@ def sweep_files(root: str | Path) -> list[Path | str]:
     found = _remote_files(str(root)) if is_remote(root) else _local_files(Path(root))
     files = sorted((path for path in found if _SWEEP_NAME.fullmatch(name_of(path))), key=lambda path: (name_of(path), str(path)))
     if not files:
+        found = "" if is_remote(root) else f": {folders.holds(Path(root))}"
         raise SweepError(
-            f"no sweep file (sweep-<corner>-<corner>.fits) below '{root}'; check survey.root of the run file"
+            f"no sweep file below '{root}'{found}; expected south/sweep/10.1/sweep-<corner>-<corner>.fits: check survey.root of the run file"
         )
     for one, two in itertools.pairwise(files):
         if stem_of(one) == stem_of(two):
@@ -96,13 +95,30 @@ def listing(root: str | Path) -> str:
         files = sweep_files(root)
     except SweepError:
         return "no sweeps"
-    if is_remote(root):
-        place, _ = remote.filesystem(str(root))
-        sizes = [remote.patiently(f"'{path}'", lambda path=path: place.info(str(path))).get("size") for path in files]
-    else:
-        sizes = [Path(path).stat().st_size for path in files]
-    text = "\n".join(f"{name_of(path)} {size}" for path, size in zip(files, sizes))
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return sizes_of(files)
+
+
+def sizes_of(files: Sequence[str | Path]) -> str:
+    """Hash of the names and sizes of files, here or at addresses."""
+    lines = []
+    for path in files:
+        if is_remote(path):
+            place, inside = remote.filesystem(str(path))
+            size = remote.patiently(f"'{path}'", lambda place=place, inside=inside: place.info(inside)).get("size")
+        else:
+            size = Path(path).stat().st_size
+        lines.append(f"{name_of(path)} {size}")
+    return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
+
+
+def version(path: str | Path) -> str:
+    """What tells one version of a file from another without reading it: size and time of change, or size and ETag; empty where nothing does."""
+    if not is_remote(path):
+        path = Path(path)
+        return folders.versions(path.parent, [path.name])[path.name]
+    files, place = remote.filesystem(str(path))
+    found = folders.version(remote.patiently(f"'{path}'", lambda: files.info(place)))
+    return "" if found.endswith(" None") else found
 
 
 class SweepFile:
@@ -124,12 +140,12 @@ class SweepFile:
     """
 
     def __init__(self, path: str | Path, columns: Sequence[str] = SWEEP_COLUMNS, hashed: bool = False) -> None:
-        self.path = path if is_remote(path) else Path(path)
+        self.path, self._packed = path if is_remote(path) else Path(path), str(path).endswith(".gz")
         self._file, self._bytes = None, None
         with self._refusals():
             self._bytes = remote.RemoteFile(str(path)) if is_remote(path) else self.path.open("rb")
             self._bytes = checksums.Hashed(self._bytes) if hashed else self._bytes
-            self._file = gzip.GzipFile(fileobj=self._bytes) if str(path).endswith(".gz") else self._bytes
+            self._file = gzip.GzipFile(fileobj=self._bytes) if self._packed else self._bytes
             self._parse(columns)
 
     def __enter__(self) -> SweepFile:
@@ -143,33 +159,31 @@ class SweepFile:
     @contextmanager
     def _refusals(self) -> Iterator[None]:
         try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("error", message=".*truncated", category=AstropyUserWarning)
-                yield
+            yield
         except SweepError:
             self.__exit__()
             raise
         except remote.RemoteError as error:
             self.__exit__()
             raise SweepError(str(error)) from None
-        except (OSError, EOFError, ValueError, TypeError, zlib.error, AstropyUserWarning) as error:
+        except (OSError, EOFError, ValueError, TypeError, KeyError, zlib.error, fits.VerifyError) as error:
+            held = "" if self._bytes is None else f": {row_counts.told(self._bytes, self._packed)}"
             self.__exit__()
             raise SweepError(
-                f"'{self.path}' cannot be read ({error}); it may be truncated: compare its checksum and fetch it again"
+                f"'{self.path}' cannot be read ({error}){held}; it may be truncated: compare its checksum and fetch it again"
             ) from None
 
     def _parse(self, columns: Sequence[str]) -> None:
-        hdus = fits.open(self._file, memmap=False, lazy_load_hdus=True)
-        hdu = next((h for h in hdus if isinstance(h, fits.BinTableHDU)), None)
-        if hdu is None:
+        table = row_counts.first_table(self._file)
+        if table is None:
             raise SweepError(
-                f"'{self.path}' holds no FITS table; expected a sweep or Tractor file: it is another file, or truncated"
+                f"'{self.path}' holds no FITS table, so not one row; expected a sweep or Tractor file: it is another file, or truncated"
             )
-        self.header, self.rows, self._width = hdu.header, hdu.header["NAXIS2"], hdu.header["NAXIS1"]
-        self._start = hdu.fileinfo()["datLoc"]
-        size, needed = self._size(), self._start + self._width * self.rows
-        if size is not None and size < needed:
-            raise SweepError(f"'{self.path}' is truncated: {size} bytes, its header promises {needed}; fetch it again")
+        hdu = table.hdu
+        self.header, self.rows, self._width, self._start = hdu.header, table.rows, table.width, table.start
+        size = self._size()
+        if size is not None and size < table.end:
+            raise self._truncated(table.held(size))
         self._dtype = np.dtype({
             "names": hdu.columns.dtype.names,
             "formats": [hdu.columns.dtype[n].newbyteorder(">") for n in hdu.columns.dtype.names],
@@ -192,7 +206,7 @@ class SweepFile:
 
     def _size(self) -> int | None:
         """Bytes of the content; None where it is packed."""
-        if self._file is not self._bytes:
+        if self._packed:
             return None
         return self._bytes.size if is_remote(self.path) else self.path.stat().st_size
 
@@ -221,8 +235,11 @@ class SweepFile:
         wanted = (stop - start) * self._width
         content = self._file.read(wanted)
         if len(content) < wanted:
-            raise SweepError(f"'{self.path}' is truncated: it ends within rows {start} to {stop} of {self.rows}; fetch it again")
+            raise self._truncated(start + len(content) // self._width)
         return np.frombuffer(content, self._dtype)
+
+    def _truncated(self, held: int) -> SweepError:
+        return SweepError(f"'{self.path}' is truncated: {held:,} of the {self.rows:,} rows that its header promises are there; fetch it again")
 
     def read(self, start: int = 0, stop: int | None = None) -> pd.DataFrame:
         """Rows from `start` to before `stop` (all by default).

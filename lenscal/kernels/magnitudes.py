@@ -17,3 +17,14 @@ def depth(ivar, zeropoint) -> np.ndarray:
     ivar = np.asarray(ivar, "f8")
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(ivar > 0, zeropoint - 2.5 * np.log10(5 / np.sqrt(ivar)), np.nan)
+
+
+MAGNITUDES = (15.0, 40.0)
+"""Every 5-sigma magnitude of any survey lies between."""
+
+
+def are_inverse(depths) -> bool:
+    """Whether depths of one unit are inverse variances: one that is above 0 can be no magnitude."""
+    depths = np.asarray(depths)
+    low, high = MAGNITUDES
+    return bool(np.any((depths > high) | ((depths > 0) & (depths < low))))

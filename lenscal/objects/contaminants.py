@@ -25,8 +25,13 @@ def contaminant_table(raw: pd.DataFrame, catalogue: config.ContaminantCatalogue)
         As `schema.CONTAMINANTS`, with galaxy_id -1.
     Ledger
         Rows without a usable position or category.
+
+    Raises
+    ------
+    ObjectsError
+        When no row has a position.
     """
-    ra, dec, keep, ledger = positions_of(raw)
+    ra, dec, keep, ledger = positions_of(raw, f"contaminant catalogue '{catalogue.name}'")
     category = raw["category"].astype("str").str.strip().where(raw["category"].notna(), "")
     blank = keep & category.eq("").to_numpy()
     keep &= ~blank

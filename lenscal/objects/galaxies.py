@@ -8,12 +8,10 @@ import pandas as pd
 from lenscal import schema
 from lenscal.gates import Ledger
 from lenscal.kernels import magnitudes
+from lenscal.objects import depths
 from lenscal.objects.columns import ObjectsError, pixels_of
 
-DEPTH_MAGNITUDE_MAX = 40.0  # no 5-sigma magnitude of any survey is fainter
-DEPTHS = tuple(f"{kind}DEPTH_{band}" for kind in ("PSF", "GAL") for band in "GRZ")
 TWICE = "key twice in the file"
-_DEPTH_RATIO = (0.1, 1.05)  # of GALDEPTH over PSFDEPTH as inverse variances; a galaxy is harder to see than a star
 
 
 def galaxies(
@@ -52,8 +50,9 @@ def galaxies(
     keep, ledger = _usable(raw)
     row = np.flatnonzero(keep)
     raw = raw.iloc[row]
-    depths = _depths(raw, sweep_file, depths_are_inverse(raw) if inverse_depths is None else inverse_depths)
-    out = {name: depths.get(name.upper(), raw[name.upper()]) for name in plain}
+    inverse = depths.depths_are_inverse(raw) if inverse_depths is None else inverse_depths
+    in_magnitudes = depths.in_magnitudes(raw, sweep_file, row_start, inverse)
+    out = {name: in_magnitudes.get(name.upper(), raw[name.upper()]) for name in plain}
     out["galaxy_id"] = _key(raw)
     dereddened = {}
     for band in (*schema.BANDS, "w1"):
@@ -122,30 +121,3 @@ def _usable(raw: pd.DataFrame) -> tuple[np.ndarray, Ledger]:
 def magnitude(flux: np.ndarray) -> np.ndarray:
     """AB magnitude of a flux in nanomaggies; NaN where the flux is zero, negative or unknown."""
     return magnitudes.magnitude(flux, schema.ZEROPOINT)
-
-
-def depth_magnitude(ivar: np.ndarray) -> np.ndarray:
-    """5-sigma AB magnitude of a depth in nanomaggy^-2; NaN where it is zero or negative."""
-    return magnitudes.depth(ivar, schema.ZEROPOINT)
-
-
-def depths_are_inverse(raw: pd.DataFrame) -> bool:
-    """Whether one depth of these rows is above 40: all six columns of a file share a unit, and no magnitude is so large."""
-    return any(bool(np.any(raw[name].to_numpy() > DEPTH_MAGNITUDE_MAX)) for name in DEPTHS)
-
-
-def _depths(raw: pd.DataFrame, sweep_file: str, inverse: bool) -> dict[str, np.ndarray]:
-    """Depths in magnitudes; NaN where they are zero or negative."""
-    values = {name: raw[name].to_numpy("f8") for name in DEPTHS}
-    values = {name: np.where(v > 0, v, np.nan) for name, v in values.items()}
-    if not inverse:
-        return values
-    for band in "GRZ":
-        ratio = values[f"GALDEPTH_{band}"] / values[f"PSFDEPTH_{band}"]
-        ratio = ratio[np.isfinite(ratio)]
-        if ratio.size and not _DEPTH_RATIO[0] <= np.median(ratio) <= _DEPTH_RATIO[1]:
-            raise ObjectsError(
-                f"'{sweep_file}': GALDEPTH_{band} over PSFDEPTH_{band} is {np.median(ratio):.3g} in the median; as inverse "
-                f"variances it lies in {_DEPTH_RATIO}: one of them is in magnitudes or in another unit"
-            )
-    return {name: depth_magnitude(v) for name, v in values.items()}

@@ -79,9 +79,9 @@ def lens_table(raw: pd.DataFrame, catalogue: config.LensCatalogue) -> tuple[pd.D
     Raises
     ------
     ObjectsError
-        When a grade is unknown.
+        When a grade is unknown, or no row has a position.
     """
-    ra, dec, keep, ledger = positions_of(raw)
+    ra, dec, keep, ledger = positions_of(raw, f"lens catalogue '{catalogue.name}'")
     raw, ra, dec = raw[keep].reset_index(drop=True), ra[keep], dec[keep]
     text = {}
     for name in ("name", "grade", "reference"):
@@ -94,7 +94,7 @@ def lens_table(raw: pd.DataFrame, catalogue: config.LensCatalogue) -> tuple[pd.D
     tier = grade.map({**_TIER_OF, "": default, "nan": default})
     if tier.isna().any():
         found = sorted(set(text["grade"][tier.isna()]))
-        raise ObjectsError(f"lens catalogue '{catalogue.name}': unknown grade(s) {found}; known: {sorted(_TIER_OF)}")
+        raise ObjectsError(f"lens catalogue '{catalogue.name}': {int(tier.isna().sum()):,} of {len(raw):,} rows have unknown grade(s) {found}; known: {sorted(_TIER_OF)}")
     imaging = np.zeros(len(raw), bool)
     channel = pd.Series(catalogue.channel, index=raw.index, dtype="str")
     if catalogue.format != "desi-sl-vac":
@@ -143,6 +143,7 @@ def merge_lenses(
     DataFrame
         As `schema.LENSES`, by lens_id. Position, name, grade and tier are those of the best tier's entry; catalogues,
         references and channels are joined by ``|``. Spectra of one system at two redshifts give lens and source.
+        `attrs["merged"]` counts the entries of each catalogue that went into another one.
     Ledger
         Entries merged into another.
     """
@@ -152,6 +153,7 @@ def merge_lenses(
         empty = pd.DataFrame(
             {n: pd.Series(dtype="str" if v.dtype == "str" else v.dtype) for n, v in schema.LENSES.variables.items()}
         )
+        empty.attrs["merged"] = {}
         return schema.LENSES.cast_table(empty), Ledger(0, 0)
     all_ = pd.concat([t[names] for t in tables], ignore_index=True)
     rank = all_["tier"].map({tier: i for i, tier in enumerate(schema.TIERS)})
@@ -182,5 +184,6 @@ def merge_lenses(
             f"is {radius_arcsec}, expected 0.2 or more"
         )
     table = schema.LENSES.cast_table(out).sort_values("lens_id", ignore_index=True)
+    table.attrs["merged"] = all_.drop(first.index)["catalogue"].value_counts().to_dict()
     merged = len(all_) - len(table)
     return table, Ledger(len(all_), len(table), {"merged into another entry": merged} if merged else {})

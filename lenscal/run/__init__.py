@@ -66,10 +66,14 @@ def wanted(place: Place, stage: Stage) -> dict:
     return {"settings": sections, "seed": settings["seed"], "timestamp": settings["timestamp"], "reads": read, "inputs": stage.inputs(place)}
 
 
+_PLACES = ("root", "source", "frozen", "source_stamps", "galaxy_tables", "checksums", "randoms", "randoms_density")
+"""Keys of a run file that say where files are, or how they are checked; a stage that reads them has their content among its inputs."""
+
+
 def _without_places(section: object) -> object:
     """Settings without paths and checks: what a file holds counts, not where it lies."""
     if isinstance(section, dict):
-        return {k: _without_places(v) for k, v in section.items() if k not in ("root", "source", "frozen", "source_stamps", "galaxy_tables", "checksums")} | (
+        return {k: _without_places(v) for k, v in section.items() if k not in _PLACES} | (
             {"source": section["source"]} if section.get("source") in ("sersic", "clumpy", "stamps") else {}
         )
     if isinstance(section, list):
@@ -177,7 +181,7 @@ def _finished(place: Place, stage: Stage, progress: Progress, display: Display) 
     if done is None:
         return None
     if stage.sources(place, done.get("sources", {})) != done.get("sources", {}):
-        display.note(stage.name, "what some blocks read has changed: those are done again")
+        display.note(stage.name, "what some blocks read is not what they knew: those are looked at again")
         progress.reopen()
         return None
     versions = _versions(progress)

@@ -22,18 +22,17 @@ def do_block(settings: str, name: str, block: Block, wanted: dict) -> Outcome:
     place = _place(settings)
     stage = STAGES[name]
     progress = Progress(place, name, wanted)
-    outcome = progress.outcome(block)
+    known = outcome = progress.outcome(block)
     if outcome is not None and stage.sources(place, outcome.sources) != outcome.sources:
-        outcome = None
+        outcome = stage.renewed(place, block, outcome)
     if outcome is not None:
         left = stage.left(place, block, outcome)
-        if left is None or outcome.files == left.files():
+        as_marked = left is None or outcome.files == left.files()
+        if as_marked and outcome is known:
             return outcome
-        if not left.holds(outcome):
+        if not as_marked and not left.holds(outcome):
             outcome = None
-    if outcome is None:
-        outcome = stage.work(place, block)
-    return marked(place, stage, progress, block, outcome)
+    return marked(place, stage, progress, block, stage.work(place, block) if outcome is None else outcome)
 
 
 def marked(place: Place, stage: Stage, progress: Progress, block: Block, outcome: Outcome) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from lenscal.run.place import Place
 from lenscal.run.plan import Outcome
 
 _NUMBER_BITS = 22  # of OBJID in a galaxy_id
+_UNCHECKED = "unchecked"  # a sweep that was held against no checksum
 _MEETING = ("galaxy_id", "ra", "dec", "type", "nobs_z", "psfsize_r", "psfdepth_r")
 
 
@@ -27,16 +28,18 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
 
     settings = place.settings.objects
     folder, notes = place.path("objects") / "galaxies", _notes(place)
-    keys, footprint, ledger = keysets.KeySet(), pd.Series(dtype="int64"), Ledger(0, 0)
-    expected = checksums.published([path], place.settings.survey.root).get(sweeps.name_of(path), "") if settings.checksums else ""
+    keys, footprint, ledger, depths = keysets.KeySet(), pd.Series(dtype="int64"), Ledger(0, 0), objects.Depths()
+    (expected,) = checksums_of(place, {sweeps.name_of(path): _UNCHECKED}, [path]).values()
+    version = sweeps.version(path)
     with (
-        sweeps.SweepFile(path, hashed=bool(expected)) as file,
+        sweeps.SweepFile(path, hashed=expected != _UNCHECKED) as file,
         hats.Writer(folder, name, settings.partition_order, settings.margin_arcsec) as writer,
     ):
         inverse = None
         for start, raw in file.parts(settings.chunk_rows):
             if inverse is None:
                 inverse = objects.depths_are_inverse(raw) or _any_inverse(path, settings.chunk_rows)
+            depths += objects.Depths.of(raw) if inverse else objects.Depths()
             table, part = objects.galaxies(raw, sweeps.name_of(path), start, inverse_depths=inverse)
             ids = table["galaxy_id"].to_numpy()
             again = keys.add(ids >> _NUMBER_BITS, ids & ((1 << _NUMBER_BITS) - 1))  # in a chunk each key is there once
@@ -46,7 +49,8 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
             ledger += part
             writer.add(table)
             footprint = footprint.add(table["healpix_128"].value_counts(), fill_value=0)
-        if expected:
+        depths.check(sweeps.name_of(path), file.rows)
+        if expected != _UNCHECKED:
             file.check(expected)  # before a leaf is there
     packed, pixels = keys.packed(), footprint.sort_index().astype("int64")
     tables = {
@@ -55,7 +59,37 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
     }
     beside = {notes / file: stores.write_table(notes / file, table) for file, table in tables.items()}
     digest = stores.add_digests(int(one, 16) for one in writer.written.values())
-    return Outcome(digest, ledger.rows_out, ledger, summary={"sha256": expected}, written=_below(place, {**writer.written, **beside}))
+    return Outcome(
+        digest, ledger.rows_out, ledger, summary={"file": version}, written=_below(place, {**writer.written, **beside}),
+        sources={sweeps.name_of(path): expected},
+    )  # fmt: skip
+
+
+def checksums_of(place: Place, known: Mapping[str, str], files: Sequence[Path | str] | None = None) -> dict[str, str]:
+    """The published SHA-256 of sweep files, by name; what is known of those that no list names, or of all when checksums are not asked for."""
+    root = place.settings.survey.root
+    if not known or not place.settings.objects.checksums:
+        return dict(known)
+    found = checksums.published(sweeps.sweep_files(root) if files is None else files, root)
+    return {name: found.get(name, version) for name, version in known.items()}
+
+
+def verified(place: Place, path: Path | str, outcome: Outcome) -> Outcome | None:
+    """An import that was not held against a checksum and now is, by reading its file once; None when the file is not the one that was imported.
+
+    Raises
+    ------
+    SweepError
+        The file is another than the survey published.
+    """
+    name = sweeps.name_of(path)
+    imported = (outcome.summary or {}).get("file")
+    if outcome.sources.get(name) != _UNCHECKED or not imported or imported != sweeps.version(path):
+        return None
+    (expected,) = checksums_of(place, outcome.sources, [path]).values()
+    with sweeps.SweepFile(path, ("RA",), hashed=True) as file:
+        file.check(expected)
+    return replace(outcome, sources={name: expected})
 
 
 def _below(place: Place, written: Mapping[Path, str]) -> dict[str, str]:
@@ -63,15 +97,28 @@ def _below(place: Place, written: Mapping[Path, str]) -> dict[str, str]:
     return {path.relative_to(place.folder).as_posix(): digest for path, digest in written.items()}
 
 
-def checksum_gate(place: Place, outcomes: Mapping[str, Outcome]) -> Gate:
-    """Whether every sweep file was held against a checksum of the survey; `outcomes` by name of the file."""
+def file_gates(place: Place, outcomes: Mapping[str, Outcome]) -> list[Gate]:
+    """Whether every sweep file was held against a checksum of the survey, and whether each left a row; `outcomes` by name of the file."""
+    bare = sorted(name for name, outcome in outcomes.items() if outcome.sources[name] == _UNCHECKED)
+    rows_in = {name: outcome.ledger.rows_in for name, outcome in sorted(outcomes.items())}
+    lost = {name: rows_in[name] - outcomes[name].ledger.rows_out for name in rows_in}
+    empty = [name for name in rows_in if rows_in[name] == lost[name]]
+    most = max(lost, key=lost.get, default="")
+    told = f"{len(rows_in)} files" + (f"; most rows dropped: {lost[most]:,} of the {rows_in[most]:,} of {most}" if any(lost.values()) else ", no row dropped")
+    told += f"; the first without a row: {empty[0]} ({rows_in[empty[0]]:,} in)" if empty else ""
+    return [
+        _checksum_gate(place, len(outcomes), bare),
+        Gate("objects.files", "every sweep file leaves survey objects", "files without one", len(empty), maximum=0, evidence=f"{told}; all in objects/files.parquet"),
+    ]
+
+
+def _checksum_gate(place: Place, files: int, bare: Sequence[str]) -> Gate:
     id_, claim = "objects.checksums", "every sweep file is the one that the survey published"
-    bare = sorted(name for name, outcome in outcomes.items() if not (outcome.summary or {}).get("sha256"))
-    if len(bare) == len(outcomes):
+    if len(bare) == files:
         return absent(id_, claim, "no list of checksums beside the sweeps" if place.settings.objects.checksums else "objects.checksums is off")
     return Gate(
         id_, claim, "files without a published SHA-256", len(bare), maximum=0,
-        evidence=f"{len(outcomes) - len(bare)} of {len(outcomes)} files have theirs" + (f"; the first without: {bare[0]}" if bare else ""),
+        evidence=f"{files - len(bare)} of {files} files have theirs" + (f"; the first without: {bare[0]}" if bare else ""),
     )  # fmt: skip
 
 
@@ -125,12 +172,6 @@ def _repeated(notes: Path, names: Sequence[str]) -> pd.DataFrame:
             seen[group] = bits
     whole = np.concatenate(ids) if ids else np.empty(0, np.int64)
     return pd.DataFrame({"galaxy_id": whole.astype(np.int64), "sweep_file": np.array(files, dtype=object)}).astype({"sweep_file": "string[pyarrow]"})
-
-
-def accounts(name: str, ledger: Ledger, more: Mapping[str, int] | None = None) -> list[dict]:
-    """Rows of an outside catalogue: in, out, dropped by reason, and what else is to be said of some."""
-    counts = {"in": ledger.rows_in, "out": ledger.rows_out, **dict(sorted(ledger.dropped.items())), **(more or {})}
-    return [{"catalogue": name, "what": what, "rows": rows} for what, rows in counts.items()]
 
 
 @dataclass(frozen=True)

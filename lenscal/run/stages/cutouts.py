@@ -32,9 +32,9 @@ class Cutouts(Stage):
             found["survey"] = survey_fingerprint(place)
         return found if survey.service is None else found | {"service": survey.service.url, "planes": survey.service.planes}
 
-    def sources(self, place: Place, names: Iterable[str]) -> dict[str, str]:
+    def sources(self, place: Place, known: Iterable[str]) -> dict[str, str]:
         """Of bricks: a file that was changed, mended, added or taken away is another version."""
-        return {name: place.survey.version(name) for name in names}
+        return {name: place.survey.version(name) for name in known}
 
     def prepare(self, place: Place) -> None:
         from lenscal import cutouts

@@ -42,9 +42,9 @@ class Quality(Stage):
     def part(self, place: Place, block: Block) -> Part:
         return Part(place.path("quality.zarr"), schema.QUALITY, {"galaxy": slice(block.part["start"], block.part["stop"])})
 
-    def sources(self, place: Place, names: Iterable[str]) -> dict[str, str]:
+    def sources(self, place: Place, known: Iterable[str]) -> dict[str, str]:
         """Of blocks of cutouts: their digests."""
-        return {name: block_digest(place, "cutouts", name) for name in names}
+        return {name: block_digest(place, "cutouts", name) for name in known}
 
     def _read_by(self, place: Place, block: Block) -> list[str]:
         """Blocks of cutouts that hold the rows of a block."""

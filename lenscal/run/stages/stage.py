@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -101,9 +101,13 @@ class Stage:
         part = self.part(place, block)
         return Files(place.folder, tuple(outcome.written)) if part is None and outcome.written else part
 
-    def sources(self, place: Place, names: Iterable[str]) -> dict[str, str]:
-        """Versions as they are now of what blocks read, by the names they gave it in `Outcome.sources`."""
+    def sources(self, place: Place, known: Mapping[str, str]) -> dict[str, str]:
+        """Versions as they are now of what blocks read, by the names they gave it in `Outcome.sources`; `known` has those of then."""
         return {}
+
+    def renewed(self, place: Place, block: Block, outcome: Outcome) -> Outcome | None:
+        """The outcome of a block whose sources have other versions now, where what it wrote holds all the same; None when it is to be done again."""
+        return None
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
         """One block."""
@@ -140,6 +144,16 @@ def fingerprint(path: str | Path, hint: str = "check the run file") -> str:
         raise stores.StoreError(f"input '{path}' is missing; {hint}")
     status = path.stat()
     return _hash(path, status.st_size, status.st_mtime_ns)
+
+
+def sized(paths: Sequence[str], hint: str) -> str:
+    """Of large files, here or at addresses: their names and sizes."""
+    from lenscal.io import sweeps
+
+    for path in paths:
+        if not sweeps.is_remote(path) and not Path(path).is_file():
+            raise stores.StoreError(f"input '{path}' is missing; {hint}")
+    return sweeps.sizes_of(paths)
 
 
 @lru_cache(maxsize=256)
