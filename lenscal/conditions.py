@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
 from lenscal import config, schema
 from lenscal.kernels import magnitudes
 
-_MAGNITUDE_MAX = 40.0  # no 5-sigma magnitude of any survey is fainter
+_CELL = 0.001  # arcsec and magnitude: random points within one are put together
 _COLUMNS = {"psf_fwhm": "psfsize_r", "depth": "psfdepth_r"}
 
 
@@ -23,26 +25,76 @@ def _known(bricks: pd.DataFrame) -> pd.DataFrame:
     return known
 
 
-def of_randoms(points: pd.DataFrame) -> pd.DataFrame:
-    """Random points as pieces of sky, as `plane` and `recommended` take bricks.
+def of_bricks(bricks: pd.DataFrame) -> pd.DataFrame:
+    """Bricks as pieces of sky, as `plane` and `recommended` take them.
 
     Parameters
     ----------
-    points : DataFrame
-        psfsize_r [arcsec] and psfdepth_r, 0 where there is no exposure in r; area [degree^2] of one point. Depths are inverse variances
-        when one is above 40, which no magnitude is, else AB magnitudes.
+    bricks : DataFrame
+        psfsize_r [arcsec] and psfdepth_r [AB mag], 0 where there is no exposure in r; area [degree^2].
 
     Returns
     -------
     DataFrame
-        psfsize_r, psfdepth_r [AB mag], area; NaN without an exposure in r.
+        psfsize_r, psfdepth_r, area; NaN without an exposure.
+
+    Raises
+    ------
+    ValueError
+        A column is missing, as where only the geometry of the bricks is at hand.
     """
-    size, depth = (points[name].to_numpy() for name in ("psfsize_r", "psfdepth_r"))
-    inverse = bool(np.any(depth > _MAGNITUDE_MAX))
+    names = [*_COLUMNS.values(), "area"]
+    if missing := [name for name in names if name not in bricks.columns]:
+        raise ValueError(
+            f"table of bricks: {len(bricks):,} rows without {', '.join(missing)}; expected those of survey-bricks-dr10-south.fits.gz: put it below survey.root, "
+            "or name random points (survey.randoms)"
+        )
+    size, depth = (bricks[name].to_numpy(float) for name in _COLUMNS.values())
+    return _pieces(size, depth, bricks["area"].to_numpy(float))
+
+
+def _pieces(size: np.ndarray, depth: np.ndarray, area: np.ndarray) -> pd.DataFrame:
     observed = (size > 0) & (depth > 0)
-    depth = magnitudes.depth(depth, schema.ZEROPOINT) if inverse else depth
-    blank = np.float32(np.nan)
-    return points.assign(psfsize_r=np.where(observed, size, blank), psfdepth_r=np.where(observed, depth, np.nan).astype("f4"))
+    return pd.DataFrame({"psfsize_r": np.where(observed, size, np.nan), "psfdepth_r": np.where(observed, depth, np.nan), "area": area})
+
+
+def of_randoms(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Random points as pieces of sky, as `plane` and `recommended` take them.
+
+    Points of nearly the same conditions are put together in cells of 0.001 arcsec by 0.001 mag, so that memory does not follow their
+    number; edges of a grid that are whole multiples of that cut no cell.
+
+    Parameters
+    ----------
+    parts : iterable of DataFrame
+        Points, some at a time: psfsize_r [arcsec] and psfdepth_r, 0 where there is no exposure in r; area [degree^2] of one point. Depths
+        are inverse variances where one can be no magnitude (`magnitudes.are_inverse`), else AB magnitudes.
+
+    Returns
+    -------
+    DataFrame
+        psfsize_r, psfdepth_r [AB mag] (middles of the cells), area; NaN without an exposure in r.
+
+    Raises
+    ------
+    ValueError
+        When some parts hold inverse variances and others magnitudes.
+    """
+    cells, blank, units = pd.Series(dtype=float), 0.0, set()
+    for points in parts:
+        size, depth, area = (points[name].to_numpy(float) for name in (*_COLUMNS.values(), "area"))
+        observed = (size > 0) & (depth > 0)
+        if observed.any():
+            units.add(magnitudes.are_inverse(depth))
+        if len(units) > 1:
+            raise ValueError("random points: depths of some are inverse variances and of others magnitudes; give files of one unit")
+        depth = magnitudes.depth(depth, schema.ZEROPOINT) if True in units else depth
+        blank += float(area[~observed].sum())
+        key = np.floor(size[observed] / _CELL).astype(np.int64) << 32 | np.floor(depth[observed] / _CELL).astype(np.int64)
+        cells = cells.add(pd.Series(area[observed]).groupby(key).sum(), fill_value=0.0)
+    key = cells.index.to_numpy(np.int64)
+    size, depth = ((number + 0.5) * _CELL for number in (key >> 32, key & 0xFFFFFFFF))
+    return _pieces(np.append(size, 0.0), np.append(depth, 0.0), np.append(cells.to_numpy(float), blank))
 
 
 def recommended(bricks: pd.DataFrame, step: dict[str, float], tail: float = 0.01) -> dict[str, config.Axis]:

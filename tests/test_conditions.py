@@ -4,12 +4,17 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 from typer.testing import CliRunner
 
 from lenscal import completeness, conditions, config
 from lenscal.cli import app
+from lenscal.gates import FAIL, PASS
 from lenscal.io.randoms import read_randoms
+from lenscal.io.stores import StoreError
 from lenscal.io.sweeps import SweepError
+from lenscal.run import Place, wanted
+from lenscal.run.stages import STAGES
 
 STEP = {"psf_fwhm": 0.15, "depth": 0.5}
 
@@ -96,16 +101,88 @@ def run_file(folder):
 
 def test_depths_of_random_points_may_be_magnitudes_and_points_of_no_known_density_are_refused(tmp_path, bricks):
     points = pd.DataFrame({"psfsize_r": [1.2, 1.4, 0.0], "psfdepth_r": [24.0, 24.5, 0.0], "area": 0.1})
-    assert conditions.of_randoms(points)["psfdepth_r"].tolist()[:2] == [24.0, 24.5]
-    inverse = conditions.of_randoms(points.assign(psfdepth_r=[1000.0, 1.0, 0.0]))["psfdepth_r"]
-    np.testing.assert_allclose(inverse, [24.5027, 20.7526, np.nan], atol=1e-3)
+    np.testing.assert_allclose(conditions.of_randoms([points])["psfdepth_r"], [24.0, 24.5, np.nan], atol=1e-3)
+    inverse = points.assign(psfdepth_r=[1000.0, 1.0, 0.0])
+    np.testing.assert_allclose(conditions.of_randoms([inverse])["psfdepth_r"], [24.5027, 20.7526, np.nan], atol=1e-3)
+    with pytest.raises(ValueError, match="some are inverse variances and of others magnitudes"):
+        conditions.of_randoms([points, inverse])
     path = points_of(tmp_path, bricks.iloc[:9], 3, 2500, card=False)
-    with pytest.raises(SweepError, match=r"randoms-1-3\.fits' has DENSITY None in its header; .*give --density"):
-        read_randoms([path])
-    assert read_randoms([path], 2500.0)["area"].iloc[0] == 1 / 2500
+    with pytest.raises(SweepError, match=r"randoms-1-3\.fits' \([\d,]+ rows\) has DENSITY None in its header; .*survey\.randoms_density, or --density"):
+        next(read_randoms([path]))
+    assert next(read_randoms([path], 2500.0))["area"].iloc[0] == 1 / 2500
     path.write_bytes(path.read_bytes()[:6000])
-    with pytest.raises(SweepError, match=r"randoms-1-3\.fits' .*truncated"):
-        read_randoms([path])
+    with pytest.raises(SweepError, match=r"randoms-1-3\.fits' .*truncated: \d+ of the [\d,]+ rows"):
+        next(read_randoms([path], 2500.0))
+
+
+def test_points_together_are_the_points_one_by_one_however_they_are_cut(bricks):
+    points = bricks.iloc[:3000].assign(area=0.01)
+    points.loc[:99, "psfdepth_r"] = 0.0
+    whole = conditions.of_randoms([points])
+    parts = conditions.of_randoms(points.iloc[start : start + 700] for start in range(0, 3000, 700))
+    pd.testing.assert_frame_equal(whole, parts)
+    grid = config.Grid()
+    one_by_one = conditions.plane(conditions.of_bricks(points), grid.psf_fwhm, grid.depth)
+    pd.testing.assert_frame_equal(conditions.plane(whole, grid.psf_fwhm, grid.depth), one_by_one)
+    assert whole["area"].sum() == pytest.approx(30.0)
+    assert whole.loc[whole["psfsize_r"].isna(), "area"].sum() == pytest.approx(1.0)
+
+
+def test_bricks_that_were_never_seen_are_area_without_conditions_not_below_the_grid(bricks):
+    never = bricks.assign(psfsize_r=0.0, psfdepth_r=0.0).iloc[:500]
+    table, grid = conditions.of_bricks(pd.concat([bricks, never], ignore_index=True)), config.Grid()
+    pd.testing.assert_frame_equal(conditions.plane(table, grid.psf_fwhm, grid.depth), conditions.plane(bricks, grid.psf_fwhm, grid.depth))
+    cube = completeness.occupancy(table, pd.DataFrame({"psf_fwhm": [], "depth": []}), grid)
+    assert cube.attrs["area_without_conditions"] == pytest.approx(never["area"].sum())
+    with pytest.raises(ValueError, match=r"4,000 rows without psfsize_r, psfdepth_r; expected those of survey-bricks-dr10-south.*survey\.randoms"):
+        conditions.of_bricks(bricks[["area"]])
+
+
+def test_the_area_of_a_run_is_that_of_its_random_points_where_it_names_some(tmp_path, bricks):
+    survey = bricks.iloc[:300].assign(area=np.random.default_rng(5).choice([0.02, 0.04, 0.06], 300))
+    survey["psfdepth_r"] += 1.0  # deeper than the table of bricks below says
+    points_of(tmp_path, survey, 0, 100)
+    path = run_file(tmp_path)
+    named = tmp_path / "named.yaml"
+    named.write_text(path.read_text().replace("survey: {", "survey: {randoms: [randoms-1-0.fits], "))
+    write_bricks(tmp_path, bricks.iloc[:300])
+    settings = config.load(named)
+    assert settings.survey.randoms == [str(tmp_path / "randoms-1-0.fits")]
+    places = Place(config.load(path)), Place(settings)
+    grid = settings.injections.grid
+    hosts = pd.DataFrame({"psf_fwhm": [], "depth": []})
+    by_bricks, by_points = (completeness.occupancy(sky := place.sky(), hosts, grid).assign_attrs(sky.attrs) for place in places)
+    assert by_bricks.attrs["area_from"] == "table of bricks"
+    assert by_points.attrs["area_from"] == "random points: randoms-1-0.fits"
+    assert by_points.attrs["area_total"] == pytest.approx(survey["area"].sum())
+    gates = [completeness.occupancy_gate(found, settings.completeness) for found in (by_bricks, by_points)]
+    direct = survey.loc[(survey["psfdepth_r"] >= 24.75) | (survey["psfsize_r"] < 0.825) | (survey["psfsize_r"] >= 1.875), "area"].sum() / survey["area"].sum()
+    assert [gate.verdict for gate in gates] == [FAIL if gates[0].value > 0.1 else PASS, FAIL]
+    assert gates[1].value == pytest.approx(direct, abs=1e-6)
+    assert gates[1].value > gates[0].value
+    assert "from random points: randoms-1-0.fits; psf below" in gates[1].evidence
+    stage = STAGES["completeness"]
+    assert stage.inputs(places[0]) != stage.inputs(places[1])
+    assert wanted(places[0], STAGES["objects"])["settings"] == wanted(places[1], STAGES["objects"])["settings"]  # nothing else is done again
+    said = [CliRunner().invoke(app, ["conditions", str(file)]).output for file in (path, named)]
+    assert "from table of bricks" in said[0]
+    assert "from random points: randoms-1-0.fits" in said[1]
+    (tmp_path / "randoms-1-0.fits").unlink()
+    with pytest.raises(StoreError, match=r"randoms-1-0\.fits' is missing; correct survey\.randoms"):
+        stage.inputs(places[1])
+
+
+def write_bricks(folder, bricks):
+    names = [f"{i:04d}p000" for i in range(len(bricks))]
+    where = {"BRICKNAME": names, "RA": np.arange(len(bricks)) * 0.25, "DEC": np.zeros(len(bricks))}
+    Table(where).write(folder / "survey-bricks.fits.gz")
+    (folder / "south").mkdir()
+    Table({**where, **{name: bricks[name.lower()] for name in ("PSFSIZE_R", "PSFDEPTH_R", "AREA")}}).write(folder / "south" / "survey-bricks-dr10-south.fits.gz")
+
+
+def test_random_points_of_stamps_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="randoms are points of a survey, and layout is 'stamps'"):
+        config.Survey(layout="stamps", root="x", randoms=["a.fits"])
 
 
 def test_real_dr10_regions_need_a_deeper_grid_than_the_seed(real):

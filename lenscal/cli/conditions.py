@@ -11,8 +11,8 @@ from lenscal.cli.refusal import refusals
 
 
 def conditions(
-    runfile: Annotated[Path, typer.Argument(help="YAML run file of a survey with its table of bricks.")],
-    randoms: Annotated[list[str] | None, typer.Option(help="A file (or address) of random points instead of the table of bricks; more than one may be given.")] = None,
+    runfile: Annotated[Path, typer.Argument(help="YAML run file of a survey with its table of bricks, or with random points.")],
+    randoms: Annotated[list[str] | None, typer.Option(help="A file (or address) of random points, in place of the run file's survey.randoms or table of bricks; more than one may be given.")] = None,
     density: Annotated[float | None, typer.Option(help="Points to the square degree of each, where the header does not say.")] = None,
     tail: Annotated[float, typer.Option(help="Share of the area that the recommended grid may leave out at either end.")] = 0.01,
 ) -> None:
@@ -25,18 +25,15 @@ def conditions(
         from lenscal.run import Place
 
         settings = load(runfile)
-        if settings.survey.layout != "dr10":
-            raise ValueError(f"survey.layout is '{settings.survey.layout}': only a survey with a table of bricks has an area")
-        grid = settings.injections.grid
+        survey = settings.survey
+        if survey.layout != "dr10":
+            raise ValueError(f"survey.layout is '{survey.layout}': only a survey with a table of bricks or random points has an area")
         if randoms:
-            from lenscal.io.randoms import read_randoms
-
-            bricks = plane_of.of_randoms(read_randoms(randoms, density))
-        else:
-            bricks = Place(settings).survey.bricks()
+            survey = survey.model_copy(update={"randoms": randoms, "randoms_density": density})
+        grid, bricks = settings.injections.grid, Place(settings.model_copy(update={"survey": survey})).sky()
         area = plane_of.plane(bricks, grid.psf_fwhm, grid.depth)
         total = float(bricks["area"].sum())
-        typer.echo(f"area [degree^2] by psf_fwhm [arcsec, down] and depth [mag, across]; {total:.2f} in all")
+        typer.echo(f"area [degree^2] by psf_fwhm [arcsec, down] and depth [mag, across]; {total:.2f} in all, from {bricks.attrs['area_from']}")
         typer.echo(area.round(2).to_string())
         inside, known = float(area.iloc[1:-1, 1:-1].to_numpy().sum()), float(area.to_numpy().sum())
         typer.echo(f"inside the grid {inside / total:.1%}, outside {(known - inside) / total:.1%}, without conditions in r {1 - known / total:.1%}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from lenscal import schema
+from lenscal import config, schema
 from lenscal.completeness.posterior import STATUS
 from lenscal.gates import Gate, absent
 
@@ -95,4 +95,19 @@ def _threshold_gate(cube: xr.Dataset) -> Gate:
     return Gate(
         "completeness.threshold", claim, "thresholds without an interval", wrong, maximum=0,
         evidence=f"false_positive_rate with its 95 % interval: {text}; the completeness is that of the score `threshold`, whatever the true rate",
+    )  # fmt: skip
+
+
+def occupancy_gate(occupancy: xr.Dataset, settings: config.Completeness) -> Gate:
+    """Whether the grid holds the seeing and depth of the footprint, with what lies below and above it, from the attributes of `completeness.occupancy`."""
+    claim, attrs = "the grid holds the seeing and depth of the footprint", occupancy.attrs
+    known = attrs["area_total"] - attrs["area_without_conditions"]
+    if not known > 0:
+        return absent("completeness.area", claim, "no table of bricks or random points tells the area")
+    outside = known - attrs["area_inside"]
+    parts = ", ".join(f"{name.removeprefix('area_').replace('_', ' ')} {attrs[name]:.4g}" for name in attrs if name.startswith(("area_psf", "area_depth")))
+    return Gate(
+        "completeness.area", claim, "share of the observed area outside", outside / known, maximum=settings.area_outside_max,
+        evidence=f"{known:.4g} of {attrs['area_total']:.4g} degree^2 observed in r, from {attrs['area_from']}; {parts}; "
+        "`lenscal conditions RUNFILE` prints a grid that holds it",
     )  # fmt: skip

@@ -80,6 +80,8 @@ class Completeness(Section):
     """Fewer: insufficient."""
     hosts_min: int = Field(30, ge=1)
     """Fewer distinct hosts: insufficient."""
+    area_outside_max: float = Field(0.1, ge=0, le=1)
+    """Gate: share of the observed area whose seeing and depth lie outside the grid."""
 
 
 class Failures(Section):

@@ -94,8 +94,13 @@ def _with_places(raw: dict, folder: Path) -> dict:
             return mapping
         return {k: _place(v, folder) if k in keys and isinstance(v, str) else v for k, v in mapping.items()}
 
+    def listed(mapping: object, key: str) -> object:
+        if not isinstance(mapping, dict) or not isinstance(mapping.get(key), list):
+            return mapping
+        return mapping | {key: [_place(item, folder) if isinstance(item, str) else item for item in mapping[key]]}
+
     raw = fix(raw, "stores")
-    raw["survey"] = fix(raw.get("survey"), "root")
+    raw["survey"] = listed(fix(raw.get("survey"), "root"), "randoms")
     raw["detector"] = fix(raw.get("detector", {}), "frozen")
     for section in ("injections", "realism"):
         raw[section] = fix(raw.get(section, {}), "source_stamps", "prior_file")
@@ -104,7 +109,5 @@ def _with_places(raw: dict, folder: Path) -> dict:
         for key in ("lenses", "contaminants"):
             if isinstance(objects.get(key), list):
                 objects[key] = [fix(item, "source") for item in objects[key]]
-        if isinstance(objects.get("galaxy_tables"), list):
-            objects["galaxy_tables"] = [_place(t, folder) if isinstance(t, str) else t for t in objects["galaxy_tables"]]
-        raw["objects"] = objects
+        raw["objects"] = listed(objects, "galaxy_tables")
     return raw

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import (
     Field,
+    model_validator,
 )
 
 from lenscal.config.section import Section
@@ -62,3 +63,13 @@ class Survey(Section):
     """Pixels from a cutout service; `root` then needs the catalogue and the table of bricks only."""
     mock: bool = False
     """True marks every product as made from the embedded sky."""
+    randoms: list[str] = []
+    """Files (or addresses) of random points: the area with each seeing and depth is then theirs, not that of the table of bricks."""
+    randoms_density: float | None = Field(None, gt=0)
+    """Points to the square degree in each of them, where its header has no DENSITY."""
+
+    @model_validator(mode="after")
+    def _points_of_a_survey(self) -> Survey:
+        if self.randoms and self.layout != "dr10":
+            raise ValueError(f"randoms are points of a survey, and layout is '{self.layout}'; leave them out")
+        return self

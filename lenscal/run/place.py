@@ -131,6 +131,26 @@ class Place:
 
         return CoaddSurvey(survey.root, survey.layer, survey.mock)
 
+    def sky(self) -> pd.DataFrame:
+        """Pieces of sky with their conditions, as `lenscal.conditions` takes them: random points where the run file names some, else bricks; none of stamps.
+
+        `attrs["area_from"]` says which.
+        """
+        from lenscal import conditions
+
+        survey = self.settings.survey
+        if survey.layout != "dr10":
+            return pd.DataFrame({name: pd.Series(dtype=float) for name in ("psfsize_r", "psfdepth_r", "area")})
+        if survey.randoms:
+            from lenscal.io.randoms import read_randoms
+
+            found = conditions.of_randoms(read_randoms(survey.randoms, survey.randoms_density))
+            found.attrs["area_from"] = "random points: " + ", ".join(name.rsplit("/", 1)[-1] for name in survey.randoms)
+            return found
+        found = conditions.of_bricks(self.survey.bricks())
+        found.attrs["area_from"] = "table of bricks"
+        return found
+
     @cached_property
     def detector(self) -> object:
         """The frozen detector, its hash verified."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import pandas as pd
-
 from lenscal import schema
 from lenscal.io import stores
 from lenscal.run.place import Place
 from lenscal.run.plan import Block, Outcome
-from lenscal.run.stages.stage import Say, Stage
+from lenscal.run.stages.stage import Say, Stage, fingerprint, sized
 
 
 class Completeness(Stage):
@@ -16,6 +14,12 @@ class Completeness(Stage):
     reads = ("injections", "scores")
     sections = ("completeness",)
     parallel = False
+
+    def inputs(self, place: Place) -> dict:
+        survey = place.settings.survey
+        if survey.randoms:
+            return {"randoms": sized(survey.randoms, "correct survey.randoms"), "density": survey.randoms_density}
+        return {path.name: fingerprint(path) for path in place.survey.tables()} if survey.layout == "dr10" else {}
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
         from lenscal import completeness
@@ -26,14 +30,10 @@ class Completeness(Stage):
         scored = place.store("scores", "injections")
         counts = completeness.count(injected.load(), scored.load(), thresholds, settings.completeness)
         cube = completeness.posterior(counts, settings.completeness)
-        occupancy = completeness.occupancy(self._bricks(place), place.table("hosts.parquet"), settings.injections.grid)
+        sky = place.sky()
+        occupancy = completeness.occupancy(sky, place.table("hosts.parquet"), settings.injections.grid).assign_attrs(sky.attrs)
         cube = cube.assign(area=occupancy["area"], host_pool=occupancy["host_pool"])
         attrs = place.attrs(detector_hash=place.detector.hash, prior=settings.injections.prior) | place.not_scientific
         digest = stores.write(place.path("completeness.zarr"), schema.COMPLETENESS, cube, {**occupancy.attrs, **cube.attrs, **attrs})
-        return Outcome(digest, int(counts["n_injected"].sum()), gates=tuple(completeness.gates(cube)))
-
-    @staticmethod
-    def _bricks(place: Place) -> pd.DataFrame:
-        if place.settings.survey.layout != "dr10":
-            return pd.DataFrame({name: pd.Series(dtype=float) for name in ("psfsize_r", "psfdepth_r", "area")})
-        return place.survey.bricks()
+        gates = (*completeness.gates(cube), completeness.occupancy_gate(occupancy, settings.completeness))
+        return Outcome(digest, int(counts["n_injected"].sum()), gates=gates)
