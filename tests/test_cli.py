@@ -183,11 +183,37 @@ def test_missing_lens_catalogue(folder):
 
 
 def test_preflight_names_what_is_missing_and_the_fix(folder):
-    assert lenscal("preflight", folder / "run.yaml").exit_code == 0
+    result = lenscal("preflight", folder / "run.yaml")
+    assert result.exit_code == 0
+    plain = " ".join(result.output.split())
+    assert "sweep files" in plain
+    assert "with a published" in plain
     shutil.rmtree(folder / "stores" / "sky")
     result = lenscal("preflight", folder / "run.yaml")
     assert result.exit_code == 1
     assert "lenscal mock" in result.output
+
+
+def test_preflight_of_the_survey_on_an_empty_folder_says_what_is_there_what_is_expected_and_what_to_do(tmp_path):
+    text = (HERE.parent / "pipelines" / "dr10.yaml").read_text().replace("/data/legacysurvey/dr10", str(tmp_path / "empty"))
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "dr10.yaml").write_text(text)
+    (tmp_path / "lenses.fits").write_bytes(b"SIMPLE")
+    (tmp_path / "dr10.yaml").write_text(text.replace("/data/desi/desi-sl-vac-v1.fits", str(tmp_path / "lenses.fits")))
+    result = RUNNER.invoke(app, ["preflight", str(tmp_path / "dr10.yaml")], env={"COLUMNS": "1000"})
+    assert result.exit_code == 1
+    lines = {line.split()[0]: line for line in result.output.splitlines()[1:]}
+    for words in ("missing", "has no table of bricks: it is empty; expected survey-bricks.fits.gz", "correct survey.root"):
+        assert words in lines["survey"]
+    for words in ("missing", "no sweep file below", "it is empty; expected south/sweep/10.1/sweep-<corner>-<corner>.fits", "correct survey.root"):
+        assert words in lines["sweeps"]
+    assert "32,838 rows" in lines["lenscat"]
+    assert "lenses.fits' cannot be read" in lines["desi-sl-vac"]
+    assert "its header cannot be read, nor any row" in lines["desi-sl-vac"]
+    assert "does not exist" in lines["gz-mergers"]
+    refused(lenscal("run", tmp_path / "dr10.yaml", "--stages", "manifest"), "manifest reads objects", "--stages objects,manifest")
+    refused(lenscal("conditions", tmp_path / "dr10.yaml"), "has no table of bricks: it is empty")
+    refused(lenscal("calibrate-cuts", tmp_path / "dr10.yaml"), "there are no galaxies yet", "--stages objects")
 
 
 def test_status_tells_done_from_waiting(folder):

@@ -377,7 +377,7 @@ def test_of_a_long_list_of_bricks_a_spread_few_are_looked_at_and_all_when_these_
 
 
 def test_a_survey_without_tables_or_folder_is_refused(tmp_path):
-    with pytest.raises(SurveyError, match="has no table of bricks; expected survey-bricks"):
+    with pytest.raises(SurveyError, match="has no table of bricks: it is empty; expected survey-bricks"):
         CoaddSurvey(tmp_path, "ls-dr10-south").check()
     with pytest.raises(SurveyError, match="is no folder"):
         CoaddSurvey(tmp_path / "none", "ls-dr10-south").check()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -22,20 +23,35 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
     def check(what: str, found: str, fix: str = "") -> None:
         rows.append((what, "ok" if not fix else "missing", found, fix))
 
+    def tried(what: str, ask: Callable[[], str], fix: str) -> None:
+        try:
+            found = ask()
+        except (ValueError, OSError) as error:
+            check(what, str(error), fix)
+        else:
+            check(what, found)
+
     with refusals():
-        from lenscal.io import folders
+        from lenscal.io import catalogues, checksums, folders, sweeps
         from lenscal.run import Place
 
-        place = Place(settings)
-        root = Path(settings.survey.root)
-        try:
-            place.survey.check()
-            check("survey", str(root))
-        except (ValueError, OSError) as error:
-            check("survey", str(error), "draw it: lenscal mock " + str(runfile) if settings.survey.mock else "correct survey.root")
-        for catalogue in [*settings.objects.lenses, *settings.objects.contaminants]:
-            there = catalogue.source == "lenscat" or Path(catalogue.source).exists()
-            check(catalogue.name, catalogue.source, "" if there else "correct its source in the run file")
+        place, survey = Place(settings), settings.survey
+        fix = f"draw it: lenscal mock {runfile}" if survey.mock else "correct survey.root"
+
+        def sweep_files() -> str:
+            files = sweeps.sweep_files(survey.root)
+            listed = len(checksums.published(files, survey.root)) if settings.objects.checksums else 0
+            return f"{len(files)} sweep files, {listed} with a published SHA-256 to be held against"
+
+        tried("survey", lambda: "; ".join([survey.root, *place.survey.check()]), fix)
+        if survey.layout == "dr10":
+            tried("sweeps", sweep_files, fix)
+        for path in survey.randoms:
+            there = sweeps.is_remote(path) or Path(path).is_file()
+            check(sweeps.name_of(path), path, "" if there else "correct survey.randoms")
+        for items, read in ((settings.objects.lenses, catalogues.read_lenses), (settings.objects.contaminants, catalogues.read_contaminants)):
+            for item in items:
+                tried(item.name, lambda item=item, read=read: f"{len(read(item)):,} rows in {item.source}", "correct its source or columns in the run file")
         for stamps in [settings.injections.source_stamps, settings.realism.source_stamps, settings.detector.frozen]:
             if stamps:
                 check(Path(stamps).name, stamps, "" if Path(stamps).exists() else "run what makes it, or correct the path")

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lenscal import schema
+from lenscal.io import folders
 
 LAYOUT = "survey-bricks.fits.gz, south/coadd/AAA/BRICK/legacysurvey-BRICK-image-g.fits.fz"
 
@@ -50,7 +51,7 @@ def read_geometry(root: Path, region: str) -> Geometry:
     """
     geometry, summary = tables(root, region)
     if geometry is None and summary is None:
-        raise SurveyError(f"survey root '{root}' has no table of bricks; expected {LAYOUT}; check survey.root")
+        raise SurveyError(f"survey root '{root}' has no table of bricks: {folders.holds(root)}; expected {LAYOUT}; check survey.root")
     return _joined(*((str(path), path.stat().st_mtime_ns) if path else None for path in (geometry, summary)))
 
 
