@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.io import fits
+from astropy.table import Table
 
 from lenscal import objects, schema
 from lenscal.io import sweeps
@@ -57,6 +58,15 @@ def test_values_are_those_of_the_file_in_native_bytes(tmp_path, columns):
             np.testing.assert_array_equal(table[name].to_numpy(), columns[name])
     assert table["TYPE"].tolist() == ["PSF", "REX", "EXP", "DEV", "SER"]
     assert table["BRICKNAME"].unique().tolist() == ["0105p050"]
+
+
+@pytest.mark.parametrize(("name", "kind"), [("MASKBITS", "u4"), ("FITBITS", "u2"), ("NOBS_Z", "u2")])
+def test_unsigned_numbers_are_read_as_they_were_meant(tmp_path, columns, name, kind):
+    top = np.iinfo(kind).max
+    columns[name] = np.array([0, 1, 2, top - 1, top], kind)
+    Table({n: values.astype(values.dtype.newbyteorder("=")) for n, values in columns.items()}).write(tmp_path / "a.fits")
+    assert fits.getheader(tmp_path / "a.fits", 1)["TZERO*"]
+    assert sweeps.read_sweep(tmp_path / "a.fits")[name].tolist() == columns[name].tolist()
 
 
 @pytest.mark.parametrize("width", [3, 4, 12])

@@ -268,7 +268,11 @@ class SweepFile:
         if values.dtype.kind in "SU":
             return _text(values, upper=name == "TYPE")
         scale, zero = self._scales[name]
-        return values if (scale, zero) == (1, 0) else values * scale + (int(zero) if values.dtype.kind in "iu" else zero)
+        if (scale, zero) == (1, 0):
+            return values
+        if values.dtype.kind in "iu" and scale == 1 and float(zero).is_integer():  # as unsigned numbers are written
+            return values.astype(np.int64) + int(zero)
+        return values * float(scale) + float(zero)
 
     def parts(self, rows: int) -> Iterator[tuple[int, pd.DataFrame]]:
         """First row and table of each range of at most `rows` rows; one empty table for a file without rows."""

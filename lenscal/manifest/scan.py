@@ -111,7 +111,7 @@ def scan(
         count(step, alive)
 
     border = exclusion.near_border(table, settings.guard_arcsec, seed, settings.split_fractions)
-    leave_out(border, "guard band", f"{settings.guard_arcsec:g} arcsec from other splits")
+    leave_out(border, "guard band", f"further than {settings.guard_arcsec:g} arcsec from other splits")
     low, high = settings.dec_range_degree
     dec = table["dec"].to_numpy()
     leave_out(~((dec > low) & (dec < high)), "declination", f"{low:g} < Dec < {high:g}")
