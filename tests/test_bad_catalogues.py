@@ -329,6 +329,16 @@ def test_a_file_that_was_replaced_since_its_import_is_imported_again_before_it_c
     assert place.galaxies.where(["flux_w1"], lambda t: np.ones(len(t), bool))["flux_w1"].unique().tolist() == [1]
 
 
+def test_sweeps_that_the_survey_lists_and_that_are_not_here_are_counted(tmp_path, raw):
+    place = place_of(tmp_path, {NAME: raw.iloc[:300], "sweep-025m005-030p005.fits": raw.iloc[300:500], "sweep-030m005-035p005.fits": raw.iloc[500:600]})
+    sums(tmp_path)
+    listed = next((tmp_path / "survey").rglob("*.sha256sum"))
+    listed.write_text(listed.read_text() + f"{'0' * 64} *sweep-030m005-035p005-pz.fits\n")  # a companion, which is never read
+    next((tmp_path / "survey").rglob("sweep-025*")).unlink()
+    gate = checksum_gate(imported(place)[0])
+    assert (gate.verdict, gate.evidence) == (PASS, "2 of 2 files have theirs; 1 listed and not here, the first: sweep-025m005-030p005.fits")
+
+
 def test_a_list_that_is_none_is_refused_by_its_line(tmp_path, raw):
     place = place_of(tmp_path, {NAME: raw.iloc[:300]})
     sums(tmp_path)

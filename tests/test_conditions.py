@@ -167,6 +167,9 @@ def test_the_area_of_a_run_is_that_of_its_random_points_where_it_names_some(tmp_
     said = [CliRunner().invoke(app, ["conditions", str(file)]).output for file in (path, named)]
     assert "from table of bricks" in said[0]
     assert "from random points: randoms-1-0.fits" in said[1]
+    refused = CliRunner().invoke(app, ["conditions", str(named), "--density", "100"])
+    assert refused.exit_code == 1
+    assert "survey.randoms_density" in refused.stderr
     (tmp_path / "randoms-1-0.fits").unlink()
     with pytest.raises(StoreError, match=r"randoms-1-0\.fits' is missing; correct survey\.randoms"):
         stage.inputs(places[1])

@@ -14,7 +14,7 @@ def conditions(
     runfile: Annotated[Path, typer.Argument(help="YAML run file of a survey with its table of bricks, or with random points.")],
     randoms: Annotated[list[str] | None, typer.Option(help="A file (or address) of random points, in place of the run file's survey.randoms or table of bricks; more than one may be given.")] = None,
     density: Annotated[float | None, typer.Option(help="Points to the square degree of each, where the header does not say.")] = None,
-    tail: Annotated[float, typer.Option(help="Share of the area that the recommended grid may leave out at either end.")] = 0.01,
+    tail: Annotated[float, typer.Option(help="Share of the area that the recommended grid may leave out at either end.", min=0, max=0.4)] = 0.01,
 ) -> None:
     """Print the area in each cell of the run file's grid, what lies outside it, and a grid that covers the footprint."""
     with refusals():
@@ -28,6 +28,8 @@ def conditions(
         survey = settings.survey
         if survey.layout != "dr10":
             raise ValueError(f"survey.layout is '{survey.layout}': only a survey with a table of bricks or random points has an area")
+        if density is not None and not randoms:
+            raise ValueError("--density is of the files that --randoms names, and it names none; that of the run file's is survey.randoms_density")
         if randoms:
             survey = survey.model_copy(update={"randoms": randoms, "randoms_density": density})
         grid, bricks = settings.injections.grid, Place(settings.model_copy(update={"survey": survey})).sky()

@@ -33,7 +33,7 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
 
     with refusals():
         from lenscal.io import catalogues, checksums, folders, sweeps
-        from lenscal.run import Place
+        from lenscal.run import Place, catalogue
 
         place, survey = Place(settings), settings.survey
         fix = f"draw it: lenscal mock {runfile}" if survey.mock else "correct survey.root"
@@ -41,7 +41,7 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
         def sweep_files() -> str:
             files = sweeps.sweep_files(survey.root)
             listed = len(checksums.published(files, survey.root)) if settings.objects.checksums else 0
-            return f"{len(files)} sweep files, {listed} with a published SHA-256 to be held against"
+            return f"{len(files)} sweep files, {listed} with a published SHA-256 to be held against" + catalogue.lacking(place)
 
         tried("survey", lambda: "; ".join([survey.root, *place.survey.check()]), fix)
         if survey.layout == "dr10":

@@ -29,11 +29,22 @@ def published(files: Iterable[Path | str], root: Path | str) -> dict[str, str]:
     ChecksumError
         When a line of a list is of another form, or two lists disagree on a file.
     """
-    files = [str(path) for path in files]
-    places = sorted({path.rsplit("/", 1)[0] for path in files} | {str(root).rstrip("/")})
-    wanted = {path.rsplit("/", 1)[-1] for path in files}
+    wanted = {str(path).rsplit("/", 1)[-1] for path in files}
     found: dict[str, tuple[str, str]] = {}
-    for place in places:
+    for name, digest, address in _entries(files, root):
+        if name in wanted and found.setdefault(name, (digest, address))[0] != digest:
+            raise ChecksumError(f"'{address}' and '{found[name][1]}' give other checksums of '{name}'; keep the list of the sweeps at hand")
+    return {name: digest for name, (digest, _) in found.items()}
+
+
+def names(files: Iterable[Path | str], root: Path | str) -> set[str]:
+    """Every name in the lists that `published` looks at."""
+    return {name for name, _, _ in _entries(files, root)}
+
+
+def _entries(files: Iterable[Path | str], root: Path | str) -> Iterator[tuple[str, str, str]]:
+    """Name, digest and list of each line of the lists beside some files and at the root."""
+    for place in sorted({str(path).rsplit("/", 1)[0] for path in files} | {str(root).rstrip("/")}):
         for address, text in _lists(place):
             for number, line in enumerate(text.splitlines(), 1):
                 if not line.strip() or line.startswith("#"):
@@ -41,12 +52,7 @@ def published(files: Iterable[Path | str], root: Path | str) -> dict[str, str]:
                 match = _LINE.fullmatch(line.strip())
                 if match is None:
                     raise ChecksumError(f"'{address}', line {number}, is {line[:80]!r}; expected a SHA-256 of 64 digits and a file name")
-                name, digest = match["name"].strip().rsplit("/", 1)[-1], match["digest"].lower()
-                if name not in wanted:
-                    continue
-                if found.setdefault(name, (digest, address))[0] != digest:
-                    raise ChecksumError(f"'{address}' and '{found[name][1]}' give other checksums of '{name}'; keep the list of the sweeps at hand")
-    return {name: digest for name, (digest, _) in found.items()}
+                yield match["name"].strip().rsplit("/", 1)[-1], match["digest"].lower(), address
 
 
 def _lists(place: str) -> Iterator[tuple[str, str]]:
@@ -54,15 +60,15 @@ def _lists(place: str) -> Iterator[tuple[str, str]]:
         folder = Path(place)
         if folder.is_dir():
             for path in sorted(path for path in folder.iterdir() if _LISTS.fullmatch(path.name) and path.is_file()):
-                yield str(path), path.read_text()
+                yield str(path), path.read_text(errors="replace")
         return
     files, inside = remote.filesystem(place)
     try:
-        names = remote.patiently(f"'{place}'", lambda: files.ls(inside, detail=False))
+        found = remote.patiently(f"'{place}'", lambda: files.ls(inside, detail=False))
     except FileNotFoundError:
         return
-    for name in sorted(name for name in names if _LISTS.fullmatch(name.rsplit("/", 1)[-1])):
-        yield files.unstrip_protocol(name), remote.patiently(f"'{name}'", lambda name=name: files.cat_file(name)).decode()
+    for name in sorted(name for name in found if _LISTS.fullmatch(name.rsplit("/", 1)[-1])):
+        yield files.unstrip_protocol(name), remote.patiently(f"'{name}'", lambda name=name: files.cat_file(name)).decode(errors="replace")
 
 
 class Hashed(Wrapped):

@@ -61,6 +61,13 @@ def sweep_files(root: str | Path) -> list[Path | str]:
     return files
 
 
+def not_here(root: str | Path) -> list[str]:
+    """Sweep files that the survey's lists of checksums name and that are not there, by name: a part of the survey was copied, or a copy is not whole."""
+    files = sweep_files(root)
+    there = {stem_of(path) for path in files}
+    return sorted(name for name in checksums.names(files, root) if _SWEEP_NAME.fullmatch(name) and stem_of(name) not in there)
+
+
 def name_of(path: str | Path) -> str:
     """Name of a file without its folder."""
     return str(path).rsplit("/", 1)[-1]
@@ -164,8 +171,9 @@ class SweepFile:
             self.__exit__()
             raise
         except remote.RemoteError as error:
+            rows = f" ({self.rows:,} rows)" if hasattr(self, "rows") else ""
             self.__exit__()
-            raise SweepError(str(error)) from None
+            raise SweepError(f"{error}{rows}") from None
         except (OSError, EOFError, ValueError, TypeError, KeyError, zlib.error, fits.VerifyError) as error:
             held = "" if self._bytes is None else f": {row_counts.told(self._bytes, self._packed)}"
             self.__exit__()

@@ -118,8 +118,14 @@ def _checksum_gate(place: Place, files: int, bare: Sequence[str]) -> Gate:
         return absent(id_, claim, "no list of checksums beside the sweeps" if place.settings.objects.checksums else "objects.checksums is off")
     return Gate(
         id_, claim, "files without a published SHA-256", len(bare), maximum=0,
-        evidence=f"{files - len(bare)} of {files} files have theirs" + (f"; the first without: {bare[0]}" if bare else ""),
+        evidence=f"{files - len(bare)} of {files} files have theirs" + (f"; the first without: {bare[0]}" if bare else "") + lacking(place),
     )  # fmt: skip
+
+
+def lacking(place: Place) -> str:
+    """In words, what the survey lists and is not at hand; empty when all is, or the lists are not asked for."""
+    names = sweeps.not_here(place.settings.survey.root) if place.settings.objects.checksums else []
+    return f"; {len(names):,} listed and not here, the first: {names[0]}" if names else ""
 
 
 def _any_inverse(path: Path | str, rows: int) -> bool:
