@@ -75,7 +75,7 @@ def speed(count, quick=False):
     for size in (64, 101):
         for source in ("sersic", "clumpy", "stamps"):
             stamps = [fixture.galaxy_stamp()] if source == "stamps" else None
-            chosen = fixture.settings(size=size, trials=count // 3, source=source)
+            chosen = fixture.settings(size=size, trials=count // 3, source=source, keep_images=True)
             cell, _ = injections.assign_hosts(hosts, chosen, 1)
             drawn = injections.draw(1.2, 23.5, cell, chosen, 1, stamps)
             if size == 64:
@@ -85,6 +85,9 @@ def speed(count, quick=False):
                 some = chosen.model_copy(update={"shot_noise": noise})
                 seconds = best(lambda some=some, drawn=drawn, stamps=stamps: injections.inject(drawn, hosts, some, 1, stamps))
                 rows.append((f"inject {size} px, {source}{', shot noise' if noise else ''}", drawn["q"].size / seconds))
+            measured = chosen.model_copy(update={"keep_images": False})
+            seconds = best(lambda measured=measured, drawn=drawn, stamps=stamps: injections.inject(drawn, hosts, measured, 1, stamps))
+            rows.append((f"inject {size} px, {source}, no pixels wanted", drawn["q"].size / seconds))
     return rows
 
 
@@ -93,7 +96,7 @@ def scaling(count):
     table, kernel = tables(count), psf()
     calls = [table.iloc[start : start + CALL] for start in range(0, count, CALL)]
     halves = [table.iloc[::2], table.iloc[1::2]]
-    hosts, chosen = fixture.make_hosts(30), fixture.settings(size=101, trials=count // 6)
+    hosts, chosen = fixture.make_hosts(30), fixture.settings(size=101, trials=count // 6, keep_images=True)
     cell, _ = injections.assign_hosts(hosts, chosen, 1)
     blocks = [injections.draw(1.2, 23.5, cell, chosen, seed) for seed in (1, 2)]
     quiet = chosen.model_copy(update={"shot_noise": False})
@@ -102,6 +105,7 @@ def scaling(count):
         f"render, {count // 2} images a call": (lambda part: render(part, kernel), halves),
         "inject 101 px": (lambda block: injections.inject(block, hosts, quiet, 1), blocks),
         "inject 101 px, shot noise": (lambda block: injections.inject(block, hosts, chosen, 1), blocks),
+        "images 101 px, shot noise": (lambda block: injections.images(block, hosts, chosen, 1), blocks),
     }
 
     def wall(act):

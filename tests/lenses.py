@@ -7,7 +7,7 @@ from scipy import ndimage
 
 import lenscal
 from lenscal import realism, schema
-from lenscal.kernels import light, noise
+from lenscal.kernels import light, noise, shot
 
 SIZE = 63
 SIGMA = np.array([0.006, 0.010, 0.025])
@@ -64,9 +64,11 @@ def arcs(table, rng, psf=None, gain=GAIN, brightness=1.0, resampling=RESAMPLING)
     image = moffat() if psf is None else psf
     kernel = xr.DataArray(image, dims=("band", "psf_y", "psf_x"), attrs={"includes_pixel": True})
     clean = lenscal.render(table, kernel, shape=(SIZE, SIZE)).values * np.reshape(brightness, (-1, 1, 1, 1))
-    noisy = clean.astype(np.float32).copy()
-    for i, b in np.ndindex(*clean.shape[:2]):
-        noise.add_shot_noise(noisy[i, b], clean[i, b], gain[b], rng, resampling)
+    n = len(clean)
+    dark, noisy = np.zeros((1, *clean.shape[1:]), np.float32), np.empty(clean.shape, np.float32)
+    keys = rng.integers(0, 2**64, clean.shape[:2], dtype=np.uint64)
+    kernels = np.tile(resampling, (1, 3, 1, 1))
+    shot.put_into(dark, np.zeros(n, np.int64), clean.astype(np.float32), np.tile(np.asarray(gain, float), (n, 1)), keys, kernels, np.arange(n), noisy)
     return noisy
 
 

@@ -187,7 +187,7 @@ def test_an_optical_psf_blurs_more_than_the_same_image_that_holds_the_pixel():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("theta_e", 0.0), ("q", 1.2), ("q", np.nan), ("r_e", -0.1), ("source_q", 0.0), ("n", np.inf), ("mag_r", np.nan)]
+    ("name", "value"), [("theta_e", 0.0), ("q", 1.2), ("q", np.nan), ("r_e", -0.1), ("source_q", 0.0), ("n", np.inf), ("mag_r", np.nan), ("mag_z", -99.0)]
 )
 def test_a_bad_parameter_is_refused_with_the_name_of_its_injection(name, value):
     table = parameters().set_index(pd.Index(list("abcdef")))
@@ -207,6 +207,42 @@ def test_a_bad_psf_is_refused_with_the_name_of_its_injection():
         render(parameters(), psf().drop_attrs(), shape=(33, 33))
     with pytest.raises(ValueError, match="odd"):
         render(parameters(), psf()[..., 1:], shape=(33, 33))
+
+
+def test_bands_and_injections_of_a_psf_are_taken_by_name():
+    table = parameters().set_index(pd.Index(list("abcdef")))
+    widths = np.linspace(0.9, 1.6, 6)
+    each = [psf(width) for width in widths]
+    named = xr.concat(each, "injection").assign_coords(band=["g", "r", "z"], injection=list("abcdef"))
+    want = render(table, named.drop_vars(["band", "injection"]), shape=(33, 33)).values
+    np.testing.assert_array_equal(want[4], render(table[4:5], each[4], shape=(33, 33)).values[0])
+    np.testing.assert_array_equal(render(table, named, shape=(33, 33)).values, want)
+    turned = named.isel(band=[2, 0, 1], injection=[3, 5, 0, 1, 4, 2]).transpose("psf_x", "band", "injection", "psf_y")
+    np.testing.assert_array_equal(render(table, turned, shape=(33, 33)).values, want)
+    more = xr.concat([named, named.isel(band=[1]).assign_coords(band=["i"])], "band").isel(band=[0, 1, 3, 2])
+    np.testing.assert_array_equal(render(table, more, shape=(33, 33)).values, want)
+    np.testing.assert_array_equal(render(table.reset_index(drop=True), named, shape=(33, 33)).values, want)  # injections that are only numbered
+    for wrong in (named.isel(band=[0, 1, 1]), named.assign_coords(band=["g", "r", "i"])):
+        with pytest.raises(ValueError, match=r"not \['g', 'r', 'z'\]"):
+            render(table, wrong, shape=(33, 33))
+    with pytest.raises(ValueError, match="injection d has no PSF of its own"):
+        render(table, named.assign_coords(injection=list("abcxef")), shape=(33, 33))
+    with pytest.raises(ValueError, match="5 PSFs for 6 injections"):
+        render(table, named[:5], shape=(33, 33))
+
+
+def test_an_image_of_a_thousand_pixels_a_side_holds_the_stamp_in_its_middle():
+    table = parameters(1)
+    small, large = render(table, shape=(101, 101)).values, render(table, shape=(1001, 901)).values
+    np.testing.assert_allclose(large[..., 450:551, 400:501], small, rtol=0, atol=2e-5 * small.max())
+    assert np.isfinite(large).all()
+
+
+def test_no_rows_render_to_no_images():
+    for kernel in (None, psf(), psf(count=1)[:0]):
+        image = render(parameters()[:0], kernel, shape=(33, 35))
+        assert image.shape == (0, 3, 33, 35)
+        assert image.dims == ("injection", "band", "y", "x")
 
 
 def test_a_missing_column_and_a_wrong_dim_are_named():
@@ -492,16 +528,12 @@ def test_shot_noise_of_one_band_says_nothing_of_another_or_of_another_trial(draw
 
 
 def test_each_band_of_each_trial_has_a_stream_of_its_own_and_theta_e_none(drawn, hosts, monkeypatch):
-    made, generator = [], trials.draws.generator
-
-    def recorded(seed, purpose, object_id):
-        made.append((seed, purpose, object_id))
-        return generator(seed, purpose, object_id)
-
-    monkeypatch.setattr(trials.draws, "generator", recorded)
+    made, put = [], trials.shot.put_into
+    monkeypatch.setattr(trials.shot, "put_into", lambda *arguments: made.append(arguments[4]) or put(*arguments))
     injections.images(drawn, hosts, settings(), 1)
-    assert len(made) == 3 * 12 * 3
-    assert len(set(made)) == 3 * 12
+    keys = np.concatenate(made)
+    assert keys.shape == (3 * 12, 3)
+    assert np.unique(keys).size == 3 * 12
 
 
 def test_snr_follows_the_noise_of_the_host_while_the_parameters_do_not(table, drawn, hosts):
@@ -538,6 +570,11 @@ def test_a_psf_image_of_the_host_is_used_instead_of_the_moffat(drawn, hosts):
         (lambda h: h["sigma"].values.__setitem__((2, 0), np.nan), "host without a noise measure"),
         (lambda h: h["psf_fwhm_core"].values.__setitem__((2, 2), np.nan), "band z: the host has neither"),
         (lambda h: h["failure"].values.__setitem__(2, "file missing"), "file missing"),
+        (lambda h: h["sigma"].values.__setitem__((2, 0), np.inf), "host without a noise measure"),
+        (lambda h: h["noise_lags"].values.__setitem__((2, 0, 0, 0), np.inf), "host without a noise measure"),
+        (lambda h: h["noise_lags"].values.__setitem__((2, 0), -LAGS), "host without a noise measure"),
+        (lambda h: h["psf_fwhm_core"].values.__setitem__((2, 2), np.inf), "band z: the host has neither"),
+        (lambda h: h["image"].values.__setitem__((2, 1), np.nan), "host without pixels"),
     ],
 )
 def test_a_broken_host_fails_its_own_trials_and_no_other(drawn, break_, reason):

@@ -15,8 +15,11 @@ from lenscal.kernels import convolution, imaging, sampling
 
 NAMES = (*sampling.LENS_FIELDS, *sampling.SOURCE_FIELDS)
 PSF_SUM_TOLERANCE = 1e-3
-TOO_LARGE = f"the source needs more than {sampling.CAPACITY} cells of one size; it is too large for the stamp's pixels"
-_LIMITS = {"theta_e": (0, np.inf), "q": (0, 1), "n": (0.2, 8), "r_e": (0, np.inf), "source_q": (0, 1)}  # (low, high]
+TOO_LARGE = f"the source needs more than {sampling.CAPACITY} cells of one size, or four for each 2 x 2 pixels; it is too large for the stamp's pixels"
+_LIMITS = {"theta_e": (0, np.inf), "q": (0, 1), "n": (0.2, 8), "r_e": (0, np.inf), "source_q": (0, 1)} | {
+    f"mag_{band}": (-50, 100) for band in schema.BANDS  # -99 and the like stand for no magnitude, and their flux is beyond single precision
+}
+"""Of parameters: (low, high]."""
 
 
 def render(
@@ -35,8 +38,8 @@ def render(
         source_y (arcsec, radians), and unlensed AB magnitudes mag_g, mag_r, mag_z. A column inner_images, where there is one, is false
         where inner images are suppressed.
     psf : DataArray (band, psf_y, psf_x), with `injection` or without, or None
-        Sides odd, sum 1. Its attribute `includes_pixel` tells an effective PSF (true) from an optical one. None gives exact
-        pixel integrals without PSF.
+        Sides odd, sum 1. Its attribute `includes_pixel` tells an effective PSF (true) from an optical one. Bands and injections that
+        have names are taken by name. None gives exact pixel integrals without PSF.
     shape : tuple of int
         Sides (y, x) of the images, whose centre is ((n - 1)/2, (n - 1)/2).
     pixel_scale : float
@@ -65,9 +68,9 @@ def render(
         images = unit[:, None] * flux.astype(np.float32)[:, :, None, None]
     else:
         kernels, which = _psf_images(psf, labels)
-        size = imaging.torus(shape, kernels.shape[-2:])
-        transforms = convolution.psf_transform(kernels, size, bool(psf.attrs["includes_pixel"]))
-        images, _, full = convolved(values, components, flux, transforms, which, size, shape, pixel_scale, inner)
+        bench = Bench(shape, pixel_scale, kernels.shape[-2:])
+        transforms = convolution.psf_transform(kernels, bench.torus, bool(psf.attrs["includes_pixel"]))
+        images, _, full = bench.convolved(values, components, flux, transforms, which, inner)
         _refuse_full(full, labels)
     return xr.DataArray(
         images,
@@ -149,14 +152,17 @@ def _psf_images(psf: xr.DataArray, labels: np.ndarray) -> tuple[np.ndarray, np.n
         raise ValueError(f"render: psf has dims {psf.dims}, expected {sorted(wanted)}")
     if "band" in psf.coords:
         found = [str(band) for band in psf["band"].values]
-        if found != list(schema.BANDS):
+        if len(set(found)) < len(found) or not set(schema.BANDS) <= set(found):
             raise ValueError(f"render: psf has bands {found}, not {list(schema.BANDS)}")
+        psf = psf.isel(band=[found.index(band) for band in schema.BANDS])
     elif psf.sizes["band"] != len(schema.BANDS):
         raise ValueError(f"render: psf has {psf.sizes['band']} bands, not {len(schema.BANDS)}")
     images = psf.transpose(*(("injection",) if own else ()), "band", "psf_y", "psf_x").values
     images = images if own else images[None]
     if own and len(images) != len(labels):
         raise ValueError(f"render: {len(images)} PSFs for {len(labels)} injections")
+    if own and "injection" in psf.coords:
+        images = images[_by_name(psf["injection"].values, labels)]
     if images.shape[-1] % 2 == 0 or images.shape[-2] % 2 == 0:
         raise ValueError(f"render: the PSF is {images.shape[-2:]} pixels, whose sides must be odd so that it has a centre pixel")
     for row, bands in enumerate(images):
@@ -164,6 +170,16 @@ def _psf_images(psf: xr.DataArray, labels: np.ndarray) -> tuple[np.ndarray, np.n
             if reason := psf_problem(image):
                 raise ValueError(f"render: {f'injection {labels[row]}' if own else 'all injections'}, band {band}: {reason}")
     return images, np.arange(len(labels)) if own else np.zeros(len(labels), np.int64)
+
+
+def _by_name(names: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Row of each injection among PSFs with these names; as they stand where the injections are only numbered."""
+    rows = pd.Index(names).get_indexer(labels) if pd.Index(names).is_unique else np.full(len(labels), -1)
+    if (rows >= 0).all():
+        return rows
+    if np.array_equal(labels, np.arange(len(labels))):
+        return np.arange(len(labels))
+    raise ValueError(f"render: injection {labels[np.argmax(rows < 0)]} has no PSF of its own: psf names the injections {names[:3].tolist()} ...")
 
 
 def pixel_integrals(
@@ -190,34 +206,66 @@ def pixel_integrals(
     return out, inside
 
 
-def convolved(
-    values: Mapping[str, np.ndarray],
-    components: Components,
-    flux: np.ndarray,
-    transforms: np.ndarray,
-    which: np.ndarray,
-    size: tuple[int, int],
-    shape: tuple[int, int],
-    pixel_scale: float,
-    inner_images: bool | np.ndarray = True,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Images (injection, band, y, x) convolved with PSFs, the flux on the stamp of sources of unit flux (injection,), and 1 where
-    a source is too large to be sampled (injection,), see `TOO_LARGE`.
+class Bench:
+    """Where images of one shape are made: the geometry, and scratch that serves any number of calls in one thread.
 
-    `flux` is (injection, band), nanomaggy; `transforms` (psf, band, y, x) come from `convolution.psf_transform` for the torus
-    `size`, and `which` tells the PSF of each injection.
+    Parameters
+    ----------
+    shape : tuple of int
+        Sides (y, x) of the images.
+    pixel_scale : float
+        Arcsec per pixel.
+    psf_shape : tuple of int
+        Sides of the PSF images.
+
+    Attributes
+    ----------
+    torus : tuple of int
+        What `convolution.psf_transform` is to be told.
     """
-    lens = np.column_stack([values[name] for name in sampling.LENS_FIELDS]).astype(float)
-    sides, origin = imaging.geometry(shape, pixel_scale)
-    out = np.empty((len(lens), flux.shape[1], *shape), np.float32)
-    inside, full = np.zeros(len(lens)), np.zeros(len(lens), np.int64)
-    c = components
-    imaging.convolved(
-        lens, c.first, c.sersic, c.light, c.stamp, c.place, c.share, c.stamps, np.full(len(lens), inner_images), 1.0, origin,
-        *imaging.work_space(sides), np.ascontiguousarray(flux, float), transforms, np.asarray(which, np.int64),
-        convolution.work_space(size), out, inside, full,
-    )  # fmt: skip
-    return out, inside, full
+
+    def __init__(self, shape: tuple[int, int], pixel_scale: float, psf_shape: tuple[int, int]) -> None:
+        self.torus = imaging.torus(shape, psf_shape)
+        sides, self._origin = imaging.geometry(shape, pixel_scale)
+        self._scratch, self._fourier = imaging.work_space(sides), convolution.work_space(self.torus)
+        self._shape, self._images = tuple(shape), np.empty(0, np.float32)
+
+    def convolved(
+        self, values: Mapping[str, np.ndarray], components: Components, flux: np.ndarray, transforms: np.ndarray, which: np.ndarray,
+        inner_images: bool | np.ndarray = True,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+        """Images convolved with PSFs.
+
+        Parameters
+        ----------
+        values, components
+            Parameters by name, and the sources, (injection,).
+        flux : (injection, band) array
+            Of the unlensed source, nanomaggy.
+        transforms : (psf, band, y, x) array
+            From `convolution.psf_transform` for the torus.
+        which : (injection,) array
+            The PSF of each injection.
+        inner_images : bool or (injection,) bool array
+            False suppresses inner images.
+
+        Returns
+        -------
+        tuple of array
+            Images (injection, band, y, x), which the next call overwrites; the flux on the stamp of sources of unit flux (injection,);
+            and 1 where a source is too large to be sampled (injection,), see `TOO_LARGE`.
+        """
+        lens = np.column_stack([values[name] for name in sampling.LENS_FIELDS]).astype(float)
+        count, c = len(lens), components
+        shape = (count, flux.shape[1], *self._shape)
+        if self._images.size < np.prod(shape):
+            self._images = np.empty(np.prod(shape), np.float32)
+        out, inside, full = self._images[: np.prod(shape)].reshape(shape), np.zeros(count), np.zeros(count, np.int64)
+        imaging.convolved(
+            lens, c.first, c.sersic, c.light, c.stamp, c.place, c.share, c.stamps, np.full(count, inner_images), 1.0, self._origin,
+            *self._scratch, np.ascontiguousarray(flux, float), transforms, np.asarray(which, np.int64), self._fourier, out, inside, full,
+        )  # fmt: skip
+        return out, inside, full
 
 
 def magnification(

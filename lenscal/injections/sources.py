@@ -35,6 +35,11 @@ class Components:
         arrays = (getattr(self, name)[index] for name in ("sersic", "light", "stamp", "place", "share"))
         return Components(first, *arrays, self.stamps)
 
+    def part(self, rows: slice) -> Components:
+        """Those of neighbouring sources, without a copy."""
+        first = self.first[rows.start : rows.stop + 1]
+        return Components(first, self.sersic, self.light, self.stamp, self.place, self.share, self.stamps)
+
 
 _NO_STAMP = np.zeros((1, 1, 1), np.float32)
 

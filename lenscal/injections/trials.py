@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -14,7 +13,7 @@ from lenscal.gates import Gate, absent
 from lenscal.injections import physics, rendering
 from lenscal.injections.priors import noise_ids
 from lenscal.injections.sources import of_kind, prepare
-from lenscal.kernels import convolution, draws, imaging, light, noise
+from lenscal.kernels import convolution, draws, light, noise, shot
 
 MOFFAT_SIZE = 61  # pixels: 8 arcsec around the centre
 CHUNK = 64  # injections rendered at once: few enough that their images lie in memory the process has already
@@ -59,27 +58,19 @@ def inject(
         A trial that cannot be made, with `settings.on_failure` "stop"; the message names the injection and the block.
     """
     trials = _Trials(block, hosts, settings, seed, sources, measures=True)
-    n, bands, size = len(trials.ids), len(schema.BANDS), settings.size
-    lensed = np.full((n, bands), np.nan)
-    snr, annulus = np.full(n, np.nan), np.full(n, np.nan)
-    kept = np.full((n, bands, size, size), np.nan, np.float32) if settings.keep_images else None
-    for part in trials.parts():
-        lensed[part.rows] = part.lensed
-        snr[part.rows] = part.snr
-        annulus[part.rows] = part.annulus_snr
-        if kept is not None:
-            kept[part.rows] = part.images
+    kept = trials.empty() if settings.keep_images else None
+    trials.render(kept)
+    bands, size = len(schema.BANDS), settings.size
     shape = tuple(block.sizes[dim] for dim in schema.TRIAL)
     out = block.assign(
-        lensed_mag=((*schema.TRIAL, "band"), lensed.reshape(*shape, bands)),
-        arc_snr=(schema.TRIAL, snr.reshape(shape)),
-        annulus_snr=(schema.TRIAL, annulus.reshape(shape)),
+        lensed_mag=((*schema.TRIAL, "band"), trials.lensed.reshape(*shape, bands)),
+        arc_snr=(schema.TRIAL, trials.snr.reshape(shape)),
+        annulus_snr=(schema.TRIAL, trials.annulus_snr.reshape(shape)),
         failure=(schema.TRIAL, np.array(trials.failure, np.dtypes.StringDType()).reshape(shape)),
         **{name: ((*schema.TRIAL, "band"), values.reshape(*shape, bands)) for name, values in trials.per_band.items()},
         zeropoint_offset=(schema.TRIAL, trials.zeropoint_offset.reshape(shape)),
+        **{name: (schema.TRIAL, values.reshape(shape)) for name, values in trials.host_columns().items()},
     ).assign_coords(band=np.array(schema.BANDS, np.dtypes.StringDType()))
-    for name, values in trials.host_columns().items():
-        out[name] = (schema.TRIAL, values.reshape(shape))
     out.attrs["inner_images"] = int(settings.inner_images)
     if kept is not None:
         out["image"] = ((*schema.TRIAL, "band", "y", "x"), kept.reshape(*shape, bands, size, size))
@@ -98,21 +89,9 @@ def images(
         has NaN, and all over where the trial failed.
     """
     trials = _Trials(block, hosts, settings, seed, sources)
-    out = np.full((len(trials.ids), len(schema.BANDS), settings.size, settings.size), np.nan, np.float32)
-    for part in trials.parts():
-        out[part.rows] = part.images
+    out = trials.empty()
+    trials.render(out)
     return out
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Some trials of a block, rendered."""
-
-    rows: np.ndarray
-    images: np.ndarray
-    lensed: np.ndarray
-    snr: np.ndarray
-    annulus_snr: np.ndarray
 
 
 class _Trials:
@@ -141,6 +120,8 @@ class _Trials:
         self.failure = self._failures()
         for row in np.flatnonzero([reason not in ("", NO_HOST) for reason in self.failure]):
             self._stop_at(row)
+        self.lensed = np.full((len(self.ids), len(schema.BANDS)), np.nan)
+        self.snr, self.annulus_snr = np.full(len(self.ids), np.nan), np.full(len(self.ids), np.nan)
 
     def _of_hosts(self) -> None:
         """Gain, PSF and whatever is wrong, host by host."""
@@ -149,7 +130,9 @@ class _Trials:
         sigma, correlation = (self.hosts[name].transpose("galaxy", "band").values.astype(float) for name in ("sigma", "noise_correlation"))
         pixel_gain = noise.gain(sky, sigma, correlation)
         lags = self.hosts["noise_lags"].transpose("galaxy", "band", "lag_y", "lag_x").values
-        self.kernels = noise.resampling_kernels(lags) if self.settings.shot_noise else None
+        red = bands.index("r")
+        self.noise = sigma[:, red], correlation[:, red], lags[:, red].astype(float)
+        self.kernels = noise.resampling_kernels(lags if self.settings.shot_noise else lags[:0])
         weights = noise.gain_of_weights(sky, self.hosts["invvar"].transpose("galaxy", "band", "y", "x").values)
         used = self.host >= 0
         host_gain = pixel_gain if not used.any() else physics.configured_gain(self.settings, pixel_gain, self.where)
@@ -160,12 +143,16 @@ class _Trials:
             self.zeropoint_offset = np.append(found.pop("zeropoint_offset"), np.nan)[self.host]
         found |= {"gain": host_gain, "gain_ratio": host_gain / weights}
         self.per_band = {name: np.concatenate([values, missing])[self.host] for name, values in found.items()}
+        observed = np.isfinite(self.hosts["image"]).any(("y", "x")).all("band").values
         self.host_problem = []
         for row, reason in enumerate(self.hosts["failure"].values.astype(object)):
             if not reason and not np.isfinite(weights[row]).all():
                 reason = "host without variance: no positive inverse variance in some band"
-            if not reason and (np.isnan(pixel_gain[row]).any() or np.isnan(lags[row]).any()):
+            measured = (pixel_gain[row] > 0).all() and np.isfinite(lags[row]).all() and np.isfinite(self.kernels[row : row + 1]).all()
+            if not reason and not measured:
                 reason = "host without a noise measure in some band"
+            if not reason and not observed[row]:
+                reason = "host without pixels in some band"
             self.host_problem.append(reason or self.psf_problem[row])
 
     def _failures(self) -> list[str]:
@@ -194,54 +181,65 @@ class _Trials:
                 out[name] = np.append(values.astype(np.float32), np.float32(np.nan))[self.host]
         return out
 
-    def parts(self) -> Iterator[_Part]:
-        """The trials that can be made, CHUNK at a time, host by host: the transform of a PSF serves all trials of its host."""
+    def empty(self) -> np.ndarray:
+        """Images (trial, band, y, x) to render into: NaN where there will be none."""
+        out = np.empty((len(self.ids), len(schema.BANDS), self.settings.size, self.settings.size), np.float32)
+        out[[bool(reason) for reason in self.failure]] = np.nan
+        return out
+
+    def render(self, images: np.ndarray | None) -> None:
+        """Render the trials that can be made, CHUNK at a time, host by host: the transform of a PSF serves all trials of its host.
+
+        Fills `lensed`, `snr` and `annulus_snr` when measures are wanted, and `images` (see `empty`) when there are any.
+        """
         good = np.flatnonzero([not reason for reason in self.failure])
         good = good[np.argsort(self.host[good], kind="stable")]
-        for start in range(0, good.size, CHUNK):
-            yield self._render(good[start : start + CHUNK])
-
-    def _render(self, rows: np.ndarray) -> _Part:
         size = self.settings.size
         start, side = _frame(self.hosts.sizes["x"], size)
-        values = {name: array[rows] for name, array in self.parameters.items()}
+        crop = (..., slice(start, start + size), slice(start, start + size))
+        hosts = np.ascontiguousarray(self.hosts["image"].transpose("galaxy", "band", "y", "x").values[crop], np.float32)
+        values = {name: array[good] for name, array in self.parameters.items()}
         flux = np.column_stack([10 ** (-0.4 * (values[f"mag_{band}"] - schema.ZEROPOINT)) for band in schema.BANDS])
-        components = of_kind(self.settings.source, values, self.ids[rows], self.seed, self.stamps, schema.PIXEL_SCALE)
-        torus = imaging.torus((side, side), self.psf.shape[-2:])
-        hosts, which = np.unique(self.host[rows], return_inverse=True)
-        transforms = convolution.psf_transform(self.psf[hosts], torus)
-        arcs, inside, full = rendering.convolved(
-            values, components, flux, transforms, which, torus, (side, side), schema.PIXEL_SCALE, self.settings.inner_images
-        )
-        arcs = arcs[..., :size, :size]
-        snr, annulus = self._snr(rows, arcs[:, schema.BANDS.index("r")], values["theta_e"], side)
-        crop = self.hosts["image"].transpose("galaxy", "band", "y", "x").values[:, :, start : start + size, start : start + size]
-        pixels = crop[self.host[rows]]
-        pixels += arcs
-        if self.settings.shot_noise:
-            keys, gain = noise_ids(self.ids[rows]), self.per_band["gain"]
-            for i, row in enumerate(rows):
-                for b, band in enumerate(schema.BANDS):
-                    rng = draws.generator(self.seed, f"shot noise {band}", int(keys[i]))
-                    noise.add_shot_noise(pixels[i, b], arcs[i, b], gain[row, b], rng, self.kernels[self.host[row], b])
-        with np.errstate(divide="ignore"):
-            lensed = schema.ZEROPOINT - 2.5 * np.log10(flux * inside[:, None])
-        for i in np.flatnonzero(full):
-            self.failure[rows[i]] = f"parameters: {rendering.TOO_LARGE}"
-            self._stop_at(rows[i])
-            pixels[i], lensed[i], snr[i], annulus[i] = np.nan, np.nan, np.nan, np.nan
-        return _Part(rows, pixels, lensed, snr, annulus)
+        components = of_kind(self.settings.source, values, self.ids[good], self.seed, self.stamps, schema.PIXEL_SCALE)
+        gain, keys = self._electrons(good)
+        bench = rendering.Bench((side, side), schema.PIXEL_SCALE, self.psf.shape[-2:])
+        for first in range(0, good.size, CHUNK):
+            part = slice(first, first + CHUNK)
+            rows, chosen = good[part], {name: array[part] for name, array in values.items()}
+            used, which = np.unique(self.host[rows], return_inverse=True)
+            transforms = convolution.psf_transform(self.psf[used], bench.torus)
+            arcs, inside, full = bench.convolved(chosen, components.part(part), flux[part], transforms, which, self.settings.inner_images)
+            if self.measures:
+                self._measure(rows, arcs, flux[part] * inside[:, None], chosen["theta_e"])
+            if images is not None:
+                shot.put_into(hosts, self.host[rows], arcs, gain[part], keys[part], self.kernels, rows, images)
+            for row in rows[full > 0]:
+                self._fail(row, images)
 
-    def _snr(self, rows: np.ndarray, arcs: np.ndarray, theta_e: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-        """Both SNR of each arc in r; NaN when only pixels are wanted."""
-        if not self.measures:
-            return np.full(len(rows), np.nan), np.full(len(rows), np.nan)
-        red, host = schema.BANDS.index("r"), self.host[rows]
-        sigma, correlation = (self.hosts[name].transpose("galaxy", "band").values[host, red].astype(float) for name in ("sigma", "noise_correlation"))
-        lags = self.hosts["noise_lags"].transpose("galaxy", "band", "lag_y", "lag_x").values[host, red].astype(float)
-        aperture, annulus = np.empty(len(rows)), np.empty(len(rows))
-        noise.arc_snrs(arcs, sigma, correlation, lags, theta_e / schema.PIXEL_SCALE, ((side - 1) / 2, (side - 1) / 2), aperture, annulus)
-        return aperture, annulus
+    def _electrons(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Gain of each trial and band, infinite without shot noise, and the key of its noise."""
+        keys = [draws.hashes(self.seed, f"shot noise {band}", noise_ids(self.ids[rows])) for band in schema.BANDS]
+        gain = self.per_band["gain"][rows] if self.settings.shot_noise else np.full((rows.size, len(schema.BANDS)), np.inf)
+        return gain, np.column_stack(keys)
+
+    def _measure(self, rows: np.ndarray, arcs: np.ndarray, flux: np.ndarray, theta_e: np.ndarray) -> None:
+        """Magnitude of the lensed images inside the stamp, and both SNR of the arc in r."""
+        with np.errstate(divide="ignore"):
+            self.lensed[rows] = schema.ZEROPOINT - 2.5 * np.log10(flux)
+        size, middle = self.settings.size, (arcs.shape[-1] - 1) / 2
+        sigma, correlation, lags = (values[self.host[rows]] for values in self.noise)
+        snr, annulus = np.empty(len(rows)), np.empty(len(rows))
+        red = arcs[:, schema.BANDS.index("r"), :size, :size]
+        noise.arc_snrs(red, sigma, correlation, lags, theta_e / schema.PIXEL_SCALE, (middle, middle), snr, annulus)
+        self.snr[rows], self.annulus_snr[rows] = snr, annulus
+
+    def _fail(self, row: int, images: np.ndarray | None) -> None:
+        """A trial whose source proved too large while it was rendered."""
+        self.failure[row] = f"parameters: {rendering.TOO_LARGE}"
+        self._stop_at(row)
+        self.lensed[row] = self.snr[row] = self.annulus_snr[row] = np.nan
+        if images is not None:
+            images[row] = np.nan
 
 
 def _frame(stamp: int, size: int) -> tuple[int, int]:
@@ -294,7 +292,7 @@ def _psfs(hosts: xr.Dataset, moffat_beta: float | None = None) -> tuple[np.ndarr
         if np.isfinite(image).any():
             reason = rendering.psf_problem(image)
             out[row, band, y : y + image.shape[0], x : x + image.shape[1]] = image if not reason else 0
-        elif fwhm[row, band] > 0 and beta[row, band] > 1:
+        elif 0 < fwhm[row, band] < np.inf and 1 < beta[row, band] < np.inf:
             reason, out[row, band] = "", light.moffat(fwhm[row, band], beta[row, band], side, schema.PIXEL_SCALE)
         else:
             reason = "the host has neither a PSF image nor a PSF size"

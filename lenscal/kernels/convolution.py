@@ -51,7 +51,7 @@ def psf_transform(psf, size, includes_pixel=True) -> np.ndarray:
     (..., size_y, size_x // 2 + 1) complex64 array
     """
     psf = np.asarray(psf, float)
-    transform = fft.rfft2(psf, size)
+    transform = fft.fft(fft.rfft(psf, size[1]), size[0], axis=-2)  # rows beyond the PSF's are dark
     for axis, f in ((0, np.fft.fftfreq(size[0])), (1, np.fft.rfftfreq(size[1]))):
         # Back to the middle pixel, which rfft2 has half a PSF away from the corner, and by the cells' own shift.
         shift = psf.shape[axis - 2] // 2 + (FINE - 1) / (2 * FINE)

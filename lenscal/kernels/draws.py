@@ -7,7 +7,7 @@ import hashlib
 import numba
 import numpy as np
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 def key(seed: int, purpose: str) -> int:
@@ -17,8 +17,8 @@ def key(seed: int, purpose: str) -> int:
 
 
 @numba.njit(nogil=True)
-def _mix(z):
-    # Finaliser of SplitMix64 (Steele, Lea & Flood 2014, OOPSLA, figure 14).
+def mix(z) -> int:
+    """Finaliser of SplitMix64 (Steele, Lea & Flood 2014, OOPSLA, figure 14): numbers GOLDEN apart become unrelated ones."""
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))
@@ -27,9 +27,9 @@ def _mix(z):
 @numba.njit(cache=True, nogil=True)
 def _hash(ids, key_, stream):
     out = np.empty(ids.size, np.uint64)
-    offset = _mix(key_ + _GOLDEN * (stream + np.uint64(1)))
+    offset = mix(key_ + GOLDEN * (stream + np.uint64(1)))
     for i in range(ids.size):
-        out[i] = _mix(_mix(ids[i] + _GOLDEN) ^ offset)
+        out[i] = mix(mix(ids[i] + GOLDEN) ^ offset)
     return out
 
 

@@ -137,5 +137,5 @@ def convolved(
 def work_space(sides) -> tuple:
     """Scratch of one thread: a grid of a shape, its points, and the work space of the quadtree."""
     padded = tuple(n + 2 * sampling.PAD for n in sides)
-    reals, places = sampling.work_space()
+    reals, places = sampling.work_space(sides)
     return np.empty(sides, np.float32), np.empty(padded, np.float32), (reals, places, np.zeros(2, np.int64))

@@ -16,7 +16,7 @@ from lenscal.kernels.fastmath import FLAGS, add_outer, atan_ratio, atanh_ratio, 
 _f4 = np.float32
 COARSEST = 4  # side of the first cells, in cells of the grid
 LEVELS = 11  # the last is COARSEST / 2**(LEVELS - 1) of a cell of the grid
-CAPACITY = 1 << 17  # cells of one level
+CAPACITY = 1 << 17  # cells of one level, at least
 KEEP, GAUSS = 7e-5, 4e-3  # change across a cell, in units of the source's flux
 SOFT_CORE = 1.5  # radius of the soft core along the minor axis, in units of the smallest cell
 STAMP_LEVELS = 5  # of a stamp: down to a quarter of a cell of the grid
@@ -188,9 +188,13 @@ def _bilinear(stamp, x, y):
     return total
 
 
-def work_space() -> tuple[np.ndarray, np.ndarray]:
-    """Scratch of one thread: positions, values and places of two generations of cells."""
-    return np.empty((8, CAPACITY), np.float32), np.empty((3, CAPACITY), np.int32)
+def work_space(sides) -> tuple[np.ndarray, np.ndarray]:
+    """Scratch of one thread for a grid of a shape: positions, values and places of two generations of cells.
+
+    It holds CAPACITY cells of one level, or four times the first ones of a large grid.
+    """
+    capacity = max(CAPACITY, 4 * math.prod(-(-side // COARSEST) for side in sides))
+    return np.empty((8, capacity), np.float32), np.empty((3, capacity), np.int32)
 
 
 @njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
@@ -330,12 +334,12 @@ def add_sersic(grid, points, smooth, origin, lens, source, light, share, toleran
                     x[leaves], y[leaves], place[leaves], value[leaves] = x[k], y[k], place[k], value[k]
                     leaves += 1
             elif m >= gauss:
-                if nodes + 4 > CAPACITY:
+                if nodes + 4 > node_x.size:
                     samples[1] = 1
                     return
                 nodes = _push_children(nodes, x[k], y[k], place[k], offset, 0, width, node_x, node_y, node_place)
             else:
-                if children + 4 > CAPACITY:
+                if children + 4 > next_x.size:
                     samples[1] = 1
                     return
                 children = _push_children(children, x[k], y[k], place[k], quarter, side, width, next_x, next_y, next_place)
@@ -407,7 +411,7 @@ def add_stamp(grid, points, smooth, origin, lens, stamp, place_on_sky, share, to
                 x[leaves], y[leaves], place[leaves], value[leaves] = x[k], y[k], place[k], light
                 leaves += 1
             else:
-                if children + 4 > CAPACITY:
+                if children + 4 > next_x.size:
                     samples[1] = 1
                     return
                 children = _push_children(children, x[k], y[k], place[k], quarter, side, width, next_x, next_y, next_place)

@@ -1,4 +1,4 @@
-"""Shot noise is that of the electrons of a resampled coadd: right on large scales and small, correlated as the sky, only where light is."""
+"""Gain, resampling and signal-to-noise ratios follow from the noise of the pixels and its correlation."""
 
 import numpy as np
 import pytest
@@ -21,108 +21,6 @@ def coadd_lags():
 COADD = coadd_lags()
 SUM = 1.42 * 1.26
 WHITE = noise.resampling_kernels(noise.WHITE)
-
-
-def drawn(image, gain, seed=0, lags=noise.WHITE):
-    out = np.zeros_like(image)
-    noise.add_shot_noise(out, image, gain, np.random.default_rng(seed), noise.resampling_kernels(lags))
-    return out
-
-
-def test_variance_is_flux_over_gain_and_the_mean_is_zero():
-    image, gain = arc(), 2e4
-    many = np.array([drawn(image, gain, seed) for seed in range(3000)])
-    lit = image > 20 / gain
-    pull = many.mean(0)[lit] / np.sqrt(image[lit] / gain / 3000)
-    assert abs(pull.mean()) < 4 / np.sqrt(lit.sum())
-    assert pull.std() == pytest.approx(1, abs=0.15)
-    np.testing.assert_allclose((many.var(0)[lit] * gain / image[lit]).mean(), 1, atol=0.01)
-
-
-def test_resampling_keeps_the_noise_of_large_areas_and_lowers_that_of_a_pixel_by_the_sum_of_the_lags():
-    image, gain = np.full((120, 120), 0.01, np.float32), 2e4
-    many = np.array([drawn(image, gain, seed, COADD) for seed in range(60)])
-    blocks = many.reshape(60, 3, 40, 3, 40).sum((2, 4))
-    # A block of 40 pixels loses the correlation across its rim.
-    assert blocks.var() == pytest.approx(1600 * 0.01 / gain, rel=0.15)
-    inside = many[:, 5:-5, 5:-5]
-    assert inside.var() == pytest.approx(0.01 / gain / SUM, rel=0.02)
-    # What the gain makes of the sky: electrons of the sky at this gain have the variance that the gain was taken from.
-    sigma = inside.std()
-    assert float(noise.gain(0.01, sigma, SUM)) == pytest.approx(gain, rel=0.02)
-
-
-def test_shot_noise_is_correlated_as_the_sky():
-    image = np.full((400, 400), 0.01, np.float32)
-    found = drawn(image, 2e4, 1, COADD)[5:-5, 5:-5].astype(float)
-    found /= found.std()
-    n = len(found)
-    for y in range(4):
-        for x in range(-3, 4):
-            pairs = found[: n - y, max(0, -x) : n - max(0, x)] * found[y:, max(0, x) : n - max(0, -x)]
-            assert pairs.mean() == pytest.approx(COADD[y, x + 3], abs=0.012), (y, x)
-
-
-def test_shot_noise_is_that_of_its_slow_twin():
-    image, gain = arc(31), 5e3
-    image[10:20, 20:30] = 0  # so that no turn of the image looks like another
-    lags = COADD.copy()
-    lags[1, 4], lags[1, 2] = lags[1, 4] + 0.03, lags[1, 2] - 0.03
-    full = np.zeros((32, 32))
-    for y in range(4):
-        for x in range(-3, 4):
-            full[y, x] = full[-y, -x] = lags[y, x + 3]
-    root = np.fft.ifft2(np.sqrt(np.fft.fft2(full).real)).real
-    kernel = np.fft.fftshift(root)[11:22, 11:22]
-    electrons = np.zeros(image.shape)
-    lit = image >= 1 / gain
-    electrons[lit] = np.random.default_rng(7).poisson(image[lit] * float(gain)) - image[lit] * float(gain)
-    slow = ndimage.convolve(electrons / gain, kernel / kernel.sum(), mode="constant")
-    np.testing.assert_allclose(drawn(image, gain, 7, lags), slow, atol=1e-6 * np.abs(slow).max())
-
-
-def test_pixels_without_light_are_left_as_they_are_bit_for_bit():
-    image = arc()
-    image[image < 1e-6] = 0
-    pixels = np.random.default_rng(0).normal(size=image.shape).astype(np.float32)
-    for lags, reach in ((noise.WHITE, 0), (COADD, noise.REACH)):
-        after = pixels.copy()
-        noise.add_shot_noise(after, image, 2e4, np.random.default_rng(1), noise.resampling_kernels(lags))
-        dark = ~ndimage.maximum_filter(image * 2e4 >= noise.ELECTRONS_MIN, 2 * reach + 1)
-        assert 50 < dark.sum() < dark.size
-        np.testing.assert_array_equal(after[dark], pixels[dark])
-        assert (after[~dark] != pixels[~dark]).mean() > 0.8  # far out the noise is less than the last digit
-
-
-def test_negative_pixels_under_an_arc_take_its_noise_and_nothing_else():
-    image = arc()
-    sky = np.full_like(image, -0.5)
-    noise.add_shot_noise(sky, image, 2e4, np.random.default_rng(3), noise.resampling_kernels(COADD))
-    np.testing.assert_allclose(sky + np.float32(0.5), drawn(image, 2e4, 3, COADD), atol=1e-6)
-
-
-@pytest.mark.parametrize("lags", [noise.WHITE, COADD])
-def test_an_infinite_gain_adds_nothing(lags):
-    np.testing.assert_array_equal(drawn(arc(), np.inf, lags=lags), 0)
-
-
-def test_an_arc_without_light_has_no_noise():
-    np.testing.assert_array_equal(drawn(0 * arc(), 2e4, lags=COADD), 0)
-
-
-def test_an_arc_at_the_rim_has_its_noise_there():
-    image = np.zeros((20, 23), np.float32)
-    image[0, :4] = image[-1, -1] = 0.05
-    found = drawn(image, 2e4, 2, COADD)
-    assert found.shape == image.shape
-    assert (found[:5, :9] != 0).all()
-    assert (found[-6:, -6:] != 0).all()
-    np.testing.assert_array_equal(found[7:13], 0)
-
-
-def test_noise_shrinks_as_the_root_of_the_gain():
-    a, b = (drawn(arc(), gain, lags=COADD)[arc() > 0.01].std() for gain in (1e4, 1e8))
-    assert a / b == pytest.approx(100, rel=0.15)
 
 
 def lags_of(kernel):

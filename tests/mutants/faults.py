@@ -4,6 +4,7 @@ from harness import Fault
 
 LENSING, SAMPLING = "kernels/test_lensing.py::", "kernels/test_sampling.py::"
 LIGHT, NOISE, PSF = "kernels/test_light.py::", "kernels/test_noise.py::", "kernels/test_convolution.py::"
+SHOT, POISSON = "kernels/test_shot.py::", "kernels/test_poisson.py::"
 INJECTIONS, CALIBRATION = "test_injections.py::", "test_calibration.py::"
 
 
@@ -23,7 +24,7 @@ _PROFILE = "test_without_a_lens_the_pixels_are_those_of_the_profile"
 _GAIN = "test_gain_of_the_sky_is_sky_over_the_uncorrelated_variance"
 _SHOT = "test_shot_noise_has_the_variance_of_the_gain"
 _RESAMPLED = "test_resampling_keeps_the_noise_of_large_areas_and_lowers_that_of_a_pixel_by_the_sum_of_the_lags"
-_KERNEL = "test_a_resampling_kernel_keeps_flux_and_has_the_lags_it_was_made_from"
+_OFTEN = "test_every_number_comes_as_often_as_it_should"
 
 FAULTS = (
     # The lens, double precision.
@@ -49,7 +50,7 @@ FAULTS = (
     _fault("knots hold more light than the source", "injections/sources.py", "KNOT_SHARE * weight / weight.sum(1, keepdims=True)", "KNOT_SHARE * weight", INJECTIONS, "test_a_source_of_any_kind_has_the_flux_of_its_magnitude_before_it_is_lensed[clumpy]"),
     # Flux and magnitude.
     _fault("normalised in the image plane", "injections/rendering.py", "images = unit[:, None] * flux.astype", "images = (unit / unit.sum((1, 2), keepdims=True))[:, None] * flux.astype", INJECTIONS, _FLUX),
-    _fault("batch: normalised in the image plane", "injections/trials.py", "arcs = arcs[..., :size, :size]", "arcs = arcs[..., :size, :size] / np.float32(inside)[:, None, None, None]", INJECTIONS, _PUBLIC),
+    _fault("batch: normalised in the image plane", "injections/trials.py", "self.host[rows], arcs, gain[part]", "self.host[rows], arcs / np.float32(inside)[:, None, None, None], gain[part]", INJECTIONS, _PUBLIC),
     _fault("sign of the magnitude", "injections/rendering.py", "flux = np.column_stack([10 ** (-0.4 *", "flux = np.column_stack([10 ** (0.4 *", INJECTIONS, _FLUX),
     _fault("zeropoint 25", "schema.py", "ZEROPOINT = 22.5", "ZEROPOINT = 25.0", INJECTIONS, _FLUX),
     # The priors.
@@ -71,17 +72,19 @@ FAULTS = (
     _fault("gain 100 times too low", "kernels/noise.py", "np.where(variance > 0, sky / variance, np.nan)", "np.where(variance > 0, sky / variance / 100, np.nan)", NOISE, _GAIN),
     _fault("gain without the noise correlation", "kernels/noise.py", "variance = np.asarray(correlation, float) * np.square", "variance = np.square", NOISE, _GAIN),
     _fault("dark sky of another band", "kernels/noise.py", '"r": 0.297', '"r": 0.105', NOISE, "test_the_dark_sky_of_each_band_is_its_own"),
-    _fault("clamp before Poisson", "kernels/noise.py", "out[x] += row[x]", "out[x] = max(out[x], np.float32(0)) + row[x]", NOISE, "test_negative_pixels_under_an_arc_take_its_noise_and_nothing_else"),
-    _fault("noise on pixels without light", "kernels/noise.py", "lit = np.flatnonzero(image.ravel() >= ELECTRONS_MIN / gain)", "lit = np.arange(image.size)\n    image = image + np.float32(1 / gain)", NOISE, "test_pixels_without_light_are_left_as_they_are_bit_for_bit"),
-    _fault("mean of the shot noise kept", "kernels/noise.py", "(rng.poisson(expected) - expected) / gain", "rng.poisson(expected) / gain", NOISE, "test_variance_is_flux_over_gain_and_the_mean_is_zero"),
-    _fault("shot noise of independent pixels", "injections/trials.py", "noise.resampling_kernels(lags) if", "noise.resampling_kernels(np.broadcast_to(noise.WHITE, lags.shape)) if", INJECTIONS, _SHOT),
-    _fault("noise correlation counted twice", "kernels/noise.py", "variance = np.asarray(correlation, float) * np.square", "variance = np.asarray(correlation, float) ** 2 * np.square", NOISE, _GAIN, _RESAMPLED),
-    _fault("resampling lowers a gain that has the correlation in it", "injections/trials.py", "gain[row, b], rng, self", "gain[row, b] * self.hosts[\"noise_correlation\"].values[self.host[row], b], rng, self", INJECTIONS, _SHOT),
-    _fault("resampling that loses flux", "kernels/noise.py", "out[i] /= total", "out[i] /= np.sqrt((out[i] ** 2).sum())", NOISE, _RESAMPLED, _KERNEL),
-    _fault("power where its root belongs", "kernels/noise.py", "math.sqrt(max(power, 0.0))", "max(power, 0.0)", NOISE, _KERNEL, "test_shot_noise_is_correlated_as_the_sky"),
-    _fault("lags mirrored", "kernels/noise.py", "(k_y * dy + k_x * dx) % _WAVES", "(k_y * dy - k_x * dx) % _WAVES", NOISE, "test_shot_noise_is_that_of_its_slow_twin"),
+    _fault("clamp before Poisson", "kernels/shot.py", "out[x] += line[x]", "out[x] = max(out[x], np.float32(0)) + line[x]", SHOT, "test_negative_pixels_under_an_arc_take_its_noise_and_nothing_else"),
+    _fault("noise on pixels without light", "kernels/shot.py", "expected = image[y, x] * gain", "expected = image[y, x] * gain + ELECTRONS_MIN", SHOT, "test_pixels_without_light_are_left_as_they_are_bit_for_bit"),
+    _fault("mean of the shot noise kept", "kernels/shot.py", "(poisson(expected, own) - expected) / gain", "poisson(expected, own) / gain", SHOT, "test_variance_is_flux_over_gain_and_the_mean_is_zero"),
+    _fault("electrons: a squeeze that is too wide", "kernels/poisson.py", "v <= accepted:", "v <= accepted + 0.2:", POISSON, _OFTEN),
+    _fault("electrons: probabilities of another mean", "kernels/poisson.py", "chance *= mean / number", "chance *= mean / (number + 0.1)", POISSON, _OFTEN),
+    _fault("shot noise of independent pixels", "injections/trials.py", "noise.resampling_kernels(lags if", "noise.resampling_kernels(np.broadcast_to(noise.WHITE, lags.shape) if", INJECTIONS, _SHOT),
+    _fault("noise correlation counted twice", "kernels/noise.py", "variance = np.asarray(correlation, float) * np.square", "variance = np.asarray(correlation, float) ** 2 * np.square", SHOT, _RESAMPLED),
+    _fault("resampling lowers a gain that has the correlation in it", "injections/trials.py", "self.per_band[\"gain\"][rows] if", "self.per_band[\"gain\"][rows] * self.hosts[\"noise_correlation\"].values[self.host[rows]] if", INJECTIONS, _SHOT),
+    _fault("resampling that loses flux", "kernels/noise.py", "out[i] /= total", "out[i] /= np.sqrt((out[i] ** 2).sum())", SHOT, _RESAMPLED),
+    _fault("power where its root belongs", "kernels/noise.py", "math.sqrt(max(power, 0.0))", "max(power, 0.0)", SHOT, "test_shot_noise_is_correlated_as_the_sky", "test_shot_noise_is_that_of_its_slow_twin"),
+    _fault("lags mirrored", "kernels/noise.py", "(k_y * dy + k_x * dx) % _WAVES", "(k_y * dy - k_x * dx) % _WAVES", SHOT, "test_shot_noise_is_that_of_its_slow_twin"),
     _fault("RNG shared between bands", "injections/trials.py", 'f"shot noise {band}"', '"shot noise"', INJECTIONS, _UNRELATED),
-    _fault("RNG shared between trials", "injections/trials.py", "int(keys[i]))", "int(keys[0]))", INJECTIONS, _UNRELATED),
+    _fault("RNG shared between trials", "injections/trials.py", "noise_ids(self.ids[rows])", "0 * noise_ids(self.ids[rows])", INJECTIONS, _UNRELATED),
     _fault("SNR without the noise correlation", "kernels/noise.py", "variance = pair_sum(image >= level, lags)", "variance = float((image >= level).sum())", NOISE, "test_arc_snr_of_a_flat_arc_is_its_flux_over_the_noise_of_its_area"),
     _fault("annulus SNR without the noise correlation", "kernels/noise.py", "return total / count / (sigma * np.sqrt(correlation))", "return total / count / sigma", CALIBRATION, "test_pixel_snr_of_the_conditions_is_that_of_the_depth"),
     # What the pixels are held against.
