@@ -26,7 +26,9 @@ NOBS_BINS = ((1, 2, "1-2"), (3, 5, "3-5"), (6, 10, "6-10"), (11, 32767, "11+"))
 QUANTILES = (0.025, 0.15865, 0.5, 0.84135, 0.975)
 LEVELS = (0.6827, 0.95)
 ARC_RADIUS = (0.6, 3.2)  # arcsec: where arcs are looked for
-LAG_SIZES = {"lag_y": 4, "lag_x": 7}  # of a table of noise correlation, to 3 pixels
+LAGS = {"lag_y": np.arange(4), "lag_x": np.arange(-3, 4)}
+"""Axes of a table of noise correlation, pixels."""
+LAG_SIZES = {dim: lags.size for dim, lags in LAGS.items()}
 
 MASKBITS = {
     "NPRIMARY": 0, "BRIGHT": 1, "SATUR_G": 2, "SATUR_R": 3, "SATUR_Z": 4, "ALLMASK_G": 5, "ALLMASK_R": 6,
@@ -55,7 +57,7 @@ class Variable:
     about: str
     required: bool = True
 
-    def problem(self, name: str, array: xr.DataArray) -> str | None:
+    def problem(self, name: str, array: xr.DataArray | xr.Variable) -> str | None:
         """What is wrong with an array that claims to be this variable; None when nothing is."""
         if set(array.dims) != set(self.dims):
             return f"'{name}' has dims {tuple(array.dims)}, not {self.dims}"
@@ -98,7 +100,7 @@ class Declaration:
                 if variable.required:
                     problems.append(f"'{name}' is missing")
                 continue
-            problem = variable.problem(name, dataset[name])
+            problem = variable.problem(name, dataset.variables[name])
             if problem:
                 problems.append(problem)
         if problems:
@@ -397,9 +399,11 @@ QUALITY = Declaration(
         },
         "sigma": Variable(("galaxy", "band"), "f4", "nanomaggy", "sky noise per pixel, masked sky ring"),
         "noise_correlation": Variable(("galaxy", "band"), "f4", "1", "sum of the noise autocorrelation over +-3 px lags"),
+        "lag_y": Variable(("lag_y",), "i8", "pixel", "lag of the noise autocorrelation along y", False),
+        "lag_x": Variable(("lag_x",), "i8", "pixel", "lag of the noise autocorrelation along x", False),
         "noise_lags": Variable(
             ("galaxy", "band", "lag_y", "lag_x"), "f4", "1",
-            "noise autocorrelation at lags of 0 to 3 px along y (first entry 0) and -3 to 3 px along x (first entry -3); sums to noise_correlation over all 49 lags",
+            "noise autocorrelation at lags of 0 to 3 px along y and -3 to 3 px along x; sums to noise_correlation over all 49 lags",
         ),
         "sky_invvar": Variable(("galaxy", "band"), "f4", "nanomaggy^-2", "median inverse variance of the sky ring; NaN without any"),
         **_gal("arc_snr", "f4", "1", "of light beside the galaxy's smooth model in its brightest annulus, g and r together; NaN for what is no positive, or has no noise measured"),
@@ -409,7 +413,7 @@ QUALITY = Declaration(
     },
     block=("galaxy",),
     chunk={"galaxy": 256},
-    coords=("galaxy_id", "split", "pool", "band"),
+    coords=("galaxy_id", "split", "pool", "band", "lag_y", "lag_x"),
 )  # fmt: skip
 
 TRIAL = ("theta_e", "psf_fwhm", "depth", "trial")

@@ -75,7 +75,7 @@ def measure(cutouts: xr.Dataset, stars: pd.DataFrame, settings: config.Quality) 
     )
     found = dict(zip([*_PER_GALAXY, *_PER_BAND, "noise_lags"], measured))
     dark, constant = found.pop("dark_band"), found.pop("constant_band")
-    out = cutouts[["galaxy_id", "split", "pool", "band"]].assign(found)
+    out = cutouts[["galaxy_id", "split", "pool", "band"]].assign(found).assign_coords(schema.LAGS)
     for band in schema.BANDS:
         out[f"psf_fwhm_{band}"] = cutouts["psf_fwhm_core"].isel(band=bands.index(band), drop=True)
     out["psfdepth_r_centre"] = cutouts["psfdepth"].isel(band=bands.index("r"), drop=True)

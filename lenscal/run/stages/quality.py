@@ -31,7 +31,7 @@ class Quality(Stage):
             place.path("quality.zarr"),
             schema.QUALITY,
             {"galaxy": cutouts.sizes["galaxy"], "band": cutouts.sizes["band"], **schema.LAG_SIZES},
-            {"band": cutouts["band"].values},
+            {"band": cutouts["band"].values, **schema.LAGS},
             place.attrs(),
             block=place.settings.quality.block,
         )
