@@ -92,7 +92,7 @@ def test_realism_has_a_verdict_for_every_criterion_and_no_pass_for_want_of_lense
     settings, result = first
     place = Place(settings)
     criteria = place.table("realism/criteria.parquet").set_index("id")
-    assert len(criteria) == 19
+    assert len(criteria) == 20
     measures = place.table("realism/measures.parquet")
     anchors = int((measures["sample"] == "real").sum())
     assert 0 < anchors < settings.realism.anchors_min
@@ -102,7 +102,7 @@ def test_realism_has_a_verdict_for_every_criterion_and_no_pass_for_want_of_lense
     assert verdicts["realism.snr_50"] == ("not judged", False)
     changes = place.table("realism/sensitivity.parquet").set_index("name")
     assert (changes["why_not"] == "").all()
-    assert (changes.loc[["clumpy", "stamps", "compact-arcs"], "pairs"] > 0).all()
+    assert (changes.loc[["clumpy", "stamps", "compact-arcs", "beta 3.5", "beta 4.5"], "pairs"] > 0).all()
     kept = measures[measures["sample"] == "injected"]
     assert kept["galaxy_id"].is_unique
     assert set(kept["anchor_id"]) <= set(measures.loc[measures["sample"] == "real", "galaxy_id"])

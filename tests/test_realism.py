@@ -34,7 +34,7 @@ def judged(real, bare, seed=2, **changes):
 
 def test_injections_of_the_same_making_are_go(real, bare):
     verdict, table = judged(real, bare)
-    measured = [name for name in verdict.index if name not in ("morphology", "prior", "panel", "realism")]
+    measured = [name for name in verdict.index if name not in ("morphology", "prior", "moffat", "panel", "realism")]
     assert len(measured) == 15
     assert (verdict[measured] == "GO").all(), table.loc[measured, ["verdict", "value", "why"]].to_string()
 
@@ -228,12 +228,13 @@ def test_the_panel_is_blind_and_balanced():
 
 
 def test_each_setting_is_changed_alone_and_what_cannot_be_made_says_why():
-    made = realism.variants(config.Injections(prior="rest-frame-colours"), SETTINGS)
+    made = realism.variants(config.Injections(prior="rest-frame-colours"), SETTINGS, 3.5)
     names = [(v.kind, v.name) for v in made]
-    assert names == [("morphology", "clumpy"), ("morphology", "stamps"), ("prior", "observed-colours"), ("prior", "compact-arcs"), ("prior", "anchor-snr"), ("inner images", "suppressed")]
+    assert names == [("morphology", "clumpy"), ("morphology", "stamps"), ("prior", "observed-colours"), ("prior", "compact-arcs"), ("prior", "anchor-snr"), ("moffat", "beta 2.5"), ("moffat", "beta 4.5"), ("inner images", "suppressed")]
     assert "source_stamps" in made[1].why_not
     assert made[0].settings.prior == "rest-frame-colours"
-    assert not made[-1].redraw
+    assert not any(v.redraw for v in made[-3:])
+    assert [v.settings.moffat_beta for v in made[-3:]] == [2.5, 4.5, None]
 
 
 def test_change_of_completeness_counts_discordant_pairs():
@@ -256,9 +257,34 @@ def test_a_detector_that_calls_bare_hosts_lenses_says_nothing_on_sources():
     assert judged_changes(deaf, 0.1) == "not judged"
 
 
-def judged_changes(table, limit):
-    found = realism.judge.__globals__["_sensitivity"](table, SETTINGS.model_copy(update={"morphology_change_max": limit}))
-    return criteria.WORDS[found[0].verdict]
+def judged_changes(table, limit, kind="morphology"):
+    found = realism.judge.__globals__["_sensitivity"](table, SETTINGS.model_copy(update={f"{kind}_change_max": limit}))
+    return criteria.WORDS[next(row for row in found if row.id == kind).verdict]
+
+
+def test_a_psf_profile_that_changes_completeness_is_no_go():
+    wide, narrow = (sensitivity.Variant("moffat", f"beta {beta}", config.Injections(moffat_beta=beta), moffat=True) for beta in (3.5, 4.5))
+    base = np.r_[np.ones(60), np.zeros(40)]
+    more = np.r_[np.ones(80), np.zeros(20)]
+    with_image = np.r_[np.full(50, np.nan), more[50:]]  # half of the hosts have PSF images: not asked
+    changes = realism.changes(base, {"a": (wide, base), "b": (narrow, with_image)}, 0.5)
+    assert changes["pairs"].tolist() == [100, 50]
+    assert changes["change"].tolist() == pytest.approx([0, 0.4])
+    assert {limit: judged_changes(changes, limit, "moffat") for limit in (0.1, 0.5)} == {0.1: "NO-GO", 0.5: "GO"}
+    row = next(row for row in realism.judge.__globals__["_sensitivity"](changes, SETTINGS) if row.id == "moffat")
+    assert (row.requirement, row.value) == ("3B.4", pytest.approx(0.4))
+    assert judged_changes(NONE, 0.1, "moffat") == "not judged"
+
+
+def test_hosts_without_a_psf_image_in_some_band_are_those_that_a_profile_serves():
+    from lenscal.run.comparison import _without_psf_image
+
+    image = np.ones((3, 3, 5, 5))
+    image[1, 2] = np.nan
+    image[2, 0, 0, 0] = np.nan  # a broken image is no missing one
+    hosts = xr.Dataset({"psf": (("galaxy", "band", "psf_y", "psf_x"), image)})
+    assert _without_psf_image(hosts).tolist() == [False, True, False]
+    assert _without_psf_image(xr.Dataset({"sigma": ("galaxy", np.ones(2))})).tolist() == [True, True]
 
 
 def test_inner_images_are_measured_apart_from_the_arc():

@@ -165,7 +165,7 @@ def realism_tables():
     bare = lenses.draw_hosts(40, 2, settings, first=1000)
     rng = np.random.default_rng(5)
     base = rng.normal(size=40)
-    kinds = {v.name: (v, v.why_not or base + rng.normal(0, 0.4, 40)) for v in (realism.bare(config.Injections()), *realism.variants(config.Injections(), settings))}
+    kinds = {v.name: (v, v.why_not or base + rng.normal(0, 0.4, 40)) for v in (realism.bare(config.Injections()), *realism.variants(config.Injections(), settings, 2.5))}
     changes = realism.changes(base, kinds, 0.0)
     _, tables = realism.judge(real, found, bare, found, changes, settings, 3)
     samples = {"real": real, "injected": found, "bare host": bare}

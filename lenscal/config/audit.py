@@ -128,12 +128,16 @@ class Realism(Section):
     """File of galaxy stamps for the bracket; that of the injections, where they have one, by default."""
     priors: list[str] = ["observed-colours", "rest-frame-colours", "compact-arcs", "anchor-snr"]
     """Sets of priors to compare."""
+    moffat_betas: list[Annotated[float, Field(gt=1.1)]] = [2.5, 3.5, 4.5]
+    """The bracket of profiles for hosts without a PSF image, all of the width that PSFSIZE says."""
     sensitivity_injections: int = Field(200, ge=2)
     """Injections rendered and scored again for each change, one per host."""
     morphology_change_max: float = Field(0.1, gt=0, le=1)
     """Limit of the change of completeness by the source."""
     prior_change_max: float = Field(0.1, gt=0, le=1)
     """Limit of the change of completeness by the prior."""
+    moffat_change_max: float = Field(0.1, gt=0, le=1)
+    """Limit of the change of completeness by the profile, of hosts without a PSF image."""
     panel: int = Field(12, ge=1)
     """Real lenses, and as many injections, of the blind panel."""
     panel_judged: int | None = Field(None, ge=1)

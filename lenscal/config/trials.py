@@ -74,7 +74,7 @@ class Injections(Section):
     """Of the arc."""
     gain: dict[str, Annotated[float, Field(gt=0)]] | None = None
     """Electrons per nanomaggy of the sum of exposures, by band; checked against the pixels. Null takes it from the pixels."""
-    moffat_beta: float | None = Field(None, gt=1)
+    moffat_beta: float | None = Field(None, gt=1.1)
     """For hosts without a PSF image, with the core width that their PSFSIZE then has; null takes the cutouts' own."""
     on_failure: Literal["count", "stop"] = "count"
     """A trial that cannot be made: `count` it and go on, or `stop` the run with its name."""

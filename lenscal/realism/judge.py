@@ -239,7 +239,7 @@ def _probe(real: Sample, injected: Sample, bare: Sample, settings: config.Realis
 
 
 def _sensitivity(changes: pd.DataFrame, settings: config.Realism) -> list[Gate]:
-    """The largest change of completeness by another source and by another prior."""
+    """The largest change of completeness by another source, another prior and another profile of the PSF."""
     out = []
     deaf = ""
     for row in changes[(changes["kind"] == "control") & (changes["why_not"] == "")].to_dict("records"):
@@ -248,11 +248,15 @@ def _sensitivity(changes: pd.DataFrame, settings: config.Realism) -> list[Gate]:
                 f"the detector hardly hears the injections: it finds {row['base']:.3f} of them, and calls {row['changed']:.3f} of the same hosts lenses "
                 f"without one (change {row['from_95']:+.3f} to {row['to_95']:+.3f})"
             )
-    for kind, requirement, limit in (("morphology", "3C.2", settings.morphology_change_max), ("prior", "3D.9", settings.prior_change_max)):
+    for kind, requirement, limit, what in (
+        ("morphology", "3C.2", settings.morphology_change_max, "the source morphology"),
+        ("prior", "3D.9", settings.prior_change_max, "the prior"),
+        ("moffat", "3B.4", settings.moffat_change_max, "the profile that stands for a PSF without an image"),
+    ):
         table = changes[changes["kind"] == kind]
         missing = [f"{row['name']}: {row['why_not']}" for row in table.to_dict("records") if row["why_not"]]
         done = table[table["why_not"] == ""]
-        claim = f"completeness hangs little on the {'source morphology' if kind == 'morphology' else 'prior'}"
+        claim = f"completeness hangs little on {what}"
         if done.empty:
             cannot = "; ".join(missing) or "the run file names no alternative"
             out.append(criterion(kind, requirement, claim, "largest change", maximum=limit, cannot=cannot))

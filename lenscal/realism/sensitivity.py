@@ -1,4 +1,4 @@
-"""What another source, another prior or no inner images would change: the same injections again, pair by pair."""
+"""What another source, prior or profile of the PSF, or no inner images, would change: the same injections again, pair by pair."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ VISIBLE = 3.0  # signal-to-noise ratio in r from which inner images count as vis
 
 @dataclass(frozen=True)
 class Variant:
-    """One change of the injections' settings; `why_not` says why it cannot be made."""
+    """One change of the injections' settings; `why_not` says why it cannot be made. `moffat`: of hosts without a PSF image only."""
 
     kind: str
     name: str
     settings: config.Injections
     redraw: bool = True
     why_not: str = ""
+    moffat: bool = False
 
 
 def bare(injections: config.Injections) -> Variant:
@@ -31,8 +32,8 @@ def bare(injections: config.Injections) -> Variant:
     return Variant("control", "no injection", injections, redraw=False)
 
 
-def variants(injections: config.Injections, settings: config.Realism) -> list[Variant]:
-    """The run's own settings changed in one thing each: kind of source, prior, inner images."""
+def variants(injections: config.Injections, settings: config.Realism, beta: float) -> list[Variant]:
+    """The run's own settings changed in one thing each: kind of source, prior, Moffat profile (`beta` is the run's), inner images."""
     out = []
     for source in settings.morphologies:
         if source != injections.source:
@@ -43,6 +44,9 @@ def variants(injections: config.Injections, settings: config.Realism) -> list[Va
     for prior in settings.priors:
         if prior != injections.prior:
             out.append(Variant("prior", prior, injections.model_copy(update={"prior": prior})))
+    for other in settings.moffat_betas:
+        if other != beta:
+            out.append(Variant("moffat", f"beta {other:g}", injections.model_copy(update={"moffat_beta": other}), redraw=False, moffat=True))
     if injections.inner_images:
         out.append(Variant("inner images", "suppressed", injections.model_copy(update={"inner_images": False}), redraw=False))
     return out

@@ -138,7 +138,7 @@ class _Injected:
 
 
 def sensitivity(place: Place, trials: pd.DataFrame, say: Callable[[str], None]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Change of completeness under other sources, priors and without inner images, and how visible inner images are."""
+    """Change of completeness under other sources, priors, profiles and without inner images, and how visible inner images are."""
     from lenscal import injections, realism
 
     settings, seed = place.settings, place.settings.seed
@@ -151,7 +151,9 @@ def sensitivity(place: Place, trials: pd.DataFrame, say: Callable[[str], None]) 
     row = pd.Index(hosts["galaxy_id"].values).get_indexer(chosen["galaxy_id"])
     bare = realism.bare(settings.injections)
     scored = {bare.name: (bare, _scored(place, _cropped(place, hosts, centred=False)[row]) if len(chosen) else "no injection has an image")}
-    for variant in realism.variants(settings.injections, settings.realism):
+    moffat = _without_psf_image(hosts)[row]
+    beta = settings.injections.moffat_beta or settings.cutouts.psf_beta
+    for variant in realism.variants(settings.injections, settings.realism, beta):
         found: np.ndarray | str = variant.why_not
         if not variant.why_not:
             say(f"{variant.kind}: {variant.name}")
@@ -159,11 +161,21 @@ def sensitivity(place: Place, trials: pd.DataFrame, say: Callable[[str], None]) 
             try:
                 again = injections.redraw(block, variant.settings, seed, sources) if variant.redraw else block
                 found = _scored(place, _rendered(place, again, hosts, variant.settings, sources)) if len(chosen) else "no injection has an image"
+                # Where some hosts have a PSF image and some a profile, the question is put to the latter; where all have one, no pixel changes.
+                if variant.moffat and moffat.any():
+                    found = np.where(moffat, found, np.nan)
             except injections.PriorError as error:
                 found = str(error)
         scored[f"{variant.kind} {variant.name}"] = (variant, found)
     changes = realism.changes(base, scored, threshold)
     return changes, _inner(place, block, hosts)
+
+
+def _without_psf_image(hosts: xr.Dataset) -> np.ndarray:
+    """Hosts (galaxy,) of which some band has no PSF image, so that a Moffat profile stands for it."""
+    if "psf" not in hosts:
+        return np.ones(hosts.sizes["galaxy"], bool)
+    return hosts["psf"].isnull().all(("psf_y", "psf_x")).any("band").values
 
 
 def _stamps(place: Place, settings: config.Injections) -> list[dict]:
