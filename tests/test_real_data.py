@@ -10,7 +10,7 @@ from astropy.io import fits
 from lenscal import config, schema
 from lenscal.io.psfex import read_psfex
 from lenscal.io.stamps import StampError, StampSurvey, load_profiles
-from lenscal.kernels import resampling, widths
+from lenscal.kernels import noise, pixels, resampling, widths
 
 SETS = ["des_hosts", "decals_grz", "dr10_lens_candidates"]
 
@@ -78,6 +78,24 @@ def test_noise_of_the_candidates_is_correlated_as_coadds_are(stamps, rows):
     np.testing.assert_allclose(np.median(noise[..., 0], axis=0), [0.0017, 0.0024, 0.0079], rtol=0.15)
     assert (np.median(noise[..., 1], axis=0) > 1.5).all()
     assert (np.median(noise[..., 1], axis=0) < 2.6).all()
+
+
+def test_resampling_kernels_leave_the_noise_of_real_stamps_as_it_was_measured(stamps, rows):
+    variance, lags_off = [], []
+    for brick, size in ((1, 91), (3, 101)):
+        images = stamps.read(rows[rows["brickid"] == brick], size)["image"].values.astype(float)
+        for image in images.reshape(-1, size, size):
+            sky = widths.sky_pixels(image) & pixels.ring(size, 33.0, 48.0)
+            *_, correlation, lags = pixels.sky_statistics(image, sky)
+            kernel = noise.resampling_kernels(lags).astype(float)
+            again = np.fft.ifft2(np.abs(np.fft.fft2(kernel, (32, 32))) ** 2).real
+            variance.append(again[0, 0] * correlation)
+            lags_off.append(np.abs(again[:4, np.arange(-3, 4)] / again[0, 0] - lags).max())
+    assert len(variance) == 3 * 39
+    assert min(variance) > 0.95
+    assert max(variance) < 1.005
+    assert max(lags_off) < 0.012
+    assert np.quantile(lags_off, 0.95) < 0.003
 
 
 def test_values_of_viewer_cutouts_are_those_of_a_native_pixel_whatever_their_scale(real):

@@ -89,7 +89,8 @@ def resampling_kernels(lags) -> np.ndarray:
     A survey resamples counted pixels with a kernel w that keeps flux. Independent noise comes out with the autocorrelation of w, and the
     variance of a pixel times sum(w^2) = 1/A. Of the kernels that do that, this is the one without phase: the transform is the root of
     the power spectrum of the lags, divided by its value at wave number 0, which is A. The root is cut off REACH pixels from the middle
-    and brought back to sum 1, which on stamps of the survey leaves the lags to 0.003 (0.008 at the worst) and the variance of a pixel to 5 %.
+    and brought back to sum 1. On 39 real stamps in three bands that leaves 19 of 20 lag tables to 0.003 and all to 0.012, and a pixel 0.95 to 1.005
+    of its variance.
 
     A measured table may have negative power where the true one is small. It is then no autocorrelation of anything, and has no kernel:
     that power is taken as 0, which raises the variance of a pixel as much as it cuts off (1 % where the power falls to -0.4 at one wave number).

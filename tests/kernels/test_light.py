@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import integrate
+from scipy.interpolate import RectBivariateSpline
 
 from lenscal.kernels import light
 
@@ -68,6 +69,16 @@ def test_core_width_of_a_moffat_image_is_its_fwhm(beta):
     images = np.stack([light.moffat(width, beta, 61, 0.262) for width in (0.8, 1.4)])
     np.testing.assert_allclose(light.core_fwhm(images, 0.262), [0.8, 1.4], rtol=0.02)
     assert np.isnan(light.core_fwhm(np.zeros((5, 5)), 0.262))
+
+
+def test_core_width_is_that_of_a_spline_through_the_image_and_the_same_bits_alone_or_among_others():
+    widths = np.linspace(0.7, 2.0, 24).reshape(8, 3)
+    images = np.stack([light.moffat(width, 3.0, 61, 0.262) for width in widths.ravel()]).reshape(8, 3, 61, 61)
+    found = light.core_fwhm(images, 0.262)
+    for row, band in np.ndindex(8, 3):
+        assert light.core_fwhm(images[row : row + 1, band], 0.262)[0] == found[row, band]
+    spline = RectBivariateSpline(np.arange(21), np.arange(21), images[4, 1, 20:41, 20:41])(np.linspace(0, 20, 101), np.linspace(0, 20, 101))
+    assert found[4, 1] == pytest.approx(2 * np.sqrt((spline > spline.max() / 2).sum() / np.pi) / 5 * 0.262, rel=1e-12)
 
 
 def test_half_light_radius_of_a_gaussian_is_1_177_sigma():
