@@ -41,7 +41,7 @@ def of_bricks(bricks: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     ValueError
-        A column is missing, as where only the geometry of the bricks is at hand.
+        A column is missing, as where only the geometry of the bricks is at hand, or a depth is no magnitude.
     """
     names = [*_COLUMNS.values(), "area"]
     if missing := [name for name in names if name not in bricks.columns]:
@@ -50,6 +50,11 @@ def of_bricks(bricks: pd.DataFrame) -> pd.DataFrame:
             "or name random points (survey.randoms)"
         )
     size, depth = (bricks[name].to_numpy(float) for name in _COLUMNS.values())
+    if wrong := int(np.count_nonzero(magnitudes.no_magnitudes(depth))):
+        raise ValueError(
+            f"table of bricks: psfdepth_r of {wrong:,} of {len(bricks):,} bricks is no magnitude (up to {np.nanmax(depth):g}); the survey's has 5-sigma AB magnitudes, "
+            "1/nanomaggy^2 is of sweeps and random points"
+        )
     return _pieces(size, depth, bricks["area"].to_numpy(float))
 
 

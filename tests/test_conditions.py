@@ -136,6 +136,8 @@ def test_bricks_that_were_never_seen_are_area_without_conditions_not_below_the_g
     assert cube.attrs["area_without_conditions"] == pytest.approx(never["area"].sum())
     with pytest.raises(ValueError, match=r"4,000 rows without psfsize_r, psfdepth_r; expected those of survey-bricks-dr10-south.*survey\.randoms"):
         conditions.of_bricks(bricks[["area"]])
+    with pytest.raises(ValueError, match=r"psfdepth_r of 7 of 4,000 bricks is no magnitude \(up to 900\)"):
+        conditions.of_bricks(bricks.assign(psfdepth_r=np.where(np.arange(len(bricks)) < 7, 900.0, bricks["psfdepth_r"])))
 
 
 def test_the_area_of_a_run_is_that_of_its_random_points_where_it_names_some(tmp_path, bricks):

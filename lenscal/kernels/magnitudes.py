@@ -23,8 +23,13 @@ MAGNITUDES = (15.0, 40.0)
 """Every 5-sigma magnitude of any survey lies between."""
 
 
-def are_inverse(depths) -> bool:
-    """Whether depths of one unit are inverse variances: one that is above 0 can be no magnitude."""
+def no_magnitudes(depths) -> np.ndarray:
+    """Which depths are known (above 0) and can be no magnitude: they lie outside `MAGNITUDES`."""
     depths = np.asarray(depths)
     low, high = MAGNITUDES
-    return bool(np.any((depths > high) | ((depths > 0) & (depths < low))))
+    return (depths > high) | ((depths > 0) & (depths < low))
+
+
+def are_inverse(depths) -> bool:
+    """Whether depths of one unit are inverse variances: one of them can be no magnitude."""
+    return bool(np.any(no_magnitudes(depths)))
