@@ -248,6 +248,30 @@ def test_workers_that_die_while_they_start_are_one_sentence(monkeypatch):
         pass
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_a_dashboard_is_served_and_told_of_only_when_asked_for_and_never_on_a_port_of_others(chaos, first, wanted, capfd):
+    from urllib.error import HTTPError
+    from urllib.request import urlopen
+
+    from rich.console import Console
+
+    from lenscal.run.crew import Crew
+    from lenscal.run.progress import Display
+
+    console = Console(record=True, width=200)
+    settings = first.model_copy(update={"cluster": config.Cluster(workers=1, threads=1, dashboard=wanted)})
+    with Crew(settings, Display([], console)) as crew:
+        address = crew.client.dashboard_link
+        assert address.startswith("http://127.0.0.1:")
+        assert ":8787/" not in address
+        try:
+            served = urlopen(address, timeout=20).status == 200
+        except HTTPError:
+            served = False
+    assert served == wanted
+    assert ("Dask dashboard" in console.export_text()) == wanted
+
+
 def test_two_runs_never_work_in_one_folder(chaos, first, here):
     settings = first
     with folders.alone(settings.stores / ".plan"), pytest.raises(stores.StoreError, match=rf"another run \(process {os.getpid()}\) is at work"):

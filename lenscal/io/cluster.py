@@ -62,7 +62,8 @@ def client(settings: Cluster) -> Iterator[object]:
                     threads_per_worker=threads,
                     host="127.0.0.1",
                     memory_limit=settings.memory_limit,
-                    dashboard_address="127.0.0.1:0" if settings.dashboard else None,
+                    dashboard_address="127.0.0.1:0",  # of what Dask always serves; None would be port 8787, which another run may have
+                    scheduler_kwargs={"dashboard": settings.dashboard},
                     silence_logs=logging.ERROR,
                 )
             )

@@ -25,8 +25,9 @@ class Crew:
         if self._client is None:
             self._context = cluster.client(self.settings.cluster)
             self._client = self._context.__enter__()
-            with suppress(OSError, RuntimeError):  # a scheduler that is gone already is told of by `sweep`
-                self.display.dashboard(getattr(self._client, "dashboard_link", None))
+            if self.settings.cluster.dashboard:
+                with suppress(OSError, RuntimeError):  # a scheduler that is gone already is told of by `sweep`
+                    self.display.dashboard(getattr(self._client, "dashboard_link", None))
         return self._client
 
     def __exit__(self, *error: object) -> None:
