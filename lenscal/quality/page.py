@@ -17,7 +17,7 @@ from lenscal.quality.measures import ANNULUS_ARCSEC, REASONS, mask_bits
 from lenscal.quality.partitions import HISTOGRAMS
 
 KNOWN = {
-    "sigma": {"g": "0.0017", "r": "0.0024", "z": "0.0079"}, "ratio": "1, or 0.7 where resampled",
+    "sigma": {"g": "0.0017", "r": "0.0024", "z": "0.0079"}, "ratio": "0.7 in a coadd, 1 unresampled",
     (1, 0): "0.18 to 0.20", (0, 1): "0.27 to 0.29", (1, 1): "0.05 to 0.07", (2, 0): "about -0.1", (3, 0): "0.04",
     "noise_correlation": "2.0 (1.1 to 2.9)",
 }  # fmt: skip
@@ -27,9 +27,9 @@ LAGS = ((1, 0), (0, 1), (1, 1), (2, 0), (0, 2), (3, 0))
 
 BLUE, RED, GREEN, PURPLE, ORANGE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#999999"
 COLOURS = {"g": GREEN, "r": RED, "z": PURPLE}
-_STYLE = "body{font:15px/1.45 sans-serif;max-width:62em;margin:2em auto;padding:0 1em;color:#222}table{border-collapse:collapse;margin:.6em 0}\
-td,th{padding:.2em .7em;text-align:right;border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}img{max-width:100%}\
-p.mark{background:#fff3cd;padding:.5em .8em}caption{text-align:left;font-weight:bold;padding:.4em 0}.note{color:#555}"
+_STYLE = "body{font:15px/1.45 sans-serif;max-width:68em;margin:2em auto;padding:0 1em;color:#222}table{border-collapse:collapse;margin:.6em 0;font-size:13px}\
+td,th{padding:.2em .6em;text-align:right;white-space:nowrap;border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}td:last-child{white-space:normal}img{max-width:100%}\
+p.mark{background:#fff3cd;padding:.5em .8em}caption{text-align:left;white-space:nowrap;font-weight:bold;padding:.4em 0}.note{color:#555}"
 
 
 def shown(quality: xr.Dataset, count: int = 12) -> np.ndarray:
@@ -68,13 +68,13 @@ def page(
              f"<h1>Quality of the cutouts of {attrs.get('run', '')}</h1>"]  # fmt: skip
     if attrs.get("mock"):
         lines.append("<p class=mark>Made from the embedded (mock) sky: it says nothing about the real one.</p>")
-    lines.append(f"<p>{ok.size:,} cutouts in {len(partitions):,} partitions; {int(ok.sum()):,} ({100 * ok.mean():.1f} %) are fit for use.</p>")
+    lines.append(f"<p>{ok.size:,} cutouts in {len(partitions):,} partition{'s' * (len(partitions) != 1)}; {int(ok.sum()):,} ({100 * ok.mean():.1f} %) are fit for use.</p>")
     if not ok.all():
         lines.append(_table("Why the others are not (the first reason that holds)", ["reason", "cutouts", "share"],
                             [[name, f"{reasons[name]:,}", f"{100 * reasons[name] / ok.size:.2f} %"] for name in REASONS if reasons[name]]))  # fmt: skip
     lines.append(_noise(quality, origin))
     captions = {
-        "cutouts.png": "r band, asinh stretch from the sky to 50 sigma, North up, East left. Blue: masked as sources when the noise is measured; orange: mask bits that "
+        "cutouts.png": "r band, asinh stretch from the sky to 50 sigma, as on disk: of a coadd North is up and East left. Blue: masked as sources when the noise is measured; orange: mask bits that "
         f"count for the fraction; green: not observed in some band. Circles: the central area (solid white, {settings.central_radius_arcsec:g} arcsec: no unobserved pixel), "
         f"{settings.mask_radius_px:g} px (dashed: no bright-star, saturation or bleed bit), the sky ring (dotted).",
         "histograms.png": f"Usable cutouts. Flux of {ANNULUS_ARCSEC[0]:g}-{ANNULUS_ARCSEC[1]:g} arcsec in r over its sky noise, and its mean surface brightness "
@@ -127,7 +127,7 @@ def _spread(values: np.ndarray) -> str:
     if not values.size:
         return "-"
     low, middle, high = np.percentile(values, [16, 50, 84])
-    return f"{middle:.3g} ({low:.3g} to {high:.3g})" if values.size > 1 else f"{middle:.3g}"
+    return f"{middle:.3g} ({low:.2g} to {high:.2g})" if values.size > 1 else f"{middle:.3g}"
 
 
 def _figure(width: float, height: float) -> object:
@@ -214,6 +214,8 @@ def _histograms(quality: xr.Dataset, partitions: pd.DataFrame) -> bytes:
 
 
 def _rates(partitions: pd.DataFrame) -> bytes:
+    from matplotlib.ticker import MaxNLocator
+
     figure = _figure(9, 2.6)
     axis = figure.subplots()
     colours = dict(zip(REASONS, (GREY, PURPLE, ORANGE, BLUE, "#56B4E9", RED, GREEN)))
@@ -224,10 +226,12 @@ def _rates(partitions: pd.DataFrame) -> bytes:
             axis.bar(np.arange(len(partitions)), share, bottom=base, width=1.0, label=name, color=colours[name])
             base += share
     axis.set_xlim(-0.5, max(len(partitions), 1) - 0.5)
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axis.set_xlabel("partition, in the order of galaxy_id")
     axis.set_ylabel("not fit [%]")
     if base.any():
         axis.legend(frameon=False, fontsize=7, ncols=4, loc="upper right")
         axis.set_ylim(0, 1.35 * base.max())
+    else:
+        axis.text(0.5, 0.5, "every cutout is fit for use", transform=axis.transAxes, ha="center")
     return _png(figure)
