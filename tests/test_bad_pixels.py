@@ -114,6 +114,8 @@ PLANES = {
     "NaN": ({"image-r": lambda d: np.full_like(d, np.nan)}, "band not observed"),
     "zeros without weight": ({"image-r": np.zeros_like, "invvar-r": np.zeros_like}, "band not observed"),
     "zeros with weight": ({"image-r": np.zeros_like}, "constant image"),
+    "no weights": ({"invvar-z": np.zeros_like}, "band not observed"),
+    "NaN weights": ({"invvar-g": lambda d: np.full_like(d, np.nan)}, "band not observed"),
     "infinite": ({"image-g": lambda d: np.full_like(d, np.inf)}, "band not observed"),
 }
 

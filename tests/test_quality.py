@@ -143,6 +143,15 @@ def test_a_stamp_whose_sky_cannot_be_measured_is_excluded():
     assert np.isnan(measured.sigma.values[4, 1])
 
 
+@pytest.mark.parametrize(("factor", "reason"), [(1000.0, "noise unlike weights"), (0.001, "noise unlike weights"), (3.0, ""), (0.3, "")])
+def test_a_band_in_another_unit_than_its_weights_is_excluded(factor, reason):
+    data = cutouts()
+    data["image"].values[5, 2] *= factor
+    assert reasons(data) == [""] * 5 + [reason] + [""] * 6
+    data["invvar"].values[5, 2] = 0
+    assert reasons(data)[5] == "", "without weights nothing is held against them"
+
+
 def test_every_reason_is_of_the_vocabulary_and_the_first_that_holds():
     data = spoil(cutouts(), "mask", (slice(None), CENTRE, CENTRE), 2)
     data["image"].values[:, :, CENTRE, CENTRE] = np.nan
@@ -288,7 +297,7 @@ def test_the_reason_of_a_bad_block_has_its_own_limit():
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda d: d["invvar"].values[:, 2].__imul__(1e4), r"block 'b' has a median sigma\^2 invvar of the sky of .* in z, outside 0.1 to 10.*quality.noise_ratio_limits"),
+        (lambda d: d["invvar"].values[:, 2].__imul__(30), r"block 'b' has a median sigma\^2 invvar of the sky of .* in z, outside 0.1 to 10.*quality.noise_ratio_limits"),
         (lambda d: d["image"].values[:, 1].__setitem__(..., np.kron(np.random.default_rng(0).normal(0, 0.003, (20, 26, 26)), np.ones((4, 4)))[:, :SIZE, :SIZE]),
          r"block 'b' has a median correlation of the noise of 1\d.* in r, outside 0.5 to 10"),
         (lambda d: d["image"].values[:, 1].__imul__(-1), r"of the 20 usable cutouts of block 'b' 20 \(100.0 %\) have a annulus_snr_r beyond its histogram or none \(20 below"),

@@ -264,6 +264,20 @@ def test_a_missing_band_is_named_and_costs_only_the_galaxies_of_that_brick(tmp_p
         survey.check()
 
 
+@pytest.mark.parametrize("value", [0.0, np.nan, -1.0])
+def test_pixels_without_a_weight_are_unobserved_whatever_nexp_says(tmp_path, value):
+    write_brick(tmp_path, "1500p000", 0, header(150.0, 0.0))
+    brick = BrickFiles(tmp_path, "1500p000")
+    _, weights, _ = planes(1)
+    weights[115:120] = value
+    write(brick.path("invvar", "r"), weights, header(150.0, 0.0), "1/nanomaggy^2")
+    read = brick.read(*centre())
+    unseen = np.isnan(read["image"][0, 1])
+    assert unseen.all(axis=1).sum() == 5
+    np.testing.assert_array_equal(unseen, read["invvar"][0, 1] == 0)
+    assert not np.isnan(read["image"][0, 0]).all(axis=1).any()
+
+
 @pytest.fixture
 def brick(tmp_path):
     write_brick(tmp_path, "1500p000", 0, header(150.0, 0.0))

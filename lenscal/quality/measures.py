@@ -20,7 +20,7 @@ OUTER_PX = (20.0, 33.0)
 ANNULUS_ARCSEC = (1.0, 3.5)
 STAR_MAG_MAX = 16.0
 REASONS = (
-    "no pixels", "band not observed", "constant image", "NaN in centre", "no sky noise", "mask in centre", "masked fraction",
+    "no pixels", "band not observed", "constant image", "NaN in centre", "no sky noise", "noise unlike weights", "mask in centre", "masked fraction",
 )  # fmt: skip
 """Why a cutout is not fit for use; the first that holds is given."""
 
@@ -83,12 +83,14 @@ def measure(cutouts: xr.Dataset, stars: pd.DataFrame, settings: config.Quality) 
     for name in _STATISTICS:
         out[f"{name}_r"] = out[f"pixel_{name}"].isel(band=bands.index("r"), drop=True)
     out["has_nan"] = out["nan_pixel_count"] > 0
+    ratio = out["sigma"] ** 2 * out["sky_invvar"]  # NaN without weights, which are then not held against anything
     holds = [
         cutouts["failure"] != "",
         dark,
         constant,
         out["nan_in_centre"],
         ~(out["sigma"] > 0).all("band"),
+        ((ratio < settings.cutout_noise_ratio_limits[0]) | (ratio > settings.cutout_noise_ratio_limits[1])).any("band"),
         out["masked_in_centre"],
         out["maskbit_frac_above_threshold"] > settings.masked_fraction_max,
     ]

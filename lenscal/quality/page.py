@@ -218,7 +218,7 @@ def _rates(partitions: pd.DataFrame) -> bytes:
 
     figure = _figure(9, 2.6)
     axis = figure.subplots()
-    colours = dict(zip(REASONS, (GREY, PURPLE, ORANGE, BLUE, "#56B4E9", RED, GREEN)))
+    colours = dict(zip(REASONS, (GREY, PURPLE, ORANGE, BLUE, "#56B4E9", "#000000", RED, GREEN)))
     base = np.zeros(len(partitions))
     for name in REASONS:
         if (column := f"reason: {name}") in partitions:

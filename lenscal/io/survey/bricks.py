@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from astropy.utils.exceptions import AstropyUserWarning
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales
 
@@ -117,8 +119,8 @@ class BrickFiles:
     def read(self, ra: np.ndarray, dec: np.ndarray, size: int) -> dict[str, np.ndarray]:
         """Stamps about positions: the pixel nearest to the position is pixel ``size // 2`` of both axes, nothing is resampled.
 
-        A pixel is unobserved (image NaN, inverse variance 0) outside the brick, where nexp is 0, and where image and inverse
-        variance are both exactly 0, as the coadds write it.
+        A pixel is unobserved (image NaN, inverse variance 0) outside the brick, where nexp is 0, and where the inverse variance is no
+        positive number (in a sound coadd the same pixels; their image is exactly 0, or filled in from masked data).
 
         Parameters
         ----------
@@ -149,11 +151,11 @@ class BrickFiles:
         for b, band in enumerate(schema.BANDS):
             pixels = self._cut("image", band, boxes, size)
             weight = self._cut("invvar", band, boxes, size)
-            unseen = ~np.isfinite(pixels) | ((pixels == 0) & (weight == 0))
+            unseen = ~np.isfinite(pixels) | ~(weight > 0)
             if self.path("nexp", band).is_file():
                 unseen |= self._cut("nexp", band, boxes, size) == 0
             image[:, b] = np.where(unseen, np.nan, pixels)
-            invvar[:, b] = np.where(~unseen & (weight > 0), weight, 0)
+            invvar[:, b] = np.where(unseen, 0, weight)
             if self.path("psfsize", band).is_file():
                 value = self._cut("psfsize", band, np.stack([row, column], axis=1), 1)[:, 0, 0]
                 psfsize[:, b] = np.where(value > 0, value, np.nan)
@@ -188,7 +190,8 @@ class BrickFiles:
         """The image of one file, its length and units checked; what is broken is named."""
         path, named = self.path(product, band), f"{_kind(product, band)}: file '{self.name(product, band)}'"
         try:
-            with fits.open(path) as hdus:
+            with warnings.catch_warnings(), fits.open(path) as hdus:
+                warnings.simplefilter("ignore", AstropyUserWarning)  # of a truncated file: said below
                 hdu = next((h for h in hdus if h.is_image and h.header.get("NAXIS", 0) == 2), None)
                 if hdu is None:
                     raise PixelError(f"{named} holds no image of two axes")

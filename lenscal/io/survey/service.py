@@ -101,8 +101,8 @@ class ServiceSurvey:
     def read(self, rows: pd.DataFrame, size: int) -> xr.Dataset:
         """Pixels around galaxies, as `CoaddSurvey.read` gives them, with `checksum` (of the file that came).
 
-        A galaxy where the service has no pixels keeps its row with the reason in `failure`. A pixel is unobserved where the image is
-        exactly 0 and the inverse variance (where the service gives it) as well.
+        A galaxy where the service has no pixels keeps its row with the reason in `failure`. A pixel is unobserved where the inverse
+        variance is no positive number; where the service gives none, where the image is exactly 0.
 
         Raises
         ------
@@ -126,10 +126,10 @@ class ServiceSurvey:
             out["checksum"][i] = hashlib.blake2b(content, digest_size=16).hexdigest()
             planes, version = _planes(content, ra, dec, odd, self.service.planes)
             image, invvar = planes["image"], planes.get("invvar")
-            unseen = ~np.isfinite(image) | ((image == 0) & (True if invvar is None else invvar == 0))
+            unseen = ~np.isfinite(image) | ((image == 0) if invvar is None else ~(invvar > 0))
             out["image"][i] = np.where(unseen, np.nan, image)[:, :size, :size]
             if invvar is not None:
-                out["invvar"][i] = np.where(~unseen & (invvar > 0), invvar, 0)[:, :size, :size]
+                out["invvar"][i] = np.where(unseen, 0, invvar)[:, :size, :size]
             if "maskbits" in planes:
                 out["mask"][i] = planes["maskbits"][:size, :size]
             out["layer_version"][i] = f"{self.layer} {version}".strip()
