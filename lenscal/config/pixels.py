@@ -52,8 +52,8 @@ class Quality(Section):
     """The same for single reasons, such as {"NaN in centre": 0.2}."""
     noise_ratio_limits: tuple[float, float] = (0.1, 10.0)
     """Of a block with 16 usable cutouts or more, in each band: the median of sigma^2 invvar of the sky."""
-    cutout_noise_ratio_limits: tuple[float, float] = (0.01, 100.0)
-    """The same of each cutout, which is unfit beyond: a band in another unit than its weights (a galaxy that fills the ring stays within)."""
+    cutout_noise_ratio_limits: tuple[float, float] = (0.001, 1000.0)
+    """The same of each cutout, which is unfit beyond: a band in another unit than its weights (a galaxy that fills the ring has up to 90)."""
     correlation_limits: tuple[float, float] = (0.5, 10.0)
     """The same for the summed autocorrelation of the noise."""
     off_histogram_max: float = Field(0.9, ge=0, le=1)
