@@ -136,7 +136,7 @@ class Declaration:
         for name, variable in self.variables.items():
             if name not in dataset.variables:
                 continue
-            array = dataset[name].variable
+            array = dataset.variables[name]
             if variable.dtype == "str":
                 array = array.astype(np.dtypes.StringDType())
             elif array.dtype != np.dtype(variable.dtype):

@@ -108,7 +108,7 @@ class _Trials:
     ) -> None:
         self.measures = measures
         _check_hosts(hosts, settings)
-        flat = {name: block[name].transpose(*schema.TRIAL).values.ravel() for name in (*schema.PARAMETERS, "galaxy_id", "injection_id", "magnification")}
+        flat = {name: block.variables[name].transpose(*schema.TRIAL).values.ravel() for name in (*schema.PARAMETERS, "galaxy_id", "injection_id", "magnification")}
         self.settings, self.seed, self.stamps = settings, seed, prepare(settings.source, sources)
         self.ids, self.galaxy = flat["injection_id"], flat["galaxy_id"]
         names = {name: name.removesuffix("_drawn").removeprefix("source_") if "mag" in name else name.removesuffix("_drawn") for name in schema.PARAMETERS}

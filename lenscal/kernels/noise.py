@@ -46,13 +46,22 @@ def gain(sky, sigma, correlation) -> np.ndarray:
         return np.where(variance > 0, sky / variance, np.nan)
 
 
+@njit(nogil=True, cache=True)
+def _median_weights(planes, out):
+    weights = np.empty(planes.shape[1], planes.dtype)
+    for i in range(len(planes)):
+        count = 0
+        for weight in planes[i]:
+            if weight > 0:
+                weights[count] = weight
+                count += 1
+        out[i] = np.median(weights[:count]) if count else np.nan
+
+
 def gain_of_weights(sky, invvar) -> np.ndarray:
     """The same gain from an inverse-variance plane (..., y, x), whose median is one over A sigma^2; NaN without weights."""
-    out = np.full(invvar.shape[:-2], np.nan)
-    for index in np.ndindex(out.shape):
-        weights = invvar[index][invvar[index] > 0]
-        if weights.size:
-            out[index] = np.median(weights)
+    out = np.empty(invvar.shape[:-2])
+    _median_weights(np.ascontiguousarray(invvar).reshape(out.size, invvar.shape[-2] * invvar.shape[-1]), out.reshape(-1))
     return np.asarray(sky) * out
 
 
