@@ -391,7 +391,7 @@ QUALITY = Declaration(
         **_gal("median_r", "f4", "nanomaggy", "median of the stamp"),
         **_gal("clip_frac_r", "f4", "1", "pixels beyond 5 sigma of the sky ring"),
         **_gal("mean_r std_r percentile_1_r percentile_99_r", "f4", "nanomaggy", "of the stamp's finite pixels"),
-        **_gal("bright_star_dist", "f4", "arcsec", "to the nearest star with Gaia G < 16; NaN when none is listed"),
+        **_gal("bright_star_dist", "f4", "arcsec", "to the nearest star with Gaia G < 16; NaN when none is listed within 900"),
         **_gal("gaia_mag_nearest", "f4", "mag", "Gaia G of that star"),
         **{
             f"pixel_{name}": Variable(("galaxy", "band"), "f4", "nanomaggy", f"{about} of the stamp's finite pixels")

@@ -51,7 +51,7 @@ def raw_sky():
         "SHAPE_R": np.where(pair, 0.5, rng.uniform(0.3, 3, rows)).astype("f4"), "SHAPE_R_IVAR": np.full(rows, 1e4, "f4"),
         "SHAPE_E1": np.where(pair, 0, rng.normal(0, 0.3, rows)).astype("f4"), "SHAPE_E2": np.zeros(rows, "f4"),
         "SERSIC": rng.uniform(0.8, 5, rows).astype("f4"), "FITBITS": np.zeros(rows, "i2"), "MASKBITS": np.zeros(rows, "i4"),
-        "GAIA_PHOT_G_MEAN_MAG": np.zeros(rows, "f4"),
+        "GAIA_PHOT_G_MEAN_MAG": np.where((types == "PSF") & ~pair, 14, 0).astype("f4"),
     }  # fmt: skip
     out["FLUX_G"][rng.random(rows) < 0.02] = -1  # legal, and without a magnitude
     for band in "GRZ":
@@ -222,6 +222,21 @@ def test_a_number_that_is_not_known_is_nan_and_no_row_is_lost_for_it(sky, whole)
     assert (table["flux_g"] < 0).sum() > 50
     np.testing.assert_array_equal(table["mag_g"].isna(), table["flux_g"] < 0)
     np.testing.assert_array_equal(table["colour_gr"].isna(), table["flux_g"] < 0)
+
+
+def test_stars_about_galaxies_are_those_of_the_whole_catalogue(whole):
+    place, _ = whole
+    stars = place.galaxies.where(["ra", "dec", "gaia_phot_g_mean_mag"], lambda t: t["gaia_phot_g_mean_mag"].between(0, 16, inclusive="neither").to_numpy())
+    some = place.galaxies.where(["ra", "dec"], lambda t: np.arange(len(t)) % 997 == 0).iloc[:6]
+    assert len(stars) > 100
+    for radius in (20.0, 900.0):
+        for rows in (some, some.iloc[:1], pd.concat([some, some.iloc[:1] * np.nan])):
+            found = place.stars(rows["ra"].to_numpy(), rows["dec"].to_numpy(), radius)
+            away = np.degrees(2 * np.arcsin(np.sqrt(_haversine(*(stars[c].to_numpy()[:, None] for c in ("ra", "dec")), *(rows[c].to_numpy() for c in ("ra", "dec")))))) * 3600
+            near = stars[(away <= radius).any(axis=1)]
+            assert set(near.itertuples(index=False, name=None)) <= set(found.itertuples(index=False, name=None)) <= set(stars.itertuples(index=False, name=None))
+    assert len(found) < len(stars), "parts of the sky without galaxies are not read"
+    assert place.stars(np.array([np.nan]), np.array([np.nan]), 900.0).empty
 
 
 def test_coarser_pixels_are_those_of_healpy(whole):

@@ -1,8 +1,8 @@
 """Quality of the cutouts: measures and reasons, a summary of each block, and the page that shows them."""
 
 from lenscal.quality.limits import QualityError, check_block
-from lenscal.quality.measures import REASONS, gates, measure
+from lenscal.quality.measures import REASONS, STAR_RADIUS, gates, measure
 from lenscal.quality.page import page, shown
 from lenscal.quality.partitions import partitions, summary
 
-__all__ = ["REASONS", "QualityError", "check_block", "gates", "measure", "page", "partitions", "shown", "summary"]
+__all__ = ["REASONS", "STAR_RADIUS", "QualityError", "check_block", "gates", "measure", "page", "partitions", "shown", "summary"]

@@ -19,6 +19,7 @@ CORE_PX = 8.0
 OUTER_PX = (20.0, 33.0)
 ANNULUS_ARCSEC = (1.0, 3.5)
 STAR_MAG_MAX = 16.0
+STAR_RADIUS = 900.0  # arcsec: the masks of the survey reach as far about its brightest stars
 REASONS = (
     "no pixels", "band not observed", "constant image", "NaN in centre", "no sky noise", "noise unlike weights", "mask in centre", "masked fraction",
 )  # fmt: skip
@@ -42,7 +43,8 @@ def measure(cutouts: xr.Dataset, stars: pd.DataFrame, settings: config.Quality) 
     cutouts : Dataset
         As declared in `schema.CUTOUTS`; whole images in every chunk.
     stars : DataFrame
-        ra, dec (degree), gaia_phot_g_mean_mag; rows that are not brighter than 16 (or are 0) are not used.
+        ra, dec (degree), gaia_phot_g_mean_mag; rows that are not brighter than 16 (or are 0) are not used, nor is what is
+        farther than `STAR_RADIUS` from a galaxy.
     settings : config.Quality
         Radii, mask bits and limits.
 
@@ -191,13 +193,15 @@ class _Stars:
         self._tree = cKDTree(_unit(stars["ra"].to_numpy(), stars["dec"].to_numpy())) if len(stars) else None
 
     def nearest(self, ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Distance [arcsec] and magnitude of the nearest star; NaN without one."""
+        """Distance [arcsec] and magnitude of the nearest star within `STAR_RADIUS`; NaN without one."""
         distance, magnitude = np.full(ra.shape, np.nan), np.full(ra.shape, np.nan)
         known = np.isfinite(ra) & np.isfinite(dec)
         if self._tree is not None and known.any():
             chord, index = self._tree.query(_unit(ra[known], dec[known]))
             distance[known] = np.rad2deg(2 * np.arcsin(np.minimum(chord / 2, 1))) * 3600
             magnitude[known] = self._magnitude[index]
+            far = distance > STAR_RADIUS
+            distance[far] = magnitude[far] = np.nan
         return distance, magnitude
 
 

@@ -95,13 +95,15 @@ class Place:
         nearest = self.table("objects/neighbours.parquet").drop_duplicates("galaxy_id")
         return manifest.reservoir_limits(nearest, self.positives, self.settings.manifest)
 
-    @cached_property
-    def stars(self) -> pd.DataFrame:
-        """Gaia stars brighter than G = 16 among the survey's objects."""
+    def stars(self, ra: np.ndarray, dec: np.ndarray, radius_arcsec: float) -> pd.DataFrame:
+        """Gaia stars brighter than G = 16 among the survey's objects: all within a radius of some positions, and some beyond."""
         columns = ["ra", "dec", "gaia_phot_g_mean_mag"]
+        none = pd.DataFrame({name: pd.Series(dtype=float) for name in columns})
+        known = np.isfinite(ra) & np.isfinite(dec)
         if self.settings.survey.layout != "dr10":
-            return pd.DataFrame({name: pd.Series(dtype=float) for name in columns})
-        return self.galaxies.where(columns, lambda t: t["gaia_phot_g_mean_mag"].between(0, 16, inclusive="neither").to_numpy())
+            return none
+        near = self.galaxies.beside(hats.Around(ra[known], dec[known], radius_arcsec), columns)
+        return pd.concat([none, *(table[table["gaia_phot_g_mean_mag"].between(0, 16, inclusive="neither")] for table in near)], ignore_index=True)
 
     def store(self, name: str, group: str | None = None, chunks: object = None) -> xr.Dataset:
         """A Zarr store of the run, such as ``"cutouts"``."""

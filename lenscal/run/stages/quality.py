@@ -57,7 +57,8 @@ class Quality(Stage):
         part = slice(block.part["start"], block.part["stop"])
         sources = self.sources(place, self._read_by(place, block))
         cutouts = place.store("cutouts").isel(galaxy=part).load()
-        dataset = quality.measure(cutouts, self._stars(place), place.settings.quality).compute()
+        stars = place.stars(cutouts["ra"].values, cutouts["dec"].values, quality.STAR_RADIUS)
+        dataset = quality.measure(cutouts, stars, place.settings.quality).compute()
         summary = quality.check_block(dataset, block.name, place.settings.quality)
         digest = stores.write_block(
             place.path("quality.zarr"), schema.QUALITY, dataset, {"galaxy": part}, block=place.settings.quality.block
@@ -72,10 +73,6 @@ class Quality(Stage):
     def tell(self, ledger: Ledger) -> str:
         most = sorted(ledger.dropped.items(), key=lambda item: -item[1])[:2]
         return f"{100 * ledger.rows_out / max(1, ledger.rows_in):.1f} % fit for use" + "".join(f", {n} {reason}" for reason, n in most)
-
-    @staticmethod
-    def _stars(place: Place) -> pd.DataFrame:
-        return place.stars
 
     def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
         from lenscal import contaminants, quality
