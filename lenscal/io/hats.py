@@ -294,6 +294,12 @@ class Catalogue:
             parts.append(table[keep(table)])
         return joined(parts) if parts else self.read(-1, columns)
 
+    def near(self, around: Around) -> list[int]:
+        """Leaves that hold a cell around some positions."""
+        leaves, finer = np.array(self.leaves, np.int64), 2 * (around.order - self.order)
+        inside = np.isin(leaves, around.cells >> finer) if finer >= 0 else np.isin(leaves >> -finer, around.cells)
+        return leaves[inside].tolist()
+
     def beside(self, around: Around, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
         """Rows that lie in the cells around some positions, leaf by leaf; leaves without such a cell are not read."""
         leaf_of = around.cells >> 2 * (around.order - self.order) if around.order >= self.order else None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ import lenscal
 from lenscal import schema
 from lenscal.config import Settings
 from lenscal.io import hats, stores
+
+_STARS = ["ra", "dec", "gaia_phot_g_mean_mag"]
 
 
 @dataclass(frozen=True)
@@ -97,13 +100,22 @@ class Place:
 
     def stars(self, ra: np.ndarray, dec: np.ndarray, radius_arcsec: float) -> pd.DataFrame:
         """Gaia stars brighter than G = 16 among the survey's objects: all within a radius of some positions, and some beyond."""
-        columns = ["ra", "dec", "gaia_phot_g_mean_mag"]
-        none = pd.DataFrame({name: pd.Series(dtype=float) for name in columns})
-        known = np.isfinite(ra) & np.isfinite(dec)
-        if self.settings.survey.layout != "dr10":
-            return none
-        near = self.galaxies.beside(hats.Around(ra[known], dec[known], radius_arcsec), columns)
-        return pd.concat([none, *(table[table["gaia_phot_g_mean_mag"].between(0, 16, inclusive="neither")] for table in near)], ignore_index=True)
+        parts = [pd.DataFrame({name: pd.Series(dtype=float) for name in _STARS})]
+        if self.settings.survey.layout == "dr10":
+            known = np.isfinite(ra) & np.isfinite(dec)
+            parts += map(self._stars_of, self.galaxies.near(hats.Around(ra[known], dec[known], radius_arcsec)))
+        return pd.concat(parts, ignore_index=True)
+
+    @cached_property
+    def _stars_of(self) -> Callable[[int], pd.DataFrame]:
+        """Of a leaf, the bright stars; those of the last leaves are kept, because neighbouring blocks ask for the same ones."""
+
+        @lru_cache(maxsize=64)
+        def read(leaf: int) -> pd.DataFrame:
+            table = self.galaxies.read(leaf, _STARS)
+            return table[table["gaia_phot_g_mean_mag"].between(0, 16, inclusive="neither")]
+
+        return read
 
     def store(self, name: str, group: str | None = None, chunks: object = None) -> xr.Dataset:
         """A Zarr store of the run, such as ``"cutouts"``."""
