@@ -52,7 +52,7 @@ def report_inputs(place: Place) -> Inputs:
         "mock": settings.survey.mock,
         "not_scientific": place.not_scientific.get("not_scientific", ""),
         "lenscal_version": lenscal.__version__,
-        "git_commit": lenscal.commit(),
+        "git_commit": " and ".join(sorted(set(place.manifest["git_commit"].astype(str)))),  # that drew the sample
         "detector_hash": place.detector.hash,
         "layer": settings.survey.layer,
     }
