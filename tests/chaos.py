@@ -254,7 +254,7 @@ class Chaos:
         begun, ended = self.first()
         calm = self.digests("calm")
         self.say(f"left alone: first stage at {begun:.1f} s, end at {ended:.1f} s, {self.markers('calm')} blocks")
-        number, done, same, late = 0, 0, True, 0
+        number, done, same, late, barren = 0, 0, True, 0, 0  # barren: kills in a row without a new block
         process = cluster = None
         own = True  # the driver has a cluster of its own
         try:
@@ -273,7 +273,7 @@ class Chaos:
                 if late > LATE:  # what is left of this run is its last stage's end, and it was killed there often enough
                     self.wait(process)
                 blocks = rng.randint(before, max(before, min(before + STEP, self.markers("calm") - 1)))  # within what is left to do
-                delay = rng.uniform(0, (ended - begun) / self.markers("calm"))
+                delay = rng.uniform(0, (1 + barren) * (ended - begun) / self.markers("calm"))  # later and later, so that a slow machine goes on too
                 if self.moment(process, name, blocks, delay):
                     workers = _workers(process.pid) if own else cluster.workers()
                     everyone = [process, *(_below(process.pid) if own else cluster.processes())]
@@ -286,6 +286,7 @@ class Chaos:
                         done += 1
                         where = "its own cluster" if own else "a cluster that outlives it"
                         self.say(f"{done}. {name} on {where}: {target} killed {delay:.2f} s after block {blocks}, {before} -> {self.markers(name)} blocks")
+                        barren = 0 if self.markers(name) > before else barren + 1
                     if target == "worker":
                         continue  # its nanny starts another: the run goes on, and is killed again
                 finished = not self.stopped(process, target in ("driver", "machine"))
@@ -297,7 +298,7 @@ class Chaos:
                     self.say(f"{name}: {self.lose_power(name, rng)}")
                 if finished:
                     same &= self.compare(name, calm, cluster)
-                    number, late = number + 1, 0
+                    number, late, barren = number + 1, 0, 0
                 elif rng.random() < 0.25 and (harm := self.damage(name, rng)):
                     self.say(f"{name}: {harm}")
             name = f"run{number}"
