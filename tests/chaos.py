@@ -67,11 +67,14 @@ def _drive(folder: Path, runfile: Path) -> None:
 
 
 def _serve(folder: Path, command: str, arguments: list[str]) -> None:
-    """In a process of its own: `dask scheduler` or `dask worker`, silent."""
+    """In a process of its own: `dask scheduler` or `dask worker`, silent; begun again when it ends, as the nanny of a worker that was killed while it started does."""
     from importlib import import_module
 
     _become(folder, Path(os.devnull))
-    import_module(f"distributed.cli.dask_{command}").main(arguments)
+    while True:
+        with suppress(SystemExit, Exception):
+            import_module(f"distributed.cli.dask_{command}").main(arguments)
+        time.sleep(0.2)
 
 
 class Cluster:
