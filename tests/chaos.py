@@ -36,7 +36,7 @@ STAGES = ("objects", "manifest", "cutouts", "quality")
 TARGETS = ("driver", "worker", "scheduler", "machine")
 UNSAVED = 2.0  # seconds of writing that a machine without power has not yet put on its disk
 STEP = 25  # blocks that a run is left alone at most, so that each takes several kills
-LATE = 3  # kills of a run whose every block is done
+BARREN = 3  # kills in a row that a run without a new block takes; then it is left to come to its end, on a slow machine too
 PATIENCE = 900  # seconds after which a run that neither ends nor fails is called hung
 _ENV = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])}
 _FORKS = multiprocessing.get_context("forkserver")
@@ -257,7 +257,7 @@ class Chaos:
         begun, ended = self.first()
         calm = self.digests("calm")
         self.say(f"left alone: first stage at {begun:.1f} s, end at {ended:.1f} s, {self.markers('calm')} blocks")
-        number, done, same, late, barren = 0, 0, True, 0, 0  # barren: kills in a row without a new block
+        number, done, same, barren = 0, 0, True, 0
         process = cluster = None
         own = True  # the driver has a cluster of its own
         try:
@@ -272,11 +272,10 @@ class Chaos:
                 elif own and target == "scheduler":
                     target = "driver"  # where its scheduler is
                 before = self.markers(name)
-                late += before >= self.markers("calm")
-                if late > LATE:  # what is left of this run is its last stage's end, and it was killed there often enough
+                if barren == BARREN:
                     self.wait(process)
                 blocks = rng.randint(before, max(before, min(before + STEP, self.markers("calm") - 1)))  # within what is left to do
-                delay = rng.uniform(0, (1 + barren) * (ended - begun) / self.markers("calm"))  # later and later, so that a slow machine goes on too
+                delay = rng.uniform(0, (ended - begun) / self.markers("calm"))
                 if self.moment(process, name, blocks, delay):
                     workers = _workers(process.pid) if own else cluster.workers()
                     everyone = [process, *(_below(process.pid) if own else cluster.processes())]
@@ -301,7 +300,7 @@ class Chaos:
                     self.say(f"{name}: {self.lose_power(name, rng)}")
                 if finished:
                     same &= self.compare(name, calm, cluster)
-                    number, late, barren = number + 1, 0, 0
+                    number, barren = number + 1, 0
                 elif rng.random() < 0.25 and (harm := self.damage(name, rng)):
                     self.say(f"{name}: {harm}")
             name = f"run{number}"
