@@ -57,9 +57,9 @@ class Variable:
     about: str
     required: bool = True
 
-    def problem(self, name: str, array: xr.DataArray | xr.Variable) -> str | None:
-        """What is wrong with an array that claims to be this variable; None when nothing is."""
-        if set(array.dims) != set(self.dims):
+    def problem(self, name: str, array: xr.DataArray | xr.Variable, along: tuple[str, ...] = ()) -> str | None:
+        """What is wrong with an array that claims to be this variable; None when nothing is. It may run `along` these dims besides."""
+        if set(array.dims) - set(along) != set(self.dims) - set(along):
             return f"'{name}' has dims {tuple(array.dims)}, not {self.dims}"
         kind = "U" if self.dtype == "str" else np.dtype(self.dtype).kind
         found = "U" if array.dtype.kind in "OUT" else array.dtype.kind
@@ -76,7 +76,7 @@ class Declaration:
     """What one product holds.
 
     `block` names the dims a block of work runs along; `chunk` the length of a Zarr chunk along a dim (the whole
-    dim where it is not named). `coords` are the names stored as coordinates.
+    dim where it is not named). `coords` are the names stored as coordinates; `along` dims that its variables may have besides.
     """
 
     name: str
@@ -85,6 +85,7 @@ class Declaration:
     block: tuple[str, ...] = ()
     chunk: dict[str, int] = field(default_factory=dict)
     coords: tuple[str, ...] = ()
+    along: tuple[str, ...] = ()
 
     def check(self, dataset: xr.Dataset) -> xr.Dataset:
         """The dataset itself, once its names, dims, types and units are as declared; extra names are allowed.
@@ -100,7 +101,7 @@ class Declaration:
                 if variable.required:
                     problems.append(f"'{name}' is missing")
                 continue
-            problem = variable.problem(name, dataset.variables[name])
+            problem = variable.problem(name, dataset.variables[name], self.along)
             if problem:
                 problems.append(problem)
         if problems:
@@ -464,6 +465,15 @@ INJECTIONS = Declaration(
         "depth_offset": Variable((*TRIAL, "band"), "f4", "mag", "5-sigma depth of the pixels' noise under that PSF less the depth column", False),
         **_trial("zeropoint_offset", "f4", "mag", "magnitude of the host's pixels within 15 px of the centre less its mag_r; NaN without one", False),
         **_trial("annulus_snr", "f4", "1", "mean r-band SNR of a pixel within 2 px of the Einstein ring, noise correlation included", False),
+        **_trial("log_density_host", "f8", "1", "ln of the probability with which the host was drawn among those of its cell", False),
+        **_trial("log_density_survey", "f8", "1", "ln of the host's probability in the population survey", False),
+        **_trial("log_density_lens_like", "f8", "1", "ln of the host's probability in the population lens-like; -inf where it has none", False),
+        **_trial("log_density_source", "f8", "1", "ln of the prior's density of lens and source (units of the parameters), before the range of the magnification", False),
+        **_trial("host_mag_z", "f4", "mag(AB)", "of the host, dereddened", False),
+        **_trial("host_colour_gr host_colour_rz", "f4", "mag", "of the host, dereddened", False),
+        **_trial("host_log_radius", "f4", "1", "log10 of the host's half-light radius in arcsec", False),
+        **_trial("host_ellipticity", "f4", "1", "|e| of the host", False),
+        **_trial("host_neighbours", "f4", "1", "log10(0.01 + r flux of catalogued neighbours within 6 arcsec over the host's own)", False),
         "failure": Variable(TRIAL, "str", "", "why the trial has no image; empty when it has"),
         "image": Variable((*TRIAL, "band", "y", "x"), "f4", "nanomaggy", "host plus arc (keep_images only)", False),
     },
@@ -507,6 +517,7 @@ COMPLETENESS = Declaration(
     "The completeness cube: counts, posterior, intervals. Counts are stored, ratios derived.",
     {
         **AXES,
+        "population": Variable(("population",), "str", "", "of hosts: what depends on it runs along it; one alone has no such dim", False),
         "threshold": Variable(("threshold",), "f8", "1", "score at or above which a detection is claimed"),
         "quantile": Variable(("quantile",), "f8", "1", "of the posterior"),
         "level": Variable(("level",), "f8", "1", "of the interval"),
@@ -516,18 +527,26 @@ COMPLETENESS = Declaration(
         "n_injected": Variable(CELL, "i8", "1", "trials with an image and a score"),
         "n_failed": Variable(CELL, "i8", "1", "trials without"),
         "n_hosts": Variable(CELL, "i8", "1", "distinct hosts"),
+        "n_hosts_effective": Variable(CELL, "f8", "1", "hosts that tell as much if each stood equally often in the population (Kish)", False),
         "n_detected": Variable((*CELL, "threshold"), "i8", "1", "trials at or above the threshold"),
-        "n_effective": Variable((*CELL, "threshold"), "f8", "1", "n_injected over the design effect"),
-        "design_effect": Variable((*CELL, "threshold"), "f8", "1", "variance inflation by shared hosts, shrunk to 1 where not detected"),
+        "fraction_detected": Variable((*CELL, "threshold"), "f8", "1", "share of the trials detected, each with the weight of its host in the population", False),
+        "n_effective": Variable((*CELL, "threshold"), "f8", "1", "independent trials, equal in weight, that tell as much: n_injected over the design effect"),
+        "design_effect": Variable((*CELL, "threshold"), "f8", "1", "variance inflation by shared hosts (shrunk to 1 where not detected) and by unequal weights"),
         "completeness": Variable((*CELL, "threshold", "quantile"), "f8", "1", "posterior quantiles; NaN without data"),
         "lower": Variable((*CELL, "threshold", "level"), "f8", "1", "lower end of the interval"),
         "upper": Variable((*CELL, "threshold", "level"), "f8", "1", "upper end of the interval"),
-        "sufficient": Variable(CELL, "bool", "1", "enough trials and enough distinct hosts"),
+        "systematic_lower": Variable((*CELL, "threshold", "cause"), "f8", "1", "how much lower completeness may be for this cause", False),
+        "systematic_upper": Variable((*CELL, "threshold", "cause"), "f8", "1", "how much higher completeness may be for this cause", False),
+        "cause": Variable(("cause",), "str", "", "of a systematic error", False),
+        "total_lower": Variable((*CELL, "threshold", "level"), "f8", "1", "lower end of the interval with every systematic error in it", False),
+        "total_upper": Variable((*CELL, "threshold", "level"), "f8", "1", "upper end of the interval with every systematic error in it", False),
+        "sufficient": Variable(CELL, "bool", "1", "enough trials and enough distinct (and effective) hosts"),
         "status": Variable(CELL, "str", "", "sufficient, insufficient, or no data"),
         "area": Variable(("psf_fwhm", "depth"), "f8", "degree^2", "sky with those conditions in the footprint at hand"),
         "host_pool": Variable(("psf_fwhm", "depth"), "i8", "1", "eligible hosts with those conditions"),
     },
-    coords=("theta_e", "psf_fwhm", "depth", "threshold", "quantile", "level", "false_positive_rate"),
+    coords=("theta_e", "psf_fwhm", "depth", "threshold", "quantile", "level", "false_positive_rate", "cause", "population"),
+    along=("population",),
 )
 
 DECLARATIONS = (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import xarray as xr
 
@@ -10,9 +12,13 @@ from lenscal.kernels import recovery
 
 ADDITIVE = ("n_injected", "n_failed", "n_detected")
 PER_HOST = ("host_injected", "host_detected")
+SURVEY = "survey"
+LOG_DENSITIES = {SURVEY: "log_density_survey", "lens-like": "log_density_lens_like"}
+"""Variables of the injections with the density of the host in each population of hosts."""
 _ABOUT = {
     "host_injected": "scored trials of the host",
     "host_detected": "of them, at or above the threshold",
+    "host_weight": "of a trial on the host in each population: its density there over that it was drawn with",
     "host_id": "galaxy_id of the host",
     "host_psf_fwhm": "PSFSIZE_R of the host's cell, bin centre",
     "host_depth": "PSFDEPTH_R of the host's cell, bin centre",
@@ -39,7 +45,8 @@ def count(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Dataset, se
     Returns
     -------
     Dataset (theta_e, psf_fwhm, depth, threshold, host)
-        n_injected, n_failed, n_hosts, n_detected; host_injected and host_detected with host_id, host_psf_fwhm and host_depth.
+        n_injected, n_failed, n_hosts, n_detected; host_injected and host_detected with host_id, host_psf_fwhm and host_depth, and host_weight
+        (population, host), 1 for injections that carry no densities of hosts.
 
     Raises
     ------
@@ -93,6 +100,7 @@ def _count_cell(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Datas
             f"completeness: {where}: {wrong} trials have an image without a score, or a score without an image; run the stage scores again"
         )
     hosts, injected, detected = recovery.tally(host, score, thresholds["threshold"].values)
+    populations, weight = _weights(injections, host, hosts, value)
     cell = lambda array: array[:, None, None]  # noqa: E731
     n = injected.sum(1)
     data = {
@@ -101,17 +109,32 @@ def _count_cell(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Datas
         "n_detected": ((*schema.CELL, "threshold"), cell(detected.sum(2))),
         "host_injected": (("theta_e", "host"), injected),
         "host_detected": (("theta_e", "threshold", "host"), detected),
+        "host_weight": (("population", "host"), weight),
     }
     coords = {dim: scores[dim].variable for dim in schema.CELL} | {name: thresholds[name].variable for name in ("threshold", "false_positive_rate")}
     rates = {f"false_positive_rate_{end}": thresholds[end].variable for end in ("lower", "upper") if end in thresholds}
     if "level" in thresholds.coords:
         coords["level"] = thresholds["level"].variable
     coords |= {
+        "population": ("population", populations),
         "host_id": ("host", hosts),
         "host_psf_fwhm": ("host", np.full(hosts.size, scores["psf_fwhm"].item())),
         "host_depth": ("host", np.full(hosts.size, scores["depth"].item())),
     }
     return xr.Dataset(data | rates, coords, {"detector_hash": scores.attrs["detector_hash"]})
+
+
+def _weights(injections: xr.Dataset, host: np.ndarray, hosts: np.ndarray, value: Callable[[xr.Dataset, str], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Populations of hosts of a cell, and the weight (population, host) of a trial on each host; 1 where nothing else is known."""
+    if "log_density_host" not in injections:
+        return np.array([SURVEY], object), np.ones((1, hosts.size))
+    names = [name for name, density in LOG_DENSITIES.items() if density in injections]
+    drawn = value(injections, "log_density_host")
+    found, first = np.unique(host, return_index=True)
+    place = first[np.searchsorted(found, hosts)]
+    with np.errstate(invalid="ignore", over="ignore"):
+        weight = np.stack([np.exp(value(injections, LOG_DENSITIES[name]) - drawn).ravel()[place] for name in names])
+    return np.array(names, object), np.where(np.isfinite(weight), weight, 0.0)
 
 
 def add(*counts: xr.Dataset) -> xr.Dataset:
@@ -132,6 +155,8 @@ def add(*counts: xr.Dataset) -> xr.Dataset:
     """
     first = counts[0]
     for part in counts[1:]:
+        if part["population"].values.tolist() != first["population"].values.tolist():
+            raise ValueError("completeness: counts of other populations of hosts do not add")
         if part.attrs["detector_hash"] != first.attrs["detector_hash"] or not np.array_equal(part["threshold"], first["threshold"]):
             raise ValueError("completeness: counts made with another detector or other thresholds do not add")
     axes = {dim: np.unique(np.concatenate([part[dim].values for part in counts])) for dim in schema.CELL}
@@ -153,7 +178,11 @@ def add(*counts: xr.Dataset) -> xr.Dataset:
         joined = np.concatenate([row[name].values for row in rows], axis=-1)[..., order]
         summed = np.add.reduceat(joined, starts, axis=-1) if starts.size else joined
         data[name] = (first[name].dims, summed)
-    extra = {name: array.variable for name, array in first.data_vars.items() if name not in (*ADDITIVE, *PER_HOST, "n_hosts")}
+    weight = np.concatenate([part["host_weight"].transpose("population", "host").values for part in counts], axis=1)[:, order]
+    if np.any(~new & (np.abs(np.diff(weight, prepend=0)) > 1e-9 * np.abs(weight)).any(0)):
+        raise ValueError("completeness: a host of two parts was drawn with another density in each; their counts do not add")
+    data["host_weight"] = ("population", "host"), weight[:, starts]
+    extra = {name: array.variable for name, array in first.data_vars.items() if name not in (*ADDITIVE, *PER_HOST, "host_weight", "n_hosts")}
     coords = {name: array.variable for name, array in first.coords.items() if name not in (*schema.CELL, *names)}
     coords |= {dim: (dim, axes[dim], first[dim].attrs) for dim in schema.CELL}
     coords |= {name: ("host", key[starts]) for name, key in zip(names, keys)}

@@ -11,6 +11,33 @@ from lenscal import schema
 from lenscal.kernels import draws, intervals
 
 
+def of_population(cube: xr.Dataset, name: str | None = None) -> xr.Dataset:
+    """The cube of one population of hosts.
+
+    Parameters
+    ----------
+    cube : Dataset
+        As `schema.COMPLETENESS`.
+    name : str, optional
+        The one that is meant by default (attribute `population` of the cube).
+
+    Raises
+    ------
+    ValueError
+        The cube has no such population.
+    """
+    own = str(cube.attrs.get("population", "survey"))
+    if "population" not in cube.dims:
+        if name not in (None, own):
+            raise ValueError(f"the cube is of the population '{own}' alone, not of '{name}'")
+        return cube
+    names = [str(value) for value in cube["population"].values]
+    name = own if name is None else name
+    if name not in names:
+        raise ValueError(f"the cube has the populations {', '.join(names)}, not '{name}'")
+    return cube.isel(population=names.index(name), drop=True).assign_attrs(population=name)
+
+
 def marginalise(
     cube: xr.Dataset, over: str | Sequence[str] = ("psf_fwhm", "depth"), weights: str = "area", seed: int = 0, draws_per_cell: int = 4000
 ) -> xr.Dataset:
@@ -38,6 +65,7 @@ def marginalise(
         one (with area over both axes, sky outside the grid included); `bound_lower` and `bound_upper` of the whole, with
         completeness 0 and 1 in the unknown part. NaN where no cell has an estimate.
     """
+    cube = of_population(cube)
     dims = (over,) if isinstance(over, str) else tuple(over)
     if not dims or not set(dims) <= {"psf_fwhm", "depth"}:
         raise ValueError(f"marginalise over {dims}: expected psf_fwhm, depth or both (cells along theta_e share hosts)")
@@ -112,6 +140,7 @@ def query(cube: xr.Dataset, theta_e, psf_fwhm, depth, quantile: float = 0.5, thr
     array
         NaN outside of the cube, and in cells without data. Bins hold their lower edge, not their upper one.
     """
+    cube = of_population(cube)
     if not np.any(match := np.isclose(cube["quantile"], quantile)):
         raise ValueError(f"quantile {quantile} is not in the cube, which holds {cube['quantile'].values.tolist()}")
     table = cube["completeness"].transpose(*schema.CELL, "threshold", "quantile").values[..., threshold, int(np.argmax(match))]
@@ -138,7 +167,7 @@ def cell_of(cube: xr.Dataset, theta_e: float, psf_fwhm: float, depth: float) -> 
     ValueError
         The conditions lie outside the cube.
     """
-    place = {}
+    place, cube = {}, of_population(cube)
     for dim, value in zip(schema.CELL, (theta_e, psf_fwhm, depth)):
         edges = edges_of(cube, dim)
         index, within = _bin(edges, np.asarray(float(value)))

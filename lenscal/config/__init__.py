@@ -7,7 +7,7 @@ from lenscal.config.page import page
 from lenscal.config.pixels import Cutouts, Quality
 from lenscal.config.section import Section
 from lenscal.config.settings import BUCKET, Cluster, Settings
-from lenscal.config.survey import Service, Sky, Survey
+from lenscal.config.survey import LensPopulation, Service, Sky, Survey
 from lenscal.config.trials import Axis, Grid, Injections
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Grid",
     "Injections",
     "LensCatalogue",
+    "LensPopulation",
     "Manifest",
     "Objects",
     "Quality",

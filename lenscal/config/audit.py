@@ -70,6 +70,8 @@ class Scores(Section):
 class Completeness(Section):
     """Thresholds, posterior and sufficiency of the cube."""
 
+    population: Literal["survey", "lens-like"] = "lens-like"
+    """Population of hosts that is meant where one number is given; `survey` where there is no other."""
     false_positive_rates: list[Annotated[float, Field(gt=0, lt=1)]] = Field([0.01], min_length=1)
     """Thresholds are set at these rates of validation negatives."""
     prior: Literal["jeffreys", "uniform"] = "jeffreys"
@@ -108,6 +110,8 @@ class Realism(Section):
     """Where the arc's annulus is looked for."""
     arc_snr_min: float = Field(3.0, ge=0)
     """Arc SNR in g and r together, (g + r) / sqrt(2), from which colours and structure are measured."""
+    recovery_difference: float = Field(0.1, gt=0, lt=1)
+    """Limit of the difference of recovery between injections and the real lenses they are matched to, at every threshold."""
     snr_ratio: tuple[float, float] = (0.5, 2.0)
     """Limits of the ratios of arc SNR at 10, 50 and 90 %."""
     colour_difference: float = Field(0.2, gt=0)

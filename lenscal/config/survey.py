@@ -12,6 +12,32 @@ from pydantic import (
 from lenscal.config.section import Section
 
 
+class LensPopulation(Section):
+    """What the true lenses of the embedded sky are like. The defaults are those of the audit; others are for asking whether it notices."""
+
+    hosts: Literal["massive", "ordinary", "blue"] = "massive"
+    """`massive`: red and the brighter the wider the ring; `ordinary`: light as the early galaxies of the sky have it; `blue`: discs."""
+    offsets: tuple[float, float] = (0.05, 0.4)
+    """Range of the source's offset over theta_E, uniform in area."""
+    sources: Literal["spiral", "smooth", "compact"] = "spiral"
+    """`spiral`: discs with arms and knots; `smooth`: without them; `compact`: smooth, and 0.4 times the size."""
+    lensed_mag_r: tuple[float, float] = (19.6, 21.4)
+    """Range of the magnitude of all images together, uniform."""
+    lensed_colour_gr: float = 0.2
+    """Mean g - r of the sources [mag]."""
+    arcs: bool = True
+    """False draws the lenses' galaxies, noise and all, without their arcs: what a detector sees of the hosts alone."""
+
+    @model_validator(mode="after")
+    def _sound(self) -> LensPopulation:
+        low, high = self.offsets
+        if not 0 <= low < high <= 1:
+            raise ValueError(f"offsets run from {low:g} to {high:g}; expected two growing numbers from 0 to 1")
+        if not self.lensed_mag_r[0] < self.lensed_mag_r[1]:
+            raise ValueError(f"lensed_mag_r runs from {self.lensed_mag_r[0]:g} to {self.lensed_mag_r[1]:g}; expected two growing magnitudes")
+        return self
+
+
 class Sky(Section):
     """The embedded sky that `lenscal mock` draws (a mock survey; every product made from it says so)."""
 
@@ -29,6 +55,8 @@ class Sky(Section):
     """Range of PSFSIZE_R over the bricks."""
     psfdepth_r_mag: tuple[float, float] = (22.5, 24.5)
     """Range of PSFDEPTH_R over the bricks."""
+    lens_population: LensPopulation = LensPopulation()
+    """What the true lenses are like; see below."""
 
 
 class Service(Section):

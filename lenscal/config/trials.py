@@ -68,6 +68,14 @@ class Injections(Section):
     """Range enforced by rejection."""
     hosts_min: int = Field(30, ge=1)
     """Gate: distinct hosts in every populated cell."""
+    host_populations: list[Literal["survey", "lens-like"]] = Field(["survey", "lens-like"], min_length=1)
+    """Populations of hosts that completeness is told for: galaxies as the survey has them, and as known lenses have them."""
+    lens_like_share: float = Field(0.6, gt=0, lt=1)
+    """Share of the trials whose host is drawn as lens-like; the others are drawn evenly. Both count for both populations, by their densities."""
+    lenses_min: int = Field(30, ge=5)
+    """Fewer known lenses with colours and sizes tell no population of hosts: then there is `survey` alone, and a gate says so."""
+    arc_flux_share: float = Field(0.3, ge=0, le=1)
+    """Share of the arc's light that is taken to be in the catalogue's flux of a known lens, and is taken off before its host is compared."""
     inner_images: bool = True
     """False suppresses them (ablation)."""
     shot_noise: bool = True
@@ -87,6 +95,13 @@ class Injections(Section):
     def more_priors(self) -> str:
         """Text of `prior_file`; empty without one."""
         return Path(self.prior_file).read_text() if self.prior_file else ""
+
+    @field_validator("host_populations")
+    @classmethod
+    def _with_the_survey(cls, names: list[str]) -> list[str]:
+        if len(set(names)) != len(names) or "survey" not in names:
+            raise ValueError(f"holds {names}; expected survey, and lens-like once at most beside it")
+        return names
 
     @field_validator("prior_file")
     @classmethod

@@ -13,7 +13,7 @@ import yaml
 from scipy.special import ndtri
 
 from lenscal import config, schema
-from lenscal.injections import rendering
+from lenscal.injections import populations, rendering
 from lenscal.injections.sources import Stamps, of_kind, prepare, smooth
 from lenscal.kernels import draws
 
@@ -87,6 +87,53 @@ def quantile(prior: Mapping, u: np.ndarray) -> np.ndarray:
     if measure == "disc":
         return np.sqrt(low**2 + u * (high**2 - low**2))
     return low + u * (high - low)
+
+
+def log_density(name: str, drawn: Mapping[str, np.ndarray], theta_e_step: float, extra: str = "") -> np.ndarray:
+    """ln of the density that parameters were proposed with: uniform theta_e in its bin, each quantity by its measure, independent.
+
+    The density is one of theta_e, q, phi, gamma1, gamma2, lens_x, lens_y, beta_fraction, the angle of the offset, n, r_e, source_q, source_phi,
+    mag_r and the colours g - r and r - z, in their units. The range of the magnification, which rejects proposals, only divides it by
+    the share that is accepted at that theta_e.
+
+    Parameters
+    ----------
+    name : str
+        Of the prior.
+    drawn : mapping
+        From `propose`.
+    theta_e_step : float
+        Width of the bin, arcsec.
+    extra : str
+        As in `prior_sets`.
+    """
+    prior = named(name, extra)
+    given = {key: np.asarray(drawn[key], float) for key in QUANTITIES if key in drawn}
+    given |= {"colour_gr": np.asarray(drawn["mag_g"], float) - drawn["mag_r"], "colour_rz": np.asarray(drawn["mag_r"], float) - drawn["mag_z"]}
+    given["beta_angle"] = np.arctan2(*(np.asarray(drawn[f"source_{axis}"], float) - drawn[f"lens_{axis}"] for axis in "yx"))
+    total = np.full(np.shape(drawn["theta_e"]), -np.log(theta_e_step))
+    for key in QUANTITIES:
+        total = total + (-np.log(prior[key]["period"]) if prior[key]["measure"] == "angle" else _log_density(prior[key], given[key]))
+    return total
+
+
+def _log_density(prior: Mapping, value: np.ndarray) -> np.ndarray:
+    """ln of the density of one quantity; -inf outside of its range."""
+    measure = prior["measure"]
+    if measure == "normal":
+        return -0.5 * ((value - prior["mean"]) / prior["deviation"]) ** 2 - np.log(prior["deviation"] * np.sqrt(2 * np.pi))
+    low, high = prior["low"], prior["high"]
+    slack = 1e-9 * max(abs(low), abs(high))
+    if measure == "counts":
+        rate = prior["slope"] * np.log(10)
+        inside = -np.log(high - low) if abs(rate * (high - low)) < 1e-9 else np.log(rate / np.expm1(rate * (high - low))) + rate * (value - low)
+    elif measure == "log":
+        inside = -np.log(np.maximum(value, low / 2)) - np.log(np.log(high / low))
+    elif measure == "disc":
+        inside = np.log(2 * np.maximum(value, slack)) - np.log(high**2 - low**2)
+    else:
+        inside = -np.log(high - low)
+    return np.where((value >= low - slack) & (value <= high + slack), inside, -np.inf)
 
 
 def propose(name: str, theta_e: np.ndarray, ids: np.ndarray, seed: int, round_: int, extra: str = "") -> dict[str, np.ndarray]:
@@ -219,14 +266,15 @@ def draw(
 ) -> xr.Dataset:
     """Parameters of all trials of one (psf_fwhm, depth) cell, every theta_e bin.
 
-    Trial t goes into host t modulo the number of hosts, in the order of `rank`: the same one at every theta_e.
+    A trial has the same host at every theta_e: that of `populations.hosts_of_trials` where hosts have densities, else host t modulo
+    their number, in the order of `rank`.
 
     Parameters
     ----------
     psf_fwhm, depth : float
         Centre of the cell, arcsec and AB mag.
     hosts : DataFrame
-        Those of the cell, from `hosts.assign_hosts`; may be empty.
+        Those of the cell, from `hosts.assign_hosts`, with densities and features where `populations` gave them some; may be empty.
     settings : config.Injections
     seed : int
         Of the run.
@@ -236,17 +284,20 @@ def draw(
     Returns
     -------
     Dataset (theta_e, psf_fwhm, depth, trial)
-        Parameters as in `schema.INJECTIONS`, galaxy_id, injection_id, magnification, beta_fraction, proposals. Without hosts
-        galaxy_id is -1 and the parameters are NaN.
+        Parameters as in `schema.INJECTIONS`, galaxy_id, injection_id, magnification, beta_fraction, proposals, and the densities that
+        host and source were drawn with. Without hosts galaxy_id is -1 and the parameters are NaN.
     """
     axis = settings.grid.theta_e
     trials = np.arange(settings.trials)
     ids = injection_ids(axis.centres, psf_fwhm, depth, trials)
     shape = (axis.centres.size, 1, 1, trials.size)
-    ordered = hosts.sort_values("rank")["galaxy_id"].to_numpy()
+    ordered = hosts.sort_values("rank", ignore_index=True)
     names = [name for name in schema.PARAMETERS if name != "theta_e_drawn"]
-    if ordered.size:
-        galaxy = np.broadcast_to(ordered[trials % ordered.size], ids.shape)
+    row = None
+    if len(ordered):
+        start = draws.uniform(seed, "host of trial", noise_ids(ids[0, :1]))[0]
+        row = populations.hosts_of_trials(ordered, trials, start) if populations.DRAWN in ordered else trials % len(ordered)
+        galaxy = np.broadcast_to(ordered["galaxy_id"].to_numpy()[row], ids.shape)
         theta_e = axis.centres[:, None] + (draws.uniform(seed, "theta_e", ids) - 0.5) * axis.step
         drawn, mu, proposals = accepted(theta_e.ravel(), ids.ravel(), settings, seed, prepare(settings.source, sources))
     else:
@@ -258,7 +309,9 @@ def draw(
     columns |= {
         "theta_e_drawn": drawn["theta_e"], "beta_fraction": drawn["beta_fraction"], "magnification": mu, "proposals": proposals,
         "galaxy_id": galaxy, "injection_id": ids,
+        "log_density_source": log_density(settings.prior, drawn, axis.step, settings.more_priors) if row is not None else np.full(ids.size, np.nan),
     }  # fmt: skip
+    columns |= {name: np.broadcast_to(values, ids.shape) for name, values in populations.of_trials(ordered, row, trials.size).items()}
     block = xr.Dataset(
         {name: (schema.TRIAL, np.reshape(values, shape)) for name, values in columns.items()},
         coords={"theta_e": axis.centres, "psf_fwhm": [float(psf_fwhm)], "depth": [float(depth)]},

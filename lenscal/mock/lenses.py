@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lenscal import schema
+from lenscal import config, schema
 from lenscal.kernels import draws
-from lenscal.mock import raytracing
+from lenscal.mock import galaxies, raytracing
 
 TYPES = ("SER", "DEV", "REX")
 UNKNOWN_EVERY = 16  # one lens of so many is in no catalogue
@@ -54,10 +54,14 @@ def deal(bricks: pd.DataFrame, supply: pd.DataFrame, count: int) -> pd.DataFrame
     return pd.DataFrame(dealt, columns=["brickid", "type", "nobs_bin"])
 
 
-def parameters(index: int, kind_type: str, seed: int) -> dict:
+COMPACT = 0.4  # size of a compact source over that of a spiral
+
+
+def parameters(index: int, kind_type: str, seed: int, population: config.LensPopulation) -> dict:
     """Deflector, mass, source and catalogue entries of one lens.
 
-    Magnitudes are dereddened; the source is scaled so that its images together have the drawn `lensed_mag_r`.
+    Magnitudes are dereddened; the source is scaled so that its images together have the drawn `lensed_mag_r`. What the population
+    does not change has the same random numbers in each: lens 7 has its theta_E and its place whatever its host or source is like.
     """
     rng = draws.generator(seed, "mock-lens", index)
     theta_e = float(np.clip(1.65 * np.exp(0.33 * rng.standard_normal()), 0.6, 2.8))
@@ -74,17 +78,25 @@ def parameters(index: int, kind_type: str, seed: int) -> dict:
         "gamma1": 0.04 * float(rng.standard_normal()),
         "gamma2": 0.04 * float(rng.standard_normal()),
     }
-    offset = theta_e * float(np.sqrt(rng.uniform(0.05**2, 0.4**2)))
+    low, high = population.offsets
+    offset = theta_e * float(np.sqrt(rng.uniform(low**2, high**2)))
     direction = float(rng.uniform(0, 2 * np.pi))
     source = {
         "x": offset * np.cos(direction), "y": offset * np.sin(direction), "r_e": float(rng.uniform(0.18, 0.38)),
         "n": float(rng.uniform(0.8, 1.5)), "q": float(rng.uniform(0.45, 1.0)), "phi": float(rng.uniform(0, np.pi)),
         "arms": float(rng.uniform(0.0, 0.7)), "knots": int(rng.integers(2, 7)), "knot_seed": int(rng.integers(2**31)),
     }  # fmt: skip
+    if population.sources != "spiral":
+        source |= {"arms": 0.0, "knots": 0} | ({"r_e": COMPACT * source["r_e"]} if population.sources == "compact" else {})
     _, magnification = raytracing.lensed(lens, source, half_width(theta_e, source["r_e"]))
-    lensed_r = float(rng.uniform(19.6, 21.4))
-    lensed_gr, lensed_rz = 0.2 + 0.2 * float(rng.standard_normal()), 0.1 + 0.15 * float(rng.standard_normal())
+    lensed_r = float(rng.uniform(*population.lensed_mag_r))
+    lensed_gr, lensed_rz = population.lensed_colour_gr + 0.2 * float(rng.standard_normal()), 0.1 + 0.15 * float(rng.standard_normal())
     lensed = {"g": lensed_r + lensed_gr, "r": lensed_r, "z": lensed_r - lensed_rz}
+    if population.hosts != "massive":
+        kind = {"ordinary": "early", "blue": "disc"}[population.hosts]
+        light = galaxies.light(np.array([kind], object), np.array([kind_type], object), draws.generator(seed, "mock-lens-host", index))
+        mag_z, colour_gr, colour_rz = (float(v[0]) for v in (light["mag_z"], light["mag_g"] - light["mag_r"], light["mag_r"] - light["mag_z"]))
+        r_e = float(light["r_e"][0])
     z_lens = float(np.clip(0.35 + 0.12 * (mag_z - 18) + 0.06 * rng.standard_normal(), 0.15, 0.95))
     return {
         "kind": "lens", "type": kind_type, "mag_g": mag_z + colour_rz + colour_gr, "mag_r": mag_z + colour_rz, "mag_z": mag_z,

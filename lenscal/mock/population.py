@@ -35,12 +35,12 @@ def populate(bricks: pd.DataFrame, sky: config.Sky, lens_count: int, seed: int) 
         [(brickid, *pair) for brickid, both in kinds.items() for pair in zip(*both)], columns=["brickid", "kind", "type"]
     )
     dealt = lenses.deal(bricks, supply[supply.kind != "faint"], lens_count)
-    dealt["row"] = [lenses.parameters(index, lens.type, seed) for index, lens in enumerate(dealt.itertuples())]
+    dealt["row"] = [lenses.parameters(index, lens.type, seed, sky.lens_population) for index, lens in enumerate(dealt.itertuples())]
     parts: list[dict] = []
     for index, brick in enumerate(bricks.to_dict("records")):
         own = [row for row, brickid in zip(dealt.row, dealt.brickid) if brickid == brick["brickid"]]
         parts += _one(brick, index, *kinds[brick["brickid"]], own, seed)
-    return _observed(_stacked(parts), bricks)
+    return _observed(_stacked(parts), bricks, sky.lens_population.arcs)
 
 
 def _one(brick: dict, index: int, kind: np.ndarray, kind_type: np.ndarray, own_lenses: list[dict], seed: int) -> list[dict]:
@@ -115,8 +115,8 @@ def _stacked(parts: list[dict]) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
-def _observed(truth: pd.DataFrame, bricks: pd.DataFrame) -> pd.DataFrame:
-    """The truth with positions and with the fluxes that reach the telescope."""
+def _observed(truth: pd.DataFrame, bricks: pd.DataFrame, arcs: bool) -> pd.DataFrame:
+    """The truth with positions and with the fluxes that reach the telescope; without `arcs` none of the lensed light does."""
     home = bricks.set_index("brickid").loc[truth.brickid]
     ra, dec = geometry.to_sky(home.ra.to_numpy(), home.dec.to_numpy(), home.pixels.to_numpy(), truth.x.to_numpy(), truth.y.to_numpy())
     new = {"brickname": home.brickname.to_numpy(), "ra": ra, "dec": dec, "split": home.split.to_numpy(), "mock": True}
@@ -125,6 +125,8 @@ def _observed(truth: pd.DataFrame, bricks: pd.DataFrame) -> pd.DataFrame:
         for flux, magnitude in ((f"flux_{band}", f"mag_{band}"), (f"lensed_flux_{band}", f"lensed_mag_{band}")):
             if magnitude in truth:
                 new[flux] = 10 ** (0.4 * (schema.ZEROPOINT - truth[magnitude].to_numpy())) * transmission
+    if not arcs:
+        new |= {name: np.where(np.isfinite(new[name]), 0.0, np.nan) for name in new if name.startswith("lensed_flux_")}
     return truth.assign(**new)
 
 

@@ -143,5 +143,7 @@ def components(row: dict, flux: np.ndarray) -> list[tuple[galsim.GSObject | None
         return [(whole, (1 - tail) * flux, smooth), (_tail(row), tail * flux, 8.0)]
     if kind == "lens":
         lensed = np.array([row["lensed_flux_g"], row["lensed_flux_r"], row["lensed_flux_z"]])
+        if not lensed.any():
+            return [(whole, flux, smooth)]
         return [(whole, flux, smooth), (_arcs(row), lensed, lenses.half_width(row["lens_theta_e"], row["source_r_e"]))]
     return [(whole, flux, smooth)]
