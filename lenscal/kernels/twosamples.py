@@ -94,13 +94,16 @@ def area_under_curve(score, positive, level) -> tuple[float, float, float]:
 
 
 def mcnemar(lost, won) -> tuple[float, float]:
-    """Exact two-sided p of discordant pairs under equal chances, and its mid-p (Fagerland et al. 2013, BMC Med. Res. Meth. 13, 91)."""
+    """Exact two-sided p of discordant pairs under equal chances, and its mid-p (Fagerland et al. 2013, BMC Med. Res. Meth. 13, 91).
+
+    Where as many were won as lost the exact p is 1, and the mid-p one less half the probability of just that.
+    """
     n, k = lost + won, min(lost, won)
     if n == 0:
         return 1.0, 1.0
     exact = min(1.0, 2 * float(binom.cdf(k, n, 0.5)))
     middle = float(binom.pmf(k, n, 0.5))
-    return exact, exact - middle if lost != won else 1 - middle
+    return exact, exact - middle if lost != won else 1 - middle / 2
 
 
 def paired_difference(lost, won, pairs, level) -> tuple[float, float, float]:

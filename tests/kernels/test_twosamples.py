@@ -1,5 +1,7 @@
 """Comparisons of two samples agree with SciPy, with scikit-learn, with brute force, and their intervals hold what they promise."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -72,6 +74,19 @@ def test_mcnemar_is_the_binomial_test(lost, won):
     expected = stats.binomtest(min(lost, won), lost + won, 0.5).pvalue if lost + won else 1.0
     assert exact == pytest.approx(expected)
     assert middle <= exact
+
+
+@pytest.mark.parametrize(("lost", "won"), [(0, 1), (2, 5), (5, 2), (3, 3), (1, 1), (10, 10), (40, 40)])
+def test_mid_p_takes_half_of_what_was_seen(lost, won):
+    # Fagerland et al. (2013), equation 3: of the tail counted twice, and of the whole where both tails meet.
+    chance = [math.comb(lost + won, k) / 2 ** (lost + won) for k in range(lost + won + 1)]
+    k = min(lost, won)
+    expected = 1 - chance[k] / 2 if lost == won else 2 * sum(chance[:k]) + chance[k]
+    assert twosamples.mcnemar(lost, won)[1] == pytest.approx(expected, rel=1e-12)
+
+
+def test_mid_p_of_three_lost_and_three_won_is_the_published_number():
+    assert twosamples.mcnemar(3, 3) == (1.0, pytest.approx(0.84375))
 
 
 @pytest.mark.parametrize(("lost", "won"), [(0.02, 0.02), (0.1, 0.02), (0.25, 0.05)])
