@@ -10,13 +10,8 @@ from lenscal.kernels import recovery
 
 ADDITIVE = ("n_injected", "n_failed", "n_detected")
 PER_HOST = ("host_injected", "host_detected")
-_ABOUT = {
-    "host_injected": "scored trials of the host",
-    "host_detected": "of them, at or above the threshold",
-    "host_id": "galaxy_id of the host",
-    "host_psf_fwhm": "PSFSIZE_R of the host's cell, bin centre",
-    "host_depth": "PSFDEPTH_R of the host's cell, bin centre",
-}
+DERIVED = ("n_hosts", "n_effective", "design_effect", "hosts_effective", "completeness", "lower", "upper", "sufficient", "status", "area", "host_pool")
+"""What a cube has beside its counts: made again from those of the whole."""
 
 
 def count(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Dataset, settings: config.Completeness) -> xr.Dataset:
@@ -123,7 +118,7 @@ def add(*counts: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     *counts : Datasets
-        As from `count`, of one detector and the same thresholds.
+        As from `count`, or cubes as they are stored, of one detector and the same thresholds.
 
     Returns
     -------
@@ -131,6 +126,9 @@ def add(*counts: xr.Dataset) -> xr.Dataset:
         As from `count`.
     """
     first = counts[0]
+    for part in counts:
+        if lost := [name for name in (*PER_HOST, *ADDITIVE) if name not in part]:
+            raise ValueError(f"completeness: counts without {', '.join(lost)} do not add: hosts that two parts share are one; write the cube again with its hosts")
     for part in counts[1:]:
         if part.attrs["detector_hash"] != first.attrs["detector_hash"] or not np.array_equal(part["threshold"], first["threshold"]):
             raise ValueError("completeness: counts made with another detector or other thresholds do not add")
@@ -153,15 +151,12 @@ def add(*counts: xr.Dataset) -> xr.Dataset:
         joined = np.concatenate([row[name].values for row in rows], axis=-1)[..., order]
         summed = np.add.reduceat(joined, starts, axis=-1) if starts.size else joined
         data[name] = (first[name].dims, summed)
-    extra = {name: array.variable for name, array in first.data_vars.items() if name not in (*ADDITIVE, *PER_HOST, "n_hosts")}
-    coords = {name: array.variable for name, array in first.coords.items() if name not in (*schema.CELL, *names)}
+    extra = {name: array.variable for name, array in first.data_vars.items() if name not in (*ADDITIVE, *PER_HOST, *DERIVED)}
+    coords = {name: array.variable for name, array in first.coords.items() if name not in (*schema.CELL, *names, "quantile")}
     coords |= {dim: (dim, axes[dim], first[dim].attrs) for dim in schema.CELL}
     coords |= {name: ("host", key[starts]) for name, key in zip(names, keys)}
     out = xr.Dataset(data | extra, coords, first.attrs)
     out["n_hosts"] = schema.CELL, np.stack([(n > 0).sum(-1) for _, n, _ in columns_of(out)], 1).reshape(out["n_injected"].shape)
-    for name, about in _ABOUT.items():
-        units = schema.AXES[name.removeprefix("host_")].units if name.removeprefix("host_") in schema.AXES else "1"
-        out[name].attrs |= {"long_name": about, "units": units}
     return schema.COMPLETENESS.describe(out)
 
 
