@@ -159,7 +159,7 @@ def missed_lenses(scores: xr.Dataset, thresholds: xr.Dataset) -> pd.DataFrame:
     names = ["galaxy_id", "ra", "dec", "split", "tier", "psfsize_r", "psfdepth_r", "mag_r", "arc_snr", "score"]
     parts = []
     for threshold, rate in _thresholds(thresholds):
-        lost = lenses[~(lenses["score"] >= threshold)].sort_values("galaxy_id")[names]
+        lost = lenses[~(lenses["score"].to_numpy(float) >= threshold)].sort_values("galaxy_id")[names]
         reason = np.where(np.isfinite(lost["score"]), "below the threshold", "not scored")
         lost.insert(0, "threshold", threshold)
         lost.insert(1, "false_positive_rate", rate)
@@ -353,13 +353,13 @@ def _rate_gates(size: int, thresholds: xr.Dataset, table: pd.DataFrame) -> Itera
             id_, claim, "two-sided probability of so many or few false positives", _probability(int(row["k"]), int(row["n"]), false, negatives),
             minimum=CONSISTENT, lower=float(row["lower_95"]), upper=float(row["upper_95"]),
             evidence=f"test: {row['k']} of {row['n']}, rate {row['rate']:.3g} ({row['lower_95']:.2g} to {row['upper_95']:.2g} at 95 %); "
-            f"val: {false} of {negatives}; beta-binomial prediction from val, Jeffreys prior",
+            f"val: {false} of {negatives}; beta-binomial prediction from a threshold set there",
         )  # fmt: skip
 
 
 def _probability(k: int, n: int, false: int, negatives: int) -> float:
-    """Twice the smaller tail of k in the prediction for n from another sample."""
-    prediction = betabinom(n, *(float(x) for x in intervals.shapes(false, negatives)))
+    """Twice the smaller tail of k in the prediction for n from another sample, whose `false`-th highest is the threshold."""
+    prediction = betabinom(n, *(float(x) for x in intervals.above_order_statistic(false, negatives)))
     return float(min(1.0, 2 * min(prediction.cdf(k), prediction.sf(k - 1))))
 
 

@@ -92,6 +92,45 @@ def interval(k, n, level: float, prior: str = "jeffreys", kind: str = "equal-tai
     return lower, upper
 
 
+def above_order_statistic(k, n) -> tuple[np.ndarray, np.ndarray]:
+    """Shape parameters of the share of a population that lies above the k-th highest of n of its members.
+
+    k is chosen, not counted: the share is Beta(k, n + 1 - k) whatever the distribution (Wilks 1941, Ann. Math. Stat. 12, 91). For k = 0, a
+    value above all, it is at most as that above the highest.
+
+    Parameters
+    ----------
+    k, n : arrays that broadcast
+        Whole numbers, 0 <= k <= n; n above 0.
+    """
+    k, n = np.broadcast_arrays(np.asarray(k, float), np.asarray(n, float))
+    rank = np.maximum(k, 1)
+    return rank, n + 1 - rank
+
+
+def rate_interval(k, n, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Interval of the share above a value that was set at the k-th highest of n.
+
+    Parameters
+    ----------
+    k, n
+        As in `above_order_statistic`.
+    level : float
+        In (0, 1).
+
+    Returns
+    -------
+    lower, upper : arrays
+        Equal-tailed; one-sided, from 0 and with the full level, at k = 0.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"the level is {level}, expected a number between 0 and 1")
+    a, b = above_order_statistic(k, n)
+    none = np.broadcast_to(np.asarray(k) == 0, a.shape)
+    lower = np.where(none, 0.0, betaincinv(a, b, (1 - level) / 2))
+    return lower, betaincinv(a, b, np.where(none, level, (1 + level) / 2))
+
+
 def _wilson(k, n, level):
     z = ndtri((1 + level) / 2)
     centre = (k + z**2 / 2) / (n + z**2)

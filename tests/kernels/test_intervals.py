@@ -1,5 +1,7 @@
 """An interval holds the truth as often as it says, has exact ends where all or none was found, and is none without trials."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.stats import beta, binomtest
@@ -94,6 +96,42 @@ def test_truths_drawn_from_the_prior_are_inside_as_often_as_stated(n, prior, kin
         lower, upper = (end[which] for end in intervals.interval(k, n, level, prior, kind))
         inside = np.mean((lower <= truth) & (truth <= upper))
         assert inside == pytest.approx(level, abs=4 * np.sqrt(level * (1 - level) / size))
+
+
+@pytest.mark.parametrize("n", [20, 945])
+@pytest.mark.parametrize("k", [1, 2, 3, 9])
+def test_the_rate_of_a_threshold_set_at_its_own_kth_negative_is_exact(k, n):
+    # The share above the k-th highest of n uniform scores, whatever the scores: exact, no simulation.
+    for level in LEVELS:
+        lower, upper = intervals.rate_interval(k, n, level)
+        law = beta(k, n + 1 - k)
+        assert law.cdf(upper) - law.cdf(lower) == pytest.approx(level, abs=1e-9)
+        assert law.cdf(lower) == pytest.approx((1 - level) / 2, abs=1e-9)
+        assert lower < k / n < upper
+        # One that forgets the choice holds 58 and 89 % at k = 1.
+        others = intervals.interval(k, n, level)
+        assert law.cdf(others[1]) - law.cdf(others[0]) < level
+
+
+def test_a_threshold_above_all_negatives_bounds_its_rate_from_above():
+    for n in (10, 945):
+        for level in LEVELS:
+            lower, upper = intervals.rate_interval(0, n, level)
+            assert lower == 0
+            assert upper == pytest.approx(1 - (1 - level) ** (1 / n))
+
+
+def test_ends_of_the_rate_grow_with_k_and_levels_are_nested():
+    k = np.arange(0, 200)
+    ends = {level: intervals.rate_interval(k, 945, level) for level in (0.5, *LEVELS, 0.99)}
+    for lower, upper in ends.values():
+        assert (np.diff(lower) > 0).all()
+        assert (np.diff(upper) > 0).all()
+    for narrow, wide in itertools.pairwise(ends.values()):
+        assert (wide[0] <= narrow[0]).all()
+        assert (narrow[1] <= wide[1]).all()
+    with pytest.raises(ValueError, match="level is 95"):
+        intervals.rate_interval(1, 2, 95)
 
 
 def test_unknown_names_and_levels_are_refused():
