@@ -33,7 +33,7 @@ BORROWED = 0.25
 FLOOR = 0.1
 """Completeness below which a cell has collapsed."""
 DROP = 0.1
-"""How far below its neighbours' mean a cell must lie."""
+"""How far below the lower of its neighbours a cell must lie."""
 FALSE_DISCOVERY_RATE = 0.05
 """Share of the collapsed cells that may be none."""
 CONSISTENT = 0.01
@@ -159,7 +159,7 @@ def missed_lenses(scores: xr.Dataset, thresholds: xr.Dataset) -> pd.DataFrame:
     names = ["galaxy_id", "ra", "dec", "split", "tier", "psfsize_r", "psfdepth_r", "mag_r", "arc_snr", "score"]
     parts = []
     for threshold, rate in _thresholds(thresholds):
-        lost = lenses[~(lenses["score"] >= threshold)].sort_values("galaxy_id")[names]
+        lost = lenses[~(lenses["score"].to_numpy(float) >= threshold)].sort_values("galaxy_id")[names]
         reason = np.where(np.isfinite(lost["score"]), "below the threshold", "not scored")
         lost.insert(0, "threshold", threshold)
         lost.insert(1, "false_positive_rate", rate)
@@ -183,9 +183,11 @@ def recovered(scores: xr.Dataset, thresholds: xr.Dataset) -> pd.DataFrame:
 def collapsed(completeness: xr.Dataset) -> pd.DataFrame:
     """Cells where completeness collapses: surely below `FLOOR`, or surely more than `DROP` below their neighbours.
 
-    A cell is compared with the mean of the two neighbours on opposite sides, along each axis that has both: a steady trend is no
-    collapse. The probability that a cell is none comes from its posterior (the difference from neighbours as a normal one), and
-    the list is held to a false-discovery rate (Benjamini & Hochberg 1995) over all cells of a threshold and reason.
+    A cell is compared with the lower of the two neighbours on opposite sides, in the mean over the axes that have both: where completeness
+    rises or falls along an axis, however steeply, that neighbour is below the cell, and nothing collapses. The probability that a cell at
+    the limit has so few detections is that of its posterior at `FLOOR`, and for the neighbours a normal one with the variance *at the
+    limit* (the variance at its own share would be too small for a cell that is low by chance). The list is held to a false-discovery rate
+    (Benjamini & Hochberg 1995) over all cells of a threshold and reason. Cells that are not sufficient are neither judged nor neighbours.
 
     Parameters
     ----------
@@ -196,7 +198,7 @@ def collapsed(completeness: xr.Dataset) -> pd.DataFrame:
     -------
     DataFrame
         theta_e, psf_fwhm, depth, threshold, false_positive_rate, reason ("low" or "below its neighbours"), n, k, completeness
-        (median), expected (`FLOOR`, or the neighbours' mean), p_value and q_value.
+        (median), expected (`FLOOR`, or the neighbours' mean), limit (what the cell is surely below), p_value and q_value.
     """
     cube = completeness
     cell = (*schema.CELL, "threshold")
@@ -204,47 +206,57 @@ def collapsed(completeness: xr.Dataset) -> pd.DataFrame:
         array.transpose(*cell).values for array in (cube["design_effect"], cube["n_detected"], cube["completeness"].sel(quantile=0.5, method="nearest"))
     )
     n = np.broadcast_to(cube["n_injected"].transpose(*schema.CELL).values[..., None], effect.shape)
-    a, b = intervals.shapes(detected / effect, n / effect, cube.attrs["binomial_prior"])
-    mean, variance = a / (a + b), a * b / ((a + b) ** 2 * (a + b + 1))
-    around, error = _neighbours(mean, variance)
+    sufficient = n > 0
+    if "sufficient" in cube:
+        sufficient = sufficient & cube["sufficient"].transpose(*schema.CELL).values.astype(bool)[..., None]
+    trials = np.where(sufficient, n / effect, np.nan)
+    share = np.divide(detected, n, out=np.full(effect.shape, np.nan), where=sufficient)
+    if "fraction_detected" in cube:  # of the cube's population of hosts: its trials weigh unequally
+        share = np.where(sufficient, cube["fraction_detected"].transpose(*cell).values, np.nan)
+    a, b = intervals.shapes(share * trials, trials, cube.attrs["binomial_prior"])
+    around, lower, error = _neighbours(share, a * b / (a + b) ** 2 / trials)
+    limit = np.clip(lower - DROP, 0, 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        below = ndtr((share - limit) / np.sqrt(limit * (1 - limit) / trials + error))
     tests = {
-        "low": (np.full(mean.shape, FLOOR), 1 - betainc(a, b, FLOOR)),
-        "below its neighbours": (around, ndtr((mean - around + DROP) / np.sqrt(variance + error))),
+        "low": (np.full(share.shape, FLOOR), np.full(share.shape, FLOOR), 1 - betainc(a, b, FLOOR)),
+        "below its neighbours": (around, limit, np.where(lower > DROP, below, np.where(np.isnan(lower), np.nan, 1.0))),
     }
     parts = []
     rates = cube["false_positive_rate"].values
     for t, threshold in enumerate(cube["threshold"].values):
-        for reason, (expected, probability) in tests.items():
+        for reason, (expected, surely, probability) in tests.items():
             place = np.nonzero(np.isfinite(probability[..., t]))
             p_value = probability[..., t][place]
             q_value = false_discovery_control(p_value) if p_value.size else p_value
             columns = {dim: cube[dim].values[i] for dim, i in zip(schema.CELL, place)}
             columns |= {"threshold": float(threshold), "false_positive_rate": float(rates[t]), "reason": reason}
-            arrays = {"n": n, "k": detected, "completeness": middle, "expected": expected}
+            arrays = {"n": n, "k": detected, "completeness": middle, "expected": expected, "limit": surely}
             columns |= {name: array[..., t][place] for name, array in arrays.items()}
             table = pd.DataFrame(columns | {"p_value": p_value, "q_value": q_value})
             parts.append(table[table["q_value"] <= FALSE_DISCOVERY_RATE])
     return pd.concat(parts, ignore_index=True).astype({"reason": "string[pyarrow]"})
 
 
-def _neighbours(mean: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean of the neighbours on opposite sides, over the axes that have both, and its variance; NaN without any."""
-    total, error, pairs = np.zeros(mean.shape), np.zeros(mean.shape), np.zeros(mean.shape)
+def _neighbours(share: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean of the neighbours on opposite sides, of the lower one of each two, and the variance of that: over the axes that have both, NaN without any."""
+    total, low, error, pairs = (np.zeros(share.shape) for _ in range(4))
     for axis in range(3):
-        if mean.shape[axis] < 3:
+        count = share.shape[axis]
+        if count < 3:
             continue
         inner = [slice(None)] * 4
         inner[axis] = slice(1, -1)
-        count = mean.shape[axis]
-        both = np.take(mean, range(count - 2), axis) + np.take(mean, range(2, count), axis)
-        spread = np.take(variance, range(count - 2), axis) + np.take(variance, range(2, count), axis)
-        there = np.isfinite(both)
         inner = tuple(inner)
-        total[inner] += np.where(there, both / 2, 0)
-        error[inner] += np.where(there, spread / 4, 0)
+        left, right = np.take(share, range(count - 2), axis), np.take(share, range(2, count), axis)
+        spread = np.where(left <= right, np.take(variance, range(count - 2), axis), np.take(variance, range(2, count), axis))
+        there = np.isfinite(left) & np.isfinite(right)
+        total[inner] += np.where(there, (left + right) / 2, 0)
+        low[inner] += np.where(there, np.minimum(left, right), 0)
+        error[inner] += np.where(there, spread, 0)
         pairs[inner] += there
     pairs[pairs == 0] = np.nan
-    return total / pairs, error / pairs**2
+    return total / pairs, low / pairs, error / pairs**2
 
 
 def gallery(scores_cutouts: xr.Dataset, injections: xr.Dataset, scores: xr.Dataset, n: int) -> pd.DataFrame:
@@ -353,13 +365,13 @@ def _rate_gates(size: int, thresholds: xr.Dataset, table: pd.DataFrame) -> Itera
             id_, claim, "two-sided probability of so many or few false positives", _probability(int(row["k"]), int(row["n"]), false, negatives),
             minimum=CONSISTENT, lower=float(row["lower_95"]), upper=float(row["upper_95"]),
             evidence=f"test: {row['k']} of {row['n']}, rate {row['rate']:.3g} ({row['lower_95']:.2g} to {row['upper_95']:.2g} at 95 %); "
-            f"val: {false} of {negatives}; beta-binomial prediction from val, Jeffreys prior",
+            f"val: {false} of {negatives}; beta-binomial prediction from a threshold set there",
         )  # fmt: skip
 
 
 def _probability(k: int, n: int, false: int, negatives: int) -> float:
-    """Twice the smaller tail of k in the prediction for n from another sample."""
-    prediction = betabinom(n, *(float(x) for x in intervals.shapes(false, negatives)))
+    """Twice the smaller tail of k in the prediction for n from another sample, whose `false`-th highest is the threshold."""
+    prediction = betabinom(n, *(float(x) for x in intervals.above_order_statistic(false, negatives)))
     return float(min(1.0, 2 * min(prediction.cdf(k), prediction.sf(k - 1))))
 
 

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.special import expit, logit, ndtri
-from scipy.stats import rankdata
 
 from lenscal import schema
 from lenscal.gates import Gate, absent
 from lenscal.kernels import intervals, matching
+from lenscal.kernels.ranking import auc
 
 if TYPE_CHECKING:
     from lenscal.detector.frozen import Frozen
 
+MORE_THAN_CHANCE = float(np.nextafter(0.5, 1))
 ANCHOR_RADIUS = 11.0  # arcsec: a training row nearer to an anchor shows the anchor's own arcs
 
 
@@ -151,7 +151,7 @@ def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.
     -------
     Dataset (threshold, level)
         Coordinates threshold, false_positive_rate (reached: n_false / n_negatives) and level; rate_requested, n_false,
-        n_negatives, and `lower` and `upper` of the rate (Jeffreys, at 68.27 % and 95 %).
+        n_negatives, and `lower` and `upper` of the rate (exact for a threshold set at its own n_false-th negative, at 68.27 % and 95 %).
 
     Raises
     ------
@@ -161,7 +161,7 @@ def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.
     schema.SCORES_CUTOUTS.check(scores)
     table = _table(scores)
     chosen = table[(table["split"] == "val") & table["negative"] & np.isfinite(table["score"])]
-    values = np.sort(chosen["score"].to_numpy(np.float32))[::-1]
+    values = np.sort(chosen["score"].to_numpy())[::-1]
     rows = []
     for rate in false_positive_rates:
         if not 0 < rate < 1:
@@ -173,7 +173,7 @@ def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.
                 f"{int(np.ceil(1 / rate))}; ask for a higher rate or enlarge the sample"
             )
         threshold, n_false = _cut(values, allowed)
-        ends = [tuple(map(float, intervals.interval(n_false, values.size, level))) for level in schema.LEVELS]
+        ends = [tuple(map(float, intervals.rate_interval(n_false, values.size, level))) for level in schema.LEVELS]
         rows.append((threshold, rate, n_false, ends))
     lower_upper = np.array([row[3] for row in rows])
     pools = chosen["pool"].value_counts().to_dict()
@@ -205,7 +205,7 @@ def _cut(values: np.ndarray, allowed: int) -> tuple[float, int]:
     if allowed < values.size and values[allowed] == values[allowed - 1]:
         kept = int(np.count_nonzero(values > values[allowed]))
     if kept == 0:
-        return float(np.nextafter(values[0], np.float32(np.inf))), 0
+        return float(np.nextafter(values[0], np.inf, dtype=values.dtype)), 0
     return float(values[kept - 1]), kept
 
 
@@ -215,37 +215,6 @@ def _table(scores: xr.Dataset) -> pd.DataFrame:
     table = pd.DataFrame({name: v.astype(object) if v.dtype.kind in "OTU" else v for name, v in columns.items()})
     table["negative"] = (table["label"] == 0) & table["pool"].isin(["N1", "N2"])
     return table
-
-
-def auc(positives: np.ndarray, negatives: np.ndarray, level: float = 0.95) -> tuple[float, float, float]:
-    """Area under the ROC curve with its interval.
-
-    Variance by DeLong, DeLong & Clarke-Pearson (1988), on the logit scale, so that the interval stays in [0, 1]. Where all
-    positives are above all negatives (or below) that variance is zero; the open end is then the exact binomial bound for
-    no failure in as many trials as the smaller class has members.
-
-    Parameters
-    ----------
-    positives, negatives : (m,), (n,) arrays
-        Scores, finite, at least one each.
-    level : float
-        Of the interval.
-
-    Returns
-    -------
-    value, lower, upper : float
-    """
-    m, n = positives.size, negatives.size
-    ranks = rankdata(np.concatenate([positives, negatives]))
-    above = (ranks[:m] - rankdata(positives)) / n  # share of negatives below each positive, ties one half
-    below = 1 - (ranks[m:] - rankdata(negatives)) / m
-    value = float(above.mean())
-    if value in (0.0, 1.0) or min(m, n) == 1:
-        open_end = ((1 - level) / 2) ** (1 / min(m, n))
-        return value, (0.0 if value < 1 else open_end), (1.0 if value > 0 else 1 - open_end)
-    error = np.sqrt(above.var(ddof=1) / m + below.var(ddof=1) / n) / (value * (1 - value))
-    half = ndtri((1 + level) / 2) * error
-    return value, float(expit(logit(value) - half)), float(expit(logit(value) + half))
 
 
 def gates(scores: xr.Dataset, history: pd.DataFrame | None, frozen: Frozen) -> list[Gate]:
@@ -358,8 +327,8 @@ def _test_gates(table: pd.DataFrame, frozen: Frozen) -> list[Gate]:
     quality = frozen.reliability(score[judged], positive[judged])
     return [
         Gate(
-            "detector.auc", ranks, "lower 95 % end of the AUC, test split", lower, minimum=0.5, lower=lower, upper=upper,
-            evidence=f"AUC {value:.4f}, single split, DeLong on the logit scale; {counts}; scores where split = 'test'",
+            "detector.auc", ranks, "lower 95 % end of the AUC, test split", lower, minimum=MORE_THAN_CHANCE, lower=lower, upper=upper,
+            evidence=f"AUC {value:.4f}, must be above 0.5; single split, DeLong on the logit scale with half a lens added at the median; {counts}; scores where split = 'test'",
         ),
         Gate(
             "detector.calibration", calibrated, "expected calibration error, 10 bins of equal mass, at one positive in 101",

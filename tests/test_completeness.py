@@ -1,14 +1,18 @@
 """Counts add, ratios are derived from them, every number has an interval that covers, and nothing is said where nothing was tried."""
 
+import itertools
 import time
 
+import clustered
 import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from scipy.stats import beta
 
 from lenscal import completeness, config, schema
 from lenscal import gates as gate_table
+from lenscal.kernels import intervals
 
 HASH = "ab" * 32
 UNITS = {"theta_e": "arcsec", "psf_fwhm": "arcsec", "depth": "mag(AB)"}
@@ -263,22 +267,117 @@ def test_occupancy_refuses_depths_that_are_no_magnitudes_and_hosts_of_another_gr
         completeness.occupancy(bricks.assign(psfdepth_r=24.0, area=np.nan), hosts, grid)
 
 
+@pytest.mark.parametrize("weights", ["area", "hosts"])
 @pytest.mark.parametrize("over", ["psf_fwhm", "depth", ("psf_fwhm", "depth")])
-def test_mean_over_the_sky_is_the_weighted_mean_of_the_posteriors(cube, over):
-    # enough trials for means and normal errors
+def test_the_average_is_that_of_the_plain_shares_with_the_error_of_all_cells(cube, over, weights):
+    # enough trials for normal errors
+    cube = cube.drop_vars("fraction_detected")  # told by the counts alone
     cube = cube.assign(n_injected=cube["n_injected"] * 100, n_detected=cube["n_detected"] * 80 + 99 * (cube["n_injected"] > 0))
-    found = completeness.marginalise(cube, over, seed=3)
+    found = completeness.marginalise(cube, over, weights)
     dims = [over] if isinstance(over, str) else list(over)
     known = cube["n_injected"] > 0
     effective = cube["n_injected"] / cube["design_effect"]
-    mean = (cube["n_detected"] / cube["design_effect"] + 0.5) / (effective + 1)
-    variance = mean * (1 - mean) / (effective + 2)
-    weight = cube["area"] * known / (cube["area"] * known).sum(dims)
-    expected, sigma = (weight * mean).sum(dims), np.sqrt((weight**2 * variance).sum(dims))
+    mean = (cube["n_detected"] / cube["n_injected"]).fillna(0)
+    variance = mean * (1 - mean) / effective
+    weight = cube[{"area": "area", "hosts": "host_pool"}[weights]]
+    part = weight * known / (weight * known).sum(dims)
+    expected, sigma = (part * mean).sum(dims), np.sqrt((part**2 * variance).sum(dims))
     assert abs(found["completeness"].sel(quantile=0.5) - expected).max() < 0.001
     half = (found["upper"] - found["lower"]).sel(level=0.6827) / 2
     assert abs(half / sigma - 1).max() < 0.06
-    assert abs(found["unknown"] - 1 + (cube["area"] * known).sum(dims) / cube["area"].sum(dims)).max() < 1e-12
+    assert abs(found["unknown"] - 1 + (weight * known).sum(dims) / weight.sum(dims)).max() < 1e-12
+
+
+def whole(k=(0, 3, 11, 24), hosts=6, prior="jeffreys", interval="equal-tailed"):
+    """A cube (theta_e) of one seeing and depth, 24 trials on each of 6 hosts: every host has the same share, so the design effect is 1."""
+    detected = np.full((4, 1, hosts), np.array(k)[:, None, None])
+    settings = config.Completeness(prior=prior, interval=interval)
+    cube = completeness.posterior(clustered.counted(np.full(hosts, 24), detected, (1, 1)), settings)
+    assert (cube["design_effect"] == 1).all()
+    return with_occupancy(cube), hosts * np.array(k), 24 * hosts
+
+
+@pytest.mark.parametrize("prior", intervals.PRIORS)
+def test_quantiles_of_cells_and_averages_are_those_of_the_prior_that_the_settings_name(prior):
+    cube, k, n = whole(prior=prior)
+    a = intervals.PRIORS[prior]
+    expected = beta.ppf(np.array(schema.QUANTILES), (k + a)[:, None], (n - k + a)[:, None])
+    np.testing.assert_allclose(cube["completeness"].values.reshape(4, -1), expected, rtol=1e-9)
+    average = completeness.marginalise(cube)["completeness"]
+    assert (average.diff("quantile") > 0).all(), "quantiles grow"
+    np.testing.assert_array_equal(average["quantile"], schema.QUANTILES)
+    # One cell with all the weight is that cell, up to the error that none and all are given.
+    np.testing.assert_allclose(average.values.reshape(4, -1)[1:3], expected[1:3], rtol=0.03)
+    # The priors differ by more than that where nothing is found.
+    other = beta.ppf(schema.QUANTILES, 1.5 - a, n + 1.5 - a)
+    found = average.values.reshape(4, -1)[0]
+    assert (abs(np.log(found / expected[0])) < 0.5 * abs(np.log(found / other))).all()
+
+
+@pytest.mark.parametrize("interval", intervals.KINDS)
+@pytest.mark.parametrize("prior", intervals.PRIORS)
+def test_intervals_of_cells_and_averages_are_of_the_kind_that_the_settings_name(prior, interval):
+    cube, k, n = whole(prior=prior, interval=interval)
+    average = completeness.marginalise(cube)
+    for level in schema.LEVELS:
+        ends = np.stack(intervals.interval(k, n, level, prior, interval), -1)
+        np.testing.assert_allclose(np.stack([cube[end].sel(level=level).values.ravel() for end in ("lower", "upper")], -1), ends, rtol=1e-9)
+        found = np.stack([average[end].sel(level=level).values.ravel() for end in ("lower", "upper")], -1)
+        np.testing.assert_allclose(found[1:3], ends[1:3], atol=0.002)
+
+
+def test_hosts_are_those_with_a_scored_trial_at_this_theta_e():
+    # One host has no scored trial at 1.0 arcsec, another none at 1.5: each is missing there and nowhere else.
+    score = np.zeros((3, 1, 1, 12), "f4")
+    host = np.broadcast_to(np.arange(12) % 4, score.shape)
+    score[0, 0, 0, host[0, 0, 0] == 1] = np.nan
+    score[1, 0, 0, host[0, 0, 0] == 3] = np.nan
+    counts = completeness.count(*survey(score, host, axes(psf_fwhm=[1.1], depth=[24.0])), thresholds(0.5), SETTINGS)
+    assert counts["n_hosts"].values.ravel().tolist() == [3, 3, 4]
+    cube = completeness.posterior(counts, SETTINGS)
+    assert cube["hosts_effective"].values.ravel().tolist() == [3, 3, 4]
+
+
+def test_a_stored_cube_keeps_its_hosts_and_adds_as_its_counts_do(cuts):
+    injections, scores = drawn()
+    pieces = [slice(None, 9), slice(9, None)]
+    parts = [completeness.count(injections.isel(trial=piece), scores.isel(trial=piece), cuts, SETTINGS_2) for piece in pieces]
+    cubes = [with_occupancy(completeness.posterior(part, SETTINGS_2)) for part in parts]
+    added, direct = completeness.add(*cubes), completeness.add(*parts)
+    for name in direct.variables:
+        xr.testing.assert_equal(added[name], direct[name])
+    assert set(added.variables) == set(direct.variables)
+    xr.testing.assert_equal(completeness.posterior(added, SETTINGS_2), completeness.posterior(direct, SETTINGS_2))
+    with pytest.raises(ValueError, match="counts without host_injected, host_detected do not add"):
+        completeness.add(cubes[0], cubes[1].drop_dims("host"))
+
+
+def edge_bricks(grid):
+    """A brick at every edge of every axis and in the middle of every bin, with areas that tell them apart."""
+    psf = np.unique(np.concatenate([grid.psf_fwhm.edges, grid.psf_fwhm.centres]))
+    depth = np.unique(np.concatenate([grid.depth.edges, grid.depth.centres]))
+    p, d = (values.ravel() for values in np.meshgrid(psf, depth, indexing="ij"))
+    return pd.DataFrame({"psfsize_r": p, "psfdepth_r": d, "area": 1 + np.arange(p.size) / 7})
+
+
+def test_every_bin_of_the_occupancy_holds_its_lower_edge_and_not_its_upper_one():
+    grid = config.Grid()
+    bricks = edge_bricks(grid)
+    found = completeness.occupancy(bricks, pd.DataFrame({"psf_fwhm": [], "depth": []}), grid)
+    for i, (low, high) in enumerate(itertools.pairwise(grid.psf_fwhm.edges)):
+        for j, (shallow, deep) in enumerate(itertools.pairwise(grid.depth.edges)):
+            own = bricks["psfsize_r"].ge(low) & bricks["psfsize_r"].lt(high) & bricks["psfdepth_r"].ge(shallow) & bricks["psfdepth_r"].lt(deep)
+            assert own.sum() == 4
+            assert found["area"].values[i, j] == pytest.approx(bricks.loc[own, "area"].sum())
+
+
+@pytest.mark.parametrize("column", ["psfsize_r", "psfdepth_r"])
+def test_all_sky_counts_also_where_its_conditions_are_not_known(column):
+    bricks = edge_bricks(config.Grid())
+    bricks.loc[::5, column] = np.nan
+    attrs = completeness.occupancy(bricks, pd.DataFrame({"psf_fwhm": [], "depth": []}), config.Grid()).attrs
+    assert attrs["area_total"] == pytest.approx(bricks["area"].sum())
+    assert attrs["area_without_conditions"] == pytest.approx(bricks["area"][::5].sum())
 
 
 def test_unknown_sky_widens_the_bounds_and_nothing_else(cube):
@@ -295,11 +394,11 @@ def test_unknown_sky_widens_the_bounds_and_nothing_else(cube):
     assert (nowhere["bound_upper"] == 1).all()
 
 
-def test_draws_of_a_cell_depend_on_the_seed_and_the_cell_only(cube):
-    alone = completeness.marginalise(cube.isel(theta_e=[1]), "depth", seed=5)
-    among = completeness.marginalise(cube, "depth", seed=5).isel(theta_e=[1])
+def test_an_average_depends_on_its_own_cells_and_on_no_draw(cube):
+    alone = completeness.marginalise(cube.isel(theta_e=[1]), "depth")
+    among = completeness.marginalise(cube, "depth").isel(theta_e=[1])
     xr.testing.assert_equal(alone, among)
-    assert not alone.equals(completeness.marginalise(cube.isel(theta_e=[1]), "depth", seed=6))
+    xr.testing.assert_identical(alone, completeness.marginalise(cube.isel(theta_e=[1]), "depth", seed=6))
 
 
 def test_means_that_would_mislead_are_refused(cube):

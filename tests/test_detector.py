@@ -451,6 +451,33 @@ def test_calibration_of_separable_classes_is_finite_and_keeps_the_prevalence():
         calibration.fit(score, np.zeros(402))
 
 
+def test_a_constant_probability_at_the_prevalence_has_no_calibration_error_in_any_order():
+    label = np.repeat([0, 1], [1000, 10])
+    for order in (np.arange(1010), np.arange(1010)[::-1], np.random.default_rng(1).permutation(1010)):
+        found = calibration.reliability(np.full(1010, 1 / 101), label[order])
+        assert found["ece"] == pytest.approx(0, abs=1e-12)
+        assert found["top_observed"] == pytest.approx(1 / 101)
+
+
+@pytest.mark.parametrize("decimals", [1, 2, 6])
+@pytest.mark.parametrize("bins", [3, 10, 1000])
+def test_calibration_measures_do_not_depend_on_the_order_of_rows_however_many_tie(decimals, bins):
+    rng = np.random.default_rng(decimals)
+    probability, label = np.round(rng.random(97), decimals), rng.random(97) < 0.3
+    first = calibration.reliability(probability, label, 0.3, bins)
+    for _ in range(5):
+        order = rng.permutation(97)
+        assert calibration.reliability(probability[order], label[order], 0.3, bins) == pytest.approx(first, abs=1e-12)
+
+
+def test_bins_of_calibration_hold_as_many_rows_where_none_tie():
+    values = np.random.default_rng(1).permutation(np.linspace(0, 1, 53))
+    order = np.argsort(values)
+    for bins in (1, 4, 10, 53, 99):
+        expected = np.array_split(order, min(bins, 53))
+        assert [sorted(b) for b in calibration._bins(values, bins)] == [sorted(b) for b in expected]
+
+
 def test_overconfidence_shows_in_the_calibration_error():
     rng = np.random.default_rng(1)
     truth = rng.uniform(0.1, 0.9, 20_000)

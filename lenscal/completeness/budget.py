@@ -46,7 +46,7 @@ def budget(cube: xr.Dataset, shifts: Mapping[str, Mapping[str, Sequence[float]]]
     Dataset
         The cube with these variables and the coordinate `cause`; without an estimate all of them are NaN.
     """
-    if "population" not in cube.dims:
+    if "population" not in cube["completeness"].dims:
         return _one(cube, shifts.get(str(cube.attrs.get("population", "survey")), {}), _causes(shifts))
     parts = [_one(cube.sel(population=name, drop=True), shifts.get(str(name), {}), _causes(shifts)) for name in cube["population"].values]
     made = ["systematic_lower", "systematic_upper", "total_lower", "total_upper"]

@@ -15,14 +15,11 @@ PER_HOST = ("host_injected", "host_detected")
 SURVEY = "survey"
 LOG_DENSITIES = {SURVEY: "log_density_survey", "lens-like": "log_density_lens_like"}
 """Variables of the injections with the density of the host in each population of hosts."""
-_ABOUT = {
-    "host_injected": "scored trials of the host",
-    "host_detected": "of them, at or above the threshold",
-    "host_weight": "of a trial on the host in each population: its density there over that it was drawn with",
-    "host_id": "galaxy_id of the host",
-    "host_psf_fwhm": "PSFSIZE_R of the host's cell, bin centre",
-    "host_depth": "PSFDEPTH_R of the host's cell, bin centre",
-}
+DERIVED = (
+    "n_hosts", "n_effective", "design_effect", "hosts_effective", "fraction_detected", "completeness", "lower", "upper", "sufficient", "status", "area", "host_pool",
+    "systematic_lower", "systematic_upper", "total_lower", "total_upper",
+)
+"""What a cube has beside its counts: made again from those of the whole."""
 
 
 def count(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Dataset, settings: config.Completeness) -> xr.Dataset:
@@ -146,7 +143,7 @@ def add(*counts: xr.Dataset) -> xr.Dataset:
     Parameters
     ----------
     *counts : Datasets
-        As from `count`, of one detector and the same thresholds.
+        As from `count`, or cubes as they are stored, of one detector and the same thresholds.
 
     Returns
     -------
@@ -154,6 +151,9 @@ def add(*counts: xr.Dataset) -> xr.Dataset:
         As from `count`.
     """
     first = counts[0]
+    for part in counts:
+        if lost := [name for name in (*PER_HOST, *ADDITIVE) if name not in part]:
+            raise ValueError(f"completeness: counts without {', '.join(lost)} do not add: hosts that two parts share are one; write the cube again with its hosts")
     for part in counts[1:]:
         if part["population"].values.tolist() != first["population"].values.tolist():
             raise ValueError("completeness: counts of other populations of hosts do not add")
@@ -182,15 +182,12 @@ def add(*counts: xr.Dataset) -> xr.Dataset:
     if np.any(~new & (np.abs(np.diff(weight, prepend=0)) > 1e-9 * np.abs(weight)).any(0)):
         raise ValueError("completeness: a host of two parts was drawn with another density in each; their counts do not add")
     data["host_weight"] = ("population", "host"), weight[:, starts]
-    extra = {name: array.variable for name, array in first.data_vars.items() if name not in (*ADDITIVE, *PER_HOST, "host_weight", "n_hosts")}
-    coords = {name: array.variable for name, array in first.coords.items() if name not in (*schema.CELL, *names)}
+    extra = {name: array.variable for name, array in first.data_vars.items() if name not in (*ADDITIVE, *PER_HOST, "host_weight", *DERIVED)}
+    coords = {name: array.variable for name, array in first.coords.items() if name not in (*schema.CELL, *names, "quantile", "cause")}
     coords |= {dim: (dim, axes[dim], first[dim].attrs) for dim in schema.CELL}
     coords |= {name: ("host", key[starts]) for name, key in zip(names, keys)}
     out = xr.Dataset(data | extra, coords, first.attrs)
     out["n_hosts"] = schema.CELL, np.stack([(n > 0).sum(-1) for _, n, _ in columns_of(out)], 1).reshape(out["n_injected"].shape)
-    for name, about in _ABOUT.items():
-        units = schema.AXES[name.removeprefix("host_")].units if name.removeprefix("host_") in schema.AXES else "1"
-        out[name].attrs |= {"long_name": about, "units": units}
     return schema.COMPLETENESS.describe(out)
 
 

@@ -7,7 +7,9 @@ import xarray as xr
 
 from lenscal import config, schema
 from lenscal.completeness.posterior import STATUS
+from lenscal.completeness.reading import detected_of
 from lenscal.gates import Gate, absent
+from lenscal.kernels import recovery
 
 
 def gates(completeness: xr.Dataset) -> list[Gate]:
@@ -34,29 +36,40 @@ def gates(completeness: xr.Dataset) -> list[Gate]:
 def _interval_gate(cube: xr.Dataset, populated: np.ndarray, cell: tuple[str, ...]) -> Gate:
     lower, upper = (cube[name].transpose(*cell, "level").values for name in ("lower", "upper"))
     ordered = ((lower >= 0) & (lower < upper) & (upper <= 1)).all((-2, -1))
-    values = np.concatenate([lower, upper, cube["completeness"].transpose(*cell, "quantile").values], -1)
-    whole = ordered & np.isfinite(values).all((-2, -1))
+    median, outer = (cube["completeness"].sel(quantile=q).transpose(*cell, ...).values for q in (0.5, [q for q in schema.QUANTILES if q != 0.5]))
+    values = np.concatenate([lower, upper, outer], -1)
+    there = np.isfinite(median).all(-1)
+    hosts = cube["hosts_effective" if "hosts_effective" in cube else "n_hosts"].transpose(*schema.CELL).values
+    told = recovery.told(hosts)
     empty = np.isnan(values).all((-2, -1))
-    wrong = int((populated & ~whole).sum() + (~populated & ~empty).sum())
+    whole = there & (ordered & np.isfinite(values).all((-2, -1)) if told else empty)
+    wrong = int((populated & ~whole).sum() + (~populated & ~(empty & np.isnan(median).all(-1))).sum())
     cells = int(populated.sum())
+    said = f"Of as many true values, {cells * (1 - schema.LEVELS[0]):.0f} are expected outside their 68.27 % interval" if told else (
+        f"No interval anywhere: {np.maximum(hosts - 1, 0).sum():.1f} hosts (beyond one for each cell) do not tell how alike the trials of a host are; more hosts, not more trials, would"
+    )  # fmt: skip
     return Gate(
         "X.8", "every populated cell has an interval, and no other cell has one", "cells where not", wrong, maximum=0, critical=True,
-        evidence=f"completeness: {cells} populated of {populated.size} cells; lower, upper, completeness by n_injected. Of as many true "
-        f"values, {cells * (1 - schema.LEVELS[0]):.0f} are expected outside their 68.27 % interval",
+        evidence=f"completeness: {cells} populated of {populated.size} cells; lower, upper, completeness by n_injected. {said}",
+        cannot="" if told or wrong or not cells else "too few hosts for any interval",
     )  # fmt: skip
 
 
 def _sufficiency_gate(cube: xr.Dataset, n: np.ndarray, hosts: np.ndarray) -> Gate:
     trials_min, hosts_min = int(cube.attrs["trials_min"]), int(cube.attrs["hosts_min"])
     enough = (n >= trials_min) & (hosts >= hosts_min)
-    expected = np.where(n == 0, "no data", np.where(enough, "sufficient", "insufficient"))
+    known = n > 0
+    if "hosts_effective" in cube and "hosts_effective_min" in cube.attrs:
+        known = known & (cube["n_effective"].transpose(*schema.CELL, "threshold").values.max(-1) > 0)
+        enough &= known & (cube["hosts_effective"].transpose(*schema.CELL).values >= cube.attrs["hosts_effective_min"])
+    expected = np.where(~known, "no data", np.where(enough, "sufficient", "insufficient"))
     status = cube["status"].transpose(*schema.CELL).values.astype(object)
     flag = cube["sufficient"].transpose(*schema.CELL).values.astype(bool)
     wrong = int(((status != expected) | (flag != enough)).sum())
     return Gate(
         "X.9", "cells with too few trials or hosts say so", "cells whose mark differs from a recount", wrong, maximum=0, critical=True,
         evidence=", ".join(f"{int((expected == name).sum())} {name}" for name in STATUS)
-        + f"; at least {trials_min} trials and {hosts_min} hosts are sufficient",
+        + f"; at least {trials_min} trials and {hosts_min} hosts ({cube.attrs.get('hosts_effective_min', 0):g} effective ones) are sufficient",
     )  # fmt: skip
 
 
@@ -73,13 +86,14 @@ def _trials_gate(cube: xr.Dataset, n: np.ndarray, cell: tuple[str, ...]) -> Gate
 
 def _trend_gate(cube: xr.Dataset, cell: tuple[str, ...]) -> Gate:
     claim = "wide arcs are found more often than narrow ones"
-    median = cube["completeness"].sel(quantile=0.5, method="nearest").transpose(*cell).values
-    rise = median[-1] - median[0]
-    if len(median) < 2 or not np.isfinite(rise).any():
+    n = cube["n_injected"].transpose(*schema.CELL).values[..., None].astype(float)
+    share = detected_of(cube).transpose(*cell).values / np.where(n > 0, n, np.nan)  # medians of cells, averaged, lean to one half
+    rise = share[-1] - share[0]
+    if len(share) < 2 or not np.isfinite(rise).any():
         return absent("completeness.rises", claim, "no seeing and depth has trials at both ends of theta_e")
     return Gate(
         "completeness.rises", claim, "mean completeness at the largest theta_e minus that at the smallest", float(np.nanmean(rise)), minimum=0,
-        evidence="completeness at quantile 0.5, over populated psf_fwhm, depth and threshold; information, not a condition",
+        evidence="share detected, over populated psf_fwhm, depth and threshold; information, not a condition",
     )  # fmt: skip
 
 

@@ -16,17 +16,19 @@ def posteriors(counts: xr.Dataset, settings: config.Completeness) -> xr.Dataset:
     """The completeness cube of every population of hosts: as from `posterior`, what depends on it along `population`."""
     names = counts["population"].values.tolist()
     cubes = [posterior(counts, settings, name) for name in names]
-    own = ["n_hosts_effective", "fraction_detected", "n_effective", "design_effect", "completeness", "lower", "upper", "sufficient", "status"]
+    own = ["hosts_effective", "fraction_detected", "n_effective", "design_effect", "completeness", "lower", "upper", "sufficient", "status"]
     along = xr.concat([cube[own] for cube in cubes], xr.Variable("population", names))
-    return schema.COMPLETENESS.describe(cubes[0].drop_vars([*own, "population"]).merge(along, join="exact", combine_attrs="override")).assign_attrs(cubes[0].attrs)
+    return schema.COMPLETENESS.describe(cubes[0].drop_vars(own).merge(along, join="exact", combine_attrs="override")).assign_attrs(cubes[0].attrs)
 
 
 def posterior(counts: xr.Dataset, settings: config.Completeness, population: str = SURVEY) -> xr.Dataset:
     """The completeness cube of one population of hosts.
 
     Trials on one host are alike, and hosts stand unequally often in a population, so the binomial is given effective counts: the weighted
-    share detected, of as many independent trials as tell as much (`recovery.correlation` tells how the intra-host correlation is
-    pooled and tested, `weighting.effective_trials` what weights cost).
+    share detected, of as many independent trials as tell as much (`weighting.effective_trials`). The
+    intra-host correlation is that of an Einstein radius, told by all seeing and depths (`recovery.correlation`): what an arc has to
+    do with its host changes with its size. Where few hosts tell it, intervals are wider (`recovery.widened`), and where fewer than
+    `recovery.told` asks for do, there are none: lower, upper and all quantiles but the median are NaN.
 
     Parameters
     ----------
@@ -40,37 +42,45 @@ def posterior(counts: xr.Dataset, settings: config.Completeness, population: str
     Returns
     -------
     Dataset
-        As `schema.COMPLETENESS`, without area and host_pool (see `occupancy`). Cells without a trial have status "no data" and NaN.
+        As `schema.COMPLETENESS`, without area and host_pool (see `occupancy`). The counts of each host stay, so that cubes can be added
+        (`add`). Cells without a trial have status "no data" and NaN.
     """
     columns = columns_of(counts)
     shape = tuple(counts.sizes[dim] for dim in (*schema.CELL, "threshold"))
     sums = [recovery.pair_sums(n[:, None], k) for _, n, k in columns]  # (theta_e, threshold)
-    rho = recovery.correlation(recovery.PairSums(*(np.stack(parts, 1) for parts in zip(*sums))))
+    rho = recovery.correlation(recovery.PairSums(*(np.stack(parts) for parts in zip(*sums))))
     names = counts["population"].values.tolist()
     if population not in names:
         raise ValueError(f"completeness: the counts are of the populations {', '.join(names)}, not of '{population}'")
     weights = _weights_of(counts, names.index(population))
-    n_effective = np.stack([_effective(n, w, r) for (_, n, _), w, r in zip(columns, weights, rho)], 1).reshape(shape)
+    n_effective = np.stack([_effective(n, w, rho) for (_, n, _), w in zip(columns, weights)], 1).reshape(shape)
     share = np.stack([_share(n, k, w) for (_, n, k), w in zip(columns, weights)], 1).reshape(shape)
-    hosts_effective = np.stack([_hosts_effective(n, w) for (_, n, _), w in zip(columns, weights)], 1).reshape(shape[:3])
+    hosts = np.stack([recovery.hosts_effective(n * (1 if _even(w) else w)) for (_, n, _), w in zip(columns, weights)], 1).reshape(shape[:3])
     n_injected, n_hosts = (counts[name].transpose(*schema.CELL).values for name in ("n_injected", "n_hosts"))
     detected = counts["n_detected"].transpose(*schema.CELL, "threshold").values
     n = n_injected[..., None]
     effect = np.divide(n, n_effective, out=np.full(shape, np.nan), where=n_effective > 0)
-    k_effective = np.where(n_effective > 0, np.nan_to_num(share) * n_effective, 0.0)
-    k_effective = np.where((detected == n) & (n > 0), n_effective, k_effective)  # all detected stays all, whatever the rounding
-    ends = [intervals.interval(k_effective, n_effective, level, settings.prior, settings.interval) for level in schema.LEVELS]
+    freedom, told = freedom_of(hosts)[:, None, None, None], recovery.told(hosts)
+
+    def at(level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Effective detections and trials of an interval; level 0 is the median, which needs no width."""
+        trials = np.where(n_effective > 0, n / (recovery.widened(effect, freedom, level) if level else effect), 0.0)
+        if level and not told:
+            trials = np.zeros(shape)
+        return np.where(detected == n, trials, trials * np.nan_to_num(share)), trials  # all detected stays all, whatever the rounding
+
+    ends = [intervals.interval(*at(level), level, settings.prior, settings.interval) for level in schema.LEVELS]
+    quantiles = np.stack([intervals.quantiles(*at(round(abs(2 * q - 1), 9)), [q], settings.prior)[..., 0] for q in schema.QUANTILES], -1)
     known = n_effective.max(-1) > 0
-    hosts = n_hosts if population == SURVEY else np.minimum(n_hosts, hosts_effective)
-    enough = known & (n_injected >= settings.trials_min) & (hosts >= settings.hosts_min)
+    enough = known & (n_injected >= settings.trials_min) & (n_hosts >= settings.hosts_min) & (hosts >= settings.hosts_effective_min)
     status = np.array(STATUS, object)[np.where(~known, 0, 1 + enough)]
     cell = (*schema.CELL, "threshold")
-    cube = counts.drop_dims(["host", "population"]).assign(
-        n_hosts_effective=(schema.CELL, hosts_effective),
+    cube = counts.assign(
         fraction_detected=(cell, share),
         n_effective=(cell, n_effective),
         design_effect=(cell, effect),
-        completeness=((*cell, "quantile"), intervals.quantiles(k_effective, n_effective, schema.QUANTILES, settings.prior)),
+        hosts_effective=(schema.CELL, hosts),
+        completeness=((*cell, "quantile"), quantiles),
         lower=((*cell, "level"), np.stack([low for low, _ in ends], -1)),
         upper=((*cell, "level"), np.stack([high for _, high in ends], -1)),
         sufficient=(schema.CELL, enough),
@@ -84,6 +94,7 @@ def posterior(counts: xr.Dataset, settings: config.Completeness, population: str
         "interval": settings.interval,
         "trials_min": settings.trials_min,
         "hosts_min": settings.hosts_min,
+        "hosts_effective_min": settings.hosts_effective_min,
         "clustering_level": recovery.DETECTION_LEVEL,
         "population": population,
     }
@@ -117,7 +128,6 @@ def _share(n: np.ndarray, k: np.ndarray, weight: np.ndarray) -> np.ndarray:
     return np.divide((k * weight).sum(-1), total, out=np.full(k.shape[:2], np.nan), where=total > 0)
 
 
-def _hosts_effective(n: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    """Effective number of hosts (theta_e,): of those with a trial, by the weight of all their trials."""
-    weight = np.ones(weight.size) if _even(weight) else weight
-    return np.array([weighting.effective_number(row) for row in n * weight]) if n.shape[1] else np.zeros(len(n))
+def freedom_of(hosts: np.ndarray) -> np.ndarray:
+    """Hosts behind the correlation of each theta_e, less one for each of its cells, from `hosts_effective` (theta_e, psf_fwhm, depth)."""
+    return np.maximum(hosts - 1, 0).sum((1, 2))

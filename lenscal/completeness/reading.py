@@ -8,7 +8,8 @@ import numpy as np
 import xarray as xr
 
 from lenscal import schema
-from lenscal.kernels import draws, intervals
+from lenscal.completeness.posterior import freedom_of
+from lenscal.kernels import intervals, recovery, shares
 
 
 def of_population(cube: xr.Dataset, name: str | None = None) -> xr.Dataset:
@@ -27,7 +28,7 @@ def of_population(cube: xr.Dataset, name: str | None = None) -> xr.Dataset:
         The cube has no such population.
     """
     own = str(cube.attrs.get("population", "survey"))
-    if "population" not in cube.dims:
+    if "population" not in cube["completeness"].dims:
         if name not in (None, own):
             raise ValueError(f"the cube is of the population '{own}' alone, not of '{name}'")
         return cube
@@ -38,13 +39,19 @@ def of_population(cube: xr.Dataset, name: str | None = None) -> xr.Dataset:
     return cube.isel(population=names.index(name), drop=True).assign_attrs(population=name)
 
 
-def marginalise(
-    cube: xr.Dataset, over: str | Sequence[str] = ("psf_fwhm", "depth"), weights: str = "area", seed: int = 0, draws_per_cell: int = 4000
-) -> xr.Dataset:
-    """Completeness averaged over seeing, depth or both, with errors carried by draws from the posterior of each cell.
+def detected_of(cube: xr.Dataset) -> xr.DataArray:
+    """Detections of each cell, each trial with its weight in the cube's population of hosts, scaled to the number of its trials."""
+    return cube["fraction_detected"] * cube["n_injected"] if "fraction_detected" in cube else cube["n_detected"]
 
-    Cells with other conditions have other hosts, so their posteriors are independent; those at other theta_e share hosts, and
-    are not averaged here.
+
+def marginalise(
+    cube: xr.Dataset, over: str | Sequence[str] = ("psf_fwhm", "depth"), weights: str = "area", seed: int = 0, draws_per_cell: int = 0
+) -> xr.Dataset:
+    """Completeness averaged over seeing, depth or both.
+
+    The number is one share, and has one prior: that of the cube, put to as many trials as have the binomial error of the mean
+    (`kernels.shares.mean`). Cells with other conditions have other hosts, so their errors are independent; those at other
+    theta_e share hosts, and are not averaged here.
 
     Parameters
     ----------
@@ -54,16 +61,16 @@ def marginalise(
         psf_fwhm, depth or both.
     weights : str
         ``area`` (sky) or ``hosts`` (host_pool).
-    seed : int
-        Of the draws; a cell's draws do not depend on the other cells.
-    draws_per_cell : int
+    seed, draws_per_cell : int
+        Of no effect: nothing is drawn any more.
 
     Returns
     -------
     Dataset
-        completeness (quantile), lower and upper (level) of the part with an estimate; `unknown`, the share of the weight without
-        one (with area over both axes, sky outside the grid included); `bound_lower` and `bound_upper` of the whole, with
-        completeness 0 and 1 in the unknown part. NaN where no cell has an estimate.
+        completeness (quantile), lower and upper (level; of the kind that the cube has) of the part with an estimate; `unknown`, the share of
+        the weight without one (with area over both axes, sky outside the grid included), and `insufficient`, the share of it whose cells
+        have too few trials or hosts; `bound_lower` and `bound_upper` of the whole, with completeness 0 and 1 in the unknown part.
+        NaN where no cell has an estimate; no interval where too few hosts tell how alike their trials are.
     """
     cube = of_population(cube)
     dims = (over,) if isinstance(over, str) else tuple(over)
@@ -75,50 +82,50 @@ def marginalise(
     weight = cube[names[weights]].astype(float)
     if not float(weight.sum()) > 0:
         raise ValueError(f"marginalise: '{names[weights]}' of the cube is 0 everywhere; weigh by {'hosts' if weights == 'area' else 'area'}")
-    values = _draws(cube, seed, draws_per_cell)
     known = cube["n_injected"] > 0
     outside = 0.0
     if weights == "area" and len(dims) == 2:
         outside = cube.attrs.get("area_total", 0.0) - cube.attrs.get("area_inside", 0.0)
     total = weight.sum(dims) + outside
-    found = (weight * known).sum(dims)
-    mean = ((values.fillna(0) * weight * known).sum(dims) / found).where(found > 0)
     kept = [dim for dim in (*schema.CELL, "threshold") if dim not in dims]
-    mean = mean.transpose(*kept, "draw")
-    unknown = (1 - found / total).where(total > 0).transpose(*kept[:-1], ...)
-    at = lambda probabilities: np.moveaxis(np.quantile(mean.values, probabilities, axis=-1), 0, -1)  # noqa: E731
-    lower, upper = (xr.DataArray(at([(1 + sign * level) / 2 for level in schema.LEVELS]), dims=(*kept, "level")) for sign in (-1, 1))
+    share_of = lambda chosen: ((weight * chosen).sum(dims) / total).where(total > 0).transpose(*kept[:-1], ...)  # noqa: E731
+    unknown = 1 - share_of(known)
+    hosts = cube["hosts_effective" if "hosts_effective" in cube else "n_hosts"].transpose(*schema.CELL).values.astype(float)
+    freedom = xr.DataArray(freedom_of(hosts), dims="theta_e")
+    told = recovery.told(hosts)
+    prior = cube.attrs["binomial_prior"]
+    kind = cube.attrs.get("interval", "equal-tailed")
+
+    def at(level: float) -> tuple[np.ndarray, np.ndarray]:
+        """Effective detections and trials behind the mean, (kept) arrays."""
+        effect = cube["design_effect"]
+        if level:
+            effect = xr.apply_ufunc(recovery.widened, effect, freedom, level)
+        arrays = xr.broadcast(weight, detected_of(cube), cube["n_injected"], effect)
+        shape = tuple(cube.sizes[dim] for dim in kept)
+        mean, trials = shares.mean(*(array.transpose(*kept, *dims).values.reshape(*shape, -1) for array in arrays))
+        trials = np.nan_to_num(trials) if told or not level else np.zeros(trials.shape)
+        return np.where(mean == 1, trials, mean * trials), trials
+
+    ends = [intervals.interval(*at(level), level, prior, kind) for level in schema.LEVELS]
+    lower, upper = (xr.DataArray(np.stack(end, -1), dims=(*kept, "level")) for end in zip(*ends))
+    quantiles = np.stack([intervals.quantiles(*at(round(abs(2 * q - 1), 9)), [q], prior)[..., 0] for q in schema.QUANTILES], -1)
     out = xr.Dataset(
         {
-            "completeness": ((*kept, "quantile"), at(schema.QUANTILES)),
+            "completeness": ((*kept, "quantile"), quantiles),
             "lower": lower,
             "upper": upper,
             "unknown": unknown,
-            "bound_lower": ((1 - unknown) * lower.fillna(0)).transpose(*kept, "level"),
-            "bound_upper": ((1 - unknown) * upper.fillna(0) + unknown).transpose(*kept, "level"),
+            "insufficient": share_of(known & ~cube["sufficient"].astype(bool)),
+            "bound_lower": ((1 - unknown) * lower.where(unknown < 1, 0)).transpose(*kept, "level"),
+            "bound_upper": ((1 - unknown) * upper.where(unknown < 1, 0) + unknown).transpose(*kept, "level"),
         },
-        coords=mean.drop_vars("draw", errors="ignore").coords,
+        coords={dim: cube[dim].variable for dim in kept} | {"false_positive_rate": cube["false_positive_rate"].variable},
         attrs={**cube.attrs, "weights": weights, "averaged_over": ", ".join(dims)},
     )
     for array in out.data_vars.values():
         array.attrs["units"] = "1"
     return out.assign_coords(quantile=("quantile", list(schema.QUANTILES)), level=("level", list(schema.LEVELS)))
-
-
-def _draws(cube: xr.Dataset, seed: int, size: int) -> xr.DataArray:
-    """Posterior draws (theta_e, psf_fwhm, depth, threshold, draw); NaN where a cell has no trial."""
-    cell = (*schema.CELL, "threshold")
-    effect = cube["design_effect"].transpose(*cell).values
-    detected, n = cube["n_detected"].transpose(*cell).values, cube["n_injected"].transpose(*schema.CELL).values[..., None]
-    a, b = intervals.shapes(detected / effect, n / effect, cube.attrs["binomial_prior"])
-    out = np.full((*effect.shape, size), np.nan)
-    for index in np.ndindex(effect.shape[:3]):
-        if n[index][0] > 0:
-            centre = " ".join(f"{float(cube[dim][i]):.6g}" for dim, i in zip(schema.CELL, index))
-            rng = draws.generator(seed, f"completeness {centre}", 0)
-            out[index] = rng.beta(a[index][:, None], b[index][:, None], (effect.shape[3], size))
-    coords = {dim: cube[dim].variable for dim in cell} | {"false_positive_rate": cube["false_positive_rate"].variable}
-    return xr.DataArray(out, dims=(*cell, "draw"), coords=coords)
 
 
 def query(cube: xr.Dataset, theta_e, psf_fwhm, depth, quantile: float = 0.5, threshold: int = 0) -> np.ndarray:  # noqa: ANN001

@@ -82,6 +82,8 @@ class Completeness(Section):
     """Fewer: insufficient."""
     hosts_min: int = Field(30, ge=1)
     """Fewer distinct hosts: insufficient."""
+    hosts_effective_min: float = Field(5, ge=1)
+    """Fewer effective hosts, which count by their weight in the population and by their trials: insufficient."""
     area_outside_max: float = Field(0.1, ge=0, le=1)
     """Gate: share of the observed area whose seeing and depth lie outside the grid."""
 

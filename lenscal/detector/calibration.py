@@ -67,7 +67,7 @@ def reliability(probability: np.ndarray, labels: np.ndarray, prevalence: float =
     labels : (n,) array
         1 or 0; both must occur.
     bins : int
-        Of equal mass (rows sorted by probability).
+        Of as many rows each, sorted by probability. Rows of one probability are never told apart: all go where the middle one goes.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def reliability(probability: np.ndarray, labels: np.ndarray, prevalence: float =
     probability = np.asarray(probability, np.float64)
     positive = np.asarray(labels) == 1
     weights = class_weights(positive, prevalence)
-    groups = np.array_split(np.argsort(probability, kind="stable"), min(bins, probability.size))
+    groups = _bins(probability, bins)
     mass = np.array([weights[g].sum() for g in groups])
     predicted = np.array([np.average(probability[g], weights=weights[g]) for g in groups])
     observed = np.array([np.average(positive[g], weights=weights[g]) for g in groups])
@@ -91,3 +91,13 @@ def reliability(probability: np.ndarray, labels: np.ndarray, prevalence: float =
         "n_positive": int(positive.sum()),
         "n_negative": int((~positive).sum()),
     }
+
+
+def _bins(values: np.ndarray, bins: int) -> list[np.ndarray]:
+    """Rows in the order of their values, cut into bins of about as many; equal values share one."""
+    parts = np.array_split(np.arange(values.size), min(bins, values.size))
+    number = np.repeat(np.arange(len(parts)), [part.size for part in parts])
+    _, tie, count = np.unique(values, return_inverse=True, return_counts=True)
+    middle = np.cumsum(count) - count + (count - 1) // 2
+    own = number[middle][tie]
+    return [np.flatnonzero(own == i) for i in np.unique(own)]

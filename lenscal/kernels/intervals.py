@@ -64,7 +64,8 @@ def interval(k, n, level: float, prior: str = "jeffreys", kind: str = "equal-tai
     kind : str
         ``equal-tailed`` or ``hpd`` (highest density) of the posterior; ``wilson`` (Wilson 1927) and ``clopper-pearson`` (Clopper
         & Pearson 1934) are frequentist. Posterior intervals are one-sided, with the full level, at k = 0 and k = n: there
-        the highest density lies at the end of the range, and two tails would leave it out.
+        the highest density lies at the end of the range, and two tails would leave it out. Effective counts between none and one
+        (or all but one and all) go from one tail to two without a jump.
 
     Returns
     -------
@@ -85,11 +86,50 @@ def interval(k, n, level: float, prior: str = "jeffreys", kind: str = "equal-tai
         upper = np.where(k < n, betaincinv(k + 1, np.where(k < n, n - k, 1), 1 - tail), 1 + 0 * n)
         return lower, upper
     a, b = shapes(k, n, prior)
-    below = _lower_tail(a, b, level) if kind == "hpd" else np.full(k.shape, (1 - level) / 2)
+    below = _lower_tail(a, b, level) if kind == "hpd" else (1 - level) * _share_below(k, n)
     below = np.where(k == 0, 0.0, np.where(k == n, 1 - level, below))
     lower = np.where(below == 0, 0 * n, betaincinv(a, b, below))
     upper = np.where(k == n, 1 + 0 * n, betaincinv(a, b, np.minimum(below + level, 1)))
     return lower, upper
+
+
+def above_order_statistic(k, n) -> tuple[np.ndarray, np.ndarray]:
+    """Shape parameters of the share of a population that lies above the k-th highest of n of its members.
+
+    k is chosen, not counted: the share is Beta(k, n + 1 - k) whatever the distribution (Wilks 1941, Ann. Math. Stat. 12, 91). For k = 0, a
+    value above all, it is at most as that above the highest.
+
+    Parameters
+    ----------
+    k, n : arrays that broadcast
+        Whole numbers, 0 <= k <= n; n above 0.
+    """
+    k, n = np.broadcast_arrays(np.asarray(k, float), np.asarray(n, float))
+    rank = np.maximum(k, 1)
+    return rank, n + 1 - rank
+
+
+def rate_interval(k, n, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """Interval of the share above a value that was set at the k-th highest of n.
+
+    Parameters
+    ----------
+    k, n
+        As in `above_order_statistic`.
+    level : float
+        In (0, 1).
+
+    Returns
+    -------
+    lower, upper : arrays
+        Equal-tailed; one-sided, from 0 and with the full level, at k = 0.
+    """
+    if not 0 < level < 1:
+        raise ValueError(f"the level is {level}, expected a number between 0 and 1")
+    a, b = above_order_statistic(k, n)
+    none = np.broadcast_to(np.asarray(k) == 0, a.shape)
+    lower = np.where(none, 0.0, betaincinv(a, b, (1 - level) / 2))
+    return lower, betaincinv(a, b, np.where(none, level, (1 + level) / 2))
 
 
 def _wilson(k, n, level):
@@ -97,6 +137,12 @@ def _wilson(k, n, level):
     centre = (k + z**2 / 2) / (n + z**2)
     half = z / (n + z**2) * np.sqrt(k * (n - k) / n + z**2 / 4)
     return np.clip(centre - half, 0, 1), np.clip(centre + half, 0, 1)
+
+
+def _share_below(k, n):
+    """Share of the mass outside the interval that lies below it: none at k = 0, all at k = n, half from one detected and one missed on."""
+    found, missed = np.minimum(k, 1), np.minimum(n - k, 1)
+    return np.divide(found, found + missed, out=np.full(k.shape, 0.5), where=found + missed > 0)
 
 
 def _lower_tail(a, b, level):

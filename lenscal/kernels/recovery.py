@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import ndtri, stdtrit
 
 DETECTION_LEVEL = 0.1587
 """One-sided level (one sigma) of the test below which trials count as independent."""
 BORROWED_CELLS = 4.0
 """Weight of all other columns in the correlation of one, as a number of cells."""
-LONE_MARGIN = 0.5
+LONE_MARGIN = 0.25
 """Standard errors added to the correlation where a single cell tells it: its scatter would make intervals too short."""
+FREEDOM_MIN, FREEDOM_MIN_LONE = 15.0, 25.0
+"""Hosts, one less for each cell, below which nothing is said of a correlation that several cells tell, or a single one."""
 
 
 def tally(host, score, thresholds) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -50,7 +52,7 @@ def tally(host, score, thresholds) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 class PairSums(NamedTuple):
-    """Sums over pairs of trials on one host; sums of independent cells add.
+    """Scatter of hosts beyond that of independent trials; sums of independent cells add.
 
     `excess` is expected to be `scale` times the intra-host correlation, and has the given `variance` when there is none.
     """
@@ -61,13 +63,13 @@ class PairSums(NamedTuple):
 
 
 def pair_sums(injected, detected) -> PairSums:
-    """Agreement of trials that share a host, beyond that of trials that do not.
+    """Scatter of the detections of hosts about the share of their cell, beyond that of trials that do not know their host.
 
-    Given all K detections of N trials on hosts with n_h trials each, and no correlation, the k_h are multivariate hypergeometric.
-    The excess is the number of ordered pairs of detections on one host above its expectation there; its variance is exact
-    (falling-factorial moments; the test is that of Tarone 1979, Biometrika 66, 585, given K). The scale is the number of
-    pairs times an unbiased estimate of p (1 - p) from pairs on different hosts, so that the ratio of sums over many cells is a
-    consistent estimate of the correlation.
+    The sum over hosts of (k_h - n_h p)^2, p = K / N, is centred: it is the same when detected and missed are swapped, whatever
+    the trials of each host (Tarone 1979, Biometrika 66, 585). Given all K detections of N trials on hosts with n_h trials each, and no
+    correlation, the k_h are multivariate hypergeometric: expectation and variance of the sum are exact (falling-factorial
+    moments). The scale is what a correlation of 1 adds to the expectation, with an unbiased estimate of p (1 - p) from pairs on
+    different hosts, so that the ratio of sums over many cells is a consistent estimate of the correlation.
 
     Parameters
     ----------
@@ -81,24 +83,31 @@ def pair_sums(injected, detected) -> PairSums:
     """
     n, k = (np.asarray(x, float) for x in np.broadcast_arrays(injected, detected))
     total, found = n.sum(-1), k.sum(-1)
-    pairs, all_pairs = _falling(n, 2).sum(-1), _falling(total, 2)
-    telling = (pairs > 0) & (pairs < all_pairs) & (found > 0) & (found < total)
-    ratio = lambda order: _divide(_falling(found, order), _falling(total, order))  # noqa: E731
-    expected = ratio(2) * pairs
-    square = (
-        ratio(4) * (_falling(n, 4).sum(-1) + pairs**2 - (_falling(n, 2) ** 2).sum(-1))
-        + 4 * ratio(3) * _falling(n, 3).sum(-1)
-        + 2 * expected
-    )
-    different = total**2 - (n**2).sum(-1)
-    scatter = _divide(found, total) - _divide(found**2 - (k**2).sum(-1), different)
-    unbiased = 1 - _divide(pairs, all_pairs)
-    sums = (
-        _divide(_falling(k, 2).sum(-1) - expected, unbiased),
-        _divide(np.maximum(square - expected**2, 0), unbiased**2),
-        pairs * scatter,
-    )
+    squares = (n**2).sum(-1)
+    pairs, all_pairs, different = squares - total, _falling(total, 2), total**2 - squares
+    telling = (pairs > 0) & (different > 0) & (found > 0) & (found < total)
+    share = _divide(found, total)
+    mean = _divide(squares, total)
+    excess = ((k - n * share[..., None]) ** 2).sum(-1) - share * (1 - share) * _divide(different, total - 1)
+    alike = (_falling(n, 2) * (1 - 2 * n * _divide(1.0, total)[..., None])).sum(-1) + mean * (mean - 1) + (mean - 1) * _divide(different, all_pairs)
+    scatter = _divide(found * total - (k * n).sum(-1) - found**2 + (k**2).sum(-1), different)  # one detected, the other missed
+    sums = excess, np.maximum(_variance(n, total, found, share), 0), alike * scatter
     return PairSums(*(np.where(telling, value, 0.0) for value in sums))
+
+
+def _variance(n, total, found, share):
+    """Variance of the sum over hosts of (k_h - n_h p)^2 when K detections fall on N trials at random."""
+    ratio = lambda order: _divide(_falling(found, order), _falling(total, order))  # noqa: E731
+    own = 1 - 2 * share[..., None] * n  # k^2 - 2 p n k = k (k - 1) + own k
+    two, three, four = (_falling(n, order) for order in (2, 3, 4))
+    pairs, ones = two.sum(-1), (own * n).sum(-1)
+    square = (
+        ratio(4) * (pairs**2 - (two**2).sum(-1) + four.sum(-1))
+        + ratio(3) * (2 * (pairs * ones - (two * own * n).sum(-1)) + ((4 + 2 * own) * three).sum(-1))
+        + ratio(2) * (ones**2 - (own**2 * n**2).sum(-1) + ((2 + 4 * own + own**2) * two).sum(-1))
+        + ratio(1) * (own**2 * n).sum(-1)
+    )
+    return square - (ratio(2) * pairs + ratio(1) * ones) ** 2
 
 
 def _falling(x, order):
@@ -115,9 +124,10 @@ def _divide(a, b):
 def correlation(sums: PairSums, level: float = DETECTION_LEVEL, borrowed: float = BORROWED_CELLS) -> np.ndarray:
     """Intra-host correlation of each column, 0 where several cells detect none.
 
-    One cell of some 30 hosts tells the correlation poorly. The cells of a column (the same hosts at other Einstein radii) are
-    pooled, and the mean cell of all other columns is added with the weight of some cells. Where there is one telling
-    cell in all, the correlation is raised by `LONE_MARGIN` of its standard error without correlation.
+    One cell of some 30 hosts tells the correlation poorly. The cells of a column are pooled, and the mean cell of all other columns
+    is added with the weight of some cells of this one: taken as it is, a cell in the middle of the rise would outweigh a column where
+    little is detected. Where there is one telling cell in all, the correlation is raised by `LONE_MARGIN` of
+    its standard error without correlation.
 
     Parameters
     ----------
@@ -135,10 +145,12 @@ def correlation(sums: PairSums, level: float = DETECTION_LEVEL, borrowed: float 
     """
     telling = (sums.scale > 0).sum(0)
     others = telling.sum(0) - telling
-    weight = borrowed * _divide(1.0, others)
     own = PairSums(*(value.sum(0) for value in sums))
-    pooled = [mine + weight**power * (mine.sum(0) - mine) for mine, power in zip(own, (1, 2, 1))]
-    excess, variance, scale = pooled
+    rest = PairSums(*(mine.sum(0) - mine for mine in own))
+    typical, elsewhere = _divide(own.scale, telling), _divide(rest.scale, others)
+    like = np.where((typical > 0) & (elsewhere > 0), _divide(typical, elsewhere), 1.0)
+    weight = borrowed * _divide(1.0, others) * like
+    excess, variance, scale = (mine + weight**power * other for mine, other, power in zip(own, rest, (1, 2, 1)))
     detected = excess > -ndtri(level) * np.sqrt(variance)
     margin = np.where(telling.sum(0) == 1, LONE_MARGIN, 0.0) * np.sqrt(variance)
     return np.where(scale > 0, np.clip(_divide(np.where(detected, excess, 0) + margin, scale), 0, 1), np.nan)
@@ -165,3 +177,53 @@ def design_effect(injected, correlation) -> np.ndarray:
     mean = np.where(total > 0, _divide((n**2).sum(-1), total), np.nan)
     rho = np.where(np.isnan(correlation), np.where(several, 0.0, 1.0), correlation)
     return 1 + (mean - 1) * rho
+
+
+def hosts_effective(injected) -> np.ndarray:
+    """As how many hosts with equal trials these count: ``(sum n_h)^2 / sum n_h^2``, 0 without trials.
+
+    Parameters
+    ----------
+    injected : (..., host) array
+        Trials of each host.
+    """
+    n = np.asarray(injected, float)
+    return _divide(n.sum(-1) ** 2, (n**2).sum(-1))
+
+
+def told(hosts) -> bool:
+    """Are there hosts enough to say how alike their trials are? Without, an interval would be a guess.
+
+    Parameters
+    ----------
+    hosts : array
+        Hosts (`hosts_effective`) of every cell that tells the correlation; 0 for those without trials.
+    """
+    own = np.asarray(hosts, float)
+    own = own[own > 0]
+    return bool((own - 1).sum() >= (FREEDOM_MIN_LONE if own.size == 1 else FREEDOM_MIN))
+
+
+def widened(effect, freedom, level: float) -> np.ndarray:
+    """Design effect for an interval when its correlation comes from few hosts: Student's quantile in place of the normal one.
+
+    Korn & Graubard (1998, Survey Methodology 24, 193) divide effective counts by the square of the ratio of the quantiles; here that ratio
+    raises what the hosts add to the variance, as independent trials need no estimate of it.
+
+    Parameters
+    ----------
+    effect : array
+        As from `design_effect`.
+    freedom : array that broadcasts
+        Hosts behind the correlation, less one for each set of them.
+    level : float
+        Of the interval, in (0, 1).
+
+    Returns
+    -------
+    array
+        No less than `effect`; NaN stays NaN.
+    """
+    tail = (1 + level) / 2
+    ratio = stdtrit(np.maximum(np.asarray(freedom, float), 1.0), tail) / ndtri(tail)
+    return 1 + (np.asarray(effect, float) - 1) * ratio**2

@@ -1,8 +1,10 @@
 """Are two samples alike: Kolmogorov-Smirnov distances of stamps full of pixels, areas under the ROC curve, paired outcomes."""
 
 import numpy as np
-from scipy.special import expit, logit, ndtri
-from scipy.stats import binom, rankdata
+from scipy.special import ndtri
+from scipy.stats import binom
+
+from lenscal.kernels import ranking
 
 
 def distance(first, second) -> float:
@@ -64,10 +66,7 @@ def permutation_p(first, second, rng, splits=2000) -> tuple[float, float]:
 
 
 def area_under_curve(score, positive, level) -> tuple[float, float, float]:
-    """Area under the ROC curve and its interval on the logit scale.
-
-    Variance: DeLong, DeLong & Clarke-Pearson (1988, Biometrics 44, 837). The logit keeps the interval in (0, 1). An area of 0 or 1
-    is moved half a pair inside for its interval.
+    """Area under the ROC curve of one sample of scores, and its interval: `ranking.auc`.
 
     Parameters
     ----------
@@ -77,30 +76,20 @@ def area_under_curve(score, positive, level) -> tuple[float, float, float]:
         Of the interval, such as 0.95.
     """
     score, positive = np.asarray(score, float), np.asarray(positive, bool)
-    n, m = int(positive.sum()), int((~positive).sum())
-    if not n or not m:
-        return np.nan, np.nan, np.nan
-    all_ranks = rankdata(score)
-    own = np.empty(score.size)
-    own[positive], own[~positive] = rankdata(score[positive]), rankdata(score[~positive])
-    beat = (all_ranks - own)[positive] / m
-    lost = 1 - (all_ranks - own)[~positive] / n
-    area = float(beat.mean())
-    inside = min(max(area, 0.5 / (n * m)), 1 - 0.5 / (n * m))
-    variance = (beat.var(ddof=1) / n if n > 1 else 0.25) + (lost.var(ddof=1) / m if m > 1 else 0.25)
-    variance = max(variance, inside * (1 - inside) / (n * m))
-    half = ndtri((1 + level) / 2) * np.sqrt(variance) / (inside * (1 - inside))
-    return area, float(expit(logit(inside) - half)), float(expit(logit(inside) + half))
+    return ranking.auc(score[positive], score[~positive], level)
 
 
 def mcnemar(lost, won) -> tuple[float, float]:
-    """Exact two-sided p of discordant pairs under equal chances, and its mid-p (Fagerland et al. 2013, BMC Med. Res. Meth. 13, 91)."""
+    """Exact two-sided p of discordant pairs under equal chances, and its mid-p (Fagerland et al. 2013, BMC Med. Res. Meth. 13, 91).
+
+    Where as many were won as lost the exact p is 1, and the mid-p one less half the probability of just that.
+    """
     n, k = lost + won, min(lost, won)
     if n == 0:
         return 1.0, 1.0
     exact = min(1.0, 2 * float(binom.cdf(k, n, 0.5)))
     middle = float(binom.pmf(k, n, 0.5))
-    return exact, exact - middle if lost != won else 1 - middle
+    return exact, exact - middle if lost != won else 1 - middle / 2
 
 
 def paired_difference(lost, won, pairs, level) -> tuple[float, float, float]:

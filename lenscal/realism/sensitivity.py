@@ -78,7 +78,7 @@ def changes(
             rows.append({**row, "pairs": 0, "lost": 0, "won": 0, "why_not": scores})
             continue
         good = np.isfinite(base) & np.isfinite(scores)
-        before, after = base[good] >= threshold, scores[good] >= threshold
+        before, after = (values[good].astype(float) >= threshold for values in (base, scores))
         lost, won = int((before & ~after).sum()), int((~before & after).sum())
         change, lower, upper = twosamples.paired_difference(lost, won, int(good.sum()), schema.LEVELS[1])
         p, mid_p = twosamples.mcnemar(lost, won)

@@ -1,5 +1,7 @@
 """An interval holds the truth as often as it says, has exact ends where all or none was found, and is none without trials."""
 
+import itertools
+
 import numpy as np
 import pytest
 from scipy.stats import beta, binomtest
@@ -94,6 +96,78 @@ def test_truths_drawn_from_the_prior_are_inside_as_often_as_stated(n, prior, kin
         lower, upper = (end[which] for end in intervals.interval(k, n, level, prior, kind))
         inside = np.mean((lower <= truth) & (truth <= upper))
         assert inside == pytest.approx(level, abs=4 * np.sqrt(level * (1 - level) / size))
+
+
+@pytest.mark.parametrize("kind", intervals.KINDS)
+@pytest.mark.parametrize("prior", intervals.PRIORS)
+@pytest.mark.parametrize("n", [1, 2, 3.3, 21, 200.0, 500])
+def test_ends_grow_with_k_without_a_jump_and_levels_are_nested(kind, prior, n):
+    k = np.linspace(0, n, 401)
+    ends = {level: intervals.interval(k, n, level, prior, kind) for level in (0.5, *LEVELS, 0.99)}
+    step = {}
+    for level, (lower, upper) in ends.items():
+        assert (np.diff(lower) >= -1e-12).all(), level
+        assert (np.diff(upper) >= -1e-12).all(), level
+        assert (lower < upper).all()
+        step[level] = max(np.diff(lower).max(), np.diff(upper).max())
+    for narrow, wide in itertools.pairwise(ends.values()):
+        assert (wide[0] <= narrow[0] + 1e-12).all()
+        assert (narrow[1] <= wide[1] + 1e-12).all()
+    if kind != "hpd" or n > 1:  # of a flat density there is no densest part
+        assert max(step.values()) < 0.05
+
+
+@pytest.mark.parametrize("kind", ["equal-tailed", "hpd"])
+@pytest.mark.parametrize("n", [3, 21, 500])
+def test_none_and_all_keep_their_exact_ends(kind, n):
+    for level in LEVELS:
+        assert intervals.interval(0, n, level, kind=kind) == (0, pytest.approx(beta.ppf(level, 0.5, n + 0.5)))
+        assert intervals.interval(n, n, level, kind=kind) == (pytest.approx(beta.ppf(1 - level, n + 0.5, 0.5)), 1)
+
+
+@pytest.mark.parametrize("prior", intervals.PRIORS)
+def test_an_interval_of_effective_counts_holds_the_share_that_was_found(prior):
+    for n, effect in itertools.product((1, 5, 24, 200, 500), (1.0, 2.5, 8.0, 60.0)):
+        k = np.arange(n + 1)
+        for level in LEVELS:
+            lower, upper = intervals.interval(k / effect, n / effect, level, prior)
+            assert np.mean((lower <= k / n) & (k / n <= upper)) > (0.99 if prior == "jeffreys" else 0.9)
+
+
+@pytest.mark.parametrize("n", [20, 945])
+@pytest.mark.parametrize("k", [1, 2, 3, 9])
+def test_the_rate_of_a_threshold_set_at_its_own_kth_negative_is_exact(k, n):
+    # The share above the k-th highest of n uniform scores, whatever the scores: exact, no simulation.
+    for level in LEVELS:
+        lower, upper = intervals.rate_interval(k, n, level)
+        law = beta(k, n + 1 - k)
+        assert law.cdf(upper) - law.cdf(lower) == pytest.approx(level, abs=1e-9)
+        assert law.cdf(lower) == pytest.approx((1 - level) / 2, abs=1e-9)
+        assert lower < k / n < upper
+        # One that forgets the choice holds 58 and 89 % at k = 1.
+        others = intervals.interval(k, n, level)
+        assert law.cdf(others[1]) - law.cdf(others[0]) < level
+
+
+def test_a_threshold_above_all_negatives_bounds_its_rate_from_above():
+    for n in (10, 945):
+        for level in LEVELS:
+            lower, upper = intervals.rate_interval(0, n, level)
+            assert lower == 0
+            assert upper == pytest.approx(1 - (1 - level) ** (1 / n))
+
+
+def test_ends_of_the_rate_grow_with_k_and_levels_are_nested():
+    k = np.arange(0, 200)
+    ends = {level: intervals.rate_interval(k, 945, level) for level in (0.5, *LEVELS, 0.99)}
+    for lower, upper in ends.values():
+        assert (np.diff(lower) > 0).all()
+        assert (np.diff(upper) > 0).all()
+    for narrow, wide in itertools.pairwise(ends.values()):
+        assert (wide[0] <= narrow[0]).all()
+        assert (narrow[1] <= wide[1]).all()
+    with pytest.raises(ValueError, match="level is 95"):
+        intervals.rate_interval(1, 2, 95)
 
 
 def test_unknown_names_and_levels_are_refused():

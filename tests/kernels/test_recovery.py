@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from scipy.stats import multivariate_hypergeom
+from scipy.stats import betabinom, binom, multivariate_hypergeom, norm, t
 
 from lenscal.kernels import intervals, recovery
 
@@ -39,16 +39,46 @@ def test_excess_has_mean_zero_and_the_stated_variance_when_hosts_do_not_matter(n
         np.testing.assert_allclose(sums.variance, np.sum(weight * sums.excess**2), atol=1e-12)
 
 
-def test_sums_are_those_of_all_pairs_of_trials():
-    n, k = np.array([3, 1, 4]), np.array([3, 0, 1])
-    hosts = np.repeat(np.arange(3), n)
-    hit = np.concatenate([np.arange(m) < q for m, q in zip(n, k)]).astype(float)
-    pairs = list(itertools.permutations(range(hit.size), 2))
-    same = [hit[i] * hit[j] for i, j in pairs if hosts[i] == hosts[j]]
-    other = [hit[i] * hit[j] for i, j in pairs if hosts[i] != hosts[j]]
-    sums = recovery.pair_sums(n, k)
-    assert sums.excess == pytest.approx(len(same) * (np.mean(same) - np.mean(other)))
-    assert sums.scale == pytest.approx(len(same) * (hit.mean() - np.mean(other)))
+UNEQUAL = [(3, 1, 4), (20, 3, 3, 1), (6, 6, 6), (1, 2, 9, 2)]
+
+
+@pytest.mark.parametrize("n", UNEQUAL)
+def test_excess_is_the_scatter_of_hosts_about_the_share_of_their_cell(n):
+    n = np.array(n)
+    for seed in range(10):
+        k = np.random.default_rng(seed).binomial(n, 0.4)
+        total, found = n.sum(), k.sum()
+        if not 0 < found < total:
+            continue
+        p = found / total
+        chance = sum(m * p * (1 - p) * (total - m) / (total - 1) for m in n)  # hypergeometric variance of each host
+        assert recovery.pair_sums(n, k).excess == pytest.approx(sum((q - m * p) ** 2 for m, q in zip(n, k)) - chance)
+
+
+@pytest.mark.parametrize("n", UNEQUAL)
+def test_found_and_missed_tell_the_same(n):
+    # A statistic that counts pairs of detections does not: with unequal hosts it leans to one side.
+    n = np.array(n)
+    k = np.random.default_rng(1).binomial(n, 0.3, (50, n.size))
+    for one, other in zip(recovery.pair_sums(n, k), recovery.pair_sums(n, n - k)):
+        np.testing.assert_allclose(one, other, atol=1e-10)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.2, 1.0])
+@pytest.mark.parametrize("n", [(3, 2, 2), (4, 1, 1, 1), (7, 2)])
+def test_scale_is_what_a_correlation_adds_to_the_excess(n, rho):
+    # Every outcome of beta-binomial hosts with its exact probability; cells that tell nothing have neither.
+    p, excess, scale, told = 0.35, 0.0, 0.0, 0.0
+    strength = (1 - rho) / max(rho, 1e-12)
+    for k in itertools.product(*(range(m + 1) for m in n)):
+        if rho == 1:
+            chance = np.prod([{0: 1 - p, m: p}.get(q, 0.0) for q, m in zip(k, n)])
+        else:
+            law = binom(n, p) if rho == 0 else betabinom(n, strength * p, strength * (1 - p))
+            chance = float(np.prod(law.pmf(k)))
+        sums = recovery.pair_sums(np.array(n), np.array(k))
+        excess, scale, told = excess + chance * sums.excess, scale + chance * sums.scale, told + chance * (sums.scale != 0)
+    assert excess == pytest.approx(rho * scale, abs=0.03 * scale)
 
 
 @pytest.mark.parametrize(("n", "k"), [([5], [2]), ([1, 1, 1], [1, 0, 1]), ([3, 3], [0, 0]), ([3, 3], [3, 3]), ([0, 0], [0, 0])])
@@ -88,6 +118,43 @@ def test_independent_trials_are_seldom_called_clustered():
     rho = np.array([recovery.correlation(recovery.PairSums(*(s[:, [i]] for s in sums)))[0] for i in range(3000)])
     assert np.mean(rho > 0) == pytest.approx(recovery.DETECTION_LEVEL, abs=0.03)
     assert np.mean(rho) < 0.01
+
+
+def test_a_column_where_little_is_found_is_not_told_by_the_middle_of_the_rise():
+    # Hosts decide all where half is found and nothing where little is: each column keeps its own correlation.
+    rng = np.random.default_rng(3)
+    n = split_of(200, 35)
+    truth = np.repeat([[0.03, 0.5]], 60, 0)
+    k = np.stack([clustered(rng, truth[:, 0], n, 0), clustered(rng, truth[:, 1], n, 0.4)], 1)
+    rho = recovery.correlation(recovery.pair_sums(n, k))
+    assert rho[0] < 0.06
+    assert rho[1] == pytest.approx(0.4, abs=0.06)
+
+
+@pytest.mark.parametrize("trials", [(5,) * 30, (8, 8, 8), (40, 20, 10, 5, 5), (1, 1, 1)])
+def test_unequal_hosts_count_as_fewer_equal_ones(trials):
+    n = np.array(trials)
+    assert recovery.hosts_effective(n) == pytest.approx(n.sum() ** 2 / np.sum(n**2))
+    assert recovery.hosts_effective(n) <= n.size
+    assert recovery.hosts_effective(n * 0) == 0
+
+
+@pytest.mark.parametrize("level", [0.6827, 0.95])
+def test_an_interval_of_few_hosts_takes_students_quantile_for_what_hosts_add(level):
+    tail = (1 + level) / 2
+    ratio = (t.ppf(tail, 4) / norm.ppf(tail)) ** 2
+    assert recovery.widened(3.0, 4, level) == pytest.approx(1 + 2 * ratio)
+    assert recovery.widened(1.0, 4, level) == 1, "independent trials need no estimate of what hosts add"
+    assert recovery.widened(3.0, 1e6, level) == pytest.approx(3, abs=1e-4)
+    assert np.isnan(recovery.widened(np.nan, 4, level))
+
+
+@pytest.mark.parametrize(
+    ("hosts", "told"),
+    [([35.0], True), ([26.0], True), ([25.9], False), ([3.0] * 7, False), ([3.0] * 8, True), ([1.0] * 100, False), ([1.0] * 100 + [17.0], True), ([], False), ([0.0, 0.0], False)],
+)
+def test_few_hosts_tell_nothing(hosts, told):
+    assert recovery.told(np.array(hosts)) is told
 
 
 def test_a_column_that_tells_nothing_borrows_from_the_others():

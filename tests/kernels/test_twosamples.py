@@ -1,5 +1,7 @@
 """Comparisons of two samples agree with SciPy, with scikit-learn, with brute force, and their intervals hold what they promise."""
 
+import math
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -36,42 +38,25 @@ def test_a_shift_of_all_stamps_is_found_and_none_is_not():
     assert d > np.quantile(scaled, 0.99)
 
 
-def test_area_and_its_interval_are_those_of_brute_force():
-    rng = np.random.default_rng(4)
-    positive = rng.uniform(size=90) < 0.3
-    score = np.round(rng.normal(positive * 0.8, 1), 1)  # with ties
-    area, lower, upper = twosamples.area_under_curve(score, positive, 0.95)
-    pairs = (score[positive][:, None] > score[~positive]) + 0.5 * (score[positive][:, None] == score[~positive])
-    assert area == pytest.approx(pairs.mean())
-    variance = pairs.mean(1).var(ddof=1) / positive.sum() + pairs.mean(0).var(ddof=1) / (~positive).sum()  # DeLong, equation 5
-    half = stats.norm.ppf(0.975) * np.sqrt(variance) / (area * (1 - area))
-    assert np.log(upper / (1 - upper)) - np.log(area / (1 - area)) == pytest.approx(half)
-    assert 0 < lower < area < upper < 1
-
-
-def test_a_perfect_score_keeps_its_interval_inside():
-    area, lower, upper = twosamples.area_under_curve(np.arange(20.0), np.arange(20) >= 10, 0.95)
-    assert area == 1
-    assert 0.5 < lower < upper < 1
-
-
-def test_intervals_of_the_area_hold_the_truth():
-    rng = np.random.default_rng(5)
-    truth = stats.norm.cdf(1 / np.sqrt(2))
-    positive = np.arange(120) < 30
-    inside = []
-    for _ in range(400):
-        _, lower, upper = twosamples.area_under_curve(rng.normal(positive * 1.0), positive, 0.95)
-        inside.append(lower <= truth <= upper)
-    assert np.mean(inside) == pytest.approx(0.95, abs=3 * np.sqrt(0.95 * 0.05 / 400))
-
-
 @pytest.mark.parametrize(("lost", "won"), [(0, 0), (3, 9), (10, 10), (25, 4)])
 def test_mcnemar_is_the_binomial_test(lost, won):
     exact, middle = twosamples.mcnemar(lost, won)
     expected = stats.binomtest(min(lost, won), lost + won, 0.5).pvalue if lost + won else 1.0
     assert exact == pytest.approx(expected)
     assert middle <= exact
+
+
+@pytest.mark.parametrize(("lost", "won"), [(0, 1), (2, 5), (5, 2), (3, 3), (1, 1), (10, 10), (40, 40)])
+def test_mid_p_takes_half_of_what_was_seen(lost, won):
+    # Fagerland et al. (2013), equation 3: of the tail counted twice, and of the whole where both tails meet.
+    chance = [math.comb(lost + won, k) / 2 ** (lost + won) for k in range(lost + won + 1)]
+    k = min(lost, won)
+    expected = 1 - chance[k] / 2 if lost == won else 2 * sum(chance[:k]) + chance[k]
+    assert twosamples.mcnemar(lost, won)[1] == pytest.approx(expected, rel=1e-12)
+
+
+def test_mid_p_of_three_lost_and_three_won_is_the_published_number():
+    assert twosamples.mcnemar(3, 3) == (1.0, pytest.approx(0.84375))
 
 
 @pytest.mark.parametrize(("lost", "won"), [(0.02, 0.02), (0.1, 0.02), (0.25, 0.05)])
