@@ -188,7 +188,29 @@ def contents(path: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def reading(file: Path, what: str) -> Iterator[None]:
+    """Whoever replaces what this file stands for (see `alone`) is kept off meanwhile, and the other way round; nothing where there is no such file.
+
+    Raises
+    ------
+    StoreError
+        It is being replaced; `what` says what it is.
+    """
+    if is_remote(file) or not file.is_file():
+        yield
+        return
+    with saying(file, "read"):
+        lock = file.open("r")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(f"{what} is being replaced by process {lock.read().strip() or 'unknown'}; wait for it and run again") from None
+        yield
+
+
+@contextmanager
+def alone(folder: Path, name: str = "lock", taken: str = "another run (process {process}) is at work in '{above}'; wait for it or stop it") -> Iterator[None]:
     """Nobody else writes in this folder meanwhile; the lock goes with the process that holds it, however it ends.
 
     A bucket has no such lock: do not start two runs on one prefix.
@@ -201,7 +223,7 @@ def alone(folder: Path) -> Iterator[None]:
     if is_remote(folder):
         yield
         return
-    file = folder / "lock"
+    file = folder / name
     with saying(file, "written"):
         folder.mkdir(parents=True, exist_ok=True)
         lock = file.open("a+")
@@ -210,7 +232,7 @@ def alone(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            raise StoreError(f"another run (process {lock.read().strip() or 'unknown'}) is at work in '{folder.parent}'; wait for it or stop it") from None
+            raise StoreError(taken.format(process=lock.read().strip() or "unknown", above=folder.parent)) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()
