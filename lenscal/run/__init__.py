@@ -237,7 +237,8 @@ def _do(whole: Place, stage: Stage, crew: Crew, display: Display) -> StageResult
 
         settings = whole.settings.model_dump_json()
         arguments = [(settings, stage.name, block, progress.wanted, progress.code) for block in todo]
-        cluster.sweep(crew.client, do_block, arguments, [f"{stage.name} {block.name}" for block in todo], finished, short(str(place.folder)))
+        cluster.sweep(crew.client, do_block, arguments, [f"{stage.name} {block.name}" for block in todo], finished, short(str(place.folder)),
+                      lambda text: display.warn(stage.name, text), whole.settings.cluster.block_timeout)  # fmt: skip
     else:
         for block in todo:
             outcome = stage.work(place, block, lambda text: display.note(stage.name, text))

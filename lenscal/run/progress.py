@@ -69,6 +69,11 @@ class Display:
         """What is known of a stage so far: in the live table, and with the lines of progress elsewhere."""
         self.rows[name]["note"] = text
 
+    def warn(self, name: str, text: str) -> None:
+        """What a stage waits for, so that silence is not taken for work; said in a quiet run as well, beside its output."""
+        console = Console(stderr=True) if self.quiet else self.console
+        console.print(f"{name:<13} {text}", highlight=False, soft_wrap=True, markup=False)
+
     def finish(self, name: str, seconds: float) -> None:
         """A stage is complete."""
         self.rows[name] |= {"state": "done", "note": "", "seconds": seconds}
