@@ -90,8 +90,11 @@ def _uninterrupted(**settings: object) -> object:
 
     A terminal sends Ctrl-C to all of them. The thread that starts them has it blocked, and what it starts inherits that.
     """
+    from multiprocessing import resource_tracker
+
     from distributed import LocalCluster
 
+    resource_tracker.ensure_running()  # else its start, in the thread below, takes Ctrl-C off those that are blocked
     made: Future = Future()
 
     def start() -> None:

@@ -475,6 +475,11 @@ class Book:
         return [asdict(number) for number in self.numbers.values()]
 
 
+def _quoted(cell: object) -> object:
+    """Text that a spreadsheet would take for a formula, behind an apostrophe."""
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+
+
 def csv_files(book: Book) -> dict[str, bytes]:
     """Every table as `tables/<name>.csv`, whole."""
     files = {}
@@ -482,6 +487,6 @@ def csv_files(book: Book) -> dict[str, bytes]:
         table = book.derivation.table(name)
         if table is not None:
             text = io.StringIO()
-            table.to_csv(text, index=False, lineterminator="\n")
+            table.map(_quoted).rename(columns=_quoted).to_csv(text, index=False, lineterminator="\n")
             files[f"tables/{name}.csv"] = text.getvalue().encode()
     return files

@@ -52,4 +52,4 @@ def marked(place: Place, stage: Stage, progress: Progress, block: Block, outcome
     outcome = replace(outcome, files="" if left is None else left.files())
     same_code(progress.code)  # what was loaded in between may be newer than the rest
     progress.mark(block, outcome)
-    return outcome
+    return progress.outcome(block) or outcome  # as a run that goes on later has it
