@@ -398,7 +398,10 @@ def open(path: str | Path, group: str | None = None, chunks: object = None) -> x
     with folders.saying(path, "read"):
         if not (path / "zarr.json").exists():
             raise StoreError(f"'{path}' is no Zarr store; run the stage that writes it first")
-        dataset = xr.open_zarr(_target(path), group=group, consolidated=False, chunks=chunks, storage_options=folders.options(path))
+        try:
+            dataset = xr.open_zarr(_target(path), group=group, consolidated=False, chunks=chunks, storage_options=folders.options(path))
+        except ValueError as error:  # axes are read at once
+            raise StoreError(f"'{path}' cannot be read: {error}; run the stage that writes it again") from None
     version = dataset.attrs.get("schema_version")
     if version != schema.VERSION:
         raise StoreError(
