@@ -1,5 +1,6 @@
 """A stage is given only what its address holds: whatever changes its product changes its address, and where things lie does not."""
 
+import os
 import shutil
 from functools import cache
 from pathlib import Path
@@ -263,3 +264,64 @@ def test_a_run_of_a_release_without_formats_is_named_as_such(finished):
     progress = Progress(finished, "failures", {"lenscal": "0.1.0", "schema": 1, "settings": {}})
     progress.start()
     assert progress_of(finished, STAGES["failures"]).changes == ["an older lenscal (0.1.0), whose addresses did not hold all that a product depends on"]
+
+
+def test_a_worker_with_other_sources_or_other_settings_than_the_run_does_no_block(finished):
+    from lenscal.run.block import do_block
+    from lenscal.run.plan import Block, code
+
+    progress = progress_of(finished, STAGES["cutouts"])
+    arguments = finished.settings.model_dump_json(), "cutouts", Block("000000000", {"start": 0, "stop": 1})
+    with pytest.raises(PlanError, match="this worker was started with other sources of lenscal than the run; start the workers anew"):
+        do_block(*arguments, progress.wanted, "other")
+    other_settings = progress.wanted | {"settings": progress.wanted["settings"] | {"seed": 8}}
+    with pytest.raises(PlanError, match="settings that arrived at this worker are not those of the run"):
+        do_block(*arguments, other_settings, code())
+
+
+def test_a_block_that_was_at_work_when_the_sources_changed_leaves_no_marker(finished, monkeypatch):
+    from lenscal.run.block import marked
+    from lenscal.run.plan import Block, Outcome
+
+    progress, block = progress_of(finished, STAGES["failures"]), Block("whole")
+    monkeypatch.setattr("lenscal.run.plan._sources_now", lambda: "newer")
+    with pytest.raises(PlanError, match="lenscal's own sources were changed while the run was at work; run again"):
+        marked(finished, STAGES["failures"], progress, block, Outcome(1))
+    assert progress.outcome(block) is None
+    monkeypatch.undo()
+    assert marked(finished, STAGES["failures"], progress, block, Outcome(1)).digest == 1
+    assert progress.outcome(block).digest == 1
+
+
+PROGRAM = """
+import os, pathlib, sys
+import lenscal
+from lenscal.run import plan
+
+package = pathlib.Path(lenscal.__file__).parent
+assert package.parent == pathlib.Path(sys.argv[1])
+plan.same_code(plan.code())
+for name in ("channels.py", "profiles.yaml", "run/stages/scores.py", "new.py"):
+    path = package / name
+    before = path.read_text() if path.exists() else None
+    if before is not None:
+        os.utime(path, ns=(1, 1))
+        plan.same_code(plan.code())  # copied again, the same
+    path.write_text((before or "") + "# changed")
+    try:
+        plan.same_code(plan.code())
+    except plan.PlanError as error:
+        print(name, error)
+    path.unlink() if before is None else path.write_text(before)
+    plan.same_code(plan.code())
+"""
+
+
+def test_a_file_of_lenscal_that_is_changed_added_or_put_back_is_seen_as_it_is(tmp_path):
+    import subprocess
+    import sys
+
+    shutil.copytree(HERE.parent / "lenscal", tmp_path / "lenscal", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "program.py").write_text(PROGRAM)
+    done = subprocess.run([sys.executable, "program.py", tmp_path], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True)
+    assert done.stdout.count("lenscal's own sources were changed while the run was at work") == 4

@@ -476,8 +476,11 @@ class Book:
 
 
 def _quoted(cell: object) -> object:
-    """Text that a spreadsheet would take for a formula, behind an apostrophe."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+    """Text that a spreadsheet would take for a formula, behind an apostrophe; a carriage return, which would end the row, as a blank."""
+    if not isinstance(cell, str):
+        return cell
+    text = cell.replace("\r", " ")
+    return f"'{text}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def csv_files(book: Book) -> dict[str, bytes]:
