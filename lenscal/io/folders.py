@@ -105,7 +105,8 @@ def inventory(path: Path) -> dict[str, str]:
         return {name[len(base) :].lstrip("/"): version(info) for name, info in found.items()}
     if path.is_file():
         return {"": _local(path.stat())}
-    return dict(_walk(str(path), "")) if path.is_dir() else {}
+    with saying(path, "read"):
+        return dict(_walk(str(path), "")) if path.is_dir() else {}
 
 
 def versions(path: Path, names: Iterable[str]) -> dict[str, str]:
@@ -174,13 +175,14 @@ def contents(path: Path, names: Iterable[str]) -> dict[str, str]:
     names = list(names)
 
     def one(name: str) -> str:
-        total = hashlib.blake2b(digest_size=16)
-        try:
-            with (path / name if name else path).open("rb") as file:
-                while part := file.read(_CHUNK):
-                    total.update(part)
-        except (FileNotFoundError, NotADirectoryError):
-            return "absent"
+        total, place = hashlib.blake2b(digest_size=16), path / name if name else path
+        with saying(place, "read"):
+            try:
+                with place.open("rb") as file:
+                    while part := file.read(_CHUNK):
+                        total.update(part)
+            except (FileNotFoundError, NotADirectoryError):
+                return "absent"
         return total.hexdigest()
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:

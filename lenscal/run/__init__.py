@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -94,6 +94,22 @@ def run(settings: Settings, stages: Iterable[str] | None = None, display: Displa
     PlanError, StoreError, SchemaError, BlockError
         One sentence: what, where, what was expected, what to do. What is complete stays complete.
     """
+    with _disk_told():
+        return _run(settings, stages, display)
+
+
+@contextmanager
+def _disk_told() -> Iterator[None]:
+    """Turn what a disk refused, wherever it did, into one sentence with the name of the file."""
+    try:
+        yield
+    except OSError as error:
+        where = f"'{error.filename}'" if error.filename is not None else "a file"
+        what = error.strerror or str(error) or type(error).__name__
+        raise stores.StoreError(f"{where} cannot be read or written: {what}; what is complete stays complete: mend it and run again to go on") from error
+
+
+def _run(settings: Settings, stages: Iterable[str] | None, display: Display | None) -> Result:
     names = list(STAGES) if stages is None else list(stages)
     unknown = [name for name in names if name not in STAGES]
     if unknown:

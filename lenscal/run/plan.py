@@ -222,7 +222,7 @@ def _made(product: Path, names: Iterable[str]) -> dict[str, str]:
     found = folders.contents(product, names)
     for name in found:
         if name.rsplit("/", 1)[-1] == "zarr.json" and found[name] != "absent":
-            with suppress(ValueError):
+            with suppress(ValueError), folders.saying(product / name, "read"):
                 found[name] = short({**json.loads((product / name).read_text()), "consolidated_metadata": None})
     return found
 
