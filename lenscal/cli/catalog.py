@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from lenscal.cli.refusal import refusals
@@ -22,5 +23,5 @@ def catalog(
 
         table = Table("name", "holds", "there", box=None)
         for name, about, there in describe(run, path):
-            table.add_row(name, about, "yes" if there else "no")
+            table.add_row(escape(name), escape(about), "yes" if there else "no")
         Console().print(table)

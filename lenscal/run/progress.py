@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -97,7 +98,7 @@ class Display:
             state = f"[{colours[row['state']]}]{row['state']}[/]"
             blocks = f"{row['done']}/{row['total']}" if row["total"] else ""
             rate = self._rate(row) if row["state"] == "running" else f"{row['seconds']:.1f} s" if "seconds" in row else ""
-            table.add_row(name, state, blocks, rate, row["note"])
+            table.add_row(name, state, blocks, rate, escape(row["note"]))
         if self.link:
             table.caption = f"Dask dashboard: {self.link}"
         return table
