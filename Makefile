@@ -6,7 +6,7 @@ RUNFILE ?= pipelines/small.yaml
 
 KILLS ?= 100
 
-.PHONY: audit test chaos check install benchmarks mutants clean
+.PHONY: audit test chaos faultpoints check install benchmarks mutants clean
 
 audit: install  ## embedded sky, whole run, report
 	$(BIN)/lenscal mock $(RUNFILE)
@@ -17,6 +17,9 @@ test: install  ## every test
 
 chaos: install  ## a small run, killed at KILLS random moments (driver, worker, scheduler, machine), held against one left alone; writes chaos.log
 	$(BIN)/python tests/chaos.py --kills $(KILLS) --log chaos.log
+
+faultpoints: install  ## every write, rename, removal and read of a small run, each made to fail in turn; writes faultpoints.log
+	OMP_NUM_THREADS=1 $(BIN)/python -W ignore tests/faultpoints.py --log faultpoints.log
 
 check: install  ## style and layers only
 	$(BIN)/ruff check lenscal tests benchmarks

@@ -109,7 +109,7 @@ def judged(said: pd.DataFrame, structures: Iterable[list[float]], unfit: Mapping
         galaxy_id, claim, origin, verdict (confirmed, refuted, not judged), reason, and the measures.
     """
     names = ["galaxy_id", *MEASURES, "star"]
-    table = pd.DataFrame(list(structures), columns=names).astype({"galaxy_id": "int64"})
+    table = pd.DataFrame(list(structures), columns=names).astype({"galaxy_id": "int64", **dict.fromkeys(names[1:], float)})
     out = said.merge(table, on="galaxy_id", how="left", validate="many_to_one")
     verdicts, reasons = [], []
     for row in out.to_dict("records"):

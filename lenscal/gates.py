@@ -31,6 +31,11 @@ class Gate:
     requirement: str = ""
 
     def __post_init__(self) -> None:
+        for name in ("value", "minimum", "maximum", "lower", "upper"):  # as JSON has them: no NaN, infinities as text
+            if isinstance(getattr(self, name), str):
+                object.__setattr__(self, name, float(getattr(self, name)))
+        if self.value is None:
+            object.__setattr__(self, "value", math.nan)
         if not self.verdict:
             verdict = PASS if self._holds() else FAIL
             object.__setattr__(self, "verdict", NOT_JUDGED if self.cannot else verdict)

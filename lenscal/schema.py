@@ -473,6 +473,7 @@ INJECTIONS = Declaration(
         **_trial("host_colour_gr host_colour_rz", "f4", "mag", "of the host, dereddened", False),
         **_trial("host_log_radius", "f4", "1", "log10 of the host's half-light radius in arcsec", False),
         **_trial("host_ellipticity", "f4", "1", "|e| of the host", False),
+        **_trial("host_sersic", "f4", "1", "Sersic index of the host", False),
         **_trial("host_neighbours", "f4", "1", "log10(0.01 + r flux of catalogued neighbours within 6 arcsec over the host's own)", False),
         "failure": Variable(TRIAL, "str", "", "why the trial has no image; empty when it has"),
         "image": Variable((*TRIAL, "band", "y", "x"), "f4", "nanomaggy", "host plus arc (keep_images only)", False),

@@ -164,7 +164,7 @@ class Chaos:
 
         stores = self.folder / "stores" / name
         found = {stage: json.loads((stores / ".plan" / stage / "done.json").read_text())["digest"] for stage in STAGES}
-        for product in ("objects", "manifest", "cutouts.zarr", "quality.zarr"):
+        for product in ("objects", "manifest", "cutouts.zarr", "quality.zarr", "quality"):
             names = sorted(folders.inventory(stores / product))
             found[product] = json.dumps(folders.contents(stores / product, names), sort_keys=True)
         return found

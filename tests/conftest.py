@@ -32,7 +32,7 @@ def in_process(monkeypatch):
     def client(settings):
         yield None
 
-    def sweep(connected, work, arguments, names, done, owner):
+    def sweep(connected, work, arguments, names, done, *_):
         for i, one in enumerate(arguments):
             done(i, work(*one))
 

@@ -258,3 +258,47 @@ def test_calibrate_writes_a_prior_that_can_be_named_and_never_writes_over_one(tm
 def test_no_command_takes_the_place_of_another():
     names = [command.name for command in app.registered_commands]
     assert len(names) == len(set(names))
+
+
+EVIL = """
+aliases: {x: x}
+entries: {x: {reader: 'os:system', kwargs: {data: '{data(y)}'}, metadata: {description: harmless}}}
+data: {y: {datatype: 'os:system', kwargs: {url: '{root}/touched'}}}
+"""
+
+
+def test_a_catalogue_that_lies_in_the_current_folder_is_not_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "catalogs.yaml").write_text(EVIL)
+    assert "harmless" not in lenscal("catalog").output
+    monkeypatch.setattr("lenscal.io.catalog.__file__", str(tmp_path / "a" / "b" / "c" / "catalog.py"))  # as installed, without a checkout
+    refused(lenscal("catalog"), "no catalogs.yaml beside lenscal", "--path")
+
+
+def test_describing_a_catalogue_calls_nothing_that_it_names(tmp_path, monkeypatch):
+    import os
+
+    (tmp_path / "mine.yaml").write_text(EVIL)
+    monkeypatch.setattr(os, "system", lambda *_: pytest.fail("called"))
+    monkeypatch.setattr("intake.from_yaml_file", lambda *_: pytest.fail("loaded"))
+    done = lenscal("catalog", "--path", tmp_path / "mine.yaml")
+    assert (done.exit_code, "harmless" in done.output) == (0, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["aliases: {x: x}\nentries: {}\n", "aliases: {x: x}\nentries: {x: {kwargs: {data: '{data(y)}'}}}\n", "aliases: &a {x: *a}\nentries: *a\n", "[", "- 1", "", "aliases: {x: x}\nentries: {x: {kwargs: {data: 3}}}"],
+)
+def test_a_catalogue_that_is_none_is_one_sentence(tmp_path, text):
+    (tmp_path / "mine.yaml").write_text(text)
+    refused(lenscal("catalog", "--path", tmp_path / "mine.yaml"), "mine.yaml' is no catalogue of lenscal")
+
+
+def test_messages_are_cut_and_obey_no_terminal():
+    from lenscal.cli.refusal import _escaped
+
+    text = _escaped("a \x1b[31m[red]" + "x" * 10**6 + "\n" * 1000 + "end")
+    assert len(text) < 3000
+    assert "\x1b" not in text
+    assert "\\x1b" in text
+    assert "\\[red]" in text

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -164,6 +165,74 @@ def test_a_sky_drawn_again_leaves_nothing_of_the_old_one(tmp_path):
     mock.draw(settings(target, one_cell, seed=3, **few), workers=1)
     assert (target / "sha256sums.txt").read_text() == before
     assert not (target / "south" / "coadd" / "left-over.txt").exists()
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory):
+    """A small sky, whole."""
+    target = tmp_path_factory.mktemp("earlier") / "sky"
+    few = TINY | {"bricks": 5, "galaxies_per_brick": 4, "lenses": 2, "overlapping_pairs": 0}
+    mock.draw(settings(target, TWO_CELLS | {"psf_fwhm": {"start": 1.3, "stop": 1.3, "step": 0.4}}, seed=3, **few), workers=1)
+    return target, few
+
+
+def files_of(target):
+    return {path.relative_to(target).as_posix(): path.stat().st_mtime_ns for path in target.rglob("*") if path.is_file() and not {".new", ".mock"} & {*path.parts}}
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize("changes", [{"psfsize_r_arcsec": (5.0, 6.0)}, {"overlapping_pairs": 9}], ids=lambda changes: next(iter(changes)))
+def test_a_sky_that_cannot_be_drawn_leaves_the_one_that_is_there(earlier, changes, late, monkeypatch):
+    """Whether that is known before a brick is drawn or, as of a sky that lies in one sweep file, when the last one is."""
+    target, few = earlier
+    before = files_of(target)
+    if late:
+        monkeypatch.setattr("lenscal.mock.sweeps.by_tile", lambda rows: (_ for _ in ()).throw(ValueError("the embedded sky lies in one sweep file")))
+    wrong = settings(target, TWO_CELLS | {"psf_fwhm": {"start": 1.3, "stop": 1.3, "step": 0.4}}, seed=3, **(few if late else few | changes))
+    with pytest.raises(ValueError, match=r"cell of injections.grid|overlapping_pairs|one sweep file"):
+        mock.draw(wrong, workers=1)
+    assert files_of(target) == before
+
+
+def test_a_draw_that_is_broken_off_leaves_the_sky_that_is_there_and_the_next_one_is_whole(earlier):
+    target, few = earlier
+    before, content = files_of(target), (target / "sha256sums.txt").read_text()
+    grid = TWO_CELLS | {"psf_fwhm": {"start": 1.3, "stop": 1.3, "step": 0.4}}
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        mock.draw(settings(target, grid, seed=5, **few), progress=stop, workers=1)
+    assert files_of(target) == before
+    mock.draw(settings(target, grid, seed=3, **few), workers=1)
+    assert (target / "sha256sums.txt").read_text() == content
+    assert not (target / ".new").exists()
+
+
+@pytest.mark.parametrize("content", [None, "", "[1]", "{"])
+def test_a_sky_whose_description_is_lost_is_not_current(earlier, tmp_path, content):
+    target, few = earlier
+    shutil.copytree(target, tmp_path / "sky")
+    grid = TWO_CELLS | {"psf_fwhm": {"start": 1.3, "stop": 1.3, "step": 0.4}}
+    mine = settings(tmp_path / "sky", grid, seed=3, **few)
+    assert mock.is_current(mine)
+    (tmp_path / "sky" / "mock.json").unlink()
+    if content is not None:
+        (tmp_path / "sky" / "mock.json").write_text(content)
+    assert not mock.is_current(mine)
+
+
+def test_a_sky_is_not_replaced_while_a_run_reads_it_nor_read_while_it_is_replaced(earlier):
+    from lenscal.io import folders
+
+    target, _ = earlier
+    taken = "a run reads it"
+    sky = target / ".mock", "the sky"
+    with folders.reading(*sky), folders.reading(*sky), pytest.raises(folders.StoreError, match=taken), folders.alone(target, ".mock", taken):
+        pass
+    with folders.alone(target, ".mock", taken), pytest.raises(folders.StoreError, match=r"the sky is being replaced by process \d+"), folders.reading(target / ".mock", "the sky"):
+        pass
 
 
 def test_everything_says_mock_and_nothing_has_a_date(root):

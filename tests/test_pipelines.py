@@ -17,7 +17,8 @@ import yaml
 
 import lenscal
 from lenscal import config, schema
-from lenscal.run import run
+from lenscal.run import Place, run
+from lenscal.run.checks import verify_numbers, verify_stores
 from lenscal.run.stages import STAGES
 
 HERE = Path(__file__).resolve().parent
@@ -87,8 +88,6 @@ def test_hosts_are_in_their_own_cell_and_never_from_training_sky(first):
 
 
 def test_realism_has_a_verdict_for_every_criterion_and_no_pass_for_want_of_lenses(first):
-    from lenscal.run import Place
-
     settings, result = first
     place = Place(settings)
     criteria = place.table("realism/criteria.parquet").set_index("id")
@@ -112,8 +111,6 @@ def test_redrawn_under_its_own_settings_an_injection_is_what_it_was(first):
     import dask
 
     from lenscal import injections, realism
-    from lenscal.run import Place
-
     settings, _ = first
     with dask.config.set(scheduler="synchronous"):
         whole = Place(settings).store("injections").load()
@@ -171,10 +168,68 @@ def test_a_changed_setting_redoes_only_what_depends_on_it(folder, first):
     assert result.stages[7].because == ("settings.completeness.trials_min",)
 
 
-def test_numbers_of_the_report_and_digests_of_the_stores_verify(first):
-    from lenscal.run import Place
-    from lenscal.run.checks import verify_numbers, verify_stores
+def test_another_rate_moves_the_threshold_and_all_that_is_judged_by_it(folder, first):
+    shutil.copytree(first[0].stores, folder / "stores" / "rate")
+    settings = config.load(runfile(folder, "rate", completeness={"false_positive_rates": [0.1], "trials_min": 12, "hosts_min": 3}))
+    result = run(settings)
+    assert [stage.name for stage in result.stages if stage.state == "done"] == ["scores", "completeness", "failures", "realism", "report"]
+    places = [Place(one) for one in (first[0], settings)]
+    before, after = (place.table("realism/sensitivity.parquet")["base"].dropna() for place in places)
+    assert (after >= before).all()
+    assert (after > before).any(), "the share that is recovered is that of the new threshold"
+    assert (places[0].store("scores", "cutouts")["score"].load().identical(places[1].store("scores", "cutouts")["score"].load()))
+    assert all(good for _, good in verify_stores(places[1]))
 
+
+def test_a_patch_release_keeps_a_finished_run_and_verifies_it(folder, first, monkeypatch):
+    shutil.copytree(first[0].stores, folder / "stores" / "release")
+    settings = config.load(runfile(folder, "release"))
+    monkeypatch.setattr("lenscal.__version__", "0.1.9")
+    assert {stage.state for stage in run(settings).stages} == {"was complete"}
+    assert all(good for _, good in verify_stores(Place(settings)))
+    assert not [n for n in verify_numbers(Place(settings)) if not n[3]]
+
+
+def test_a_project_that_was_copied_to_another_place_is_complete_and_verifies(folder, first, tmp_path):
+    for name in ("sky", "first"):
+        shutil.copytree(folder / "stores" / name, tmp_path / "elsewhere" / "stores" / name)
+    shutil.copy(folder / "first.yaml", tmp_path / "elsewhere")
+    settings = config.load(tmp_path / "elsewhere" / "first.yaml")
+    assert {stage.state for stage in run(settings).stages} == {"was complete"}
+    assert all(good for _, good in verify_stores(Place(settings)))
+
+
+def test_stores_open_by_plain_xarray_without_a_warning(first):
+    import warnings
+
+    stores = first[0].stores
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for name, group in [("cutouts", None), ("quality", None), ("injections", None), ("completeness", None), ("scores", None), ("scores", "thresholds"), ("scores", "cutouts")]:
+            xr.open_zarr(stores / f"{name}.zarr", group=group)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["gates.json", "scores.zarr/thresholds/threshold/c/0", "injections.zarr/theta_e/c/0", "completeness.zarr/n_detected/c/0/0/0/0", "hosts.parquet", "quality/index.html", "detector/history.json"],
+)
+def test_an_edit_by_hand_or_a_turned_bit_anywhere_is_found(folder, first, damage):
+    copy = folder / "stores" / "edited"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(first[0].stores, copy)
+    settings = config.load(runfile(folder, "edited"))
+    assert all(good for _, good in verify_stores(Place(settings)))
+    path = copy / damage
+    content = path.read_bytes()
+    if damage == "gates.json":
+        gates = json.loads(content, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+        path.write_text(json.dumps([gate | {"verdict": "pass"} for gate in gates]))
+    else:
+        path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+    assert len([name for name, good in verify_stores(Place(settings)) if not good]) == 1
+
+
+def test_numbers_of_the_report_and_digests_of_the_stores_verify(first):
     place = Place(first[0])
     assert all(good for _, good in verify_stores(place))
     numbers = verify_numbers(place)
@@ -183,9 +238,6 @@ def test_numbers_of_the_report_and_digests_of_the_stores_verify(first):
 
 
 def test_one_changed_pixel_is_seen(folder, first):
-    from lenscal.run import Place
-    from lenscal.run.checks import verify_stores
-
     copy = folder / "stores" / "tampered"
     shutil.copytree(first[0].stores, copy)
     import zarr

@@ -267,7 +267,7 @@ def test_a_missing_band_is_refused():
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [(Quality(central_radius_arcsec=0.1), "less than a pixel of 0.262 arcsec"), (Quality(sky_ring_px=(48, 33)), "expected 0 < inner < outer")],
+    [(Quality(central_radius_arcsec=0.1), "less than a pixel of 0.262 arcsec"), (Quality().model_copy(update={"sky_ring_px": (48, 33)}), "expected 0 < inner < outer")],
 )
 def test_impossible_areas_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
@@ -468,6 +468,26 @@ def test_the_page_says_how_many_why_and_beside_what():
     assert all(files[name].startswith(b"\x89PNG") for name in ("cutouts.png", "histograms.png", "partitions.png"))
     again = quality.page(measured, data.reset_coords().isel(galaxy=rows), quality.partitions(summaries), origin, SETTINGS, {"run": "one", "mock": 1})
     assert again == files, "the same run has the same page"
+
+
+def test_text_of_files_and_headers_is_text_on_the_page():
+    data = mixed()
+    measured, summaries = blocks(data, 4)
+    rows, evil = quality.shown(measured, 6), "<script>alert('x')</script>&\""
+    text = quality.page(measured, data.reset_coords().isel(galaxy=rows), quality.partitions(summaries), np.array([evil] * 11, object), SETTINGS, {"run": evil})["index.html"].decode()
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;&amp;&quot;") == 3
+
+
+def test_partitions_have_one_order_of_columns_whatever_that_of_the_keys():
+    import json
+
+    _, summaries = blocks(mixed(), 4)
+    back = [json.loads(json.dumps(summary, sort_keys=True)) for summary in summaries]
+    pd.testing.assert_frame_equal(quality.partitions(back), quality.partitions(summaries))
+    assert any(list(one) != list(other) for one, other in zip(back, summaries))
+    none = [dict.fromkeys(summary, None) | {"reasons": {}, "partition": "a", "rows": 0, "usable": 0} for summary in summaries]
+    assert quality.partitions(none).dtypes["sigma_r"] == "float64"
 
 
 def test_the_noise_of_real_candidates_is_that_known_of_the_survey(real):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import io
 import json
 import re
 from html.parser import HTMLParser
@@ -655,3 +656,20 @@ def test_bars_of_the_waterfall_are_its_rows(inputs):
     assert [bar.get_width() for bar in figure.axes[0].patches] == [max(rows, 0.5) for rows in inputs.waterfall["rows"]]
     came = dataclasses.replace(inputs, waterfall=pd.DataFrame({"step": ["rows", "pool N1"], "rows": [5, 5]}))
     assert "nothing was filtered" in figures.FIXED["waterfall"](came)
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@sum", "\t=1", "\r=1"])
+def test_a_text_that_a_spreadsheet_would_compute_is_quoted_in_csv_and_a_number_is_not(cell, monkeypatch):
+    from lenscal.report import summaries
+    from lenscal.report import tables as report_tables
+
+    table = pd.DataFrame({"name": [cell, "a-b", "SDSS J0946+1006"], "value": [-1.5, 2.0, -3.0], cell: [1, 2, 3]})
+    book = type("Book", (), {"derivation": type("D", (), {"table": staticmethod(lambda name: table)})})
+    made = report_tables.csv_files(book)
+    assert len(made) == len(summaries.SUMMARIES)
+    for content in made.values():
+        back = pd.read_csv(io.BytesIO(content))
+        quoted = "'" + cell.replace("\r", " ")
+        assert back.columns.tolist() == ["name", "value", quoted]
+        assert back["name"].tolist() == [quoted, "a-b", "SDSS J0946+1006"]
+        assert back["value"].tolist() == [-1.5, 2.0, -3.0]

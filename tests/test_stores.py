@@ -2,7 +2,10 @@
 
 import itertools
 import json
+import math
 import os
+import shutil
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -183,3 +186,111 @@ def test_tables_have_the_same_bytes_every_time(tmp_path):
     assert stores.write_table(tmp_path / "1.parquet", table) == stores.write_table(tmp_path / "2.parquet", table)
     pd.testing.assert_frame_equal(stores.read_table(tmp_path / "1.parquet"), table)
     assert len(stores.read_table(tmp_path)) == 4
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A store written at once and one of groups, with zeros, empty texts and NaN in whole arrays."""
+    folder = tmp_path_factory.mktemp("small")
+    stores.write(folder / "cube.zarr", SMALL, dataset(), {"seed": 1})
+    stores.write_group(folder / "scores.zarr", xr.Dataset(attrs={"schema_version": schema.VERSION}))
+    thresholds = xr.Dataset(
+        {"n_false": ("threshold", np.zeros(2, np.int64)), "lower": (("threshold", "level"), np.full((2, 2), np.nan)), "about": ("threshold", np.array(["", ""], dtype=object))},
+        coords={"threshold": [0.0, 0.0], "level": [0.68, 0.95]}, attrs={"schema_version": schema.VERSION},
+    )  # fmt: skip
+    stores.write_group(folder / "scores.zarr", thresholds, "thresholds")
+    stores.consolidate(folder / "scores.zarr")
+    create(folder / "blocks.zarr")
+    fill(folder / "blocks.zarr")
+    stores.consolidate(folder / "blocks.zarr")
+    return folder
+
+
+SMALL_STORES = [("cube.zarr", None), ("scores.zarr", "thresholds")]
+
+
+@pytest.mark.parametrize("name", ["cube.zarr", "scores.zarr", "blocks.zarr"])
+def test_every_chunk_of_every_array_has_a_checksum_behind_it_axes_too(small, name):
+    arrays = [json.loads(path.read_text()) for path in (small / name).rglob("zarr.json")]
+    arrays = [array for array in arrays if array["node_type"] == "array"]
+    assert len(arrays) >= 5
+    for array in arrays:
+        codecs = array["codecs"]
+        inner = codecs[0]["configuration"]["codecs"] if codecs[0]["name"] == "sharding_indexed" else codecs
+        assert inner[-1]["name"] == "crc32c", array
+
+
+@pytest.mark.parametrize(("name", "group"), SMALL_STORES)
+def test_a_turned_bit_in_any_file_of_a_small_store_is_an_error_and_never_a_number(small, tmp_path, name, group):
+    files = [path for path in sorted((small / name).rglob("*")) if path.is_file() and path.name != "zarr.json"]
+    assert len(files) >= 5
+    for path in files:
+        copy = tmp_path / name
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(small / name, copy)
+        chunk = copy / path.relative_to(small / name)
+        content = bytearray(chunk.read_bytes())
+        content[len(content) // 2] ^= 1
+        chunk.write_bytes(content)
+        with pytest.raises(stores.StoreError, match=r"cannot be read: .*checksum do not match.*; run the stage that writes it again"):
+            stores.open(copy, group)
+        with pytest.raises(ValueError, match="checksum do not match"):
+            xr.open_zarr(copy, group=group).load()
+
+
+@pytest.mark.parametrize("chunks", [None, {}])
+@pytest.mark.parametrize(("name", "group"), SMALL_STORES)
+def test_a_lost_file_of_a_small_store_is_said_when_it_is_opened(small, tmp_path, name, group, chunks):
+    whole, seen = stores.open(small / name, group, chunks).load(), 0
+    for path in sorted((small / name).rglob("*")):
+        if path.is_file() and path.name != "zarr.json":
+            copy = tmp_path / name
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(small / name, copy)
+            (copy / path.relative_to(small / name)).unlink()
+            try:
+                xr.testing.assert_identical(stores.open(copy, group, chunks).load(), whole)  # of empty texts, NaN and False nothing is lost
+            except stores.StoreError as error:
+                seen += "does not hold what was written (a chunk was lost or changed); run the stage that writes it again" in str(error)
+    assert seen >= 3
+
+
+def test_where_a_chunk_of_whole_numbers_is_lost_plain_xarray_shows_none_that_could_be_one(small, tmp_path):
+    shutil.copytree(small / "scores.zarr", tmp_path / "scores.zarr")
+    (tmp_path / "scores.zarr" / "thresholds" / "n_false" / "c" / "0").unlink()
+    assert (xr.open_zarr(tmp_path / "scores.zarr", group="thresholds")["n_false"].values < -(10**18)).all()
+
+
+@pytest.mark.parametrize(("name", "group"), [*SMALL_STORES, ("scores.zarr", None), ("blocks.zarr", None)])
+def test_plain_xarray_opens_a_finished_store_without_a_warning(small, name, group):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = xr.open_zarr(small / name, group=group)
+        assert set(found.variables) == set(stores.open(small / name, group).variables)
+
+
+def test_a_group_written_again_has_nothing_of_the_one_before(tmp_path):
+    stores.write_group(tmp_path / "a.zarr", xr.Dataset(attrs={"schema_version": schema.VERSION}))
+    for length in (3, 2):
+        one = xr.Dataset({"n": ("threshold", np.arange(length))}, attrs={"schema_version": schema.VERSION})
+        stores.write_group(tmp_path / "a.zarr", one, "thresholds")
+    assert stores.open(tmp_path / "a.zarr", "thresholds")["n"].values.tolist() == [0, 1]
+
+
+def test_json_holds_no_bare_nan_and_gates_come_back_as_they_were(tmp_path):
+    from dataclasses import asdict
+
+    from lenscal.gates import Gate
+
+    gates = [Gate("a", "c", "m", math.nan, 0.0, math.inf), Gate("b", "c", "m", -math.inf, maximum=1.0, lower=0.5)]
+    stores.write_json(tmp_path / "gates.json", [asdict(gate) for gate in gates])
+    text = (tmp_path / "gates.json").read_text()
+    back = [Gate(**gate) for gate in json.loads(text, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))]
+    assert repr(back) == repr(gates)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, np.float64("nan")])
+@pytest.mark.parametrize("place", [lambda v: v, lambda v: [v], lambda v: {"a": (v, 1)}, lambda v: {"a": {"b": [[v]]}}])
+def test_numbers_that_json_does_not_have_are_written_as_it_has_them(tmp_path, value, place):
+    stores.write_json(tmp_path / "a.json", place(value))
+    json.loads((tmp_path / "a.json").read_text(), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))

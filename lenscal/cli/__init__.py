@@ -8,6 +8,7 @@ from lenscal.cli import (
     calibrate_cuts,
     calibrate_prior,
     catalog,
+    closed_loop,
     conditions,
     mock,
     preflight,
@@ -35,4 +36,5 @@ app.command("query")(query.query)
 app.command("calibrate-cuts")(calibrate_cuts.calibrate_cuts)
 app.command("calibrate-prior")(calibrate_prior.calibrate_prior)
 app.command("conditions")(conditions.conditions)
+app.command("closed-loop")(closed_loop.closed_loop)
 app.command("catalog")(catalog.catalog)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,7 @@ def mock(
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         from lenscal import mock as sky
+        from lenscal.io import folders
 
         if settings.sky is None:
             raise ValueError(f"run file '{runfile}' has no section `sky`, so there is nothing to draw; see pipelines/small.yaml")
@@ -33,7 +35,9 @@ def mock(
             typer.echo(f"embedded sky is there: {settings.survey.root}")
             return
         columns = (TextColumn("drawing the embedded sky"), BarColumn(), MofNCompleteColumn(), TextColumn("bricks"), TimeRemainingColumn())
-        with Progress(*columns) as bar:
+        root = Path(settings.survey.root)
+        taken = f"a run reads the embedded sky in '{root}', or another process draws it; wait for it or stop it"
+        with folders.alone(root, ".mock", taken) if (root / ".mock").is_file() else nullcontext(), Progress(*columns) as bar:
             task = bar.add_task("bricks", total=None)
             summary = sky.draw(settings, scale, lambda done, total: bar.update(task, completed=done, total=total), workers)
         typer.echo(f"embedded sky: {settings.survey.root}")

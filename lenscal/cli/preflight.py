@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from lenscal.cli.refusal import ERROR, refusals, settings_of
@@ -26,7 +27,7 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
     def tried(what: str, ask: Callable[[], str], fix: str) -> None:
         try:
             found = ask()
-        except (ValueError, OSError) as error:
+        except (ValueError, OSError, RuntimeError) as error:
             check(what, str(error), fix)
         else:
             check(what, found)
@@ -43,7 +44,7 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
             listed = len(checksums.published(files, survey.root)) if settings.objects.checksums else 0
             return f"{len(files)} sweep files, {listed} with a published SHA-256 to be held against" + catalogue.lacking(place)
 
-        tried("survey", lambda: "; ".join([survey.root, *place.survey.check()]), fix)
+        tried("survey", lambda: "; ".join([survey.root, *(place.survey.check() or ())]), fix)
         if survey.layout == "dr10":
             tried("sweeps", sweep_files, fix)
         for path in survey.randoms:
@@ -71,7 +72,7 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
             check("disk", f"{free:.0f} GB free", "" if free > 5 else "make room: a small run needs 5 GB")
     table = Table("input", "verdict", "found", "fix", box=None)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     Console().print(table)
     if any(verdict != "ok" for _, verdict, _, _ in rows):
         raise typer.Exit(ERROR)

@@ -12,9 +12,9 @@ from lenscal.cli.refusal import refusals
 
 def query(
     place: Annotated[Path, typer.Argument(help="Run file, or a completeness.zarr.")],
-    theta_e: Annotated[float, typer.Option(help="Einstein radius [arcsec].")],
-    psf: Annotated[float, typer.Option(help="PSFSIZE_R [arcsec].")],
-    depth: Annotated[float, typer.Option(help="PSFDEPTH_R, 5-sigma [AB mag].")],
+    theta_e: Annotated[float, typer.Option(help="Einstein radius \\[arcsec].")],
+    psf: Annotated[float, typer.Option(help="PSFSIZE_R \\[arcsec].")],
+    depth: Annotated[float, typer.Option(help="PSFDEPTH_R, 5-sigma \\[AB mag].")],
 ) -> None:
     """Print the completeness of the cell that holds these conditions, with its interval and what stands behind it."""
     with refusals():

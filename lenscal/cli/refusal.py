@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +18,8 @@ from lenscal.config import ConfigError, Settings, load
 ERROR = 1
 GATES = 2
 STOPPED = 130
+LONGEST, LINES = 1500, 60
+"""Letters of a line and lines of a message that are printed."""
 
 
 def settings_of(path: Path) -> Settings:
@@ -25,16 +30,24 @@ def settings_of(path: Path) -> Settings:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turn the errors that lenscal foresees into one sentence; others keep their traceback. LENSCAL_DEBUG=1 keeps all."""
+    """Turn the errors that lenscal foresees into one sentence; others keep their traceback. LENSCAL_DEBUG=1 keeps all.
+
+    SIGTERM, by which batch systems end what they run, ends a command as Ctrl-C does.
+    """
     from lenscal.io.cluster import BlockError
     from lenscal.io.stores import StoreError
     from lenscal.run.plan import PlanError
     from lenscal.schema import SchemaError
 
+    mine = threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGTERM, _as_ctrl_c) if mine else None
     try:
         yield
     except KeyboardInterrupt:
         Console(stderr=True).print("stopped; what is complete stays complete: run the same command again to go on")
+        raise typer.Exit(STOPPED) from None
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(STOPPED) from None
     except (ConfigError, StoreError, PlanError, SchemaError, BlockError, ValueError, OSError) as error:
         if os.environ.get("LENSCAL_DEBUG"):
@@ -42,9 +55,18 @@ def refusals() -> Iterator[None]:
         text = str(error) or type(error).__name__
         Console(stderr=True).print(f"[bold red]error[/]: {_escaped(text)}", soft_wrap=True, highlight=False)
         raise typer.Exit(ERROR) from None
+    finally:
+        if mine:
+            signal.signal(signal.SIGTERM, before)
+
+
+def _as_ctrl_c(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _escaped(text: str) -> str:
+    """Text that may come from a file: no markup, no control characters (a terminal obeys them), long lines cut."""
     from rich.markup import escape
 
-    return escape(text)
+    lines = (line if len(line) <= LONGEST else f"{line[: LONGEST - 300]} ... {line[-300:]}" for line in text.split("\n")[:LINES])
+    return escape("\n".join("".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in line) for line in lines))

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from lenscal.cli.refusal import refusals, settings_of
@@ -29,7 +30,7 @@ def status(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> None:
                 table.add_row(name, "waits for what it reads", "", "", "")
                 continue
             except StoreError as error:
-                table.add_row(name, f"cannot start: {error}", "", "", "")
+                table.add_row(name, escape(f"cannot start: {error}"), "", "", "")
                 continue
             done = progress.done
             if done:
@@ -39,7 +40,7 @@ def status(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> None:
                 blocks = len(list((progress.folder / "blocks").glob("*.json")))
                 table.add_row(name, "interrupted: run again to go on", str(blocks), "", "")
             else:
-                table.add_row(name, "changed: " + ", ".join(progress.changes) if progress.changes else "not started", "", "", "")
+                table.add_row(name, escape("changed: " + ", ".join(progress.changes)) if progress.changes else "not started", "", "", "")
         console = Console()
-        console.print(f"{settings.name}: {place.folder}")
+        console.print(f"{settings.name}: {place.folder}", markup=False, highlight=False, soft_wrap=True)
         console.print(table)

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from scipy.special import expit, logit, ndtri
 
-from lenscal import schema
+from lenscal import config, schema
+from lenscal.completeness.counts import SURVEY
+from lenscal.completeness.posterior import posterior
 
+LENS_LIKE = "lens-like"
 POPULATION = "host population"
+KINDS = {"morphology": "source morphology", "prior": "source prior", "moffat": "PSF profile"}
+"""Causes of systematic errors, by the kind of change that realism calls them."""
 
 
 def shift(before: float, after: float, pairs: int) -> float:
@@ -24,6 +30,51 @@ def shift(before: float, after: float, pairs: int) -> float:
         Trials.
     """
     return float(np.diff(logit([(share * pairs + 0.5) / (pairs + 1) for share in (before, after)]))[0])
+
+
+def brackets(counts: xr.Dataset, hosts: pd.DataFrame, changes: pd.DataFrame, settings: config.Completeness) -> dict[str, dict[str, list[float]]]:
+    """Shifts of the logit by population and cause, as `budget` takes them.
+
+    What the run file's brackets of sources, priors and PSF profiles change is the same in every population of hosts. The population itself is
+    open, too: the lens-like one by how much of the arcs' light is in the catalogue's fluxes of known lenses (none, all), and the survey's by
+    what lens-like hosts change, as far as it is meant for lenses.
+
+    Parameters
+    ----------
+    counts : Dataset
+        As from `count`.
+    hosts : DataFrame
+        galaxy_id, density_drawn, and density_lens_like_arc_none and density_lens_like_arc_all where there is a lens-like population.
+    changes : DataFrame
+        From `realism.changes`: kind, base, changed, pairs, why_not.
+    settings : config.Completeness
+    """
+    done = changes[changes["why_not"].eq("") & (changes["pairs"] > 0)] if len(changes) else changes
+    common = {}
+    for kind, cause in KINDS.items():
+        found = [shift(row["base"], row["changed"], int(row["pairs"])) for row in done.to_dict("records") if row["kind"] == kind]
+        if found:
+            common[cause] = found
+    out = {str(name): dict(common) for name in counts["population"].values}
+    if LENS_LIKE in out:
+        own = {str(name): _mean(counts, settings, str(name)) for name in out}
+        out[SURVEY][POPULATION] = [own[LENS_LIKE] - own[SURVEY]]
+        alternatives = [name for name in hosts.columns if name.startswith("density_lens_like_arc_")]
+        table = hosts.set_index("galaxy_id").loc[counts["host_id"].values]
+        place = counts["population"].values.tolist().index(LENS_LIKE)
+        moves = []
+        for name in alternatives:
+            weight = counts["host_weight"].transpose("population", "host").values.copy()
+            weight[place] = np.nan_to_num(table[name].to_numpy(float) / table["density_drawn"].to_numpy(float))
+            moves.append(_mean(counts.assign(host_weight=(("population", "host"), weight)), settings, LENS_LIKE) - own[LENS_LIKE])
+        out[LENS_LIKE][POPULATION] = moves
+    return out
+
+
+def _mean(counts: xr.Dataset, settings: config.Completeness, population: str) -> float:
+    """Logit of the mean share detected over the cells, at the first threshold."""
+    share = posterior(counts, settings, population)["fraction_detected"].isel(threshold=0).values
+    return float(logit(np.clip(np.nanmean(share), 1e-3, 1 - 1e-3))) if np.isfinite(share).any() else 0.0
 
 
 def budget(cube: xr.Dataset, shifts: Mapping[str, Mapping[str, Sequence[float]]]) -> xr.Dataset:

@@ -11,7 +11,7 @@ from pydantic import (
 )
 
 from lenscal import schema
-from lenscal.config.section import Section
+from lenscal.config.section import Placement, Section
 
 
 class Training(Section):
@@ -23,7 +23,7 @@ class Training(Section):
     """Epochs without a better validation before stopping."""
     batch: int = Field(64, ge=2)
     """Images per step."""
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(1e-3, gt=0, le=10)
     """At the start of the cosine."""
     weight_decay: float = Field(1e-4, ge=0)
     """AdamW."""
@@ -50,9 +50,9 @@ class Detector(Section):
     """`resnet18`, or one that was added with `lenscal.detector.register`."""
     size: int = Field(64, ge=21)
     """Side of the image it sees."""
-    bands: list[str] = list(schema.BANDS)
+    bands: list[str] = Field(list(schema.BANDS), min_length=1)
     """In order."""
-    frozen: str | None = None
+    frozen: Annotated[str | None, Placement()] = None
     """Folder of a frozen detector: nothing is trained."""
     training: Training = Training()
     """See below."""
@@ -130,7 +130,7 @@ class Realism(Section):
     """Limit of the probe's AUC."""
     morphologies: list[Literal["sersic", "clumpy", "stamps"]] = ["sersic", "clumpy", "stamps"]
     """The bracket of sources; stamps need a file of stamps."""
-    source_stamps: str | None = None
+    source_stamps: Annotated[str | None, Placement()] = None
     """File of galaxy stamps for the bracket; that of the injections, where they have one, by default."""
     priors: list[str] = ["observed-colours", "rest-frame-colours", "compact-arcs", "anchor-snr"]
     """Sets of priors to compare."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     Field,
@@ -11,7 +11,7 @@ from pydantic import (
 )
 
 from lenscal import schema
-from lenscal.config.section import Section
+from lenscal.config.section import Placement, Section
 
 
 class LensCatalogue(Section):
@@ -19,7 +19,7 @@ class LensCatalogue(Section):
 
     name: str
     """Name in products."""
-    source: str
+    source: Annotated[str, Placement()]
     """`lenscat` (the package) or a file."""
     format: Literal["lenscat", "desi-sl-vac", "csv"] = "lenscat"
     """Columns: lenscat's, the DESI spectroscopic catalogue's, or named in `columns`."""
@@ -44,7 +44,7 @@ class ContaminantCatalogue(Section):
 
     name: str
     """Name in products."""
-    source: str
+    source: Annotated[str, Placement()]
     """A file."""
     category: str
     """A category for all rows, or `column:NAME`."""
@@ -71,9 +71,9 @@ class Objects(Section):
     """Rim of its neighbours that each leaf carries; at least the largest distance at which neighbours are asked about."""
     chunk_rows: int = Field(262144, ge=1024)
     """Rows of a sweep file in memory at a time."""
-    checksums: bool = True
+    checksums: Annotated[bool, Placement()] = True
     """Hold each sweep file, while it is read, against the SHA-256 list beside it (`*.sha256sum`, sha256sums.txt), where there is one."""
-    galaxy_tables: list[str] = []
+    galaxy_tables: Annotated[list[str], Placement()] = []
     """Further tables of real rows to match against (ra, dec); never a pool."""
 
     @model_validator(mode="after")
@@ -173,6 +173,13 @@ class Manifest(Section):
         if unknown := set(names) - set(schema.TIERS):
             raise ValueError(f"{sorted(unknown)} are no tiers; known: {[t for t in schema.TIERS if t]}")
         return names
+
+    @field_validator("dec_range_degree")
+    @classmethod
+    def _on_the_sky(cls, limits: tuple[float, float]) -> tuple[float, float]:
+        if limits[0] < -90 or limits[1] > 90:
+            raise ValueError(f"runs from {limits[0]:g} to {limits[1]:g}; declinations lie between -90 and 90 degrees")
+        return limits
 
     @field_validator("types", "host_types")
     @classmethod

@@ -39,17 +39,33 @@ def _place(text: str, folder: Path) -> str:
         text = text.replace("{real_data}", str(root))
     if "://" in text or text == "lenscat":
         return text
-    return str((folder / Path(text).expanduser()).resolve())
+    if "\0" in text:
+        return text  # refused by its section, with the name of the key
+    try:
+        return str((folder / Path(text).expanduser()).resolve())
+    except (RuntimeError, OSError) as error:
+        raise ConfigError(f"'{_cut(text)}' is no path of this machine ({error}); write it in full") from None
 
 
 class _Loader(yaml.SafeLoader):
     """Of plain YAML; a key given twice is refused, not overwritten."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        if twice := {key for key in keys if keys.count(key) > 1}:
-            raise yaml.constructor.ConstructorError(None, None, f"key '{sorted(map(str, twice))[0]}' is given twice", node.start_mark)
+        seen = set()
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:merge":
+                continue  # what is merged yields to what is written here
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(None, None, "a key is a list or a mapping, not a name", key.start_mark)
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"key '{_cut(key.value)}' is given twice", key.start_mark)
+            seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+def _cut(text: str, letters: int = 200) -> str:
+    """What was found, as a message can bear it."""
+    return text if len(text) <= letters else f"{text[:letters]}... ({len(text):,} letters)"
 
 
 def load(path: str | Path) -> Settings:
@@ -62,12 +78,16 @@ def load(path: str | Path) -> Settings:
     """
     path = Path(path)
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"run file '{path}' cannot be read: it is not UTF-8 text ({error.reason} at byte {error.start})") from None
     except OSError as error:
         raise ConfigError(f"run file '{path}' cannot be read: {error.strerror}") from None
     try:
         raw = _Loader(text).get_single_data()
-    except yaml.YAMLError as error:
+    except RecursionError:
+        raise ConfigError(f"run file '{path}' is nested too deeply to be a run file") from None
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"run file '{path}' is not the YAML of a run file: {error}") from None
     if not isinstance(raw, dict):
         raise ConfigError(f"run file '{path}' holds {type(raw).__name__}, not a mapping of sections")
@@ -75,11 +95,13 @@ def load(path: str | Path) -> Settings:
     try:
         raw = _with_places(raw, folder)
         return Settings.model_validate(raw)
+    except RecursionError:
+        raise ConfigError(f"run file '{path}' holds a list or mapping that contains itself") from None
     except ValidationError as error:
         lines = []
         for item in error.errors():
-            key = ".".join(str(part) for part in item["loc"]) or "(whole file)"
-            found = "" if item["type"] in ("missing", "extra_forbidden") else f" (found {item['input']!r})"
+            key = _cut(".".join(str(part) for part in item["loc"])) or "(whole file)"
+            found = "" if item["type"] in ("missing", "extra_forbidden") else f" (found {_cut(repr(item['input']))})"
             message = "unknown key; see docs/run-files.md" if item["type"] == "extra_forbidden" else item["msg"]
             lines.append(f"  {key}: {message}{found}")
         raise ConfigError(f"run file '{path}':\n" + "\n".join(lines)) from None

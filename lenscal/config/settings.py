@@ -29,12 +29,14 @@ class Cluster(Section):
     """Processes; one per core by default (reading FITS holds the interpreter's lock, so threads would wait for each other)."""
     threads: int | None = Field(None, ge=1)
     """Per process; the cores shared out by default."""
-    memory_limit: str = "4GB"
+    memory_limit: str = Field("4GB", pattern=r"^([0-9.]+ *([kMGT]i?)?B|[0-9.]+|auto)$")
     """Per process."""
-    address: str | None = None
+    address: str | None = Field(None, pattern=r"^([a-z]+://)?[^/\s]+:[0-9]{1,5}$")
     """Of a running Dask scheduler, such as `tcp://10.0.0.1:8786`; its workers do the work, and see the same paths."""
     dashboard: bool = True
     """Serve Dask's dashboard on localhost."""
+    block_timeout: float | None = Field(None, gt=0)
+    """Seconds after which a block that does not end stops the run; none by default, but a line says after 30 s at what a run waits."""
 
 
 BUCKET = {
@@ -52,7 +54,11 @@ def _folder(place: object) -> object:
         from upath import UPath
 
         return UPath(place, **BUCKET)
-    return Path(place) if isinstance(place, str) else place
+    if isinstance(place, Path):
+        return place
+    if not isinstance(place, str) or not place:
+        raise ValueError("expected text: a folder, or s3://bucket/prefix")
+    return Path(place)
 
 
 class Settings(Section):
@@ -64,7 +70,7 @@ class Settings(Section):
     """Short name of the run."""
     about: str = ""
     """One sentence."""
-    seed: int = Field(ge=0)
+    seed: int = Field(ge=0, lt=2**63)
     """Of every draw."""
     timestamp: str = "1970-01-01T00:00:00Z"
     """Written as provenance; from here, so that bytes do not follow the clock."""
@@ -107,6 +113,9 @@ class Settings(Section):
             raise ValueError(f"detector.size {self.detector.size} is larger than injections.size {self.injections.size}")
         if (self.injections.source == "stamps") != (self.injections.source_stamps is not None):
             raise ValueError(f"injections.source is '{self.injections.source}' and source_stamps {self.injections.source_stamps!r}: stamps need a file, and only they")
+        depths = self.injections.grid.depth
+        if self.report.depth is not None and not depths.edges[0] <= self.report.depth <= depths.edges[-1]:
+            raise ValueError(f"report.depth is {self.report.depth:g}, outside of the depths of the grid ({depths.edges[0]:g} to {depths.edges[-1]:g})")
         if missing := set(self.detector.bands) - set(schema.BANDS):
             raise ValueError(f"detector.bands names {sorted(missing)}; the cutouts hold {schema.BANDS}")
         return self

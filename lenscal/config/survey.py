@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     Field,
     model_validator,
 )
 
-from lenscal.config.section import Section
+from lenscal.config.section import Placement, Section
 
 
 class LensPopulation(Section):
@@ -66,13 +66,13 @@ class Service(Section):
     """Of its FITS cutouts; the layer asked for is `survey.layer`."""
     planes: list[Literal["invvar", "maskbits"]] = ["invvar", "maskbits"]
     """Beside the image; leave out what the layer does not have (then no weights, no mask bits)."""
-    requests_per_second: float = Field(2.0, gt=0)
+    requests_per_second: Annotated[float, Placement()] = Field(2.0, gt=0)
     """At most, on one machine, all processes together."""
-    attempts: int = Field(8, ge=1)
+    attempts: Annotated[int, Placement()] = Field(8, ge=1)
     """Before the run stops; what is complete stays complete."""
-    backoff_seconds: float = Field(1.0, gt=0)
+    backoff_seconds: Annotated[float, Placement()] = Field(1.0, gt=0)
     """Wait after the first failed attempt, doubled after each; an answer's Retry-After goes before it."""
-    timeout_seconds: float = Field(60.0, gt=0)
+    timeout_seconds: Annotated[float, Placement()] = Field(60.0, gt=0)
     """For an answer to begin, and between its bytes."""
 
 
@@ -81,7 +81,7 @@ class Survey(Section):
 
     layout: Literal["dr10", "stamps"] = "dr10"
     """`dr10`: the survey's own folders; `stamps`: sets of stamps described in lenscal/profiles.yaml."""
-    root: str
+    root: Annotated[str, Placement()]
     """Folder (relative to the run file); `{real_data}` stands for LENSCAL_REAL_DATA."""
     profiles: list[str] = []
     """Stamps only: which profiles."""
@@ -91,9 +91,9 @@ class Survey(Section):
     """Pixels from a cutout service; `root` then needs the catalogue and the table of bricks only."""
     mock: bool = False
     """True marks every product as made from the embedded sky."""
-    randoms: list[str] = []
+    randoms: Annotated[list[str], Placement()] = []
     """Files (or addresses) of random points: the area with each seeing and depth is then theirs, not that of the table of bricks."""
-    randoms_density: float | None = Field(None, gt=0)
+    randoms_density: Annotated[float | None, Placement()] = Field(None, gt=0)
     """Points to the square degree in each of them, where its header has no DENSITY."""
 
     @model_validator(mode="after")

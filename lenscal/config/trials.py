@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from lenscal import schema
-from lenscal.config.section import Section
+from lenscal.config.section import Placement, Section
 
 
 class Axis(Section):
@@ -26,6 +26,8 @@ class Axis(Section):
     @model_validator(mode="after")
     def _whole_steps(self) -> Axis:
         steps = (self.stop - self.start) / self.step
+        if steps > 10_000:
+            raise ValueError(f"from {self.start} to {self.stop} in steps of {self.step} has {steps:.3g} bins; expected 10,000 at most")
         if self.stop < self.start or abs(steps - round(steps)) > 1e-6:
             raise ValueError(f"from {self.start} to {self.stop} is not a whole number of steps of {self.step}")
         return self
@@ -40,6 +42,9 @@ class Axis(Section):
         return np.round(np.append(self.centres - self.step / 2, self.centres[-1] + self.step / 2), 6)
 
 
+_AXES = {"theta_e": (0.0, 8.0, "arcsec"), "psf_fwhm": (0.0, 8.0, "arcsec"), "depth": (10.0, 40.0, "mag")}
+
+
 class Grid(Section):
     theta_e: Axis = Axis(start=0.5, stop=3.0, step=0.25)
     """Einstein radius [arcsec]."""
@@ -47,6 +52,14 @@ class Grid(Section):
     """PSFSIZE_R [arcsec]."""
     depth: Axis = Axis(start=22.5, stop=24.5, step=0.5)
     """PSFDEPTH_R [AB mag]."""
+
+    @model_validator(mode="after")
+    def _of_this_world(self) -> Grid:
+        for name, (low, high, unit) in _AXES.items():
+            axis = getattr(self, name)
+            if axis.edges[0] < low or axis.edges[-1] > high:
+                raise ValueError(f"{name} has bins from {axis.edges[0]:g} to {axis.edges[-1]:g} {unit}; expected them within {low:g} and {high:g}")
+        return self
 
 
 class Injections(Section):
@@ -58,7 +71,7 @@ class Injections(Section):
     """Per cell."""
     prior: str = "observed-colours"
     """A name in lenscal/injections/priors.yaml or in `prior_file`."""
-    prior_file: str | None = None
+    prior_file: Annotated[str | None, Placement()] = None
     """YAML with further prior sets, such as `lenscal calibrate-prior` writes."""
     source: Literal["sersic", "clumpy", "stamps"] = "sersic"
     """`sersic`, or `stamps` of real galaxies."""
@@ -88,7 +101,7 @@ class Injections(Section):
     """A trial that cannot be made: `count` it and go on, or `stop` the run with its name."""
     keep_images: bool = False
     """Store pixels; else they are rendered again when needed."""
-    source_stamps: str | None = None
+    source_stamps: Annotated[str | None, Placement()] = None
     """File of galaxy stamps, when source is `stamps`."""
 
     @property

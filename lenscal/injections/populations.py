@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+
 import numpy as np
 import pandas as pd
 
@@ -14,8 +15,8 @@ SURVEY, LENS_LIKE = "survey", "lens-like"
 COLUMN = {SURVEY: "density_survey", LENS_LIKE: "density_lens_like"}
 """Columns of the table of hosts: probability of a host among those of its cell, in each population."""
 DRAWN = "density_drawn"
-FEATURES = ("host_mag_z", "host_colour_gr", "host_colour_rz", "host_log_radius", "host_ellipticity")
-"""What a population of hosts is told by: dereddened z magnitude and colours, log10 of the half-light radius [arcsec], |e|."""
+FEATURES = ("host_mag_z", "host_colour_gr", "host_colour_rz", "host_log_radius", "host_ellipticity", "host_sersic")
+"""What a population of hosts is told by: dereddened z magnitude and colours, log10 of the half-light radius [arcsec], |e|, Sersic index."""
 NEIGHBOURS = "host_neighbours"
 ARC_BRACKET = {"density_lens_like_arc_none": 0.0, "density_lens_like_arc_all": 1.0}
 """Columns with the density that follows when none or all of the arcs' light is taken off the known lenses' fluxes."""
@@ -33,7 +34,7 @@ def features(rows: pd.DataFrame, arc_flux: np.ndarray | None = None) -> pd.DataF
     Parameters
     ----------
     rows : DataFrame
-        flux_g, flux_r, flux_z [nanomaggy], mw_transmission_g, mw_transmission_r, mw_transmission_z, shape_r [arcsec], shape_e1, shape_e2.
+        flux_g, flux_r, flux_z [nanomaggy], mw_transmission_g, mw_transmission_r, mw_transmission_z, shape_r [arcsec], shape_e1, shape_e2, sersic.
     arc_flux : (n, 3) array, optional
         Light in g, r, z [nanomaggy, as observed] that is an arc's and not the galaxy's; it is taken off the fluxes first.
 
@@ -52,7 +53,8 @@ def features(rows: pd.DataFrame, arc_flux: np.ndarray | None = None) -> pd.DataF
         radius = rows["shape_r"].to_numpy(float, na_value=np.nan)
         radius = np.log10(np.where(radius > 0, radius, np.nan))
     ellipticity = np.hypot(*(rows[f"shape_{name}"].to_numpy(float, na_value=np.nan) for name in ("e1", "e2")))
-    return pd.DataFrame(dict(zip(FEATURES, (z, g - r, r - z, radius, ellipticity))), index=rows.index)
+    sersic = rows["sersic"].to_numpy(float, na_value=np.nan)
+    return pd.DataFrame(dict(zip(FEATURES, (z, g - r, r - z, radius, ellipticity, sersic))), index=rows.index)
 
 
 def neighbours(rows: pd.DataFrame, around: pd.DataFrame) -> np.ndarray:

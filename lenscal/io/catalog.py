@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from lenscal.config import ConfigError, real_data
 
 
 def _file(path: str | Path | None) -> Path:
-    """catalogs.yaml: as given, else of the checkout, else in this folder (never above it: a catalogue names code to load)."""
+    """catalogs.yaml: as given, else of the checkout; never one that happens to lie in this folder, since a catalogue names code to load."""
     if path is not None:
         found = Path(path)
         if not found.is_file():
             raise ConfigError(f"catalogue '{found}' is missing")
         return found
-    for folder in (Path(__file__).resolve().parents[2], Path.cwd()):
-        if (folder / "catalogs.yaml").is_file():
-            return folder / "catalogs.yaml"
-    raise ConfigError("no catalogs.yaml beside lenscal or in this folder; name it: open_catalog(path=...)")
+    found = Path(__file__).resolve().parents[2] / "catalogs.yaml"
+    if found.is_file():
+        return found
+    raise ConfigError("no catalogs.yaml beside lenscal; name the one that is meant, if you trust it: open_catalog(path=...), lenscal catalog --path ...")
 
 
 def lenscat_file() -> str:
@@ -50,22 +53,37 @@ def open_catalog(run: str = "small", path: str | Path | None = None) -> Any:
     import intake
 
     file = _file(path)
-    places = {
-        "run": run,
-        "root": str(file.resolve().parent),
-        "real_data": str(real_data() or "real-data"),
-        "lenscat": lenscat_file(),
-    }
-    return intake.from_yaml_file(str(file))(**places)
+    return intake.from_yaml_file(str(file))(**_places(file, run))
 
 
-def describe(run: str) -> list[tuple[str, str, bool]]:
-    """Name, description and presence of every data set."""
-    catalog = open_catalog(run)
-    rows = []
-    for name in catalog.aliases:
-        reader = catalog[name]
-        url = str(reader.kwargs["data"].url)
-        place = Path(url.split("/**")[0].split("/*")[0])
-        rows.append((name, catalog.entries[catalog.aliases[name]].metadata.get("description", ""), place.exists()))
+def _places(file: Path, run: str) -> dict[str, str]:
+    return {"run": run, "root": str(file.resolve().parent), "real_data": str(real_data() or "real-data"), "lenscat": lenscat_file()}
+
+
+def describe(run: str, path: str | Path | None = None) -> list[tuple[str, str, bool]]:
+    """Name, description and presence of every data set: the file is read as plain YAML, and nothing that it names is loaded or called.
+
+    Raises
+    ------
+    ConfigError
+        The file is no catalogue.
+    """
+    file = _file(path)
+    places = _places(file, run)
+    try:
+        raw = yaml.safe_load(file.read_text(encoding="utf-8"))
+        rows = []
+        for name, entry in raw["aliases"].items():
+            about = (raw["entries"][entry].get("metadata") or {}).get("description", "")
+            data = _DATA.fullmatch(raw["entries"][entry]["kwargs"]["data"])["name"]
+            url = _PLACE.sub(lambda match: places[match["name"]], raw["data"][data]["kwargs"]["url"])
+            rows.append((str(name), str(about), Path(url.split("/**")[0].split("/*")[0]).exists()))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"catalogue '{file}' cannot be read: {error}") from None
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise ConfigError(f"'{file}' is no catalogue of lenscal ({type(error).__name__}: {str(error)[:200]}); expected aliases, entries and data as in the one of the project") from None
     return rows
+
+
+_DATA = re.compile(r"\{data\((?P<name>\w+)\)\}")
+_PLACE = re.compile(r"\{(?P<name>run|root|real_data|lenscat)\}")

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from lenscal.io import remote
+from lenscal.io import folders, remote
 from lenscal.io.wrapped import Wrapped
 
 _LISTS = re.compile(r"(.*\.sha256sum|sha256sums\.txt|SHA256SUMS)$")
@@ -60,7 +60,9 @@ def _lists(place: str) -> Iterator[tuple[str, str]]:
         folder = Path(place)
         if folder.is_dir():
             for path in sorted(path for path in folder.iterdir() if _LISTS.fullmatch(path.name) and path.is_file()):
-                yield str(path), path.read_text(errors="replace")
+                with folders.saying(path, "read"):
+                    text = path.read_text(errors="replace")
+                yield str(path), text
         return
     files, inside = remote.filesystem(place)
     try:

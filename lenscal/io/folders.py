@@ -105,7 +105,8 @@ def inventory(path: Path) -> dict[str, str]:
         return {name[len(base) :].lstrip("/"): version(info) for name, info in found.items()}
     if path.is_file():
         return {"": _local(path.stat())}
-    return dict(_walk(str(path), "")) if path.is_dir() else {}
+    with saying(path, "read"):
+        return dict(_walk(str(path), "")) if path.is_dir() else {}
 
 
 def versions(path: Path, names: Iterable[str]) -> dict[str, str]:
@@ -174,13 +175,14 @@ def contents(path: Path, names: Iterable[str]) -> dict[str, str]:
     names = list(names)
 
     def one(name: str) -> str:
-        total = hashlib.blake2b(digest_size=16)
-        try:
-            with (path / name if name else path).open("rb") as file:
-                while part := file.read(_CHUNK):
-                    total.update(part)
-        except (FileNotFoundError, NotADirectoryError):
-            return "absent"
+        total, place = hashlib.blake2b(digest_size=16), path / name if name else path
+        with saying(place, "read"):
+            try:
+                with place.open("rb") as file:
+                    while part := file.read(_CHUNK):
+                        total.update(part)
+            except (FileNotFoundError, NotADirectoryError):
+                return "absent"
         return total.hexdigest()
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -188,7 +190,29 @@ def contents(path: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def reading(file: Path, what: str) -> Iterator[None]:
+    """Whoever replaces what this file stands for (see `alone`) is kept off meanwhile, and the other way round; nothing where there is no such file.
+
+    Raises
+    ------
+    StoreError
+        It is being replaced; `what` says what it is.
+    """
+    if is_remote(file) or not file.is_file():
+        yield
+        return
+    with saying(file, "read"):
+        lock = file.open("r")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(f"{what} is being replaced by process {lock.read().strip() or 'unknown'}; wait for it and run again") from None
+        yield
+
+
+@contextmanager
+def alone(folder: Path, name: str = "lock", taken: str = "another run (process {process}) is at work in '{above}'; wait for it or stop it") -> Iterator[None]:
     """Nobody else writes in this folder meanwhile; the lock goes with the process that holds it, however it ends.
 
     A bucket has no such lock: do not start two runs on one prefix.
@@ -201,7 +225,7 @@ def alone(folder: Path) -> Iterator[None]:
     if is_remote(folder):
         yield
         return
-    file = folder / "lock"
+    file = folder / name
     with saying(file, "written"):
         folder.mkdir(parents=True, exist_ok=True)
         lock = file.open("a+")
@@ -210,7 +234,7 @@ def alone(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             lock.seek(0)
-            raise StoreError(f"another run (process {lock.read().strip() or 'unknown'}) is at work in '{folder.parent}'; wait for it or stop it") from None
+            raise StoreError(taken.format(process=lock.read().strip() or "unknown", above=folder.parent)) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
         lock.flush()

@@ -41,9 +41,7 @@ def read_cosmos(path: str | Path) -> list[dict]:
     SourceError
         A missing file, column or stamp, and a stamp without a galaxy at its centre.
     """
-    path = Path(path)
-    stamps = path / "cosmos_stamps.fits.gz" if path.is_dir() else path
-    catalogue = stamps.parent / "cosmos_catalog.csv"
+    stamps, catalogue = files_of(path)
     for file in (stamps, catalogue):
         if not file.exists():
             raise SourceError(f"source stamps: '{file}' is missing; correct injections.source_stamps")
@@ -58,6 +56,13 @@ def read_cosmos(path: str | Path) -> list[dict]:
     if absent := [str(ident) for ident in table["IDENT"] if f"GAL_{ident}" not in images]:
         raise SourceError(f"source stamps: '{stamps.name}' has no stamp of {', '.join(absent)}")
     return [_source(row, images[f"GAL_{row.IDENT}"]) for row in table.itertuples()]
+
+
+def files_of(path: str | Path) -> tuple[Path, Path]:
+    """The files that are read: of the stamps, or of the folder that holds them, and the catalogue beside them."""
+    path = Path(path)
+    stamps = path / "cosmos_stamps.fits.gz" if path.is_dir() else path
+    return stamps, stamps.parent / "cosmos_catalog.csv"
 
 
 def _source(row, image: np.ndarray) -> dict:  # noqa: ANN001

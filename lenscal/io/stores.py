@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
@@ -32,9 +34,18 @@ _CLOCK = {"download_timestamp"}  # says when, not what: the same pixels that cam
 
 def write_json(path: Path, content: object) -> str:
     """`write_bytes` of canonical JSON; its digest comes back."""
-    text = (json.dumps(content, indent=1, sort_keys=True, allow_nan=True) + "\n").encode()
+    text = (json.dumps(plain(content), indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
     write_bytes(path, text)
     return hashlib.blake2b(text, digest_size=16).hexdigest()
+
+
+def plain(content: object) -> object:
+    """The same as JSON can hold it: null for NaN, ``"Infinity"`` and ``"-Infinity"`` as text (which `float` reads)."""
+    if isinstance(content, float) and not math.isfinite(content):
+        return None if math.isnan(content) else "Infinity" if content > 0 else "-Infinity"
+    if isinstance(content, Mapping):
+        return {key: plain(value) for key, value in content.items()}
+    return [plain(value) for value in content] if isinstance(content, (list, tuple)) else content
 
 
 def write_table(path: Path, table: pd.DataFrame) -> str:
@@ -153,7 +164,6 @@ def create(
         When something is already there.
     """
     import dask.array
-    from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
     if group is None and path.exists():
         raise StoreError(f"'{path}' exists already; remove it or run with the settings that made it")
@@ -176,9 +186,7 @@ def create(
         fill = "" if text else (np.nan if dtype.kind == "f" else 0)
         data = dask.array.full(shape, fill, dtype=dtype, chunks=tuple(max(1, s) for s in shape))
         variables[name] = (variable.dims, data, attributes)
-        # A checksum behind every chunk: a bit that flips on disk is an error when it is read, never a number.
-        packed = ZstdCodec(level=1) if text else BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle", typesize=dtype.itemsize)
-        encoding[name] = {"chunks": chunks, "compressors": [packed, Crc32cCodec()]}
+        encoding[name] = {"chunks": chunks, "compressors": _codecs(dtype)}
         if not text:
             encoding[name]["fill_value"] = fill
         if big and along:
@@ -188,12 +196,28 @@ def create(
         v = declaration.variables[name]
         values = np.asarray(values, dtype=np.dtypes.StringDType() if v.dtype == "str" else v.dtype)
         template = template.assign_coords({name: (v.dims, values, {"long_name": v.about} | ({"units": v.units} if v.units else {}))})
+        encoding[name] = _whole(values)
     template = template.set_coords([name for name in declaration.coords if name in template.variables])
     with folders.saying(path, "created"):
         template.to_zarr(
             _target(path), mode="w-" if group is None else "a", group=group, compute=False, consolidated=False, zarr_format=3,
-            encoding=encoding, storage_options=folders.options(path),
+            encoding=encoding, storage_options=folders.options(path), write_empty_chunks=True,
         )  # fmt: skip
+
+
+def _codecs(dtype: np.dtype) -> list:
+    """How a chunk is packed, with a checksum behind it: a bit that flips on disk is an error when it is read, never a number."""
+    from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
+
+    text = dtype.kind in "OUT"
+    return [ZstdCodec(level=1) if text else BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle", typesize=dtype.itemsize), Crc32cCodec()]
+
+
+def _whole(values: np.ndarray) -> dict[str, Any]:
+    """Encoding of a small array: one chunk, and where that is lost no number that could be one (text and flags have none: see `_as_written`)."""
+    encoding: dict[str, Any] = {"chunks": tuple(max(1, side) for side in values.shape), "compressors": _codecs(values.dtype)}
+    fill = {"f": np.nan, "i": np.iinfo(values.dtype).min if values.dtype.kind == "i" else None}.get(values.dtype.kind)
+    return encoding if fill is None else encoding | {"fill_value": fill}
 
 
 def write_block(
@@ -289,21 +313,62 @@ def _is_ragged(held: _Held, region: Mapping[str, slice]) -> bool:
 
 
 def write_group(path: Path, dataset: xr.Dataset, group: str | None = None) -> None:
-    """Write a group of a store at once; without a group, the empty store that groups are written into."""
+    """Write a group of a store at once, with what `open` holds it against; without a group, the empty store that groups are written into."""
     with folders.saying(path, "written"):
-        dataset.to_zarr(
-            _target(path), mode="a" if group else "w-", group=group, consolidated=False, zarr_format=3, storage_options=folders.options(path)
-        )
+        if group:
+            folders.remove(path / group)  # arrays of another length would be mixed with its own
+        _to_zarr(path, dataset if group is None else dataset.assign_attrs({_CONTENT: _content(dataset)}), "a" if group else "w-", group)
+
+
+def _to_zarr(path: Path, dataset: xr.Dataset, mode: str, group: str | None = None) -> None:
+    """Small arrays in memory, each in one chunk with its checksum, empty ones too."""
+    dataset = dataset.copy()
+    for array in dataset.variables.values():
+        array.encoding = {}
+    dataset.to_zarr(
+        _target(path), mode=mode, group=group, consolidated=False, zarr_format=3, storage_options=folders.options(path),
+        encoding={name: _whole(array.values) for name, array in dataset.variables.items()}, write_empty_chunks=True,
+    )  # fmt: skip
+
+
+def consolidate(path: Path) -> None:
+    """Gather the metadata of all arrays of a store (and of each of its groups), so that it opens with one read and without a warning."""
+    import zarr
+    from zarr.errors import ZarrUserWarning
+
+    with folders.saying(path, "written"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ZarrUserWarning)  # that other readers may not know of it: they read it array by array
+        target = zarr.storage.FsspecStore.from_url(str(path), storage_options=folders.options(path)) if folders.is_remote(path) else path
+        root = zarr.open_group(target, mode="r", use_consolidated=False)
+        for name, _ in root.groups():
+            zarr.consolidate_metadata(target, path=name, zarr_format=3)
+        zarr.consolidate_metadata(target, zarr_format=3)
+
+
+_CONTENT = "content_blake2b"
+
+
+def _content(dataset: xr.Dataset) -> str:
+    """Hash of the names, shapes and values of all variables."""
+    total = hashlib.blake2b(digest_size=16)
+    for name in sorted(map(str, dataset.variables)):
+        array = dataset.variables[name]
+        total.update(f"{name} {array.dims} {array.shape}\0".encode())
+        if array.dtype.kind in "OUT":
+            total.update("\0".join(map(str, array.values.astype(object).ravel())).encode() + b"\1")
+        else:
+            total.update(array.dtype.str.encode() + np.ascontiguousarray(array.values).tobytes())
+    return total.hexdigest()
 
 
 def write(path: Path, declaration: Declaration, dataset: xr.Dataset, attrs: Mapping[str, object]) -> int:
     """Write a small store at once (to a temporary name, then renamed); its digest comes back."""
     dataset = declaration.check(declaration.describe(dataset.compute()))
-    dataset = dataset.assign_attrs({**dataset.attrs, "schema": declaration.name, "schema_version": schema.VERSION, **attrs})
-    for array in dataset.variables.values():
-        array.encoding = {}
+    origin = {"schema": declaration.name, "schema_version": schema.VERSION, _CONTENT: _content(dataset)}
+    dataset = dataset.assign_attrs({**dataset.attrs, **origin, **attrs})
     with folders.saying(path, "written"), folders.in_place(path) as place:
-        dataset.to_zarr(_target(place), mode="w-", consolidated=False, zarr_format=3, storage_options=folders.options(place))
+        _to_zarr(place, dataset, "w-")
+        consolidate(place)
     return int.from_bytes(digest_files(path), "little")
 
 
@@ -326,17 +391,34 @@ def open(path: str | Path, group: str | None = None, chunks: object = None) -> x
     Raises
     ------
     StoreError
-        When it is missing, not a store of lenscal, or of another schema version.
+        When it is missing, not a store of lenscal, or of another schema version; or when one that is written whole (a cube,
+        thresholds) and so is read whole does not hold what was written.
     """
     path = Path(path) if isinstance(path, str) else path
     with folders.saying(path, "read"):
         if not (path / "zarr.json").exists():
             raise StoreError(f"'{path}' is no Zarr store; run the stage that writes it first")
-        dataset = xr.open_zarr(_target(path), group=group, consolidated=False, chunks=chunks, storage_options=folders.options(path))
+        try:
+            dataset = xr.open_zarr(_target(path), group=group, consolidated=False, chunks=chunks, storage_options=folders.options(path))
+        except ValueError as error:  # axes are read at once
+            raise StoreError(f"'{path}' cannot be read: {error}; run the stage that writes it again") from None
     version = dataset.attrs.get("schema_version")
     if version != schema.VERSION:
         raise StoreError(
             f"'{path}' was written with schema version {version}, this lenscal reads version {schema.VERSION}: "
             "move the store away and run again, or use the lenscal that wrote it"
         )
-    return dataset
+    return dataset if _CONTENT not in dataset.attrs else _as_written(path, group, dataset, chunks)
+
+
+def _as_written(path: Path, group: str | None, dataset: xr.Dataset, chunks: object) -> xr.Dataset:
+    """A small dataset in memory, once it is what was written: a lost chunk reads as fill values, without a word of Zarr's."""
+    expected = dataset.attrs.pop(_CONTENT)
+    name = f"{path}/{group}" if group else str(path)
+    try:
+        found = _content(dataset.load())
+    except ValueError as error:
+        raise StoreError(f"'{name}' cannot be read: {error}; run the stage that writes it again") from None
+    if found != expected:
+        raise StoreError(f"'{name}' does not hold what was written (a chunk was lost or changed); run the stage that writes it again")
+    return dataset if chunks is None else dataset.chunk(chunks)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import gzip
-import hashlib
 import itertools
 import re
 import zlib
@@ -94,28 +93,6 @@ def _remote_files(root: str) -> list[str]:
         if any(_SWEEP_NAME.fullmatch(name_of(path)) for path in found):
             return [files.unstrip_protocol(path) for path in found]
     return []
-
-
-def listing(root: str | Path) -> str:
-    """Hash of the names and sizes of the sweep files of a survey; "no sweeps" where there are none (as with stamps)."""
-    try:
-        files = sweep_files(root)
-    except SweepError:
-        return "no sweeps"
-    return sizes_of(files)
-
-
-def sizes_of(files: Sequence[str | Path]) -> str:
-    """Hash of the names and sizes of files, here or at addresses."""
-    lines = []
-    for path in files:
-        if is_remote(path):
-            place, inside = remote.filesystem(str(path))
-            size = remote.patiently(f"'{path}'", lambda place=place, inside=inside: place.info(inside)).get("size")
-        else:
-            size = Path(path).stat().st_size
-        lines.append(f"{name_of(path)} {size}")
-    return hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
 
 
 def version(path: str | Path) -> str:
@@ -226,14 +203,18 @@ class SweepFile:
         SweepError
             When it is another.
         """
-        with self._refusals():
-            found = self._bytes.hexdigest()
+        found = self.sha256()
         if found != expected:
             self.__exit__()
             raise SweepError(
                 f"'{self.path}' ({self.rows:,} rows) is not the file that the survey published: its SHA-256 is {found}, the list has {expected}; "
                 "fetch it again, or set objects.checksums: false to take it as it is"
             )
+
+    def sha256(self) -> str:
+        """Of the whole file, where it is `hashed`."""
+        with self._refusals():
+            return self._bytes.hexdigest()
 
     def _release(self, names: Mapping[str, str]) -> int | None:
         return int(self._raw(0, 1)[names["RELEASE"]][0]) if "RELEASE" in names and self.rows else None

@@ -19,6 +19,7 @@ from lenscal.mock import catalogues, columns, conditions, files, geometry, pixel
 
 SWEEPS = "south/sweep/10.1"
 _OURS = ("south", "catalogues", "truth", "sources", "survey-bricks.fits.gz", "mock.json", "sha256sums.txt")
+_NEW = ".new"  # what is being drawn, until it is whole
 _REACH_PX = 150  # an object of the partner brick this far outside may still reach in
 
 
@@ -57,30 +58,31 @@ def draw(
     if scale <= 0 or workers < 1:
         raise ValueError(f"scale is {scale} and workers is {workers}; both must be positive")
     root = Path(settings.survey.root)
-    _clear(root)
+    _check(root)
     count, pairs, lens_count = (round(scale * number) for number in (sky.bricks, sky.overlapping_pairs, sky.lenses))
     dealt = conditions.cells(sky, settings.injections.grid)
     bricks = geometry.bricks(count, pairs, sky.brick_pixels, settings.seed, settings.manifest.split_fractions, len(dealt))
     bricks = conditions.assign(bricks, sky, settings.injections.grid, settings.seed)
     truth = population.populate(bricks, sky, lens_count, settings.seed)
-
-    drawn = _render(bricks, truth, str(root), settings.seed, workers, progress)
+    new = _begun(root)
+    drawn = _render(bricks, truth, str(new), settings.seed, workers, progress)
     written = [entry for result in drawn.values() for entry in result["files"]]
     sweep = np.concatenate(
         [sweeps.rows(brick, truth[truth.brickid == brick["brickid"]], drawn[brick["brickid"]]["samples"], settings.seed) for brick in bricks.to_dict("records")]
     )
     sweep = np.concatenate([sweep, sweeps.duplicates(sweep, bricks, truth, settings.seed)])
     for place, content in _tables(bricks, truth, sweep, {brickid: result["summary"] for brickid, result in drawn.items()}, settings.seed):
-        written.append(files.write(root, place, content))
+        written.append(files.write(new, place, content))
     summary = _summary(bricks, truth, sweep)
     about = {
         "mock": True,
         "about": "A mock survey drawn by lenscal: not the real sky. Every file of it says so.",
         **_request(settings, scale), "summary": summary,
     }  # fmt: skip
-    written.append(files.write(root, "mock.json", (json.dumps(about, indent=1, sort_keys=True) + "\n").encode()))
+    written.append(files.write(new, "mock.json", (json.dumps(about, indent=1, sort_keys=True) + "\n").encode()))
     sums = "".join(f"{digest}  {place}\n" for place, digest in sorted(written))
-    _, digest = files.write(root, "sha256sums.txt", sums.encode())
+    _, digest = files.write(new, "sha256sums.txt", sums.encode())
+    _replace(root, new)
     return summary | {"root": str(root), "sha256": digest}
 
 
@@ -98,25 +100,46 @@ def is_current(settings: config.Settings, scale: float = 1.0) -> bool:
     root = Path(settings.survey.root)
     if not (root / "sha256sums.txt").is_file():
         return False
-    drawn = json.loads((root / "mock.json").read_text())
-    return all(drawn.get(key) == value for key, value in _request(settings, scale).items())
+    try:
+        drawn = json.loads((root / "mock.json").read_text())
+    except (OSError, ValueError):  # it lost its description: it is drawn again
+        return False
+    return isinstance(drawn, dict) and all(drawn.get(key) == value for key, value in _request(settings, scale).items())
 
 
-def _clear(root: Path) -> None:
-    """Take away an earlier mock survey; refuse a folder that holds anything else."""
+def _check(root: Path) -> None:
+    """Refuse a folder that holds anything but an earlier mock survey."""
+    if root.exists() and not root.is_dir():
+        raise ValueError(f"'{root}' is a file; survey.root is the folder that a mock survey is drawn into")
     if root.exists() and any(root.iterdir()):
         if not (root / "mock.json").is_file() and any((root / name).exists() for name in _OURS[:4]):
             partial = root / "south" / "coadd"
             if not (root / ".mock").is_file():
                 raise ValueError(f"'{root}' holds survey files without a mock.json ('{partial}' ...): a mock is never drawn over them")
-        strange = sorted(path.name for path in root.iterdir() if path.name not in (*_OURS, ".mock"))
+        strange = sorted(path.name for path in root.iterdir() if path.name not in (*_OURS, ".mock", _NEW))
         if strange:
             raise ValueError(f"'{root}' holds '{strange[0]}', which is no part of a mock survey; give survey.root a folder of its own")
-        for name in _OURS:
-            path = root / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    root.mkdir(parents=True, exist_ok=True)
+
+
+def _begun(root: Path) -> Path:
+    """Where the new sky is drawn, beside the earlier one."""
+    new = root / _NEW
+    if new.exists():
+        shutil.rmtree(new)
+    new.mkdir(parents=True)
     (root / ".mock").touch()  # an interrupted draw is known for a mock
+    return new
+
+
+def _replace(root: Path, new: Path) -> None:
+    """A sky that is drawn takes the place of the earlier one; the list that says it is whole goes first and comes last."""
+    for name in reversed(_OURS):
+        path = root / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+    for name in _OURS:
+        if (new / name).exists():
+            (new / name).rename(root / name)
+    shutil.rmtree(new)
 
 
 def _tasks(bricks: pd.DataFrame, truth: pd.DataFrame) -> list[tuple[dict, list[dict]]]:

@@ -6,6 +6,7 @@ import base64
 import io
 from collections import Counter
 from collections.abc import Mapping
+from html import escape
 
 import numpy as np
 import pandas as pd
@@ -64,8 +65,8 @@ def page(
     }  # fmt: skip
     ok = quality["cutout_ok"].values
     reasons = Counter(quality["reason"].values.astype(object)[~ok].tolist())
-    lines = [f"<!doctype html><meta charset=utf-8><title>Quality of {attrs.get('run', '')}</title><style>{_STYLE}</style>",
-             f"<h1>Quality of the cutouts of {attrs.get('run', '')}</h1>"]  # fmt: skip
+    lines = [f"<!doctype html><meta charset=utf-8><title>Quality of {escape(str(attrs.get('run', '')))}</title><style>{_STYLE}</style>",
+             f"<h1>Quality of the cutouts of {escape(str(attrs.get('run', '')))}</h1>"]  # fmt: skip
     if attrs.get("mock"):
         lines.append("<p class=mark>Made from the embedded (mock) sky: it says nothing about the real one.</p>")
     lines.append(f"<p>{ok.size:,} cutouts in {len(partitions):,} partition{'s' * (len(partitions) != 1)}; {int(ok.sum()):,} ({100 * ok.mean():.1f} %) are fit for use.</p>")
@@ -82,15 +83,15 @@ def page(
         "partitions.png": f"Share of each partition that is not fit, by reason; the run stops at a partition beyond {100 * settings.failed_fraction_max:g} % and names it.",
     }
     for name, content in figures.items():
-        lines.append(f"<p><img alt='{name}' src='data:image/png;base64,{base64.b64encode(content).decode()}'></p><p class=note>{captions[name]}</p>")
+        lines.append(f"<p><img alt='{name}' src='data:image/png;base64,{base64.b64encode(content).decode()}'></p><p class=note>{escape(captions[name])}</p>")
     lines.append("<p class=note>One row per partition, with its name and numbers: partitions.parquet beside this page.</p>")
     return {"index.html": "\n".join(lines).encode(), **figures}
 
 
 def _table(caption: str, heads: list[str], rows: list[list[str]]) -> str:
-    head = "".join(f"<th>{text}</th>" for text in heads)
-    body = "".join("<tr>" + "".join(f"<td>{text}</td>" for text in row) + "</tr>" for row in rows)
-    return f"<table><caption>{caption}</caption><tr>{head}</tr>{body}</table>"
+    head = "".join(f"<th>{escape(text)}</th>" for text in heads)
+    body = "".join("<tr>" + "".join(f"<td>{escape(text)}</td>" for text in row) + "</tr>" for row in rows)
+    return f"<table><caption>{escape(caption)}</caption><tr>{head}</tr>{body}</table>"
 
 
 def _noise(quality: xr.Dataset, origin: np.ndarray) -> str:
@@ -103,7 +104,7 @@ def _noise(quality: xr.Dataset, origin: np.ndarray) -> str:
         rows = []
         lags = quality["noise_lags"].transpose("galaxy", "band", "lag_y", "lag_x").values[use]
         for column, label in [("sigma", "sky noise [nanomaggy]"), ("ratio", "its square times the inverse variance"),
-                              *((lag, f"autocorrelation at lag {lag}") for lag in LAGS), ("noise_correlation", "its sum over &plusmn;3 px")]:  # fmt: skip
+                              *((lag, f"autocorrelation at lag {lag}") for lag in LAGS), ("noise_correlation", "its sum over \u00b13 px")]:  # fmt: skip
             if column == "ratio":
                 values = quality["sigma"].values[use] ** 2 * quality["sky_invvar"].values[use]
             else:

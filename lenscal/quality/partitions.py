@@ -42,14 +42,17 @@ def summary(quality: xr.Dataset, name: str) -> dict[str, object]:
 
 
 def partitions(summaries: Iterable[Mapping[str, object]]) -> pd.DataFrame:
-    """One row per block: its numbers, and a column of counts per reason."""
+    """One row per block: its numbers, and a column of counts per reason. Columns have one order, whatever that of the keys."""
     rows = []
     for one in summaries:
         flat = {key: value for key, value in one.items() if key != "reasons"}
         rows.append(flat | {f"reason: {reason}": count for reason, count in one["reasons"].items()})
     table = pd.DataFrame(rows)
-    counts = [name for name in table.columns if name.startswith("reason: ")]
-    return table.assign(**{name: table[name].fillna(0).astype("int64") for name in counts})
+    counts = sorted(name for name in table.columns if name.startswith("reason: "))
+    medians = sorted(name for name in table.columns if name.startswith(("sigma_", "noise_ratio_", "correlation_")))
+    table = table.assign(**{name: table[name].fillna(0).astype("int64") for name in counts}, **{name: table[name].astype(float) for name in medians})
+    first = [name for name in ("partition", "rows", "usable", *medians, *HISTOGRAMS) if name in table]
+    return table[[*first, *sorted(set(table.columns) - {*first, *counts}), *counts]]
 
 
 def _median(values: np.ndarray) -> float | None:

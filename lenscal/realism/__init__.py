@@ -4,6 +4,7 @@
 `criteria` compare, `probe` is a classifier that needs no detector, `sensitivity` asks what another prior or source would change.
 """
 
+from lenscal.realism import criteria, recovery
 from lenscal.realism.criteria import gates
 from lenscal.realism.judge import Sample, judge
 from lenscal.realism.matching import anchors, candidates, one_per_host, panel, selected, trials, with_radius
@@ -11,6 +12,6 @@ from lenscal.realism.measures import Pixels, centred, pixels
 from lenscal.realism.sensitivity import bare, changes, inner_images, variants
 
 __all__ = [
-    "Pixels", "Sample", "anchors", "bare", "candidates", "centred", "changes", "gates", "inner_images", "judge", "one_per_host", "panel",
-    "pixels", "selected", "trials", "variants", "with_radius",
+    "Pixels", "Sample", "anchors", "bare", "candidates", "centred", "changes", "criteria", "gates", "inner_images", "judge", "one_per_host", "panel",
+    "pixels", "recovery", "selected", "trials", "variants", "with_radius",
 ]  # fmt: skip

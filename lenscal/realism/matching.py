@@ -11,8 +11,10 @@ from lenscal.gates import Ledger
 from lenscal.kernels import draws
 from lenscal.kernels.noise import CORRELATION_MAX
 
-SCALES = {"psfsize_r": 0.15, "psfdepth_r": 0.25, "mag_r": 0.5, "radius": 0.3}
-"""Differences that count as one, in arcsec, mag, mag and arcsec."""
+SCALES = {"psfsize_r": 0.15, "psfdepth_r": 0.25, "mag_r": 0.5, "radius": 0.3, "colour_gr": 0.1, "colour_rz": 0.07}
+"""Differences that count as one, in arcsec, mag, mag, arcsec, mag and mag."""
+CONDITIONS = ("psfsize_r", "psfdepth_r", "mag_r", "colour_gr", "colour_rz")
+"""What hosts are matched in before anything is measured; colours only where both sides have them."""
 
 
 def anchors(galaxies: xr.Dataset, settings: config.Realism, seed: int) -> tuple[pd.DataFrame, Ledger]:
@@ -29,7 +31,7 @@ def anchors(galaxies: xr.Dataset, settings: config.Realism, seed: int) -> tuple[
     Returns
     -------
     DataFrame
-        galaxy_id, position (along `galaxy`), tier, split, psfsize_r, psfdepth_r, mag_r.
+        galaxy_id, position (along `galaxy`), tier, split, psfsize_r, psfdepth_r, mag_r, colour_gr, colour_rz.
     Ledger
         Of the galaxies with the role anchor.
     """
@@ -54,8 +56,8 @@ def anchors(galaxies: xr.Dataset, settings: config.Realism, seed: int) -> tuple[
     position = np.sort(position[order])
     table = pd.DataFrame({"galaxy_id": galaxies["galaxy_id"].values[position], "position": position, "tier": tier[position]})
     table["split"] = galaxies["split"].values.astype(object)[position]
-    for name in ("psfsize_r", "psfdepth_r", "mag_r"):
-        table[name] = galaxies[name].values[position].astype(float)
+    for name in CONDITIONS:
+        table[name] = galaxies[name].values[position].astype(float) if name in galaxies else np.nan
     return table, Ledger(rows_in, len(table), {reason: rows for reason, rows in dropped.items() if rows})
 
 
@@ -72,9 +74,11 @@ def trials(injections: xr.Dataset) -> pd.DataFrame:
     places = np.unravel_index(made, shape)
     table = pd.DataFrame({f"i_{dim}": place for dim, place in zip(schema.TRIAL, places)})
     columns = {"galaxy_id": "galaxy_id", "injection_id": "injection_id", "psfsize_r": "host_psfsize_r", "psfdepth_r": "host_psfdepth_r", "mag_r": "host_mag_r"}
+    if "log_density_lens_like" in injections:  # else hosts are those of the survey, whose colours are no lenses'
+        columns |= {"colour_gr": "host_colour_gr", "colour_rz": "host_colour_rz"}
     for name, source in columns.items():
         table[name] = injections[source].transpose(*schema.TRIAL).values.ravel()[made]
-    return table.astype(dict.fromkeys(("psfsize_r", "psfdepth_r", "mag_r"), float))
+    return table.astype({name: float for name in CONDITIONS if name in table})
 
 
 def selected(injections: xr.Dataset, table: pd.DataFrame) -> xr.Dataset:
@@ -96,12 +100,13 @@ def distance(one: pd.Series, many: pd.DataFrame, names: tuple[str, ...]) -> np.n
     """Squared difference in units of `SCALES`; a quantity that either lacks counts nothing."""
     total = np.zeros(len(many))
     for name in names:
-        total += np.nan_to_num(((many[name].to_numpy(float) - one[name]) / SCALES[name]) ** 2, nan=0.0)
+        if name in many and name in one:
+            total += np.nan_to_num(((many[name].to_numpy(float) - one[name]) / SCALES[name]) ** 2, nan=0.0)
     return total
 
 
 def candidates(real: pd.DataFrame, table: pd.DataFrame, settings: config.Realism, seed: int) -> pd.DataFrame:
-    """For each real lens, injections into the hosts nearest in PSF size, depth and magnitude, one trial of each drawn by id.
+    """For each real lens, injections into the hosts nearest in PSF size, depth, magnitude and colours (`CONDITIONS`), one trial of each drawn by id.
 
     Returns
     -------
@@ -112,7 +117,7 @@ def candidates(real: pd.DataFrame, table: pd.DataFrame, settings: config.Realism
     of_host = dict(table.groupby("galaxy_id").indices.items())
     out = []
     for _, anchor in real.iterrows():
-        far = distance(anchor, hosts, ("psfsize_r", "psfdepth_r", "mag_r"))
+        far = distance(anchor, hosts, CONDITIONS)
         for host in hosts["galaxy_id"].to_numpy()[np.argsort(far, kind="stable")[: settings.candidates]]:
             rows = of_host[host]
             turn = draws.hashes(seed, f"realism candidate {int(host)}", np.array([int(anchor["galaxy_id"])]))[0]

@@ -475,6 +475,14 @@ class Book:
         return [asdict(number) for number in self.numbers.values()]
 
 
+def _quoted(cell: object) -> object:
+    """Text that a spreadsheet would take for a formula, behind an apostrophe; a carriage return, which would end the row, as a blank."""
+    if not isinstance(cell, str):
+        return cell
+    text = cell.replace("\r", " ")
+    return f"'{text}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
 def csv_files(book: Book) -> dict[str, bytes]:
     """Every table as `tables/<name>.csv`, whole."""
     files = {}
@@ -482,6 +490,6 @@ def csv_files(book: Book) -> dict[str, bytes]:
         table = book.derivation.table(name)
         if table is not None:
             text = io.StringIO()
-            table.to_csv(text, index=False, lineterminator="\n")
+            table.map(_quoted).rename(columns=_quoted).to_csv(text, index=False, lineterminator="\n")
             files[f"tables/{name}.csv"] = text.getvalue().encode()
     return files

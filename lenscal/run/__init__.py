@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
+from lenscal import schema
 from lenscal.config import Settings
 from lenscal.gates import FAIL, Gate, Ledger
 from lenscal.io import cluster, folders, stores
 from lenscal.run.block import do_block, marked
 from lenscal.run.crew import Crew
+from lenscal.run.given import given, held
 from lenscal.run.place import Place
-from lenscal.run.plan import Block, Outcome, PlanError, Progress, short
+from lenscal.run.plan import Block, Outcome, PlanError, Progress, same_code, short
 from lenscal.run.progress import Display
 from lenscal.run.stages import STAGES, Part, Stage
 
-__all__ = ["Place", "PlanError", "Result", "StageResult", "contents_of", "progress_of", "run"]
+__all__ = ["Place", "PlanError", "Result", "StageResult", "all_gates", "contents_of", "progress_of", "rest_of", "run"]
 
 
 @dataclass(frozen=True)
@@ -51,41 +55,26 @@ class Result:
         return [gate for gate in self.gates if gate.verdict == FAIL]
 
 
-def wanted(place: Place, stage: Stage) -> dict:
+def wanted(place: Place, stage: Stage, seen: dict[str, Progress]) -> dict:
     """All that the product of a stage depends on."""
-    settings = place.settings.model_dump(mode="json")
-    sections = {name: _without_places(settings[name]) for name in ("survey", *stage.sections)}
-    if stage.name in ("objects", "manifest"):
-        sections["split_fractions"] = settings["manifest"]["split_fractions"]
     read = {}
     for name in stage.reads:
-        done = progress_of(place, STAGES[name]).done
+        done = progress_of(place, STAGES[name], seen).done
         if done is None:
             raise PlanError(f"{stage.name} reads {name}, which is not complete: run `lenscal run --stages {name},{stage.name}`")
         read[name] = done["address" if name in stage.reads_by_block else "digest"]
-    return {"settings": sections, "seed": settings["seed"], "timestamp": settings["timestamp"], "reads": read, "inputs": stage.inputs(place)}
+    return {"format": stage.format, "schema": schema.VERSION, "settings": held(place, stage.name), "reads": read, "inputs": stage.inputs(place)}
 
 
-_PLACES = ("root", "source", "frozen", "source_stamps", "galaxy_tables", "checksums", "randoms", "randoms_density")
-"""Keys of a run file that say where files are, or how they are checked; a stage that reads them has their content among its inputs."""
-
-
-def _without_places(section: object) -> object:
-    """Settings without paths and checks: what a file holds counts, not where it lies."""
-    if isinstance(section, dict):
-        return {k: _without_places(v) for k, v in section.items() if k not in _PLACES} | (
-            {"source": section["source"]} if section.get("source") in ("sersic", "clumpy", "stamps") else {}
-        )
-    if isinstance(section, list):
-        return [_without_places(item) for item in section]
-    return section
-
-
-def progress_of(place: Place, stage: Stage) -> Progress:
-    """Plan and markers of a stage of this run."""
-    progress = Progress(place, stage.name, wanted(place, stage), {name: progress_of(place, STAGES[name]).done["digest"] for name in stage.reads_by_block})
-    progress.products = stage.products(place)
-    return progress
+def progress_of(place: Place, stage: Stage, seen: dict[str, Progress] | None = None) -> Progress:
+    """Plan and markers of a stage of this run; `seen` has those that were looked at already."""
+    seen = {} if seen is None else seen
+    if stage.name not in seen:
+        needed = wanted(place, stage, seen)
+        progress = Progress(place, stage.name, needed, {name: seen[name].done["digest"] for name in stage.reads_by_block})
+        progress.products = stage.products(place)
+        seen[stage.name] = progress
+    return seen[stage.name]
 
 
 def run(settings: Settings, stages: Iterable[str] | None = None, display: Display | None = None) -> Result:
@@ -105,6 +94,22 @@ def run(settings: Settings, stages: Iterable[str] | None = None, display: Displa
     PlanError, StoreError, SchemaError, BlockError
         One sentence: what, where, what was expected, what to do. What is complete stays complete.
     """
+    with _disk_told():
+        return _run(settings, stages, display)
+
+
+@contextmanager
+def _disk_told() -> Iterator[None]:
+    """Turn what a disk refused, wherever it did, into one sentence with the name of the file."""
+    try:
+        yield
+    except OSError as error:
+        where = f"'{error.filename}'" if error.filename is not None else "a file"
+        what = error.strerror or str(error) or type(error).__name__
+        raise stores.StoreError(f"{where} cannot be read or written: {what}; what is complete stays complete: mend it and run again to go on") from error
+
+
+def _run(settings: Settings, stages: Iterable[str] | None, display: Display | None) -> Result:
     names = list(STAGES) if stages is None else list(stages)
     unknown = [name for name in names if name not in STAGES]
     if unknown:
@@ -120,10 +125,11 @@ def run(settings: Settings, stages: Iterable[str] | None = None, display: Displa
     display = display or Display(names, quiet=True)
     started = time.monotonic()
     results: list[StageResult] = []
-    with folders.alone(place.plans), display, Crew(settings, display) as crew:
+    sky = folders.reading(Path(settings.survey.root) / ".mock", f"the embedded sky in '{settings.survey.root}'") if settings.survey.mock else nullcontext()
+    with sky, folders.alone(place.plans), display, Crew(settings, display) as crew:
         for name in names:
             results.append(_do(place, STAGES[name], crew, display))
-            stores.write_json(place.folder / "gates.json", [asdict(gate) for gate in _all_gates(place)])
+            stores.write_json(place.folder / "gates.json", [asdict(gate) for gate in all_gates(place)])
     return Result(settings, tuple(results), time.monotonic() - started, crew.memory)
 
 
@@ -147,7 +153,7 @@ def _is_complete(place: Place, name: str) -> bool:
         return False
 
 
-def _all_gates(place: Place) -> list[Gate]:
+def all_gates(place: Place) -> list[Gate]:
     """Gates of every stage that is complete, whatever run completed it."""
     gates = []
     for stage in STAGES.values():
@@ -175,6 +181,14 @@ def contents_of(progress: Progress, known: Mapping[str, str] | None = None) -> s
     return short(whole)
 
 
+def rest_of(place: Place, stage: Stage, progress: Progress) -> str:
+    """Hash of the content of all files of a stage of blocks that no block fills: axes, thresholds, tables, metadata."""
+    parts = [part for block in stage.blocks(place) if (part := stage.part(place, block)) is not None]
+    filled = {f"{part.path.name}/{name}" for part in parts for name in stores.files(part.path, part.declaration, part.region, part.group)}
+    names = {product: [name for name in folders.inventory(product) if f"{product.name}/{name}" not in filled] for product in progress.products}
+    return short({product.name: folders.contents(product, files) for product, files in names.items()})
+
+
 def _finished(place: Place, stage: Stage, progress: Progress, display: Display) -> dict | None:
     """Summary of a stage that is complete and whose files are still those it wrote; None when there is something to do."""
     done = progress.done
@@ -199,9 +213,10 @@ def _finished(place: Place, stage: Stage, progress: Progress, display: Display) 
     return None
 
 
-def _do(place: Place, stage: Stage, crew: Crew, display: Display) -> StageResult:
+def _do(whole: Place, stage: Stage, crew: Crew, display: Display) -> StageResult:
     started = time.monotonic()
-    progress = progress_of(place, stage)
+    progress, place = progress_of(whole, stage), given(whole, stage.name)
+    same_code(progress.code)
     done = _finished(place, stage, progress, display)
     if done:
         display.skip(stage.name, done["blocks"])
@@ -236,10 +251,10 @@ def _do(place: Place, stage: Stage, crew: Crew, display: Display) -> StageResult
                 display.remark(stage.name, stage.tell(counted))
             display.advance(stage.name, outcome.rows)
 
-        settings = place.settings.model_dump_json()
-        wanted = {key: value for key, value in progress.wanted.items() if key not in ("lenscal", "schema")}
-        arguments = [(settings, stage.name, block, wanted) for block in todo]
-        cluster.sweep(crew.client, do_block, arguments, [f"{stage.name} {block.name}" for block in todo], finished, short(str(place.folder)))
+        settings = whole.settings.model_dump_json()
+        arguments = [(settings, stage.name, block, progress.wanted, progress.code) for block in todo]
+        cluster.sweep(crew.client, do_block, arguments, [f"{stage.name} {block.name}" for block in todo], finished, short(str(place.folder)),
+                      lambda text: display.warn(stage.name, text), whole.settings.cluster.block_timeout)  # fmt: skip
     else:
         for block in todo:
             outcome = stage.work(place, block, lambda text: display.note(stage.name, text))
@@ -251,6 +266,9 @@ def _do(place: Place, stage: Stage, crew: Crew, display: Display) -> StageResult
     for outcome in ordered:
         if outcome.ledger is not None and not stage.parallel:
             ledgers = {stage.name: outcome.ledger, **ledgers}
+    for product in progress.products:
+        if product.name.endswith(".zarr"):
+            stores.consolidate(product)
     for folder in (progress.folder, *progress.products):
         folders.tidy(folder)  # a worker that was killed leaves half a file behind while the run goes on to its end
     total = f"{stores.add_digests([digest, *(outcome.digest for outcome in ordered)]):032x}"
@@ -258,12 +276,14 @@ def _do(place: Place, stage: Stage, crew: Crew, display: Display) -> StageResult
     seconds = time.monotonic() - started
     written = {name: digest for outcome in ordered for name, digest in (outcome.written or {}).items()}
     of_blocks = bool(blocks) and stage.part(place, blocks[0]) is not None
+    same_code(progress.code)
     progress.finish(
         {
             "digest": total,
             "versions": _versions(progress),
             "contents": "" if of_blocks else contents_of(progress, written),
             "by_block": of_blocks or bool(written),
+            "rest": rest_of(place, stage, progress) if of_blocks else "",
             "sources": _sources(ordered),
             "blocks": len(blocks),
             "rows": rows,

@@ -29,10 +29,10 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
     settings = place.settings.objects
     folder, notes = place.path("objects") / "galaxies", _notes(place)
     keys, footprint, ledger, depths = keysets.KeySet(), pd.Series(dtype="int64"), Ledger(0, 0), objects.Depths()
-    (expected,) = checksums_of(place, {sweeps.name_of(path): _UNCHECKED}, [path]).values()
-    version = sweeps.version(path)
+    (version,) = checksums_of(place, {sweeps.name_of(path): ""}, [path]).values()
+    expected = version.split(" ")[0]
     with (
-        sweeps.SweepFile(path, hashed=expected != _UNCHECKED) as file,
+        sweeps.SweepFile(path, hashed=settings.checksums) as file,
         hats.Writer(folder, name, settings.partition_order, settings.margin_arcsec) as writer,
     ):
         inverse = None
@@ -52,6 +52,7 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
         depths.check(sweeps.name_of(path), file.rows)
         if expected != _UNCHECKED:
             file.check(expected)  # before a leaf is there
+        content = file.sha256() if settings.checksums else None
     packed, pixels = keys.packed(), footprint.sort_index().astype("int64")
     tables = {
         f"{name}.keys.parquet": pd.DataFrame({"group": list(packed), "bits": list(packed.values())}).astype({"group": "int64"}),
@@ -60,36 +61,39 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
     beside = {notes / file: stores.write_table(notes / file, table) for file, table in tables.items()}
     digest = stores.add_digests(int(one, 16) for one in writer.written.values())
     return Outcome(
-        digest, ledger.rows_out, ledger, summary={"file": version}, written=_below(place, {**writer.written, **beside}),
-        sources={sweeps.name_of(path): expected},
+        digest, ledger.rows_out, ledger, summary={"sha256": content}, written=_below(place, {**writer.written, **beside}),
+        sources={sweeps.name_of(path): version},
     )  # fmt: skip
 
 
 def checksums_of(place: Place, known: Mapping[str, str], files: Sequence[Path | str] | None = None) -> dict[str, str]:
-    """The published SHA-256 of sweep files, by name; what is known of those that no list names, or of all when checksums are not asked for."""
+    """Of sweep files, by name: the published SHA-256 ("unchecked" where no list names them, or none is asked for), and the version of the file."""
     root = place.settings.survey.root
-    if not known or not place.settings.objects.checksums:
-        return dict(known)
-    found = checksums.published(sweeps.sweep_files(root) if files is None else files, root)
-    return {name: found.get(name, version) for name, version in known.items()}
+    if not known:
+        return {}
+    paths = {sweeps.name_of(path): path for path in (sweeps.sweep_files(root) if files is None else files)}
+    found = checksums.published(paths.values(), root) if place.settings.objects.checksums else {}
+    return {name: f"{found.get(name, _UNCHECKED)} {sweeps.version(paths[name]) if name in paths else 'absent'}" for name in known}
 
 
 def verified(place: Place, path: Path | str, outcome: Outcome) -> Outcome | None:
-    """An import that was not held against a checksum and now is, by reading its file once; None when the file is not the one that was imported.
+    """An import whose file has other times or another published checksum now, held against it by reading it once; None when it is not the one that was imported.
 
     Raises
     ------
     SweepError
         The file is another than the survey published.
     """
-    name = sweeps.name_of(path)
-    imported = (outcome.summary or {}).get("file")
-    if outcome.sources.get(name) != _UNCHECKED or not imported or imported != sweeps.version(path):
+    name, imported = sweeps.name_of(path), (outcome.summary or {}).get("sha256")
+    expected, version = checksums_of(place, outcome.sources, [path])[name].split(" ", 1)
+    if imported is None and version != outcome.sources[name].split(" ", 1)[1]:
         return None
-    (expected,) = checksums_of(place, outcome.sources, [path]).values()
     with sweeps.SweepFile(path, ("RA",), hashed=True) as file:
-        file.check(expected)
-    return replace(outcome, sources={name: expected})
+        if expected != _UNCHECKED:
+            file.check(expected)
+        if imported not in (None, file.sha256()):
+            return None
+    return replace(outcome, sources={name: f"{expected} {version}"})
 
 
 def _below(place: Place, written: Mapping[Path, str]) -> dict[str, str]:
@@ -99,7 +103,7 @@ def _below(place: Place, written: Mapping[Path, str]) -> dict[str, str]:
 
 def file_gates(place: Place, outcomes: Mapping[str, Outcome]) -> list[Gate]:
     """Whether every sweep file was held against a checksum of the survey, and whether each left a row; `outcomes` by name of the file."""
-    bare = sorted(name for name, outcome in outcomes.items() if outcome.sources[name] == _UNCHECKED)
+    bare = sorted(name for name, outcome in outcomes.items() if outcome.sources[name].split(" ")[0] == _UNCHECKED)
     rows_in = {name: outcome.ledger.rows_in for name, outcome in sorted(outcomes.items())}
     lost = {name: rows_in[name] - outcomes[name].ledger.rows_out for name in rows_in}
     empty = [name for name in rows_in if rows_in[name] == lost[name]]

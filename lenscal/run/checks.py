@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
+from pathlib import Path
 
-from lenscal.run import Place, PlanError, contents_of, progress_of
-from lenscal.run.stages import STAGES, Part
+from lenscal.io import stores
+from lenscal.run import Place, PlanError, all_gates, contents_of, progress_of, rest_of
+from lenscal.run.plan import Progress
+from lenscal.run.stages import STAGES, Part, Stage
 
 _BLOCKED = ("cutouts", "quality", "injections", "scores")
 
@@ -23,11 +27,30 @@ def verify_stores(place: Place) -> list[tuple[str, bool]]:
             outcome = progress.outcome(block)
             store = name if part.group is None else f"{name}/{part.group}"
             found[store] = found.get(store, True) and outcome is not None and outcome.digest == _digest(part)
+        found[name] = found.get(name, True) and progress.done.get("rest") == _rest(place, stage, progress)
     for name, stage in STAGES.items():
         progress = progress_of(place, stage)
         if name not in _BLOCKED and progress.done is not None and progress.done.get("contents"):
             found[name] = progress.done["contents"] == contents_of(progress)
+    gates = json.loads(json.dumps(stores.plain([asdict(gate) for gate in all_gates(place)])))
+    found["gates.json"] = _json(place.folder / "gates.json") == gates
     return list(found.items())
+
+
+def _rest(place: Place, stage: Stage, progress: Progress) -> str | None:
+    """Of the files that no block fills; None when they cannot be read."""
+    try:
+        return rest_of(place, stage, progress)
+    except (ValueError, OSError, RuntimeError):
+        return None
+
+
+def _json(path: Path) -> object:
+    """What a file holds; None when it is not there or no JSON."""
+    try:
+        return json.loads(path.read_text())
+    except (ValueError, OSError):
+        return None
 
 
 def _digest(part: Part) -> int | None:

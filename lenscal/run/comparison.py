@@ -17,7 +17,40 @@ def galaxies(place: Place) -> xr.Dataset:
     """Coordinates of the cutouts with their noise, without pixels."""
     quality = place.store("quality").reset_coords()
     noise = {name: quality[name].load() for name in ("sigma", "noise_correlation")}
-    return place.usable.reset_coords().assign(noise)
+    usable = place.usable.reset_coords()
+    rows = place.manifest.set_index("galaxy_id").loc[usable["galaxy_id"].values]
+    colours = {name: ("galaxy", rows[name].to_numpy(float, na_value=np.nan)) for name in ("colour_gr", "colour_rz")}
+    return usable.assign(noise).assign(colours)
+
+
+def recovery(place: Place, table: pd.DataFrame, permutations: int) -> tuple[pd.DataFrame, tuple[float, float, int]]:
+    """Recovery and scores of real lenses beside those of the injections matched to them.
+
+    Parameters
+    ----------
+    place : Place
+    table : DataFrame
+        From `samples`.
+    permutations : int
+
+    Returns
+    -------
+    DataFrame, tuple
+        From `realism.recovery.compared` and `realism.recovery.score_p`.
+    """
+    from lenscal import realism
+
+    scored = place.store("scores", "cutouts")
+    own = pd.Series(scored["score"].values.astype(float), index=scored["galaxy_id"].values)
+    real = table.loc[table["sample"] == "real", ["galaxy_id"]].reset_index(drop=True)
+    real["score"] = own.reindex(real["galaxy_id"]).to_numpy()
+    matched = table[table["sample"] == "injected"].reset_index(drop=True)
+    trials = place.store("scores", "injections")["score"]
+    score = trials.isel({dim: xr.DataArray(matched[f"i_{dim}"].to_numpy(np.int64), dims="one") for dim in schema.TRIAL}).values
+    injected = pd.DataFrame({"anchor_id": matched["anchor_id"].to_numpy(np.int64), "score": score.astype(float)})
+    cuts = place.store("scores", "thresholds")
+    thresholds = pd.DataFrame({name: cuts[name].values for name in ("threshold", "false_positive_rate")})
+    return realism.recovery.compared(real, injected, thresholds), realism.recovery.score_p(real, injected, place.settings.seed, permutations)
 
 
 def _hosts(place: Place, block: xr.Dataset) -> xr.Dataset:

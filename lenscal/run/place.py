@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -19,11 +19,39 @@ from lenscal.io import hats, stores
 _STARS = ["ra", "dec", "gaia_phot_g_mean_mag"]
 
 
+class NotGivenError(RuntimeError):
+    """A stage asked for something that its address does not hold: its product would be stale, without a word, when that changes."""
+
+
+class Given:
+    """Settings of which a reader has those of some names (such as ``"completeness"`` or ``"cutouts.block"``); others are refused."""
+
+    def __init__(self, whole: object, names: Iterable[str], reader: str, prefix: str = "") -> None:
+        self._whole, self._reader, self._prefix = whole, reader, prefix
+        self._names: dict[str, list[str]] = {}
+        for name in names:
+            head, _, rest = name.partition(".")
+            self._names.setdefault(head, []).append(rest)
+
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        if name not in self._names:
+            raise NotGivenError(
+                f"stage '{self._reader}' reads the setting '{self._prefix}{name}', which its address does not hold: "
+                f"add '{self._prefix}{name}' to its `sections`"
+            )
+        value, parts = getattr(self._whole, name), self._names[name]
+        return value if "" in parts else Given(value, parts, self._reader, f"{self._prefix}{name}.")
+
+
 @dataclass(frozen=True)
 class Place:
-    """One run: its settings and its folder of stores."""
+    """One run: its settings and its folder of stores. A stage is handed one with the settings and `products` that its address holds."""
 
-    settings: Settings
+    settings: Settings | Given
+    products: frozenset[str] | None = None
+    reader: str = ""
 
     @property
     def folder(self) -> Path:
@@ -31,6 +59,11 @@ class Place:
 
     def path(self, name: str) -> Path:
         """Of a product."""
+        top = name.split("/")[0]
+        if self.products is not None and top not in self.products:
+            raise NotGivenError(
+                f"stage '{self.reader}' opens the product '{top}', which its address does not hold: add the stage that writes it to its `reads`"
+            )
         return self.folder / name
 
     @property
@@ -42,7 +75,6 @@ class Place:
         """Origin, as every store carries it."""
         settings = self.settings
         attrs = {
-            "title": settings.about,
             "run": settings.name,
             "seed": settings.seed,
             "lenscal_version": lenscal.__version__,

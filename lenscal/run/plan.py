@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import lenscal
-from lenscal import schema
 from lenscal.gates import Gate, Ledger
 from lenscal.io import folders, stores
 from lenscal.run.place import Place
@@ -53,14 +53,46 @@ def short(content: object) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-@cache
-def code() -> str:
-    """Hash of lenscal's own sources: blocks of one stage are made by one code, or all again. A finished stage stays as it is."""
-    total, package = hashlib.blake2b(digest_size=16), Path(lenscal.__file__).parent
-    for path in sorted(package.rglob("*")):
-        if path.suffix in (".py", ".yaml"):
-            total.update(f"{path.relative_to(package).as_posix()}\0".encode() + path.read_bytes() + b"\0")
+_PACKAGE = Path(lenscal.__file__).parent
+
+
+def _sources_now() -> str:
+    """Hash of lenscal's own sources as they are on disk; empty while some of them are being replaced."""
+    try:
+        return _sources_of(tuple(sorted((name, version) for name, version in folders.inventory(_PACKAGE).items() if name.endswith((".py", ".yaml")))))
+    except OSError:
+        return ""
+
+
+@lru_cache(maxsize=2)
+def _sources_of(files: tuple[tuple[str, str], ...]) -> str:
+    """Of the content of these files; they are read again only where one has another version."""
+    total = hashlib.blake2b(digest_size=16)
+    for name, _ in files:
+        total.update(f"{name}\0".encode() + (_PACKAGE / name).read_bytes() + b"\0")
     return total.hexdigest()
+
+
+_LOADED = _sources_now()  # when this process began: modules that are loaded later must be of the same sources
+
+
+def code() -> str:
+    """Hash of the sources of lenscal that this process works with: blocks of one stage are made by one code, or all again. A finished stage stays as it is."""
+    return _LOADED
+
+
+def same_code(wanted: str) -> None:
+    """Hold the sources that this process works with against those of the plan, and against those on disk.
+
+    Raises
+    ------
+    PlanError
+        They differ: a worker was started before an update, or lenscal was updated while the run was at work.
+    """
+    if code() != wanted:
+        raise PlanError("this worker was started with other sources of lenscal than the run; start the workers anew and run again to go on")
+    if _sources_now() != _LOADED:
+        raise PlanError("lenscal's own sources were changed while the run was at work; run again: a stage that the old ones began is made again by the new ones")
 
 
 def read(place: Place, stage: str, name: str) -> dict | None:
@@ -86,7 +118,7 @@ class Progress:
         self.reads = dict(reads or {})  # digests of what is read block by block: they decide what is done, not what is kept
         self.folder: Path = place.plans / stage
         self.products: list[Path] = []
-        self.wanted = {"lenscal": lenscal.__version__, "schema": schema.VERSION, **wanted}
+        self.wanted, self.code = dict(wanted), code()
         self.address = short(self.wanted)
 
     def _read(self, name: str) -> dict | None:
@@ -94,14 +126,16 @@ class Progress:
 
     @property
     def done(self) -> dict | None:
-        """Summary of the finished stage under this address; None when it is not finished."""
+        """Summary of the finished stage under this address; None when it is not finished, or the summary is not as it was written."""
         done = self._read("done.json")
+        if done is None or done.pop("seal", None) != _seal(done):
+            return None
         return done if done and done.get("address") == self.address and done.get("reads", {}) == self.reads else None
 
     @property
     def started(self) -> bool:
         plan = self._read("plan.json")
-        return bool(plan) and plan.get("address") == self.address and plan.get("code") == code()
+        return bool(plan) and plan.get("address") == self.address and plan.get("code") == self.code
 
     @property
     def changes(self) -> list[str]:
@@ -110,6 +144,8 @@ class Progress:
         if plan is None or "wanted" not in plan:
             return []
         old, new = plan["wanted"], json.loads(json.dumps(self.wanted, default=str))
+        if "format" not in old:
+            return [f"an older lenscal ({old.get('lenscal', 'of an unknown release')}), whose addresses did not hold all that a product depends on"]
         return sorted(_differences(old, new)) or ["lenscal's own code"]
 
     def start(self) -> None:
@@ -120,7 +156,7 @@ class Progress:
                     raise PlanError(f"{self.stage}: '{product}' is there but no run of lenscal made it; move it away and run again")
         self.forget()
         wanted = json.loads(json.dumps(self.wanted, default=str))
-        stores.write_json(self.folder / "plan.json", {"address": self.address, "code": code(), "wanted": wanted})
+        stores.write_json(self.folder / "plan.json", {"address": self.address, "code": self.code, "wanted": wanted})
 
     def forget(self) -> None:
         """Nothing of the stage is complete or prepared any more. What vouches for other files goes first, so a kill in between is safe."""
@@ -138,11 +174,11 @@ class Progress:
         if prepared is None or "files" not in prepared:
             return False
         files = prepared["files"]
-        return all(folders.contents(product, files.get(product.name, {})) == files.get(product.name, {}) for product in self.products)
+        return all(_made(product, files.get(product.name, {})) == files.get(product.name, {}) for product in self.products)
 
     def prepare(self) -> None:
         """Note what was created: every file of the products, by content."""
-        files = {product.name: folders.contents(product, folders.inventory(product)) for product in self.products}
+        files = {product.name: _made(product, folders.inventory(product)) for product in self.products}
         stores.write_json(self.folder / "prepared.json", {"files": files})
 
     def outcome(self, block: Block) -> Outcome | None:
@@ -172,7 +208,23 @@ class Progress:
 
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Write the summary of the finished stage."""
-        stores.write_json(self.folder / "done.json", {"address": self.address, "reads": self.reads, **summary})
+        done = {"address": self.address, "reads": self.reads, **summary}
+        stores.write_json(self.folder / "done.json", done | {"seal": _seal(done)})
+
+
+def _seal(summary: Mapping[str, Any]) -> str:
+    """Hash of a summary: one that was edited by hand vouches for nothing."""
+    return short(stores.plain(summary))
+
+
+def _made(product: Path, names: Iterable[str]) -> dict[str, str]:
+    """Hash of the content of these files, without what the end of a stage adds to the metadata of a store."""
+    found = folders.contents(product, names)
+    for name in found:
+        if name.rsplit("/", 1)[-1] == "zarr.json" and found[name] != "absent":
+            with suppress(ValueError), folders.saying(product / name, "read"):
+                found[name] = short({**json.loads((product / name).read_text()), "consolidated_metadata": None})
+    return found
 
 
 def block_digest(place: Place, stage: str, block: str) -> str:

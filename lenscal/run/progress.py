@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 
@@ -69,6 +70,11 @@ class Display:
         """What is known of a stage so far: in the live table, and with the lines of progress elsewhere."""
         self.rows[name]["note"] = text
 
+    def warn(self, name: str, text: str) -> None:
+        """What a stage waits for, so that silence is not taken for work; said in a quiet run as well, beside its output."""
+        console = Console(stderr=True) if self.quiet else self.console
+        console.print(f"{name:<13} {text}", highlight=False, soft_wrap=True, markup=False)
+
     def finish(self, name: str, seconds: float) -> None:
         """A stage is complete."""
         self.rows[name] |= {"state": "done", "note": "", "seconds": seconds}
@@ -92,7 +98,7 @@ class Display:
             state = f"[{colours[row['state']]}]{row['state']}[/]"
             blocks = f"{row['done']}/{row['total']}" if row["total"] else ""
             rate = self._rate(row) if row["state"] == "running" else f"{row['seconds']:.1f} s" if "seconds" in row else ""
-            table.add_row(name, state, blocks, rate, row["note"])
+            table.add_row(name, state, blocks, rate, escape(row["note"]))
         if self.link:
             table.caption = f"Dask dashboard: {self.link}"
         return table

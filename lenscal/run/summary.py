@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 def print_summary(result: Result, console: Console) -> None:
     """What was made, where, how long it took, and which gates failed."""
+    from rich.markup import escape
     from rich.table import Table
 
     rows = Table("stage", "", "blocks", "rows", "seconds", box=None)
@@ -31,13 +32,13 @@ def print_summary(result: Result, console: Console) -> None:
     )
     for gate in failed:
         mark = "[bold red]critical[/]" if gate.critical else "[yellow]failed[/]"
-        console.print(f"  {mark} {gate.id}: {gate.claim}; {gate.measure} {gate.value:.4g}, limits {_limits(gate)}", highlight=False)
+        console.print(f"  {mark} {escape(f'{gate.id}: {gate.claim}; {gate.measure} {gate.value:.4g}, limits {_limits(gate)}')}", highlight=False)
     settings = result.settings
     if settings.survey.mock:
         console.print("made from the embedded (mock) sky: it says nothing about the real one")
     if any(stage.name == "report" for stage in result.stages):
-        console.print(f"report: {settings.stores / 'report' / 'index.html'}", highlight=False, soft_wrap=True)
-    console.print(f"stores: {settings.stores}", highlight=False, soft_wrap=True)
+        console.print(f"report: {settings.stores / 'report' / 'index.html'}", highlight=False, soft_wrap=True, markup=False)
+    console.print(f"stores: {settings.stores}", highlight=False, soft_wrap=True, markup=False)
 
 
 def _limits(gate: Gate) -> str:

@@ -98,6 +98,15 @@ class StampSurvey:
         if "table" in wanted:
             _ = self._table, self._models
 
+    def files(self) -> list[Path]:
+        """Every file that is read: stamps of the chosen sets, and, where a PSF comes from the table, the table and its models."""
+        patterns = {profile.files.replace("{band}", band) for profile in self.profiles for band in profile.bands}
+        found = {path for pattern in patterns for path in (self.root / pattern).parent.glob(Path(pattern).name)}
+        if any("table" in profile.psf for profile in self.profiles):
+            models = self._declared.psf_models
+            found |= {self.root / name for name in (self._declared.conditions.file, *(name for band in schema.BANDS for name in getattr(models, band)))}
+        return sorted(path for path in found if path.is_file())
+
     @property
     def ledger(self) -> Ledger:
         """Stamps of the host sets: in, hosts, and counted out by reason."""

@@ -7,10 +7,12 @@ import hashlib
 import io
 import os
 import random
+import stat
 import tempfile
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
@@ -190,7 +192,7 @@ def _retry_after(text: str | None) -> float | None:
 def _slot(url: str, rate: float) -> None:
     """Wait for one's turn: of one user on one machine, whatever the number of processes, a host gets no more than `rate` requests a second."""
     host = hashlib.blake2b(urlsplit(url).netloc.encode(), digest_size=8).hexdigest()
-    with (Path(tempfile.gettempdir()) / f"lenscal-rate-{os.getuid()}-{host}").open("a+") as file:
+    with os.fdopen(os.open(_own_folder() / f"rate-{host}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "r+") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         text = file.read()
@@ -200,9 +202,26 @@ def _slot(url: str, rate: float) -> None:
         except ValueError:
             turn = now
         turn = min(turn, now + WAIT_MAX)  # a clock that was set back
+        file.seek(0)
         file.truncate(0)
         file.write(repr(turn + 1 / rate))
     time.sleep(max(0.0, turn - now))
+
+
+@cache
+def _own_folder() -> Path:
+    """A folder that only this user can write to, the same for all processes: others on the machine can neither stop nor hurry them."""
+    cache_folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    for base in (Path(os.environ.get("XDG_RUNTIME_DIR") or cache_folder), cache_folder):
+        folder = base / "lenscal"
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            status = folder.lstat()
+        except OSError:
+            continue
+        if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022 and os.access(folder, os.W_OK):
+            return folder
+    return Path(tempfile.mkdtemp(prefix="lenscal-"))  # no folder of its own: the rate is then that of a process
 
 
 def _planes(content: bytes, ra: float, dec: float, size: int, wanted: list[str]) -> tuple[dict[str, np.ndarray], str]:

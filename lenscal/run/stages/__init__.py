@@ -18,7 +18,7 @@ __all__ = ["STAGES", "Part", "Stage"]
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
-        Objects(), Manifest(), Cutouts(), Quality(), Injections(), Detector(), Scores(), Completeness(), Failures(), Realism(), Report(),
+        Objects(), Manifest(), Cutouts(), Quality(), Injections(), Detector(), Scores(), Realism(), Completeness(), Failures(), Report(),
     )
 }  # fmt: skip
 """Every stage, in the order of work."""

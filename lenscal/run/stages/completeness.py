@@ -6,20 +6,21 @@ from lenscal import schema
 from lenscal.io import stores
 from lenscal.run.place import Place
 from lenscal.run.plan import Block, Outcome
-from lenscal.run.stages.stage import Say, Stage, fingerprint, sized
+from lenscal.run.stages.stage import Say, Stage, brought, fingerprints
 
 
 class Completeness(Stage):
     name = "completeness"
-    reads = ("injections", "scores")
-    sections = ("completeness",)
+    reads = ("injections", "detector", "scores", "realism")
+    sections = ("about", "completeness", "injections.grid", "injections.prior", "detector.scientific", "detector.frozen")
     parallel = False
 
     def inputs(self, place: Place) -> dict:
         survey = place.settings.survey
+        found: dict = {"brought": brought(place)}
         if survey.randoms:
-            return {"randoms": sized(survey.randoms, "correct survey.randoms"), "density": survey.randoms_density}
-        return {path.name: fingerprint(path) for path in place.survey.tables()} if survey.layout == "dr10" else {}
+            return found | {"randoms": fingerprints(survey.randoms, "correct survey.randoms"), "density": survey.randoms_density}
+        return found | {"tables": fingerprints(place.survey.tables()) if survey.layout == "dr10" else []}
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
         from lenscal import completeness
@@ -29,11 +30,24 @@ class Completeness(Stage):
         injected = place.store("injections")
         scored = place.store("scores", "injections")
         counts = completeness.count(injected.load(), scored.load(), thresholds, settings.completeness)
-        cube = completeness.posterior(counts, settings.completeness)
+        hosts = place.table("hosts.parquet")
+        shifts = completeness.brackets(counts, hosts, place.table("realism/sensitivity.parquet"), settings.completeness)
+        cube = completeness.budget(completeness.posteriors(counts, settings.completeness), shifts)
         sky = place.sky()
-        occupancy = completeness.occupancy(sky, place.table("hosts.parquet"), settings.injections.grid).assign_attrs(sky.attrs)
+        occupancy = completeness.occupancy(sky, hosts, settings.injections.grid).assign_attrs(sky.attrs)
         cube = cube.assign(area=occupancy["area"], host_pool=occupancy["host_pool"])
-        attrs = place.attrs(detector_hash=place.detector.hash, prior=settings.injections.prior) | place.not_scientific
+        attrs = place.attrs(title=settings.about, detector_hash=place.detector.hash, prior=settings.injections.prior) | place.not_scientific
+        meant = settings.completeness.population
+        attrs |= {"population": meant if meant in cube["population"].values else completeness.SURVEY, **recovery_of(place)}
         digest = stores.write(place.path("completeness.zarr"), schema.COMPLETENESS, cube, {**occupancy.attrs, **cube.attrs, **attrs})
-        gates = (*completeness.gates(cube), completeness.occupancy_gate(occupancy, settings.completeness))
+        gates = (*completeness.gates(completeness.of_population(cube.assign_attrs(population=attrs["population"]))), completeness.occupancy_gate(occupancy, settings.completeness))
         return Outcome(digest, int(counts["n_injected"].sum()), gates=gates)
+
+
+def recovery_of(place: Place) -> dict[str, str]:
+    """What the cube carries wherever it goes: whether injections are recovered as real lenses are, as a verdict and in words."""
+    from lenscal.realism import recovery
+
+    criteria = place.table("realism/criteria.parquet")
+    verdict = str(criteria.loc[criteria["id"] == recovery.NAME, "verdict"].iloc[0])
+    return {"recovery_verdict": verdict, "recovery": recovery.sentence(place.table("realism/recovery.parquet"), verdict)}

@@ -12,7 +12,7 @@ from lenscal.gates import Gate, Ledger
 from lenscal.io import stores
 from lenscal.run.place import Place
 from lenscal.run.plan import Block, Outcome
-from lenscal.run.stages.stage import Part, Say, Stage, fingerprint, galaxy_blocks, survey_fingerprint
+from lenscal.run.stages.stage import Part, Say, Stage, fingerprints, galaxy_blocks, stamps_fingerprint
 
 _OF_THE_SKY = ("position", "outside", "no coverage")
 """Kinds of failed cutouts that are no fault of the files."""
@@ -25,12 +25,8 @@ class Cutouts(Stage):
 
     def inputs(self, place: Place) -> dict:
         survey = place.settings.survey
-        found = {"layer": survey.layer}
-        if survey.layout == "dr10":  # of its bricks the blocks keep the versions
-            found |= {path.name: fingerprint(path) for path in place.survey.tables()}
-        else:
-            found["survey"] = survey_fingerprint(place)
-        return found if survey.service is None else found | {"service": survey.service.url, "planes": survey.service.planes}
+        # Of bricks the blocks keep the versions.
+        return {"tables": fingerprints(place.survey.tables())} if survey.layout == "dr10" else stamps_fingerprint(place)
 
     def sources(self, place: Place, known: Iterable[str]) -> dict[str, str]:
         """Of bricks: a file that was changed, mended, added or taken away is another version."""

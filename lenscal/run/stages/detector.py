@@ -8,7 +8,9 @@ from lenscal import schema
 from lenscal.io import stores
 from lenscal.run.place import Place
 from lenscal.run.plan import Block, Outcome, PlanError
-from lenscal.run.stages.stage import Say, Stage, fingerprint
+from lenscal.run.stages.stage import Say, Stage, fingerprints
+
+_FILES = ("weights.pt", "detector.json")
 
 
 class Detector(Stage):
@@ -30,7 +32,7 @@ class Detector(Stage):
             except ValueError as error:
                 raise PlanError(str(error)) from None
         hint = "check detector.frozen of the run file, or run what trains it (real-sample.yaml takes that of small.yaml: `make audit`)"
-        return {"frozen": fingerprint(Path(frozen) / "detector.json", hint)} if frozen else {}
+        return {"frozen": fingerprints([Path(frozen) / name for name in _FILES], hint)} if frozen else {}
 
     def products(self, place: Place) -> list[Path]:
         return [place.path("detector")]
@@ -41,7 +43,7 @@ class Detector(Stage):
         settings = place.settings.detector
         folder = place.path("detector")
         if settings.frozen:
-            files = {name: (Path(settings.frozen) / name).read_bytes() for name in ("weights.pt", "detector.json")}
+            files = {name: (Path(settings.frozen) / name).read_bytes() for name in _FILES}
             frozen = detector.load(files)
             say(f"detector {frozen.hash[:12]} brought by the run file")
         else:
@@ -59,4 +61,4 @@ class Detector(Stage):
             stores.write_json(folder / "history.json", {k: str(v) for k, v in history.attrs.items()})
         for name, content in files.items():
             stores.write_bytes(folder / name, content)
-        return Outcome(int(frozen.hash[:32], 16), 1)
+        return Outcome(int.from_bytes(stores.digest_files(folder), "little"), 1)

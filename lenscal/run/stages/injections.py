@@ -15,7 +15,7 @@ from lenscal.io import stores
 from lenscal.run.images import host_pixels
 from lenscal.run.place import Place
 from lenscal.run.plan import Block, Outcome
-from lenscal.run.stages.stage import Part, Say, Stage, fingerprint
+from lenscal.run.stages.stage import Part, Say, Stage, source_stamps
 
 
 class Injections(Stage):
@@ -29,7 +29,7 @@ class Injections(Stage):
         settings = place.settings.injections
         found = {"prior": priors.named(settings.prior, settings.more_priors)}
         hint = "correct injections.source_stamps, or choose another injections.source"
-        return found | ({"source_stamps": fingerprint(settings.source_stamps, hint)} if settings.source == "stamps" else {})
+        return found | {"source_stamps": source_stamps([settings.source_stamps], hint)}
 
     def products(self, place: Place) -> list[Path]:
         return [place.path("injections.zarr"), place.path("hosts.parquet")]
@@ -87,7 +87,7 @@ class Injections(Stage):
         lenses, hosts, table = noted.pop("lenses"), Ledger(**noted), place.table("hosts.parquet")
         gates = injections.gates(place.store("injections").load(), table, place.settings.injections)
         gates += injections.populations.gates(table, lenses, place.settings.injections)
-        return [hosts.gate("hosts"), ledger.gate("injections"), *gates], {"hosts": hosts, "injections": ledger}, 0
+        return [hosts.gate("hosts"), ledger.gate("injections"), *gates], {"hosts": hosts, "injections": ledger}, stores.digest_table(table)
 
 
 def arc_light(place: Place) -> pd.DataFrame:

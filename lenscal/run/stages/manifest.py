@@ -14,18 +14,16 @@ from lenscal.io import stores
 from lenscal.run import catalogue
 from lenscal.run.place import Place
 from lenscal.run.plan import Block, Outcome
-from lenscal.run.stages.stage import Say, Stage, fingerprint, save_tables
+from lenscal.run.stages.stage import Say, Stage, save_tables, stamps_fingerprint
 
 
 class Manifest(Stage):
     name = "manifest"
     reads = ("objects",)
-    sections = ("manifest",)
+    sections = ("manifest", "objects.margin_arcsec")
 
     def inputs(self, place: Place) -> dict:
-        from lenscal.io.stamps.profiles import DECLARED
-
-        return {"profiles": fingerprint(DECLARED)} if place.settings.survey.layout == "stamps" else {}
+        return stamps_fingerprint(place) if place.settings.survey.layout == "stamps" else {}
 
     def products(self, place: Place) -> list[Path]:
         return [place.path("manifest"), place.path("manifest-notes")]
@@ -46,7 +44,7 @@ class Manifest(Stage):
         pixel = table["healpix_64"].to_numpy()
         pixel = np.where(pixel >= 0, pixel >> 4, -1)
         tables = {f"Npix-{value:04d}" if value >= 0 else "Npix-none": table[pixel == value] for value in np.unique(pixel)}
-        digest = save_tables(place.path("manifest"), tables, aside=["git_commit"])  # the same sample, whatever commit drew it
+        digest = save_tables(place.path("manifest"), tables, aside=["git_commit", "pipeline_version"])  # the same sample, whatever drew it
         notes = {"waterfall": built.waterfall, "strata": built.strata, "balance": built.balance}
         digest += save_tables(place.path("manifest-notes"), notes)
         gates = [*built.gates, built.ledger.gate("manifest")]

@@ -10,19 +10,21 @@ from lenscal.gates import Gate, Ledger
 from lenscal.run import catalogue, outside
 from lenscal.run.place import Place
 from lenscal.run.plan import Block, Outcome
-from lenscal.run.stages.stage import Say, Stage, fingerprint, save_tables, survey_fingerprint
+from lenscal.run.stages.stage import Say, Stage, fingerprint, fingerprints, save_tables, sweeps_fingerprint
 
 
 class Objects(Stage):
     name = "objects"
-    sections = ("objects",)
+    sections = ("objects", "manifest.split_fractions")
 
     def inputs(self, place: Place) -> dict:
         settings = place.settings
-        found = {"survey": survey_fingerprint(place)} if settings.survey.layout == "dr10" else {}
         catalogues = [*settings.objects.lenses, *settings.objects.contaminants]
-        found |= {c.name: version("lenscat") if c.source == "lenscat" else fingerprint(c.source) for c in catalogues}
-        return found | {Path(t).name: fingerprint(t) for t in settings.objects.galaxy_tables}
+        return {
+            "sweeps": sweeps_fingerprint(place) if settings.survey.layout == "dr10" else "",
+            "catalogues": {c.name: f"lenscat {version('lenscat')}" if c.source == "lenscat" else fingerprint(c.source) for c in catalogues},
+            "galaxy_tables": fingerprints(settings.objects.galaxy_tables),
+        }
 
     def products(self, place: Place) -> list[Path]:
         return [place.path("objects")]
@@ -38,7 +40,7 @@ class Objects(Stage):
         return catalogue.import_sweep(place, block.part["path"], block.name)
 
     def sources(self, place: Place, known: Mapping[str, str]) -> dict[str, str]:
-        """Of sweeps: the SHA-256 that the survey published."""
+        """Of sweeps: the SHA-256 that the survey published, and the version of the file."""
         return catalogue.checksums_of(place, known)
 
     def renewed(self, place: Place, block: Block, outcome: Outcome) -> Outcome | None:

@@ -18,9 +18,9 @@ from lenscal.run.stages.stage import Part, Say, Stage, galaxy_blocks
 
 class Quality(Stage):
     name = "quality"
-    reads = ("objects", "cutouts")
+    reads = ("objects", "manifest", "cutouts")
     reads_by_block = ("cutouts",)
-    sections = ("quality",)
+    sections = ("quality", "cutouts.block")
 
     def products(self, place: Place) -> list[Path]:
         return [place.path("quality.zarr"), place.path("quality")]
@@ -96,4 +96,4 @@ class Quality(Stage):
         stores.write_table(place.path("quality") / "contaminants.parquet", judged)
         stores.write_table(place.path("quality") / "contaminant_counts.parquet", counts)
         gates = [ledger.gate("quality"), *quality.gates(measured, place.settings.quality), contaminants.gate(counts)]
-        return gates, {"quality": ledger}, 0
+        return gates, {"quality": ledger}, stores.add_digests(map(stores.digest_table, (judged, counts)))

@@ -7,27 +7,26 @@ from pathlib import Path
 from lenscal.io import stores
 from lenscal.run.place import Place
 from lenscal.run.plan import Block, Outcome
-from lenscal.run.stages.stage import Say, Stage, fingerprint, save_tables
+from lenscal.run.stages.stage import Say, Stage, save_tables, source_stamps
 
 
 class Realism(Stage):
     name = "realism"
-    reads = ("cutouts", "quality", "injections", "detector", "scores")
-    sections = ("realism", "injections")
+    reads = ("manifest", "cutouts", "quality", "injections", "detector", "scores")
+    sections = ("realism", "injections", "cutouts.psf_beta", "scores.batch")
     parallel = False
 
     def inputs(self, place: Place) -> dict:
         from lenscal.injections import priors
 
         settings = place.settings.realism
-        stamps = settings.source_stamps or place.settings.injections.source_stamps
         more = place.settings.injections.more_priors
         known = priors.prior_sets(more)
         if unknown := [name for name in settings.priors if name not in known]:
             raise stores.StoreError(f"realism.priors names '{unknown[0]}', which is no set of priors; there are {', '.join(known)}")
         found: dict = {"priors": {name: known[name] for name in settings.priors}}
         hint = "correct realism.source_stamps, or leave it out: the bracket of sources is then not judged"
-        return found | ({"source_stamps": fingerprint(stamps, hint)} if stamps and "stamps" in settings.morphologies else {})
+        return found | {"source_stamps": source_stamps([settings.source_stamps, place.settings.injections.source_stamps], hint)}
 
     def products(self, place: Place) -> list[Path]:
         return [place.path("realism")]
@@ -44,6 +43,9 @@ class Realism(Stage):
         table, samples = comparison.samples(place, real, trials)
         changes, inner = comparison.sensitivity(place, trials, say)
         criteria, tables = realism.judge(*samples, changes, settings, seed)
+        found, shares = comparison.recovery(place, table, settings.splits)
+        criteria = [*realism.recovery.judged(found, shares, settings), *criteria]
+        tables |= {"criteria": realism.criteria.table(criteria), "recovery": found}
         matched = table[table["sample"] == "injected"]
         tables |= {"measures": table, "sensitivity": changes, "inner": inner, "panel": comparison.panel(place, real, matched)}
         digest = save_tables(place.path("realism"), tables)

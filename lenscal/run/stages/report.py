@@ -14,7 +14,7 @@ from lenscal.run import plan
 from lenscal.run.images import gallery_images
 from lenscal.run.place import Place
 from lenscal.run.plan import Block, Outcome
-from lenscal.run.stages.stage import Say, Stage
+from lenscal.run.stages.stage import Say, Stage, brought, source_stamps
 
 if TYPE_CHECKING:
     from lenscal.report import Inputs
@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 class Report(Stage):
     name = "report"
     reads = ("objects", "manifest", "cutouts", "quality", "injections", "detector", "scores", "completeness", "failures", "realism")
-    sections = ("report",)
+    sections = ("about", "objects", "manifest", "cutouts", "quality", "injections", "detector", "scores", "completeness", "failures", "realism", "report")
     parallel = False
+
+    def inputs(self, place: Place) -> dict:
+        stamps = [place.settings.injections.source_stamps]  # injections of the gallery are rendered again
+        return {"gates": plan.short(_told(place, self.reads)), "source_stamps": source_stamps(stamps, "correct injections.source_stamps"), "brought": brought(place)}
 
     def products(self, place: Place) -> list[Path]:
         return [place.path("report")]
@@ -95,8 +99,13 @@ def _gates_and_ledgers(place: Place, names: Sequence[str]) -> tuple[list[Gate], 
     """Of these stages, as each noted them when it was finished."""
     gates: list[Gate] = []
     ledgers: dict[str, Ledger] = {}
-    for name in names:
-        done = plan.read(place, name, "done.json") or {"gates": (), "ledgers": {}}
-        gates += [Gate(**gate) for gate in done["gates"]]
-        ledgers |= {key: Ledger(**ledger) for key, ledger in done["ledgers"].items()}
+    for told in _told(place, names).values():
+        gates += [Gate(**gate) for gate in told["gates"]]
+        ledgers |= {key: Ledger(**ledger) for key, ledger in told["ledgers"].items()}
     return gates, ledgers
+
+
+def _told(place: Place, names: Sequence[str]) -> dict[str, dict]:
+    """Gates and ledgers of stages, as noted."""
+    done = {name: plan.read(place, name, "done.json") or {} for name in names}
+    return {name: {"gates": found.get("gates", []), "ledgers": found.get("ledgers", {})} for name, found in done.items()}

@@ -14,16 +14,17 @@ from lenscal.run.images import injected_images
 from lenscal.run.place import Place
 from lenscal.run.plan import Block, Outcome
 from lenscal.run.stages.injections import cell_blocks, cell_region
-from lenscal.run.stages.stage import Part, Say, Stage, galaxy_blocks
+from lenscal.run.stages.stage import Part, Say, Stage, brought, galaxy_blocks, source_stamps
 
 
 class Scores(Stage):
     name = "scores"
     reads = ("cutouts", "quality", "injections", "detector")
-    sections = ("scores",)
+    sections = ("scores", "injections", "cutouts.block", "completeness.false_positive_rates", "detector.scientific", "detector.frozen")
 
     def inputs(self, place: Place) -> dict:
-        return {"false_positive_rates": place.settings.completeness.false_positive_rates}
+        hint = "correct injections.source_stamps, or choose another injections.source"
+        return {"source_stamps": source_stamps([place.settings.injections.source_stamps], hint), "brought": brought(place)}
 
     def prepare(self, place: Place) -> None:
         path = place.path("scores.zarr")
@@ -82,4 +83,4 @@ class Scores(Stage):
         stores.write_group(place.path("scores.zarr"), thresholds.assign_attrs(schema_version=schema.VERSION), "thresholds")
         history = place.path("detector") / "history.parquet"
         gates = scores.gates(scored, stores.read_table(history) if history.exists() else None, place.detector)
-        return gates, {}, 0
+        return gates, {}, stores.digest(thresholds, ("threshold",))

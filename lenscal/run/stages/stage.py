@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -75,6 +75,9 @@ class Stage:
     reads_by_block: tuple[str, ...] = ()
     """Of these: the blocks keep the version of what they read (`Outcome.sources`), so that only those whose sources changed are done again."""
     sections: tuple[str, ...] = ()
+    """Settings that it is given, and that its address holds: whole sections, or parts such as ``"cutouts.block"``; any other is refused."""
+    format = 1
+    """One more whenever the same settings and inputs give another product: finished runs are then done again from this stage on. A release does not count."""
     parallel = True
 
     def inputs(self, place: Place) -> dict:
@@ -127,33 +130,22 @@ class Stage:
 
 
 def fingerprint(path: str | Path, hint: str = "check the run file") -> str:
-    """Of a file: its content. Of a survey: its list of checksums where it has one (without the coadds: `CoaddSurvey.version` has each brick's),
-    else the names and sizes of its sweeps."""
+    """Of a file: its name and content, wherever it lies; at an address, its name and version."""
     from lenscal.io import sweeps
 
+    name = sweeps.name_of(path)
     if sweeps.is_remote(path):
-        return sweeps.listing(path)
+        return f"{name} {sweeps.version(path)}"
     path = Path(path)
-    if path.is_dir():
-        for name in ("sha256sums.txt", "SHA256SUMS"):
-            if (path / name).exists():
-                lines = (path / name).read_text().splitlines()
-                return short([line for line in lines if "/coadd/" not in line])
-        return sweeps.listing(path)
-    if not path.exists():
+    if not path.is_file():
         raise stores.StoreError(f"input '{path}' is missing; {hint}")
     status = path.stat()
-    return _hash(path, status.st_size, status.st_mtime_ns)
+    return f"{name} {_hash(path, status.st_size, status.st_mtime_ns)}"
 
 
-def sized(paths: Sequence[str], hint: str) -> str:
-    """Of large files, here or at addresses: their names and sizes."""
-    from lenscal.io import sweeps
-
-    for path in paths:
-        if not sweeps.is_remote(path) and not Path(path).is_file():
-            raise stores.StoreError(f"input '{path}' is missing; {hint}")
-    return sweeps.sizes_of(paths)
+def fingerprints(paths: Iterable[str | Path], hint: str = "check the run file") -> list[str]:
+    """Of some files, in their order: two may have one name."""
+    return [fingerprint(path, hint) for path in paths]
 
 
 @lru_cache(maxsize=256)
@@ -163,10 +155,41 @@ def _hash(path: Path, size: int, changed: int) -> str:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def survey_fingerprint(place: Place) -> str:
-    """Of all that the survey's list of checksums names, else of its sweeps."""
+def sweeps_fingerprint(place: Place) -> str:
+    """Of the names of a survey's sweeps: of each, the blocks of `objects` keep what it held."""
+    from lenscal.io import sweeps
+
     survey = place.settings.survey
-    return fingerprint(survey.root, "draw the embedded sky with `lenscal mock RUNFILE`" if survey.mock else "check survey.root of the run file")
+    if not sweeps.is_remote(survey.root) and not Path(survey.root).is_dir():
+        hint = "draw the embedded sky with `lenscal mock RUNFILE`" if survey.mock else "check survey.root of the run file"
+        raise stores.StoreError(f"input '{survey.root}' is missing; {hint}")
+    try:
+        return short([sweeps.name_of(path) for path in sweeps.sweep_files(survey.root)])
+    except sweeps.SweepError as error:
+        return str(error)
+
+
+def stamps_fingerprint(place: Place) -> dict[str, object]:
+    """Of sets of stamps: what declares them, and every file of theirs, by place and content."""
+    from lenscal.io.stamps.profiles import DECLARED
+
+    root = Path(place.settings.survey.root)
+    if not root.is_dir():
+        raise stores.StoreError(f"input '{root}' is missing; check survey.root of the run file")
+    files = place.survey.files()
+    return {"profiles": fingerprint(DECLARED), "stamps": short({path.relative_to(root).as_posix(): fingerprint(path) for path in files})}
+
+
+def brought(place: Place) -> bool:
+    """Whether the run file brings its detector, which its products say."""
+    return place.settings.detector.frozen is not None
+
+
+def source_stamps(paths: Iterable[str | None], hint: str) -> list[list[str]]:
+    """Of each file of galaxy stamps (None: of none), its content and that of the catalogue beside it."""
+    from lenscal.io.sources import files_of
+
+    return [[] if path is None else fingerprints(files_of(path), hint) for path in paths]
 
 
 def galaxy_blocks(rows: int, block: int) -> list[Block]:

@@ -1,0 +1,202 @@
+"""Nothing is waited for without a word: who does not answer, what does not end and on whom is said, and a stop is one sentence."""
+
+import http.server
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+from lenscal import config
+from lenscal.io import cluster
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+SENTENCE = "stopped; what is complete stays complete: run the same command again to go on\n"
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(cluster, "PATIENCE", 2.0)
+
+
+class Quiet(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+def silent():
+    there = socket.socket()
+    there.bind(("127.0.0.1", 0))
+    there.listen(5)
+    return there, there.getsockname()[1]
+
+
+def web():
+    there = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    threading.Thread(target=there.serve_forever, daemon=True).start()
+    return there.socket, there.server_address[1]
+
+
+def closed():
+    there, port = silent()
+    there.close()
+    return there, port
+
+
+@pytest.mark.parametrize("what", [silent, web, closed])
+def test_an_address_where_no_scheduler_answers_is_one_sentence(impatient, what):
+    there, port = what()
+    with (
+        there,
+        pytest.raises(cluster.BlockError, match=rf"no Dask scheduler answers at 'tcp://127.0.0.1:{port}' \(.+\); start it, or leave cluster.address out"),
+        cluster.client(config.Cluster(address=f"tcp://127.0.0.1:{port}")),
+    ):
+        pass
+
+
+@pytest.fixture
+def local():
+    """A scheduler with one worker process under a nanny, and the address of the worker."""
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=50) as made:
+        yield made
+
+
+def test_the_address_of_a_worker_is_no_scheduler(impatient, local):
+    worker = local.workers[0].worker_address
+    with pytest.raises(cluster.BlockError, match=r"no Dask scheduler answers at .* \(a Worker is there\)"), cluster.client(config.Cluster(address=worker)):
+        pass
+
+
+def swept(connected, seconds, heard, timeout=None, then=lambda: None):
+    """Blocks of some seconds each, swept while `then` is done to the cluster after the first line."""
+    acted = []
+
+    def say(text):
+        heard.append(text)
+        if not acted:
+            acted.append(then())
+
+    ended = []
+    cluster.sweep(connected, time.sleep, [(s,) for s in seconds], [f"objects leaf{i}" for i in range(len(seconds))], lambda i, _: ended.append(i), "silence", say, timeout)
+    return sorted(ended)
+
+
+def test_a_cluster_without_workers_is_said_and_goes_on_when_one_comes(impatient):
+    from distributed import LocalCluster
+
+    heard = []
+    with LocalCluster(n_workers=0, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=50) as made:
+        address = made.scheduler_address
+        with cluster.client(config.Cluster(address=address)) as connected:
+            assert swept(connected, [0.01] * 3, heard, then=lambda: made.scale(1)) == [0, 1, 2]
+    assert heard[0] == f"waits for workers: none is at {address}; start some (dask worker {address})"
+
+
+def test_a_worker_that_stands_still_is_named_with_its_block_and_what_it_does_counts_when_it_goes_on(impatient, local):
+    heard, ended, process = [], [], local.workers[0].pid
+
+    def say(text):
+        heard.append(text)
+        os.kill(process, signal.SIGCONT)
+
+    with cluster.client(config.Cluster(address=local.scheduler_address)) as connected:
+        cluster.sweep(connected, signal.raise_signal, [(signal.SIGSTOP,)], ["objects leaf0"], lambda i, _: ended.append(i), "silence", say)
+    assert ended == [0]
+    assert heard[0].startswith("waits for objects leaf0, at work for ")
+    assert local.workers[0].worker_address in heard[0]
+
+
+def test_a_block_that_does_not_end_is_said_again_and_again_and_stops_the_run_where_it_has_a_limit(impatient, local):
+    heard = []
+    with cluster.client(config.Cluster(address=local.scheduler_address)) as connected:
+        with pytest.raises(cluster.BlockError, match=r"objects leaf1: not at its end after \d+ s on tcp://.* \(cluster.block_timeout is 8\)"):
+            swept(connected, [0.1, 60], heard, timeout=8)
+        assert len(heard) >= 2
+        assert all(text.startswith("waits for objects leaf1, at work for ") and "the longest that ended took" in text for text in heard)
+
+
+def test_blocks_of_an_earlier_run_are_said_to_be_waited_for(impatient, local):
+    with cluster.client(config.Cluster(address=local.scheduler_address)) as connected:
+        left = connected.submit(time.sleep, 5, key="lenscal-silence-left", pure=False)
+        heard = []
+        time.sleep(0.5)
+        assert swept(connected, [0.01], heard) == [0]
+        assert left.done()
+    assert heard[0] == "waits for 1 blocks that an earlier run left at work"
+
+
+def test_blocks_that_end_in_time_are_not_talked_about(impatient, local):
+    heard = []
+    with cluster.client(config.Cluster(address=local.scheduler_address)) as connected:
+        assert swept(connected, [0.3] * 12, heard, timeout=30) == list(range(12))
+    assert heard == []
+
+
+def test_workers_of_this_machine_speak_tls_with_a_key_that_others_do_not_have():
+    from distributed import Client
+
+    with cluster.client(config.Cluster(workers=1, threads=1, dashboard=False)) as connected:
+        address = connected.scheduler.address
+        assert address.startswith("tls://127.0.0.1:")
+        assert all(worker.startswith("tls://") for worker in connected.nthreads())
+        for other in (address, address.replace("tls", "tcp")):
+            with pytest.raises((OSError, TypeError, ValueError)):
+                Client(other, timeout="2s")
+
+
+PROGRAM = """
+import sys, time
+from lenscal import config
+from lenscal.cli.refusal import refusals
+import typer
+
+def main():
+    with refusals():
+        from lenscal.io import cluster
+        print("begun", flush=True)
+        with cluster.client(config.Cluster(workers=2, threads=1, dashboard=False)) as connected:
+            print("up", flush=True)
+            cluster.sweep(connected, time.sleep, [(0.2,)] * 400, [str(i) for i in range(400)], lambda i, _: print("done", flush=True), "stop")
+
+if __name__ == "__main__":
+    typer.run(main)
+"""
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("line", "later"), [("begun", 0.3), ("begun", 2.0), ("up", 0.0), ("done", 0.5)])
+def test_a_stop_at_any_moment_is_one_sentence_and_leaves_no_process(tmp_path, sign, line, later):
+    (tmp_path / "program.py").write_text(PROGRAM)
+    process = subprocess.Popen([sys.executable, "program.py"], cwd=tmp_path, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        for said in process.stdout:
+            if said.strip() == line:
+                break
+        time.sleep(later)
+        if sign == signal.SIGINT:
+            os.killpg(process.pid, sign)  # a terminal sends it to all
+        else:
+            os.kill(process.pid, sign)  # a batch system to the process that it started
+        _, errors = process.communicate(timeout=100)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert (process.returncode, errors.replace("\n", " ").strip()) == (130, SENTENCE.strip())
+    assert gone(process.pid)
+
+
+def gone(group):
+    """Whether no process of a group is left, after some seconds at most."""
+    for _ in range(100):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return True
+        time.sleep(0.1)
+    return False
