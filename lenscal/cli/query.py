@@ -24,6 +24,7 @@ def query(
 
         path = place if place.suffix == ".zarr" else load(place).stores / "completeness.zarr"
         cube = stores.open(path).load()
+        cube = completeness.of_population(cube, population or None)
         cell = completeness.cell_of(cube, theta_e, psf, depth)
         typer.echo(
             f"cell theta_e {float(cell.theta_e):g} arcsec, psf_fwhm {float(cell.psf_fwhm):g} arcsec, depth {float(cell.depth):g} mag: "
@@ -42,6 +43,13 @@ def query(
                 for level in cube["level"].values
             )
             typer.echo(f"  at false-positive rate {rate:.3g}: {middle:.3f} (median; {text}); {k} of {n} trials, {int(one['n_hosts'])} hosts")
+            if "total_lower" in one:
+                text = ", ".join(f"{float(level):.4g}: {float(one['total_lower'].sel(level=level)):.3f} to {float(one['total_upper'].sel(level=level)):.3f}" for level in cube["level"].values)
+                causes = ", ".join(f"{c} -{float(one['systematic_lower'].sel(cause=c)):.3f} +{float(one['systematic_upper'].sel(cause=c)):.3f}" for c in cube["cause"].values)
+                typer.echo(f"    with systematic errors {text} ({causes or 'none is known'})")
+        typer.echo(f"  population of hosts: {cube.attrs.get('population', 'survey')}")
+        if cube.attrs.get("recovery"):
+            typer.echo(f"  real lenses beside injections: {cube.attrs['recovery']}")
         for mark in ("mock", "not_scientific"):
             if cube.attrs.get(mark):
                 typer.echo("  made from the embedded (mock) sky" if mark == "mock" else f"  {cube.attrs[mark]}")

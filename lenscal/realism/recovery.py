@@ -28,7 +28,7 @@ def compared(real: pd.DataFrame, injected: pd.DataFrame, thresholds: pd.DataFram
     Returns
     -------
     DataFrame
-        threshold, false_positive_rate, n_real, k_real, real, n_injected, k_injected, injected (each real lens counts alike, whatever the
+        threshold, false_positive_rate, n_real, k_real, share_real, n_injected, k_injected, share_injected (each real lens counts alike, whatever the
         number of its matches), n_effective (of the injections: those of one lens are alike), difference (injected - real), from_95, to_95.
 
     Notes
@@ -46,12 +46,12 @@ def compared(real: pd.DataFrame, injected: pd.DataFrame, thresholds: pd.DataFram
         found = real["score"].to_numpy() >= threshold
         row = {"threshold": threshold, "false_positive_rate": rate, "n_real": len(real), "k_real": int(found.sum()), "n_injected": len(injected), "k_injected": int(hit.sum())}
         if not len(real):
-            rows.append({**row, "real": np.nan, "injected": np.nan, "n_effective": 0.0, "difference": np.nan, "from_95": np.nan, "to_95": np.nan})
+            rows.append({**row, "share_real": np.nan, "share_injected": np.nan, "n_effective": 0.0, "difference": np.nan, "from_95": np.nan, "to_95": np.nan})
             continue
         share, worth = each.mean(), _worth(each, len(injected))
         low, high = proportions.independent_difference(int(found.sum()), len(real), share * worth, worth, schema.LEVELS[1])
-        rows.append({**row, "real": found.mean(), "injected": share, "n_effective": worth, "difference": share - found.mean(), "from_95": low, "to_95": high})
-    columns = ["threshold", "false_positive_rate", "n_real", "k_real", "real", "n_injected", "k_injected", "injected", "n_effective", "difference", "from_95", "to_95"]
+        rows.append({**row, "share_real": found.mean(), "share_injected": share, "n_effective": worth, "difference": share - found.mean(), "from_95": low, "to_95": high})
+    columns = ["threshold", "false_positive_rate", "n_real", "k_real", "share_real", "n_injected", "k_injected", "share_injected", "n_effective", "difference", "from_95", "to_95"]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -123,7 +123,7 @@ def judged(table: pd.DataFrame, shares: tuple[float, float, int], settings: conf
     worst = table.loc[table["difference"].abs().idxmax()]
     low, high = float(worst["from_95"]), float(worst["to_95"])
     why = "; ".join(
-        f"at {r['threshold']:.2f}: {r['k_injected']} of {r['n_injected']} injections ({r['injected']:.2f}), {r['k_real']} of {r['n_real']} lenses ({r['real']:.2f})"
+        f"at {r['threshold']:.2f}: {r['k_injected']} of {r['n_injected']} injections ({r['share_injected']:.2f}), {r['k_real']} of {r['n_real']} lenses ({r['share_real']:.2f})"
         for r in table.to_dict("records")
     )
     value = float(worst["difference"])
@@ -147,7 +147,7 @@ def sentence(table: pd.DataFrame, verdict: str) -> str:
         return f"{verdict}: no real lens stands beside injections, so nothing says that completeness is theirs"
     one = table.iloc[0]
     return (
-        f"{verdict}: of {int(one['n_real'])} real lenses {100 * one['real']:.0f} % are recovered, of the injections matched to them {100 * one['injected']:.0f} % "
+        f"{verdict}: of {int(one['n_real'])} real lenses {100 * one['share_real']:.0f} % are recovered, of the injections matched to them {100 * one['share_injected']:.0f} % "
         f"(difference {100 * one['difference']:+.0f}, {100 * one['from_95']:+.0f} to {100 * one['to_95']:+.0f} points at 95 %)"
     )
 

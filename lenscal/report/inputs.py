@@ -47,6 +47,8 @@ class Inputs:
     ledgers: Mapping[str, Ledger]
     realism: Mapping[str, pd.DataFrame] | None = None
     panel_images: np.ndarray | None = None
+    populations: xr.Dataset | None = None
+    """The cube of every population of hosts; `completeness` is that of the one that is meant."""
 
     def check(self) -> Inputs:
         """The inputs themselves, once they are as declared and belong together.

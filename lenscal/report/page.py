@@ -34,7 +34,7 @@ LABELS = {
     "unaccounted": "without account", "p_halves": "p, halves of the real stamps", "D_halves_95": "D of such halves, 95 %", "p_pixels": "p of single pixels (not used)",
     "from_95": "from (95 %)", "to_95": "to (95 %)", "bare_hosts": "hosts without arc", "base": "completeness", "changed": "after the change",
     "middle_real": "median, real", "middle": "median, sample", "width_real": "width, real", "width_injected": "width, injected", "auc": "AUC",
-    "n_real": "real", "n_first": "first", "n_second": "second", "mid_p": "mid-p", "why_not": "why not", "snr_median": "median SNR",
+    "n_real": "real", "share_real": "share, real", "share_injected": "share, injected", "k_real": "recovered", "k_injected": "recovered", "total_lower_68": "total, lower 68.27 %", "total_upper_68": "total, upper 68.27 %", "hosts_effective": "effective hosts", "n_first": "first", "n_second": "second", "mid_p": "mid-p", "why_not": "why not", "snr_median": "median SNR",
 }  # fmt: skip
 
 
@@ -62,14 +62,14 @@ class Writer:
         number = self.number
         return Markup("{} ({} to {})").format(number(name, **arguments), number(name, **arguments | low), number(name, **arguments | high))
 
-    def cell(self, theta_e: float, index: int) -> Markup:
-        """Completeness at the headline PSF and depth, with its interval."""
+    def cell(self, theta_e: float, index: int, population: str = "") -> Markup:
+        """Completeness at the headline PSF and depth, with its total interval where there is one, else the statistical one."""
         psf, depth = summaries.headline(self.inputs)
-        where = {"theta_e": theta_e, "psf_fwhm": psf, "depth": depth, "index": index}
+        where = {"theta_e": theta_e, "psf_fwhm": psf, "depth": depth, "index": index} | ({"population": population} if population else {})
         level = {"level": schema.LEVELS[0]}
-        number = self.number
+        number, kind = self.number, "total_" if "total_lower" in self.inputs.completeness else ""
         return Markup("{} ({} to {})").format(
-            number("cube", what="median", **where), number("cube", what="lower", **where, **level), number("cube", what="upper", **where, **level)
+            number("cube", what="median", **where), number("cube", what=f"{kind}lower", **where, **level), number("cube", what=f"{kind}upper", **where, **level)
         )
 
     def table(self, name: str, columns: list[str] | None = None, rows: int = ROWS_SHOWN) -> Markup:
@@ -131,7 +131,9 @@ class Writer:
         return {
             "n": self.number, "cell": self.cell, "interval": self.interval, "table": self.table, "figure": self.figure,
             "settings": inputs.settings, "attrs": inputs.attrs, "inputs": inputs, "has": self._has, "realism": inputs.realism is not None, "PASS": PASS, "FAIL": FAIL, "ABSENT": ABSENT, "NOT_JUDGED": NOT_JUDGED,
-            "mock": bool(inputs.attrs.get("mock")), "not_scientific": str(inputs.attrs.get("not_scientific", "")),
+            "population": str(inputs.completeness.attrs.get("population", "survey")), "warning": summaries.warning(inputs), "compared": bool(inputs.completeness.attrs.get("recovery")),
+            "others": [] if inputs.populations is None else [str(p) for p in inputs.populations["population"].values if str(p) != inputs.completeness.attrs.get("population")],
+            "total": "total_lower" in inputs.completeness, "mock": bool(inputs.attrs.get("mock")), "not_scientific": str(inputs.attrs.get("not_scientific", "")),
             "thresholds": range(self.thresholds), "radii": self.headline_radii, "headline": summaries.headline(inputs),
             "depths": [float(v) for v in inputs.completeness["depth"].values],
             "map_name": lambda index, depth=None: figures.map_name(inputs, index, depth),

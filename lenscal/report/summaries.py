@@ -70,6 +70,12 @@ def headline(inputs: Inputs) -> tuple[float, float]:
     return float(cube["psf_fwhm"].values[order[0]]), float(depth)
 
 
+def warning(inputs: Inputs) -> str:
+    """One line for figures of completeness: empty where injections are recovered as real lenses are, or nothing was said."""
+    verdict, words = (str(inputs.completeness.attrs.get(name, "")) for name in ("recovery_verdict", "recovery"))
+    return f"{words}. These numbers are not those of real lenses." if verdict == "NO-GO" else ""
+
+
 @_summary("manifest", "Galaxies by pool and split")
 def galaxies(inputs: Inputs) -> pd.DataFrame:
     table = inputs.manifest
@@ -219,7 +225,31 @@ def completeness(inputs: Inputs) -> pd.DataFrame:
     for level in cube["level"].values:
         for end in ("lower", "upper"):
             flat[f"{end}_{100 * level:.0f}"] = cube[end].sel(level=level).values.ravel()
+    if "total_lower" in cube:
+        for level in cube["level"].values:
+            for end in ("lower", "upper"):
+                flat[f"total_{end}_{100 * level:.0f}"] = cube[f"total_{end}"].sel(level=level).values.ravel()
     return flat
+
+
+@_summary("completeness", "Completeness at the headline PSF and depth, by population of hosts, with its error budget")
+def budget(inputs: Inputs) -> pd.DataFrame | None:
+    cube = inputs.populations
+    if cube is None or "total_lower" not in cube:
+        return None
+    psf, depth = headline(inputs)
+    level = float(cube["level"].values[np.argmin(np.abs(cube["level"].values - LEVEL))])
+    rows = []
+    for name in cube["population"].values:
+        for theta_e in cube["theta_e"].values:
+            one = cube.sel(population=name, psf_fwhm=psf, depth=depth, theta_e=theta_e).isel(threshold=0)
+            row = {"population": str(name), "theta_e": float(theta_e), "median": float(one["completeness"].sel(quantile=0.5))}
+            row |= {f"{end}_68": float(one[end].sel(level=level)) for end in ("lower", "upper")}
+            for cause in cube["cause"].values:
+                row[str(cause)] = f"−{float(one['systematic_lower'].sel(cause=cause)):.2f} +{float(one['systematic_upper'].sel(cause=cause)):.2f}"
+            row |= {f"total_{end}_68": float(one[f"total_{end}"].sel(level=level)) for end in ("lower", "upper")}
+            rows.append({**row, "n_effective": float(one["n_effective"]), "hosts_effective": float(one["hosts_effective"]), "status": str(one["status"].values)})
+    return pd.DataFrame(rows)
 
 
 def xr_frame(cube: object) -> pd.DataFrame:
@@ -317,6 +347,11 @@ def realism_criteria(inputs: Inputs) -> pd.DataFrame | None:
 @_summary("realism/quantiles", "Arcs, real and injected: signal-to-noise ratio and colour")
 def realism_quantiles(inputs: Inputs) -> pd.DataFrame | None:
     return _realism(inputs, "quantiles")
+
+
+@_summary("realism/recovery", "Recovery of real lenses and of the injections matched to them")
+def realism_recovery(inputs: Inputs) -> pd.DataFrame | None:
+    return None if inputs.realism is None or "recovery" not in inputs.realism else inputs.realism["recovery"]
 
 
 @_summary("realism/noise", "Fine noise around the arcs")

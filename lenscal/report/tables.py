@@ -168,9 +168,9 @@ _COUNTS = {
     "rows", "systems", "imaging_candidate", "matched", "in_sample", "anchors", "trained", "train", "val", "test", "none", "all", "wanted",
     "positives", "n1", "n2", "shortfall", "k", "epoch", "objects", "trials", "cells", "injections", "n_injected", "n_failed", "n_hosts",
     "n_detected", "host_pool", "rows_in", "rows_out", "dropped", "unaccounted", "candidates_n1", "candidates_n2",
-    "lost", "won", "pairs", "number", "percent", "n_real", "n_first", "n_second", "pixels_real", "pixels_injected", "stamps_real", "stamps_injected",
+    "lost", "won", "pairs", "number", "percent", "n_real", "n_first", "n_second", "pixels_real", "pixels_injected", "stamps_real", "stamps_injected", "k_real", "k_injected",
 }  # fmt: skip
-_SHARES = {"share", "rate", "rate_requested", "false_positive_rate", "median", "lower_68", "upper_68", "lower_95", "upper_95", "visible", "base", "changed"}
+_SHARES = {"share", "rate", "rate_requested", "false_positive_rate", "median", "lower_68", "upper_68", "lower_95", "upper_95", "visible", "base", "changed", "total_lower_68", "total_upper_68", "total_lower_95", "total_upper_95"}
 _UNITS = {
     "theta_e": "arcsec", "psf_fwhm": "arcsec", "depth": "mag(AB)", "sigma": "nanomaggy", "area": "degree^2", "weight": "1",
     "radius": "arcsec", "median_psfsize_r": "arcsec", "median_psfdepth_r": "mag(AB)", "source_mag_r": "mag(AB)", "arc_snr": "1",
@@ -335,10 +335,11 @@ def _anchors(d: Derivation, index: str, group: str) -> pd.Series:
 
 
 @query("1", "share", "completeness")
-def cube(d: Derivation, theta_e: str, psf_fwhm: str, depth: str, index: str, what: str, level: str = "") -> float | int:
-    """One cell of the cube: what is median, lower or upper (with the level), n_injected, n_hosts or n_detected."""
+def cube(d: Derivation, theta_e: str, psf_fwhm: str, depth: str, index: str, what: str, level: str = "", population: str = "") -> float | int:
+    """One cell of the cube: what is median, lower, upper, total_lower or total_upper (with the level), n_injected, n_hosts or n_detected; of the meant population of hosts by default."""
     place = {"theta_e": float(theta_e), "psf_fwhm": float(psf_fwhm), "depth": float(depth)}
-    one = d.inputs.completeness.sel(place).isel(threshold=int(index))
+    cubes = d.inputs.completeness if not population else d.inputs.populations.sel(population=population)
+    one = cubes.sel(place).isel(threshold=int(index))
     if what == "median":
         return float(one["completeness"].sel(quantile=0.5))
     if what.startswith("n_"):
@@ -354,6 +355,12 @@ def cube_extreme(d: Derivation, index: str, which: str) -> float:
     if not np.isfinite(values).any():
         return float("nan")
     return float({"min": np.nanmin, "max": np.nanmax}[which](values))
+
+
+@query("1", "text", "completeness")
+def recovery(d: Derivation) -> str:
+    """What the cube carries of real lenses beside injections: the verdict and both shares."""
+    return str(d.inputs.completeness.attrs.get("recovery", "not compared"))
 
 
 @query("1", "count", "completeness")

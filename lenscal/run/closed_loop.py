@@ -151,7 +151,8 @@ def close(place: Place, skies: list[Settings], say: Say) -> tuple[dict, dict[str
     dict of DataFrame
         lenses (one row each), bins.
     """
-    from lenscal import loop, selection
+    from lenscal import selection
+    from lenscal.selection import loop
 
     scores = {group: place.store("scores", group).load() for group in ("injections", "thresholds")}
     trials = selection.table_of(place.store("injections").drop_vars("image", errors="ignore").load(), scores["injections"])

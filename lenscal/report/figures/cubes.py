@@ -24,6 +24,12 @@ def _layer(inputs: Inputs, threshold: int) -> xr.Dataset:
     return cube.assign(median=cube["completeness"].sel(quantile=0.5)).transpose("psf_fwhm", "theta_e", "depth", ...)
 
 
+def warn(figure: Figure, inputs: Inputs) -> None:
+    """Write across the top of a figure that its numbers are not those of real lenses, where the comparison says so."""
+    if text := summaries.warning(inputs):
+        figure.suptitle(text, color=style.RED, fontsize=style.SMALL + 1, wrap=True)
+
+
 def depth_map(inputs: Inputs, threshold: int, depth: float) -> Figure:
     """C(theta_E, PSF) at one depth, with values and intervals."""
     layer = _layer(inputs, threshold).sel(depth=depth)
@@ -31,6 +37,7 @@ def depth_map(inputs: Inputs, threshold: int, depth: float) -> Figure:
     axes = figure.subplots()
     image = _map(axes, layer)
     axes.set_title(f"depth {depth:g} mag (5σ, r)")
+    warn(figure, inputs)
     bar = figure.colorbar(image, ax=axes, label="completeness", pad=0.01)
     bar.outline.set_visible(False)
     _legend(figure, layer)
@@ -57,6 +64,7 @@ def maps(inputs: Inputs, threshold: int) -> Figure:
         axes.remove()
     if lines > 1:
         _label_above_gaps(grid, depths.size)
+    warn(figure, inputs)
     bar = figure.colorbar(image, ax=[axes for axes, _ in drawn], label="completeness", pad=0.01, aspect=20 * lines)
     bar.outline.set_visible(False)
     _legend(figure, cube)
@@ -173,10 +181,12 @@ def curves(inputs: Inputs, threshold: int) -> Figure:
         axes.remove()
     if lines > 1:
         _label_above_gaps(grid, depths.size)
+    warn(figure, inputs)
     handles = [_handle(style.SERIES[k], style.MARKERS[k], f"{psf:g}″") for k, psf in enumerate(psfs)]
     if "insufficient" in set(cube["status"].values.astype(object).ravel()):
         handles.append(_handle(style.GREY, "o", "insufficient", face="white"))
     figure.legend(handles=handles, loc="outside upper center", ncols=6, title="PSFSIZE$_r$", title_fontsize=6.5)
+    warn(figure, inputs)
     return figure
 
 

@@ -19,7 +19,7 @@ class Failures(Stage):
         return [place.path("failures")]
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
-        from lenscal import failures
+        from lenscal import completeness, failures
 
         thresholds = place.store("scores", "thresholds").load()
         scored = place.store("scores", "cutouts").load()
@@ -28,7 +28,7 @@ class Failures(Stage):
             "false_positives": failures.false_positives(scored, thresholds),
             "missed": failures.missed(injected, scores, thresholds),
             "missed_lenses": failures.missed_lenses(scored, thresholds),
-            "collapsed": failures.collapsed(place.store("completeness").load()),
+            "collapsed": failures.collapsed(completeness.of_population(place.store("completeness").load())),
             "gallery": failures.gallery(scored, injected, scores, place.settings.failures.gallery),
         }
         digest = save_tables(place.path("failures"), tables)

@@ -45,9 +45,10 @@ class Report(Stage):
 def report_inputs(place: Place) -> Inputs:
     """Everything the report speaks of, opened."""
     import lenscal
-    from lenscal import report
+    from lenscal import completeness, report
 
     settings = place.settings
+    cube = place.store("completeness").load()
     attrs: dict[str, Any] = {
         "run": settings.name,
         "about": settings.about,
@@ -79,7 +80,8 @@ def report_inputs(place: Place) -> Inputs:
         thresholds=place.store("scores", "thresholds").load(),
         scores_cutouts=place.store("scores", "cutouts").load(),
         scores_injections=place.store("scores", "injections").load(),
-        completeness=place.store("completeness").load(),
+        completeness=completeness.of_population(cube),
+        populations=cube if "population" in cube["completeness"].dims else None,
         false_positives=place.table("failures/false_positives.parquet"),
         missed=place.table("failures/missed.parquet"),
         gallery=gallery,

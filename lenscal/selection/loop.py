@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -11,7 +12,7 @@ from scipy.special import expit, logit
 from scipy.stats import betabinom, binom
 
 from lenscal import schema
-from lenscal.selection import FEATURES, Reweighted, SupportError, reweight
+from lenscal.selection.reweighting import FEATURES, Reweighted, SupportError, reweight
 
 GO, NO_GO = "GO", "NO-GO"
 BINS_MIN = 20  # lenses of a bin that is judged
@@ -99,7 +100,7 @@ def _bins(values: np.ndarray, cube: xr.Dataset, axis: str) -> list[tuple[float, 
     else:
         edges = np.unique(np.round(np.quantile(values, np.linspace(0, 1, 6)), 2))
         edges[0], edges[-1] = np.floor(values.min() * 100) / 100, np.ceil(values.max() * 100 + 1e-6) / 100 + 0.01
-    return [(float(low), float(high), (values >= low) & (values < high)) for low, high in zip(edges[:-1], edges[1:])]
+    return [(float(low), float(high), (values >= low) & (values < high)) for low, high in itertools.pairwise(edges)]
 
 
 def _naive(cube: xr.Dataset, lenses: pd.DataFrame, threshold: int) -> dict[str, np.ndarray]:
