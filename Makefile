@@ -5,12 +5,16 @@ BIN := $(VENV)/bin
 RUNFILE ?= pipelines/small.yaml
 
 KILLS ?= 100
+SKIES ?= 1
 
-.PHONY: audit test chaos faultpoints check install benchmarks mutants clean
+.PHONY: audit truth test chaos faultpoints check install benchmarks mutants clean
 
 audit: install  ## embedded sky, whole run, report
 	$(BIN)/lenscal mock $(RUNFILE)
 	$(BIN)/lenscal run $(RUNFILE)
+
+truth: install  ## hold the finished audit against embedded skies it has not seen
+	$(BIN)/lenscal closed-loop $(RUNFILE) --lenses 800 --seed 1 --skies $(SKIES)
 
 test: install  ## every test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile

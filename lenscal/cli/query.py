@@ -15,6 +15,7 @@ def query(
     theta_e: Annotated[float, typer.Option(help="Einstein radius \\[arcsec].")],
     psf: Annotated[float, typer.Option(help="PSFSIZE_R \\[arcsec].")],
     depth: Annotated[float, typer.Option(help="PSFDEPTH_R, 5-sigma \\[AB mag].")],
+    population: Annotated[str, typer.Option(help="Population of hosts: survey or lens-like; the one that the cube means by default.")] = "",
 ) -> None:
     """Print the completeness of the cell that holds these conditions, with its interval and what stands behind it."""
     with refusals():

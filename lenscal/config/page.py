@@ -9,7 +9,7 @@ from lenscal.config.catalogues import ContaminantCatalogue, LensCatalogue, Manif
 from lenscal.config.pixels import Cutouts, Quality
 from lenscal.config.section import Section
 from lenscal.config.settings import Cluster, Settings
-from lenscal.config.survey import Service, Sky, Survey
+from lenscal.config.survey import LensPopulation, Service, Sky, Survey
 from lenscal.config.trials import Axis, Grid, Injections
 
 
@@ -19,7 +19,7 @@ def page() -> str:
         "# Run files", "",
         "A run file is YAML; unknown keys are refused. Written from `lenscal/config/` (`python -m lenscal.config`); do not edit by hand.", "",
     ]  # fmt: skip
-    models = [Settings, Sky, Survey, Service, Objects, LensCatalogue, ContaminantCatalogue, Manifest, Cutouts, Quality, Injections, Grid, Axis,
+    models = [Settings, Sky, LensPopulation, Survey, Service, Objects, LensCatalogue, ContaminantCatalogue, Manifest, Cutouts, Quality, Injections, Grid, Axis,
               Detector, Training, Scores, Completeness, Failures, Realism, Report, Cluster]  # fmt: skip
     for model in models:
         heading = "The whole" if model is Settings else f"`{model.__name__}`"
