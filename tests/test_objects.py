@@ -104,7 +104,7 @@ def test_depths_in_two_units_are_refused(mixed):
 
 def test_every_row_that_goes_has_its_reason():
     raw = raw_of(
-        10, RA=[400.0, -1.0, np.nan, 360.0, 0.0, 5, 6, 7, 8, 9], DEC=[0, 0, 0, 90.0, -90.0, 91, np.inf, 0, 0, 0],
+        10, RA=[400.0, -181.0, np.nan, 360.0, 0.0, 5, 6, 7, 8, 9], DEC=[0, 0, 0, 90.0, -90.0, 91, np.inf, 0, 0, 0],
         OBJID=[0, 1, 2, 3, 4, 5, 6, 3, 8, 1 << 22], TYPE=["SER"] * 8 + ["COMP", "SER"],
     )  # fmt: skip
     table, ledger = objects.galaxies(raw, "f", row_start=100)

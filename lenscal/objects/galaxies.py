@@ -9,7 +9,7 @@ from lenscal import schema
 from lenscal.gates import Ledger
 from lenscal.kernels import magnitudes
 from lenscal.objects import depths
-from lenscal.objects.columns import ObjectsError, pixels_of
+from lenscal.objects.columns import ObjectsError, pixels_of, wrapped
 
 TWICE = "key twice in the file"
 
@@ -47,6 +47,8 @@ def galaxies(
     missing = [n.upper() for n in [*plain, "mw_transmission_w1"] if n.upper() not in raw.columns]
     if missing:
         raise ObjectsError(f"'{sweep_file}' lacks column(s) {', '.join(missing)}")
+    if (raw["RA"].to_numpy() < 0).any():
+        raw = raw.assign(RA=wrapped(raw["RA"].to_numpy(float)))
     keep, ledger = _usable(raw)
     row = np.flatnonzero(keep)
     raw = raw.iloc[row]
