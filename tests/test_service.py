@@ -70,9 +70,9 @@ FAULTS = {
     "wrong bands": ({"bands": "grizY"}, "bands 'grizY', not 'grz'"),
     "wrong order": ({"bands": "zrg"}, "bands 'zrg', not 'grz'"),
     "another place": ({"shift": 0.3}, "a stamp about ra 150.0"),
-    "another scale": ({"scale": 0.524}, "pixels of 0.5240 arcsec, not 0.262"),
-    "no scale": ({"without": ["CD1_1"]}, "neither scale nor place is known"),
-    "another unit": ({"units": "DN"}, "an image in 'DN', not 'nanomaggy'"),
+    "another scale": ({"scale": 0.524}, "pixels of 0.5240 x 0.5240 arcsec, not 0.262"),
+    "no scale": ({"without": ["CD1_1"]}, "plane 'image' that has a matrix that gives no sky .* not those asked for"),
+    "another unit": ({"units": "DN"}, "plane 'image' is in 'DN', not 'nanomaggy'"),
     "no mask": ({"lacks": ["maskbits"]}, "no plane 'maskbits' but .* take out of survey.service.planes"),
 }
 

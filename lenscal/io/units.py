@@ -33,6 +33,8 @@ def unit(text: str) -> units.UnitBase | None:
         return units.dimensionless_unscaled
     if re.fullmatch(r"(ab\s*mag|mag\s*\(?ab\)?)", plain.lower()):
         return units.mag
+    if re.fullmatch(r"(sq\.?|square)\s*deg(ree)?s?|deg(ree)?s?\s*sq\.?|sqdeg", plain.lower()):
+        return units.deg**2
     plain = re.sub(r"\(([A-Za-z_]+)\)", r"\1", plain.replace("{", "(").replace("}", ")"))
     for sign, word in _SIGNS.items():
         plain = plain.replace(sign, word)
@@ -57,7 +59,7 @@ def stated(text: object) -> str:
 def problem(found: str | None, expected: str) -> str | None:
     """What is wrong with a unit that a file states; None when it states none, or the one expected however it is spelt."""
     text = stated(found)
-    if not text or (meant := unit(text)) is not None and meant == unit(expected):
+    if not text or ((meant := unit(text)) is not None and meant == unit(expected)):
         return None
     return f"is in '{text[:40]}', not '{expected}'"
 

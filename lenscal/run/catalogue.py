@@ -38,6 +38,8 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
         inverse = None
         for start, raw in file.parts(settings.chunk_rows):
             if inverse is None:
+                inverse = file.inverse_depths
+            if inverse is None:
                 inverse = objects.depths_are_inverse(raw) or _any_inverse(path, settings.chunk_rows)
             depths += objects.Depths.of(raw) if inverse else objects.Depths()
             table, part = objects.galaxies(raw, sweeps.name_of(path), start, inverse_depths=inverse)

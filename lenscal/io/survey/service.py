@@ -22,8 +22,9 @@ import xarray as xr
 from astropy.io import fits
 
 from lenscal import config, schema
-from lenscal.io.pixels import unread
-from lenscal.io.survey.bricks import SCALE_TOLERANCE, PixelError
+from lenscal.io import orientation, units
+from lenscal.io.pixels import unobserved, unread
+from lenscal.io.survey.bricks import PixelError
 from lenscal.io.survey.geometry import SurveyError, read_geometry, tables
 
 BUSY = {429, 500, 502, 503, 504}  # answers that another attempt may better
@@ -102,7 +103,7 @@ class ServiceSurvey:
         """Pixels around galaxies, as `CoaddSurvey.read` gives them, with `checksum` (of the file that came).
 
         A galaxy where the service has no pixels keeps its row with the reason in `failure`. A pixel is unobserved where the inverse
-        variance is no positive number; where the service gives none, where the image is exactly 0.
+        variance is no positive number; where the service gives none, as `lenscal.io.pixels.unobserved` says.
 
         Raises
         ------
@@ -126,7 +127,7 @@ class ServiceSurvey:
             out["checksum"][i] = hashlib.blake2b(content, digest_size=16).hexdigest()
             planes, version = _planes(content, ra, dec, odd, self.service.planes)
             image, invvar = planes["image"], planes.get("invvar")
-            unseen = ~np.isfinite(image) | ((image == 0) if invvar is None else ~(invvar > 0))
+            unseen = unobserved(image) if invvar is None else ~np.isfinite(image) | ~(invvar > 0)
             out["image"][i] = np.where(unseen, np.nan, image)[:, :size, :size]
             if invvar is not None:
                 out["invvar"][i] = np.where(unseen, 0, invvar)[:, :size, :size]
@@ -235,24 +236,28 @@ def _planes(content: bytes, ra: float, dec: float, size: int, wanted: list[str])
     bands = str(header.get("BANDS", "".join(str(header.get(f"BAND{i}", "?")).strip() for i in range(len(schema.BANDS))))).strip()
     if bands != "".join(schema.BANDS):
         raise _Again(f"bands '{bands}', not '{''.join(schema.BANDS)}'")
-    units = str(header.get("BUNIT", "nanomaggy")).strip()
-    if units not in ("nanomaggy", "nanomaggies"):
-        raise _Again(f"an image in '{units}', not 'nanomaggy'")
-    _check_place(header, ra, dec, size)
+    for plane, unit in (("image", "nanomaggy"), ("invvar", "1/nanomaggy^2")):
+        if plane in found and (problem := units.problem(found[plane][1].get("BUNIT"), unit)):
+            raise _Again(f"plane '{plane}' {problem}")
+    first = _placed(header, "image", ra, dec, size)
+    for plane in wanted:
+        if orientation.has_place(found[plane][1]) and orientation.cards(found[plane][1]) != orientation.cards(header):
+            away = first.away(_placed(found[plane][1], plane, ra, dec, size))
+            if away > orientation.PLACE_TOLERANCE:
+                raise _Again(f"plane '{plane}' that lies up to {away:.3g} pixels off the image")
     version = str(header.get("VERSION", header.get("SURVEY", ""))).strip()
     return {name: found[name][0].astype(np.int32 if name == "maskbits" else np.float32) for name in ("image", *wanted)}, version
 
 
-def _check_place(header: fits.Header, ra: float, dec: float, size: int) -> None:
+def _placed(header: fits.Header, plane: str, ra: float, dec: float, size: int) -> orientation.Plane:
+    """Where an answer lies, once it is North up at the survey's scale with the position in its middle."""
     try:
-        scale = np.hypot(header["CD1_1"], header["CD1_2"]) * 3600 if "CD1_1" in header else abs(header["CDELT1"]) * 3600
-        there = header["CRVAL1"], header["CRVAL2"], header["CRPIX1"], header["CRPIX2"]
-    except KeyError as error:
-        raise _Again(f"a header without {error}, so neither scale nor place is known") from None
-    if abs(scale / schema.PIXEL_SCALE - 1) > SCALE_TOLERANCE:
-        raise _Again(f"pixels of {scale:.4f} arcsec, not {schema.PIXEL_SCALE} within 1 %")
-    # The reference point is the position asked for, in the middle of the stamp.
-    away = np.array([(there[0] - ra + 180) % 360 - 180, there[1] - dec]) * 3600 / scale * [np.cos(np.deg2rad(dec)), 1]
-    middle = np.array([there[2], there[3]]) - (size + 1) / 2
-    if max(abs(away[0] + middle[0]), abs(away[1] - middle[1])) > PLACE_TOLERANCE:
-        raise _Again(f"a stamp about ra {there[0]}, dec {there[1]} at pixel {there[2]}, {there[3]}, not about ra {ra}, dec {dec}")
+        placed = orientation.plane(header, (size, size))
+        placed.check(schema.PIXEL_SCALE)
+    except orientation.OrientationError as error:
+        raise _Again(f"plane '{plane}' that {error}, so its scale and place are not those asked for") from None
+    there = placed.centre
+    away = np.array([((there[0] - ra + 180) % 360 - 180) * np.cos(np.deg2rad(dec)), there[1] - dec]) * 3600 / placed.scale
+    if not np.abs(away).max() <= PLACE_TOLERANCE:
+        raise _Again(f"a stamp about ra {there[0]:.7f}, dec {there[1]:.7f}, not about ra {ra}, dec {dec}")
+    return placed
