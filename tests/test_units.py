@@ -60,7 +60,7 @@ def stating(path, column, unit):
     columns = sweep_columns()
     columns.setdefault(column, np.ones(5, ">f4"))
     write_table(path, columns)
-    names = [name for name in columns]
+    names = list(columns)
     fits.setval(path, f"TUNIT{names.index(column) + 1}", value=unit, ext=1)
     return path, [*sweeps.SWEEP_COLUMNS, *([column] if column not in sweeps.SWEEP_COLUMNS else [])]
 
@@ -181,12 +181,12 @@ def test_depths_that_are_none_of_the_unit_they_state_are_refused(tmp_path, raw):
         imported(tmp_path, sweep_of(tmp_path, raw, "mag"))
     with pytest.raises(objects.ObjectsError, match="0 of 2,400 depths can be no magnitudes, and the others lie in"):
         imported(tmp_path, sweep_of(tmp_path, raw, "1/nanomaggy^2", 24.5))
-    with pytest.raises(sweeps.SweepError, match="column PSFDEPTH_G is in 'nanomaggy', expected 1/nanomaggy.2 or mag"):
+    with pytest.raises(sweeps.SweepError, match=r"column PSFDEPTH_G is in 'nanomaggy', expected 1/nanomaggy.2 or mag"):
         imported(tmp_path, sweep_of(tmp_path, raw, "nanomaggy"))
     path = sweep_of(tmp_path, raw, "1/nanomaggy^2")
     names = fits.getdata(path).names
     fits.setval(path, f"TUNIT{names.index('GALDEPTH_Z') + 1}", value="mag", ext=1)
-    with pytest.raises(sweeps.SweepError, match="some depths are in 1/nanomaggy.2 and others in mag"):
+    with pytest.raises(sweeps.SweepError, match=r"some depths are in 1/nanomaggy.2 and others in mag"):
         imported(tmp_path, path)
 
 
