@@ -36,7 +36,7 @@ class SweepError(ValueError):
 
 
 def sweep_files(root: str | Path) -> list[Path | str]:
-    """Sweep files of a survey, by name (companions such as -pz and -lc are not among them).
+    """Sweep files of a survey, by name (companions such as -pz and -lc are not among them). Of several versions side by side, the newest.
 
     Parameters
     ----------
@@ -46,10 +46,11 @@ def sweep_files(root: str | Path) -> list[Path | str]:
     Raises
     ------
     SweepError
-        When there is none, or two of one name (as in two versions of the sweeps side by side).
+        When there is none, two of one name, or the newest version lacks files that another has.
     """
     found = _remote_files(str(root)) if is_remote(root) else _local_files(Path(root))
-    files = sorted((path for path in found if _SWEEP_NAME.fullmatch(name_of(path))), key=lambda path: (name_of(path), str(path)))
+    found = _newest([path for path in found if _SWEEP_NAME.fullmatch(name_of(path))], root)
+    files = sorted(found, key=lambda path: (name_of(path), str(path)))
     if not files:
         found = "" if is_remote(root) else f": {folders.holds(Path(root))}"
         raise SweepError(
@@ -57,8 +58,32 @@ def sweep_files(root: str | Path) -> list[Path | str]:
         )
     for one, two in itertools.pairwise(files):
         if stem_of(one) == stem_of(two):
-            raise SweepError(f"'{one}' and '{two}' have one name; leave one version of the sweeps below survey.root ('{root}')")
+            raise SweepError(f"'{one}' and '{two}' have one name; leave one of them below survey.root ('{root}')")
     return files
+
+
+def _version_of(path: str | Path) -> tuple[int, ...]:
+    """Of a sweep by the name of its folder, as 10.1 in south/sweep/10.1; empty without one."""
+    folder = str(path).rsplit("/", 2)[-2] if str(path).count("/") > 1 else ""
+    return tuple(map(int, folder.split("."))) if re.fullmatch(r"\d+(\.\d+)+", folder) else ()
+
+
+def _newest(files: Sequence[str | Path], root: str | Path) -> list[str | Path]:
+    """Files of the newest version, which must have all that older ones have."""
+    versions: dict[tuple[int, ...], set[str]] = {}
+    for path in files:
+        versions.setdefault(_version_of(path), set()).add(stem_of(path))
+    newest = max(versions, default=())
+    if len(versions) < 2 or () in versions:
+        return list(files)
+    for version in sorted(versions):
+        if lacking := sorted(versions[version] - versions[newest]):
+            new, old = (".".join(map(str, one)) for one in (newest, version))
+            raise SweepError(
+                f"below '{root}' version {new} of the sweeps lacks {len(lacking):,} files that {old} has, the first: {lacking[0]}; copy them, or leave one of sweep/{new} "
+                f"and sweep/{old} below survey.root"
+            )
+    return [path for path in files if _version_of(path) == newest]
 
 
 def not_here(root: str | Path) -> list[str]:
@@ -78,22 +103,34 @@ def stem_of(path: str | Path) -> str:
     return name_of(path).split(".fits")[0]
 
 
+_PLACES = ("south/sweep", "north/sweep", "sweep")
+
+
 def _local_files(root: Path) -> list[Path]:
-    folders = [root / part / "sweep" for part in ("south", "north", ".") if (root / part / "sweep").is_dir()]
+    folders = [root / place for place in _PLACES if (root / place).is_dir()]
     return [path for folder in folders or [root] for path in folder.rglob("sweep-*.fits*")]
 
 
 def _remote_files(root: str) -> list[str]:
     files, place = remote.filesystem(root)
-    for folder in ("south/sweep/10.1", "south/sweep", "sweep", ""):
-        at = f"{place.rstrip('/')}/{folder}".rstrip("/")
+
+    def names(at: str) -> list[str]:
         try:
-            found = remote.patiently(f"'{at}'", lambda at=at: files.ls(at, detail=False))
+            return remote.patiently(f"'{at}'", lambda: files.ls(at, detail=False))
         except (FileNotFoundError, NotADirectoryError, PermissionError):
-            continue
-        if any(_SWEEP_NAME.fullmatch(name_of(path)) for path in found):
-            return [files.unstrip_protocol(path) for path in found]
-    return []
+            return []
+
+    def below(at: str) -> list[str]:
+        """Sweeps of a folder, and of the folders of versions in it."""
+        held = [str(path).rstrip("/") for path in names(at)]
+        of_versions = [path for path in held if _version_of(f"{path}/x")]
+        return [path for path in held if _SWEEP_NAME.fullmatch(name_of(path))] + [
+            path for folder in of_versions for path in map(str, names(folder)) if _SWEEP_NAME.fullmatch(name_of(path))
+        ]
+
+    base = place.rstrip("/")
+    found = [path for folder in _PLACES for path in below(f"{base}/{folder}")] or below(base)
+    return [files.unstrip_protocol(path) for path in found]
 
 
 def listing(root: str | Path) -> str:

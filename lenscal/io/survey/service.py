@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
-import os
 import random
-import tempfile
+import re
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -22,7 +20,7 @@ import xarray as xr
 from astropy.io import fits
 
 from lenscal import config, schema
-from lenscal.io import orientation, units
+from lenscal.io import folders, orientation, units
 from lenscal.io.pixels import unobserved, unread
 from lenscal.io.survey.bricks import PixelError
 from lenscal.io.survey.geometry import SurveyError, read_geometry, tables
@@ -37,9 +35,15 @@ _FITS = b"SIMPLE  ="
 class _Again(RuntimeError):
     """An answer that is not what was asked for; another attempt may give it."""
 
-    def __init__(self, reason: str, wait: float | None = None) -> None:
+    def __init__(self, reason: str, wait: float | None = None, of_place: bool = False) -> None:
         super().__init__(reason)
         self.wait = wait
+        self.of_place = of_place
+        """Whether the place asked for may be the reason, not the service."""
+
+
+class _NoAnswer(PixelError):
+    """A place at which the service failed after all attempts: the whole message, and that of the row."""
 
 
 class ServiceSurvey:
@@ -105,6 +109,8 @@ class ServiceSurvey:
         A galaxy where the service has no pixels keeps its row with the reason in `failure`. A pixel is unobserved where the inverse
         variance is no positive number; where the service gives none, as `lenscal.io.pixels.unobserved` says.
 
+        A place at which the service fails (500) again and again while it answers at others is such a row too.
+
         Raises
         ------
         PixelError
@@ -112,6 +118,7 @@ class ServiceSurvey:
         """
         data = unread(rows, size, self.layer, self.mock, more=("checksum",))
         out = {name: data[name].values for name in data.variables}
+        answered, failed = 0, None
         odd = size + 1 - size % 2  # of an even stamp the object is on pixel size // 2: the last row and column of an odd one are left out
         for i, (ra, dec) in enumerate(zip(rows["ra"].to_numpy(float), rows["dec"].to_numpy(float))):
             if not (np.isfinite(ra) and np.isfinite(dec) and abs(dec) <= 90):
@@ -119,7 +126,13 @@ class ServiceSurvey:
                 continue
             url = self.url(ra, dec, odd)
             out["cutout_url"][i] = url
-            content, moment = self._ask(url, ra, dec, odd)
+            try:
+                content, moment = self._ask(url, ra, dec, odd)
+            except _NoAnswer as error:
+                failed = error
+                out["failure"][i] = f"service: {error.args[1]}"
+                continue
+            answered += 1
             if content is None:
                 out["failure"][i] = "outside: the service has no pixels there"
                 continue
@@ -134,7 +147,24 @@ class ServiceSurvey:
             if "maskbits" in planes:
                 out["mask"][i] = planes["maskbits"][:size, :size]
             out["layer_version"][i] = f"{self.layer} {version}".strip()
+        if failed is not None and not answered and not self._answers_elsewhere():
+            raise PixelError(failed.args[0])
         return data
+
+    def _answers_elsewhere(self) -> bool:
+        """Whether the service answers in the middle of one of a few bricks, so that it is the places asked for at which it fails."""
+        try:
+            bricks = self.bricks()
+        except SurveyError:
+            return False
+        for brick in bricks.iloc[:: max(1, len(bricks) // 3)].head(3).itertuples():
+            url = self.url(brick.ra, brick.dec, 21)
+            try:
+                self._once(url, brick.ra, brick.dec, 21)
+            except (_Again, PixelError):
+                continue
+            return True
+        return False
 
     def _ask(self, url: str, ra: float, dec: float, size: int) -> tuple[bytes | None, str]:
         """A whole and right file, and when it came; None when the service has nothing there."""
@@ -147,9 +177,9 @@ class ServiceSurvey:
         try:
             return attempts(self._once, url, ra, dec, size)
         except _Again as error:
-            raise PixelError(
-                f"service: {self.service.attempts} attempts at '{url}' failed, the last: {error}; what is complete stays complete: run again to go on"
-            ) from error
+            attempts_failed = f"{self.service.attempts} attempts at '{url}' failed, the last: {error}"
+            text = f"service: {attempts_failed}; what is complete stays complete: run again to go on"
+            raise (_NoAnswer(text, attempts_failed) if error.of_place else PixelError(text)) from error
 
     def _wait(self, url: str, attempt: int, asked: float | None) -> float:
         """Seconds before the next attempt: what the service asks for, else doubled each time, times 0.5 to 1.5 drawn by (seed, url, attempt)."""
@@ -167,11 +197,22 @@ class ServiceSurvey:
         if answer.status_code in NOTHING:
             return None, ""
         if answer.status_code in BUSY:
-            raise _Again(f"answer {answer.status_code} {answer.reason}", _retry_after(answer.headers.get("Retry-After")))
+            wait = _retry_after(answer.headers.get("Retry-After"))
+            raise _Again(f"answer {answer.status_code} {answer.reason}", wait, of_place=answer.status_code == 500)
         if answer.status_code != 200:
             raise PixelError(f"service: '{url}' answered {answer.status_code} {answer.reason}; check survey.service.url and survey.layer")
+        if word := _refusal(answer.content):
+            raise PixelError(f"service: '{url}' answered '{word}'; check survey.layer ('{self.layer}') and survey.service.url")
         _planes(answer.content, ra, dec, size, self.service.planes)
         return answer.content, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _refusal(content: bytes) -> str:
+    """A line of text about the layer that came in place of pixels, as the viewer sends with status 200; empty for anything else."""
+    if len(content) > 500 or content.startswith((_FITS, b"<")):
+        return ""
+    text = " ".join(content.decode("ascii", "replace").split())
+    return text if re.search(r"\blayer\b", text, re.IGNORECASE) else ""
 
 
 def _retry_after(text: str | None) -> float | None:
@@ -191,8 +232,7 @@ def _retry_after(text: str | None) -> float | None:
 def _slot(url: str, rate: float) -> None:
     """Wait for one's turn: of one user on one machine, whatever the number of processes, a host gets no more than `rate` requests a second."""
     host = hashlib.blake2b(urlsplit(url).netloc.encode(), digest_size=8).hexdigest()
-    with (Path(tempfile.gettempdir()) / f"lenscal-rate-{os.getuid()}-{host}").open("a+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with (folders.own_temporary() / f"rate-{host}").open("a+") as file, folders.locked(file):
         file.seek(0)
         text = file.read()
         now = time.time()
@@ -203,6 +243,7 @@ def _slot(url: str, rate: float) -> None:
         turn = min(turn, now + WAIT_MAX)  # a clock that was set back
         file.truncate(0)
         file.write(repr(turn + 1 / rate))
+        file.flush()
     time.sleep(max(0.0, turn - now))
 
 
