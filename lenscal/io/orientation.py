@@ -170,7 +170,7 @@ def plane(header: fits.Header, shape: tuple[int, ...]) -> Plane:
         frame = {"GLON": "Galactic", "ELON": "ecliptic", "SLON": "supergalactic"}.get(kinds[0][:4])
         what = f"is in {frame} coordinates and " if frame else ""
         raise OrientationError(f"{what}has the projection {kinds}, not ('RA---TAN', 'DEC--TAN')")
-    if not any(card in found for card in ("CD1_1", "CD1_2")) and not {"CDELT1", "CDELT2"} <= set(found):
+    if not any(found.get(f"CD{i}_{j}") for i in (1, 2) for j in (1, 2)) and not {"CDELT1", "CDELT2"} <= set(found):
         raise OrientationError("has no pixel scale (neither CD1_1 nor CDELT1 and CDELT2)")
     if lacking := [card for card in ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2") if card not in found]:
         raise OrientationError(f"does not say where it is: it has no {', '.join(lacking)}")

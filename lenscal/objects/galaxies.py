@@ -106,6 +106,7 @@ def _usable(raw: pd.DataFrame) -> tuple[np.ndarray, Ledger]:
         | (brickid >> 20 > 0)
         | (release >> 16 > 0),
         "type unknown": ~known,
+        "MW_TRANSMISSION outside (0, 1]": _no_transmission(raw),
     }
     if "BRICK_PRIMARY" in raw.columns:
         tests["not primary in its brick"] = ~raw["BRICK_PRIMARY"].to_numpy(bool)
@@ -118,6 +119,15 @@ def _usable(raw: pd.DataFrame) -> tuple[np.ndarray, Ledger]:
     dropped[TWICE] = int(twice.sum())
     keep &= ~twice
     return keep, Ledger(len(raw), int(keep.sum()), {reason: rows for reason, rows in dropped.items() if rows})
+
+
+def _no_transmission(raw: pd.DataFrame) -> np.ndarray:
+    """Rows of which a transmission is no share of the light, so that no colour would be right."""
+    wrong = np.zeros(len(raw), bool)
+    for band in (*schema.BANDS, "w1"):
+        values = raw[f"MW_TRANSMISSION_{band.upper()}"].to_numpy()
+        wrong |= ~((values > 0) & (values <= 1 + 1e-6))
+    return wrong
 
 
 def magnitude(flux: np.ndarray) -> np.ndarray:

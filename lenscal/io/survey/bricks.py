@@ -16,7 +16,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
 from lenscal import schema
-from lenscal.io import orientation, units
+from lenscal.io import orientation, planes, units
 
 SECTION = 200  # pixels: reading a section takes as long as decompressing, in a whole plane, a square that much larger
 UNITS = {"image": "nanomaggy", "invvar": "1/nanomaggy^2", "psfsize": "arcsec"}
@@ -190,6 +190,8 @@ class BrickFiles:
                 end, length = info["datLoc"] + info["datSpan"], path.stat().st_size
                 if end > length:
                     raise PixelError(f"{named} is truncated: {length} bytes of at least {end}; copy it again")
+                if problem := planes.problem(hdu.header, product, band):
+                    raise PixelError(f"{named} {problem}")
                 self._units(hdu.header, product, named)
                 yield hdu
         except FileNotFoundError:

@@ -76,5 +76,5 @@ class Objects(Stage):
         gates += channels.gates(lenses, crossed, settings.objects.lenses)
         gates += [ledger.gate(f"objects.{name}") for name, ledger in ledgers.items()]
         if settings.survey.layout == "dr10":
-            gates += catalogue.file_gates(place, dict(zip(names, outcomes)))
+            gates += [*catalogue.file_gates(place, dict(zip(names, outcomes))), catalogue.brick_gate(place, names)]
         return gates, ledgers, digest
