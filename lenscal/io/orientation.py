@@ -18,6 +18,11 @@ _CARDS = re.compile(
     r"(WCSAXES|(CTYPE|CRVAL|CRPIX|CUNIT|CDELT|CROTA)[12]|CD[12]_[12]|PC0*[12]_0*[12]|PV[12]_\d+|LONPOLE|LATPOLE|RADE?C?SYS|EQUINOX|EPOCH"
     r"|[AB]P?_ORDER|[AB]P?_\d_\d|CPDIS[12]|DP[12]|CQDIS[12]|DQ[12])"
 )
+_COMMON = [
+    *(f"{name}{i}" for name in ("CTYPE", "CRVAL", "CRPIX", "CUNIT", "CDELT", "CROTA") for i in (1, 2)),
+    *(f"{name}{i}_{j}" for name in ("CD", "PC") for i in (1, 2) for j in (1, 2)), "LONPOLE", "LATPOLE", "RADESYS", "RADECSYS", "EQUINOX", "EPOCH",
+]  # fmt: skip
+_RARE = ("A_ORDER", "B_ORDER", "CPDIS1", "CPDIS2", "CQDIS1", "PV1_0", "PV1_1", "PV2_0", "PV2_1", "PC001001", "PC01_01")
 _OLD = ("FK4", "FK4-NO-E")
 
 
@@ -123,7 +128,9 @@ def has_place(header: fits.Header) -> bool:
 
 def cards(header: fits.Header) -> dict[str, object]:
     """The cards that say where an image lies."""
-    return {card: header[card] for card in header if _CARDS.fullmatch(card)}
+    if any(card in header for card in _RARE):
+        return {card: header[card] for card in header if _CARDS.fullmatch(card)}
+    return {card: header[card] for card in _COMMON if card in header}
 
 
 def has_matrix(found: dict[str, object]) -> bool:

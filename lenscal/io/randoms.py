@@ -14,7 +14,7 @@ _COLUMNS = ("PSFSIZE_R", "PSFDEPTH_R")
 _ROWS = 1 << 20  # in memory at a time, all columns of them
 _POINTS = 20.0  # of a file in a pixel of the map of its region, at least on average
 _ORDER_MAX = 8
-_SLICES, _SLICE = 32, 4096  # of a file, to see whether it covers the region of another
+_SLICES, _SLICE = 16, 1024  # of a file, to see whether it covers the region of another
 _COARSE = 16
 _ALIKE = 0.9
 

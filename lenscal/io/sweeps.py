@@ -10,6 +10,7 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -261,10 +262,10 @@ class SweepFile:
 
     def _offsets(self, hdu: fits.BinTableHDU) -> list[int]:
         """Byte of a row that each column begins at, by the widths of TFORM alone: TDIM says how a cell is folded, not how long it is."""
-        widths = [_width(hdu.header[f"TFORM{i + 1}"]) for i in range(len(hdu.columns))]
+        widths = [_width(str(form)) for form in hdu.columns.formats]
         if sum(widths) != self._width:
             raise SweepError(f"'{self.path}' ({self.rows:,} rows): its columns take {sum(widths)} bytes by TFORM, and a row has {self._width} (NAXIS1); fetch it again")
-        return [sum(widths[:i]) for i in range(len(widths))]
+        return [0, *itertools.accumulate(widths[:-1])]
 
     def _size(self) -> int | None:
         """Bytes of the content; None where it is packed."""
@@ -366,6 +367,7 @@ _CACHED_ROWS = 4096
 _BYTES = {"L": 1, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8, "C": 8, "M": 16, "P": 8, "Q": 16}
 
 
+@lru_cache(maxsize=256)
 def _width(form: str) -> int:
     """Bytes of a cell of a TFORM."""
     repeat, kind = re.fullmatch(r"\s*(\d*)([A-Z]).*", form.strip().upper()).groups()

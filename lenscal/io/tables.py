@@ -195,14 +195,16 @@ def _text_table(path: Path, text: Collection[str], separator: str) -> pd.DataFra
     if b"\0" in content[:4096]:
         raise CatalogueError(f"catalogue '{path}' is no text: its first bytes are {content[:16]!r}; check its name")
     encoding = _encoding(content)
-    lines = content
     comments: list[bytes] = []
-    while lines.startswith((b"#", b"\n", b"\r")):
-        line, _, lines = lines.partition(b"\n")
+    at = 0
+    while content.startswith((b"#", b"\n", b"\r"), at):
+        line = content[at : content.find(b"\n", at) + 1 or None]
+        at += len(line)
         comments += [line.lstrip(b"# ").rstrip()] if line.startswith(b"#") else []
+    lines = content[at:] if at else content
     if b"\n#" in lines:
         lines = b"\n".join(line for line in lines.split(b"\n") if not line.startswith(b"#"))
-    header = lines.partition(b"\n")[0].rstrip(b"\r")
+    header = lines[: lines.find(b"\n") + 1 or None].rstrip(b"\r\n")
     sign = separator.encode()
     if comments and _is_row(header, sign):  # the names stand in the last line of comment
         named = next((c for c in reversed(comments) if c.count(sign) == header.count(sign)), None)
@@ -214,11 +216,15 @@ def _text_table(path: Path, text: Collection[str], separator: str) -> pd.DataFra
         header = named
     names = [name.strip().strip('"') for name in header.decode(encoding).split(separator)]
     lines, stated = _without_dashes(lines, names, separator, encoding)
-    known = {name.lower() for name in text}
-    kinds = {name: str for name in names if name.lower() in known}
     with warnings.catch_warnings():  # with too many cells in a row pandas would shift all columns
         warnings.simplefilter("error", pd.errors.ParserWarning)
-        table = pd.read_csv(io.BytesIO(lines), sep=separator, low_memory=False, encoding=encoding, index_col=False, dtype=kinds)
+        table = pd.read_csv(io.BytesIO(lines), sep=separator, low_memory=False, encoding=encoding, index_col=False)
+        known = {name.lower() for name in text}
+        numbers_ = [i for i, name in enumerate(table.columns) if str(name).strip().lower() in known and pd.api.types.is_numeric_dtype(table.dtypes.iloc[i])]
+        if numbers_:  # of names that are numbers the digits count
+            texts = pd.read_csv(io.BytesIO(lines), sep=separator, encoding=encoding, index_col=False, usecols=numbers_, dtype=str)
+            for i, name in zip(numbers_, texts.columns):
+                table.isetitem(i, texts[name])
     table.columns = [str(name).strip() for name in table.columns]
     table.attrs["units"] = stated
     return table
@@ -226,6 +232,8 @@ def _text_table(path: Path, text: Collection[str], separator: str) -> pd.DataFra
 
 def _encoding(content: bytes) -> str:
     """Of a text; what is no UTF-8 is taken for Latin 1, which every byte is."""
+    if content.isascii():
+        return "utf-8"
     try:
         content.decode()
     except UnicodeDecodeError:
@@ -246,14 +254,19 @@ def _is_row(line: bytes, sign: bytes) -> bool:
 
 def _without_dashes(lines: bytes, names: list[str], separator: str, encoding: str) -> tuple[bytes, dict[str, str]]:
     """A table of VizieR without the lines of units and of dashes below its header, and those units by column."""
-    head = lines.split(b"\n", 3)
+    at = -1
+    for _ in range(3):
+        at = lines.find(b"\n", at + 1)
+        if at < 0:
+            break
+    head = (lines if at < 0 else lines[:at]).split(b"\n")
     below = [line.decode(encoding).rstrip("\r") for line in head[1:3]]
     ruled = [i for i, line in enumerate(below) if line.strip() and not line.replace(separator, "").strip("- ")]
     if not ruled:
         return lines, {}
     found = dict(zip(names, (cell.strip() for cell in below[0].split(separator)))) if ruled[0] == 1 else {}
-    rest = head[3:] if ruled[0] == 1 else head[2:]
-    return b"\n".join([head[0], *rest]), {name: unit for name, unit in found.items() if units.stated(unit)}
+    rest = lines.split(b"\n", 3 if ruled[0] == 1 else 2)[-1] if len(head) > 1 + ruled[0] and at >= 0 else b""
+    return head[0] + b"\n" + rest, {name: unit for name, unit in found.items() if units.stated(unit)}
 
 
 def _ecsv_table(content: bytes) -> pd.DataFrame:

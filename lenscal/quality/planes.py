@@ -14,12 +14,12 @@ from lenscal.gates import Gate, absent
 
 APERTURE_ARCSEC = 3.0
 CENTROID_PX = 6.0
-SNR_MIN = 20.0  # of the catalogued flux in the aperture
+SNR_MIN = 10.0  # of the catalogued flux in the aperture
 ROWS_MIN = 3  # galaxies of a brick below which nothing is said of it
 ROWS_ENOUGH = 5  # below, every one must say it
 FLUX_MAX = 0.5  # dex: an aperture of 3 arcsec holds a third of the light and more
-COLOUR_MAX = 0.15  # dex, against the other bands: 0.4 mag
-PSFSIZE_MAX = 0.04  # dex: 10 %; that of g and z differs by more
+COLOUR_MAX = 0.15  # dex, against r: 0.4 mag
+PSFSIZE_MAX = 0.02  # dex: 5 %; that of g and z differs by more
 SHIFT_MAX = 0.35  # pixels
 _FLOOR = -2.0  # dex, of an aperture without light
 _BRICK = re.compile(r"legacysurvey-(\w+)-image")
@@ -38,8 +38,8 @@ def compared(cutouts: xr.Dataset, rows: pd.DataFrame) -> list[dict]:
     Returns
     -------
     list of dict
-        brick, band, rows; flux (median of log10 of aperture over catalogued flux), colour (the same less the median of the bands, galaxy by
-        galaxy), psfsize (median of log10 of plane over catalogue), x, y (median shift against r in pixels); None where fewer than
+        brick, band, rows; flux (median of log10 of aperture over catalogued flux), colour (the same less that of r, galaxy by galaxy; of r the
+        smaller of the others), psfsize (median of log10 of plane over catalogue), x, y (median shift against r in pixels); None where fewer than
         `ROWS_MIN` galaxies tell. Where fewer than `ROWS_ENOUGH` do, the value nearest to 0 stands in for the median.
     """
     flux, colour, shift = _light(cutouts, rows)
@@ -86,13 +86,18 @@ def _light(cutouts: xr.Dataset, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndar
     edge = np.where(np.isfinite(image[..., rim]).any(axis=-1, keepdims=True), image[..., rim], 0.0)
     level = np.nanmedian(edge, axis=-1)
     noise = 1.4826 * np.nanmedian(np.abs(edge - level[..., None]), axis=-1) * np.sqrt(2 * inside.sum())  # neighbours are correlated
+    noise = np.where(known := _of_bands(rows, "psfdepth") > 0, np.nan, noise)
+    # The catalogue's own depth where it has one, so that a plane in another unit does not hide itself: of a PSF, and four times as much in the aperture.
+    noise[known] = 4 * 10 ** (0.4 * (schema.ZEROPOINT - _of_bands(rows, "psfdepth")[known])) / 5
     light = image - level[..., None, None]
     total = light[..., inside].sum(axis=-1)
     bright = np.isfinite(total) & (flux >= SNR_MIN * noise) & (noise > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(bright, np.maximum(np.log10(np.maximum(total, 0) / flux), _FLOOR), np.nan)
-    whole = np.isfinite(ratio).all(axis=1, keepdims=True)
-    colour = np.where(whole, ratio - np.median(ratio, axis=1, keepdims=True), np.nan)
+    red = schema.BANDS.index("r")
+    colour = ratio - ratio[:, [red]]
+    others = [b for b in range(shape[1]) if b != red]
+    colour[:, red] = np.where(np.isfinite(colour[:, others]).all(axis=1), np.abs(colour[:, others]).min(axis=1), np.nan)
     centre = _centroids(np.where(np.isfinite(light), light, 0.0), bright & (ratio > -FLUX_MAX))
     return ratio, colour, centre - centre[:, [schema.BANDS.index("r")]]
 

@@ -169,9 +169,14 @@ _BRICK_DEGREES = 0.3  # from the middle of a brick of 0.25 degrees to what it ma
 
 def _bricks_of(table: pd.DataFrame) -> pd.DataFrame:
     """Each pair of BRICKID and BRICKNAME of survey objects: rows, and where the first lies."""
-    pairs = table[["brickid", "brickname", "ra", "dec"]].astype({"brickname": "str"})
-    groups = pairs.groupby(["brickid", "brickname"], as_index=False, observed=True)
-    return groups.agg(rows=("ra", "size"), ra=("ra", "first"), dec=("dec", "first"))
+    names = table["brickname"].astype("category")
+    key = table["brickid"].to_numpy(np.int64) << 32 | names.cat.codes.to_numpy(np.int64)
+    _, first, count = np.unique(key, return_index=True, return_counts=True)
+    one = table.iloc[first]
+    return pd.DataFrame({
+        "brickid": one["brickid"].to_numpy(np.int64), "brickname": one["brickname"].astype("str").to_numpy(object), "rows": count,
+        "ra": one["ra"].to_numpy(float), "dec": one["dec"].to_numpy(float),
+    })  # fmt: skip
 
 
 def _joined_bricks(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:

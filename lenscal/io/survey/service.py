@@ -127,7 +127,7 @@ class ServiceSurvey:
             url = self.url(ra, dec, odd)
             out["cutout_url"][i] = url
             try:
-                content, moment = self._ask(url, ra, dec, odd)
+                content, moment, answer = self._ask(url, ra, dec, odd)
             except _NoAnswer as error:
                 failed = error
                 out["failure"][i] = f"service: {error.args[1]}"
@@ -138,7 +138,7 @@ class ServiceSurvey:
                 continue
             out["download_timestamp"][i] = moment
             out["checksum"][i] = hashlib.blake2b(content, digest_size=16).hexdigest()
-            planes, version = _planes(content, ra, dec, odd, self.service.planes)
+            planes, version = answer
             image, invvar = planes["image"], planes.get("invvar")
             unseen = unobserved(image) if invvar is None else ~np.isfinite(image) | ~(invvar > 0)
             out["image"][i] = np.where(unseen, np.nan, image)[:, :size, :size]
@@ -166,8 +166,8 @@ class ServiceSurvey:
             return True
         return False
 
-    def _ask(self, url: str, ra: float, dec: float, size: int) -> tuple[bytes | None, str]:
-        """A whole and right file, and when it came; None when the service has nothing there."""
+    def _ask(self, url: str, ra: float, dec: float, size: int) -> tuple[bytes | None, str, tuple]:
+        """A whole and right file, when it came, and what `_planes` finds in it; None when the service has nothing there."""
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_Again),
             stop=tenacity.stop_after_attempt(self.service.attempts),
@@ -187,7 +187,7 @@ class ServiceSurvey:
             return min(asked, WAIT_MAX)
         return min(self.service.backoff_seconds * 2 ** (attempt - 1), WAIT_MAX) * (0.5 + random.Random(f"{self.seed} {url} {attempt}").random())
 
-    def _once(self, url: str, ra: float, dec: float, size: int) -> tuple[bytes | None, str]:
+    def _once(self, url: str, ra: float, dec: float, size: int) -> tuple[bytes | None, str, tuple]:
         _slot(url, self.service.requests_per_second)
         self._session = self._session or requests.Session()
         try:
@@ -195,7 +195,7 @@ class ServiceSurvey:
         except requests.RequestException as error:  # refused, slow, or cut short of its Content-Length
             raise _Again(f"{type(error).__name__}: {error}") from error
         if answer.status_code in NOTHING:
-            return None, ""
+            return None, "", ()
         if answer.status_code in BUSY:
             wait = _retry_after(answer.headers.get("Retry-After"))
             raise _Again(f"answer {answer.status_code} {answer.reason}", wait, of_place=answer.status_code == 500)
@@ -203,8 +203,8 @@ class ServiceSurvey:
             raise PixelError(f"service: '{url}' answered {answer.status_code} {answer.reason}; check survey.service.url and survey.layer")
         if word := _refusal(answer.content):
             raise PixelError(f"service: '{url}' answered '{word}'; check survey.layer ('{self.layer}') and survey.service.url")
-        _planes(answer.content, ra, dec, size, self.service.planes)
-        return answer.content, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        found = _planes(answer.content, ra, dec, size, self.service.planes)
+        return answer.content, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), found
 
 
 def _refusal(content: bytes) -> str:
