@@ -73,7 +73,8 @@ def of_randoms(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
     ----------
     parts : iterable of DataFrame
         Points, some at a time: psfsize_r [arcsec] and psfdepth_r, 0 where there is no exposure in r; area [degree^2] of one point. Depths
-        are inverse variances where one can be no magnitude (`magnitudes.are_inverse`), else AB magnitudes.
+        are inverse variances where their file says so (`attrs["inverse"]`), or where one can be no magnitude (`magnitudes.are_inverse`),
+        else AB magnitudes.
 
     Returns
     -------
@@ -90,7 +91,11 @@ def of_randoms(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
         size, depth, area = (points[name].to_numpy(float) for name in (*_COLUMNS.values(), "area"))
         observed = (size > 0) & (depth > 0)
         if observed.any():
-            units.add(magnitudes.are_inverse(depth))
+            stated = points.attrs.get("inverse")
+            if stated is False and magnitudes.are_inverse(depth):
+                wrong = int(np.count_nonzero(magnitudes.no_magnitudes(depth)))
+                raise ValueError(f"random points: {wrong:,} of {len(depth):,} depths can be no magnitudes, and their file says that they are (mag); fetch it again")
+            units.add(magnitudes.are_inverse(depth) if stated is None else stated)
         if len(units) > 1:
             raise ValueError("random points: depths of some are inverse variances and of others magnitudes; give files of one unit")
         depth = magnitudes.depth(depth, schema.ZEROPOINT) if True in units else depth

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import shutil
 import zlib
 
 import fsspec
@@ -10,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.io import fits
+from files_server import serving
 from test_leaves import raw_sky, settings_of, write_sweep
 
 from lenscal import manifest, objects
@@ -352,12 +352,23 @@ def test_a_list_that_is_none_is_refused_by_its_line(tmp_path, raw):
         imported(place)
 
 
-def test_two_versions_of_the_sweeps_side_by_side_are_refused(tmp_path, raw):
-    place = place_of(tmp_path, {NAME: raw})
+@pytest.mark.parametrize("place", ["folder", "file", "http"])
+def test_of_two_versions_of_the_sweeps_side_by_side_the_newest_is_read_wherever_they_lie(tmp_path, raw, place):
     folder = tmp_path / "survey" / "south" / "sweep"
-    shutil.copytree(folder / "10.1", folder / "10.0")
-    with pytest.raises(sweeps.SweepError, match=r"10\.0.*10\.1.* have one name; leave one version"):
-        STAGES["objects"].blocks(place)
+    for version in ("9.0", "10.0", "10.1"):
+        write_sweep(folder / version / NAME, raw.iloc[:9])
+    write_sweep(folder / "10.1" / "sweep-025m005-030p005.fits", raw.iloc[:9])
+    (folder / "10.1-photo-z").mkdir()
+    with serving(tmp_path / "survey") as server:
+        root = {"folder": tmp_path / "survey", "file": f"file://{tmp_path}/survey", "http": server.address}[place]
+        assert [str(path).split("/sweep/")[-1] for path in sweeps.sweep_files(root)] == [f"10.1/{NAME}", "10.1/sweep-025m005-030p005.fits"]
+        (folder / "10.1" / NAME).unlink()
+        with pytest.raises(sweeps.SweepError, match=rf"version 10\.1 of the sweeps lacks 1 files that 9\.0 has, the first: {NAME[:-5]}; copy them, or leave one of sweep/10\.1"):
+            sweeps.sweep_files(root)
+        write_sweep(folder / "10.1" / NAME, raw.iloc[:9])
+        (folder / "10.1" / f"{NAME}.gz").write_bytes(b"")
+        with pytest.raises(sweeps.SweepError, match=r"have one name; leave one of them below survey.root"):
+            sweeps.sweep_files(root)
 
 
 def test_text_redshifts_and_overlapping_catalogues_are_counted_by_catalogue(tmp_path, raw):

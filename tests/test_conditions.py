@@ -66,7 +66,7 @@ def points_of(folder, bricks, number, density, card=True):
     row = rng.permutation(np.repeat(np.arange(len(bricks)), np.round(bricks["area"] * density).astype(int)))
     size, depth = bricks["psfsize_r"].to_numpy()[row], 25 * 10 ** (0.8 * (bricks["psfdepth_r"].to_numpy()[row] - 22.5))
     columns = {
-        "RELEASE": np.full(row.size, 10000, ">i2"), "BRICKID": row.astype(">i4"), "NOBS_R": np.isfinite(size).astype(">i2"),
+        "RELEASE": np.full(row.size, 10000, ">i2"), "BRICKID": row.astype(">i4"), "RA": (0.9 * row).astype(">f8"), "DEC": np.full(row.size, 1.0, ">f8"), "NOBS_R": np.isfinite(size).astype(">i2"),
         "PSFSIZE_R": np.nan_to_num(size).astype(">f4"), "PSFDEPTH_R": np.nan_to_num(depth).astype(">f4"),
     }  # fmt: skip
     table = fits.BinTableHDU(np.rec.fromarrays(list(columns.values()), names=list(columns)), name="RANDOMS")
@@ -91,6 +91,46 @@ def test_random_points_give_the_plane_and_the_grid_that_the_bricks_give(tmp_path
     said = CliRunner().invoke(app, ["conditions", str(run_file(tmp_path)), *(part for path in paths for part in ("--randoms", str(path)))])
     assert f"{bricks['area'].sum():.2f} in all" in said.output
     assert f"without conditions in r {bricks['area'][:10].sum() / bricks['area'].sum():.1%}" in said.output
+
+
+def region(path, ra, dec, count=600, density=2500.0, unit=None, seed=1, ordered=False):
+    """Random points of one region, their conditions known."""
+    rng = np.random.default_rng(seed)
+    place = rng.uniform(*ra, count), rng.uniform(*dec, count)
+    values = {"RA": np.sort(place[0]) if ordered else place[0], "DEC": place[1], "PSFSIZE_R": np.full(count, 1.3), "PSFDEPTH_R": np.full(count, 500.0)}
+    columns = [fits.Column(n, "D" if n in ("RA", "DEC") else "E", unit=unit if n == "PSFDEPTH_R" else None, array=v) for n, v in values.items()]
+    table = fits.BinTableHDU.from_columns(columns)
+    table.header["DENSITY"] = density
+    fits.HDUList([fits.PrimaryHDU(), table]).writeto(path)
+    return path
+
+
+A, B = {"ra": (150, 150.5), "dec": (10, 10.5)}, {"ra": (200, 200.5), "dec": (-3, -2.5)}
+TOGETHER = {
+    "one file": ([A], 600), "two files of one region": ([A, A], 600), "two regions": ([A, B], 1200), "two regions, one twice": ([A, B, A], 1200),
+    "one region, other densities": ([A, A | {"density": 1250.0, "count": 300}], 600), "three regions": ([A, B, {"ra": (359.7, 360), "dec": (0, 0.5)}], 1800),
+    "one region, in order of RA": ([A | {"ordered": True}, A], 600),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", TOGETHER)
+def test_random_points_of_several_files_stand_for_the_area_of_their_union(tmp_path, case):
+    regions, points = TOGETHER[case]
+    paths = [region(tmp_path / f"randoms-{i}.fits", **{"seed": i, **one}) for i, one in enumerate(regions)]
+    parts = pd.concat(read_randoms(paths))
+    assert parts["area"].sum() == pytest.approx(points / 2500, rel=0.02)
+    assert conditions.of_randoms(read_randoms(paths))["area"].sum() == pytest.approx(points / 2500, rel=0.02)
+
+
+@pytest.mark.parametrize("unit", ["1/nanomaggy^2", "nanomaggies^(-2)", "nanomaggy-2"])
+def test_depths_of_random_points_go_by_the_unit_of_their_file(tmp_path, unit):
+    path = region(tmp_path / "a.fits", **A, unit=unit)
+    np.testing.assert_allclose(conditions.of_randoms(read_randoms([path]))["psfdepth_r"].dropna(), 24.126, atol=2e-3)
+    wrong = region(tmp_path / "b.fits", **A, unit="mag")
+    with pytest.raises(ValueError, match="600 of 600 depths can be no magnitudes, and their file says that they are"):
+        conditions.of_randoms(read_randoms([wrong]))
+    with pytest.raises(SweepError, match="PSFDEPTH_R is in 'nanomaggy', expected 1/nanomaggy"):
+        conditions.of_randoms(read_randoms([region(tmp_path / "c.fits", **A, unit="nanomaggy")]))
 
 
 def run_file(folder):

@@ -104,7 +104,7 @@ def test_depths_in_two_units_are_refused(mixed):
 
 def test_every_row_that_goes_has_its_reason():
     raw = raw_of(
-        10, RA=[400.0, -1.0, np.nan, 360.0, 0.0, 5, 6, 7, 8, 9], DEC=[0, 0, 0, 90.0, -90.0, 91, np.inf, 0, 0, 0],
+        10, RA=[400.0, -181.0, np.nan, 360.0, 0.0, 5, 6, 7, 8, 9], DEC=[0, 0, 0, 90.0, -90.0, 91, np.inf, 0, 0, 0],
         OBJID=[0, 1, 2, 3, 4, 5, 6, 3, 8, 1 << 22], TYPE=["SER"] * 8 + ["COMP", "SER"],
     )  # fmt: skip
     table, ledger = objects.galaxies(raw, "f", row_start=100)
@@ -374,3 +374,31 @@ def test_real_positives_meet_the_real_dr10_rows(real):
     report = objects.match_report(lenses, matches).set_index("measure")["value"]
     assert report["positives"] == len(lenses)
     assert report["outside the footprint"] > 3000
+
+
+@pytest.mark.parametrize("offset", [0.0, 0.01, 0.05])
+def test_a_lens_or_look_alike_beside_a_dup_is_matched_to_the_galaxy_that_has_the_light(offset):
+    ra = [10.0, 10.0 + 0.05 / 3600, 20.0]
+    galaxies, _ = objects.galaxies(raw_of(3, TYPE=["SER", "DUP", "DUP"], RA=ra, DEC=[0.0] * 3, FLUX_R=[80.0, 0.0, 0.0]), "f")
+    on = pd.DataFrame({"ra": [10.0 + (0.05 + offset) / 3600, 20.0], "dec": [0.0, 0.0], "name": "x", "category": "ring"})
+    item = config.LensCatalogue(name="l", source="x", format="csv", channel="visual")
+    lenses, _ = objects.merge_lenses([objects.lens_table(on, item)[0]], 2.0, 1, FRACTIONS)
+    matches = objects.match_lenses(lenses, galaxies, 1.5).set_index("lens_id").loc[lenses.sort_values("ra")["lens_id"]]
+    by_id = galaxies.set_index("galaxy_id")["type"].astype(str)
+    assert [by_id.get(found, "") for found in matches["galaxy_id"]] == ["SER", ""]
+    assert matches["n_within"].tolist() == [1, 0]
+    assert matches["reason"].tolist() == ["matched", "no object within radius"]
+    look_alikes, _ = objects.contaminant_table(on, config.ContaminantCatalogue(name="c", source="x", category="ring"))
+    found = objects.match_contaminants(look_alikes, galaxies, 1.5).sort_values("ra")
+    assert [by_id.get(galaxy, "") for galaxy in found["galaxy_id"]] == ["SER", ""]
+    near = objects.neighbours_of(lenses, objects.meet(lenses, galaxies, 5.0))
+    assert set(near["type"].astype(str)) == {"SER"}
+
+
+@pytest.mark.parametrize("band", ["G", "R", "Z", "W1"])
+@pytest.mark.parametrize("value", [1.7, 0.0, -0.2, np.nan, np.inf])
+def test_a_transmission_that_is_no_share_of_the_light_gives_no_colour(band, value):
+    raw = raw_of(4, **{f"MW_TRANSMISSION_{band}": np.array([0.9, value, 1.0, 0.2], "f4")})
+    table, ledger = objects.galaxies(raw, "f")
+    assert ledger.dropped == {"MW_TRANSMISSION outside (0, 1]": 1}
+    assert np.isfinite(table[["colour_gr", "colour_rz", "colour_zw1"]]).all(axis=None)

@@ -145,3 +145,60 @@ def test_a_real_merged_file_is_read_by_ccd(real):
     single = read_psfex(real / "psf/psfex/bass_mzls_grz/mosaic-00110480-CCD3.fits.gz")
     merged = read_psfex(path, "CCD3")
     np.testing.assert_allclose(merged.basis, single.basis, rtol=1e-6)
+
+
+def merged(path, masks, degrees, sizes, names=("N1", "N2"), polnaxis=2):
+    """CCDs in arrays of one shape; each says its own degree and size, as the survey's merged files do."""
+    n, terms, side, _ = masks.shape
+    ints = {"polnaxis": [polnaxis] * n, "poldeg1": degrees, "psfaxis1": sizes, "psfaxis2": sizes}
+    keys = {"polzero1": 1000.0, "polzero2": 2000.0, "polscal1": 1900.0, "polscal2": 3900.0, "psf_samp": 1.0}
+    columns = [fits.Column("psf_mask", f"{terms * side * side}E", dim=f"({side},{side},{terms})", array=masks.astype("f4"))]
+    columns += [fits.Column(key, "D", array=np.full(n, value)) for key, value in keys.items()] + [fits.Column(k, "J", array=np.array(v)) for k, v in ints.items()]
+    fits.BinTableHDU.from_columns([*columns, fits.Column("ccdname", "3A", array=np.array(names))]).writeto(path, overwrite=True)
+    return path
+
+
+def narrow(size, fwhm=4.0):
+    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+    image = np.exp(-(x**2 + 2 * y**2) / fwhm)  # no symmetry between x and y
+    return image / image.sum()
+
+
+@pytest.mark.parametrize(("degree", "size"), [(0, 15), (1, 15), (2, 15), (0, 11), (2, 11), (1, 13)])
+def test_a_padded_model_is_that_of_its_own_degree_and_size(tmp_path, degree, size):
+    terms = (degree + 1) * (degree + 2) // 2
+    masks = np.zeros((2, 6, 15, 15))
+    masks[0] = 0.01 * narrow(15)
+    masks[1, :terms, :size, :size] = [narrow(size) / (1 + i) for i in range(terms)]
+    padded = read_psfex(merged(tmp_path / "a.fits", masks, [2, degree], [15, size]), "N2")
+    alone = read_psfex(merged(tmp_path / "b.fits", masks[1:, :terms, :size, :size], [degree], [size], names=("N2",)))
+    np.testing.assert_array_equal(padded.image(300, 3500), alone.image(300, 3500))
+    y, x = np.mgrid[:size, :size] - (size - 1) / 2
+    assert abs((padded.image() * x).sum()) + abs((padded.image() * y).sum()) < 1e-6
+
+
+def test_what_looks_like_padding_and_is_none_is_refused(tmp_path):
+    masks = np.zeros((2, 6, 15, 15))
+    masks[:] = narrow(15)
+    with pytest.raises(PsfexError, match=r"degree 1 needs 3 images"):
+        read_psfex(merged(tmp_path / "a.fits", masks, [2, 1], [15, 15]), "N2")
+    with pytest.raises(PsfexError, match=r"PSFAXIS says 11 x 11, and the rest is not zero"):
+        read_psfex(merged(tmp_path / "a.fits", masks, [2, 2], [15, 11]), "N2")
+    with pytest.raises(PsfexError, match=r"images that are no PSF"):
+        read_psfex(merged(tmp_path / "a.fits", masks * np.nan, [2, 2], [15, 15]), "N2")
+    with pytest.raises(PsfexError, match=r"images that are no PSF"):
+        read_psfex(merged(tmp_path / "a.fits", masks * 0, [2, 2], [15, 15]), "N2")
+    with pytest.raises(PsfexError, match=r"POLNAXIS 1"):
+        read_psfex(merged(tmp_path / "a.fits", masks, [2, 2], [15, 15], polnaxis=1), "N2")
+
+
+@pytest.mark.parametrize("flat", [True, False])
+def test_a_model_that_does_not_vary_is_one_image_everywhere(tmp_path, flat):
+    image = narrow(15)
+    column = fits.Column("psf_mask", "225E", dim="(15,15)" if flat else "(15,15,1)", array=image[None] if flat else image[None, None])
+    table = fits.BinTableHDU.from_columns([column])
+    table.header["POLNAXIS"], table.header["PSF_SAMP"] = 0, 1.0
+    table.writeto(tmp_path / "a.fits")
+    model = read_psfex(tmp_path / "a.fits")
+    np.testing.assert_allclose(model.image(), image, rtol=1e-5)
+    np.testing.assert_array_equal(model.image(100, 3000), model.image())

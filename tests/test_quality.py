@@ -502,3 +502,14 @@ def test_the_noise_of_real_candidates_is_that_known_of_the_survey(real):
         assert low - 0.05 <= float(np.median(both)) <= high + 0.05, (x, y)
     np.testing.assert_allclose(np.median(measured.sigma, axis=0), [0.0017, 0.0024, 0.0079], rtol=0.15)
     assert 1.1 <= float(np.median(measured.noise_correlation)) <= 2.9
+
+
+@pytest.mark.parametrize("columns", [1, 3, 11, 40])
+@pytest.mark.parametrize("rim", ["x", "y"])
+def test_the_rim_of_a_brick_that_a_neighbour_owns_is_no_defect(columns, rim):
+    data = cutouts(2)
+    place = (slice(None), slice(None), slice(SIZE - columns, None)) if rim == "x" else (slice(None), slice(SIZE - columns, None))
+    data["mask"].values[place] |= 1 << schema.MASKBITS["NPRIMARY"]
+    assert reasons(data) == ["", ""]
+    data["mask"].values[place] |= 1 << schema.MASKBITS["BAILOUT"]
+    assert reasons(data) == (["", ""] if columns < 3 else ["masked fraction"] * 2)

@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
+from astropy.table import Table
 from viewer import serving, sky
 
 from lenscal import cutouts, schema
@@ -70,9 +71,9 @@ FAULTS = {
     "wrong bands": ({"bands": "grizY"}, "bands 'grizY', not 'grz'"),
     "wrong order": ({"bands": "zrg"}, "bands 'zrg', not 'grz'"),
     "another place": ({"shift": 0.3}, "a stamp about ra 150.0"),
-    "another scale": ({"scale": 0.524}, "pixels of 0.5240 arcsec, not 0.262"),
-    "no scale": ({"without": ["CD1_1"]}, "neither scale nor place is known"),
-    "another unit": ({"units": "DN"}, "an image in 'DN', not 'nanomaggy'"),
+    "another scale": ({"scale": 0.524}, "pixels of 0.5240 x 0.5240 arcsec, not 0.262"),
+    "no scale": ({"without": ["CD1_1"]}, "plane 'image' that has a matrix that gives no sky .* not those asked for"),
+    "another unit": ({"units": "DN"}, "plane 'image' is in 'DN', not 'nanomaggy'"),
     "no mask": ({"lacks": ["maskbits"]}, "no plane 'maskbits' but .* take out of survey.service.planes"),
 }
 
@@ -200,3 +201,73 @@ def test_check_names_a_service_that_does_not_answer(viewer, monkeypatch):
     viewer.always = {"body": HTML}
     with pytest.raises(SurveyError, match="begin with '<html>"):
         one.check()
+
+
+# --- a place, a layer, and pixels without weights
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_a_place_at_which_the_service_fails_costs_its_row_and_no_other(viewer, failing):
+    honest = viewer.respond
+    ra = f"{ROWS['ra'][failing]:.7f}"
+
+    def respond(handler):
+        viewer.always = 500 if f"ra={ra}" in handler.path else None
+        honest(handler)
+
+    viewer.respond = respond
+    found = survey(viewer, attempts=2).read(ROWS, SIZE)
+    for i, reason in enumerate(found.failure.values.tolist()):
+        assert reason.startswith("service: 2 attempts at ") == (i == failing)
+        assert np.isfinite(found.image[i]).any() == (i != failing)
+    assert "answer 500" in found.failure.values[failing]
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_service_that_is_busy_stops_the_block_though_it_answered_before(viewer, status):
+    viewer.faults, viewer.always = [None], status
+    with pytest.raises(PixelError, match=rf"answer {status}.*run again to go on"):
+        survey(viewer, attempts=2).read(ROWS, SIZE)
+
+
+def test_a_service_that_fails_at_every_place_is_down(viewer):
+    viewer.always = 500
+    with pytest.raises(PixelError, match=r"2 attempts .*answer 500.*run again to go on"):
+        survey(viewer, attempts=2).read(ROWS, SIZE)
+
+
+def test_a_first_row_alone_fails_where_the_service_answers_in_a_brick(viewer, tmp_path):
+    Table({"brickname": ["a", "b"], "ra": [200.0, 201.0], "dec": [1.0, 1.0]}).write(tmp_path / "survey-bricks.fits.gz")
+    honest = viewer.respond
+
+    def respond(handler):
+        viewer.always = 500 if "ra=150" in handler.path else None
+        honest(handler)
+
+    viewer.respond = respond
+    one = survey(viewer, attempts=2)
+    one.root = tmp_path
+    assert one.read(ROWS[:1], SIZE).failure.values[0].startswith("service: 2 attempts")
+
+
+@pytest.mark.parametrize("text", ["there is no layer ls-dr99", "no such layer", "Unknown layer: x", "Layer 'x' does not exist\n"])
+def test_an_unknown_layer_stops_at_once_and_names_the_setting(viewer, text):
+    viewer.always = {"body": text.encode()}
+    with pytest.raises(PixelError, match=r"answered '.*[lL]ayer.*'; check survey\.layer \('ls-dr10'\)"):
+        survey(viewer).read(ROWS, SIZE)
+    assert len(viewer.asked) == 1
+
+
+@pytest.mark.parametrize("share", [0.024, 0.1])
+def test_zeros_of_a_quantised_image_without_weights_are_values(viewer, share):
+    def source(ra, dec, size):
+        image, invvar, bits = sky(ra, dec, size)
+        image[np.random.default_rng(1).random(image.shape) < share] = 0
+        image[:, :5, :5] = 0  # no coverage
+        return image, invvar, bits
+
+    viewer.source = source
+    found = survey(viewer, planes=[]).read(ROWS[:1], 101)
+    unseen = np.isnan(found.image.values[0])
+    assert unseen[:, :5, :5].all()
+    assert unseen[:, 8:, 8:].sum() <= 3

@@ -366,7 +366,7 @@ def test_bands_of_several_files_belong_together_or_are_refused(root, tmp_path):
         ({"MAGZERO": 30.0}, "has zero point 30.0; expected 22.5"),
         ({"CRPIX1": None}, "has no 'CRPIX1', where its scale and place are read"),
         ({"CRVAL2": None}, "has no 'CRVAL2', where its scale and place are read"),
-        ({"CD1_1": None, "CD2_2": None}, r"has the CD matrix .* expected square pixels"),
+        ({"CD1_1": None, "CD2_2": None}, r"has no pixel scale .*; expected square pixels, North up, East left"),
     ],
 )
 def test_a_header_of_another_unit_or_without_scale_or_place_is_refused(root, cards, message):

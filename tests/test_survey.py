@@ -446,7 +446,9 @@ def test_the_real_exact_zeros_are_no_coverage(real, tmp_path):
     folder = real / "coadds" / "brick-0959p805"
     for band in "grz":
         for product in ("image", "invvar", "nexp"):
-            (tmp_path / f"legacysurvey-0959p805-{product}-{band}.fits.fz").symlink_to(folder / f"legacysurvey-0959p805-{product}-g.fits.fz")
+            content = (folder / f"legacysurvey-0959p805-{product}-g.fits.fz").read_bytes()
+            assert content.count(b"FILTER  = 'g       '") == 1
+            (tmp_path / f"legacysurvey-0959p805-{product}-{band}.fits.fz").write_bytes(content.replace(b"FILTER  = 'g", f"FILTER  = '{band}".encode()))
     with fits.open(folder / "legacysurvey-0959p805-image-g.fits.fz") as hdus:
         cards, image = hdus[1].header, hdus[1].data
     exposures = fits.getdata(folder / "legacysurvey-0959p805-nexp-g.fits.fz")

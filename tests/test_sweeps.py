@@ -192,3 +192,48 @@ def test_the_real_dr9_tractor_row_is_read_whole(real):
     )
     assert row["galaxy_id"] == 39633345008634465
     assert 23 < row["psfdepth_z"] < row["psfdepth_r"] < row["psfdepth_g"] < 25
+
+
+YES_AND_NO = {
+    "letters": np.array([b"T", b"F", b"T", b"F", b"T"], "S1"), "small letters": np.array([b"t", b"f", b"t", b"f", b"t"], "S1"),
+    "words": np.array([b"True ", b"False", b"True ", b"False", b"True "], "S5"), "digits": np.array([b"1", b"0", b"1", b"0", b"1"], "S1"),
+    "u1": np.array([1, 0, 1, 0, 1], "u1"), "i2": np.array([1, 0, 1, 0, 1], ">i2"), "f4": np.array([1, 0, 1, 0, 1], ">f4"), "logical": np.array([True, False, True, False, True]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", YES_AND_NO)
+def test_rows_that_are_not_primary_go_however_yes_and_no_are_written(tmp_path, kind):
+    columns = sweep_columns() | {"BRICK_PRIMARY": YES_AND_NO[kind]}
+    assert sweeps.read_sweep(write(tmp_path / "tractor.fits", columns))["BRICK_PRIMARY"].tolist() == [True, False, True, False, True]
+
+
+@pytest.mark.parametrize("values", [np.array([b"T", b"?", b"T", b"F", b"T"], "S1"), np.array([1, 2, 1, 0, 1], "u1"), np.array([1, np.nan, 1, 0, 1], ">f4")])
+def test_what_is_neither_yes_nor_no_is_refused(tmp_path, values):
+    with pytest.raises(sweeps.SweepError, match=r"column BRICK_PRIMARY holds .*; expected T and F, or 1 and 0"):
+        sweeps.read_sweep(write(tmp_path / "tractor.fits", sweep_columns() | {"BRICK_PRIMARY": values}))
+
+
+@pytest.mark.parametrize("shape", ["(3,1)", "(3)", "(1,3)"])
+def test_a_text_with_tdim_is_that_text_or_refused_and_shifts_no_column(tmp_path, columns, shape):
+    path = write(tmp_path / "a.fits", columns)
+    place = list(columns).index("TYPE") + 1
+    fits.setval(path, f"TDIM{place}", value=shape, ext=1)
+    if shape == "(1,3)":
+        with pytest.raises(sweeps.SweepError, match=r"column TYPE holds \(3,\) numbers a row"):
+            sweeps.read_sweep(path)
+        return
+    table = sweeps.read_sweep(path)
+    assert table["TYPE"].tolist() == ["PSF", "REX", "EXP", "DEV", "SER"]
+    for name in ("RA", "DEC", "MASKBITS", "FLUX_R"):
+        np.testing.assert_array_equal(table[name].to_numpy(), columns[name])
+
+
+def test_a_row_that_is_longer_than_its_columns_is_refused(tmp_path, columns):
+    path = write(tmp_path / "a.fits", columns)
+    place = list(columns).index("RA") + 1
+    content = path.read_bytes()
+    old = f"TFORM{place}".ljust(8).encode() + b"= 'D       '"
+    assert content.count(old) == 1
+    path.write_bytes(content.replace(old, old.replace(b"D  ", b"E  ")))
+    with pytest.raises(sweeps.SweepError, match=r"its columns take \d+ bytes by TFORM, and a row has \d+ \(NAXIS1\)"):
+        sweeps.read_sweep(path)

@@ -51,7 +51,7 @@ def occupancy(bricks: pd.DataFrame, hosts: pd.DataFrame, grid: config.Grid) -> x
     centres = {dim: getattr(grid, dim).centres for dim in ("psf_fwhm", "depth")}
     place = tuple(np.abs(hosts[dim].to_numpy(float)[:, None] - values).argmin(1) for dim, values in centres.items())
     for index, (dim, values) in zip(place, centres.items()):
-        if np.any(wrong := np.abs(hosts[dim].to_numpy(float) - values[index]) > 1e-6):
+        if np.any(wrong := ~(np.abs(hosts[dim].to_numpy(float) - values[index]) <= 1e-6)):
             raise ValueError(f"hosts: {int(wrong.sum())} hosts have a {dim} that is no bin centre of the grid; assign them with the same grid")
     np.add.at(pool, place, 1)
     dims = ("psf_fwhm", "depth")

@@ -27,6 +27,10 @@ class LensCatalogue(Section):
     """How its lenses were selected. `follow-up`: spectra of imaging candidates, which are no independent selection."""
     columns: dict[str, str] = {}
     """csv only: our name -> its name (ra, dec, name, zlens, grade, reference)."""
+    units: dict[Literal["ra", "dec"], Literal["deg", "hourangle", "rad"]] = {}
+    """Of ra and dec, where the file states none (degrees, unless the numbers say otherwise)."""
+    grades: dict[str, Literal["literature", "A", "B", ""]] = {}
+    """Grade as the catalogue writes it -> tier, in place of the known ones; `""`: as a row without a grade."""
     known_crossmatch: tuple[int, int] | None = None
     """Spectroscopic only: entries of high quality with and without an imaging candidate, as known for this very file; a gate."""
 
@@ -50,6 +54,8 @@ class ContaminantCatalogue(Section):
     """A category for all rows, or `column:NAME`."""
     columns: dict[str, str] = {}
     """Our name -> its name (ra, dec, name)."""
+    units: dict[Literal["ra", "dec"], Literal["deg", "hourangle", "rad"]] = {}
+    """Of ra and dec, where the file states none (degrees, unless the numbers say otherwise)."""
 
 
 class Objects(Section):
@@ -65,6 +71,10 @@ class Objects(Section):
     """Same system in two catalogues."""
     match_rate_min: float = Field(0.9, ge=0, le=1)
     """Gate: matched share of the positives inside the footprint."""
+    usable_min: float = Field(0.9, ge=0, le=1)
+    """Gate: of each catalogue, table and sweep, the share of the rows that have a position (and a key, a type, a category where they need one)."""
+    footprint_rows_min: int = Field(1, ge=0)
+    """Gate: of each catalogue, rows inside the footprint. 0 where none need lie there."""
     partition_order: int = Field(5, ge=0, le=10)
     """HEALPix order of the Parquet leaves (5: 3.4 square degrees, some 500,000 objects of the survey)."""
     margin_arcsec: float = Field(20.0, gt=0, le=300)

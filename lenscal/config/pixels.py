@@ -40,7 +40,7 @@ class Quality(Section):
     centre_bits: list[str] = ["BRIGHT", "SATUR_G", "SATUR_R", "SATUR_Z", "ALLMASK_G", "ALLMASK_R", "MEDIUM"]
     """MASKBITS that exclude at the centre."""
     area_bits: list[str] = [
-        "NPRIMARY", "BRIGHT", "SATUR_G", "SATUR_R", "SATUR_Z", "ALLMASK_G", "ALLMASK_R", "ALLMASK_Z", "BAILOUT",
+        "BRIGHT", "SATUR_G", "SATUR_R", "SATUR_Z", "ALLMASK_G", "ALLMASK_R", "ALLMASK_Z", "BAILOUT",
         "MEDIUM", "GALAXY", "CLUSTER", "ALLMASK_I",
     ]  # fmt: skip
     """MASKBITS that count for the fraction."""

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import warnings
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from astropy.io import fits
-from astropy.utils.exceptions import AstropyUserWarning
 
 from lenscal.config import ContaminantCatalogue, LensCatalogue
-from lenscal.io import row_counts
+from lenscal.io import tables
+from lenscal.io.tables import CatalogueError, read_table
+
+__all__ = ["LENS_COLUMNS", "CatalogueError", "lenscat_path", "read_contaminants", "read_lenses", "read_table"]
 
 LENS_COLUMNS = ("name", "ra", "dec", "zlens", "zsource", "grade", "reference")
 _REQUIRED = ("ra", "dec")
@@ -31,71 +30,6 @@ _FORMATS = {
 }  # fmt: skip
 VAC_EXTENSION = "DESI_SL_CATALOG"
 VAC_REFERENCE = "DESI DR1 strong lensing VAC"
-
-
-class CatalogueError(ValueError):
-    """An outside catalogue that cannot be used; the message names it."""
-
-
-def read_table(path: str | Path, extension: str | None = None) -> pd.DataFrame:
-    """A table from CSV (gzipped or not), TSV or FITS.
-
-    Parameters
-    ----------
-    path : path
-    extension : str, optional
-        Name of the FITS extension; the first table when not given.
-
-    Returns
-    -------
-    DataFrame
-        Native byte order, text stripped; vector columns of a FITS table are left out.
-
-    Raises
-    ------
-    CatalogueError
-        When the file cannot be read or lacks the extension.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise CatalogueError(f"catalogue '{path}' does not exist; check its source in the run file")
-    name = path.name.removesuffix(".gz")
-    fits_like = name.endswith((".fits", ".fit"))
-    if not fits_like and not name.endswith((".csv", ".tsv", ".txt")):
-        raise CatalogueError(f"catalogue '{path}' is of no known kind; expected .csv, .csv.gz, .tsv or .fits")
-    try:
-        if fits_like:
-            return _fits_table(path, extension)
-        return pd.read_csv(path, sep="\t" if name.endswith(".tsv") else ",", low_memory=False)
-    except CatalogueError:
-        raise
-    except (OSError, EOFError, ValueError, TypeError, KeyError, zlib.error, fits.VerifyError, AstropyUserWarning) as error:
-        with path.open("rb") as file:
-            packed = path.name.endswith(".gz")
-            left = row_counts.told(file, packed, extension) if fits_like else f"{row_counts.lines(file, packed):,} lines can be read"
-        raise CatalogueError(f"catalogue '{path}' cannot be read ({error}): {left}; it may be truncated: fetch it again") from None
-
-
-def _fits_table(path: Path, extension: str | None) -> pd.DataFrame:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("error", message=".*truncated", category=AstropyUserWarning)
-        with fits.open(path, memmap=False) as hdus:
-            tables = [h for h in hdus if isinstance(h, fits.BinTableHDU)]
-            if extension is not None:
-                found = [h.name for h in tables]
-                tables = [h for h in tables if h.name == extension]
-                if not tables:
-                    raise CatalogueError(f"'{path}' has no extension {extension}; found {found}")
-            if not tables:
-                raise CatalogueError(f"'{path}' holds no FITS table: it is another file, or truncated")
-            data, out = tables[0].data, {}
-            for name in tables[0].columns.names:
-                values = np.asarray(data.field(name))
-                if values.ndim > 1:
-                    continue
-                native = values.astype(values.dtype.newbyteorder("="))
-                out[name] = np.char.strip(native.astype("U")) if native.dtype.kind in "SU" else native
-    return pd.DataFrame(out)
 
 
 def lenscat_path() -> Path:
@@ -138,16 +72,16 @@ def read_lenses(catalogue: LensCatalogue) -> pd.DataFrame:
     """
     path = lenscat_path() if catalogue.source == "lenscat" else Path(catalogue.source)
     vac = catalogue.format == "desi-sl-vac"
-    raw = read_table(path, VAC_EXTENSION if vac else None)
     required = tuple(_FORMATS[catalogue.format]) if catalogue.format != "csv" else (*_REQUIRED, *catalogue.columns)
     choices = {**_FORMATS[catalogue.format], **{ours: (theirs,) for ours, theirs in catalogue.columns.items()}}
     if unknown := set(catalogue.columns) - set(LENS_COLUMNS):
         raise CatalogueError(
             f"lens catalogue '{catalogue.name}': columns names {sorted(unknown)}; known: {LENS_COLUMNS}"
         )
-    table = _renamed(raw, choices, required, f"lens catalogue '{catalogue.name}' ({path})")
+    raw = read_table(path, VAC_EXTENSION if vac else None, text=_texts(choices))
+    table = _renamed(raw, choices, required, f"lens catalogue '{catalogue.name}' ({path})", catalogue.units)
     if vac:
-        table["grade"] = np.where(table["grade"] == 0, "high-quality", "probable")
+        table["grade"] = np.where(table["grade"].eq(0).fillna(False).astype(bool), "high-quality", "probable")
         table["reference"] = VAC_REFERENCE
     return table
 
@@ -160,7 +94,6 @@ def read_contaminants(catalogue: ContaminantCatalogue) -> pd.DataFrame:
     CatalogueError
         When the file cannot be read, or lacks columns.
     """
-    raw = read_table(catalogue.source)
     what = f"contaminant catalogue '{catalogue.name}' ({catalogue.source})"
     if unknown := set(catalogue.columns) - {"name", "ra", "dec"}:
         raise CatalogueError(f"{what}: columns names {sorted(unknown)}; known: name, ra, dec")
@@ -170,7 +103,7 @@ def read_contaminants(catalogue: ContaminantCatalogue) -> pd.DataFrame:
     if catalogue.category.startswith("column:"):
         choices["category"] = (catalogue.category.removeprefix("column:"),)
         required.append("category")
-    table = _renamed(raw, choices, required, what)
+    table = _renamed(read_table(catalogue.source, text=_texts(choices)), choices, required, what, catalogue.units)
     if "category" not in table:
         table["category"] = catalogue.category
     if "name" not in table:
@@ -178,20 +111,37 @@ def read_contaminants(catalogue: ContaminantCatalogue) -> pd.DataFrame:
     return table
 
 
-def _renamed(raw: pd.DataFrame, choices: Mapping[str, tuple[str, ...]], required: object, what: str) -> pd.DataFrame:
-    """The columns that `choices` finds, exact names first, then in any case."""
+def _texts(choices: Mapping[str, tuple[str, ...]]) -> set[str]:
+    """Columns that hold texts, so that a number among them keeps its digits."""
+    return {theirs for ours in ("name", "grade", "reference", "category") for theirs in choices.get(ours, ())}
+
+
+def _renamed(raw: pd.DataFrame, choices: Mapping[str, tuple[str, ...]], required: object, what: str, stated: Mapping[str, str]) -> pd.DataFrame:
+    """The columns that `choices` finds, exact names first, then in any case; ra and dec in degrees.
+
+    `attrs["stated"]` says that the unit of both is known: of the file, or of the run file (`stated`), which goes before it.
+    """
     lower = {str(name).lower(): name for name in reversed(raw.columns)}
-    found, missing = {}, []
+    found, missing, known = {}, [], {}
     for ours, theirs in choices.items():
         name = next((t for t in theirs if t in raw.columns), None) or next(
             (lower[t.lower()] for t in theirs if t.lower() in lower), None
         )
         if name is not None:
             found[ours] = raw[name]
+            if ours in _REQUIRED:
+                of_file = tables.stated(raw, name)
+                if ours in stated and not of_file:
+                    raw.attrs.setdefault("units", {})[name] = stated[ours]
+                known[ours] = tables.stated(raw, name)
+                found[ours] = tables.in_degrees(raw, name, what)
         elif ours in required:
             missing.append(" or ".join(theirs))
     if missing:
+        columns = ", ".join(map(str, raw.columns))
         raise CatalogueError(
-            f"{what}, {len(raw):,} rows, lacks column(s) {', '.join(missing)}; found {', '.join(map(str, raw.columns))}; name them in `columns` of the run file"
+            f"{what}, {len(raw):,} rows, lacks column(s) {', '.join(missing)}; found {columns[:400]}; name them in `columns` of the run file"
         )
-    return pd.DataFrame(found)
+    table = pd.DataFrame(found)
+    table.attrs = {"stated": all(known.get(name) for name in _REQUIRED)}
+    return table

@@ -84,18 +84,23 @@ def rims(index: np.ndarray, order: int, margin_arcsec: float) -> list[tuple[np.n
 
 
 def _arrow_schema(declaration: Declaration) -> pa.Schema:
-    # Nothing is null (a missing number is NaN): readers and writers need not ask, and are several times faster.
+    # A number that is not known is null, as in every other table: a query such as mag_r > 25 then leaves it out, and a mean too.
+    # Whole numbers and texts are never null: readers and writers need not ask, and are several times faster.
     kinds = {name: pa.string() if v.dtype == "str" else pa.from_numpy_dtype(np.dtype(v.dtype)) for name, v in declaration.variables.items()}
-    return pa.schema([pa.field(name, kind, nullable=False) for name, kind in kinds.items()])
+    return pa.schema([pa.field(name, kind, nullable=pa.types.is_floating(kind)) for name, kind in kinds.items()])
 
 
 def _to_arrow(table: pd.DataFrame, kinds: pa.Schema) -> pa.Table:
-    """The table as Arrow has it; a number that is not known stays NaN (pandas would make it null)."""
+    """The table as Arrow has it; a number that is not known is null."""
     arrays = []
     for field in kinds:
         column = table[field.name]
-        plain = pa.types.is_string(field.type)
-        arrays.append(pa.array(column.array if plain else np.ascontiguousarray(column.to_numpy()), None if plain else field.type))
+        if pa.types.is_string(field.type):
+            arrays.append(pa.array(column.array))
+            continue
+        values = np.ascontiguousarray(column.to_numpy())
+        blank = np.isnan(values) if field.nullable else None
+        arrays.append(pa.array(values, field.type, mask=blank if blank is not None and blank.any() else None))
     return pa.Table.from_arrays([a.cast(f.type) for a, f in zip(arrays, kinds)], schema=kinds)
 
 

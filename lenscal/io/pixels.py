@@ -9,6 +9,8 @@ import xarray as xr
 from lenscal import schema
 
 _IMAGE = ("galaxy", "band", "y", "x")
+CONNECTED = 25  # pixels: as many zeros side by side are no steps of a quantised sky
+QUANTISED = 0.003  # share of zeros of one band alone, in every band, from which zero is a step of the sky
 _WORDS = ("failure", "cutout_url", "download_timestamp", "layer_version")
 
 
@@ -49,3 +51,36 @@ def unread(rows: pd.DataFrame, size: int, layer: str = "", mock: bool = False, *
     )
     data["layer_version"].values[:] = layer
     return data
+
+
+def unobserved(image: np.ndarray) -> np.ndarray:
+    """Pixels that nobody observed, of an image that brings no weights: no number, or an exact zero as coadds and the viewer write it without coverage.
+
+    A lone zero among observed pixels is a value, as of an image in whole steps. Missing coverage hangs together, or is zero in all bands.
+
+    Parameters
+    ----------
+    image : (band, y, x) array
+
+    Returns
+    -------
+    (band, y, x) bool array
+    """
+    blank, zero = ~np.isfinite(image), image == 0
+    if not zero.any():
+        return blank
+    together = np.array([_together(band) for band in zero])
+    everywhere = (zero | blank).all(axis=0)
+    steps = (zero & ~together & ~everywhere).mean(axis=(1, 2)) >= QUANTISED
+    return together | blank if steps.all() else together | blank | (zero & everywhere)
+
+
+def _together(zero: np.ndarray) -> np.ndarray:
+    """Of pixels that are zero, those of a block of 3 x 3 and what hangs on it, and those of `CONNECTED` or more side by side."""
+    from scipy import ndimage
+
+    parts, count = ndimage.label(zero)
+    large = np.bincount(parts.ravel(), minlength=count + 1) >= CONNECTED
+    large[0] = False
+    core = ndimage.binary_opening(zero, np.ones((3, 3))) | large[parts]
+    return ndimage.binary_propagation(core, mask=zero, structure=np.ones((3, 3))) if core.any() else core

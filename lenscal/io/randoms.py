@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from lenscal.io.sweeps import SweepError, SweepFile
 
 _COLUMNS = ("PSFSIZE_R", "PSFDEPTH_R")
 _ROWS = 1 << 20  # in memory at a time, all columns of them
+_POINTS = 20.0  # of a file in a pixel of the map of its region, at least on average
+_ORDER_MAX = 8
+_SLICES, _SLICE = 16, 1024  # of a file, to see whether it covers the region of another
+_COARSE = 16
+_ALIKE = 0.9
 
 
 def read_randoms(paths: Sequence[str | Path], density: float | None = None) -> Iterator[pd.DataFrame]:
-    """Points of one or more files, each of which covers the whole footprint, some of them at a time.
+    """Points of one or more files, some of them at a time. Files may cover one region or several: where they overlap, their densities add.
 
     Parameters
     ----------
@@ -26,18 +32,66 @@ def read_randoms(paths: Sequence[str | Path], density: float | None = None) -> I
     ------
     DataFrame
         psfsize_r [arcsec], psfdepth_r (as in the files: an inverse variance), both float32 and 0 without an exposure in r; and area
-        [degree^2], what one point stands for.
+        [degree^2], what one point stands for. `attrs["inverse"]` says whether the depths are inverse variances, where the file states
+        their unit.
 
     Raises
     ------
     SweepError
         When a file cannot be read, holds no point, or nothing says how dense its points are.
     """
-    total = sum(_density(path, density) for path in paths)
+    densities = [_density(path, density) for path in paths]
+    regions = None if len(paths) == 1 or _one_region(paths) else _Regions(paths, densities)
+    columns = _COLUMNS if regions is None else (*_COLUMNS, "RA", "DEC")
     for path in paths:
-        with SweepFile(path, _COLUMNS) as file:
+        with SweepFile(path, columns) as file:
             for _, table in file.parts(_ROWS):
-                yield table.rename(columns=str.lower).assign(area=1 / total)
+                area = 1 / sum(densities) if regions is None else regions.area(table)
+                points = table[list(_COLUMNS)].rename(columns=str.lower).assign(area=area)
+                points.attrs["inverse"] = file.inverse_depths
+                yield points
+
+
+def _one_region(paths: Sequence[str | Path]) -> bool:
+    """Whether all files cover the same region, by some of their points: those of the survey are in random order."""
+    first = None
+    for path in paths:
+        pixels: set[int] = set()
+        with SweepFile(path, (*_COLUMNS, "RA", "DEC")) as file:
+            for start in np.unique(np.linspace(0, max(file.rows - _SLICE, 0), _SLICES).astype(int)):
+                pixels |= set(_pixels(file.read(start, start + _SLICE), _COARSE).tolist())
+        first = pixels if first is None else first
+        if len(first & pixels) < _ALIKE * len(first | pixels):
+            return False
+    return True
+
+
+class _Regions:
+    """Which part of the sky each file covers, and how dense the points of all of them are there."""
+
+    def __init__(self, paths: Sequence[str | Path], densities: Sequence[float]) -> None:
+        order = int(np.clip(np.log2(np.sqrt(min(densities) * 41252.96 / 12 / _POINTS)), 0, _ORDER_MAX))
+        self._nside = 1 << order
+        self._density = np.zeros(12 * self._nside**2)
+        for path, density in zip(paths, densities):
+            covered = np.zeros(self._density.size, bool)
+            with SweepFile(path, ("RA", "DEC")) as file:
+                for _, table in file.parts(_ROWS):
+                    covered[_pixels(table, self._nside)] = True
+            self._density[covered] += density
+
+    def area(self, table: pd.DataFrame) -> np.ndarray:
+        """What each point stands for [degree^2]."""
+        return 1 / self._density[_pixels(table, self._nside)]
+
+
+def _pixels(table: pd.DataFrame, nside: int) -> np.ndarray:
+    import healpy
+
+    ra, dec = table["RA"].to_numpy("f8"), table["DEC"].to_numpy("f8")
+    if not (np.isfinite(ra) & (np.abs(dec) <= 90)).all():
+        raise SweepError(f"random points: {int((~(np.isfinite(ra) & (np.abs(dec) <= 90))).sum()):,} of {len(ra):,} points have no position; fetch the files again")
+    return healpy.ang2pix(nside, ra, dec, nest=True, lonlat=True) if len(ra) else np.empty(0, np.int64)
 
 
 def _density(path: str | Path, given: float | None) -> float:

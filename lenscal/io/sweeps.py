@@ -9,6 +9,7 @@ import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import pandas as pd
 from astropy.io import fits
 
 from lenscal import schema
-from lenscal.io import checksums, folders, remote, row_counts
+from lenscal.io import checksums, folders, remote, row_counts, units
 from lenscal.io.remote import is_remote
 
 _DERIVED = ("galaxy_id", "mag_", "colour_", "healpix_", "_healpix_29", "sweep_file", "row_index")
@@ -35,7 +36,7 @@ class SweepError(ValueError):
 
 
 def sweep_files(root: str | Path) -> list[Path | str]:
-    """Sweep files of a survey, by name (companions such as -pz and -lc are not among them).
+    """Sweep files of a survey, by name (companions such as -pz and -lc are not among them). Of several versions side by side, the newest.
 
     Parameters
     ----------
@@ -45,10 +46,11 @@ def sweep_files(root: str | Path) -> list[Path | str]:
     Raises
     ------
     SweepError
-        When there is none, or two of one name (as in two versions of the sweeps side by side).
+        When there is none, two of one name, or the newest version lacks files that another has.
     """
     found = _remote_files(str(root)) if is_remote(root) else _local_files(Path(root))
-    files = sorted((path for path in found if _SWEEP_NAME.fullmatch(name_of(path))), key=lambda path: (name_of(path), str(path)))
+    found = _newest([path for path in found if _SWEEP_NAME.fullmatch(name_of(path))], root)
+    files = sorted(found, key=lambda path: (name_of(path), str(path)))
     if not files:
         found = "" if is_remote(root) else f": {folders.holds(Path(root))}"
         raise SweepError(
@@ -56,8 +58,32 @@ def sweep_files(root: str | Path) -> list[Path | str]:
         )
     for one, two in itertools.pairwise(files):
         if stem_of(one) == stem_of(two):
-            raise SweepError(f"'{one}' and '{two}' have one name; leave one version of the sweeps below survey.root ('{root}')")
+            raise SweepError(f"'{one}' and '{two}' have one name; leave one of them below survey.root ('{root}')")
     return files
+
+
+def _version_of(path: str | Path) -> tuple[int, ...]:
+    """Of a sweep by the name of its folder, as 10.1 in south/sweep/10.1; empty without one."""
+    folder = str(path).rsplit("/", 2)[-2] if str(path).count("/") > 1 else ""
+    return tuple(map(int, folder.split("."))) if re.fullmatch(r"\d+(\.\d+)+", folder) else ()
+
+
+def _newest(files: Sequence[str | Path], root: str | Path) -> list[str | Path]:
+    """Files of the newest version, which must have all that older ones have."""
+    versions: dict[tuple[int, ...], set[str]] = {}
+    for path in files:
+        versions.setdefault(_version_of(path), set()).add(stem_of(path))
+    newest = max(versions, default=())
+    if len(versions) < 2 or () in versions:
+        return list(files)
+    for version in sorted(versions):
+        if lacking := sorted(versions[version] - versions[newest]):
+            new, old = (".".join(map(str, one)) for one in (newest, version))
+            raise SweepError(
+                f"below '{root}' version {new} of the sweeps lacks {len(lacking):,} files that {old} has, the first: {lacking[0]}; copy them, or leave one of sweep/{new} "
+                f"and sweep/{old} below survey.root"
+            )
+    return [path for path in files if _version_of(path) == newest]
 
 
 def not_here(root: str | Path) -> list[str]:
@@ -77,22 +103,34 @@ def stem_of(path: str | Path) -> str:
     return name_of(path).split(".fits")[0]
 
 
+_PLACES = ("south/sweep", "north/sweep", "sweep")
+
+
 def _local_files(root: Path) -> list[Path]:
-    folders = [root / part / "sweep" for part in ("south", "north", ".") if (root / part / "sweep").is_dir()]
+    folders = [root / place for place in _PLACES if (root / place).is_dir()]
     return [path for folder in folders or [root] for path in folder.rglob("sweep-*.fits*")]
 
 
 def _remote_files(root: str) -> list[str]:
     files, place = remote.filesystem(root)
-    for folder in ("south/sweep/10.1", "south/sweep", "sweep", ""):
-        at = f"{place.rstrip('/')}/{folder}".rstrip("/")
+
+    def names(at: str) -> list[str]:
         try:
-            found = remote.patiently(f"'{at}'", lambda at=at: files.ls(at, detail=False))
+            return remote.patiently(f"'{at}'", lambda: files.ls(at, detail=False))
         except (FileNotFoundError, NotADirectoryError, PermissionError):
-            continue
-        if any(_SWEEP_NAME.fullmatch(name_of(path)) for path in found):
-            return [files.unstrip_protocol(path) for path in found]
-    return []
+            return []
+
+    def below(at: str) -> list[str]:
+        """Sweeps of a folder, and of the folders of versions in it."""
+        held = [str(path).rstrip("/") for path in names(at)]
+        of_versions = [path for path in held if _version_of(f"{path}/x")]
+        return [path for path in held if _SWEEP_NAME.fullmatch(name_of(path))] + [
+            path for folder in of_versions for path in map(str, names(folder)) if _SWEEP_NAME.fullmatch(name_of(path))
+        ]
+
+    base = place.rstrip("/")
+    found = [path for folder in _PLACES for path in below(f"{base}/{folder}")] or below(base)
+    return [files.unstrip_protocol(path) for path in found]
 
 
 def version(path: str | Path) -> str:
@@ -117,10 +155,15 @@ class SweepFile:
     hashed : bool
         Whether the file is hashed while it is read, for `check`.
 
+    Attributes
+    ----------
+    inverse_depths : bool or None
+        Whether the depths are inverse variances, by the unit that the file states; None where it states none.
+
     Raises
     ------
     SweepError
-        When the file is truncated or no FITS table, lacks columns, or holds one of another kind.
+        When the file is truncated or no FITS table, lacks columns, or holds one of another kind or unit.
     """
 
     def __init__(self, path: str | Path, columns: Sequence[str] = SWEEP_COLUMNS, hashed: bool = False) -> None:
@@ -171,8 +214,8 @@ class SweepFile:
             raise self._truncated(table.held(size))
         self._dtype = np.dtype({
             "names": hdu.columns.dtype.names,
-            "formats": [hdu.columns.dtype[n].newbyteorder(">") for n in hdu.columns.dtype.names],
-            "offsets": [hdu.columns.dtype.fields[n][1] for n in hdu.columns.dtype.names],
+            "formats": [_cell(hdu.columns.dtype[n]) for n in hdu.columns.dtype.names],
+            "offsets": self._offsets(hdu),
             "itemsize": self._width,
         })  # fmt: skip
         names = {name.upper(): name for name in hdu.columns.names}
@@ -185,9 +228,21 @@ class SweepFile:
         self._logical = {name for name in self.columns if hdu.columns[names[name]].format.endswith("L")}
         found = {name: self._dtype[self._names[name]] for name in self.columns if name not in self._logical}
         problems = [problem for name, dtype in found.items() if (problem := _problem(name, dtype))]
-        problems += [problem for name in self.columns if (problem := _unit_problem(name, hdu.columns[names[name]].unit))]
+        stated = {name: hdu.columns[names[name]].unit for name in self.columns}
+        problems += [problem for name, unit in stated.items() if (problem := _unit_problem(name, unit))]
+        depths = {name: kind for name, unit in stated.items() if name.startswith(_DEPTHS) and (kind := units.is_inverse_variance(unit)) is not None}
+        if len(set(depths.values())) > 1:
+            problems.append("some depths are in 1/nanomaggy^2 and others in mag (" + ", ".join(f"{name} '{stated[name]}'" for name in depths) + "); expected one unit")
+        self.inverse_depths = next(iter(depths.values()), None)
         if problems:
             raise SweepError(f"'{self.path}' ({self.rows:,} rows): " + "; ".join(problems))
+
+    def _offsets(self, hdu: fits.BinTableHDU) -> list[int]:
+        """Byte of a row that each column begins at, by the widths of TFORM alone: TDIM says how a cell is folded, not how long it is."""
+        widths = [_width(str(form)) for form in hdu.columns.formats]
+        if sum(widths) != self._width:
+            raise SweepError(f"'{self.path}' ({self.rows:,} rows): its columns take {sum(widths)} bytes by TFORM, and a row has {self._width} (NAXIS1); fetch it again")
+        return [0, *itertools.accumulate(widths[:-1])]
 
     def _size(self) -> int | None:
         """Bytes of the content; None where it is packed."""
@@ -254,6 +309,8 @@ class SweepFile:
     def _finished(self, name: str, values: np.ndarray) -> np.ndarray | pd.Categorical:
         if name in self._logical:
             return values == ord("T")
+        if name in _TRUTHS:
+            return self._truths(name, values)
         if values.dtype.kind in "SU":
             return _text(values, upper=name == "TYPE")
         scale, zero = self._scales[name]
@@ -263,6 +320,24 @@ class SweepFile:
             return values.astype(np.int64) + int(zero)
         return values * float(scale) + float(zero)
 
+    def _truths(self, name: str, values: np.ndarray) -> np.ndarray:
+        """A column of yes or no, written as numbers or as letters.
+
+        Raises
+        ------
+        SweepError
+            It holds something else.
+        """
+        if values.dtype.kind in "SU":
+            letters = np.char.upper(np.char.strip(np.char.decode(values, "latin-1") if values.dtype.kind == "S" else values))
+            yes, no = np.isin(letters, ("T", "TRUE", "1", "Y", "YES")), np.isin(letters, ("F", "FALSE", "0", "N", "NO"))
+        else:
+            yes, no = values == 1, values == 0
+        if not (yes | no).all():
+            odd = values[~(yes | no)][0]
+            raise SweepError(f"'{self.path}' ({self.rows:,} rows): column {name} holds {odd!r}; expected T and F, or 1 and 0")
+        return yes
+
     def parts(self, rows: int) -> Iterator[tuple[int, pd.DataFrame]]:
         """First row and table of each range of at most `rows` rows; one empty table for a file without rows."""
         for start in range(0, max(self.rows, 1), rows):
@@ -270,6 +345,22 @@ class SweepFile:
 
 
 _CACHED_ROWS = 4096
+_BYTES = {"L": 1, "B": 1, "I": 2, "J": 4, "K": 8, "A": 1, "E": 4, "D": 8, "C": 8, "M": 16, "P": 8, "Q": 16}
+
+
+@lru_cache(maxsize=256)
+def _width(form: str) -> int:
+    """Bytes of a cell of a TFORM."""
+    repeat, kind = re.fullmatch(r"\s*(\d*)([A-Z]).*", form.strip().upper()).groups()
+    count = int(repeat) if repeat else 1
+    return -(-count // 8) if kind == "X" else count * _BYTES[kind]
+
+
+def _cell(dtype: np.dtype) -> np.dtype:
+    """Of a cell as it lies in the file; a vector of one, as TDIM can make of a plain text, is what it holds."""
+    if dtype.shape and np.prod(dtype.shape) == 1:
+        dtype = dtype.base
+    return dtype.newbyteorder(">")
 
 
 def read_sweep(
@@ -293,23 +384,23 @@ def _problem(name: str, dtype: np.dtype) -> str | None:
     return None
 
 
+_TRUTHS = ("BRICK_PRIMARY",)
 _UNITS = {
-    "FLUX_": ("nanomaggy", "nanomaggies", "nmgy"),
-    "FLUX_IVAR_": ("1/nanomaggy^2", "nanomaggy^-2", "nanomaggy**-2", "1/nanomaggies^2", "nanomaggies^-2", "1/nmgy^2"),
-    "PSFSIZE_": ("arcsec", "arcsecond", '"'),
-    "RA": ("deg", "degree", "degrees"),
-    "DEC": ("deg", "degree", "degrees"),
-    "SHAPE_R": ("arcsec", "arcsecond", '"'),
-}
-"""Columns by the longest beginning of their name, and what a file may call the survey's unit. Depths are told by their values."""
+    "FLUX_": "nanomaggy", "FLUX_IVAR_": "1/nanomaggy^2", "FIBERFLUX_": "nanomaggy", "FIBERTOTFLUX_": "nanomaggy", "PSFSIZE_": "arcsec", "RA": "deg", "DEC": "deg",
+    "SHAPE_R": "arcsec", "SHAPE_R_IVAR": "1/arcsec^2", "EBV": "mag", "GAIA_PHOT_G_MEAN_MAG": "mag", "MW_TRANSMISSION_": "1",
+}  # fmt: skip
+"""Unit of the survey by column, or by the longest beginning of its name."""
+_DEPTHS = ("PSFDEPTH_", "GALDEPTH_")
 
 
 def _unit_problem(name: str, unit: str | None) -> str | None:
-    """What is wrong with the unit a file states of a column; None when it states none or the survey's own."""
+    """What is wrong with the unit a file states of a column; None when it states none or the survey's own, however it is spelt."""
+    if name.startswith(_DEPTHS):
+        known = not units.stated(unit) or units.is_inverse_variance(unit) is not None
+        return None if known else f"column {name} is in '{unit.strip()[:40]}', expected 1/nanomaggy^2 or mag; take the survey's own file"
     start = max((start for start in _UNITS if name.startswith(start) and (start.endswith("_") or name == start)), key=len, default=None)
-    if start is None or not unit or unit.strip().lower().replace(" ", "") in _UNITS[start]:
-        return None
-    return f"column {name} is in '{unit}', expected {_UNITS[start][0]}; convert it, or take the survey's own file"
+    problem = None if start is None else units.problem(unit, _UNITS[start])
+    return None if problem is None else f"column {name} {problem.replace(', not', ', expected')}; convert it, or take the survey's own file"
 
 
 def _text(values: np.ndarray, upper: bool) -> pd.Categorical:

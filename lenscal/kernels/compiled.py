@@ -8,8 +8,13 @@ be inlined), and what it calls with relaxed arithmetic is inlined by force: left
 process that compiles it, and once, rounding otherwise, in those that load it.
 """
 
+import atexit
 import hashlib
 import os
+import shutil
+import sys
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import numba
@@ -26,11 +31,38 @@ def digest() -> str:
 
 
 def _base() -> Path:
+    """Where compiled kernels can be kept: as the user says, beside the sources, in the user's cache, or in a temporary folder.
+
+    Raises
+    ------
+    OSError
+        Nothing of this can be written.
+    """
     if numba.config.CACHE_DIR:
         return Path(numba.config.CACHE_DIR)
-    if os.access(FOLDER, os.W_OK):
-        return FOLDER / "__pycache__"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lenscal"
+    cache = os.environ.get("XDG_CACHE_HOME")
+    with suppress(RuntimeError):  # there is no home
+        cache = cache or Path.home() / ".cache"
+    for place in [FOLDER / "__pycache__", *([Path(cache) / "lenscal"] if cache else [])]:
+        if _writable(place):
+            return place
+    try:
+        place = Path(tempfile.mkdtemp(prefix="lenscal-kernels-"))
+    except OSError:
+        raise OSError("compiled kernels can be kept nowhere: set NUMBA_CACHE_DIR to a folder that can be written") from None
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    os.environ["NUMBA_CACHE_DIR"] = str(place)  # of the processes that this one starts
+    print(f"lenscal: compiled kernels cannot be kept beside the package or in the user's cache; each run compiles them anew in '{place}' (set NUMBA_CACHE_DIR to keep them)", file=sys.stderr)
+    return place
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
 
 
 numba.config.CACHE_DIR = str(_base() / f"kernels-{digest()}")

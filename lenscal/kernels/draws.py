@@ -7,6 +7,8 @@ import hashlib
 import numba
 import numpy as np
 
+from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 

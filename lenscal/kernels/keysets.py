@@ -5,6 +5,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+
 
 class KeySet:
     """Numbers within groups (objects within a brick of a release), one bit each once packed."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+
 _ARCSEC = np.pi / 648000.0  # radian
 _ROUNDING = 1e-9  # degree: above the rounding of sums of angles; the separation itself decides
 

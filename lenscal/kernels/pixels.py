@@ -3,6 +3,8 @@
 import numba
 import numpy as np
 
+from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+
 MAD_TO_SIGMA = 1.4826  # of a Gaussian
 THRESHOLD = 2.5  # where a source ends on the smoothed image, in the image's own sigma
 SEED = 4.0  # what a source must reach somewhere: at 2.5 peaks of mere noise are masked, and the correlation comes out a quarter low

@@ -4,7 +4,7 @@ from lenscal.objects.columns import ObjectsError, stand_ins
 from lenscal.objects.contaminants import contaminant_table
 from lenscal.objects.depths import DEPTHS, Depths, depth_magnitude, depths_are_inverse
 from lenscal.objects.galaxies import TWICE, galaxies, magnitude
-from lenscal.objects.judging import gates, match_report
+from lenscal.objects.judging import catalogue_gates, footprint_gate, gates, match_report
 from lenscal.objects.lenses import lens_id, lens_table, merge_lenses, redshifts
 from lenscal.objects.meeting import (
     contaminants_of,
@@ -17,7 +17,7 @@ from lenscal.objects.meeting import (
 )
 
 __all__ = [
-    "DEPTHS", "TWICE", "Depths", "ObjectsError", "contaminant_table", "contaminants_of", "covered", "depth_magnitude", "depths_are_inverse", "galaxies", "gates",
+    "DEPTHS", "TWICE", "Depths", "ObjectsError", "catalogue_gates", "contaminant_table", "contaminants_of", "covered", "depth_magnitude", "depths_are_inverse", "footprint_gate", "galaxies", "gates",
     "lens_id", "lens_table", "magnitude", "match_contaminants", "match_lenses", "match_report", "matches_of", "meet", "merge_lenses", "neighbours_of",
     "redshifts", "stand_ins",
 ]  # fmt: skip

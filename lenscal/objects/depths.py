@@ -63,6 +63,11 @@ def in_magnitudes(raw: pd.DataFrame, sweep_file: str, row_start: int, inverse: b
     values = {name: raw[name].to_numpy("f8") for name in DEPTHS}
     values = {name: np.where(v > 0, v, np.nan) for name, v in values.items()}
     if not inverse:
+        if wrong := sum(int(np.count_nonzero(magnitudes.no_magnitudes(v))) for v in values.values()):
+            raise ObjectsError(
+                f"'{sweep_file}': {wrong:,} depths from row {row_start:,} on can be no magnitudes, and the file says that they are; expected the unit of the values: "
+                "1/nanomaggy^2, or AB magnitudes"
+            )
         return values
     low, high = _RATIO
     for band in "GRZ":

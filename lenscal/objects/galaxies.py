@@ -9,7 +9,7 @@ from lenscal import schema
 from lenscal.gates import Ledger
 from lenscal.kernels import magnitudes
 from lenscal.objects import depths
-from lenscal.objects.columns import ObjectsError, pixels_of
+from lenscal.objects.columns import ObjectsError, pixels_of, wrapped
 
 TWICE = "key twice in the file"
 
@@ -47,6 +47,8 @@ def galaxies(
     missing = [n.upper() for n in [*plain, "mw_transmission_w1"] if n.upper() not in raw.columns]
     if missing:
         raise ObjectsError(f"'{sweep_file}' lacks column(s) {', '.join(missing)}")
+    if (raw["RA"].to_numpy() < 0).any():
+        raw = raw.assign(RA=wrapped(raw["RA"].to_numpy(float)))
     keep, ledger = _usable(raw)
     row = np.flatnonzero(keep)
     raw = raw.iloc[row]
@@ -104,6 +106,7 @@ def _usable(raw: pd.DataFrame) -> tuple[np.ndarray, Ledger]:
         | (brickid >> 20 > 0)
         | (release >> 16 > 0),
         "type unknown": ~known,
+        "MW_TRANSMISSION outside (0, 1]": _no_transmission(raw),
     }
     if "BRICK_PRIMARY" in raw.columns:
         tests["not primary in its brick"] = ~raw["BRICK_PRIMARY"].to_numpy(bool)
@@ -116,6 +119,15 @@ def _usable(raw: pd.DataFrame) -> tuple[np.ndarray, Ledger]:
     dropped[TWICE] = int(twice.sum())
     keep &= ~twice
     return keep, Ledger(len(raw), int(keep.sum()), {reason: rows for reason, rows in dropped.items() if rows})
+
+
+def _no_transmission(raw: pd.DataFrame) -> np.ndarray:
+    """Rows of which a transmission is no share of the light, so that no colour would be right."""
+    wrong = np.zeros(len(raw), bool)
+    for band in (*schema.BANDS, "w1"):
+        values = raw[f"MW_TRANSMISSION_{band.upper()}"].to_numpy()
+        wrong |= ~((values > 0) & (values <= 1 + 1e-6))
+    return wrong
 
 
 def magnitude(flux: np.ndarray) -> np.ndarray:

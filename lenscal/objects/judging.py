@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from lenscal import config, schema
-from lenscal.gates import Gate, absent, words
+from lenscal.gates import Gate, Ledger, absent, words
+from lenscal.objects.columns import pixels_of, read_as
 from lenscal.objects.meeting import MATCHED, NO_OBJECT, OUTSIDE
 
 
@@ -68,3 +69,57 @@ def gates(lenses: pd.DataFrame, matches: pd.DataFrame, settings: config.Objects)
             evidence=words(lenses["tier"].value_counts().to_dict()),
         ),
     ]  # fmt: skip
+
+
+def catalogue_gates(name: str, ledger: Ledger, settings: config.Objects) -> list[Gate]:
+    """Whether a table of positions has rows, and whether nearly all of them have a place; lenses without one would stay among the negatives.
+
+    Parameters
+    ----------
+    name : str
+        Of the table.
+    ledger : Ledger
+        Of its reading.
+    settings : config.Objects
+    """
+    lost = {reason: rows for reason, rows in ledger.dropped.items() if reason.startswith("position")}
+    share = 1 - sum(lost.values()) / ledger.rows_in if ledger.rows_in else np.nan
+    told = f"{ledger.rows_in:,} in, {ledger.rows_out:,} out" + (f"; dropped: {words(ledger.dropped)}" if ledger.dropped else "")
+    return [
+        Gate(f"objects.rows.{name}", f"{name}: the table has rows that can be used", "rows", ledger.rows_out, minimum=1, critical=True, evidence=told),
+        Gate(
+            f"objects.usable.{name}", f"{name}: nearly every row has a position", "share of the rows with a position", share, minimum=settings.usable_min,
+            critical=True, evidence=f"{told}; look at the rows without (sexagesimal positions, blanks), or lower objects.usable_min",
+        )
+        if ledger.rows_in
+        else absent(f"objects.usable.{name}", f"{name}: nearly every row has a position", "the table has no row"),
+    ]  # fmt: skip
+
+
+def footprint_gate(name: str, table: pd.DataFrame, footprint: np.ndarray, settings: config.Objects) -> Gate:
+    """Whether rows of a catalogue lie inside the footprint, and not more of them if their numbers were hours or radians.
+
+    Parameters
+    ----------
+    name : str
+    table : DataFrame
+        ra, dec [degree].
+    footprint : integer array
+        Nside-128 nested pixels that the survey covers.
+    settings : config.Objects
+    """
+    ra, dec = (table[axis].to_numpy(float) for axis in ("ra", "dec"))
+    counts = {"degrees": int(np.isin(pixels_of(ra, dec, 128), footprint).sum())}
+    for unit in ("hours", "radians"):
+        other = read_as(ra, dec, unit)
+        counts[unit] = 0 if other is None else int(np.isin(pixels_of(*other, 128), footprint).sum())
+    least = max(settings.footprint_rows_min, counts["hours"], counts["radians"])
+    told = f"{counts['degrees']:,} of {len(table):,} rows"
+    if others := [f"{rows:,} if they are {unit}" for unit, rows in counts.items() if unit != "degrees" and rows > counts["degrees"]]:
+        told += f"; {', '.join(others)}: state the unit as `units` of the catalogue in the run file"
+    elif counts["degrees"] < settings.footprint_rows_min:
+        told += "; check ra, dec and their units, or set objects.footprint_rows_min: 0 where none need lie there"
+    return Gate(
+        f"objects.footprint.{name}", f"{name}: rows lie inside the footprint, in degrees", "rows inside the footprint", counts["degrees"], minimum=least,
+        critical=True, evidence=told,
+    )  # fmt: skip

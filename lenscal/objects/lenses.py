@@ -20,7 +20,8 @@ _GRADES = {
     "B": ("probable", "possible", "b", "c"),
 }
 _TIER_OF = {grade: tier for tier, grades in _GRADES.items() for grade in grades}
-_UNKNOWN = ("", "-", "nan", "none", "not measured", "<na>")
+_UNKNOWN = ("", "-", "--", "nan", "none", "not measured", "<na>")
+_REDSHIFT_MAX = 20.0  # nothing with a spectrum lies beyond: 99, 999999 and 1e20 fill cells that are masked
 
 
 def redshifts(cells: Sequence) -> tuple[np.ndarray, np.ndarray]:
@@ -29,7 +30,7 @@ def redshifts(cells: Sequence) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     values : (n,) float64 array
-        NaN where no entry is a non-negative number, as in "0.272?".
+        NaN where no entry is a non-negative number below 20, as in "0.272?".
     unreadable : (n,) bool array
         NaN although the cell says more than that the redshift is unknown.
     """
@@ -44,9 +45,10 @@ def redshifts(cells: Sequence) -> tuple[np.ndarray, np.ndarray]:
             except ValueError:
                 unreadable[i] = True
                 continue
-            if np.isfinite(number) and number >= 0:
+            if 0 <= number < _REDSHIFT_MAX:
                 values[i] = number
                 break
+            unreadable[i] |= _REDSHIFT_MAX <= number < np.inf
     return values, unreadable & np.isnan(values)
 
 
@@ -91,10 +93,14 @@ def lens_table(raw: pd.DataFrame, catalogue: config.LensCatalogue) -> tuple[pd.D
         text["name"] = "TARGETID " + text["name"]
     grade = text["grade"].str.lower()
     default = "literature" if catalogue.channel in ("spectroscopic", "follow-up", "literature") else "B"
-    tier = grade.map({**_TIER_OF, "": default, "nan": default})
+    own = {name.strip().lower(): tier or default for name, tier in catalogue.grades.items()}
+    tier = grade.map({**_TIER_OF, "": default, "nan": default, **own})
     if tier.isna().any():
         found = sorted(set(text["grade"][tier.isna()]))
-        raise ObjectsError(f"lens catalogue '{catalogue.name}': {int(tier.isna().sum()):,} of {len(raw):,} rows have unknown grade(s) {found}; known: {sorted(_TIER_OF)}")
+        raise ObjectsError(
+            f"lens catalogue '{catalogue.name}': {int(tier.isna().sum()):,} of {len(raw):,} rows have unknown grade(s) {str(found)[:200]}; known: {sorted(_TIER_OF)}; "
+            "give each its tier under `grades` of the catalogue in the run file, as in grades: {definite: A}"
+        )
     imaging = np.zeros(len(raw), bool)
     channel = pd.Series(catalogue.channel, index=raw.index, dtype="str")
     if catalogue.format != "desi-sl-vac":
@@ -153,8 +159,9 @@ def merge_lenses(
         empty = pd.DataFrame(
             {n: pd.Series(dtype="str" if v.dtype == "str" else v.dtype) for n, v in schema.LENSES.variables.items()}
         )
+        empty = schema.LENSES.cast_table(empty)
         empty.attrs["merged"] = {}
-        return schema.LENSES.cast_table(empty), Ledger(0, 0)
+        return empty, Ledger(0, 0)
     all_ = pd.concat([t[names] for t in tables], ignore_index=True)
     rank = all_["tier"].map({tier: i for i, tier in enumerate(schema.TIERS)})
     keys = ["rank", "catalogue", "ra", "dec", "name", "grade", "reference", "zlens", "zsource", "channel"]

@@ -38,8 +38,14 @@ def meet(targets: pd.DataFrame, galaxies: pd.DataFrame, radius_arcsec: float) ->
     return near.assign(at=first, separation=distance)
 
 
+def _with_light(hits: pd.DataFrame) -> pd.DataFrame:
+    """Hits on objects that have light of their own: a DUP is a Gaia position within a larger galaxy, which has the light."""
+    return hits[hits["type"].astype(str).ne("DUP")] if "type" in hits else hits
+
+
 def _ordered(hits: pd.DataFrame) -> pd.DataFrame:
-    """Each object once for each target, by target, separation and galaxy_id."""
+    """Each object with light once for each target, by target, separation and galaxy_id."""
+    hits = _with_light(hits)
     return hits.sort_values(["at", "separation", "galaxy_id"]).drop_duplicates(["at", "galaxy_id"]).reset_index(drop=True)
 
 
@@ -55,7 +61,7 @@ def _nearest(hits: pd.DataFrame, size: int) -> tuple[np.ndarray, np.ndarray, np.
 def match_lenses(
     lenses: pd.DataFrame, galaxies: pd.DataFrame, radius_arcsec: float, footprint: np.ndarray | Footprint | None = None
 ) -> pd.DataFrame:
-    """The nearest survey object of each lens, or the reason why there is none.
+    """The nearest survey object of each lens that has light of its own (no DUP), or the reason why there is none.
 
     Parameters
     ----------
@@ -73,8 +79,12 @@ def match_lenses(
     DataFrame
         As `schema.MATCHES`, by lens_id.
     """
-    hits = meet(lenses, galaxies[["galaxy_id", "ra", "dec"]], radius_arcsec)
+    hits = meet(lenses, _met(galaxies), radius_arcsec)
     return matches_of(lenses, hits, covered(galaxies) if footprint is None else footprint)
+
+
+def _met(galaxies: pd.DataFrame) -> pd.DataFrame:
+    return galaxies[[name for name in ("galaxy_id", "ra", "dec", "type") if name in galaxies]]
 
 
 def matches_of(lenses: pd.DataFrame, hits: pd.DataFrame, footprint: np.ndarray | Footprint) -> pd.DataFrame:
@@ -92,7 +102,7 @@ def matches_of(lenses: pd.DataFrame, hits: pd.DataFrame, footprint: np.ndarray |
 
 
 def neighbours_of(lenses: pd.DataFrame, hits: pd.DataFrame) -> pd.DataFrame:
-    """All survey objects within the radius of each lens, as `schema.NEIGHBOURS`, by lens_id, then the nearest first."""
+    """All survey objects with light within the radius of each lens, as `schema.NEIGHBOURS`, by lens_id, then the nearest first."""
     hits = _ordered(hits)
     rank = hits.groupby("at").cumcount() + 1
     table = hits.assign(lens_id=lenses["lens_id"].to_numpy()[hits["at"]], rank=rank)
@@ -108,7 +118,7 @@ def covered(galaxies: pd.DataFrame) -> np.ndarray:
 
 def match_contaminants(contaminants: pd.DataFrame, galaxies: pd.DataFrame, radius_arcsec: float) -> pd.DataFrame:
     """Contaminants with the nearest survey object of each, as `schema.CONTAMINANTS`, in a fixed order."""
-    return contaminants_of(contaminants, meet(contaminants, galaxies[["galaxy_id", "ra", "dec"]], radius_arcsec))
+    return contaminants_of(contaminants, meet(contaminants, _met(galaxies), radius_arcsec))
 
 
 def contaminants_of(contaminants: pd.DataFrame, hits: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,7 @@ import pandas as pd
 
 import lenscal
 from lenscal import schema
-from lenscal.gates import Gate, Ledger, absent
+from lenscal.gates import Gate, Ledger, absent, words
 from lenscal.io import checksums, hats, stores, sweeps
 from lenscal.kernels import keysets
 from lenscal.run.place import Place
@@ -28,6 +28,7 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
 
     settings = place.settings.objects
     folder, notes = place.path("objects") / "galaxies", _notes(place)
+    bricks: list[pd.DataFrame] = []
     keys, footprint, ledger, depths = keysets.KeySet(), pd.Series(dtype="int64"), Ledger(0, 0), objects.Depths()
     (version,) = checksums_of(place, {sweeps.name_of(path): ""}, [path]).values()
     expected = version.split(" ")[0]
@@ -37,6 +38,8 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
     ):
         inverse = None
         for start, raw in file.parts(settings.chunk_rows):
+            if inverse is None:
+                inverse = file.inverse_depths
             if inverse is None:
                 inverse = objects.depths_are_inverse(raw) or _any_inverse(path, settings.chunk_rows)
             depths += objects.Depths.of(raw) if inverse else objects.Depths()
@@ -48,6 +51,7 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
                 table = table[~again]
             ledger += part
             writer.add(table)
+            bricks.append(_bricks_of(table))
             footprint = footprint.add(table["healpix_128"].value_counts(), fill_value=0)
         depths.check(sweeps.name_of(path), file.rows)
         if expected != _UNCHECKED:
@@ -56,6 +60,7 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
     packed, pixels = keys.packed(), footprint.sort_index().astype("int64")
     tables = {
         f"{name}.keys.parquet": pd.DataFrame({"group": list(packed), "bits": list(packed.values())}).astype({"group": "int64"}),
+        f"{name}.bricks.parquet": _joined_bricks(bricks),
         f"{name}.footprint.parquet": pd.DataFrame({"healpix_128": pixels.index.astype("int64"), "rows": pixels.to_numpy()}),
     }
     beside = {notes / file: stores.write_table(notes / file, table) for file, table in tables.items()}
@@ -112,8 +117,30 @@ def file_gates(place: Place, outcomes: Mapping[str, Outcome]) -> list[Gate]:
     told += f"; the first without a row: {empty[0]} ({rows_in[empty[0]]:,} in)" if empty else ""
     return [
         _checksum_gate(place, len(outcomes), bare),
+        _usable_gate(place, outcomes),
         Gate("objects.files", "every sweep file leaves survey objects", "files without one", len(empty), maximum=0, evidence=f"{told}; all in objects/files.parquet"),
     ]
+
+
+_FAULTS = ("position", "RA outside", "Dec outside", "key out of range", "type unknown", "MW_TRANSMISSION")
+
+
+def _usable_gate(place: Place, outcomes: Mapping[str, Outcome]) -> Gate:
+    """Whether nearly every row of every sweep file can be used; rows that are not primary or twice are no faults of a file."""
+    id_, claim = "objects.usable", "nearly every row of every sweep file has a position, a key, a type and a transmission"
+    shares = {}
+    for name, outcome in sorted(outcomes.items()):
+        lost = sum(rows for reason, rows in outcome.ledger.dropped.items() if reason.startswith(_FAULTS))
+        if outcome.ledger.rows_in:
+            shares[name] = 1 - lost / outcome.ledger.rows_in
+    if not shares:
+        return absent(id_, claim, "no sweep file has a row")
+    worst = min(shares, key=shares.get)
+    dropped = outcomes[worst].ledger.dropped
+    return Gate(
+        id_, claim, "smallest share of the rows of a file that can be used", shares[worst], minimum=place.settings.objects.usable_min, critical=True,
+        evidence=f"{worst}: {outcomes[worst].ledger.rows_in:,} in, dropped: {words(dropped)}",
+    )  # fmt: skip
 
 
 def _checksum_gate(place: Place, files: int, bare: Sequence[str]) -> Gate:
@@ -138,6 +165,55 @@ def _any_inverse(path: Path | str, rows: int) -> bool:
 
     with sweeps.SweepFile(path, objects.DEPTHS) as file:
         return any(objects.depths_are_inverse(raw) for _, raw in file.parts(rows))
+
+
+_BRICK = {"brickid": "int64", "brickname": "str", "rows": "int64", "ra": "float64", "dec": "float64"}
+_BRICK_DEGREES = 0.3  # from the middle of a brick of 0.25 degrees to what it may list, with its rim
+
+
+def _bricks_of(table: pd.DataFrame) -> pd.DataFrame:
+    """Each pair of BRICKID and BRICKNAME of survey objects: rows, and where the first lies."""
+    names = table["brickname"].astype("category")
+    key = table["brickid"].to_numpy(np.int64) << 32 | names.cat.codes.to_numpy(np.int64)
+    _, first, count = np.unique(key, return_index=True, return_counts=True)
+    one = table.iloc[first]
+    return pd.DataFrame({
+        "brickid": one["brickid"].to_numpy(np.int64), "brickname": one["brickname"].astype("str").to_numpy(object), "rows": count,
+        "ra": one["ra"].to_numpy(float), "dec": one["dec"].to_numpy(float),
+    })  # fmt: skip
+
+
+def _joined_bricks(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    whole = pd.concat(parts) if parts else pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _BRICK.items()})
+    out = whole.groupby(["brickid", "brickname"], as_index=False).agg(rows=("rows", "sum"), ra=("ra", "first"), dec=("dec", "first"))
+    return out.astype(_BRICK)
+
+
+def brick_gate(place: Place, names: Sequence[str]) -> Gate:
+    """Whether BRICKID, of which keys are made, is that of the brick named in the same row, and the brick is where the row is."""
+    id_, claim = "objects.bricks", "BRICKID, BRICKNAME and position of survey objects are those of one brick"
+    found = _joined_bricks([stores.read_table(_notes(place) / f"{sweeps.stem_of(name)}.bricks.parquet") for name in names])
+    if found.empty:
+        return absent(id_, claim, "no survey object")
+    try:
+        known = place.survey.bricks()
+    except ValueError as error:
+        return absent(id_, claim, f"no table of bricks to hold them against: {str(error)[:200]}")
+    if "brickid" not in known:
+        return absent(id_, claim, "the table of bricks has no BRICKID")
+    joined = found.merge(known[["brickname", "brickid", "ra", "dec"]], on="brickname", how="left", suffixes=("", "_of_brick"))
+    away = np.hypot((((joined["ra"] - joined["ra_of_brick"] + 180) % 360) - 180) * np.cos(np.deg2rad(joined["dec"])), joined["dec"] - joined["dec_of_brick"])
+    listed = joined["brickid_of_brick"].notna()
+    wrong = {
+        "in a brick that is not listed": ~listed, "with the BRICKID of another brick": listed & joined["brickid"].ne(joined["brickid_of_brick"]),
+        "away from their brick": listed & ~(away <= _BRICK_DEGREES),
+    }  # fmt: skip
+    bad = np.logical_or.reduce(list(wrong.values()))
+    told = [f"{int(joined['rows'][rows].sum()):,} {what} (the first: {joined['brickname'][rows].iloc[0]})" for what, rows in wrong.items() if rows.any()]
+    return Gate(
+        id_, claim, "rows of another brick", int(joined["rows"][bad].sum()), maximum=0, critical=True,
+        evidence="; ".join(told) or f"{len(joined):,} bricks, {int(joined['rows'].sum()):,} rows",
+    )  # fmt: skip
 
 
 def _notes(place: Place) -> Path:

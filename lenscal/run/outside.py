@@ -6,22 +6,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from lenscal import schema
 from lenscal.config import ContaminantCatalogue, LensCatalogue, Settings
-from lenscal.gates import Ledger
+from lenscal.gates import Gate, Ledger
 
 
 @dataclass(frozen=True)
 class Outside:
-    """Lenses of each catalogue and of all, look-alikes of all, ledgers by name, and the accounts: catalogue, file, what, rows."""
+    """Lenses of each catalogue and of all, look-alikes of all, ledgers by name, and the accounts: catalogue, file, what, rows; each catalogue's table by name."""
 
     tables: list[pd.DataFrame]
     lenses: pd.DataFrame
     contaminants: pd.DataFrame
     ledgers: dict[str, Ledger]
     accounts: pd.DataFrame
+    read: dict[str, pd.DataFrame]
+
+    def gates(self, footprint: np.ndarray, settings: Settings) -> list[Gate]:
+        """Of each catalogue, before anything of it was joined: rows, their usable share, rows inside the footprint (nside-128 nested pixels)."""
+        from lenscal import objects
+
+        found = []
+        for name, table in self.read.items():
+            found += objects.catalogue_gates(name, self.ledgers[name], settings.objects)
+            found.append(objects.footprint_gate(name, table, footprint, settings.objects))
+        return found
 
 
 def read(settings: Settings) -> Outside:
@@ -53,7 +65,9 @@ def read(settings: Settings) -> Outside:
     kinds = {n: "str" if v.dtype == "str" else v.dtype for n, v in schema.CONTAMINANTS.variables.items()}
     none = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
     joined = pd.concat(contaminants, ignore_index=True) if contaminants else none
-    return Outside(tables, lenses, joined, ledgers, pd.DataFrame(told, columns=["catalogue", "file", "what", "rows"]))
+    names = [f"lenses.{item.name}" for item in settings.objects.lenses] + [f"contaminants.{item.name}" for item in settings.objects.contaminants]
+    accounts = pd.DataFrame(told, columns=["catalogue", "file", "what", "rows"])
+    return Outside(tables, lenses, joined, ledgers, accounts, dict(zip(names, [*tables, *contaminants])))
 
 
 def _accounts(item: LensCatalogue | ContaminantCatalogue, ledger: Ledger, more: Mapping[str, int] | None = None) -> list[dict]:
@@ -62,8 +76,8 @@ def _accounts(item: LensCatalogue | ContaminantCatalogue, ledger: Ledger, more: 
     return [{"catalogue": item.name, "file": Path(item.source).name, "what": what, "rows": rows} for what, rows in counts.items()]
 
 
-def stand_ins(settings: Settings) -> tuple[pd.DataFrame, Ledger]:
-    """Rows of the tables that stand in for the survey: ra, dec [degree], galaxy_id; and their ledger.
+def stand_ins(settings: Settings) -> tuple[pd.DataFrame, Ledger, list[Gate]]:
+    """Rows of the tables that stand in for the survey: ra, dec [degree], galaxy_id; their ledger, and the gates of each table.
 
     Raises
     ------
@@ -74,8 +88,10 @@ def stand_ins(settings: Settings) -> tuple[pd.DataFrame, Ledger]:
     from lenscal.io import catalogues
 
     parts, ledger = [pd.DataFrame({"ra": pd.Series(dtype=float), "dec": pd.Series(dtype=float), "galaxy_id": pd.Series(dtype="int64")})], Ledger(0, 0)
+    gates: list[Gate] = []
     for number, path in enumerate(settings.objects.galaxy_tables):
         table, part = objects.stand_ins(catalogues.read_table(path), f"table '{path}' (objects.galaxy_tables)", number)
         parts.append(table)
         ledger += part
-    return pd.concat(parts, ignore_index=True), ledger
+        gates += objects.catalogue_gates(f"tables.{number}.{Path(path).name}", part, settings.objects)
+    return pd.concat(parts, ignore_index=True), ledger, gates

@@ -181,8 +181,8 @@ class StampSurvey:
                 resampled = not self._native(stamp)
                 if resampled and self._resample is None:
                     raise StampError(f"profile '{profile.name}' is at {stamp.pixel_scale:.4f} arcsec per pixel and needs a resample function")
-                if not resampled and stamp.image.shape[-1] % 2 == 0:
-                    raise StampError(f"profile '{profile.name}': '{stamp.file}' has an even side, so its object is on no pixel")
+                if not resampled and any(side % 2 == 0 for side in stamp.image.shape[-2:]):
+                    raise StampError(f"profile '{profile.name}': '{stamp.file}' has an even side {stamp.image.shape[-2:]}, so its object is on no pixel")
             self._loaded[profile.name] = stamps
         return self._loaded[profile.name]
 
@@ -258,7 +258,10 @@ class StampSurvey:
         out = {}
         for band in schema.BANDS:
             images = [_fitted(read_psfex(self.root / path).image()) for path in getattr(models, band)]
-            out[band] = np.array([float(self._measured_width(image)) for image in images]), np.array(images)
+            widths = np.array([float(self._measured_width(image)) for image in images])
+            if not np.isfinite(widths).all():
+                raise StampError(f"PSF model '{getattr(models, band)[int(np.argmin(np.isfinite(widths)))]}' has no width; copy it again, or take it out of the profiles")
+            out[band] = widths, np.array(images)
         return out
 
     def _measured_width(self, image: np.ndarray) -> float:
@@ -268,7 +271,7 @@ class StampSurvey:
 
     @cached_property
     def _table(self) -> pd.DataFrame:
-        """Positions (degrees) and PSFSIZE_R (arcsec) of the conditions table, rows without r-band data left out."""
+        """Positions (degrees) and PSFSIZE_R (arcsec) of the conditions table, rows without a position or r-band data left out."""
         declared = self._declared.conditions
         path = self.root / declared.file
         try:
@@ -278,8 +281,12 @@ class StampSurvey:
         columns = {declared.ra: "ra", declared.dec: "dec", declared.psfsize_r: "psfsize_r"}
         if missing := [name for name in columns if name not in table.columns]:
             raise StampError(f"conditions table '{path}' has no column {', '.join(missing)}")
-        table = table.rename(columns=columns)[["ra", "dec", "psfsize_r"]]
-        return table[table["psfsize_r"] > 0].reset_index(drop=True)
+        table = table.rename(columns=columns)[["ra", "dec", "psfsize_r"]].apply(pd.to_numeric, errors="coerce")
+        placed = table["ra"].between(-180, 360) & table["dec"].between(-90, 90)
+        table = table[placed & table["psfsize_r"].gt(0) & np.isfinite(table["psfsize_r"])].reset_index(drop=True)
+        if table.empty:
+            raise StampError(f"conditions table '{path}' has no row with a position and a seeing in r; expected degrees and arcsec")
+        return table
 
     def _table_psf(self, stamp: Stamp) -> np.ndarray | None:
         declared = self._declared.conditions
@@ -290,7 +297,7 @@ class StampSurvey:
         haversine = np.sin((dec - here_dec) / 2) ** 2 + np.cos(dec) * np.cos(here_dec) * np.sin((ra - here_ra) / 2) ** 2
         distance = np.rad2deg(2 * np.arcsin(np.sqrt(haversine)))
         nearest = int(np.argmin(distance))
-        if distance[nearest] > declared.radius_degree:
+        if not distance[nearest] <= declared.radius_degree:
             return None
         width = self._table["psfsize_r"].iloc[nearest]
         images = []
@@ -302,7 +309,7 @@ class StampSurvey:
     def _row(self, profile: Profile, place: int) -> dict[str, object]:
         stamp, observed = self._stamps(profile)[place], self._observed(profile)[place]
         host = profile.use == "host" and observed.reason == ""
-        fields = {name: value.item() if isinstance(value, np.ndarray) else value for name, value in stamp.fields.items()}
+        fields = stamp.fields
         row = {
             "galaxy_id": profile.number << 22 | place, "release": 0, "brickid": profile.number, "objid": place,
             "brickname": str(fields.get("brickname", profile.name)), "ra": stamp.ra, "dec": stamp.dec,

@@ -9,26 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
-from astropy.wcs import WCS
-from astropy.wcs.utils import proj_plane_pixel_scales
 
 from lenscal import schema
+from lenscal.io import orientation, planes, units
 
 SECTION = 200  # pixels: reading a section takes as long as decompressing, in a whole plane, a square that much larger
-SCALE_TOLERANCE = 0.01
-UNITS = {
-    "image": ("nanomaggy",),
-    "invvar": ("1/nanomaggy^2", "nanomaggy^-2", "1/nanomaggy**2", "nanomaggy**-2", "nanomaggy-2"),
-    "psfsize": ("arcsec",),
-}
-_WCS_CARDS = [
-    "CTYPE1", "CTYPE2", "CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2", "CUNIT1", "CUNIT2", "CDELT1", "CDELT2",
-    "CD1_1", "CD1_2", "CD2_1", "CD2_2", "PC1_1", "PC1_2", "PC2_1", "PC2_2", "LONPOLE", "LATPOLE",
-]  # fmt: skip
+UNITS = {"image": "nanomaggy", "invvar": "1/nanomaggy^2", "psfsize": "arcsec"}
 _BROKEN = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, RuntimeError, struct.error, zlib.error, fits.VerifyError)
 
 
@@ -85,9 +76,9 @@ class BrickFiles:
                 raise PixelError(f"{_kind(product, band)}: file '{self.name(product, band)}' is missing; {', '.join(schema.BANDS)} are all required")
 
     @cached_property
-    def _header(self) -> tuple[WCS, tuple[int, int], str]:
+    def _header(self) -> tuple[orientation.Plane, tuple[int, int], str, dict[str, object]]:
         with self._open("image", schema.BANDS[0]) as hdu:
-            return self._wcs(hdu, schema.BANDS[0]), hdu.shape, str(hdu.header.get("DRVERSIO", ""))
+            return self._plane(hdu, "image", schema.BANDS[0]), hdu.shape, str(hdu.header.get("DRVERSIO", "")), orientation.cards(hdu.header)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -101,7 +92,7 @@ class BrickFiles:
 
     def pixels(self, ra: np.ndarray, dec: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Zero-based pixel coordinates (x, y) of positions in degrees; NaN where the projection does not reach."""
-        x, y = self._header[0].wcs_world2pix(np.asarray(ra, float), np.asarray(dec, float), 0)
+        x, y = self._header[0].wcs.wcs_world2pix(np.asarray(ra, float), np.asarray(dec, float), 0)
         return x, y
 
     def margin(self, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
@@ -111,7 +102,7 @@ class BrickFiles:
             x, y = self.pixels(ra, dec)
         margin = np.minimum(np.minimum(x + 0.5, n_x - 0.5 - x), np.minimum(y + 0.5, n_y - 0.5 - y))
         # TAN also maps the far hemisphere: keep what is within reach of the brick on the sphere.
-        centre = np.deg2rad(self._header[0].wcs.crval)
+        centre = np.deg2rad(self._header[0].wcs.wcs.crval)
         ra, dec = np.deg2rad(np.asarray(ra, float)), np.deg2rad(np.asarray(dec, float))
         near = np.sin(dec) * np.sin(centre[1]) + np.cos(dec) * np.cos(centre[1]) * np.cos(ra - centre[0]) > 0
         return np.where(near & np.isfinite(margin), margin, -np.inf)
@@ -199,6 +190,8 @@ class BrickFiles:
                 end, length = info["datLoc"] + info["datSpan"], path.stat().st_size
                 if end > length:
                     raise PixelError(f"{named} is truncated: {length} bytes of at least {end}; copy it again")
+                if problem := planes.problem(hdu.header, product, band):
+                    raise PixelError(f"{named} {problem}")
                 self._units(hdu.header, product, named)
                 yield hdu
         except FileNotFoundError:
@@ -209,9 +202,8 @@ class BrickFiles:
             raise PixelError(f"{named} cannot be read; copy it again ({type(error).__name__})") from error
 
     def _units(self, header: fits.Header, product: str, named: str) -> None:
-        units = str(header.get("BUNIT", "")).strip()
-        if units and product in UNITS and units not in UNITS[product]:
-            raise PixelError(f"{named} is in '{units}', not '{UNITS[product][0]}'")
+        if product in UNITS and (problem := units.problem(header.get("BUNIT"), UNITS[product])):
+            raise PixelError(f"{named} {problem}")
         if product == "image" and "MAGZERO" in header and abs(float(header["MAGZERO"]) - schema.ZEROPOINT) > 1e-6:
             raise PixelError(f"{named} has zero point {header['MAGZERO']}, not {schema.ZEROPOINT}")
         if product == "maskbits":
@@ -220,35 +212,45 @@ class BrickFiles:
                 if schema.MASKBITS.get(found, bit) != bit:  # other spellings of the same bit are let pass
                     raise PixelError(f"{named} calls bit {bit} '{found}', not '{name}'")
 
-    def _wcs(self, hdu: fits.CompImageHDU, band: str) -> WCS:
-        """World coordinates of a plane, once they are TAN, North up, East left, at the survey's scale."""
-        named = f"band {band}: file '{self.name('image', band)}'"
-        header = fits.Header([(card, hdu.header[card]) for card in _WCS_CARDS if card in hdu.header])
-        kinds = header.get("CTYPE1", "none"), header.get("CTYPE2", "none")
-        if kinds != ("RA---TAN", "DEC--TAN"):
-            raise PixelError(f"{named} has the projection {kinds}, not ('RA---TAN', 'DEC--TAN')")
-        if "CD1_1" not in header and "CDELT1" not in header:
-            raise PixelError(f"{named} has no pixel scale (neither CD1_1 nor CDELT1), expected {schema.PIXEL_SCALE} arcsec")
-        if lacking := [card for card in ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2") if card not in header]:
-            raise PixelError(f"{named} does not say where it is: it has no {', '.join(lacking)}")
-        wcs = WCS(header)
-        scales = proj_plane_pixel_scales(wcs) * 3600
-        if np.any(np.abs(scales / schema.PIXEL_SCALE - 1) > SCALE_TOLERANCE):
-            raise PixelError(f"{named} has pixels of {scales[0]:.4f} x {scales[1]:.4f} arcsec, not {schema.PIXEL_SCALE} within 1 %")
-        axes = wcs.pixel_scale_matrix * 3600 / schema.PIXEL_SCALE
-        if np.any(np.abs(axes - np.diag([-1.0, 1.0])) > SCALE_TOLERANCE):
-            raise PixelError(f"{named} is not North up and East left: its pixel axes are {np.round(axes, 3).tolist()} px")
-        return wcs
+    def _plane(self, hdu: fits.CompImageHDU | _Bare, product: str, band: str) -> orientation.Plane:
+        """Where a plane lies, once it is TAN, North up, East left, at the survey's scale."""
+        named = f"{_kind(product, band)}: file '{self.name(product, band)}'"
+        kinds = hdu.header.get("CTYPE1", "none"), hdu.header.get("CTYPE2", "none")
+        try:
+            plane = orientation.plane(hdu.header, hdu.shape)
+            plane.check(schema.PIXEL_SCALE)
+        except orientation.OrientationError as error:
+            raise PixelError(f"{named} {error}") from None
+        if kinds != ("RA---TAN", "DEC--TAN") or plane.wcs.has_distortion:
+            raise PixelError(f"{named} has the projection {kinds}{' with a distortion' if plane.wcs.has_distortion else ''}, not ('RA---TAN', 'DEC--TAN')")
+        return plane
 
     def _same_place(self, hdu: fits.CompImageHDU, product: str, band: str) -> None:
-        """Planes that carry world coordinates carry those of the first image."""
-        wcs = self._header[0].wcs
-        for card, value in (("CRVAL1", wcs.crval[0]), ("CRVAL2", wcs.crval[1]), ("CRPIX1", wcs.crpix[0]), ("CRPIX2", wcs.crpix[1])):
-            found = hdu.header.get(card)
-            if found is not None and abs(found - value) > 1e-6:
-                raise PixelError(f"{_kind(product, band)}: file '{self.name(product, band)}' has {card} {found}, its sisters {value}")
-        if product == "image" and band != schema.BANDS[0]:
-            self._wcs(hdu, band)
+        """Planes that carry world coordinates lie where the first image does, over their whole area."""
+        first, _, _, known = self._header
+        own = orientation.cards(hdu.header)
+        if own == known or not own:
+            return
+        named = f"{_kind(product, band)}: file '{self.name(product, band)}'"
+        for card in ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2"):
+            found = own.get(card, known[card])
+            if isinstance(found, (int, float)) and abs(found - known[card]) > 1e-6:
+                raise PixelError(f"{named} has {card} {found}, its sisters {known[card]}")
+        if product == "image" or orientation.has_place(hdu.header):
+            plane = self._plane(hdu, product, band)
+        elif orientation.has_matrix(own):  # the rest as the first image has it
+            plane = self._plane(_Bare(fits.Header([*(orientation.without_matrix(known) | own).items()]), hdu.shape), product, band)
+        else:
+            return
+        if (away := first.away(plane)) > orientation.PLACE_TOLERANCE:
+            raise PixelError(f"{named} lies up to {away:.3g} pixels off its sisters, by the world coordinates of both")
+
+
+class _Bare(NamedTuple):
+    """What `_plane` asks of an HDU."""
+
+    header: fits.Header
+    shape: tuple[int, ...]
 
 
 def _kind(product: str, band: str) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from lenscal import schema
-from lenscal.io import folders
+from lenscal.io import folders, units
+from lenscal.io.tables import CatalogueError, read_table
 
 LAYOUT = "survey-bricks.fits.gz, south/coadd/AAA/BRICK/legacysurvey-BRICK-image-g.fits.fz"
 
@@ -77,23 +78,33 @@ def _joined(geometry: tuple[str, int] | None, summary: tuple[str, int] | None) -
     return Geometry(table.sort_values("brickname", ignore_index=True))
 
 
-def _read(path: str) -> pd.DataFrame:
-    from astropy.table import Table
+_UNITS = {"psfsize_": "arcsec", "psfdepth_": "mag", "galdepth_": "mag", "area": "deg^2", "ebv": "mag"}
 
+
+def _read(path: str) -> pd.DataFrame:
     try:
-        table = Table.read(path, hdu=1)
-    except (OSError, EOFError, ValueError, TypeError, KeyError, IndexError) as error:
-        raise SurveyError(f"table of bricks '{path}' cannot be read; copy it again ({error})") from error
-    table.convert_bytestring_to_unicode()
-    columns = {name.lower(): np.asarray(table[name]) for name in table.colnames}
-    columns = {name: v.astype(v.dtype.newbyteorder("=")) for name, v in columns.items() if v.ndim == 1}
-    if missing := [name for name in ("brickname", "ra", "dec") if name not in columns]:
-        raise SurveyError(f"table of bricks '{path}' has no column {missing}; found {sorted(columns)}")
-    table = pd.DataFrame(columns)
+        table = read_table(path)
+    except CatalogueError as error:
+        raise SurveyError(f"table of bricks '{path}' cannot be read; copy it again ({error})") from None
+    stated = {name.lower(): unit for name, unit in table.attrs["units"].items()}
+    table.columns = [str(name).lower() for name in table.columns]
+    if missing := [name for name in ("brickname", "ra", "dec") if name not in table]:
+        raise SurveyError(f"table of bricks '{path}' has no column {missing}; found {sorted(table)}")
+    for name in table.columns:
+        expected = next((unit for start, unit in _UNITS.items() if name == start or (start.endswith("_") and name.startswith(start))), None)
+        if expected and (problem := units.problem(stated.get(name), expected)):
+            raise SurveyError(f"table of bricks '{path}', {len(table):,} rows: column {name} {problem}; take the survey's own table")
+        if table[name].dtype in ("Int64", "UInt64"):  # blank where TNULL says so
+            table[name] = table[name].astype("Float64").to_numpy("f8", na_value=np.nan)
+    placed = table["ra"].between(-180, 360) & table["dec"].between(-90, 90)
+    if not placed.all():
+        first = table["brickname"][~placed].iloc[0]
+        raise SurveyError(f"table of bricks '{path}': {int((~placed).sum()):,} of {len(table):,} bricks have no position in degrees, the first: '{first}'; copy it again")
     table["brickname"] = table["brickname"].astype(str).str.strip()
     twice = table["brickname"][table["brickname"].duplicated()]
     if len(twice):
         raise SurveyError(f"table of bricks '{path}' names brick '{twice.iloc[0]}' twice")
+    table.attrs = {}
     return table
 
 

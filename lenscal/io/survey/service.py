@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import os
 import random
+import re
 import stat
-import tempfile
 import time
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -24,8 +23,9 @@ import xarray as xr
 from astropy.io import fits
 
 from lenscal import config, schema
-from lenscal.io.pixels import unread
-from lenscal.io.survey.bricks import SCALE_TOLERANCE, PixelError
+from lenscal.io import folders, orientation, units
+from lenscal.io.pixels import unobserved, unread
+from lenscal.io.survey.bricks import PixelError
 from lenscal.io.survey.geometry import SurveyError, read_geometry, tables
 
 BUSY = {429, 500, 502, 503, 504}  # answers that another attempt may better
@@ -38,9 +38,15 @@ _FITS = b"SIMPLE  ="
 class _Again(RuntimeError):
     """An answer that is not what was asked for; another attempt may give it."""
 
-    def __init__(self, reason: str, wait: float | None = None) -> None:
+    def __init__(self, reason: str, wait: float | None = None, of_place: bool = False) -> None:
         super().__init__(reason)
         self.wait = wait
+        self.of_place = of_place
+        """Whether the place asked for may be the reason, not the service."""
+
+
+class _NoAnswer(PixelError):
+    """A place at which the service failed after all attempts: the whole message, and that of the row."""
 
 
 class ServiceSurvey:
@@ -104,7 +110,9 @@ class ServiceSurvey:
         """Pixels around galaxies, as `CoaddSurvey.read` gives them, with `checksum` (of the file that came).
 
         A galaxy where the service has no pixels keeps its row with the reason in `failure`. A pixel is unobserved where the inverse
-        variance is no positive number; where the service gives none, where the image is exactly 0.
+        variance is no positive number; where the service gives none, as `lenscal.io.pixels.unobserved` says.
+
+        A place at which the service fails (500) again and again while it answers at others is such a row too.
 
         Raises
         ------
@@ -113,6 +121,7 @@ class ServiceSurvey:
         """
         data = unread(rows, size, self.layer, self.mock, more=("checksum",))
         out = {name: data[name].values for name in data.variables}
+        answered, failed = 0, None
         odd = size + 1 - size % 2  # of an even stamp the object is on pixel size // 2: the last row and column of an odd one are left out
         for i, (ra, dec) in enumerate(zip(rows["ra"].to_numpy(float), rows["dec"].to_numpy(float))):
             if not (np.isfinite(ra) and np.isfinite(dec) and abs(dec) <= 90):
@@ -120,25 +129,48 @@ class ServiceSurvey:
                 continue
             url = self.url(ra, dec, odd)
             out["cutout_url"][i] = url
-            content, moment = self._ask(url, ra, dec, odd)
+            try:
+                content, moment, answer = self._ask(url, ra, dec, odd)
+            except _NoAnswer as error:
+                failed = error
+                out["failure"][i] = f"service: {error.args[1]}"
+                continue
+            answered += 1
             if content is None:
                 out["failure"][i] = "outside: the service has no pixels there"
                 continue
             out["download_timestamp"][i] = moment
             out["checksum"][i] = hashlib.blake2b(content, digest_size=16).hexdigest()
-            planes, version = _planes(content, ra, dec, odd, self.service.planes)
+            planes, version = answer
             image, invvar = planes["image"], planes.get("invvar")
-            unseen = ~np.isfinite(image) | ((image == 0) if invvar is None else ~(invvar > 0))
+            unseen = unobserved(image) if invvar is None else ~np.isfinite(image) | ~(invvar > 0)
             out["image"][i] = np.where(unseen, np.nan, image)[:, :size, :size]
             if invvar is not None:
                 out["invvar"][i] = np.where(unseen, 0, invvar)[:, :size, :size]
             if "maskbits" in planes:
                 out["mask"][i] = planes["maskbits"][:size, :size]
             out["layer_version"][i] = f"{self.layer} {version}".strip()
+        if failed is not None and not answered and not self._answers_elsewhere():
+            raise PixelError(failed.args[0])
         return data
 
-    def _ask(self, url: str, ra: float, dec: float, size: int) -> tuple[bytes | None, str]:
-        """A whole and right file, and when it came; None when the service has nothing there."""
+    def _answers_elsewhere(self) -> bool:
+        """Whether the service answers in the middle of one of a few bricks, so that it is the places asked for at which it fails."""
+        try:
+            bricks = self.bricks()
+        except SurveyError:
+            return False
+        for brick in bricks.iloc[:: max(1, len(bricks) // 3)].head(3).itertuples():
+            url = self.url(brick.ra, brick.dec, 21)
+            try:
+                self._once(url, brick.ra, brick.dec, 21)
+            except (_Again, PixelError):
+                continue
+            return True
+        return False
+
+    def _ask(self, url: str, ra: float, dec: float, size: int) -> tuple[bytes | None, str, tuple]:
+        """A whole and right file, when it came, and what `_planes` finds in it; None when the service has nothing there."""
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_Again),
             stop=tenacity.stop_after_attempt(self.service.attempts),
@@ -148,9 +180,9 @@ class ServiceSurvey:
         try:
             return attempts(self._once, url, ra, dec, size)
         except _Again as error:
-            raise PixelError(
-                f"service: {self.service.attempts} attempts at '{url}' failed, the last: {error}; what is complete stays complete: run again to go on"
-            ) from error
+            attempts_failed = f"{self.service.attempts} attempts at '{url}' failed, the last: {error}"
+            text = f"service: {attempts_failed}; what is complete stays complete: run again to go on"
+            raise (_NoAnswer(text, attempts_failed) if error.of_place else PixelError(text)) from error
 
     def _wait(self, url: str, attempt: int, asked: float | None) -> float:
         """Seconds before the next attempt: what the service asks for, else doubled each time, times 0.5 to 1.5 drawn by (seed, url, attempt)."""
@@ -158,7 +190,7 @@ class ServiceSurvey:
             return min(asked, WAIT_MAX)
         return min(self.service.backoff_seconds * 2 ** (attempt - 1), WAIT_MAX) * (0.5 + random.Random(f"{self.seed} {url} {attempt}").random())
 
-    def _once(self, url: str, ra: float, dec: float, size: int) -> tuple[bytes | None, str]:
+    def _once(self, url: str, ra: float, dec: float, size: int) -> tuple[bytes | None, str, tuple]:
         _slot(url, self.service.requests_per_second)
         self._session = self._session or requests.Session()
         try:
@@ -166,13 +198,24 @@ class ServiceSurvey:
         except requests.RequestException as error:  # refused, slow, or cut short of its Content-Length
             raise _Again(f"{type(error).__name__}: {error}") from error
         if answer.status_code in NOTHING:
-            return None, ""
+            return None, "", ()
         if answer.status_code in BUSY:
-            raise _Again(f"answer {answer.status_code} {answer.reason}", _retry_after(answer.headers.get("Retry-After")))
+            wait = _retry_after(answer.headers.get("Retry-After"))
+            raise _Again(f"answer {answer.status_code} {answer.reason}", wait, of_place=answer.status_code == 500)
         if answer.status_code != 200:
             raise PixelError(f"service: '{url}' answered {answer.status_code} {answer.reason}; check survey.service.url and survey.layer")
-        _planes(answer.content, ra, dec, size, self.service.planes)
-        return answer.content, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        if word := _refusal(answer.content):
+            raise PixelError(f"service: '{url}' answered '{word}'; check survey.layer ('{self.layer}') and survey.service.url")
+        found = _planes(answer.content, ra, dec, size, self.service.planes)
+        return answer.content, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), found
+
+
+def _refusal(content: bytes) -> str:
+    """A line of text about the layer that came in place of pixels, as the viewer sends with status 200; empty for anything else."""
+    if len(content) > 500 or content.startswith((_FITS, b"<")):
+        return ""
+    text = " ".join(content.decode("ascii", "replace").split())
+    return text if re.search(r"\blayer\b", text, re.IGNORECASE) else ""
 
 
 def _retry_after(text: str | None) -> float | None:
@@ -192,8 +235,7 @@ def _retry_after(text: str | None) -> float | None:
 def _slot(url: str, rate: float) -> None:
     """Wait for one's turn: of one user on one machine, whatever the number of processes, a host gets no more than `rate` requests a second."""
     host = hashlib.blake2b(urlsplit(url).netloc.encode(), digest_size=8).hexdigest()
-    with os.fdopen(os.open(_own_folder() / f"rate-{host}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "r+") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+    with os.fdopen(os.open(_own_folder() / f"rate-{host}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "r+") as file, folders.locked(file):
         file.seek(0)
         text = file.read()
         now = time.time()
@@ -205,13 +247,14 @@ def _slot(url: str, rate: float) -> None:
         file.seek(0)
         file.truncate(0)
         file.write(repr(turn + 1 / rate))
+        file.flush()
     time.sleep(max(0.0, turn - now))
 
 
 @cache
 def _own_folder() -> Path:
     """A folder that only this user can write to, the same for all processes: others on the machine can neither stop nor hurry them."""
-    cache_folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache_folder = Path(os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache"))
     for base in (Path(os.environ.get("XDG_RUNTIME_DIR") or cache_folder), cache_folder):
         folder = base / "lenscal"
         try:
@@ -221,7 +264,7 @@ def _own_folder() -> Path:
             continue
         if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022 and os.access(folder, os.W_OK):
             return folder
-    return Path(tempfile.mkdtemp(prefix="lenscal-"))  # no folder of its own: the rate is then that of a process
+    return folders.own_temporary()
 
 
 def _planes(content: bytes, ra: float, dec: float, size: int, wanted: list[str]) -> tuple[dict[str, np.ndarray], str]:
@@ -254,24 +297,28 @@ def _planes(content: bytes, ra: float, dec: float, size: int, wanted: list[str])
     bands = str(header.get("BANDS", "".join(str(header.get(f"BAND{i}", "?")).strip() for i in range(len(schema.BANDS))))).strip()
     if bands != "".join(schema.BANDS):
         raise _Again(f"bands '{bands}', not '{''.join(schema.BANDS)}'")
-    units = str(header.get("BUNIT", "nanomaggy")).strip()
-    if units not in ("nanomaggy", "nanomaggies"):
-        raise _Again(f"an image in '{units}', not 'nanomaggy'")
-    _check_place(header, ra, dec, size)
+    for plane, unit in (("image", "nanomaggy"), ("invvar", "1/nanomaggy^2")):
+        if plane in found and (problem := units.problem(found[plane][1].get("BUNIT"), unit)):
+            raise _Again(f"plane '{plane}' {problem}")
+    first = _placed(header, "image", ra, dec, size)
+    for plane in wanted:
+        if orientation.has_place(found[plane][1]) and orientation.cards(found[plane][1]) != orientation.cards(header):
+            away = first.away(_placed(found[plane][1], plane, ra, dec, size))
+            if away > orientation.PLACE_TOLERANCE:
+                raise _Again(f"plane '{plane}' that lies up to {away:.3g} pixels off the image")
     version = str(header.get("VERSION", header.get("SURVEY", ""))).strip()
     return {name: found[name][0].astype(np.int32 if name == "maskbits" else np.float32) for name in ("image", *wanted)}, version
 
 
-def _check_place(header: fits.Header, ra: float, dec: float, size: int) -> None:
+def _placed(header: fits.Header, plane: str, ra: float, dec: float, size: int) -> orientation.Plane:
+    """Where an answer lies, once it is North up at the survey's scale with the position in its middle."""
     try:
-        scale = np.hypot(header["CD1_1"], header["CD1_2"]) * 3600 if "CD1_1" in header else abs(header["CDELT1"]) * 3600
-        there = header["CRVAL1"], header["CRVAL2"], header["CRPIX1"], header["CRPIX2"]
-    except KeyError as error:
-        raise _Again(f"a header without {error}, so neither scale nor place is known") from None
-    if abs(scale / schema.PIXEL_SCALE - 1) > SCALE_TOLERANCE:
-        raise _Again(f"pixels of {scale:.4f} arcsec, not {schema.PIXEL_SCALE} within 1 %")
-    # The reference point is the position asked for, in the middle of the stamp.
-    away = np.array([(there[0] - ra + 180) % 360 - 180, there[1] - dec]) * 3600 / scale * [np.cos(np.deg2rad(dec)), 1]
-    middle = np.array([there[2], there[3]]) - (size + 1) / 2
-    if max(abs(away[0] + middle[0]), abs(away[1] - middle[1])) > PLACE_TOLERANCE:
-        raise _Again(f"a stamp about ra {there[0]}, dec {there[1]} at pixel {there[2]}, {there[3]}, not about ra {ra}, dec {dec}")
+        placed = orientation.plane(header, (size, size))
+        placed.check(schema.PIXEL_SCALE)
+    except orientation.OrientationError as error:
+        raise _Again(f"plane '{plane}' that {error}, so its scale and place are not those asked for") from None
+    there = placed.centre
+    away = np.array([((there[0] - ra + 180) % 360 - 180) * np.cos(np.deg2rad(dec)), there[1] - dec]) * 3600 / placed.scale
+    if not np.abs(away).max() <= PLACE_TOLERANCE:
+        raise _Again(f"a stamp about ra {there[0]:.7f}, dec {there[1]:.7f}, not about ra {ra}, dec {dec}")
+    return placed

@@ -52,6 +52,7 @@ class Objects(Stage):
 
         settings, found = place.settings, outside.read(place.settings)
         lenses, contaminants = found.lenses, found.contaminants
+        of_tables: list[Gate] = []
         ledgers = {"galaxies": sum((o.ledger for o in outcomes), Ledger(0, 0)), **found.ledgers}
         radius = settings.objects.match_radius_arcsec
         if settings.survey.layout == "dr10":
@@ -61,7 +62,7 @@ class Objects(Stage):
             hits, look_alikes = catalogue.meet(place, [catalogue.Targets(t, radius) for t in (lenses, contaminants)])
         else:
             notes = {}
-            rows, ledgers["galaxies"] = outside.stand_ins(settings)
+            rows, ledgers["galaxies"], of_tables = outside.stand_ins(settings)
             footprint = objects.covered(rows)
             hits, look_alikes = (objects.meet(t, rows, radius) for t in (lenses, contaminants))
         matches = objects.matches_of(lenses, hits, footprint)
@@ -73,8 +74,9 @@ class Objects(Stage):
         }  # fmt: skip
         digest = save_tables(place.path("objects"), products)
         gates = objects.gates(lenses, matches, settings.objects)
+        gates += [*found.gates(footprint, settings), *of_tables]
         gates += channels.gates(lenses, crossed, settings.objects.lenses)
         gates += [ledger.gate(f"objects.{name}") for name, ledger in ledgers.items()]
         if settings.survey.layout == "dr10":
-            gates += catalogue.file_gates(place, dict(zip(names, outcomes)))
+            gates += [*catalogue.file_gates(place, dict(zip(names, outcomes))), catalogue.brick_gate(place, names)]
         return gates, ledgers, digest

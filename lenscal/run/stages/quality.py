@@ -68,7 +68,8 @@ class Quality(Stage):
         ledger = Ledger(ok.size, int(ok.sum()), reasons[~ok].value_counts().to_dict())
         said = contaminants.claims(place.manifest.iloc[part])["galaxy_id"].unique()
         shapes = contaminants.measured(cutouts, dataset, np.flatnonzero(ok & np.isin(cutouts["galaxy_id"].values, said)))
-        return Outcome(digest, ok.size, ledger, summary={**summary, "structure": shapes}, sources=sources)
+        planes = quality.compared(cutouts, place.manifest.iloc[part]) if place.settings.survey.layout == "dr10" else []
+        return Outcome(digest, ok.size, ledger, summary={**summary, "structure": shapes, "planes": planes}, sources=sources)
 
     def tell(self, ledger: Ledger) -> str:
         most = sorted(ledger.dropped.items(), key=lambda item: -item[1])[:2]
@@ -81,6 +82,7 @@ class Quality(Stage):
         measured = place.store("quality").load()
         summaries = [dict(outcome.summary) for outcome in outcomes]
         shapes = [row for summary in summaries for row in summary.pop("structure", [])]
+        planes = [piece for summary in summaries for piece in summary.pop("planes", [])]
         table = quality.partitions(summaries)
         cutouts = place.store("cutouts").reset_coords()
         drawn = cutouts[["galaxy_id", "band", "image", "mask"]].isel(galaxy=quality.shown(measured)).load()
@@ -95,5 +97,5 @@ class Quality(Stage):
         counts = contaminants.counted(judged)
         stores.write_table(place.path("quality") / "contaminants.parquet", judged)
         stores.write_table(place.path("quality") / "contaminant_counts.parquet", counts)
-        gates = [ledger.gate("quality"), *quality.gates(measured, place.settings.quality), contaminants.gate(counts)]
+        gates = [ledger.gate("quality"), *quality.gates(measured, place.settings.quality), *quality.plane_gates(planes), contaminants.gate(counts)]
         return gates, {"quality": ledger}, stores.add_digests(map(stores.digest_table, (judged, counts)))
