@@ -519,6 +519,8 @@ COMPLETENESS = Declaration(
     {
         **AXES,
         "population": Variable(("population",), "str", "", "of hosts: what depends on it runs along it; one alone has no such dim", False),
+        "host_type": Variable(("host_type",), "str", "", "Tractor type of the hosts, where it is an axis", False),
+        "host_colour_gr": Variable(("host_colour_gr",), "f8", "mag", "dereddened g - r of the hosts, bin centre, where it is an axis", False),
         "threshold": Variable(("threshold",), "f8", "1", "score at or above which a detection is claimed"),
         "quantile": Variable(("quantile",), "f8", "1", "of the posterior"),
         "level": Variable(("level",), "f8", "1", "of the interval"),
@@ -553,9 +555,10 @@ COMPLETENESS = Declaration(
         "host_depth": Variable(("host",), "f8", "mag(AB)", "PSFDEPTH_R of the host's cell, bin centre", False),
     },
     coords=(
-        "theta_e", "psf_fwhm", "depth", "threshold", "quantile", "level", "false_positive_rate", "cause", "population", "host_id", "host_psf_fwhm", "host_depth",
+        "theta_e", "psf_fwhm", "depth", "threshold", "quantile", "level", "false_positive_rate", "cause", "population", "host_type", "host_colour_gr", "host_id",
+        "host_psf_fwhm", "host_depth",
     ),
-    along=("population",),
+    along=("population", "host_type", "host_colour_gr"),
 )
 
 DECLARATIONS = (

@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 import xarray as xr
 from scipy.special import expit, logit
+from test_completeness import SETTINGS_2, drawn, thresholds
 
 from lenscal import completeness, config, schema
-from test_completeness import SETTINGS_2, drawn, thresholds
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +100,22 @@ def test_a_cube_without_densities_is_of_the_survey_alone():
     assert isinstance(schema.COMPLETENESS.check(cube.assign(area=xr.zeros_like(cube["n_hosts"].isel(theta_e=0, drop=True), float).assign_attrs(units="degree^2"),
         host_pool=xr.zeros_like(cube["n_hosts"].isel(theta_e=0, drop=True)))), xr.Dataset)
     assert config.Completeness().population == "lens-like"
+
+
+def test_an_axis_of_hosts_parts_the_trials_of_the_cube_and_each_class_is_a_cube_of_its_own():
+    injections, scores = drawn(trials=40, hosts=10)
+    host = injections["galaxy_id"]
+    colour = (0.3 + 0.15 * (host % 10)).where(host >= 0).astype("f4").assign_attrs(units="mag")
+    kind = xr.where(host % 2 == 0, "DEV", "SER").where(host >= 0, "")
+    injections = injections.assign(host_colour_gr=colour, host_type=kind)
+    whole = completeness.count(injections, scores, thresholds(0.0, 1.0), SETTINGS_2)
+    for axis, classes in (("host_type", ["DEV", "SER"]), ("host_colour_gr", [0.3, 0.75, 1.05, 1.35, 1.8])):
+        cube = completeness.by_host(injections, scores, thresholds(0.0, 1.0), SETTINGS_2, axis)
+        assert cube[axis].values.tolist() == classes
+        np.testing.assert_array_equal(cube["n_injected"].sum(axis).transpose(*schema.CELL), whole["n_injected"].transpose(*schema.CELL))
+        np.testing.assert_array_equal(cube["n_detected"].sum(axis).transpose(*schema.CELL, "threshold"), whole["n_detected"].transpose(*schema.CELL, "threshold"))
+        assert cube["completeness"].dims[0] == axis or axis in cube["completeness"].dims
+    with pytest.raises(ValueError, match="no axis of hosts"):
+        completeness.by_host(injections, scores, thresholds(0.0, 1.0), SETTINGS_2, "host_mag_r")
+    with pytest.raises(ValueError, match="lack 'host_type'"):
+        completeness.by_host(injections.drop_vars("host_type"), scores, thresholds(0.0, 1.0), SETTINGS_2, "host_type")

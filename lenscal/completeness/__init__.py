@@ -2,9 +2,10 @@
 
 from lenscal.completeness.budget import brackets, budget, shift
 from lenscal.completeness.counts import SURVEY, add, count
+from lenscal.completeness.hosts import by_host
 from lenscal.completeness.judging import gates, occupancy_gate
 from lenscal.completeness.posterior import posterior, posteriors
 from lenscal.completeness.reading import cell_of, edges_of, marginalise, of_population, query
 from lenscal.completeness.sky import occupancy
 
-__all__ = ["SURVEY", "add", "brackets", "budget", "cell_of", "count", "edges_of", "gates", "marginalise", "occupancy", "occupancy_gate", "of_population", "posterior", "posteriors", "query", "shift"]
+__all__ = ["SURVEY", "add", "brackets", "budget", "by_host", "cell_of", "count", "edges_of", "gates", "marginalise", "occupancy", "occupancy_gate", "of_population", "posterior", "posteriors", "query", "shift"]

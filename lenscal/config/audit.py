@@ -84,6 +84,8 @@ class Completeness(Section):
     """Fewer distinct hosts: insufficient."""
     hosts_effective_min: float = Field(5, ge=1)
     """Fewer effective hosts, which count by their weight in the population and by their trials: insufficient."""
+    host_axes: list[Literal["host_type", "host_colour_gr"]] = ["host_type", "host_colour_gr"]
+    """Properties of the hosts for which the cube is made again with them as an axis (completeness_by_<name>.zarr)."""
     area_outside_max: float = Field(0.1, ge=0, le=1)
     """Gate: share of the observed area whose seeing and depth lie outside the grid."""
 

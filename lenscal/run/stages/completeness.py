@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from lenscal import schema
 from lenscal.io import stores
 from lenscal.run.place import Place
@@ -14,6 +16,9 @@ class Completeness(Stage):
     reads = ("injections", "detector", "scores", "realism")
     sections = ("about", "completeness", "injections.grid", "injections.prior", "detector.scientific", "detector.frozen")
     parallel = False
+
+    def products(self, place: Place) -> list[Path]:
+        return [place.path("completeness.zarr"), *(place.path(f"completeness_by_{axis}.zarr") for axis in place.settings.completeness.host_axes)]
 
     def inputs(self, place: Place) -> dict:
         survey = place.settings.survey
@@ -40,6 +45,11 @@ class Completeness(Stage):
         meant = settings.completeness.population
         attrs |= {"population": meant if meant in cube["population"].values else completeness.SURVEY, **recovery_of(place)}
         digest = stores.write(place.path("completeness.zarr"), schema.COMPLETENESS, cube, {**occupancy.attrs, **cube.attrs, **attrs})
+        wanted = [axis for axis in settings.completeness.host_axes if axis in injected]
+        for axis in wanted:
+            by = completeness.by_host(injected.load(), scored.load(), thresholds, settings.completeness, axis).assign(area=occupancy["area"], host_pool=occupancy["host_pool"])
+            by_attrs = {**cube.attrs, **attrs, "about": f"as completeness.zarr, with {axis} as an axis"}
+            digest = stores.add_digests([digest, stores.write(place.path(f"completeness_by_{axis}.zarr"), schema.COMPLETENESS, by, by_attrs)])
         gates = (*completeness.gates(completeness.of_population(cube.assign_attrs(population=attrs["population"]))), completeness.occupancy_gate(occupancy, settings.completeness))
         return Outcome(digest, int(counts["n_injected"].sum()), gates=gates)
 
