@@ -11,9 +11,9 @@ from lenscal.gates import Ledger
 from lenscal.kernels import draws
 from lenscal.kernels.noise import CORRELATION_MAX
 
-SCALES = {"psfsize_r": 0.15, "psfdepth_r": 0.25, "mag_r": 0.5, "radius": 0.3, "colour_gr": 0.1, "colour_rz": 0.07}
+SCALES = {"psfsize_r": 0.15, "psfdepth_r": 0.25, "mag_r": 0.5, "radius": 0.3, "host_colour_gr": 0.1, "host_colour_rz": 0.07}
 """Differences that count as one, in arcsec, mag, mag, arcsec, mag and mag."""
-CONDITIONS = ("psfsize_r", "psfdepth_r", "mag_r", "colour_gr", "colour_rz")
+CONDITIONS = ("psfsize_r", "psfdepth_r", "mag_r", "host_colour_gr", "host_colour_rz")
 """What hosts are matched in before anything is measured; colours only where both sides have them."""
 
 
@@ -31,7 +31,7 @@ def anchors(galaxies: xr.Dataset, settings: config.Realism, seed: int) -> tuple[
     Returns
     -------
     DataFrame
-        galaxy_id, position (along `galaxy`), tier, split, psfsize_r, psfdepth_r, mag_r, colour_gr, colour_rz.
+        galaxy_id, position (along `galaxy`), tier, split, psfsize_r, psfdepth_r, mag_r, host_colour_gr, host_colour_rz (NaN where unknown).
     Ledger
         Of the galaxies with the role anchor.
     """
@@ -75,7 +75,7 @@ def trials(injections: xr.Dataset) -> pd.DataFrame:
     table = pd.DataFrame({f"i_{dim}": place for dim, place in zip(schema.TRIAL, places)})
     columns = {"galaxy_id": "galaxy_id", "injection_id": "injection_id", "psfsize_r": "host_psfsize_r", "psfdepth_r": "host_psfdepth_r", "mag_r": "host_mag_r"}
     if "log_density_lens_like" in injections:  # else hosts are those of the survey, whose colours are no lenses'
-        columns |= {"colour_gr": "host_colour_gr", "colour_rz": "host_colour_rz"}
+        columns |= {"host_colour_gr": "host_colour_gr", "host_colour_rz": "host_colour_rz"}
     for name, source in columns.items():
         table[name] = injections[source].transpose(*schema.TRIAL).values.ravel()[made]
     return table.astype({name: float for name in CONDITIONS if name in table})

@@ -19,7 +19,7 @@ def galaxies(place: Place) -> xr.Dataset:
     noise = {name: quality[name].load() for name in ("sigma", "noise_correlation")}
     usable = place.usable.reset_coords()
     rows = place.manifest.set_index("galaxy_id").loc[usable["galaxy_id"].values]
-    colours = {name: ("galaxy", rows[name].to_numpy(float, na_value=np.nan)) for name in ("colour_gr", "colour_rz")}
+    colours = {f"host_{name}": ("galaxy", rows[name].to_numpy(float, na_value=np.nan)) for name in ("colour_gr", "colour_rz")}
     return usable.assign(noise).assign(colours)
 
 
