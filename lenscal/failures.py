@@ -56,7 +56,8 @@ def false_positives(
     thresholds : Dataset (threshold)
         As from `scores.thresholds`.
     quantities : mapping
-        From variables of the scores to edges of bins, which hold their lower edge; what lies outside has bins of its own.
+        From variables of the scores to edges of bins, which hold their lower edge; what lies outside has bins of its own. Those of the
+        default grid by default: a run with another grid gives its own.
     split : str
         Of the negatives.
 

@@ -174,6 +174,13 @@ class Manifest(Section):
             raise ValueError(f"{sorted(unknown)} are no tiers; known: {[t for t in schema.TIERS if t]}")
         return names
 
+    @field_validator("host_splits")
+    @classmethod
+    def _known_splits(cls, names: list[str]) -> list[str]:
+        if not names or set(names) - set(schema.SPLITS):
+            raise ValueError(f"{sorted(set(names) - set(schema.SPLITS)) or 'nothing'} is no split that hosts may come from; known: {', '.join(schema.SPLITS)}")
+        return names
+
     @field_validator("types", "host_types")
     @classmethod
     def _known_types(cls, names: list[str]) -> list[str]:

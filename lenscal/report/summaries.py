@@ -213,7 +213,7 @@ def statuses(inputs: Inputs) -> pd.DataFrame:
 
 @_summary("completeness", "Completeness, cell by cell")
 def completeness(inputs: Inputs) -> pd.DataFrame:
-    cube = inputs.completeness.transpose("theta_e", "psf_fwhm", "depth", "threshold", "quantile", "level", missing_dims="ignore")
+    cube = inputs.completeness.transpose("theta_e", "psf_fwhm", "depth", "threshold", "quantile", "level", ..., missing_dims="ignore")
     flat = xr_frame(cube[["n_injected", "n_failed", "n_hosts", "n_detected", "n_effective", "status"]])
     flat["median"] = cube["completeness"].sel(quantile=0.5).values.ravel()
     for level in cube["level"].values:

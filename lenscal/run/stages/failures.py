@@ -19,16 +19,18 @@ class Failures(Stage):
         return [place.path("failures")]
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
-        from lenscal import failures
+        from lenscal import completeness, failures
 
+        cube = place.store("completeness").load()
+        conditions = {name: completeness.edges_of(cube, dim) for name, dim in (("psfsize_r", "psf_fwhm"), ("psfdepth_r", "depth"))}
         thresholds = place.store("scores", "thresholds").load()
         scored = place.store("scores", "cutouts").load()
         injected, scores = place.store("injections").load(), place.store("scores", "injections").load()
         tables = {
-            "false_positives": failures.false_positives(scored, thresholds),
+            "false_positives": failures.false_positives(scored, thresholds, conditions),
             "missed": failures.missed(injected, scores, thresholds),
             "missed_lenses": failures.missed_lenses(scored, thresholds),
-            "collapsed": failures.collapsed(place.store("completeness").load()),
+            "collapsed": failures.collapsed(cube),
             "gallery": failures.gallery(scored, injected, scores, place.settings.failures.gallery),
         }
         digest = save_tables(place.path("failures"), tables)
