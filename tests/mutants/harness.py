@@ -52,7 +52,7 @@ for line in sys.stdin:
     report, *tests = json.loads(line)
     child = os.fork()
     if not child:
-        signal.alarm(300)
+        signal.alarm(1200)
         code = 1
         try:
             job(report, tests)
