@@ -37,7 +37,7 @@ $(VENV)/.installed: pyproject.toml
 	$(BIN)/pip install -q -e '.[test]'
 	touch $@
 
-mutants: install  ## every physics fault, and what kills it
+mutants: install  ## every fault of physics and statistics, and what kills it (make test tries one in ten)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/mutants/table.py --run
 
 benchmarks: install  ## speed against peers and slow twins

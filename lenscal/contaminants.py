@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
@@ -45,6 +46,31 @@ FEATURES = {
 }  # fmt: skip
 """By class of N2 and by category of the catalogues; other categories are not judged."""
 
+SYNONYMS = {
+    "edge_on": ("edge on disk", "edge on spiral"), "face_on_disk": ("face on", "disk", "face on galaxy"), "blue_clumpy": ("blue clump", "blue star forming"),
+    "ring": ("ringed", "polar ring", "collisional ring"), "spiral": ("spiral arm", "face on spiral", "barred spiral"), "clumpy": ("clump", "irregular"),
+    "merger": ("merging", "interacting", "interaction", "merging pair"), "blend": ("blended",), "overlapping pair": ("pair", "close pair", "overlapping", "overlap"),
+    "bright-star artefact": ("artefact", "star artefact", "bright star", "star", "diffraction spike", "spike", "ghost", "star halo", "halo"),
+}  # fmt: skip
+"""Other names that catalogues have for a category."""
+
+
+def _plain(name: str) -> str:
+    """A name without case, hyphens, plurals, the word galaxy, and American spelling."""
+    words = re.split(r"[^a-z0-9]+", name.casefold().replace("artifact", "artefact").replace("disc", "disk"))
+    words = [word if word.endswith("ss") else word.removesuffix("s") for word in words if word]
+    while len(words) > 1 and words[-1] in ("galaxy", "galaxie", "object", "candidate"):
+        words.pop()
+    return " ".join(words)
+
+
+_CATEGORIES = {_plain(name): name for name in FEATURES} | {_plain(other): name for name, others in SYNONYMS.items() for other in others}
+
+
+def category(name: str) -> str:
+    """The name in `FEATURES` that a class or category goes by, whatever its spelling; as it is, without blanks at its ends, where there is none."""
+    return _CATEGORIES.get(_plain(name), name.strip())
+
 
 def measured(cutouts: xr.Dataset, quality: xr.Dataset, rows: np.ndarray) -> list[list[float]]:
     """Structure in r of some cutouts.
@@ -76,7 +102,7 @@ def measured(cutouts: xr.Dataset, quality: xr.Dataset, rows: np.ndarray) -> list
 
 
 def claims(manifest: pd.DataFrame) -> pd.DataFrame:
-    """What galaxies are said to be: galaxy_id, claim, origin (columns: a class of N2; catalogue: a catalogued category). Positives are no look-alikes."""
+    """What galaxies are said to be: galaxy_id, claim (`category`), origin (columns: a class of N2; catalogue: a catalogued category). Positives are no look-alikes."""
     table = manifest[~manifest["pool"].eq("positive")]
     bits = table["confuser"].to_numpy()
     parts = [
@@ -86,8 +112,8 @@ def claims(manifest: pd.DataFrame) -> pd.DataFrame:
     listed = table[table["contaminant"].ne("")]
     said = listed["contaminant"].astype("str").str.split("|").to_numpy()
     ids = np.repeat(listed["galaxy_id"].to_numpy(), [len(names) for names in said]) if len(listed) else np.empty(0, np.int64)
-    parts.append(pd.DataFrame({"galaxy_id": ids, "claim": [name for names in said for name in names], "origin": "catalogue"}))
-    whole = pd.concat(parts, ignore_index=True).astype({"galaxy_id": "int64", "claim": "str", "origin": "str"})
+    parts.append(pd.DataFrame({"galaxy_id": ids, "claim": [category(name) for names in said for name in names], "origin": "catalogue"}))
+    whole = pd.concat(parts, ignore_index=True).astype({"galaxy_id": "int64", "claim": "str", "origin": "str"}).drop_duplicates()
     return whole.sort_values(["galaxy_id", "origin", "claim"], ignore_index=True)
 
 
@@ -113,7 +139,7 @@ def judged(said: pd.DataFrame, structures: Iterable[list[float]], unfit: Mapping
     out = said.merge(table, on="galaxy_id", how="left", validate="many_to_one")
     verdicts, reasons = [], []
     for row in out.to_dict("records"):
-        feature = FEATURES.get(row["claim"])
+        feature = FEATURES.get(category(row["claim"]))
         if feature is None:
             verdict, reason = "not judged", "no measure for this category"
         elif row["galaxy_id"] in unfit:

@@ -56,7 +56,8 @@ def false_positives(
     thresholds : Dataset (threshold)
         As from `scores.thresholds`.
     quantities : mapping
-        From variables of the scores to edges of bins, which hold their lower edge; what lies outside has bins of its own.
+        From variables of the scores to edges of bins, which hold their lower edge; what lies outside has bins of its own. Those of the
+        default grid by default: a run with another grid gives its own.
     split : str
         Of the negatives.
 
@@ -110,7 +111,8 @@ def missed(
     -------
     DataFrame
         As `false_positives`: n trials with a score, k of them below the threshold. Groups: all, theta_e, psf_fwhm, depth,
-        host_type, and the quantities.
+        host_type, and the quantities. Intervals are wider where few hosts tell how alike their trials are, and NaN below
+        `recovery.FREEDOM_MIN` of them.
     """
     schema.SCORES_INJECTIONS.check(scores)
     table = _trials(injections, scores, ["host_type", *quantities])
@@ -132,8 +134,9 @@ def missed(
             trials, hits = (np.stack([np.bincount(host[own & also], minlength=hosts) for own in chosen.values()]) for also in (True, below))
             sums = recovery.PairSums(*(part[None] for part in recovery.pair_sums(trials, hits)))
             effect = recovery.design_effect(trials, recovery.correlation(sums, borrowed=BORROWED))
+            freedom = float(recovery.hosts_effective(trials.sum(0))) - 1
             rows += [
-                (name, value, threshold, rate, int(n), int(k), float(e))
+                (name, value, threshold, rate, int(n), int(k), float(e), freedom)
                 for value, n, k, e in zip(chosen, trials.sum(1), hits.sum(1), effect)
             ]
     return _rates(rows)
@@ -431,13 +434,15 @@ def _by_bin(table: pd.DataFrame, name: str, edges: Sequence[float]) -> list[tupl
 
 
 def _rates(rows: list[tuple]) -> pd.DataFrame:
-    names = ("group", "value", "threshold", "false_positive_rate", "n", "k", "effect")
-    table = pd.DataFrame(rows, columns=names)
-    n, k, effect = (table[name].to_numpy(float) for name in ("n", "k", "effect"))
+    names = ("group", "value", "threshold", "false_positive_rate", "n", "k", "effect", "freedom")
+    table = pd.DataFrame([(*row, np.inf)[:8] for row in rows], columns=names)
+    n, k, effect, freedom = (table[name].to_numpy(float) for name in ("n", "k", "effect", "freedom"))
     share = np.divide(k, n, out=np.full(n.shape, np.nan), where=n > 0)
-    effective = np.where(n > 0, n / np.where(n > 0, effect, 1), 0.0)
-    table = table.drop(columns="effect").assign(rate=share, n_effective=effective)
+    effect = np.where(n > 0, effect, 1)
+    table = table.drop(columns=["effect", "freedom"]).assign(rate=share, n_effective=np.where(n > 0, n / effect, 0.0))
     for level, end in _ENDS.items():
+        wide = recovery.widened(effect, np.minimum(freedom, 1e9), level)
+        effective = np.where((n > 0) & (freedom >= recovery.FREEDOM_MIN), n / wide, 0.0)  # too few hosts: no interval
         # k = n must stay so, whatever the rounding of the division
         table[f"lower_{end}"], table[f"upper_{end}"] = intervals.interval(np.where(k == n, effective, effective * np.nan_to_num(share)), effective, level)
     return table.astype({"group": "string[pyarrow]", "value": "string[pyarrow]", "n": "int64", "k": "int64"})

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lenscal import schema
+from lenscal import config, leaks, schema
 from lenscal.gates import Gate, absent
-from lenscal.kernels import intervals, matching
+from lenscal.kernels import intervals
 from lenscal.kernels.ranking import auc
 
 if TYPE_CHECKING:
     from lenscal.detector.frozen import Frozen
 
 MORE_THAN_CHANCE = float(np.nextafter(0.5, 1))
-ANCHOR_RADIUS = 11.0  # arcsec: a training row nearer to an anchor shows the anchor's own arcs
 
 
 def score_cutouts(cutouts: xr.Dataset, quality: xr.Dataset, frozen: Frozen) -> xr.Dataset:
@@ -210,14 +209,14 @@ def _cut(values: np.ndarray, allowed: int) -> tuple[float, int]:
 
 
 def _table(scores: xr.Dataset) -> pd.DataFrame:
-    names = ("galaxy_id", "ra", "dec", "split", "pool", "role", "label", "cutout_ok", "arc_snr", "score")
+    names = ("galaxy_id", "ra", "dec", "split", "pool", "role", "label", "host", "cutout_ok", "arc_snr", "score")
     columns = {name: scores[name].values for name in names}
     table = pd.DataFrame({name: v.astype(object) if v.dtype.kind in "OTU" else v for name, v in columns.items()})
     table["negative"] = (table["label"] == 0) & table["pool"].isin(["N1", "N2"])
     return table
 
 
-def gates(scores: xr.Dataset, history: pd.DataFrame | None, frozen: Frozen) -> list[Gate]:
+def gates(scores: xr.Dataset, history: pd.DataFrame | None, frozen: Frozen, hosts: Iterable[int] | None = None) -> list[Gate]:
     """What must hold of the detector and its scores.
 
     Parameters
@@ -228,13 +227,14 @@ def gates(scores: xr.Dataset, history: pd.DataFrame | None, frozen: Frozen) -> l
         Of the training; None when the detector was brought by the run file.
     frozen : Frozen
         The detector that made the scores.
+    hosts : iterable of int, optional
+        galaxy_id of every galaxy that carries an injection; all that may carry one by default.
     """
     schema.SCORES_CUTOUTS.check(scores)
     table = _table(scores)
-    trained = table["galaxy_id"].isin(frozen.training_ids)
     found = [_hash_gate(scores, frozen), _complete_gate(table)]
-    found += _separation_gates(table, trained)
-    found.append(_visibility_gate(table, trained, frozen))
+    trained = leaks.trained(table, scores.attrs, frozen, own=history is not None)
+    found += leaks.gates(table, trained, hosts, frozen.settings["training"].get("arc_snr_min", 0))
     found += _training_gates(history, frozen)
     return found + _test_gates(table, frozen)
 
@@ -254,44 +254,6 @@ def _complete_gate(table: pd.DataFrame) -> Gate:
     return Gate(
         "scores.complete", "a cutout has a score if and only if it is fit for use", "rows where not", wrong,
         maximum=0, critical=True, evidence=f"{len(table)} cutouts, {int(usable.sum())} usable, {int(finite.sum())} scored",
-    )  # fmt: skip
-
-
-def _separation_gates(table: pd.DataFrame, trained: pd.Series) -> list[Gate]:
-    anchors = table[table["role"] == "anchor"]
-    rows = table[trained]
-    outside = int((rows["split"] != "train").sum())
-    found = [
-        Gate(
-            "X.2.trained", "the detector was trained on galaxies of the split train only", "training rows of other splits",
-            outside, maximum=0, critical=True, evidence=f"{len(rows)} training rows among these cutouts; scores by galaxy_id, split",
-        )
-    ]  # fmt: skip
-    x4, x11 = "training positives are excluded from the anchors", "nothing within 11 arcsec of an anchor was trained on"
-    if anchors.empty:
-        why = "the sample holds no anchor"
-        return [*found, absent("X.4", x4, why), absent("X.11", x11, why)]
-    shared = int(((rows["label"] == 1) & (rows["role"] == "anchor")).sum())
-    placed, near = anchors[np.isfinite(anchors["ra"])], rows[np.isfinite(rows["ra"])]
-    _, _, count = matching.nearest(near["ra"], near["dec"], placed["ra"], placed["dec"], ANCHOR_RADIUS)
-    close = set(near["galaxy_id"].to_numpy()[count > 0]) | set(rows["galaxy_id"]) & set(anchors["galaxy_id"])
-    evidence = f"{len(anchors)} anchors, {len(rows)} training rows; training_ids of detector.json against scores role = 'anchor'"
-    found.append(Gate("X.4", x4, "anchors among the training positives", shared, maximum=0, critical=True, evidence=evidence))
-    found.append(Gate("X.11", x11, "training rows on an anchor", len(close), maximum=0, critical=True, evidence=evidence))
-    return found
-
-
-def _visibility_gate(table: pd.DataFrame, trained: pd.Series, frozen: Frozen) -> Gate:
-    claim = "positives were trained on only where their arc is seen"
-    least = frozen.settings["training"].get("arc_snr_min", 0)
-    lenses = table[trained & (table["label"] == 1)]
-    if not least or lenses.empty:
-        return absent("2.7", claim, f"none of {len(lenses)} training positives among these cutouts" if least else "the detector was trained without a limit (detector.training.arc_snr_min)")
-    meant = table[(table["label"] == 1) & (table["role"] == "train") & table["cutout_ok"].astype(bool)]
-    return Gate(
-        "2.7", claim, f"training positives with arc SNR below {least:g}", int((~(lenses["arc_snr"] >= least)).sum()), maximum=0, critical=True,
-        evidence=f"{len(lenses)} positives trained on, {int((~(meant['arc_snr'] >= least)).sum())} of {len(meant)} usable ones of the role train held out; "
-        "training_ids of detector.json against arc_snr of the scores",
     )  # fmt: skip
 
 
@@ -331,7 +293,7 @@ def _test_gates(table: pd.DataFrame, frozen: Frozen) -> list[Gate]:
             evidence=f"AUC {value:.4f}, must be above 0.5; single split, DeLong on the logit scale with half a lens added at the median; {counts}; scores where split = 'test'",
         ),
         Gate(
-            "detector.calibration", calibrated, "expected calibration error, 10 bins of equal mass, at one positive in 101",
+            "detector.calibration", calibrated, f"expected calibration error, 10 bins of equal mass, at a prevalence of {getattr(frozen, 'prevalence', config.Detector().prevalence):.3g}",
             quality["ece"], maximum=0.02,
             evidence=f"top bin: {quality['top_predicted']:.4f} predicted, {quality['top_observed']:.4f} observed; "
             f"mean probability of lenses {quality['positive_mean']:.3f}; {counts}",

@@ -77,6 +77,31 @@ def test_claims_are_the_classes_and_the_catalogued_categories_and_never_of_a_len
     assert found == [[1, "blue_clumpy", "columns"], [1, "edge_on", "columns"], [2, "ring", "catalogue"], [2, "spiral", "catalogue"]]
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        *[(name, how(name)) for name in contaminants.FEATURES for how in (str.upper, str.title, lambda n: n.replace("_", " ").replace(" ", "-"), lambda n: f" {n.replace(' ', '_')}s ")],
+        ("ring", "Ring galaxies"), ("ring", "ringed galaxy"), ("merger", "interacting galaxies"), ("edge_on", "Edge-on disc"), ("overlapping pair", "close pair"),
+        ("bright-star artefact", "bright star artifact"), ("bright-star artefact", "Diffraction spikes"), ("spiral", "Spiral Galaxy"), ("clumpy", "irregular"),
+    ],
+)  # fmt: skip
+def test_a_category_is_known_by_other_spellings(name, said):
+    assert contaminants.category(said) == name
+
+
+def test_names_of_no_category_stay_as_they_are():
+    for name in ("planetary nebula", "Quasar", "mass", ""):
+        assert contaminants.category(f" {name} ") == name
+
+
+def test_spellings_of_one_category_meet_in_the_claims_and_their_counts():
+    manifest = pd.DataFrame({"galaxy_id": [1, 2, 3], "pool": "N1", "confuser": 0, "contaminant": ["Ring|ring galaxy", "RINGS", "edge-on"]})
+    table = contaminants.claims(manifest)
+    assert table[["galaxy_id", "claim"]].to_numpy().tolist() == [[1, "ring"], [2, "ring"], [3, "edge_on"]]
+    found = contaminants.judged(table, contaminants.measured(*cutouts_of([RING, PLAIN, LONG]), np.arange(3)), {})
+    assert found["verdict"].tolist() == ["confirmed", "refuted", "confirmed"]
+
+
 def test_what_cannot_be_judged_says_why_and_counts_add_up():
     claims = said("edge_on", "planetary nebula", "edge_on", "edge_on", "edge_on")
     structures = contaminants.measured(*cutouts_of([LONG, LONG, LONG, np.zeros((SIDE, SIDE)), PLAIN]), np.array([0, 1, 3, 4]))

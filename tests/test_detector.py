@@ -131,6 +131,32 @@ def test_history_says_every_count_and_cap(trained):
     assert (history["learning_rate"].diff().dropna() < 0).all()
 
 
+def test_the_learning_rate_falls_as_half_a_cosine_from_its_full_value():
+    _, history = training.train(sky(20, 40), settings(epochs=6, patience=6, learning_rate=0.01, positives_per_epoch=12, negatives_per_epoch=20), seed=4)
+    expected = 0.01 * 0.5 * (1 + np.cos(np.pi * np.arange(6) / 6))
+    np.testing.assert_allclose(history["learning_rate"], expected, rtol=1e-9)
+
+
+def test_probabilities_are_fitted_on_the_validation_rows_and_on_no_other(cutouts):
+    # Validation rows that look otherwise than training ones: a fit on any others would be another one.
+    changed = cutouts.copy(deep=True)
+    val = np.flatnonzero(cutouts["split"].values == "val")
+    changed["image"].values[val] *= np.where(cutouts["label"].values[val] == 1, 0.6, 1.3)[:, None, None, None].astype("f4")
+    for prevalence in (1 / 101, 0.2):
+        choice = settings("small-test", epochs=2).model_copy(update={"prevalence": prevalence})
+        detector, _ = training.train(changed, choice, seed=4)
+        logits, label = detector.score(changed["image"].values[val]), cutouts["label"].values[val]
+        fitted = detector.about["calibration"]
+        assert (fitted["slope"], fitted["intercept"]) == pytest.approx(calibration.fit(logits, label, prevalence), rel=1e-5)
+        assert fitted["prevalence"] == detector.prevalence == prevalence
+        assert fitted["quality_on_these_rows"] == pytest.approx(calibration.reliability(expit(fitted["slope"] * logits + fitted["intercept"]), label, prevalence))
+        train = np.flatnonzero(cutouts["split"].values == "train")
+        others = calibration.fit(detector.score(changed["image"].values[train]), cutouts["label"].values[train], prevalence)
+        assert abs(others[0] / fitted["slope"] - 1) > 0.01
+        weights = calibration.class_weights(label, prevalence)
+        assert np.average(detector.probability(logits), weights=weights) == pytest.approx(prevalence, rel=0.01)
+
+
 def test_weights_kept_are_those_of_the_lowest_validation_loss(trained, cutouts):
     detector, history = trained
     rows = (cutouts["split"] == "val").values
@@ -264,6 +290,25 @@ def test_unobserved_pixels_are_sky_and_an_unobserved_band_has_no_score():
     assert np.isnan(detector.probability(score)[3])
 
 
+@pytest.mark.parametrize("dtype", ["f4", "f8", "i4"])
+def test_masked_pixels_are_unobserved_ones(dtype):
+    detector = made()
+    rng = np.random.default_rng(5)
+    image = (rng.normal(0, 0.01, (4, 3, 64, 64)) * (1 if dtype != "i4" else 1e4)).astype(dtype)
+    hidden = rng.random(image.shape) < 0.2
+    hidden[3, 1] = True
+    missing = np.where(hidden, np.nan, image).astype("f4" if dtype == "f4" else "f8")
+    filled = np.ma.masked_array(np.where(hidden, np.asarray(1e6, dtype), image), hidden)  # what lies under a mask is no flux
+    found = detector.score(filled)
+    np.testing.assert_array_equal(found, detector.score(missing))
+    assert np.isnan(found).tolist() == [False, False, False, True], "a band that is masked whole has no score"
+    assert not np.array_equal(found[:3], detector.score(image)[:3])
+    np.testing.assert_array_equal(detector.preprocessing(filled), detector.preprocessing(missing))
+    np.testing.assert_array_equal(detector.preprocessing.observed(filled), detector.preprocessing.observed(missing))
+    np.testing.assert_array_equal(preprocessing.robust_sigma(filled), preprocessing.robust_sigma(missing))
+    np.testing.assert_array_equal(detector.probability(np.ma.masked_array([1.0, 2.0], [True, False])), detector.probability(np.array([np.nan, 2.0])))
+
+
 @pytest.mark.parametrize("size", [32, 64])
 def test_score_does_not_depend_on_company_order_batch_or_thread(size):
     detector = made(size=size)
@@ -320,6 +365,61 @@ def test_a_changed_description_is_refused(old, new):
     assert old in files["detector.json"]
     with pytest.raises(ValueError, match="not the one that was frozen"):
         frozen.load({**files, "detector.json": files["detector.json"].replace(old, new)})
+
+
+def test_an_artifact_says_on_what_and_where_it_was_trained(cutouts):
+    placed = cutouts.assign_coords(ra=("galaxy", np.arange(200.0)), dec=("galaxy", -np.arange(200.0) / 9)).assign_attrs(layer="ls-dr10", mock=0)
+    detector, _ = training.train(placed, settings(), seed=4)
+    again = frozen.load(frozen.dump(detector))
+    assert again.survey == {"layer": "ls-dr10", "mock": False}
+    assert again.origin == "trained on 'ls-dr10'"
+    place = dict(zip(cutouts["galaxy_id"].values.tolist(), zip(placed["ra"].values.tolist(), placed["dec"].values.tolist())))
+    assert again.training_positions.tolist() == [list(place[i]) for i in again.training_ids.tolist()]
+    unplaced, _ = training.train(cutouts, settings(), seed=4)
+    assert unplaced.training_positions is None
+    assert unplaced.origin == "trained on the embedded (mock) sky"
+
+
+def test_an_older_artifact_without_its_origin_says_so():
+    about = {**made().about, "mock": False}
+    del about["training_ids"]
+    old = frozen.Frozen(made().weights, about)
+    assert old.origin == "which does not say on what it was trained"
+    assert old.training_ids.size == 0
+    assert old.survey is None
+
+
+class Other(nn.Module):
+    """As `Small`, with another way through."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.conv1 = nn.Conv2d(channels, 8, 5, 4)
+        self.fc = nn.Linear(8, 1)
+
+    def forward(self, x):
+        return self.fc(torch.relu(self.conv1(x)).amax((2, 3)))[:, 0]
+
+
+def test_the_hash_of_a_detector_covers_the_code_of_its_architecture(monkeypatch):
+    few = sky(15, 20)
+    detector, _ = training.train(few, settings(epochs=1), seed=4)
+    files = frozen.dump(detector)
+    assert detector.about["code"] == architectures.code("small-test")
+    monkeypatch.setitem(architectures.ARCHITECTURES, "small-test", lambda channels: Other(channels))
+    monkeypatch.setattr(architectures, "_plain", lambda source: architectures._compiled(Other.forward.__code__))
+    assert architectures.code("small-test") != detector.about["code"]
+    with pytest.raises(ValueError, match="frozen with other code of the architecture 'small-test'"):
+        frozen.load(files)
+    other, _ = training.train(few, settings(epochs=1), seed=4)
+    same = {**detector.about, "code": other.about["code"]}
+    assert frozen.content_hash(detector.weights, same) != detector.hash
+
+
+@pytest.mark.parametrize(("old", "new", "same"), [("x + 1", "x + 1  # why", True), ("x + 1", "x + 2", False), ('"""What."""', '"""Why."""', True), ("\n\n", "\n\n\n", True), ("    return", "        return", False)])
+def test_code_is_told_by_what_it_does_not_by_its_comments(old, new, same):
+    source = 'def f(x):\n    """What."""\n    if x:\n        x = 3\n\n    return x + 1\n'
+    assert (architectures._plain(source) == architectures._plain(source.replace(old, new, 1))) is same
 
 
 def test_weights_that_hold_code_are_refused():

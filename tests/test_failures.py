@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from lenscal import failures, schema
 from lenscal import gates as gate_table
-from lenscal.kernels import intervals
+from lenscal.kernels import intervals, recovery
 
 EDGE_ON, RING = (1 << schema.CONFUSERS.index(name) for name in ("edge_on", "face_on_disk"))
 
@@ -168,6 +168,20 @@ def test_alike_trials_of_a_host_widen_the_interval_of_what_is_missed():
     assert of(unlike, "all", "all", "n_effective") > 0.9 * of(unlike, "all", "all", "n")
     width = lambda table: of(table, "all", "all", "upper_95") - of(table, "all", "all", "lower_95")  # noqa: E731
     assert width(alike) > 1.3 * width(unlike)
+
+
+def test_intervals_of_what_is_missed_are_wider_for_few_hosts_and_none_for_too_few():
+    def width(hosts):
+        table = failures.missed(*injected(hosts=hosts, trials=60, spread=2.0), thresholds(0.0))
+        return of(table, "all", "all", "upper_95") - of(table, "all", "all", "lower_95")
+
+    assert np.isnan(width(3)), "six hosts say nothing of how alike their trials are"
+    assert width(10) > width(30) > 0
+    table = failures.missed(*injected(hosts=20, trials=60, spread=2.0), thresholds(0.0))
+    row = table[table["group"] == "all"].iloc[0]
+    wide = recovery.widened(row["n"] / row["n_effective"], 39, 0.95)
+    ends = intervals.interval(row["k"] / wide, row["n"] / wide, 0.95)
+    np.testing.assert_allclose([row["lower_95"], row["upper_95"]], ends, rtol=0.002)
 
 
 def test_rows_where_nothing_is_missed_know_from_the_others_that_hosts_matter():

@@ -117,7 +117,7 @@ def verdict(gates, id_):
 def test_every_gate_passes_on_the_sky_and_none_is_missing(built):
     verdicts = {g.id: g.verdict for g in built.gates}
     assert {i for i, v in verdicts.items() if v == FAIL} == set()
-    assert {"manifest.rows", "1A.3", "1A.4", "1A.7", "X.1", "X.2", "X.4", "X.11", "1B.3", "1B.4", "2.5"} <= set(
+    assert {"manifest.rows", "1A.3", "1A.4", "1A.7", "X.1", "X.2", "manifest.anchors", "manifest.training", "1B.3", "1B.4", "2.5"} <= set(
         verdicts
     )
 
@@ -632,8 +632,8 @@ SPOILED = {
     "X.2": lambda t: t.assign(split=np.where(np.arange(len(t)) == 3, "val", np.where(np.arange(len(t)) == 4, "test", t["split"]))),
     "1B.4": lambda t: t[t["split"] == "train"],
     "1B.3": lambda t: t.assign(psfsize_r=np.where(t["split"] == "val", 1.8, np.arange(len(t)) % 5 / 10)),
-    "X.4": lambda t: t.assign(role=np.where(t["label"] == 1, "anchor", t["role"])),
-    "X.11": lambda t: t.assign(role="train"),
+    "manifest.anchors": lambda t: t.assign(role=np.where(t["label"] == 1, "anchor", t["role"])),
+    "manifest.training": lambda t: t.assign(role="train"),
     "2.1": lambda t: t.assign(weight=1.0),
     "2.5": lambda t: t.assign(catalogue=""),
     "overlap.negatives.psfdepth_r": lambda t: t.assign(psfdepth_r=np.where(t["label"] == 1, 25.0, 23.0)),

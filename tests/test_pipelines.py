@@ -1,5 +1,6 @@
 """The whole way of the data: same seed, same bytes, whatever the blocks and workers, and after a kill."""
 
+import itertools
 import json
 import os
 import shutil
@@ -85,6 +86,26 @@ def test_hosts_are_in_their_own_cell_and_never_from_training_sky(first):
     assert set(np.unique(injected["host_split"].values.astype(object))) <= {"val", "test"}
     assert (np.abs(injected["host_psfsize_r"] - injected["psf_fwhm"]) <= grid.psf_fwhm.step / 2 + 1e-5).all()
     assert (np.abs(injected["host_psfdepth_r"] - injected["depth"]) <= grid.depth.step / 2 + 1e-5).all()
+
+
+def test_false_positives_are_counted_in_the_bins_of_the_runs_own_grid(first):
+    from lenscal.run import Place
+
+    settings, _ = first
+    table = Place(settings).table("failures/false_positives.parquet")
+    for group, axis in (("psfsize_r", settings.injections.grid.psf_fwhm), ("psfdepth_r", settings.injections.grid.depth)):
+        edges = [f"{edge:g}" for edge in axis.edges]
+        allowed = {f"< {edges[0]}", f">= {edges[-1]}", "not measured", *(f"{low} to {high}" for low, high in itertools.pairwise(edges))}
+        assert set(table.loc[table["group"] == group, "value"]) <= allowed
+
+
+def test_a_run_judges_what_its_detector_was_trained_on(first):
+    _, result = first
+    found = {gate.id: gate for gate in result.gates}
+    for name in ("X.2.trained", "X.2.hosts", "X.2.negatives", "X.4", "X.11"):
+        assert found[name].critical
+        assert found[name].verdict == "pass", found[name]
+    assert len(found) == len(result.gates), "no gate is made twice"
 
 
 def test_realism_has_a_verdict_for_every_criterion_and_no_pass_for_want_of_lenses(first):

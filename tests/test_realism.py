@@ -1,5 +1,8 @@
 """Realism is GO for injections of the same making as the real lenses, NO-GO for each fault, and never GO for want of anchors."""
 
+import sys
+from types import SimpleNamespace
+
 import lenses
 import numpy as np
 import pandas as pd
@@ -12,6 +15,7 @@ from lenscal.kernels import twosamples
 from lenscal.realism import criteria, matching, sensitivity
 
 SETTINGS = config.Realism(splits=500)
+JUDGE = sys.modules["lenscal.realism.judge"]
 NONE = realism.changes(np.zeros(0), {}, 0.0)
 
 
@@ -123,21 +127,52 @@ def test_the_same_samples_give_the_same_numbers(real, bare):
         pd.testing.assert_frame_equal(one[name], two[name])
 
 
-def test_false_alarms_of_the_calibrated_p_are_as_rare_as_they_should_be():
-    # Stamps differ in width by a fifth and their pixels are correlated: single pixels would cry wolf nearly always.
+def stamps_of(rng, n, spread, heavy):
+    """Counts of the pixels of stamps that differ in width, a few of them much, with correlated pixels."""
+    width = rng.normal(0, spread, (n, 1)) if not heavy else 0.5 * spread * rng.standard_t(3, (n, 1))
+    walk = rng.standard_normal((n, 40)).repeat(4, axis=1) * np.exp(np.clip(width, -1.5, 1.5))
+    place = np.clip(np.floor((walk + 6) * 10), 0, 119).astype(int) + 120 * np.arange(n)[:, None]
+    return np.bincount(place.ravel(), minlength=120 * n).reshape(n, 120)
+
+
+@pytest.mark.parametrize(("n", "m", "heavy"), [(24, 96, False), (21, 84, True), (20, 20, True), (8, 32, False)])
+def test_false_alarms_of_the_calibrated_p_are_as_rare_as_they_should_be(n, m, heavy):
+    # Single pixels would cry wolf nearly always; halves of the real stamps alone 9 to 12 times in a hundred.
     rng = np.random.default_rng(3)
-    edges = np.linspace(-6, 6, 121)
     alarms, naive = [], []
     for trial in range(300):
-        counts = []
-        for n in (24, 96):
-            walk = rng.standard_normal((n, 50)).repeat(4, axis=1) * np.exp(rng.normal(0, 0.2, (n, 1)))
-            counts.append(np.stack([np.histogram(np.clip(row, -5.9, 5.9), edges)[0] for row in walk]))
-        d, p, _ = twosamples.half_split_p(*counts, np.random.default_rng(trial), splits=400)
+        counts = stamps_of(rng, n, 0.2, heavy), stamps_of(rng, m, 0.2, heavy)
+        d, p, _ = twosamples.stamp_permutation_p(*counts, np.random.default_rng(trial), splits=200)
         alarms.append(p <= 0.05)
-        naive.append(d > 1.358 * np.sqrt(1 / (24 * 200) + 1 / (96 * 200)))
-    assert np.mean(alarms) < 0.09  # 0.05 and three standard errors
+        naive.append(d > 1.358 * np.sqrt(1 / (n * 160) + 1 / (m * 160)))
+    assert np.mean(alarms) < 0.07 + 3 * np.sqrt(0.05 * 0.95 / 300)
     assert np.mean(naive) > 0.2
+
+
+def test_each_of_three_bands_and_of_three_measures_is_asked_at_a_third_of_the_level(real, bare, monkeypatch):
+    # A p of 0.03 is no alarm where three are asked, one of 0.01 is.
+    for p, verdict in ((0.03, "GO"), (0.01, "NO-GO")):
+        monkeypatch.setattr(twosamples, "stamp_permutation_p", lambda *_, p=p, **__: (0.01, p, np.full(100, 0.02)))
+        monkeypatch.setattr(twosamples, "permutation_p", lambda *_, p=p, **__: (0.1, p))
+        table = realism.judge(real, real, bare, None, NONE, SETTINGS, 7)[1]["criteria"].set_index("id")
+        for name in ("noise_p_g", "noise_p_r", "noise_p_z", *JUDGE.STRUCTURE):
+            assert table.loc[name, "value"] == pytest.approx(3 * p), name
+            assert table.loc[name, "verdict"] == verdict, name
+
+
+def test_an_anchor_is_drawn_with_its_matches():
+    # Injections that are their anchors' twins: drawn together, the ratio of any quantile is always 1.
+    rng = np.random.default_rng(5)
+    table = pd.DataFrame({"snr_r": rng.lognormal(1, 0.8, 30)})
+    pixels = lambda rows: SimpleNamespace(table=table.iloc[rows].reset_index(drop=True))  # noqa: E731
+    rows = np.arange(30)
+    real = realism.Sample(rows, pixels(rows))
+    twins = realism.Sample(1000 + rows, pixels(rows), rows)
+    ratio = lambda a, b: b / a  # noqa: E731
+    for percent in JUDGE.PERCENT:
+        assert JUDGE._compared(real, twins, "snr_r", percent, ratio, np.random.default_rng(1)) == pytest.approx((1, 1, 1))
+        alone = JUDGE._compared(real, realism.Sample(1000 + rows, pixels(rows)), "snr_r", percent, ratio, np.random.default_rng(1))
+        assert alone[2] - alone[1] > 0.2
 
 
 def test_a_colour_without_light_in_one_band_still_counts_in_the_median():

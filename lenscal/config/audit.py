@@ -56,6 +56,8 @@ class Detector(Section):
     """Folder of a frozen detector: nothing is trained."""
     training: Training = Training()
     """See below."""
+    prevalence: float = Field(1 / 101, gt=0, lt=1)
+    """Share of lenses at which the probabilities hold: one to a hundred others, as in the manifest, by default."""
     scientific: bool = False
     """False marks every product "not scientific"."""
 

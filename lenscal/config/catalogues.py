@@ -191,6 +191,13 @@ class Manifest(Section):
             raise ValueError(f"runs from {limits[0]:g} to {limits[1]:g}; declinations lie between -90 and 90 degrees")
         return limits
 
+    @field_validator("host_splits")
+    @classmethod
+    def _known_splits(cls, names: list[str]) -> list[str]:
+        if not names or set(names) - set(schema.SPLITS):
+            raise ValueError(f"{sorted(set(names) - set(schema.SPLITS)) or 'nothing'} is no split that hosts may come from; known: {', '.join(schema.SPLITS)}")
+        return names
+
     @field_validator("types", "host_types")
     @classmethod
     def _known_types(cls, names: list[str]) -> list[str]:

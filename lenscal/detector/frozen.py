@@ -14,7 +14,7 @@ import torch
 from scipy.special import expit
 
 from lenscal.detector import architectures, calibration
-from lenscal.detector.preprocessing import Preprocessing
+from lenscal.detector.preprocessing import Preprocessing, unmasked
 
 FORMAT = 1
 TILE = 64  # images the network sees at once when it scores; never another number, so that no score depends on its neighbours
@@ -53,6 +53,11 @@ def pack_ids(ids: np.ndarray) -> str:
     return base64.b64encode(np.sort(np.asarray(ids, np.int64)).astype("<i8").tobytes()).decode()
 
 
+def pack_positions(ra: np.ndarray, dec: np.ndarray) -> str:
+    """Positions [degree] as base64 of little-endian float64, row by row; NaN where one is not known."""
+    return base64.b64encode(np.stack([ra, dec], 1).astype("<f8").tobytes()).decode()
+
+
 class Frozen:
     """A detector that no longer changes.
 
@@ -74,7 +79,13 @@ class Frozen:
     size : int
         Of the centre crop that is scored, in pixels; larger stamps are cropped.
     training_ids : int64 array
-        galaxy_id of every row whose pixels trained the network, sorted.
+        galaxy_id of every row whose pixels trained the network, sorted; empty where the artifact has no list.
+    training_positions : (row, 2) float64 array or None
+        RA and Dec [degree] of the same rows.
+    survey : dict or None
+        layer and mock: on which sky it was trained.
+    prevalence : float
+        Of positives, at which probabilities hold.
     record : dict
         Counts, caps and losses of the training.
     mock, scientific : bool
@@ -90,7 +101,12 @@ class Frozen:
         self.record: dict = self.about["training"]
         self.mock, self.scientific = bool(self.about["mock"]), bool(self.about["scientific"])
         self.bands, self.size = self.preprocessing.bands, self.preprocessing.size
-        self.training_ids = np.frombuffer(base64.b64decode(self.about["training_ids"]), "<i8").astype(np.int64)
+        self.training_ids = np.frombuffer(base64.b64decode(self.about.get("training_ids", "")), "<i8").astype(np.int64)
+        packed = self.about.get("training_positions")
+        self.training_positions = None if packed is None else np.frombuffer(base64.b64decode(packed), "<f8").astype(float).reshape(-1, 2)
+        self.survey: dict | None = self.about.get("survey")
+        self.prevalence = float(self.about["calibration"]["prevalence"])
+        self._check_code()
         with torch.random.fork_rng(devices=[]):  # the fresh weights, replaced at once, take nothing from the caller's stream
             module = architectures.build(self.about["architecture"], len(self.bands))
         module.load_state_dict(self.weights)
@@ -98,6 +114,23 @@ class Frozen:
         if hasattr(module, "folded"):
             module = module.folded()
         self._module = module.requires_grad_(False).to(memory_format=torch.channels_last)
+
+    def _check_code(self) -> None:
+        name, frozen_with = self.about["architecture"], self.about.get("code")
+        if frozen_with is not None and frozen_with != (found := architectures.code(name)):
+            raise ValueError(
+                f"detector was frozen with other code of the architecture '{name}': expected {frozen_with}, found {found}; "
+                "its scores would be those of another detector. Use the code that it was frozen with, or freeze it again"
+            )
+
+    @property
+    def origin(self) -> str:
+        """On what it was trained, by its own word."""
+        if self.mock:
+            return "trained on the embedded (mock) sky"
+        if self.survey is None or not self.survey["layer"]:
+            return "which does not say on what it was trained"
+        return f"trained on '{self.survey['layer']}'"
 
     def __reduce__(self) -> tuple:
         return load, (dump(self),)
@@ -114,7 +147,7 @@ class Frozen:
         Parameters
         ----------
         images : (n, band, y, x) array
-            Raw stamps in nanomaggy, bands in the order of `bands`, centre-cropped to `size`.
+            Raw stamps in nanomaggy, bands in the order of `bands`, centre-cropped to `size`. Unobserved pixels are NaN, or masked.
         batch : int
             Stamps prepared at once, rounded up to a multiple of 64; bounds the memory, changes no score.
 
@@ -123,7 +156,7 @@ class Frozen:
         (n,) float32 array
             NaN where some band has no observed pixel in the crop.
         """
-        images = np.asarray(images)
+        images = unmasked(images)
         scores = np.full(len(images), np.nan, np.float32)
         if not len(images):
             return scores
@@ -142,13 +175,13 @@ class Frozen:
         return scores
 
     def probability(self, logits: np.ndarray) -> np.ndarray:
-        """Calibrated probability (float32) of logits, at the prevalence of the manifest; NaN stays NaN."""
+        """Calibrated probability (float32) of logits, at `prevalence`; NaN, and masked, stays NaN."""
         fitted = self.about["calibration"]
-        return expit(fitted["slope"] * np.asarray(logits, np.float64) + fitted["intercept"]).astype(np.float32)
+        return expit(fitted["slope"] * unmasked(logits).astype(np.float64) + fitted["intercept"]).astype(np.float32)
 
     def reliability(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         """Calibration measures of `probability` on other rows, see `calibration.reliability`."""
-        return calibration.reliability(self.probability(logits), labels, self.about["calibration"]["prevalence"])
+        return calibration.reliability(self.probability(logits), labels, self.prevalence)
 
 
 def dump(frozen: Frozen) -> dict[str, bytes]:

@@ -45,12 +45,12 @@ class Preprocessing:
     def __call__(self, stamps: np.ndarray) -> np.ndarray:
         """What the network sees of stamps (n, band, y, x) in nanomaggy: (n, band, size, size), float32.
 
-        Pixels that are not finite become `FILL`, then every pixel becomes arcsinh(flux / scale of its band).
+        Pixels that are not finite, or masked, become `FILL`, then every pixel becomes arcsinh(flux / scale of its band).
         """
         if stamps.ndim != 4 or stamps.shape[1] != len(self.bands) or stamps.shape[2] != stamps.shape[3]:
             raise ValueError(f"stamps have shape {stamps.shape}; expected (n, {len(self.bands)}, y, x), square, bands {self.bands}")
         start = crop_start(stamps.shape[-1], self.size)
-        crop = stamps[:, :, start : start + self.size, start : start + self.size]
+        crop = unmasked(stamps[:, :, start : start + self.size, start : start + self.size])
         crop = np.where(np.isfinite(crop), crop, np.float32(FILL)).astype(np.float32, copy=False, order="C")
         crop /= np.asarray(self.scale, np.float32)[:, None, None]
         return np.arcsinh(crop, out=crop)
@@ -58,7 +58,7 @@ class Preprocessing:
     def observed(self, stamps: np.ndarray) -> np.ndarray:
         """Whether the crop of each stamp holds at least one finite pixel in every band."""
         start = crop_start(stamps.shape[-1], self.size)
-        crop = stamps[:, :, start : start + self.size, start : start + self.size]
+        crop = unmasked(stamps[:, :, start : start + self.size, start : start + self.size])
         return np.isfinite(crop).any((2, 3)).all(1)
 
     def record(self) -> dict:
@@ -86,6 +86,13 @@ class Preprocessing:
         return made
 
 
+def unmasked(values: np.ndarray) -> np.ndarray:
+    """An array with NaN where a masked one was masked; others as they are."""
+    if not np.ma.isMaskedArray(values):
+        return np.asarray(values)
+    return values.astype(np.result_type(values.dtype, np.float32)).filled(np.nan)
+
+
 def robust_sigma(stamps: np.ndarray) -> np.ndarray:
     """Typical robust scatter of the pixels of each band: median over stamps of 1.4826 MAD.
 
@@ -99,6 +106,7 @@ def robust_sigma(stamps: np.ndarray) -> np.ndarray:
     (band,) float array
         In nanomaggy per pixel.
     """
+    stamps = unmasked(stamps)
     flat = np.where(np.isfinite(stamps), stamps, np.nan).reshape(*stamps.shape[:2], -1).astype(np.float64)
     seen = np.isfinite(flat).any(2)
     flat = np.where(seen[..., None], flat, 0.0)

@@ -17,7 +17,7 @@ from sklearn.metrics import roc_auc_score
 import lenscal
 from lenscal import config, schema
 from lenscal.detector import architectures, batches, calibration, network
-from lenscal.detector.frozen import FORMAT, TILE, Frozen, pack_ids, threads
+from lenscal.detector.frozen import FORMAT, TILE, Frozen, pack_ids, pack_positions, threads
 from lenscal.detector.preprocessing import SOFTENING, Preprocessing, robust_sigma
 from lenscal.kernels import draws
 
@@ -109,14 +109,16 @@ def train(
         "settings": settings.model_dump(mode="json", exclude={"frozen"}),
         "seed": int(seed),
         "preprocessing": preprocessing.record(),
-        "calibration": {"method": "none", "slope": 1.0, "intercept": 0.0, "prevalence": calibration.PREVALENCE},
+        "calibration": {"method": "none", "slope": 1.0, "intercept": 0.0, "prevalence": settings.prevalence},
         "training": record,
         "training_ids": pack_ids(table["galaxy_id"].to_numpy()[seen]),
+        **_origin(cutouts, table["galaxy_id"].to_numpy(), seen),
+        "code": architectures.code(settings.architecture),
         "mock": bool(cutouts.attrs.get("mock", 0)),
         "scientific": settings.scientific,
         "versions": {"lenscal": lenscal.__version__, "torch": torch.__version__, "numpy": np.__version__},
     }
-    frozen = _calibrated(Frozen(best, about), pixels, selection, label)
+    frozen = _calibrated(Frozen(best, about), pixels, selection, label, settings.prevalence)
     history.attrs = dict(record)
     return frozen, history
 
@@ -140,6 +142,15 @@ def _sample(cutouts: xr.Dataset, settings: config.Detector) -> tuple[pd.DataFram
     if not (judged["weight"] > 0).all() or not judged["target"].between(0, 1).all():
         raise ValueError("detector: every labelled row needs a weight > 0 and a target in [0, 1]; check the manifest's tiers")
     return table, cutouts["image"].isel(band=[bands.index(band) for band in settings.bands])
+
+
+def _origin(cutouts: xr.Dataset, ids: np.ndarray, seen: np.ndarray) -> dict[str, object]:
+    """The survey, and where on the sky the training rows lie: what tells them apart from others of the same ids."""
+    found: dict[str, object] = {"survey": {"layer": str(cutouts.attrs.get("layer", "")), "mock": bool(cutouts.attrs.get("mock", 0))}}
+    if "ra" in cutouts.variables and "dec" in cutouts.variables:
+        order = seen[np.argsort(ids[seen])]
+        found["training_positions"] = pack_positions(cutouts["ra"].values[order], cutouts["dec"].values[order])
+    return found
 
 
 def _scales(
@@ -296,21 +307,21 @@ class _Fit:
         return float(-(mean * np.log(mean) + (1 - mean) * np.log1p(-mean)))
 
 
-def _calibrated(draft: Frozen, pixels: batches.Pixels, selection: batches.Selection, label: np.ndarray) -> Frozen:
-    """The frozen detector with probabilities fitted on the validation rows, at the prevalence of the manifest."""
+def _calibrated(draft: Frozen, pixels: batches.Pixels, selection: batches.Selection, label: np.ndarray, prevalence: float) -> Frozen:
+    """The frozen detector with probabilities fitted on the validation rows, at this prevalence of positives."""
     logits = np.concatenate(
         [draft.score(batches.centred(pixels(selection.val[i : i + 1024]))) for i in range(0, selection.val.size, 1024)]
     )
     labels = label[selection.val]
     seen = np.isfinite(logits)
-    slope, intercept = calibration.fit(logits[seen], labels[seen])
+    slope, intercept = calibration.fit(logits[seen], labels[seen], prevalence)
     probability = expit(slope * logits[seen] + intercept)
     fitted = {
         "method": "Platt scaling, classes weighted to the prevalence",
         "rows": "validation split, the rows of early stopping",
         "slope": slope,
         "intercept": intercept,
-        "prevalence": calibration.PREVALENCE,
-        "quality_on_these_rows": calibration.reliability(probability, labels[seen]),
+        "prevalence": prevalence,
+        "quality_on_these_rows": calibration.reliability(probability, labels[seen], prevalence),
     }
     return Frozen(draft.weights, {**draft.about, "calibration": fitted})

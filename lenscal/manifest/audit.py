@@ -237,20 +237,20 @@ def _roles(table: pd.DataFrame, settings: config.Manifest) -> list[Gate]:
         return [
             absent(i, c, why)
             for i, c in (
-                ("X.4", "training positives are excluded from the anchors"),
-                ("X.11", "no training on anchors"),
+                ("manifest.anchors", "anchors are apart from what may train"),
+                ("manifest.training", "what may train is of no anchor tier and in the training split"),
                 ("2.1", "tiers weigh what they are meant to"),
                 ("2.5", "every positive says where it is from"),
             )
         ]
     return [
         Gate(
-            "X.4", "training positives are excluded from the anchors, by id, by sky and by split", "anchors that are not apart",
+            "manifest.anchors", "anchors are apart from what may train, by id, by sky and by split", "anchors that are not apart",
             int(shared.sum() + near.sum() + off_sky.sum()), maximum=0, critical=True,
             evidence=f"{len(anchor)} anchors, {int((positive & table['role'].eq('train')).sum())} training positives",
         ),
         Gate(
-            "X.11", "no training on anchors", "training rows of an anchor tier or outside the training split",
+            "manifest.training", "what may train is of no anchor tier and in the training split", "training rows of an anchor tier or outside the training split",
             int((train["tier"].isin(settings.anchor_tiers) | train["split"].ne("train")).sum()), maximum=0, critical=True, evidence="; ".join(f"tier {tier}: {words(counts)}" for tier, counts in roles.items()),
         ),
         Gate("2.1", "tiers weigh what they are meant to", "positives of another weight", int(mismatch.sum()), maximum=0, evidence=words(tiers)),

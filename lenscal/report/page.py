@@ -31,7 +31,7 @@ LABELS = {
     "host_pool": "eligible hosts", "p10": "10 %", "p50": "median", "p90": "90 %", "val_auc": "AUC (val)", "val_loss": "loss (val)",
     "train_loss": "loss (train)", "median_psfsize_r": "median PSFSIZE_R [arcsec]", "median_psfdepth_r": "median depth [mag]",
     "nobs_z_bin": "exposures in z", "type_bin": "type", "in_sample": "in the sample", "trained": "trained on", "imaging_candidate": "rule P0.1b",
-    "unaccounted": "without account", "p_halves": "p, halves of the real stamps", "D_halves_95": "D of such halves, 95 %", "p_pixels": "p of single pixels (not used)",
+    "unaccounted": "without account", "p_halves": "p, stamps shuffled", "D_halves_95": "D of shuffled stamps, its limit", "p_pixels": "p of single pixels (not used)",
     "from_95": "from (95 %)", "to_95": "to (95 %)", "bare_hosts": "hosts without arc", "base": "completeness", "changed": "after the change",
     "middle_real": "median, real", "middle": "median, sample", "width_real": "width, real", "width_injected": "width, injected", "auc": "AUC",
     "n_real": "real", "share_real": "share, real", "share_injected": "share, injected", "k_real": "recovered", "k_injected": "recovered", "total_lower_68": "total, lower 68.27 %", "total_upper_68": "total, upper 68.27 %", "hosts_effective": "effective hosts", "n_first": "first", "n_second": "second", "mid_p": "mid-p", "why_not": "why not", "snr_median": "median SNR",

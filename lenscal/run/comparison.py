@@ -121,7 +121,10 @@ def samples(place: Place, real: pd.DataFrame, trials: pd.DataFrame) -> tuple[pd.
 
     hosts = near["galaxy_id"].to_numpy(np.int64)
     sample = realism.Sample
-    found = (sample(real["galaxy_id"].to_numpy(), lenses), sample(hosts, injected), sample(hosts, bare), None if outer is None else sample(hosts, outer))
+    matched_to = near["anchor_id"].to_numpy(np.int64)
+    found = (
+        sample(real["galaxy_id"].to_numpy(), lenses), sample(hosts, injected, matched_to), sample(hosts, bare), None if outer is None else sample(hosts, outer),
+    )  # fmt: skip
     keys = near[["galaxy_id", "anchor_id", "injection_id", *(f"i_{dim}" for dim in schema.TRIAL), "psfsize_r", "psfdepth_r", "mag_r"]]
     parts = [real.drop(columns="position").assign(sample="real", anchor_id=real["galaxy_id"])]
     for name, measures in (("injected", injected), ("bare host", bare), ("without inner images", outer)):

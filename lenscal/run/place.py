@@ -90,7 +90,7 @@ class Place:
         detector = self.settings.detector
         if detector.scientific:
             return {}
-        what = "a detector brought by the run file and trained on the embedded (mock) sky" if detector.frozen else "a quick baseline detector"
+        what = f"a detector brought by the run file, {self.detector.origin}" if detector.frozen else "a quick baseline detector"
         return {"not_scientific": f"not scientific: made with {what}"}
 
     def table(self, name: str) -> pd.DataFrame:

@@ -114,7 +114,7 @@ def test_ends_grow_with_k_without_a_jump_and_levels_are_nested(kind, prior, n):
         assert (wide[0] <= narrow[0] + 1e-12).all()
         assert (narrow[1] <= wide[1] + 1e-12).all()
     if kind != "hpd" or n > 1:  # of a flat density there is no densest part
-        assert max(step.values()) < 0.05
+        assert max(step.values()) < 0.02
 
 
 @pytest.mark.parametrize("kind", ["equal-tailed", "hpd"])

@@ -1,4 +1,4 @@
-"""The physics faults that the suite must notice, and the tests that are asked."""
+"""The faults of physics and statistics that the suite must notice, and the tests that are asked."""
 
 from harness import Fault
 
@@ -6,6 +6,11 @@ LENSING, SAMPLING = "kernels/test_lensing.py::", "kernels/test_sampling.py::"
 LIGHT, NOISE, PSF = "kernels/test_light.py::", "kernels/test_noise.py::", "kernels/test_convolution.py::"
 SHOT, POISSON = "kernels/test_shot.py::", "kernels/test_poisson.py::"
 INJECTIONS, CALIBRATION = "test_injections.py::", "test_calibration.py::"
+
+
+KINDS, RECOVERY, INTERVALS, RANKING = "test_kinds.py::", "kernels/test_recovery.py::", "kernels/test_intervals.py::", "kernels/test_ranking.py::"
+COMPLETENESS, COVERAGE, FAILURES, SCORES = "test_completeness.py::", "test_coverage.py::", "test_failures.py::", "test_scores.py::"
+SHARES, DETECTOR, LEAKS, REALISM = "kernels/test_shares.py::", "test_detector.py::", "test_leaks.py::", "test_realism.py::"
 
 
 def _fault(name, file, old, new, tests, *killers):
@@ -24,6 +29,14 @@ _PROFILE = "test_without_a_lens_the_pixels_are_those_of_the_profile"
 _GAIN = "test_gain_of_the_sky_is_sky_over_the_uncorrelated_variance"
 _SHOT = "test_shot_noise_has_the_variance_of_the_gain"
 _RESAMPLED = "test_resampling_keeps_the_noise_of_large_areas_and_lowers_that_of_a_pixel_by_the_sum_of_the_lags"
+_TIED = "test_a_score_at_the_threshold_is_a_detection_in_every_table"
+_QUANTILES = "test_quantiles_of_cells_and_averages_are_those_of_the_prior_that_the_settings_name"
+_BOTH_SNR = "test_both_snr_of_an_arc_are_those_of_its_light_in_r_and_the_noise_of_r"
+_ANNULUS = "test_annulus_snr_of_quality_is_the_mean_over_the_noise_of_r"
+_THIRD = "test_each_of_three_bands_and_of_three_measures_is_asked_at_a_third_of_the_level"
+_EXTINCTION = "test_fluxes_are_dereddened_in_colours_and_nowhere_else"
+_DIMMED = "test_light_of_the_classes_is_dereddened_once"
+_LEAK = "test_a_leak_of_each_kind_fails"
 _OFTEN = "test_every_number_comes_as_often_as_it_should"
 
 FAULTS = (
@@ -91,4 +104,70 @@ FAULTS = (
     _fault("any configured gain accepted", "injections/physics.py", "if not 1 / FACTOR_MAX <= given / measured <= FACTOR_MAX:", "if given <= 0:", INJECTIONS, "test_a_gain_of_150_electrons_is_refused_with_both_numbers"),
     _fault("beta changed, core width kept", "injections/trials.py", "fwhm = light.moffat_fwhm(hosts[\"psfsize\"].transpose(\"galaxy\", \"band\").values.astype(float), moffat_beta)", "pass", INJECTIONS, "test_every_moffat_of_the_bracket_has_the_width_of_psfsize"),
     _fault("source counts fall towards the faint end", "injections/priors.py", 'span = prior["slope"] * (high - low)', 'span = -prior["slope"] * (high - low)', CALIBRATION, "test_counts_follow_ten_to_the_slope_times_magnitude"),
+    # Extinction.
+    _fault("psfdepth without extinction", "objects/galaxies.py", 'out["galaxy_id"] = _key(raw)\n', 'out["galaxy_id"] = _key(raw)\n    out["psfdepth_r"] = np.asarray(out["psfdepth_r"]) + 2.5 * np.log10(raw["MW_TRANSMISSION_R"].to_numpy("f8"))\n', KINDS, _EXTINCTION),
+    _fault("colours with extinction", "objects/galaxies.py", "np.divide(flux, transmission, out=np.full_like(flux, np.nan), where=transmission > 0)", "flux", KINDS, _EXTINCTION),
+    _fault("dereddened twice in the classes", "manifest/confusers.py", "return np.divide(flux, transmission, out=", "return np.divide(flux, transmission**2, out=", KINDS, _DIMMED),
+    _fault("neighbour with its extinction", "manifest/confusers.py", "share = dereddened(flux[second], transmission[second]) / own[first]", "share = flux[second] / own[first]", KINDS, "test_a_neighbours_share_is_that_of_light_without_extinction_on_both_sides"),
+    # Scores at the threshold.
+    _fault("recovered above the threshold only", "failures.py", "int((own & (score >= threshold)).sum())", "int((own & (score > threshold)).sum())", KINDS, _TIED + "[recovered]"),
+    _fault("missed at the threshold", "failures.py", "below = score < threshold", "below = score <= threshold", KINDS, _TIED + "[missed]"),
+    _fault("false positives above the threshold only", "failures.py", "found = score >= threshold", "found = score > threshold", KINDS, _TIED + "[false positives]"),
+    _fault("missed lenses at the threshold", "failures.py", '(lenses["score"].to_numpy(float) >= threshold)', '(lenses["score"].to_numpy(float) > threshold)', KINDS, _TIED + "[missed lenses]"),
+    _fault("missed lenses at a rounded threshold", "failures.py", '(lenses["score"].to_numpy(float) >= threshold)', '(lenses["score"].to_numpy() >= threshold)', KINDS, "test_a_threshold_between_two_floats_of_the_scores_is_not_rounded"),
+    _fault("tally above the threshold only", "kernels/recovery.py", "count(values >= threshold)", "count(values > threshold)", KINDS, _TIED + "[tally]"),
+    _fault("changes above the threshold only", "realism/sensitivity.py", "values[good].astype(float) >= threshold", "values[good].astype(float) > threshold", KINDS, _TIED + "[changes]", _TIED + "[base of changes]"),
+    _fault("thresholds that part equal scores", "scores.py", "values[allowed] == values[allowed - 1]", "values[allowed] > values[allowed - 1]", SCORES, "test_equal_scores_stay_together_and_the_rate_reached_is_told"),
+    _fault("thresholds of the test split", "scores.py", '(table["split"] == "val") & table["negative"] & np.isfinite', '(table["split"] == "test") & table["negative"] & np.isfinite', SCORES, "test_threshold_is_the_lowest_that_keeps_the_rate"),
+    _fault("thresholds in single precision", "scores.py", 'np.sort(chosen["score"].to_numpy())', 'np.sort(chosen["score"].to_numpy(np.float32))', SCORES, "test_thresholds_keep_the_digits_of_the_scores"),
+    _fault("calibration parts equal probabilities", "detector/calibration.py", "own = number[middle][tie]", 'own = number[np.argsort(np.argsort(values, kind="stable"), kind="stable")]', DETECTOR, "test_a_constant_probability_at_the_prevalence_has_no_calibration_error_in_any_order"),
+    # Priors, and what shared hosts cost.
+    _fault("hosts without a scored trial counted", "completeness/counts.py", "(n > 0).sum(-1) for _, n, _ in", "(n >= 0).sum(-1) for _, n, _ in", COMPLETENESS, "test_hosts_are_those_with_a_scored_trial_at_this_theta_e"),
+    _fault("quantiles with a uniform prior", "completeness/posterior.py", "[q], settings.prior)[..., 0]", '[q], "uniform")[..., 0]', COMPLETENESS, _QUANTILES + "[jeffreys]"),
+    _fault("averages with a uniform prior", "completeness/reading.py", "[q], prior)[..., 0]", '[q], "uniform")[..., 0]', COMPLETENESS, _QUANTILES + "[jeffreys]"),
+    _fault("averaged quantiles reversed", "completeness/reading.py", "[q], prior)[..., 0] for q in schema.QUANTILES]", "[q], prior)[..., 0] for q in schema.QUANTILES[::-1]]", COMPLETENESS, _QUANTILES),
+    _fault("a prior for each cell of an average", "kernels/shares.py", "(weight * k / n).sum(-1)", "(weight * (k + 0.5) / (n + 1)).sum(-1)", SHARES, "test_the_mean_is_that_of_the_plain_shares_whatever_the_design_effect"),
+    _fault("average without the design effect", "kernels/shares.py", "own * (1 - own) * effect / n", "own * (1 - own) / n", SHARES, "test_many_like_cells_count_as_all_their_trials"),
+    _fault("test rate predicted with a uniform prior", "failures.py", "intervals.above_order_statistic(false, negatives)))", 'intervals.shapes(false, negatives, "uniform")))', KINDS, "test_the_prediction_of_the_test_rate_is_that_of_a_threshold_set_at_its_own_negative"),
+    _fault("rate of a threshold as if it were counted", "scores.py", "intervals.rate_interval(n_false, values.size, level)", 'intervals.interval(n_false, values.size, level, "uniform")', SCORES, "test_interval_of_the_rate_covers_the_true_rate[1]"),
+    _fault("order statistic one rank off", "kernels/intervals.py", "return rank, n + 1 - rank", "return rank + 0.5, n + 0.5 - rank", INTERVALS, "test_the_rate_of_a_threshold_set_at_its_own_kth_negative_is_exact"),
+    _fault("two tails between none and one", "kernels/intervals.py", "(1 - level) * _share_below(k, n)", "np.full(k.shape, (1 - level) / 2)", INTERVALS, "test_ends_grow_with_k_without_a_jump_and_levels_are_nested[3.3-jeffreys-equal-tailed]"),
+    _fault("likeness from pairs of detections", "kernels/recovery.py", "scatter = _divide(found * total - (k * n).sum(-1) - found**2 + (k**2).sum(-1), different)", "scatter = share - _divide(found**2 - (k**2).sum(-1), different)", RECOVERY, "test_found_and_missed_tell_the_same"),
+    _fault("middle of the rise decides for all", "kernels/recovery.py", "borrowed * _divide(1.0, others) * like", "borrowed * _divide(1.0, others)", RECOVERY, "test_a_column_where_little_is_found_is_not_told_by_the_middle_of_the_rise"),
+    _fault("design effect of one trial more", "kernels/recovery.py", "return 1 + (mean - 1) * rho", "return 1 + mean * rho", RECOVERY, "test_design_effect_counts_trials_of_equal_hosts"),
+    _fault("few hosts as many", "kernels/recovery.py", "(np.asarray(effect, float) - 1) * ratio**2", "(np.asarray(effect, float) - 1) * ratio", RECOVERY, "test_an_interval_of_few_hosts_takes_students_quantile_for_what_hosts_add"),
+    _fault("cube that forgets how few its hosts are", "completeness/posterior.py", "recovery.widened(effect, freedom, level) if level else effect", "effect", COVERAGE, "test_the_simulated_cubes_are_those_of_the_stage"),
+    _fault("an interval from any number of hosts", "completeness/posterior.py", "if level and not told:", "if False:", COVERAGE, "test_three_hosts_of_a_lone_cell_have_no_interval_and_the_cube_says_why"),
+    _fault("mid-p of a tie from the whole chance", "kernels/twosamples.py", "else 1 - middle / 2", "else 1 - middle", "kernels/test_twosamples.py::", "test_mid_p_of_three_lost_and_three_won_is_the_published_number"),
+    # Edges.
+    _fault("bins of the occupancy hold their upper edge", "completeness/sky.py", 'np.searchsorted(edges, values[left], "right") - 1', 'np.clip(np.searchsorted(edges, values[left], "left") - 1, 0, None)', COMPLETENESS, "test_every_bin_of_the_occupancy_holds_its_lower_edge_and_not_its_upper_one"),
+    _fault("bins of a query hold their upper edge", "completeness/reading.py", 'np.searchsorted(edges, value, "right") - 1', 'np.searchsorted(edges, value, "left") - 1', COMPLETENESS, "test_query_finds_the_cell_that_holds_a_point_and_none_outside"),
+    _fault("sky without conditions forgotten", "completeness/sky.py", '{"area_total": float(area.sum())}', '{"area_total": float(area[np.isfinite(psf) & np.isfinite(depth)].sum())}', COMPLETENESS, "test_all_sky_counts_also_where_its_conditions_are_not_known"),
+    # Areas under the curve, collapses, alarms.
+    _fault("no lens added to the area", "kernels/ranking.py", "PSEUDO = 0.5", "PSEUDO = 0.0", RANKING, "test_lower_end_is_delongs_on_the_logit_with_half_a_lens_at_the_median"),
+    _fault("a constant detector without a width", "kernels/ranking.py", "ties = _tie_variance(positives, negatives)", "ties = 1e-30", RANKING, "test_a_constant_detector_has_the_width_of_one_that_knows_nothing"),
+    _fault("a worse order with a higher end", "kernels/ranking.py", "min(lower, exact)", "lower", RANKING, "test_one_pair_out_of_order_moves_the_lower_end_a_little_and_never_up"),
+    _fault("one half is better than chance", "scores.py", "float(np.nextafter(0.5, 1))", "0.5", SCORES, "test_a_lower_end_at_one_half_is_no_better_than_chance"),
+    _fault("collapse below the mean of both sides", "failures.py", "np.where(there, np.minimum(left, right), 0)", "np.where(there, (left + right) / 2, 0)", FAILURES, "test_no_rise_is_a_collapse_however_steep_or_convex"),
+    _fault("insufficient cells judged", "failures.py", 'sufficient = sufficient & cube["sufficient"]', 'sufficient = sufficient | cube["sufficient"]', FAILURES, "test_insufficient_cells_are_neither_judged_nor_neighbours"),
+    _fault("p of the structure asked three times", "realism/judge.py", "adjusted = min(1.0, len(STRUCTURE) * p)", "adjusted = p", REALISM, _THIRD),
+    _fault("p of the noise asked three times", "realism/judge.py", "adjusted = min(1.0, len(schema.BANDS) * p)", "adjusted = p", REALISM, _THIRD),
+    _fault("anchors drawn without their matches", "kernels/quantiles.py", "chosen[:, own[len(first) :]]", "rng.permuted(chosen, axis=1)[:, own[len(first) :]]", REALISM, "test_an_anchor_is_drawn_with_its_matches"),
+    # Planes, bands, units, seeds.
+    _fault("psfsize at the transposed pixel", "io/survey/bricks.py", "np.stack([row, column], axis=1), 1)", "np.stack([column, row], axis=1), 1)", KINDS, "test_psfsize_of_a_galaxy_is_that_of_its_own_pixel_and_band"),
+    _fault("annulus SNR of quality with the noise of g", "quality/measures.py", "correlation[..., red]) / sigma[..., red]", "correlation[..., 0]) / sigma[..., red]", KINDS, _ANNULUS, "test_measures_in_r_follow_r_alone"),
+    _fault("annulus SNR of quality, correlation upside down", "quality/measures.py", 'areas["annulus"].sum() / correlation[..., red]', 'areas["annulus"].sum() * correlation[..., red]', KINDS, _ANNULUS),
+    _fault("annulus of a trial in arcsec", "injections/trials.py", "theta_e / schema.PIXEL_SCALE, (middle, middle)", "theta_e, (middle, middle)", KINDS, _BOTH_SNR),
+    _fault("arc SNR in r with the noise of g", "injections/trials.py", "sigma[:, red], correlation[:, red], lags[:, red].astype(float)", "sigma[:, 0], correlation[:, 0], lags[:, 0].astype(float)", KINDS, _BOTH_SNR),
+    _fault("shot noise of any seed", "injections/trials.py", 'draws.hashes(self.seed, f"shot noise {band}"', 'draws.hashes(0, f"shot noise {band}"', KINDS, "test_shot_noise_is_that_of_the_runs_seed"),
+    _fault("unit of the noise from the image with its arc", "realism/measures.py", "outside = arcs.fine_noise(reference[row, band])[ring]", "outside = arcs.fine_noise(images[row, band])[ring]", KINDS, "test_the_unit_of_the_noise_is_that_of_the_stamp_before_its_arc"),
+    # The detector.
+    _fault("cosine one step ahead", "detector/training.py", "math.cos(math.pi * step / steps)", "math.cos(math.pi * (step + 1) / steps)", DETECTOR, "test_the_learning_rate_falls_as_half_a_cosine_from_its_full_value"),
+    _fault("calibrated on training rows", "detector/training.py", "    logits = np.concatenate(\n        [draft", "    selection = batches.Selection(selection.positives, selection.negatives, np.sort(np.concatenate([selection.positives, selection.negatives[:200]])), selection.counts)\n    logits = np.concatenate(\n        [draft", DETECTOR, "test_probabilities_are_fitted_on_the_validation_rows_and_on_no_other"),
+    _fault("masks dropped", "detector/frozen.py", "images = unmasked(images)", "images = np.asarray(images)", DETECTOR, "test_masked_pixels_are_unobserved_ones[f4]"),
+    _fault("leaks not looked for", "leaks.py", "(chosen & found.rows).sum()", "0", LEAKS, _LEAK + "[by id-X.2.hosts]", _LEAK + "[by id-X.2.negatives]"),
+    _fault("leaks by id only", "leaks.py", "    if there.size:\n", "    if False:\n", LEAKS, _LEAK + "[by position alone-X.2.hosts]"),
+    _fault("ids of another sky believed", "leaks.py", 'if bool(survey["mock"]) != here["mock"]:', "if False:", LEAKS, "test_ids_of_another_sky_that_coincide_are_other_galaxies"),
+    _fault("a list that is not there taken for an empty one", "leaks.py", "    if not ids.size:\n", "    if False:\n", LEAKS, "test_what_is_not_known_is_not_judged"),
+    _fault("categories by one spelling", "contaminants.py", "_CATEGORIES.get(_plain(name), name.strip())", "name.strip()", "test_contaminants.py::", "test_spellings_of_one_category_meet_in_the_claims_and_their_counts"),
 )  # fmt: skip

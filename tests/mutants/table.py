@@ -1,7 +1,7 @@
 """Writes docs/mutants.md: every fault, where it is put, and the tests that kill it.
 
-    python tests/mutants/table.py           # the page; `test_mutants.py` proves every row of it
-    python tests/mutants/table.py --run     # runs all of them here and prints what killed what
+    python tests/mutants/table.py           # the page
+    python tests/mutants/table.py --run     # runs all of them here and prints what killed what: the proof of every row
 """
 
 import sys
@@ -19,9 +19,9 @@ def page() -> str:
     """The page, in Markdown."""
     lines = [
         "# Faults that the suite notices", "",
-        f"{len(FAULTS)} faults of physics, each a change of text in the real source, put into a copy of the package whose tests then run in a",
-        "process of their own (`tests/mutants/`). `tests/mutants/test_mutants.py` holds that every test named here fails with the fault, passes",
-        "without it, and that nothing else went wrong. Written from `tests/mutants/faults.py` (`python tests/mutants/table.py`); `make mutants` runs them.", "",
+        f"{len(FAULTS)} faults of physics and statistics, each a change of text in the real source, put into a copy of the package whose tests then run",
+        "in a process of their own (`tests/mutants/`). Every test named here fails with the fault and passes without it, and nothing else goes wrong:",
+        "`make mutants` tries all, `make test` one in ten, others with each change of the sources. Written from `tests/mutants/faults.py` (`python tests/mutants/table.py`).", "",
         "| fault | in | killed by |", "| --- | --- | --- |",
     ]  # fmt: skip
     for fault in FAULTS:

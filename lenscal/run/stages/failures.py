@@ -21,14 +21,16 @@ class Failures(Stage):
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
         from lenscal import completeness, failures
 
+        cube = completeness.of_population(place.store("completeness").load())
+        conditions = {name: completeness.edges_of(cube, dim) for name, dim in (("psfsize_r", "psf_fwhm"), ("psfdepth_r", "depth"))}
         thresholds = place.store("scores", "thresholds").load()
         scored = place.store("scores", "cutouts").load()
         injected, scores = place.store("injections").load(), place.store("scores", "injections").load()
         tables = {
-            "false_positives": failures.false_positives(scored, thresholds),
+            "false_positives": failures.false_positives(scored, thresholds, conditions),
             "missed": failures.missed(injected, scores, thresholds),
             "missed_lenses": failures.missed_lenses(scored, thresholds),
-            "collapsed": failures.collapsed(completeness.of_population(place.store("completeness").load())),
+            "collapsed": failures.collapsed(cube),
             "gallery": failures.gallery(scored, injected, scores, place.settings.failures.gallery),
         }
         digest = save_tables(place.path("failures"), tables)

@@ -82,5 +82,6 @@ class Scores(Stage):
         thresholds = scores.thresholds(scored, place.settings.completeness.false_positive_rates)
         stores.write_group(place.path("scores.zarr"), thresholds.assign_attrs(schema_version=schema.VERSION), "thresholds")
         history = place.path("detector") / "history.parquet"
-        gates = scores.gates(scored, stores.read_table(history) if history.exists() else None, place.detector)
+        hosts = np.unique(place.store("injections")["galaxy_id"].values)
+        gates = scores.gates(scored, stores.read_table(history) if history.exists() else None, place.detector, hosts[hosts >= 0].tolist())
         return gates, {}, stores.digest(thresholds, ("threshold",))

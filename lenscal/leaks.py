@@ -1,0 +1,139 @@
+"""What of a run the detector was trained on: nothing that judges it may be among that."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from lenscal.gates import Gate, absent
+from lenscal.kernels import matching
+
+ANCHOR_RADIUS = 11.0  # arcsec: a training row nearer to an anchor shows the anchor's own arcs
+SAME_RADIUS = 1.0  # arcsec: a training row as near as this is the same object, whatever its id
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Rows of a table that trained the detector; `unknown` says why that cannot be told."""
+
+    rows: np.ndarray
+    unknown: str = ""
+    about: str = ""
+    positions: np.ndarray = field(default_factory=lambda: np.empty((0, 2)))
+
+
+def trained(table: pd.DataFrame, attrs: dict, frozen: object, own: bool) -> Trained:
+    """Which rows trained the detector.
+
+    Ids of two surveys may coincide by chance, and one object may have two ids; so those of a brought detector count where its training rows
+    have the same positions, or, without positions, where it says that it was trained on the same layer.
+
+    Parameters
+    ----------
+    table : DataFrame
+        galaxy_id, ra, dec [degree].
+    attrs : dict
+        Of the scores: mock and layer say on which sky they were made.
+    frozen : Frozen
+        training_ids; survey and training_positions where it has them.
+    own : bool
+        Trained in this run.
+    """
+    none = np.zeros(len(table), bool)
+    ids = np.asarray(frozen.training_ids)
+    known = table["galaxy_id"].isin(ids).to_numpy()
+    survey, positions = getattr(frozen, "survey", None), getattr(frozen, "training_positions", None)
+    there = np.empty((0, 2)) if positions is None else positions[np.isfinite(positions).all(1)]
+    if own:
+        return Trained(known, about="by galaxy_id", positions=there)
+    if not ids.size:
+        return Trained(none, "the detector was brought without a list of what trained it (training_ids of detector.json)")
+    if survey is None:
+        return Trained(none, "detector.json does not say on which survey it was trained, so that its training_ids may be those of other objects")
+    here = {"layer": str(attrs.get("layer", "")), "mock": bool(attrs.get("mock", 0))}
+    name = "the embedded (mock) sky" if survey["mock"] else f"'{survey['layer']}'"
+    if bool(survey["mock"]) != here["mock"]:
+        return Trained(none, about=f"trained on {name}, which is another sky")
+    if there.size:
+        placed = np.isfinite(table["ra"].to_numpy(float)) & np.isfinite(table["dec"].to_numpy(float))
+        same = none.copy()
+        same[placed] = matching.nearest(table["ra"][placed], table["dec"][placed], there[:, 0], there[:, 1], SAME_RADIUS)[0] >= 0
+        same |= known & ~placed & (survey["layer"] == here["layer"])
+        return Trained(same, about=f"within {SAME_RADIUS:g} arcsec of a training row", positions=there)
+    if survey["layer"] != here["layer"]:
+        return Trained(none, f"trained on {name}, scored on '{here['layer']}', and without positions of its training rows their ids say nothing")
+    return Trained(known, about=f"by galaxy_id on {name}")
+
+
+def gates(table: pd.DataFrame, found: Trained, hosts: Iterable[int] | None, arc_snr_min: float) -> list[Gate]:
+    """Nothing that judges the detector has trained it.
+
+    Parameters
+    ----------
+    table : DataFrame
+        galaxy_id, ra, dec, split, role, label, host, negative, score, cutout_ok, arc_snr.
+    found : Trained
+        Of the same rows.
+    hosts : iterable of int or None
+        galaxy_id of every galaxy that carries an injection; None takes those that may.
+    arc_snr_min : float
+        Limit of the training positives' arcs; 0 without one.
+    """
+    rows, anchors = table[found.rows], table[table["role"] == "anchor"]
+    carried = table["galaxy_id"].isin(list(hosts)) if hosts is not None else table["host"].astype(bool) & table["cutout_ok"].astype(bool)
+    deciding = (table["split"] == "val") & table["negative"] & np.isfinite(table["score"])
+    said = f"{len(rows)} training rows among these cutouts ({found.about})"
+    x4, x11 = "training positives are excluded from the anchors", f"nothing within {ANCHOR_RADIUS:g} arcsec of an anchor was trained on"
+
+    def gate(id_: str, claim: str, measure: str, value: float, evidence: str) -> Gate:
+        return Gate(id_, claim, measure, np.nan if found.unknown else float(value), maximum=0, critical=True, evidence=f"{said}; {evidence}", cannot=found.unknown)
+
+    out = [
+        gate(
+            "X.2.trained", "the detector was trained on galaxies of the split train only", "training rows of other splits",
+            (rows["split"] != "train").sum(), "scores by galaxy_id, split",
+        )
+    ]  # fmt: skip
+    for id_, claim, measure, chosen, what, needed in (
+        ("X.2.hosts", "no injection lies on a galaxy that the detector was trained on", "hosts that were trained on", carried, "galaxies that carry injections", hosts is not None),
+        ("X.2.negatives", "no negative that sets a threshold was trained on", "validation negatives that were trained on", deciding, "scored negatives of the split val", True),
+    ):
+        if chosen.any():
+            out.append(gate(id_, claim, measure, (chosen & found.rows).sum(), f"{int(chosen.sum())} {what}"))
+        elif needed:
+            out.append(absent(id_, claim, f"there are no {what} among the cutouts"))
+    if anchors.empty:
+        why = "the sample holds no anchor"
+        return [*out, absent("X.4", x4, why), absent("X.11", x11, why), _visibility(table, rows, found, arc_snr_min)]
+    shared = ((rows["label"] == 1) & (rows["role"] == "anchor")).sum()
+    out.append(gate("X.4", x4, "anchors among the training positives", shared, f"{len(anchors)} anchors by role"))
+    out.append(gate("X.11", x11, "training rows on an anchor", _on_anchors(anchors, rows, found.positions), f"{len(anchors)} anchors by role and position"))
+    return [*out, _visibility(table, rows, found, arc_snr_min)]
+
+
+def _on_anchors(anchors: pd.DataFrame, rows: pd.DataFrame, positions: np.ndarray) -> int:
+    """Training rows that are an anchor, or lie on one; those that are not among these cutouts by their positions."""
+    placed, near = anchors[np.isfinite(anchors["ra"])], rows[np.isfinite(rows["ra"])]
+    _, _, count = matching.nearest(near["ra"], near["dec"], placed["ra"], placed["dec"], ANCHOR_RADIUS)
+    close = set(near["galaxy_id"].to_numpy()[count > 0]) | set(rows["galaxy_id"]) & set(anchors["galaxy_id"])
+    _, _, others = matching.nearest(positions[:, 0], positions[:, 1], placed["ra"], placed["dec"], ANCHOR_RADIUS)
+    return max(len(close), int((others > 0).sum()))
+
+
+def _visibility(table: pd.DataFrame, rows: pd.DataFrame, found: Trained, least: float) -> Gate:
+    claim = "positives were trained on only where their arc is seen"
+    lenses = rows[rows["label"] == 1]
+    if not least:
+        return absent("2.7", claim, "the detector was trained without a limit (detector.training.arc_snr_min)")
+    if lenses.empty and not found.unknown:
+        return absent("2.7", claim, "none of 0 training positives among these cutouts")
+    meant = table[(table["label"] == 1) & (table["role"] == "train") & table["cutout_ok"].astype(bool)]
+    dim = int((~(lenses["arc_snr"] >= least)).sum())
+    return Gate(
+        "2.7", claim, f"training positives with arc SNR below {least:g}", np.nan if found.unknown else dim, maximum=0, critical=True,
+        evidence=f"{len(lenses)} positives trained on, {int((~(meant['arc_snr'] >= least)).sum())} of {len(meant)} usable ones of the role train held out; "
+        "training_ids of detector.json against arc_snr of the scores", cannot=found.unknown,
+    )  # fmt: skip
