@@ -29,6 +29,7 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
     settings = place.settings.objects
     folder, notes = place.path("objects") / "galaxies", _notes(place)
     bricks: list[pd.DataFrame] = []
+    opaque = 0
     keys, footprint, ledger, depths = keysets.KeySet(), pd.Series(dtype="int64"), Ledger(0, 0), objects.Depths()
     (expected,) = checksums_of(place, {sweeps.name_of(path): _UNCHECKED}, [path]).values()
     version = sweeps.version(path)
@@ -44,6 +45,7 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
                 inverse = objects.depths_are_inverse(raw) or _any_inverse(path, settings.chunk_rows)
             depths += objects.Depths.of(raw) if inverse else objects.Depths()
             table, part = objects.galaxies(raw, sweeps.name_of(path), start, inverse_depths=inverse)
+            opaque += table.attrs["no_transmission"]
             ids = table["galaxy_id"].to_numpy()
             again = keys.add(ids >> _NUMBER_BITS, ids & ((1 << _NUMBER_BITS) - 1))  # in a chunk each key is there once
             if again.any():
@@ -65,7 +67,7 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
     beside = {notes / file: stores.write_table(notes / file, table) for file, table in tables.items()}
     digest = stores.add_digests(int(one, 16) for one in writer.written.values())
     return Outcome(
-        digest, ledger.rows_out, ledger, summary={"file": version}, written=_below(place, {**writer.written, **beside}),
+        digest, ledger.rows_out, ledger, summary={"file": version, "no_transmission": opaque}, written=_below(place, {**writer.written, **beside}),
         sources={sweeps.name_of(path): expected},
     )  # fmt: skip
 
@@ -118,7 +120,7 @@ def file_gates(place: Place, outcomes: Mapping[str, Outcome]) -> list[Gate]:
     ]
 
 
-_FAULTS = ("position", "RA outside", "Dec outside", "key out of range", "type unknown", "MW_TRANSMISSION")
+_FAULTS = ("position", "RA outside", "Dec outside", "key out of range", "type unknown")
 
 
 def _usable_gate(place: Place, outcomes: Mapping[str, Outcome]) -> Gate:
@@ -126,16 +128,16 @@ def _usable_gate(place: Place, outcomes: Mapping[str, Outcome]) -> Gate:
     id_, claim = "objects.usable", "nearly every row of every sweep file has a position, a key, a type and a transmission"
     shares = {}
     for name, outcome in sorted(outcomes.items()):
-        lost = sum(rows for reason, rows in outcome.ledger.dropped.items() if reason.startswith(_FAULTS))
+        lost = sum(rows for reason, rows in outcome.ledger.dropped.items() if reason.startswith(_FAULTS)) + (outcome.summary or {}).get("no_transmission", 0)
         if outcome.ledger.rows_in:
             shares[name] = 1 - lost / outcome.ledger.rows_in
     if not shares:
         return absent(id_, claim, "no sweep file has a row")
     worst = min(shares, key=shares.get)
-    dropped = outcomes[worst].ledger.dropped
+    dropped, opaque = outcomes[worst].ledger.dropped, (outcomes[worst].summary or {}).get("no_transmission", 0)
     return Gate(
         id_, claim, "smallest share of the rows of a file that can be used", shares[worst], minimum=place.settings.objects.usable_min, critical=True,
-        evidence=f"{worst}: {outcomes[worst].ledger.rows_in:,} in, dropped: {words(dropped)}",
+        evidence=f"{worst}: {outcomes[worst].ledger.rows_in:,} in, dropped: {words(dropped)}; {opaque:,} with an MW_TRANSMISSION outside (0, 1], so without colours",
     )  # fmt: skip
 
 
