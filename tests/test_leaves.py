@@ -1,13 +1,20 @@
 """The catalogue in leaves is the catalogue: nothing is lost at a border, and no partition, order or number of files shows."""
 
+import pathlib
+import re
+
 import healpy
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from astropy.io import fits
+from astropy.table import Table
+from pyarrow import compute, dataset
 
 from lenscal import config, manifest, objects, schema
-from lenscal.gates import PASS
+from lenscal.gates import FAIL, PASS
 from lenscal.io import hats, sweeps
 from lenscal.run import Place, catalogue
 from lenscal.run.stages import STAGES
@@ -329,3 +336,77 @@ def test_hats_finds_the_layout_valid(whole):
 
 def test_no_temporary_file_is_left(whole):
     assert not list(whole[0].folder.rglob("*.tmp"))
+
+
+def test_a_number_that_is_not_known_is_null_in_the_leaves_as_in_every_other_table(sky, whole):
+    place, _ = whole
+    leaves = dataset.dataset(place.path("objects") / "galaxies" / "dataset", format="parquet", exclude_invalid_files=True)
+    known = place.galaxies.where(["mag_g", "mag_r", "colour_gr"], lambda t: np.ones(len(t), bool))
+    assert known["mag_g"].isna().sum() > 50
+    for name in ("mag_g", "mag_r", "colour_gr"):
+        column = leaves.to_table(columns=[name])[name]
+        assert column.null_count == known[name].isna().sum()
+        assert compute.mean(column).as_py() == pytest.approx(known[name].mean(), rel=1e-5)
+    for file in pathlib.Path(place.path("objects") / "galaxies").rglob("*.parquet"):
+        table = pq.read_table(file)
+        for name, kind in zip(table.column_names, table.schema.types):
+            if pa.types.is_floating(kind):
+                assert not np.isnan(table[name].drop_null().to_numpy()).any(), name
+
+
+def bricks_of(folder, raw):
+    """A table of bricks that is right of every row of a sky."""
+    ids = np.unique(raw["BRICKID"])
+    table = Table({"BRICKNAME": [f"b{i:06d}" for i in ids], "BRICKID": ids, **{n: raw.groupby("BRICKID")[n].first().loc[ids].to_numpy() for n in ("RA", "DEC")}})
+    (folder / "survey").mkdir()
+    table.write(folder / "survey" / "survey-bricks.fits.gz")
+
+
+def kept(raw):
+    return raw.assign(BRICKNAME=[f"b{i:06d}" for i in raw["BRICKID"]])
+
+
+BRICKS = {
+    "right": (lambda t: t, PASS, "8 bricks|bricks, 600 rows"),
+    "another BRICKID": (lambda t: t.assign(BRICKID=np.where(np.arange(len(t)) < 3, t["BRICKID"].iloc[-1], t["BRICKID"]).astype("i4")), FAIL, "3 with the BRICKID of another brick"),
+    "all BRICKID shifted": (lambda t: t.assign(BRICKID=(t["BRICKID"] + 1).astype("i4")), FAIL, "600 with the BRICKID of another brick"),
+    "a name that is not listed": (lambda t: t.assign(BRICKNAME=np.where(np.arange(len(t)) < 3, "x", t["BRICKNAME"])), FAIL, "3 in a brick that is not listed"),
+    "hours": (lambda t: t.assign(RA=t["RA"] / 15), FAIL, "600 away from their brick"),
+    "radians": (lambda t: t.assign(RA=np.deg2rad(t["RA"]), DEC=np.deg2rad(t["DEC"])), FAIL, "600 away from their brick"),
+    "RA and Dec swapped": (lambda t: t.assign(RA=np.abs(t["DEC"]), DEC=t["RA"]), FAIL, "600 away from their brick"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BRICKS)
+def test_the_brickid_of_every_row_is_held_against_the_table_of_bricks(tmp_path, case):
+    change, verdict, evidence = BRICKS[case]
+    raw = kept(raw_sky()[0].iloc[:600].reset_index(drop=True))
+    raw["OBJID"] = np.arange(600, dtype="i4")
+    bricks_of(tmp_path, raw)
+    raw = change(raw)
+    write_sweep(tmp_path / "survey/south/sweep/10.1/sweep-020m005-025p005.fits", raw.assign(BRICKNAME=raw["BRICKNAME"].astype(object), TYPE=raw["TYPE"].astype(object)))
+    (tmp_path / "lenses.csv").write_text("ra,dec,name,grade,reference\n20.5,0.1,a,probable,x\n")
+    place, stage = Place(settings_of(tmp_path, "run")), STAGES["objects"]
+    gates, _, _ = stage.finish(place, [stage.work(place, block) for block in stage.blocks(place)])
+    found = next(gate for gate in gates if gate.id == "objects.bricks")
+    assert (found.verdict, found.critical) == (verdict, True)
+    assert re.search(evidence, found.evidence)
+
+
+SPOILT = {"positions": ("RA", 999.0), "keys": ("OBJID", -1), "transmissions": ("MW_TRANSMISSION_R", 1.7)}
+
+
+@pytest.mark.parametrize("case", SPOILT)
+def test_a_sweep_that_loses_many_rows_fails_a_critical_gate(tmp_path, case):
+    column, value = SPOILT[case]
+    raw = raw_sky()[0].iloc[:600].reset_index(drop=True)
+    for share, verdict in ((0.02, PASS), (0.5, FAIL)):
+        folder = tmp_path / f"{share}"
+        table = raw.copy()
+        table.loc[: int(600 * share), column] = value
+        write_sweep(folder / "survey/south/sweep/10.1/sweep-020m005-025p005.fits", table)
+        (folder / "lenses.csv").write_text("ra,dec,name,grade,reference\n20.5,0.1,a,probable,x\n")
+        place, stage = Place(settings_of(folder, "run")), STAGES["objects"]
+        gates, _, _ = stage.finish(place, [stage.work(place, block) for block in stage.blocks(place)])
+        found = next(gate for gate in gates if gate.id == "objects.usable")
+        assert (found.verdict, found.critical) == (verdict, True)

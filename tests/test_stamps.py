@@ -482,3 +482,128 @@ def test_a_zero_point_scales_the_pixels(root, tmp_path):
     rows = plain.rows()
     np.testing.assert_allclose(scaled.read(rows, 64)["image"], plain.read(rows, 64)["image"] * 0.1, rtol=1e-6)
     assert Profile.model_validate({"name": "des_hosts", **raw["des_hosts"]}).refusal is None
+
+
+# --- rows without a place, many stamps in one file, zeros that are values
+
+
+CONDITIONS = "ra_center_deg,dec_center_deg,median_psf_r_arcsec\n10.0,1.3,1.35\n203.0,1.0,1.1\n"
+
+
+@pytest.mark.parametrize("row", [",,2.9", "10.2,,2.9", ",1.0,2.9", "10.1,1.1,", "10.1,1.1,-1", "10.1,1.1,inf", "10.1,95,2.9", "999,1.0,2.9", "none,none,2.9", "nan,1.0,2.9"])
+def test_a_row_of_the_conditions_that_has_no_place_or_no_seeing_changes_no_stamp(root, row):
+    path = root / "conditions" / "dr10_region_conditions.csv.gz"
+    found = []
+    for table in (CONDITIONS, CONDITIONS + row + "\n"):
+        path.write_bytes(gzip.compress(table.encode()))
+        rows = survey(root, "decals_grz").rows()
+        found.append(list(zip(rows["condition_source"], rows["psfsize_r"].round(4).fillna(-1))))
+    assert found[0] == found[1]
+    assert {source for source, _ in found[0]} == {"table", "none"}
+
+
+def test_conditions_without_one_row_of_use_are_refused(root):
+    (root / "conditions" / "dr10_region_conditions.csv.gz").write_bytes(gzip.compress(CONDITIONS.splitlines()[0].encode() + b"\n,,1.2\n"))
+    with pytest.raises(StampError, match="has no row with a position and a seeing in r"):
+        survey(root, "decals_grz").check()
+
+
+RA, DEC, TYPES = [10.0, 20.0, 30.0], [1.0, 2.0, 3.0], ["SER", "REX", "DEV"]
+
+
+def many(root, folder, count=3, **keys):
+    """A set of several stamps in one NPZ, with keys of its own."""
+    images = np.stack([galaxy(np.random.default_rng(i), 91, "grz") for i in range(count)])
+    (root / "cutouts/set").mkdir(parents=True, exist_ok=True)
+    np.savez(root / "cutouts/set/many.npz", image=images, **keys)
+    changes = {"files": "cutouts/set/*.npz", "axes": ["object", "band", "y", "x"], "bands": ["g", "r", "z"], "pixel_scale": 0.262}
+    return survey(root, "des_hosts", declared=declared(folder / "p.yaml", "des_hosts", **changes, position={"ra": "ra", "dec": "dec"}, fields={"type": "source_type"}))
+
+
+@pytest.mark.parametrize("kind", [list, np.array, lambda v: np.array(v, object) if isinstance(v[0], str) else np.array(v, "f4")])
+def test_each_stamp_of_a_file_has_its_own_position_and_fields(root, tmp_path, kind):
+    if kind not in (list, np.array):
+        kind = lambda v: np.array(v, "U5") if isinstance(v[0], str) else np.array(v, "f4")  # noqa: E731
+    rows = many(root, tmp_path, ra=kind(RA), dec=kind(DEC), source_type=kind(TYPES)).rows()
+    assert rows["ra"].tolist() == RA
+    assert rows["dec"].tolist() == DEC
+    assert rows["type"].astype(str).tolist() == TYPES
+
+
+def test_one_value_for_all_and_one_stamp_with_a_list_of_one_are_read(root, tmp_path):
+    rows = many(root, tmp_path, ra=RA, dec=DEC, source_type="ser").rows()
+    assert rows["type"].astype(str).tolist() == ["SER"] * 3
+    rows = many(root, tmp_path, count=1, ra=RA[:1], dec=np.array([[1.0]]), source_type=TYPES[:1]).rows()
+    assert (rows["ra"].tolist(), rows["dec"].tolist(), rows["type"].astype(str).tolist()) == (RA[:1], [1.0], ["SER"])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"ra": RA[:2]}, r"has 3 stamp\(s\), and its key 'ra' the shape \(2,\)"), ({"source_type": TYPES * 2}, r"its key 'source_type' the shape \(6,\)"),
+        ({"ra": np.zeros((3, 2))}, r"its key 'ra' the shape \(3, 2\)"), ({"dec": ["a", "b", "c"]}, "has a position that is no number"),
+        ({"ra": [10.0, 20.0, 999.0]}, "has a stamp at ra 999, dec 3, which is no place on the sky"), ({"dec": [1.0, -99.0, 3.0]}, "which is no place on the sky"),
+    ],
+)  # fmt: skip
+def test_keys_that_do_not_fit_the_stamps_are_refused_by_name(root, tmp_path, changes, message):
+    stamps = many(root, tmp_path, **({"ra": RA, "dec": DEC, "source_type": TYPES} | changes))
+    with pytest.raises(StampError, match=message):
+        stamps.check()
+
+
+@pytest.mark.parametrize("more", [{"meta": np.array({"a": 1}, dtype=object)}, {"meta_url": np.array(None, dtype=object)}, {"other": np.array([1, "a", None], dtype=object)}])
+def test_a_key_that_nobody_uses_does_no_harm(root, tmp_path, more):
+    assert len(many(root, tmp_path, ra=RA, dec=DEC, source_type=TYPES, **more).rows()) == 3
+
+
+@pytest.mark.parametrize(("bands", "right"), [("grz", True), (["g", "r", "z"], True), (np.array("grz"), True), ("g,r,z", True), ("gzr", False), (["z", "r", "g"], False), ("gr", False)])
+def test_bands_are_read_as_a_word_or_one_by_one(root, tmp_path, bands, right):
+    stamps = many(root, tmp_path, ra=RA, dec=DEC, source_type=TYPES, bands=bands)
+    if right:
+        stamps.check()
+    else:
+        with pytest.raises(StampError, match=r"says its bands are .*; expected g, r, z"):
+            stamps.check()
+
+
+@pytest.mark.parametrize("card", ["FILTER", "EXTNAME"])
+def test_planes_that_say_another_band_are_refused(root, tmp_path, card):
+    three_ways(root)
+    profiles = declared(tmp_path / "p.yaml", "des_hosts", array=None, axes=["band", "y", "x"], bands=["g", "r", "z"], pixel_scale=0.262, **WAYS["files"])
+    words = {"FILTER": ("g DECam SDSS c0001", "r", "zd DECam k1038"), "EXTNAME": ("IMAGE_g", "IMAGE-r", "Z")}[card]
+    for bands, right in (("grz", True), ("zrg", False)):
+        for word, band in zip(words, bands):
+            fits.setval(root / f"cutouts/ways/files_a_{band}.fits.gz", card, value=word)
+        if right:
+            survey(root, "des_hosts", declared=profiles).check()
+        else:
+            with pytest.raises(StampError, match="says its bands are z, r, g; expected g, r, z"):
+                survey(root, "des_hosts", declared=profiles).check()
+
+
+@pytest.mark.parametrize("kind", ["compressed with astropy's defaults", "whole steps", "as drawn"])
+def test_zeros_among_observed_pixels_are_values_and_the_stamp_keeps_its_noise(root, kind):
+    path = root / "cutouts/des_hosts/des_hosts.npz"
+    with np.load(path) as file:
+        image = file["image"].copy()
+    plain = survey(root, "des_hosts").rows()
+    if kind == "whole steps":  # as scaled integers of 16 bits have it: a tenth of the sky at zero
+        step = np.array([SIGMA[b] for b in "griz"])[:, None, None, None] / 4
+        image = np.round(image / step) * step
+    elif kind.startswith("compressed"):
+        sky = np.abs(image) < 3 * np.array([SIGMA[b] for b in "griz"])[:, None, None, None]
+        image[sky & (np.random.default_rng(3).random(image.shape) < 0.03)] = 0
+    image[:, 1, :, :30] = 0  # one stamp misses a third of its width
+    image[0, 3, :2, :] = 0  # and another two rows of g
+    share = (image[:, 4] == 0).mean()
+    assert share > 0.02 or kind == "as drawn"
+    rewrite(path, image=image)
+    stamps = survey(root, "des_hosts")
+    read = stamps.read(stamps.rows(), 91)["image"].values
+    assert np.isnan(read[1, :, :, :30]).all()
+    assert np.isnan(read[3, 0, :2]).all()
+    assert np.isnan(read[4]).sum() <= 3
+    assert np.isfinite(read[1, :, :, 33:]).mean() > 0.999
+    rows = stamps.rows()
+    assert rows["host"].tolist()[2] == plain["host"].tolist()[2]
+    assert abs(rows["psfdepth_r"][2] - plain["psfdepth_r"][2]) < 0.1

@@ -468,3 +468,33 @@ def test_the_real_exact_zeros_are_no_coverage(real, tmp_path):
     assert np.isnan(read["image"][3]).all()  # outside the footprint: exact zeros in the file
     assert (image[2450:2551, 2450:2551] == 0).all()
     assert np.isfinite(read["image"][0]).mean() > 0.5
+
+
+CARDS = {
+    "FILTER of the survey": ({"FILTER": "z DECam SDSS c0004 9260.0 1520.0"}, "says that its band is z, not g"), "FILTER of Mosaic": ({"FILTER": "rd DECam"}, "says that its band is r, not g"),
+    "EXTNAME": ({"EXTNAME": "{P}_z"}, "says that its band is z, not g"), "EXTNAME with a dash": ({"EXTNAME": "{P}-r"}, "says that its band is r, not g"),
+    "another product by EXTNAME": ({"EXTNAME": "CHI2_g"}, "says that it is the plane 'chi2'"), "another product by IMTYPE": ({"IMTYPE": "model"}, "says that it is the plane 'model'"),
+    "another product by PRODTYPE": ({"PRODTYPE": "galdepth"}, "says that it is the plane 'galdepth'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("product", ["image", "invvar", "nexp", "psfsize"])
+@pytest.mark.parametrize("case", CARDS)
+def test_a_plane_of_another_band_or_kind_is_refused_by_its_cards(brick, product, case):
+    cards, message = CARDS[case]
+    for card, value in cards.items():
+        fits.setval(brick.path(product, "g"), card, value=value.replace("{P}", product.upper()), ext=1)
+    with pytest.raises(PixelError, match=message):
+        BrickFiles(brick.folder, brick.brickname).read(*centre())
+
+
+@pytest.mark.parametrize("product", ["image", "invvar", "nexp", "psfsize"])
+@pytest.mark.parametrize(
+    "cards",
+    [{"FILTER": "g"}, {"FILTER": "g DECam SDSS c0001 4720.0 1520.0"}, {"FILTER": "gd"}, {"EXTNAME": "{P}_g"}, {"EXTNAME": "{P}-g"}, {"EXTNAME": "COMPRESSED_IMAGE"}, {"EXTNAME": "IMAGE"}, {"FILTER": "clear"}, {"IMTYPE": "{P}"}],
+)
+def test_cards_that_say_the_band_and_kind_or_nothing_are_accepted(brick, product, cards):
+    for card, value in cards.items():
+        word = {"IMTYPE": product}.get(card, value.replace("{P}", product.upper()))
+        fits.setval(brick.path(product, "g"), card, value=word, ext=1)
+    assert np.isfinite(BrickFiles(brick.folder, brick.brickname).read(*centre())["image"]).any()

@@ -12,6 +12,7 @@ from lenscal.objects import depths
 from lenscal.objects.columns import ObjectsError, pixels_of, wrapped
 
 TWICE = "key twice in the file"
+_TRANSMISSION_MAX = 1 + 1e-6  # rounding of float32
 
 
 def galaxies(
@@ -33,7 +34,8 @@ def galaxies(
     Returns
     -------
     DataFrame
-        As `schema.GALAXIES`, by galaxy_id. Negative and zero fluxes stay; their magnitudes are NaN.
+        As `schema.GALAXIES`, by galaxy_id. Negative and zero fluxes stay; their magnitudes are NaN. So are colours where a transmission
+        is no share of the light, outside (0, 1]; `attrs["no_transmission"]` counts those rows.
     Ledger
         Rows without a usable position or key, of no known type, twice in the file, or not primary in their brick.
 
@@ -56,15 +58,15 @@ def galaxies(
     in_magnitudes = depths.in_magnitudes(raw, sweep_file, row_start, inverse)
     out = {name: in_magnitudes.get(name.upper(), raw[name.upper()]) for name in plain}
     out["galaxy_id"] = _key(raw)
-    dereddened = {}
+    dereddened, opaque = {}, np.zeros(len(raw), bool)
     for band in (*schema.BANDS, "w1"):
         flux = raw[f"FLUX_{band.upper()}"].to_numpy("f4")
         transmission = raw[f"MW_TRANSMISSION_{band.upper()}"].to_numpy("f4")
         if band != "w1":
             out[f"mag_{band}"] = magnitude(flux)
-        dereddened[band] = magnitude(
-            np.divide(flux, transmission, out=np.full_like(flux, np.nan), where=transmission > 0)
-        )
+        share = (transmission > 0) & (transmission <= _TRANSMISSION_MAX)
+        opaque |= ~share
+        dereddened[band] = magnitude(np.divide(flux, transmission, out=np.full_like(flux, np.nan), where=share))
     for blue, red in ("gr", "rz"), ("z", "w1"):
         if (blue, red) == ("gr", "rz"):
             out["colour_gr"] = dereddened["g"] - dereddened["r"]
@@ -78,7 +80,9 @@ def galaxies(
     table = pd.DataFrame(
         {name: np.asarray(out[name]) if not _is_text(out[name]) else pd.Categorical(out[name]) for name in out}
     )
-    return schema.GALAXIES.cast_table(table).sort_values("galaxy_id", ignore_index=True), ledger
+    table = schema.GALAXIES.cast_table(table).sort_values("galaxy_id", ignore_index=True)
+    table.attrs["no_transmission"] = int(opaque.sum())
+    return table, ledger
 
 
 def _is_text(values: object) -> bool:
@@ -106,7 +110,6 @@ def _usable(raw: pd.DataFrame) -> tuple[np.ndarray, Ledger]:
         | (brickid >> 20 > 0)
         | (release >> 16 > 0),
         "type unknown": ~known,
-        "MW_TRANSMISSION outside (0, 1]": _no_transmission(raw),
     }
     if "BRICK_PRIMARY" in raw.columns:
         tests["not primary in its brick"] = ~raw["BRICK_PRIMARY"].to_numpy(bool)
@@ -119,15 +122,6 @@ def _usable(raw: pd.DataFrame) -> tuple[np.ndarray, Ledger]:
     dropped[TWICE] = int(twice.sum())
     keep &= ~twice
     return keep, Ledger(len(raw), int(keep.sum()), {reason: rows for reason, rows in dropped.items() if rows})
-
-
-def _no_transmission(raw: pd.DataFrame) -> np.ndarray:
-    """Rows of which a transmission is no share of the light, so that no colour would be right."""
-    wrong = np.zeros(len(raw), bool)
-    for band in (*schema.BANDS, "w1"):
-        values = raw[f"MW_TRANSMISSION_{band.upper()}"].to_numpy()
-        wrong |= ~((values > 0) & (values <= 1 + 1e-6))
-    return wrong
 
 
 def magnitude(flux: np.ndarray) -> np.ndarray:

@@ -89,7 +89,8 @@ def catalogue_gates(name: str, ledger: Ledger, settings: config.Objects) -> list
         Gate(f"objects.rows.{name}", f"{name}: the table has rows that can be used", "rows", ledger.rows_out, minimum=1, critical=True, evidence=told),
         Gate(
             f"objects.usable.{name}", f"{name}: nearly every row has a position", "share of the rows with a position", share, minimum=settings.usable_min,
-            critical=True, evidence=f"{told}; look at the rows without (sexagesimal positions, blanks), or lower objects.usable_min",
+            critical=True,
+            evidence=told if share >= settings.usable_min else f"{told}; look at the rows without (sexagesimal positions, blanks), or lower objects.usable_min",
         )
         if ledger.rows_in
         else absent(f"objects.usable.{name}", f"{name}: nearly every row has a position", "the table has no row"),

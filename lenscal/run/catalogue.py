@@ -29,6 +29,7 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
     settings = place.settings.objects
     folder, notes = place.path("objects") / "galaxies", _notes(place)
     bricks: list[pd.DataFrame] = []
+    opaque = 0
     keys, footprint, ledger, depths = keysets.KeySet(), pd.Series(dtype="int64"), Ledger(0, 0), objects.Depths()
     (version,) = checksums_of(place, {sweeps.name_of(path): ""}, [path]).values()
     expected = version.split(" ")[0]
@@ -44,6 +45,7 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
                 inverse = objects.depths_are_inverse(raw) or _any_inverse(path, settings.chunk_rows)
             depths += objects.Depths.of(raw) if inverse else objects.Depths()
             table, part = objects.galaxies(raw, sweeps.name_of(path), start, inverse_depths=inverse)
+            opaque += table.attrs["no_transmission"]
             ids = table["galaxy_id"].to_numpy()
             again = keys.add(ids >> _NUMBER_BITS, ids & ((1 << _NUMBER_BITS) - 1))  # in a chunk each key is there once
             if again.any():
@@ -66,7 +68,7 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
     beside = {notes / file: stores.write_table(notes / file, table) for file, table in tables.items()}
     digest = stores.add_digests(int(one, 16) for one in writer.written.values())
     return Outcome(
-        digest, ledger.rows_out, ledger, summary={"sha256": content}, written=_below(place, {**writer.written, **beside}),
+        digest, ledger.rows_out, ledger, summary={"sha256": content, "no_transmission": opaque}, written=_below(place, {**writer.written, **beside}),
         sources={sweeps.name_of(path): version},
     )  # fmt: skip
 
@@ -122,7 +124,7 @@ def file_gates(place: Place, outcomes: Mapping[str, Outcome]) -> list[Gate]:
     ]
 
 
-_FAULTS = ("position", "RA outside", "Dec outside", "key out of range", "type unknown", "MW_TRANSMISSION")
+_FAULTS = ("position", "RA outside", "Dec outside", "key out of range", "type unknown")
 
 
 def _usable_gate(place: Place, outcomes: Mapping[str, Outcome]) -> Gate:
@@ -130,16 +132,16 @@ def _usable_gate(place: Place, outcomes: Mapping[str, Outcome]) -> Gate:
     id_, claim = "objects.usable", "nearly every row of every sweep file has a position, a key, a type and a transmission"
     shares = {}
     for name, outcome in sorted(outcomes.items()):
-        lost = sum(rows for reason, rows in outcome.ledger.dropped.items() if reason.startswith(_FAULTS))
+        lost = sum(rows for reason, rows in outcome.ledger.dropped.items() if reason.startswith(_FAULTS)) + (outcome.summary or {}).get("no_transmission", 0)
         if outcome.ledger.rows_in:
             shares[name] = 1 - lost / outcome.ledger.rows_in
     if not shares:
         return absent(id_, claim, "no sweep file has a row")
     worst = min(shares, key=shares.get)
-    dropped = outcomes[worst].ledger.dropped
+    dropped, opaque = outcomes[worst].ledger.dropped, (outcomes[worst].summary or {}).get("no_transmission", 0)
     return Gate(
         id_, claim, "smallest share of the rows of a file that can be used", shares[worst], minimum=place.settings.objects.usable_min, critical=True,
-        evidence=f"{worst}: {outcomes[worst].ledger.rows_in:,} in, dropped: {words(dropped)}",
+        evidence=f"{worst}: {outcomes[worst].ledger.rows_in:,} in, dropped: {words(dropped)}; {opaque:,} with an MW_TRANSMISSION outside (0, 1], so without colours",
     )  # fmt: skip
 
 

@@ -3,8 +3,10 @@
 import importlib
 import os
 import pkgutil
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 from numba.core.caching import NullCache
 from numba.core.dispatcher import Dispatcher
@@ -63,3 +65,46 @@ def test_images_are_the_same_bits_from_kernels_just_compiled_and_from_kept_ones(
     compiled, kept = (subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True).stdout for _ in range(2))
     assert len(compiled) > 64
     assert compiled == kept
+
+
+def started(tmp_path, locked, **more):
+    """A copy of the package that cannot be written to, with a home that cannot either: what importing its kernels says."""
+    package = tmp_path / "packages" / "lenscal"
+    shutil.copytree(Path(lenscal.kernels.__file__).parents[1], package, ignore=shutil.ignore_patterns("__pycache__"))
+    home = tmp_path / "home"
+    home.mkdir()
+    places = [home, package.parent, *package.parent.rglob("*")] if locked else []
+    for place in places:
+        place.chmod(0o555 if place.is_dir() else 0o444)
+    env = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA", "XDG"))}
+    env |= {"HOME": str(home), "PYTHONPATH": str(package.parent), "PYTHONDONTWRITEBYTECODE": "1", "IPYTHONDIR": str(home / "ipython")} | more
+    # Root may write anywhere: without these capabilities rights hold for it as well.
+    as_user = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    code = f"import {', '.join(module.__name__ for module in MODULES)}; import numba; print(numba.config.CACHE_DIR)"
+    try:
+        return subprocess.run([*as_user, sys.executable, "-c", code], env=env, capture_output=True, text=True, cwd=tmp_path, check=False)
+    finally:
+        for place in places:
+            place.chmod(0o755 if place.is_dir() else 0o644)
+
+
+def test_where_nothing_can_be_kept_kernels_start_all_the_same_and_say_so(tmp_path):
+    done = started(tmp_path, locked=True)
+    assert done.returncode == 0, done.stderr
+    assert "lenscal-kernels-" in done.stdout
+    assert "set NUMBA_CACHE_DIR to keep them" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not Path(done.stdout.strip()).exists(), "what was compiled for this process alone goes with it"
+
+
+def test_a_folder_that_the_user_names_is_taken_without_a_word(tmp_path):
+    (tmp_path / "kept").mkdir()
+    done = started(tmp_path, locked=True, NUMBA_CACHE_DIR=str(tmp_path / "kept"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(str(tmp_path / "kept"))
+
+
+def test_beside_the_sources_is_where_kernels_are_kept_when_that_can_be_written(tmp_path):
+    done = started(tmp_path, locked=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(str(tmp_path / "packages/lenscal/kernels/__pycache__"))
