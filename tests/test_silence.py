@@ -138,6 +138,26 @@ def test_blocks_that_end_in_time_are_not_talked_about(impatient, local):
     assert heard == []
 
 
+@pytest.mark.parametrize("quiet", [False, True])
+def test_what_is_long_at_work_in_the_driver_is_said_unless_something_else_was(quiet, capsys):
+    from rich.console import Console
+
+    from lenscal.run.progress import Display
+
+    console = Console(record=True, width=200)
+    display = Display(["detector"], console, quiet=quiet)
+    with display.watching("detector", "block whole", 0.3):
+        time.sleep(1.5)
+    said = capsys.readouterr().err if quiet else console.export_text()
+    assert 1 <= said.count("block whole is at work for ") <= 2
+    with display.watching("detector", "block whole", 0.5):
+        for _ in range(10):
+            time.sleep(0.1)
+            display.warn("detector", "an epoch")
+    said = capsys.readouterr().err if quiet else console.export_text()
+    assert "block whole" not in said
+
+
 def test_workers_of_this_machine_speak_tls_with_a_key_that_others_do_not_have():
     from distributed import Client
 

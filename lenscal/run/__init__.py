@@ -257,11 +257,13 @@ def _do(whole: Place, stage: Stage, crew: Crew, display: Display) -> StageResult
                       lambda text: display.warn(stage.name, text), whole.settings.cluster.block_timeout)  # fmt: skip
     else:
         for block in todo:
-            outcome = stage.work(place, block, lambda text: display.note(stage.name, text))
+            with display.watching(stage.name, f"block {block.name}", cluster.PATIENCE):
+                outcome = stage.work(place, block, lambda text: display.note(stage.name, text))
             outcomes[block.name] = marked(place, stage, progress, block, outcome)
             display.advance(stage.name, outcome.rows)
     ordered = [outcomes[block.name] for block in blocks]
-    gates, ledgers, digest = stage.finish(place, ordered)
+    with display.watching(stage.name, "what is made of all blocks", cluster.PATIENCE):
+        gates, ledgers, digest = stage.finish(place, ordered)
     gates = [gate for outcome in ordered for gate in outcome.gates] + list(gates)
     for outcome in ordered:
         if outcome.ledger is not None and not stage.parallel:
