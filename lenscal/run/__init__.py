@@ -155,10 +155,11 @@ def _is_complete(place: Place, name: str) -> bool:
 
 def all_gates(place: Place) -> list[Gate]:
     """Gates of every stage that is complete, whatever run completed it."""
-    gates = []
+    gates: list[Gate] = []
+    seen: dict[str, Progress] = {}
     for stage in STAGES.values():
         try:
-            done = progress_of(place, stage).done
+            done = progress_of(place, stage, seen).done
         except (PlanError, stores.StoreError):
             break
         if done:
