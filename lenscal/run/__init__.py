@@ -104,9 +104,9 @@ def _disk_told() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = f"'{error.filename}'" if error.filename is not None else "a file"
         what = error.strerror or str(error) or type(error).__name__
-        raise stores.StoreError(f"{where} cannot be read or written: {what}; what is complete stays complete: mend it and run again to go on") from error
+        told = f"the disk or a service failed: {what}" if error.filename is None else f"'{error.filename}' cannot be read or written: {what}"
+        raise stores.StoreError(f"{told}; what is complete stays complete: mend it and run again to go on") from error
 
 
 def _run(settings: Settings, stages: Iterable[str] | None, display: Display | None) -> Result:
