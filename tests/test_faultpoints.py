@@ -27,7 +27,8 @@ def test_a_fault_that_is_swallowed_is_found(tmp_path, monkeypatch):
     """The harness itself: a stage that hides a failed write, and one that lets Python's own error through, do not pass."""
     from lenscal.io import folders, stores
 
-    trial = next(iter(prepared(tmp_path, ("objects",))))
+    trials = prepared(tmp_path, ("objects",))
+    trial = next(trials)
     n = next(n for n, (kind, path) in enumerate(trial.points) if kind == "write" and "lenses.parquet" in path)
     assert trial.wrong((n, "error")) == ""
     write = folders.write_bytes
@@ -40,3 +41,4 @@ def test_a_fault_that_is_swallowed_is_found(tmp_path, monkeypatch):
 
     monkeypatch.setattr(stores, "write_bytes", silent)
     assert trial.wrong((n, "error")) != ""
+    trials.close()
