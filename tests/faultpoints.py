@@ -45,6 +45,7 @@ class Points:
     fault: tuple[int, str] | None = None
     on: bool = False
     full: bool = False
+    hooked: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def hook(self, event: str, arguments: tuple) -> None:
@@ -210,18 +211,18 @@ def prepared(folder: Path, stages: tuple[str, ...] = STAGES):
     draw_sky(folder, bricks=8, lenses=4, galaxies_per_brick=8, brick_pixels=300, overlapping_pairs=1)
     few = {"negatives_per_positive": 1, "required_classes": [], "types_min": 1}
     settings = config.load(Chaos(folder, seed=1).runfile("faults", cutouts={"block": 16}, quality={"block": 16, "failed_fraction_max": 1.0}, manifest=few))
-    dask.config.set(scheduler="synchronous")
-    in_process(pytest.MonkeyPatch())
-    if not getattr(POINTS, "hooked", False):
+    if not POINTS.hooked:
         sys.addaudithook(POINTS.hook)
         POINTS.hooked = True
-    for stage in STAGES:
-        trial = Trial(folder, settings, stage)
-        if stage in stages:
-            yield trial
-            shutil.rmtree(settings.stores)
-            shutil.copytree(trial.before, settings.stores)
-            trial._run(settings, [stage])
+    with dask.config.set(scheduler="synchronous"), pytest.MonkeyPatch.context() as patched:
+        in_process(patched)
+        for stage in [stage for stage in STAGES if any(STAGES.index(stage) <= STAGES.index(last) for last in stages)]:
+            trial = Trial(folder, settings, stage)
+            if stage in stages:
+                yield trial
+                shutil.rmtree(settings.stores)
+                shutil.copytree(trial.before, settings.stores)
+                trial._run(settings, [stage])
 
 
 def main() -> int:

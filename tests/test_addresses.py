@@ -325,3 +325,19 @@ def test_a_file_of_lenscal_that_is_changed_added_or_put_back_is_seen_as_it_is(tm
     (tmp_path / "program.py").write_text(PROGRAM)
     done = subprocess.run([sys.executable, "program.py", tmp_path], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True)
     assert done.stdout.count("lenscal's own sources were changed while the run was at work") == 4
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [(OSError(5, "Input/output error", "/data/x.fits"), "'/data/x.fits' cannot be read or written: Input/output error"), (TimeoutError("no answer"), "the disk or a service failed: no answer")],
+)
+def test_what_a_disk_refuses_anywhere_in_a_run_is_one_sentence(folder, monkeypatch, error, text):
+    from lenscal.io.stores import StoreError
+    from lenscal.run import run
+
+    def refuse(place):
+        raise error
+
+    monkeypatch.setattr(STAGES["objects"], "inputs", refuse, raising=False)
+    with pytest.raises(StoreError, match=f"{text}; what is complete stays complete: mend it and run again to go on"):
+        run(settings_of(folder), ["objects"])

@@ -260,6 +260,24 @@ def test_no_command_takes_the_place_of_another():
     assert len(names) == len(set(names))
 
 
+def test_the_sky_is_not_drawn_anew_under_a_run_nor_read_while_it_is_drawn(folder):
+    from lenscal.io import folders
+
+    sky = folder / "stores" / "sky"
+    with folders.reading(sky / ".mock", "the sky"):
+        refused(lenscal("mock", folder / "run.yaml", "--again"), "a run reads the embedded sky", "wait for it or stop it")
+    with folders.alone(sky, ".mock"):
+        refused(lenscal("run", folder / "run.yaml", "--quiet"), "the embedded sky in", "is being replaced by process", "run again")
+    assert (sky / "sha256sums.txt").exists()
+
+
+def test_preflight_of_stamps_is_a_table(real):
+    done = lenscal("preflight", HERE.parent / "pipelines" / "real-sample.yaml")
+    assert "Traceback" not in done.output
+    assert "survey" in done.output
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+
+
 EVIL = """
 aliases: {x: x}
 entries: {x: {reader: 'os:system', kwargs: {data: '{data(y)}'}, metadata: {description: harmless}}}

@@ -191,7 +191,7 @@ def test_a_changed_setting_redoes_only_what_depends_on_it(folder, first):
 
 def test_another_rate_moves_the_threshold_and_all_that_is_judged_by_it(folder, first):
     shutil.copytree(first[0].stores, folder / "stores" / "rate")
-    settings = config.load(runfile(folder, "rate", completeness={"false_positive_rates": [0.1], "trials_min": 12, "hosts_min": 3}))
+    settings = config.load(runfile(folder, "rate", completeness={"false_positive_rates": [0.5], "trials_min": 12, "hosts_min": 3}))
     result = run(settings)
     assert [stage.name for stage in result.stages if stage.state == "done"] == ["scores", "completeness", "failures", "realism", "report"]
     places = [Place(one) for one in (first[0], settings)]
@@ -232,7 +232,7 @@ def test_stores_open_by_plain_xarray_without_a_warning(first):
 
 @pytest.mark.parametrize(
     "damage",
-    ["gates.json", "scores.zarr/thresholds/threshold/c/0", "injections.zarr/theta_e/c/0", "completeness.zarr/n_detected/c/0/0/0/0", "hosts.parquet", "quality/index.html", "detector/history.json"],
+    ["gates.json", "scores.zarr/thresholds/threshold/c/0", "injections.zarr/theta_e/c/0", "completeness.zarr/n_detected/c/0/0/0/0", "hosts.parquet", "quality/index.html", "detector/history.json", ".plan/report/done.json"],
 )
 def test_an_edit_by_hand_or_a_turned_bit_anywhere_is_found(folder, first, damage):
     copy = folder / "stores" / "edited"
@@ -245,6 +245,8 @@ def test_an_edit_by_hand_or_a_turned_bit_anywhere_is_found(folder, first, damage
     if damage == "gates.json":
         gates = json.loads(content, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
         path.write_text(json.dumps([gate | {"verdict": "pass"} for gate in gates]))
+    elif damage.endswith("done.json"):
+        path.write_bytes(content.replace(b'"verdict": "fail"', b'"verdict": "pass"').replace(b'"rows": ', b'"rows": 1'))
     else:
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     assert len([name for name, good in verify_stores(Place(settings)) if not good]) == 1

@@ -8,12 +8,15 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
+import yaml
 
 from lenscal import config
 from lenscal.io import cluster
 
+HERE = Path(__file__).resolve().parent
 pytestmark = pytest.mark.filterwarnings("ignore")
 SENTENCE = "stopped; what is complete stays complete: run the same command again to go on\n"
 
@@ -138,6 +141,26 @@ def test_blocks_that_end_in_time_are_not_talked_about(impatient, local):
     assert heard == []
 
 
+@pytest.mark.parametrize("quiet", [False, True])
+def test_what_is_long_at_work_in_the_driver_is_said_unless_something_else_was(quiet, capsys):
+    from rich.console import Console
+
+    from lenscal.run.progress import Display
+
+    console = Console(record=True, width=200)
+    display = Display(["detector"], console, quiet=quiet)
+    with display.watching("detector", "block whole", 0.3):
+        time.sleep(1.5)
+    said = capsys.readouterr().err if quiet else console.export_text()
+    assert 1 <= said.count("block whole is at work for ") <= 2
+    with display.watching("detector", "block whole", 0.5):
+        for _ in range(10):
+            time.sleep(0.1)
+            display.warn("detector", "an epoch")
+    said = capsys.readouterr().err if quiet else console.export_text()
+    assert "block whole" not in said
+
+
 def test_workers_of_this_machine_speak_tls_with_a_key_that_others_do_not_have():
     from distributed import Client
 
@@ -189,6 +212,26 @@ def test_a_stop_at_any_moment_is_one_sentence_and_leaves_no_process(tmp_path, si
             os.killpg(process.pid, signal.SIGKILL)
     assert (process.returncode, errors.replace("\n", " ").strip()) == (130, SENTENCE.strip())
     assert gone(process.pid)
+
+
+@pytest.mark.parametrize("later", [0.1, 1.5, 4.0])
+def test_ctrl_c_while_a_sky_is_drawn_is_one_sentence(tmp_path, later):
+    raw = yaml.safe_load((HERE / "tiny.yaml").read_text())
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(raw | {"sky": raw["sky"] | {"bricks": 40, "brick_pixels": 900}}))
+    process = subprocess.Popen([sys.executable, "-m", "lenscal", "mock", "run.yaml"], cwd=tmp_path, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        began = time.monotonic()
+        while not (tmp_path / "stores" / "sky" / ".new").exists() and process.poll() is None:
+            assert time.monotonic() - began < 100
+            time.sleep(0.01)
+        time.sleep(later)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=100)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert (process.returncode, errors.replace("\n", " ").strip()) == (130, SENTENCE.strip())
+    assert not (tmp_path / "stores" / "sky" / "sha256sums.txt").exists()
 
 
 def gone(group):

@@ -6,8 +6,10 @@ import io
 import json
 import multiprocessing
 import shutil
+import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import resource_tracker
 from pathlib import Path
 
 import numpy as np
@@ -172,12 +174,20 @@ def _render(bricks: pd.DataFrame, truth: pd.DataFrame, root: str, seed: int, wor
     else:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context) as pool:
-            futures = {pool.submit(pixels.draw, brick, objects, root, seed): brick["brickid"] for brick, objects in tasks}
+            resource_tracker.ensure_running()  # else its start takes Ctrl-C off the signals that are blocked
+            held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a terminal sends it to the workers too: they leave it to this process
+            try:
+                futures = {pool.submit(pixels.draw, brick, objects, root, seed): brick["brickid"] for brick, objects in tasks}
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, held)
             try:
                 for future in as_completed(futures):
                     keep(futures[future], future.result())
             except BaseException:
+                workers_of = list((pool._processes or {}).values())  # `terminate_workers` of Python 3.14
                 pool.shutdown(wait=False, cancel_futures=True)
+                for process in workers_of:
+                    process.terminate()  # what they draw is taken by nobody
                 raise
     return {brick["brickid"]: done[brick["brickid"]] for brick, _ in tasks}
 

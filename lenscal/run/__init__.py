@@ -104,9 +104,9 @@ def _disk_told() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        where = f"'{error.filename}'" if error.filename is not None else "a file"
         what = error.strerror or str(error) or type(error).__name__
-        raise stores.StoreError(f"{where} cannot be read or written: {what}; what is complete stays complete: mend it and run again to go on") from error
+        told = f"the disk or a service failed: {what}" if error.filename is None else f"'{error.filename}' cannot be read or written: {what}"
+        raise stores.StoreError(f"{told}; what is complete stays complete: mend it and run again to go on") from error
 
 
 def _run(settings: Settings, stages: Iterable[str] | None, display: Display | None) -> Result:
@@ -155,10 +155,11 @@ def _is_complete(place: Place, name: str) -> bool:
 
 def all_gates(place: Place) -> list[Gate]:
     """Gates of every stage that is complete, whatever run completed it."""
-    gates = []
+    gates: list[Gate] = []
+    seen: dict[str, Progress] = {}
     for stage in STAGES.values():
         try:
-            done = progress_of(place, stage).done
+            done = progress_of(place, stage, seen).done
         except (PlanError, stores.StoreError):
             break
         if done:
@@ -257,11 +258,13 @@ def _do(whole: Place, stage: Stage, crew: Crew, display: Display) -> StageResult
                       lambda text: display.warn(stage.name, text), whole.settings.cluster.block_timeout)  # fmt: skip
     else:
         for block in todo:
-            outcome = stage.work(place, block, lambda text: display.note(stage.name, text))
+            with display.watching(stage.name, f"block {block.name}", cluster.PATIENCE):
+                outcome = stage.work(place, block, lambda text: display.note(stage.name, text))
             outcomes[block.name] = marked(place, stage, progress, block, outcome)
             display.advance(stage.name, outcome.rows)
     ordered = [outcomes[block.name] for block in blocks]
-    gates, ledgers, digest = stage.finish(place, ordered)
+    with display.watching(stage.name, "what is made of all blocks", cluster.PATIENCE):
+        gates, ledgers, digest = stage.finish(place, ordered)
     gates = [gate for outcome in ordered for gate in outcome.gates] + list(gates)
     for outcome in ordered:
         if outcome.ledger is not None and not stage.parallel:

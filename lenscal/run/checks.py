@@ -29,9 +29,9 @@ def verify_stores(place: Place) -> list[tuple[str, bool]]:
             found[store] = found.get(store, True) and outcome is not None and outcome.digest == _digest(part)
         found[name] = found.get(name, True) and progress.done.get("rest") == _rest(place, stage, progress)
     for name, stage in STAGES.items():
-        progress = progress_of(place, stage)
-        if name not in _BLOCKED and progress.done is not None and progress.done.get("contents"):
-            found[name] = progress.done["contents"] == contents_of(progress)
+        done = (progress := progress_of(place, stage)).done
+        if name not in _BLOCKED and (progress.folder / "done.json").exists():
+            found[name] = done is not None and done["contents"] == contents_of(progress)
     gates = json.loads(json.dumps(stores.plain([asdict(gate) for gate in all_gates(place)])))
     found["gates.json"] = _json(place.folder / "gates.json") == gates
     return list(found.items())

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from rich.console import Console
 from rich.live import Live
@@ -19,6 +21,7 @@ class Display:
         self.quiet = quiet
         self.rows = {name: {"state": "waiting", "done": 0, "total": 0, "rows": 0, "since": 0.0, "first": 0, "note": ""} for name in stages}
         self.link: str | None = None
+        self.spoke = time.monotonic()
         live = not quiet and self.console.is_terminal
         self._live = Live(console=self.console, refresh_per_second=4, get_renderable=self._table) if live else None
 
@@ -31,7 +34,26 @@ class Display:
         if self._live:
             self._live.__exit__(*error)
 
+    @contextmanager
+    def watching(self, name: str, what: str, patience: float) -> Iterator[None]:
+        """Say after some seconds without any other word, and again after twice as many, that something is still at work in this process."""
+        ended, since = threading.Event(), time.monotonic()
+
+        def tell() -> None:
+            wait = patience
+            while not ended.wait(wait):
+                if time.monotonic() - self.spoke >= wait:
+                    self.warn(name, f"{what} is at work for {time.monotonic() - since:.0f} s, in this process")
+                    wait *= 2
+
+        threading.Thread(target=tell, daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
+
     def _say(self, text: str) -> None:
+        self.spoke = time.monotonic()
         if not self.quiet and self._live is None:
             self.console.print(text, highlight=False, soft_wrap=True, markup=False)
 
@@ -72,6 +94,7 @@ class Display:
 
     def warn(self, name: str, text: str) -> None:
         """What a stage waits for, so that silence is not taken for work; said in a quiet run as well, beside its output."""
+        self.spoke = time.monotonic()
         console = Console(stderr=True) if self.quiet else self.console
         console.print(f"{name:<13} {text}", highlight=False, soft_wrap=True, markup=False)
 

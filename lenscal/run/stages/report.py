@@ -44,7 +44,6 @@ class Report(Stage):
 
 def report_inputs(place: Place) -> Inputs:
     """Everything the report speaks of, opened."""
-    import lenscal
     from lenscal import completeness, report
 
     settings = place.settings
@@ -56,8 +55,9 @@ def report_inputs(place: Place) -> Inputs:
         "timestamp": settings.timestamp,
         "mock": settings.survey.mock,
         "not_scientific": place.not_scientific.get("not_scientific", ""),
-        "lenscal_version": lenscal.__version__,
-        "git_commit": " and ".join(sorted(set(place.manifest["git_commit"].astype(str)))),  # that drew the sample
+        # Those that drew the sample: what is derived again after an update is the same.
+        "lenscal_version": " and ".join(sorted(set(place.manifest["pipeline_version"].astype(str)))),
+        "git_commit": " and ".join(sorted(set(place.manifest["git_commit"].astype(str)))),
         "detector_hash": place.detector.hash,
         "layer": settings.survey.layer,
     }

@@ -148,7 +148,7 @@ def fingerprints(paths: Iterable[str | Path], hint: str = "check the run file") 
     return [fingerprint(path, hint) for path in paths]
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=16384)
 def _hash(path: Path, size: int, changed: int) -> str:
     """Of a file's content, read once for as long as it stays as it is."""
     with path.open("rb") as file:
