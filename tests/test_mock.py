@@ -24,6 +24,7 @@ from lenscal.mock import (  # noqa: E402
     conditions,
     files,
     geometry,
+    lenses,
     noise,
     pixels,
     population,
@@ -771,3 +772,64 @@ def test_nothing_but_lenses_lies_within_the_exclusion_radius_of_most_lenses(cata
         own = main[main.brickid == lens.brickid]
         lonely += np.hypot(own.x - lens.x, own.y - lens.y).min() * schema.PIXEL_SCALE > 11
     assert lonely > 0.9 * len(lenses)
+
+
+# ---------------------------------------------------------------- other truths
+
+
+def lens_rows(**changes):
+    population = config.LensPopulation(**changes)
+    return pd.DataFrame([lenses.parameters(index, ("SER", "DEV", "REX")[index % 3], 11, population) for index in range(60)])
+
+
+def test_another_population_changes_what_it_says_and_nothing_else():
+    plain = lens_rows()
+    for changes, moved in (
+        ({"hosts": "blue"}, {"mag_g", "mag_r", "mag_z", "mag_w1", "r_e", "z_lens", "z_source"}),
+        ({"sources": "smooth"}, {"source_arms", "source_knots", "magnification", "source_mag_g", "source_mag_r", "source_mag_z"}),
+        ({"lensed_colour_gr": 0.5}, {"lensed_mag_g", "source_mag_g"}),
+    ):
+        other = lens_rows(**changes)
+        differ = {name for name in plain if not plain[name].equals(other[name])}
+        assert differ == moved, changes
+
+
+def test_hosts_of_another_population_have_its_colours():
+    colour = {name: (rows["mag_g"] - rows["mag_r"]).median() for name, rows in ((name, lens_rows(hosts=name)) for name in ("massive", "ordinary", "blue"))}
+    assert colour["massive"] > colour["ordinary"] + 0.05 > colour["blue"] + 0.4
+
+
+def test_sources_lie_where_they_are_asked_to():
+    rows = lens_rows(offsets=(0.3, 0.6), lensed_mag_r=(21.0, 22.0), sources="compact")
+    offset = np.hypot(rows["source_x"], rows["source_y"]) / rows["lens_theta_e"]
+    assert offset.between(0.3, 0.6).all()
+    assert rows["lensed_mag_r"].between(21, 22).all()
+    assert rows["source_r_e"].max() < 0.4 * 0.38 + 1e-9
+
+
+def test_without_arcs_the_galaxies_and_the_noise_stay(tmp_path):
+    sky = TINY | {"lenses": 6}
+    for name, arcs in (("with", True), ("without", False)):
+        mock.draw(settings(tmp_path / name, **sky, lens_population={"arcs": arcs}), workers=2)
+    truth = [pd.read_parquet(tmp_path / name / "truth" / "truth.parquet") for name in ("with", "without")]
+    held = [table[table["kind"] == "lens"] for table in truth]
+    np.testing.assert_array_equal(held[0]["flux_r"], held[1]["flux_r"])
+    assert (held[0]["lensed_flux_r"] > 0).all()
+    assert (held[1]["lensed_flux_r"] == 0).all()
+    lens = held[0].iloc[0]
+    place = f"south/coadd/{lens['brickname'][:3]}/{lens['brickname']}/legacysurvey-{lens['brickname']}-image-r.fits.fz"
+    images = [fits.getdata(tmp_path / name / place) for name in ("with", "without")]
+    y, x = np.mgrid[: images[0].shape[0], : images[0].shape[1]]
+    left = images[0] - images[1]
+    away = np.ones(left.shape, bool)
+    for other in held[0][held[0]["brickname"] == lens["brickname"]].itertuples():
+        away &= np.hypot(x - other.x, y - other.y) > 60
+    assert np.abs(left[away & np.isfinite(left)]).max() < 1e-3  # quantised alike, far from the arcs
+    near = np.hypot(x - lens["x"], y - lens["y"]) < 30
+    assert left[near].sum() == pytest.approx(lens["lensed_flux_r"], rel=0.1)
+
+
+@pytest.mark.parametrize(("changes", "sentence"), [({"offsets": (0.5, 0.2)}, "lower end first"), ({"offsets": (0.5, 1.2)}, "numbers from 0 to 1"), ({"lensed_mag_r": (22.0, 20.0)}, "lower end first"), ({"hosts": "green"}, "massive")])
+def test_a_population_that_cannot_be_is_refused(changes, sentence):
+    with pytest.raises(ValueError, match=sentence):
+        config.LensPopulation(**changes)

@@ -344,3 +344,92 @@ def test_the_real_sample_runs_and_says_how_little_stands_behind_each_cell(folder
     assert manifest["host"].sum() == 7
     assert not manifest.loc[manifest["catalogue"] == "dr10_lens_candidates", "host"].any()
     assert (settings.stores / "report" / "index.html").exists()
+
+
+# ---------------------------------------------------------------- the closed loop
+
+
+@pytest.fixture(scope="module")
+def looped(folder, first):
+    """A run of more trials on the same sky, held against another one."""
+    from lenscal.run import closed_loop
+
+    settings = config.load(runfile(folder, "first", injections={"trials": 150}))
+    settings = settings.model_copy(update={"stores": settings.stores.parent / "looped"})
+    shutil.copytree(first[0].stores, settings.stores)
+    run(settings)
+    sky = closed_loop.settings_of_sky(settings, 99, 24)
+    from lenscal import mock
+
+    mock.draw(sky, workers=2)
+    place = Place(settings)
+    summary, tables = closed_loop.close(place, [sky], lambda text: None)
+    return place, sky, summary, tables, closed_loop.write(place, summary, tables)
+
+
+def test_true_lenses_of_another_sky_are_all_accounted_for(looped):
+    place, sky, summary, tables, written = looped
+    assert summary["lenses"] == 24 == len(tables["lenses"])
+    assert summary["overall"]["n"] + sum(summary["left_out"].values()) == 24
+    stayed = tables["lenses"][tables["lenses"]["left_out"] == ""]
+    assert np.isfinite(stayed["score"]).all()
+    threshold = float(place.store("scores", "thresholds")["threshold"].values[0])
+    assert summary["overall"]["found"] == int((stayed["score"] >= threshold).sum())
+    for row in [summary["overall"], *summary["bins"]]:
+        assert {"n", "found", "observed", "predicted", "lower_68", "upper_68", "lower_95", "upper_95", "n_eff", "naive"} <= row.keys()
+    assert {"closed-loop.json", "closed-loop.png", "closed-loop.pdf", "bins.csv", "lenses.csv"} <= {path.name for path in written.iterdir()}
+    assert json.loads((written / "closed-loop.json").read_text())["overall"] == summary["overall"]
+
+
+def test_what_is_not_predicted_is_refused_by_name_and_no_number_is_given(looped):
+    *_, summary, _, _ = looped
+    if summary["refused"]:
+        assert summary["verdict"] == "NO-GO"
+        assert summary["overall"]["predicted"] is None
+    else:
+        assert summary["overall"]["lower_95"] <= summary["overall"]["predicted"] <= summary["overall"]["upper_95"]
+
+
+def test_scores_of_true_lenses_are_those_that_the_run_would_give_them(looped, first):
+    """The run's own sky, read through the loop: its lenses have the scores that the stage scores gave them."""
+    from lenscal.run import closed_loop
+
+    place, _, *_ = looped
+    own = first[0].model_copy(update={"sky": place.settings.sky})
+    found = closed_loop.lenses_of_sky(place, own, lambda text: None).set_index("galaxy_id")["score"]
+    scored = place.store("scores", "cutouts")
+    stored = pd.Series(scored["score"].values.astype(float), index=scored["galaxy_id"].values)
+    both = found.index.intersection(stored.index[np.isfinite(stored)])
+    assert len(both) >= 5
+    np.testing.assert_array_equal(found[both].astype("f4"), stored[both].astype("f4"))
+
+
+@pytest.mark.parametrize(
+    ("seeds", "changes", "sentence"),
+    [([7], {}, "is the run's own"), ([8], {"sky": None}, "needs an embedded sky"), ([8], {"injections": {"trials": 13}}, "which is not complete")],
+)
+def test_a_loop_that_could_not_tell_anything_is_refused(looped, seeds, changes, sentence):
+    from lenscal.run import PlanError, closed_loop
+
+    settings = looped[0].settings
+    for name, value in changes.items():
+        settings = settings.model_copy(update={name: value if value is None else getattr(settings, name).model_copy(update=value)})
+    with pytest.raises(PlanError, match=sentence):
+        closed_loop.refuse(Place(settings), seeds)
+
+
+def test_a_detector_is_not_tested_on_the_sky_that_trained_it(looped):
+    from lenscal.run import PlanError, closed_loop
+
+    place = looped[0]
+    elsewhere = Place(place.settings)
+    elsewhere.__dict__["detector"] = place.detector
+    assert place.detector.about["seed"] == 7
+    closed_loop.refuse(elsewhere, [8])
+    about = {**place.detector.about, "seed": 8}
+    from lenscal import detector
+
+    changed = detector.frozen.Frozen(place.detector.weights, about)
+    elsewhere.__dict__["detector"] = changed
+    with pytest.raises(PlanError, match="trained on the embedded sky of seed 8|carry detector"):
+        closed_loop.refuse(elsewhere, [8])
