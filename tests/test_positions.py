@@ -225,7 +225,7 @@ def test_a_sound_catalogue_passes_its_gates(sky):
     folder, table = sky
     table.to_csv(folder / "c.csv", index=False)
     gates = gates_of(folder, contaminants=[{"name": "c", "source": str(folder / "c.csv"), "category": "ring"}])
-    mine = {name: gate.verdict for name, gate in gates.items() if name.startswith(("objects.rows", "objects.usable", "objects.footprint"))}
+    mine = {name: gate.verdict for name, gate in gates.items() if name.startswith(("objects.rows.", "objects.usable.", "objects.footprint."))}
     assert set(mine.values()) == {PASS}
     assert len(mine) == 6
 

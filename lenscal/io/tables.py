@@ -189,7 +189,7 @@ def _decoded(values: np.ndarray) -> np.ndarray:
 def _text_table(path: Path, text: Collection[str], separator: str) -> pd.DataFrame:
     content = path.read_bytes()
     content = gzip.decompress(content) if path.name.endswith(".gz") else content
-    content = content.removeprefix(b"\xef\xbb\xbf")
+    content = content.removeprefix(b"\xef\xbb\xbf")  # a byte order mark, which pandas too leaves out
     if content.startswith(b"# %ECSV"):
         return _ecsv_table(content)
     if b"\0" in content[:4096]:
@@ -202,7 +202,7 @@ def _text_table(path: Path, text: Collection[str], separator: str) -> pd.DataFra
         at += len(line)
         comments += [line.lstrip(b"# ").rstrip()] if line.startswith(b"#") else []
     lines = content[at:] if at else content
-    if b"\n#" in lines:
+    if b"#" in lines and b"\n#" in lines:  # one byte is sought faster than two
         lines = b"\n".join(line for line in lines.split(b"\n") if not line.startswith(b"#"))
     header = lines[: lines.find(b"\n") + 1 or None].rstrip(b"\r\n")
     sign = separator.encode()
@@ -216,13 +216,15 @@ def _text_table(path: Path, text: Collection[str], separator: str) -> pd.DataFra
         header = named
     names = [name.strip().strip('"') for name in header.decode(encoding).split(separator)]
     lines, stated = _without_dashes(lines, names, separator, encoding)
+    # Nothing to take away: pandas reads a file faster than its bytes.
+    source = (lambda: path) if lines is content and not path.name.endswith(".gz") else (lambda: io.BytesIO(lines))
     with warnings.catch_warnings():  # with too many cells in a row pandas would shift all columns
         warnings.simplefilter("error", pd.errors.ParserWarning)
-        table = pd.read_csv(io.BytesIO(lines), sep=separator, low_memory=False, encoding=encoding, index_col=False)
+        table = pd.read_csv(source(), sep=separator, low_memory=False, encoding=encoding, index_col=False)
         known = {name.lower() for name in text}
         numbers_ = [i for i, name in enumerate(table.columns) if str(name).strip().lower() in known and pd.api.types.is_numeric_dtype(table.dtypes.iloc[i])]
         if numbers_:  # of names that are numbers the digits count
-            texts = pd.read_csv(io.BytesIO(lines), sep=separator, encoding=encoding, index_col=False, usecols=numbers_, dtype=str)
+            texts = pd.read_csv(source(), sep=separator, encoding=encoding, index_col=False, usecols=numbers_, dtype=str)
             for i, name in zip(numbers_, texts.columns):
                 table.isetitem(i, texts[name])
     table.columns = [str(name).strip() for name in table.columns]
