@@ -368,7 +368,7 @@ def looped(folder, first):
 
 
 def test_true_lenses_of_another_sky_are_all_accounted_for(looped):
-    place, sky, summary, tables, written = looped
+    place, _, summary, tables, written = looped
     assert summary["lenses"] == 24 == len(tables["lenses"])
     assert summary["overall"]["n"] + sum(summary["left_out"].values()) == 24
     stayed = tables["lenses"][tables["lenses"]["left_out"] == ""]
@@ -431,5 +431,5 @@ def test_a_detector_is_not_tested_on_the_sky_that_trained_it(looped):
 
     changed = detector.frozen.Frozen(place.detector.weights, about)
     elsewhere.__dict__["detector"] = changed
-    with pytest.raises(PlanError, match="trained on the embedded sky of seed 8|carry detector"):
+    with pytest.raises(PlanError, match=r"trained on the embedded sky of seed 8|carry detector"):
         closed_loop.refuse(elsewhere, [8])
