@@ -105,7 +105,7 @@ def test_a_run_judges_what_its_detector_was_trained_on(first):
     for name in ("X.2.trained", "X.2.hosts", "X.2.negatives", "X.4", "X.11"):
         assert found[name].critical
         assert found[name].verdict == "pass", found[name]
-    assert len(found) == len(result.gates), "no gate is made twice"
+        assert [gate.id for gate in result.gates].count(name) == 1, "no gate is made twice"
 
 
 def test_realism_has_a_verdict_for_every_criterion_and_no_pass_for_want_of_lenses(first):
