@@ -46,7 +46,14 @@ def test_a_difference_that_anchors_do_not_settle_is_not_judged():
     rng = np.random.default_rng(3)
     _, found = verdicts(*samples(rng.normal(1.2, 1, 25), rng.normal(1.2, 1, 100)))
     assert found["recovery"][0] == "not judged"
-    assert "leaves the limit of 0.1 inside" in found["recovery"][1].cannot
+    assert "is not surely within the limit of 0.1" in found["recovery"][1].cannot
+
+
+def test_a_difference_beyond_the_limit_that_is_surely_one_is_no_go_however_wide_its_interval():
+    rng = np.random.default_rng(8)
+    table, found = verdicts(*samples(np.repeat([1.0, -1.0], [18, 3]), np.repeat([1.0, -1.0], [51, 33])[rng.permutation(84)]))
+    assert table["from_95"].iloc[0] < -0.1 < table["to_95"].iloc[0] < 0
+    assert found["recovery"][0] == "NO-GO"
 
 
 def test_too_few_anchors_are_not_judged():

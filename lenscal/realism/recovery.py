@@ -10,7 +10,8 @@ from lenscal.gates import Gate
 from lenscal.kernels import draws, proportions
 from lenscal.realism.criteria import criterion, too_few
 
-NAME = "recovery"
+NAME, SCORES = "recovery", "scores"
+"""Ids of the two criteria."""
 
 
 def compared(real: pd.DataFrame, injected: pd.DataFrame, thresholds: pd.DataFrame) -> pd.DataFrame:
@@ -127,16 +128,16 @@ def judged(table: pd.DataFrame, shares: tuple[float, float, int], settings: conf
         for r in table.to_dict("records")
     )
     value = float(worst["difference"])
-    unsure = "" if low > limit or high < -limit or (low >= -limit and high <= limit) else (
-        f"{value:+.2f} ({low:+.2f} to {high:+.2f}) with {int(worst['n_real'])} anchors leaves the limit of {limit:g} inside; {why}"
-    )  # fmt: skip
+    # More than the limit apart, and surely apart, is NO-GO; surely within the limit is GO; what lies between is not judged.
+    settled = (-limit <= low and high <= limit) or (abs(value) > limit and (low > 0 or high < 0))
+    unsure = "" if settled else f"{value:+.2f} ({low:+.2f} to {high:+.2f}) with {int(worst['n_real'])} anchors is not surely within the limit of {limit:g}, nor surely a difference beyond it; {why}"
     return [criterion(NAME, "T.1", claim, measure, value, low, high, -limit, limit, why, few or unsure), _scores(shares, settings, few)]
 
 
 def _scores(shares: tuple[float, float, int], settings: config.Realism, few: str) -> Gate:
     share, p, clusters = shares
     return criterion(
-        "scores", "T.1", "injections score as the real lenses they stand for", "p of the share of its matches that a lens outscores", p, minimum=settings.p_min,
+        SCORES, "T.1", "injections score as the real lenses they stand for", "p of the share of its matches that a lens outscores", p, minimum=settings.p_min,
         why=f"a real lens outscores {share:.2f} of its matches (1/2 expected), {clusters} lenses", cannot=few,
     )  # fmt: skip
 

@@ -59,5 +59,6 @@ def recovery_of(place: Place) -> dict[str, str]:
     from lenscal.realism import recovery
 
     criteria = place.table("realism/criteria.parquet")
-    verdict = str(criteria.loc[criteria["id"] == recovery.NAME, "verdict"].iloc[0])
+    said = criteria.loc[criteria["id"].isin([recovery.NAME, recovery.SCORES]), "verdict"].tolist()
+    verdict = next(word for word in ("NO-GO", "not judged", "GO") if word in said)
     return {"recovery_verdict": verdict, "recovery": recovery.sentence(place.table("realism/recovery.parquet"), verdict)}
