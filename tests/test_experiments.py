@@ -1,15 +1,24 @@
 """Experiments: the same trials with one thing changed. Transforms do what they say, pairs are counted, shares sum to the gap."""
 
 import json
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 
-from lenscal import experiments
+from lenscal import config, experiments
 from lenscal.experiments import Paired, Variant, arms, paired, views
 from lenscal.kernels import twosamples
+from lenscal.run import experiments as run
 from lenscal.run.experiments import writing
+from lenscal.run.experiments.lenses import lenses_of
+from lenscal.run.plan import PlanError
+
+run_arms, run_causal = (sys.modules[f"lenscal.run.experiments.{name}"] for name in ("arms", "causal"))
 
 SIZE, CENTRE = 65, 32
 
@@ -229,3 +238,106 @@ def test_the_json_is_strict():
 def test_a_variant_says_what_it_changes_and_nothing_else_by_default():
     variant = Variant("host", "alone")
     assert (variant.settings, variant.hosts, variant.transform, variant.detector, variant.why_not, variant.arc) == (None, None, None, None, "", True)
+
+
+def run_of(**changes):
+    """As much of a run as the refusals look at."""
+    of = {"seed": 7, "sky": object(), "mock": True, "frozen": None, "trained_on": 7, "hashes": {}, "detector": "aaaa"} | changes
+    settings = SimpleNamespace(
+        seed=of["seed"], sky=of["sky"], survey=SimpleNamespace(mock=of["mock"]), detector=SimpleNamespace(frozen=of["frozen"]), stores=Path("nowhere")
+    )
+    detector = SimpleNamespace(hash=of["detector"], mock=True, about={"seed": of["trained_on"]})
+    return SimpleNamespace(settings=settings, detector=detector, store=lambda name, group: xr.Dataset(attrs={"detector_hash": of["hashes"].get(group, "aaaa")}))
+
+
+REFUSED = {
+    "an experiment that there is not": ({}, {"sideways"}, 1, "there is no experiment 'sideways'"),
+    "the run's own sky": ({}, {"arms"}, 7, "seed 7 is the run's own"),
+    "the sky that trained a brought detector": ({"trained_on": 5}, {"fix"}, 5, "trained on the embedded sky of seed 5"),
+    "a run without an embedded sky": ({"sky": None}, {"arms"}, 1, "no section `sky`"),
+    "a run on the survey": ({"mock": False}, {"fix"}, 1, "survey.mock: false"),
+    "a brought detector to be trained": ({"frozen": "elsewhere"}, {"fix"}, 1, "cannot be trained again"),
+    "trials of another detector": ({"hashes": {"injections": "bbbb"}}, {"causal"}, 1, "scores of the injections carry detector bbbb"),
+    "thresholds of another detector": ({"hashes": {"thresholds": "bbbb"}}, {"causal"}, 1, "scores of the thresholds carry detector bbbb"),
+    "cutouts scored by another detector": ({"hashes": {"cutouts": ""}}, {"arms"}, 1, "scores of the cutouts carry detector none"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_would_be_no_test_is_refused_by_name(monkeypatch, case):
+    monkeypatch.setattr("lenscal.run.progress_of", lambda place, stage: SimpleNamespace(done={}))
+    changes, what, seed, words = REFUSED[case]
+    with pytest.raises(PlanError, match=words):
+        run.refuse(run_of(**changes), what, seed)
+    run.refuse(run_of(), {"arms", "causal", "fix"}, 1)  # and nothing else is
+
+
+@pytest.mark.parametrize("stage", ["injections", "detector", "scores", "completeness"])
+def test_a_run_that_is_not_complete_is_refused_with_the_stage(monkeypatch, stage):
+    monkeypatch.setattr("lenscal.run.progress_of", lambda place, of: SimpleNamespace(done=None if of.name == stage else {}))
+    with pytest.raises(PlanError, match=f"experiments read {stage}, which is not complete"):
+        run.refuse(run_of(), {"causal"}, 1)
+
+
+def test_tests_of_trials_alone_need_no_sky(monkeypatch):
+    monkeypatch.setattr("lenscal.run.progress_of", lambda place, stage: SimpleNamespace(done={}))
+    run.refuse(run_of(sky=None, mock=False), {"causal"}, 7)
+    assert run.skies(run_of().settings, {"causal"}, 1, 10) == {}
+
+
+def test_a_sky_whose_truth_is_gone_is_refused(tmp_path):
+    sky = SimpleNamespace(survey=SimpleNamespace(root=str(tmp_path)), seed=3)
+    with pytest.raises(PlanError, match=r"has no truth/truth\.parquet"):
+        lenses_of(run_of(), sky, None, 4)
+
+
+HOSTS = pd.DataFrame({
+    "galaxy_id": [10, 11, 12, 20, 30], "rank": [1, 0, 2, 0, 0], "psf_fwhm": [1.0, 1.0, 1.0, 1.5, 1.5], "depth": [23.0, 23.0, 23.0, 23.0, 24.0],
+    "density_lens_like": [0.0, 1.0, 0.0, 1.0, np.nan],
+})  # fmt: skip
+
+
+def test_a_lens_is_given_a_host_of_its_own_cell():
+    lenses = pd.DataFrame({"id": np.arange(300), "psf_fwhm": 1.0, "depth": 23.0})
+    drawn = run_arms._hosts(HOSTS, lenses, None, 1)
+    values, counts = np.unique(drawn, return_counts=True)
+    assert values.tolist() == [10, 11, 12]
+    assert (np.abs(counts - 100) < 35).all()
+    assert set(run_arms._hosts(HOSTS, lenses, "density_lens_like", 1)) == {11}
+    assert set(run_arms._hosts(HOSTS, lenses.assign(depth=24.0), "density_lens_like", 1)) == {-1}  # nobody knows the only one
+    assert set(run_arms._hosts(HOSTS, lenses.assign(depth=22.0), None, 1)) == {-1}
+    shuffled = lenses.sample(frac=1, random_state=1)
+    np.testing.assert_array_equal(run_arms._hosts(HOSTS, shuffled, None, 1), drawn[shuffled["id"]])  # by the lens, not by its row
+
+
+def test_a_host_is_swapped_for_another_of_its_cell_and_never_for_itself():
+    swapped = run_causal._swapped(HOSTS, np.array([10, 11, 12, 20, 30]), None, 1)
+    assert set(swapped) == {10, 11, 12}  # the others are alone in their cells
+    assert all(own != other and other in (10, 11, 12) for own, other in swapped.items())
+    assert run_causal._swapped(HOSTS, np.array([10, 11, 12]), "density_lens_like", 1) == {10: 11, 12: 11}
+
+
+def test_draws_of_the_prior_are_told_by_what_is_seen_of_them():
+    theta_e, mu = np.array([1.0, 2.0]), np.array([10.0, 4.0])
+    drawn = {name: np.array([0.1, 0.2]) for name in ("n", "r_e", "source_q", "source_phi", "q", "phi", "gamma1", "gamma2", "lens_x", "lens_y")}
+    drawn |= {"source_x": np.array([0.3, 0.4]), "source_y": np.array([0.1, -0.2]), "mag_g": np.full(2, 25.0), "mag_r": np.full(2, 24.5), "mag_z": np.full(2, 24.3)}
+    table = run_arms._as_drawn(theta_e, drawn, mu)
+    assert {name for names in experiments.FACTORS.values() for name in names} - {"galaxy_id"} == set(table)
+    np.testing.assert_allclose(table["lensed_mag_r"], 24.5 - 2.5 * np.log10(mu))
+    np.testing.assert_allclose(table[["lensed_colour_gr", "lensed_colour_rz"]], [[0.5, 0.2]] * 2)
+    np.testing.assert_allclose(table[["offset_x", "offset_y"]], [[0.2, 0.0], [0.1, -0.2]], atol=1e-12)
+
+
+def test_every_variant_says_what_it_asks_and_only_those_without_an_arc_say_so():
+    settings = SimpleNamespace(injections=config.Injections())
+    colours = {"lenses": np.array([1.5, 0.9]), "survey": np.array([1.0, 0.6])}
+    made_ = run_causal.variants(settings, HOSTS, np.array([10, 11]), colours, 1)
+    assert len({(v.kind, v.name) for v in made_}) == len(made_)
+    assert all(v.about for v in made_)
+    assert [v.name for v in made_ if not v.arc] == ["alone, arc removed", "blank sky alone", "that of known lenses, arc removed"]
+    without = run_causal.variants(settings, HOSTS.drop(columns="density_lens_like"), np.array([10, 11]), colours, 1)
+    assert [v.why_not for v in without if v.name == "swapped for a lens-like one"] == ["known lenses are too few to tell lens-like hosts"]
+    seen = made()
+    for variant in made_:
+        if variant.transform is not None:
+            assert variant.transform(seen).shape == seen.image.shape

@@ -124,8 +124,9 @@ def _singles(place: Place, lenses: Lenses, drawn: pd.DataFrame, hosts: pd.DataFr
         changed["PSF", f"Moffat beta {beta:g} where it has no image"] = settings.model_copy(update={"moffat_beta": beta})
     for name, other in changed.items():
         outcome[name] = system_scores(place, truth, bare, other)
-    rows = [{"kind": kind, "name": name, **paired.Paired.of_scores(engine, values, threshold).row()} for (kind, name), values in outcome.items()]
-    return pd.DataFrame(rows)
+    table = experiments.compared(paired.found(engine, threshold), {" | ".join(name): paired.found(values, threshold) for name, values in outcome.items()})
+    kinds, names = zip(*outcome)
+    return table.assign(kind=kinds, name=names)[["kind", "name", *paired.COLUMNS]]
 
 
 def _relit(place: Place, lenses: Lenses, ids: np.ndarray, hosts: pd.DataFrame, bands: np.ndarray) -> np.ndarray:
