@@ -98,11 +98,14 @@ def training_sample(place: Place, injected: int) -> tuple[xr.Dataset, dict[str, 
         **{name: np.full_like(new[name], np.median(columns[name][lens]) if lens.any() else 1) for name in ("weight", "target")},
     }  # fmt: skip
     joined = {name: ("galaxy", np.concatenate([columns[name], new[name]]), own[name].attrs) for name in columns}
-    added = xr.DataArray(image, dims=("galaxy", "band", "y", "x"))
-    joined["image"] = xr.concat([own["image"].transpose("galaxy", "band", "y", "x").variable, added.chunk({"galaxy": 64}).variable], "galaxy")
+    dims = ("galaxy", "band", "y", "x")
+    joined["image"] = xr.Variable.concat([own["image"].transpose(*dims).variable, xr.Variable(dims, image).chunk({"galaxy": 64})], "galaxy")
     out = xr.Dataset(joined, coords={"band": own["band"]}, attrs=pixels.attrs)
     out["image"].attrs = dict(own["image"].attrs)
-    seen = int((ok & (snr >= place.settings.detector.training.arc_snr_min)).sum())
+    least = place.settings.detector.training.arc_snr_min
+    seen = int((ok & ((snr >= least) | (least == 0))).sum())
+    if not seen:
+        raise ValueError(f"fix: none of {rows.size} injected arcs has an SNR of {least:g} (detector.training.arc_snr_min), so none would train; ask for more (--injected)")
     return out, {"injected": int(rows.size), "injected_arc_seen": seen}
 
 
@@ -128,6 +131,7 @@ def _injected(place: Place, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
         dims = ("galaxy", "band", "y", "x")
         stars = place.stars(hosts["ra"].values, hosts["dec"].values, quality.STAR_RADIUS)
         cut = hosts.drop_vars([name for name in ("sigma", "noise_correlation", "noise_lags") if name in hosts]).assign(image=(dims, made[:, order], hosts["image"].attrs))
+        cut["label"] = xr.ones_like(cut["label"])  # arcs are looked for in lenses only
         found = quality.measure(cut, stars, place.settings.quality)
         ok = found["cutout_ok"].values.astype(bool) & np.isfinite(made).any((1, 2, 3))
         parts.append((made[:, order], found["arc_snr"].values.astype(float), ok))
