@@ -433,3 +433,35 @@ def test_a_detector_is_not_tested_on_the_sky_that_trained_it(looped):
     elsewhere.__dict__["detector"] = changed
     with pytest.raises(PlanError, match=r"trained on the embedded sky of seed 8|carry detector"):
         closed_loop.refuse(elsewhere, [8])
+
+
+def test_experiments_of_a_finished_run_are_paired_and_their_shares_sum_to_the_gap(folder, first):
+    from typer.testing import CliRunner
+
+    from lenscal.cli import app
+
+    settings, _ = first
+    before = digests(settings)
+    small = ["--lenses", "4", "--sky", "12", "--seed", "3", "--injected", "6", "--per-cell", "2", "--epochs", "1"]
+    result = CliRunner().invoke(app, ["experiments", str(folder / "first.yaml"), *small])
+    assert result.exit_code == 0, result.output
+    made = settings.stores / "experiments"
+    found = json.loads((made / "experiments.json").read_text(), parse_constant=pytest.fail)
+    arms = found["arms"]
+    assert 0 < arms["n"] <= 4
+    assert sum(row["share"] for row in arms["tables"]["arms"]) == pytest.approx(arms["gap"], abs=1e-12)
+    assert len(arms["tables"]["arms_subsets"]) == 64
+    causal = found["causal"]["tables"]["causal"]
+    assert {row["pairs"] for row in causal if row["hosts"] == "all" and not row["why_not"]} == {4}
+    assert (found["fix"]["training"]["injected"], found["fix"]["training"]["epochs_run"]) == (6, 1)
+    cells = pd.read_parquet(made / "fix_cells.parquet")
+    assert cells["pairs"].sum() == found["fix"]["overall"]["pairs"] <= 2 * len(cells)
+    assert found["fix"]["before"]["detector"] == Place(settings).detector.hash != found["fix"]["after"]["detector"]
+    val = [row for row in found["fix"]["tables"]["fix_negatives"] if row["split"] == "val"]
+    rate = settings.completeness.false_positive_rates[0]
+    for side in ("base", "changed"):  # either threshold leaves no more false positives than asked for
+        assert sum(row[side] * row["pairs"] for row in val if row["pairs"]) <= rate * sum(row["pairs"] for row in val) + 1e-9
+    for name in ("arms", "causal", "fix"):
+        assert (made / f"{name}.png").stat().st_size > 1000
+        assert (made / f"{name}.pdf").exists()
+    assert digests(settings) == before

@@ -10,6 +10,7 @@ from lenscal.cli import (
     catalog,
     closed_loop,
     conditions,
+    experiments,
     mock,
     preflight,
     query,
@@ -37,4 +38,5 @@ app.command("calibrate-cuts")(calibrate_cuts.calibrate_cuts)
 app.command("calibrate-prior")(calibrate_prior.calibrate_prior)
 app.command("conditions")(conditions.conditions)
 app.command("closed-loop")(closed_loop.closed_loop)
+app.command("experiments")(experiments.experiments)
 app.command("catalog")(catalog.catalog)

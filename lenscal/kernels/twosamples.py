@@ -1,7 +1,6 @@
 """Are two samples alike: Kolmogorov-Smirnov distances of stamps full of pixels, areas under the ROC curve, paired outcomes."""
 
 import numpy as np
-from scipy.special import ndtri
 from scipy.stats import binom
 
 from lenscal.kernels import ranking
@@ -90,16 +89,3 @@ def mcnemar(lost, won) -> tuple[float, float]:
     exact = min(1.0, 2 * float(binom.cdf(k, n, 0.5)))
     middle = float(binom.pmf(k, n, 0.5))
     return exact, exact - middle if lost != won else 1 - middle / 2
-
-
-def paired_difference(lost, won, pairs, level) -> tuple[float, float, float]:
-    """Change of a share from paired outcomes, (won - lost) / pairs, and its interval.
-
-    Adjusted Wald interval of Bonett & Price (2012, J. Educ. Behav. Stat. 37, 479): one more discordant pair of each kind.
-    """
-    if pairs == 0:
-        return np.nan, np.nan, np.nan
-    b, c, n = (lost + 1) / (pairs + 2), (won + 1) / (pairs + 2), pairs + 2
-    centre = c - b
-    half = ndtri((1 + level) / 2) * np.sqrt((b + c - centre**2) / n)
-    return (won - lost) / pairs, float(max(-1, centre - half)), float(min(1, centre + half))

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from lenscal import config, schema
-from lenscal.kernels import noise, twosamples
+from lenscal import config
+from lenscal.experiments import Paired, Variant
+from lenscal.kernels import noise
 
 VISIBLE = 3.0  # signal-to-noise ratio in r from which inner images count as visible
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One change of the injections' settings; `why_not` says why it cannot be made. `moffat`: of hosts without a PSF image only."""
-
-    kind: str
-    name: str
-    settings: config.Injections
-    redraw: bool = True
-    why_not: str = ""
-    moffat: bool = False
 
 
 def bare(injections: config.Injections) -> Variant:
@@ -69,7 +57,7 @@ def changes(
     -------
     DataFrame
         kind, name, pairs, base (completeness as the run has it), changed (that of the variant), change, from_95, to_95, lost, won (discordant pairs),
-        p, mid_p (McNemar), why_not.
+        p, mid_p (McNemar), why_not. The interval is Newcombe's for pairs (`kernels.proportions.paired_difference`).
     """
     rows = []
     for variant, scores in scored.values():
@@ -77,16 +65,7 @@ def changes(
         if isinstance(scores, str):
             rows.append({**row, "pairs": 0, "lost": 0, "won": 0, "why_not": scores})
             continue
-        good = np.isfinite(base) & np.isfinite(scores)
-        before, after = (values[good].astype(float) >= threshold for values in (base, scores))
-        lost, won = int((before & ~after).sum()), int((~before & after).sum())
-        change, lower, upper = twosamples.paired_difference(lost, won, int(good.sum()), schema.LEVELS[1])
-        p, mid_p = twosamples.mcnemar(lost, won)
-        share = (float(v.mean()) if v.size else np.nan for v in (before, after))
-        rows.append({
-            **row, "pairs": int(good.sum()), **dict(zip(("base", "changed"), share)), "change": change, "from_95": lower, "to_95": upper,
-            "lost": lost, "won": won, "p": p, "mid_p": mid_p, "why_not": "",
-        })  # fmt: skip
+        rows.append({**row, **Paired.of_scores(base, scores, threshold).row(), "why_not": ""})
     columns = ["kind", "name", "pairs", "base", "changed", "change", "from_95", "to_95", "lost", "won", "p", "mid_p", "why_not"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -53,3 +53,12 @@ def test_paired_difference_is_the_net_gain_and_turns_with_the_order():
     assert change == pytest.approx(9 / 60)
     back = proportions.paired_difference(30, 12, 3, 15, 0.95)
     assert back == pytest.approx((-change, -high, -low))
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_interval_of_pairs_is_the_published_one(turned):
+    # Fagerland, Lydersen & Laake (2014, Statistics in Medicine 33, 2850), airway hyper-responsiveness of 21 children: -0.507 to -0.026.
+    lost, won = (1, 7) if not turned else (7, 1)
+    change, lower, upper = proportions.paired_difference(1, won, lost, 12, 0.95)
+    expected = (-6 / 21, -0.507, -0.026) if not turned else (6 / 21, 0.026, 0.507)
+    assert (change, lower, upper) == pytest.approx(expected, abs=5e-4)

@@ -59,17 +59,6 @@ def test_mid_p_of_three_lost_and_three_won_is_the_published_number():
     assert twosamples.mcnemar(3, 3) == (1.0, pytest.approx(0.84375))
 
 
-@pytest.mark.parametrize(("lost", "won"), [(0.02, 0.02), (0.1, 0.02), (0.25, 0.05)])
-def test_intervals_of_a_paired_change_hold_the_truth(lost, won):
-    rng = np.random.default_rng(6)
-    counts = rng.multinomial(150, [lost, won, 1 - lost - won], 1500)
-    inside = []
-    for b, c, _ in counts:
-        _, lower, upper = twosamples.paired_difference(b, c, 150, 0.95)
-        inside.append(lower <= won - lost <= upper)
-    assert 0.93 < np.mean(inside) < 0.99
-
-
 def test_texture_is_blind_to_quarter_turns_and_sees_grain():
     rng = np.random.default_rng(7)
     image = rng.standard_normal((4, 3, 41, 41))

@@ -12,6 +12,7 @@ from lenscal.run.stages.stage import Say, Stage, save_tables, source_stamps
 
 class Realism(Stage):
     name = "realism"
+    format = 2  # intervals of paired changes are Newcombe's
     reads = ("manifest", "cutouts", "quality", "injections", "detector", "scores")
     sections = ("realism", "injections", "cutouts.psf_beta", "scores.batch")
     parallel = False

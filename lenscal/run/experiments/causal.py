@@ -1,0 +1,186 @@
+"""What the detector looks at: trials of the run with one thing taken away, put elsewhere or changed, pair by pair."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from lenscal import schema
+from lenscal.experiments import Paired, Variant, views
+from lenscal.experiments.paired import COLUMNS
+from lenscal.kernels import draws
+from lenscal.run.experiments.lenses import NOISE
+from lenscal.run.experiments.pixels import bands_of, crops, scored
+from lenscal.run.images import host_pixels
+from lenscal.run.place import Place
+
+Say = Callable[[str], None]
+WORSE = 0.2  # arcsec: how much larger the FWHM is made
+PERCENTS = (99.5, 98.0)
+LIKE = {"all": None, "lens-like": True, "ordinary": False}
+"""Hosts: all, those that known lenses have oftener than the survey (density ratio of 1 or more), the others."""
+
+
+def causal(place: Place, count: int, say: Say) -> tuple[dict, dict[str, pd.DataFrame]]:
+    """Change of the share found by each variant, on at most `count` trials of different hosts.
+
+    Returns
+    -------
+    dict
+        trials, threshold, colours (of lenses and of the survey), and for each image without an arc the share called a lens.
+    dict of DataFrame
+        causal: one row for each variant and kind of host: hosts, kind, name, about, arc, and `paired.COLUMNS`.
+    """
+    from lenscal import realism
+
+    settings, seed = place.settings, place.settings.seed
+    chosen = realism.one_per_host(realism.trials(place.store("injections")), count, seed)
+    if chosen.empty:
+        raise ValueError("experiments: no trial of this run has an image; see `failure` of injections.zarr")
+    block = realism.selected(place.store("injections").drop_vars("image", errors="ignore"), chosen).load()
+    hosts, known, bench = place.table("hosts.parquet"), _colours(place), _Bench(place, block)
+    threshold = float(place.store("scores", "thresholds")["threshold"].values[0])
+    base = bench.score(None)
+    like = _lens_like(hosts, chosen["galaxy_id"].to_numpy())
+    rows = []
+    for variant in variants(settings, hosts, chosen["galaxy_id"].to_numpy(), known, seed):
+        say(f"{variant.kind}: {variant.name}")
+        changed = np.full(len(base), np.nan) if variant.why_not else bench.score(variant)
+        for name, wanted in LIKE.items():
+            some = np.ones(len(base), bool) if wanted is None else like == wanted
+            row = Paired.of_scores(base[some], changed[some], threshold).row()
+            rows.append({"hosts": name, "kind": variant.kind, "name": variant.name, "about": variant.about, "arc": variant.arc, **row, "why_not": variant.why_not})
+    table = pd.DataFrame(rows, columns=["hosts", "kind", "name", "about", "arc", *COLUMNS, "why_not"])
+    arcless = table[~table["arc"] & (table["hosts"] == "all") & (table["why_not"] == "")]
+    return {
+        "trials": len(chosen), "lens_like": int((like == 1).sum()), "threshold": threshold, "colours": {name: [float(v) for v in value] for name, value in known.items()},
+        "called_lenses_without_arc": {f"{row['kind']}: {row['name']}": float(row["changed"]) for row in arcless.to_dict("records")},
+    }, {"causal": table}  # fmt: skip
+
+
+def variants(settings: object, hosts: pd.DataFrame, ids: np.ndarray, colours: dict[str, np.ndarray], seed: int) -> list[Variant]:
+    """What is asked of the detector.
+
+    Parameters
+    ----------
+    settings : Settings
+        Of the run.
+    hosts : DataFrame
+        As hosts.parquet.
+    ids : (n,) int array
+        The hosts of the trials.
+    colours : mapping
+        `lenses` and `survey`: median g - r and r - z.
+    seed : int
+    """
+    from lenscal.injections.populations import COLUMN, LENS_LIKE
+
+    injections = settings.injections
+    blank, on_blank = partial(views.blank_sky, seed=seed), partial(views.arc_on_blank_sky, seed=seed)
+    red, ordinary = (colours[name] for name in ("lenses", "survey"))
+    recolour = lambda what, wanted: lambda v: views.recoloured(v, getattr(v, what), wanted)  # noqa: E731
+    out = [
+        Variant("host", "alone, arc removed", transform=views.host_alone, arc=False, about="does a galaxy without an arc pass for a lens?"),
+        Variant("host", "blank sky alone", transform=blank, arc=False, about="the control: noise and nothing else"),
+        Variant("host", "arc on blank sky", transform=on_blank, about="is the arc enough, without a galaxy?"),
+        Variant("host", "swapped in its cell", hosts=_swapped(hosts, ids, None, seed), about="how much is due to which galaxy the arc is in?"),
+        Variant("host", "subtracted, model with the arc", transform=partial(views.host_subtracted, with_arc=True), about="what a pipeline could do: smooth model of the image"),
+        Variant("host", "subtracted, model without the arc", transform=partial(views.host_subtracted, with_arc=False), about="the galaxy's smooth light gone, arc untouched"),
+        Variant("host colour", "that of known lenses", transform=recolour("image", red), about="the galaxy's colour alone; arc, brightness and noise stay"),
+        Variant("host colour", "that of the survey", transform=recolour("image", ordinary), about="the same the other way"),
+        Variant("host colour", "that of known lenses, arc removed", transform=recolour("host", red), arc=False, about="does a red galaxy pass for a lens?"),
+    ]
+    if COLUMN[LENS_LIKE] in hosts:
+        mapping = _swapped(hosts, ids, COLUMN[LENS_LIKE], seed)
+        out.append(Variant("host", "swapped for a lens-like one", hosts=mapping, about="the same arc in a galaxy as known lenses have"))
+    else:
+        out.append(Variant("host", "swapped for a lens-like one", why_not="known lenses are too few to tell lens-like hosts", about="the same arc in a galaxy as known lenses have"))
+    out += [Variant("clip range", f"cut at percentile {p:g}", transform=partial(views.clipped, percent=p), about="the brightest pixels, the galaxy's middle, cut off") for p in PERCENTS]
+    for what, about in (("both", "arc and galaxy blend; noise kept"), ("arc", "the arc alone is smeared"), ("host", "the galaxy alone is smeared")):
+        out.append(Variant("PSF", f"{WORSE:g} arcsec worse, {what}", transform=partial(views.blurred, worse=WORSE, what=what), about=about))
+    out.append(Variant("noise", "no shot noise of the arc", injections.model_copy(update={"shot_noise": False}), redraw=False, about="the arc's own Poisson noise left out"))
+    return out
+
+
+class _Bench:
+    """Trials, rendered as often as asked."""
+
+    def __init__(self, place: Place, block: xr.Dataset) -> None:
+        self.place, self.block = place, block
+        self.pixels = _host_pixels(place, block["galaxy_id"].values.ravel())
+        row = pd.Index(self.pixels["galaxy_id"].values).get_indexer(block["galaxy_id"].values.ravel())
+        self.image = self._images(place.settings.injections, self.pixels, block)
+        host = crops(place, self.pixels)[row]
+        smooth = self._images(place.settings.injections.model_copy(update={"shot_noise": False}), self.pixels, block) - host
+        order = bands_of(self.pixels)
+        values = {name: self.pixels[name].transpose("galaxy", "band", ...).values[:, order][row].astype(float) for name in (*NOISE, "psfsize")}
+        colours = np.column_stack([block[name].values.ravel().astype(float) if name in block else np.full(row.size, np.nan) for name in ("host_colour_gr", "host_colour_rz")])
+        self.views = views.Views(
+            self.image, host, smooth, values["sigma"], values["noise_lags"], values["psfsize"], colours, block["injection_id"].values.ravel(),
+            schema.PIXEL_SCALE, (self.pixels.sizes["x"] - host.shape[-1]) % 2,
+        )  # fmt: skip
+
+    def _images(self, settings: object, pixels: xr.Dataset, block: xr.Dataset) -> np.ndarray:
+        from lenscal import injections
+
+        return injections.images(block, pixels, settings, self.place.settings.seed, sources=self.place.sources)
+
+    def score(self, variant: Variant | None) -> np.ndarray:
+        """Scores of the trials as they are, or under a variant; NaN where it cannot be made."""
+        if variant is None:
+            return scored(self.place, self.image)
+        detector = variant.detector
+        if variant.transform is not None:
+            return scored(self.place, variant.transform(self.views), detector)
+        settings = variant.settings or self.place.settings.injections
+        if variant.hosts is None:
+            return scored(self.place, self._images(settings, self.pixels, self.block), detector)
+        old = self.block["galaxy_id"].values
+        new = np.array([variant.hosts.get(int(i), -1) for i in old.ravel()], np.int64).reshape(old.shape)
+        return scored(self.place, self._images(settings, _host_pixels(self.place, new.ravel()), self.block.assign(galaxy_id=(schema.TRIAL, new))), detector)
+
+
+def _host_pixels(place: Place, ids: np.ndarray) -> xr.Dataset:
+    return host_pixels(place, np.flatnonzero(np.isin(place.store("cutouts")["galaxy_id"].values, ids[ids >= 0])))
+
+
+def _colours(place: Place) -> dict[str, np.ndarray]:
+    """Median dereddened g - r and r - z of the known lenses' galaxies, their arcs' light taken off, and of ordinary galaxies."""
+    from lenscal.injections import populations
+    from lenscal.run.stages.injections import arc_light
+
+    rows = place.manifest.set_index("galaxy_id", drop=False)
+    lenses, pool = rows[rows["pool"].eq("positive").to_numpy(bool)], rows[rows["pool"].eq("N1").to_numpy(bool)]
+    light = place.settings.injections.arc_flux_share * arc_light(place).reindex(lenses.index)[["arc_g", "arc_r", "arc_z"]].to_numpy(float)
+    names = ["host_colour_gr", "host_colour_rz"]
+    of = {"lenses": populations.features(lenses, light), "survey": populations.features(pool)}
+    return {name: table[names].median().to_numpy(float) for name, table in of.items()}
+
+
+def _lens_like(hosts: pd.DataFrame, ids: np.ndarray) -> np.ndarray:
+    """1 for hosts that are oftener among known lenses than in the survey, 0 for others; -1 where nobody knows."""
+    from lenscal.injections.populations import COLUMN, LENS_LIKE, SURVEY
+
+    if COLUMN[LENS_LIKE] not in hosts:
+        return np.full(ids.size, -1)
+    of = hosts.drop_duplicates("galaxy_id").set_index("galaxy_id").reindex(ids)
+    return (of[COLUMN[LENS_LIKE]] >= of[COLUMN[SURVEY]]).to_numpy(int)
+
+
+def _swapped(hosts: pd.DataFrame, ids: np.ndarray, density: str | None, seed: int) -> dict[int, int]:
+    """Another host of the cell for each, drawn evenly or by a density; none where it is alone."""
+    cells = hosts.groupby(["psf_fwhm", "depth"]).indices
+    share = dict(zip(ids, draws.uniform(seed, f"experiment swap {density or ''}", np.asarray(ids, np.int64))))
+    names, out = hosts["galaxy_id"].to_numpy(np.int64), {}
+    for rows in cells.values():
+        for own in rows[np.isin(names[rows], ids)]:
+            others = rows[rows != own]
+            weight = np.ones(others.size) if density is None else hosts[density].fillna(0).to_numpy(float)[others]
+            if weight.sum() > 0:
+                edges = np.cumsum(weight) / weight.sum()
+                out[int(names[own])] = int(names[others[min(np.searchsorted(edges, share[names[own]], "right"), others.size - 1)]])
+    return out
