@@ -341,3 +341,34 @@ def test_every_variant_says_what_it_asks_and_only_those_without_an_arc_say_so():
     for variant in made_:
         if variant.transform is not None:
             assert variant.transform(seen).shape == seen.image.shape
+
+
+def test_tables_figures_and_json_of_every_experiment_are_written_and_others_stay(tmp_path):
+    place = run_of(detector="aaaa")
+    place.settings.name, place.not_scientific, place.path = "tiny", {}, lambda name: tmp_path / name
+    rng, factors = np.random.default_rng(2), ("host", "mass")
+    found = {subset: (rng.random(9) < 0.5).astype(float) for subset in experiments.crossed(factors)}
+    table, summary = experiments.gap(found[()], found, factors)
+    pair = Paired(3, 2, 1, 4).row()
+    none = Paired(0, 0, 0, 0).row()
+    cases = {
+        "arms": (summary, {"arms": table, "arms_lenses": pd.DataFrame({"galaxy_id": [1]})}),
+        "causal": ({"trials": 10}, {"causal": pd.DataFrame([{"hosts": hosts, "kind": "host", "name": name, **row} for hosts in run_causal.LIKE for name, row in (("a", pair), ("b", none))])}),
+        "fix": ({"lenses": pair}, {"fix_theta_e": pd.DataFrame([{"theta_e": 1.0, **pair}, {"theta_e": 1.5, **none}])}),
+    }
+    for name, result in cases.items():
+        writing.write(place, {name: result}, {"lenses": 9})
+    made = tmp_path / "experiments"
+    read = json.loads((made / "experiments.json").read_text(), parse_constant=pytest.fail)
+    assert {"arms", "causal", "fix"} < set(read)
+    assert read["causal"]["tables"]["causal"][1]["change"] is None
+    assert "arms_lenses" not in read["arms"]["tables"]
+    assert read["arms"]["asked"] == {"lenses": 9}
+    for name, (_, tables) in cases.items():
+        assert (made / f"{name}.png").read_bytes().startswith(b"\x89PNG")
+        assert (made / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+        for key in tables:
+            assert len(pd.read_parquet(made / f"{key}.parquet")) == len(pd.read_csv(made / f"{key}.csv")) == len(tables[key])
+    place.detector.hash = "bbbb"
+    writing.write(place, {"fix": cases["fix"]}, {})
+    assert set(json.loads((made / "experiments.json").read_text())) == {"run", "mock", "detector", "fix"}  # what another detector did is not kept beside it
