@@ -134,6 +134,13 @@ def _weights(injections: xr.Dataset, host: np.ndarray, hosts: np.ndarray, value:
     return np.array(names, object), np.where(np.isfinite(weight), weight, 0.0)
 
 
+def weighted(counts: xr.Dataset) -> xr.Dataset:
+    """The counts with host_weight along `population`; where they carry none, every trial counts once in the population "survey"."""
+    if "host_weight" in counts:
+        return counts
+    return counts.assign_coords(population=[SURVEY]).assign(host_weight=(("population", "host"), np.ones((1, counts.sizes["host"]))))
+
+
 def add(*counts: xr.Dataset) -> xr.Dataset:
     """Counts of the whole from those of disjoint parts: other cells, other trials, or both.
 
@@ -150,10 +157,11 @@ def add(*counts: xr.Dataset) -> xr.Dataset:
     Dataset
         As from `count`.
     """
-    first = counts[0]
     for part in counts:
         if lost := [name for name in (*PER_HOST, *ADDITIVE) if name not in part]:
             raise ValueError(f"completeness: counts without {', '.join(lost)} do not add: hosts that two parts share are one; write the cube again with its hosts")
+    counts = tuple(weighted(part) for part in counts)
+    first = counts[0]
     for part in counts[1:]:
         if part["population"].values.tolist() != first["population"].values.tolist():
             raise ValueError("completeness: counts of other populations of hosts do not add")

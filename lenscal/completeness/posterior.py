@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from lenscal import config, schema
-from lenscal.completeness.counts import SURVEY, columns_of
+from lenscal.completeness.counts import SURVEY, columns_of, weighted
 from lenscal.kernels import intervals, recovery, weighting
 
 STATUS = ("no data", "insufficient", "sufficient")
@@ -14,7 +14,7 @@ STATUS = ("no data", "insufficient", "sufficient")
 
 def posteriors(counts: xr.Dataset, settings: config.Completeness) -> xr.Dataset:
     """The completeness cube of every population of hosts: as from `posterior`, what depends on it along `population`."""
-    names = counts["population"].values.tolist()
+    names = weighted(counts)["population"].values.tolist()
     cubes = [posterior(counts, settings, name) for name in names]
     own = ["hosts_effective", "fraction_detected", "n_effective", "design_effect", "completeness", "lower", "upper", "sufficient", "status"]
     along = xr.concat([cube[own] for cube in cubes], xr.Variable("population", names))
@@ -45,6 +45,7 @@ def posterior(counts: xr.Dataset, settings: config.Completeness, population: str
         As `schema.COMPLETENESS`, without area and host_pool (see `occupancy`). The counts of each host stay, so that cubes can be added
         (`add`). Cells without a trial have status "no data" and NaN.
     """
+    counts = weighted(counts)
     columns = columns_of(counts)
     shape = tuple(counts.sizes[dim] for dim in (*schema.CELL, "threshold"))
     sums = [recovery.pair_sums(n[:, None], k) for _, n, k in columns]  # (theta_e, threshold)
