@@ -43,8 +43,8 @@ def _figure(summary: Mapping) -> object:
         axes.plot(middle, column("observed"), "o", color="black", label="found of the true lenses")
         axes.plot(middle, column("naive"), "s", color=style.RED, mfc="none", label="cube, hosts of the survey")
         axes.plot(middle, column("naive_lens_like"), "^", color=style.GREEN, mfc="none", label="cube, hosts lens-like")
-        for x, row in zip(middle, rows):
-            axes.text(x, 0.015, f"{row['n']}", ha="center", va="bottom", fontsize=style.SMALL, color=style.GREY)
+        for place, (x, row) in enumerate(zip(middle, rows)):
+            axes.text(x, 0.015 + 0.055 * (place % 2), f"{row['n']}", ha="center", va="bottom", fontsize=style.SMALL, color=style.GREY)
         axes.set(xlabel=LABELS[name], ylim=(0, 1.03))
     for axes in grid[:: 3]:
         axes.set_ylabel("share found")
