@@ -186,14 +186,14 @@ def test_a_changed_setting_redoes_only_what_depends_on_it(folder, first):
     result = run(config.load(path))
     done = [stage.name for stage in result.stages if stage.state == "done"]
     assert done == ["completeness", "failures", "report"]
-    assert result.stages[7].because == ("settings.completeness.trials_min",)
+    assert result.stages[8].because == ("settings.completeness.trials_min",)
 
 
 def test_another_rate_moves_the_threshold_and_all_that_is_judged_by_it(folder, first):
     shutil.copytree(first[0].stores, folder / "stores" / "rate")
     settings = config.load(runfile(folder, "rate", completeness={"false_positive_rates": [0.5], "trials_min": 12, "hosts_min": 3}))
     result = run(settings)
-    assert [stage.name for stage in result.stages if stage.state == "done"] == ["scores", "completeness", "failures", "realism", "report"]
+    assert [stage.name for stage in result.stages if stage.state == "done"] == ["scores", "realism", "completeness", "failures", "report"]
     places = [Place(one) for one in (first[0], settings)]
     before, after = (place.table("realism/sensitivity.parquet")["base"].dropna() for place in places)
     assert (after >= before).all()
