@@ -181,11 +181,10 @@ def curves(inputs: Inputs, threshold: int) -> Figure:
         axes.remove()
     if lines > 1:
         _label_above_gaps(grid, depths.size)
-    warn(figure, inputs)
     handles = [_handle(style.SERIES[k], style.MARKERS[k], f"{psf:g}″") for k, psf in enumerate(psfs)]
     if "insufficient" in set(cube["status"].values.astype(object).ravel()):
         handles.append(_handle(style.GREY, "o", "insufficient", face="white"))
-    figure.legend(handles=handles, loc="outside upper center", ncols=6, title="PSFSIZE$_r$", title_fontsize=6.5)
+    figure.legend(handles=handles, loc="outside lower center", ncols=6, title="PSFSIZE$_r$", title_fontsize=6.5)
     warn(figure, inputs)
     return figure
 
