@@ -107,7 +107,7 @@ def test_wrong_unit_of_a_column(folder):
     with fits.open(path, mode="update") as hdus:
         number = [name.upper() for name in hdus[1].columns.names].index("FLUX_R") + 1
         hdus[1].header[f"TUNIT{number}"] = "mJy"
-    refused(lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS), path.name, "FLUX_R is in 'mJy', expected nanomaggy")
+    refused(lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS), path.name, "FLUX_R is in 'mJy', expected 'nanomaggy'")
     assert not complete(folder, "objects")
 
 

@@ -13,7 +13,8 @@ from lenscal.gates import FAIL, PASS
 from lenscal.io.randoms import read_randoms
 from lenscal.io.stores import StoreError
 from lenscal.io.sweeps import SweepError
-from lenscal.run import Place, wanted
+from lenscal.run import Place
+from lenscal.run.given import held
 from lenscal.run.stages import STAGES
 
 STEP = {"psf_fwhm": 0.15, "depth": 0.5}
@@ -205,7 +206,7 @@ def test_the_area_of_a_run_is_that_of_its_random_points_where_it_names_some(tmp_
     assert "from random points: randoms-1-0.fits; psf below" in gates[1].evidence
     stage = STAGES["completeness"]
     assert stage.inputs(places[0]) != stage.inputs(places[1])
-    assert wanted(places[0], STAGES["objects"])["settings"] == wanted(places[1], STAGES["objects"])["settings"]  # nothing else is done again
+    assert held(places[0], "objects") == held(places[1], "objects")  # nothing else is done again
     said = [CliRunner().invoke(app, ["conditions", str(file)]).output for file in (path, named)]
     assert "from table of bricks" in said[0]
     assert "from random points: randoms-1-0.fits" in said[1]

@@ -112,7 +112,7 @@ def test_realism_has_a_verdict_for_every_criterion_and_no_pass_for_want_of_lense
     settings, result = first
     place = Place(settings)
     criteria = place.table("realism/criteria.parquet").set_index("id")
-    assert len(criteria) == 20
+    assert len(criteria) == 22
     measures = place.table("realism/measures.parquet")
     anchors = int((measures["sample"] == "real").sum())
     assert 0 < anchors < settings.realism.anchors_min

@@ -52,11 +52,19 @@ def test_sound_planes_pass_and_the_numbers_are_those_that_were_drawn():
     gates = verdicts(cutouts, rows)
     assert {gate.verdict for gate in gates.values()} == {PASS}
     assert set(gates) == {f"quality.{kind}.{band}" for kind in ("flux", "psfsize") for band in "grz"} | {"quality.shift.g", "quality.shift.z"}
-    table = pd.DataFrame(quality.compared(cutouts, rows))
+    table = quality.of_bricks(quality.compared(cutouts, rows))
     assert table["flux"].abs().max() < 0.02
     assert table["colour"].abs().max() < 0.02
     assert table[["x", "y"]].abs().max(axis=None) < 0.05
     assert table["psfsize"].eq(0).all()
+
+
+def test_a_brick_that_two_blocks_share_is_one_brick():
+    cutouts, rows = sample()
+    whole = quality.of_bricks(quality.compared(cutouts, rows))
+    parts = [quality.compared(cutouts.isel(galaxy=slice(a, b)), rows.iloc[a:b]) for a, b in ((0, 5), (5, 6), (6, None))]
+    pd.testing.assert_frame_equal(quality.of_bricks(piece for part in parts[::-1] for piece in part), whole)
+    assert whole["flux"].notna().all()
 
 
 def in_one_brick(cutouts, change):

@@ -356,8 +356,8 @@ def test_a_service_that_fails_midway_is_gone_on_with_and_no_complete_block_is_as
         run(settings("served"), PIXELS)
         whole = [path for _, path in viewer.asked]
         viewer.asked.clear()
-        viewer.faults, viewer.always = [None] * 40, 500
-        with pytest.raises(PixelError, match=r"2 attempts at .* failed, the last: answer 500 .*run again to go on"):
+        viewer.faults, viewer.always = [None] * 40, 503
+        with pytest.raises(PixelError, match=r"2 attempts at .* failed, the last: answer 503 .*run again to go on"):
             run(settings("broken"), PIXELS)
         before = [path for _, path in viewer.asked][:-2]
         viewer.asked.clear()

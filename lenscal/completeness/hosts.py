@@ -17,7 +17,7 @@ AXES = {"host_type": None, "host_colour_gr": (0.0, 0.6, 0.9, 1.2, 1.5, 2.1)}
 ELSEWHERE = "host of another class"
 
 
-def by_host(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Dataset, settings: config.Completeness, axis: str) -> xr.Dataset:
+def by_host(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Dataset, settings: config.Completeness, axis: str) -> xr.Dataset | None:
     """The cube for each class of hosts, along a dim of the name of the axis.
 
     Parameters
@@ -30,8 +30,8 @@ def by_host(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Dataset, 
 
     Returns
     -------
-    Dataset
-        As from `posteriors`, and `axis`. Trials on hosts of other classes, or of none, count as failed; hosts are not those of the whole cube
+    Dataset or None
+        As from `posteriors`, and `axis`; None where no host has it (stamps without a catalogue). Trials on hosts of other classes, or of none, count as failed; hosts are not those of the whole cube
         cell by cell, so most cells have few of them, and say so.
 
     Raises
@@ -54,7 +54,7 @@ def by_host(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Dataset, 
         cubes.append(posteriors(counts, settings).drop_dims("host"))
         labels.append(label)
     if not cubes:
-        raise ValueError(f"completeness: no injection has a '{axis}'")
+        return None
     joined = xr.concat(cubes, xr.Variable(axis, labels), combine_attrs="override")
     return schema.COMPLETENESS.describe(joined).assign_attrs(cubes[0].attrs)
 

@@ -7,8 +7,10 @@ import json
 import multiprocessing
 import shutil
 import signal
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from pathlib import Path
 
@@ -175,12 +177,9 @@ def _render(bricks: pd.DataFrame, truth: pd.DataFrame, root: str, seed: int, wor
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context) as pool:
             resource_tracker.ensure_running()  # else its start takes Ctrl-C off the signals that are blocked
-            held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # a terminal sends it to the workers too: they leave it to this process
             try:
-                futures = {pool.submit(pixels.draw, brick, objects, root, seed): brick["brickid"] for brick, objects in tasks}
-            finally:
-                signal.pthread_sigmask(signal.SIG_SETMASK, held)
-            try:
+                with _undisturbed():
+                    futures = {pool.submit(pixels.draw, brick, objects, root, seed): brick["brickid"] for brick, objects in tasks}
                 for future in as_completed(futures):
                     keep(futures[future], future.result())
             except BaseException:
@@ -190,6 +189,28 @@ def _render(bricks: pd.DataFrame, truth: pd.DataFrame, root: str, seed: int, wor
                     process.terminate()  # what they draw is taken by nobody
                 raise
     return {brick["brickid"]: done[brick["brickid"]] for brick, _ in tasks}
+
+
+@contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Stops wait until processes have started, which else say that they were given nothing; Ctrl-C, which a terminal sends to them too, they leave to this one.
+
+    A signal that is blocked here may come to another thread, and its handler still runs in this one: so both are held back.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in (signal.SIGINT, signal.SIGTERM)}
+    held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, held)
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)
+    if came:
+        raise KeyboardInterrupt
 
 
 def _tables(bricks: pd.DataFrame, truth: pd.DataFrame, sweep: np.ndarray, summaries: dict, seed: int) -> list[tuple[str, bytes]]:

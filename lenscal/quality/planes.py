@@ -38,9 +38,8 @@ def compared(cutouts: xr.Dataset, rows: pd.DataFrame) -> list[dict]:
     Returns
     -------
     list of dict
-        brick, band, rows; flux (median of log10 of aperture over catalogued flux), colour (the same less that of r, galaxy by galaxy; of r the
-        smaller of the others), psfsize (median of log10 of plane over catalogue), x, y (median shift against r in pixels); None where fewer than
-        `ROWS_MIN` galaxies tell. Where fewer than `ROWS_ENOUGH` do, the value nearest to 0 stands in for the median.
+        brick, band, rows, and lists of what is known of its galaxies: flux (log10 of aperture over catalogued flux), colour (the same less that of
+        r; of r the smaller of the others), psfsize (log10 of plane over catalogue), x, y (shift against r in pixels).
     """
     flux, colour, shift = _light(cutouts, rows)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -53,16 +52,40 @@ def compared(cutouts: xr.Dataset, rows: pd.DataFrame) -> list[dict]:
         mine = bricks == brick
         for b, band in enumerate(schema.BANDS):
             measures = {"flux": flux[mine, b], "colour": colour[mine, b], "psfsize": size[mine, b], "x": shift[mine, b, 0], "y": shift[mine, b, 1]}
-            out.append({"brick": brick, "band": band, "rows": int(mine.sum()), **{name: _middle(values) for name, values in measures.items()}})
+            out.append({"brick": brick, "band": band, "rows": int(mine.sum()), **{name: values[np.isfinite(values)].round(4).tolist() for name, values in measures.items()}})
     return out
 
 
-def _middle(values: np.ndarray) -> float | None:
-    values = values[np.isfinite(values)]
+def of_bricks(pieces: Iterable[Mapping]) -> pd.DataFrame:
+    """One row a brick and band, whatever blocks its galaxies were in.
+
+    Parameters
+    ----------
+    pieces : iterable of mapping
+        From `compared`, of all blocks.
+
+    Returns
+    -------
+    DataFrame
+        brick, band, rows; flux, colour, psfsize, x, y: medians, NaN where fewer than `ROWS_MIN` galaxies tell. Where fewer than `ROWS_ENOUGH` do, the
+        value nearest to 0 stands in for the median.
+    """
+    measures = ("flux", "colour", "psfsize", "x", "y")
+    whole: dict[tuple[str, str], dict] = {}
+    for piece in pieces:
+        row = whole.setdefault((piece["brick"], piece["band"]), {"rows": 0, **{name: [] for name in measures}})
+        row["rows"] += piece["rows"]
+        for name in measures:
+            row[name] += piece[name]
+    rows = [{"brick": brick, "band": band, "rows": row["rows"], **{name: _middle(np.array(row[name])) for name in measures}} for (brick, band), row in sorted(whole.items())]
+    return pd.DataFrame(rows, columns=["brick", "band", "rows", *measures])
+
+
+def _middle(values: np.ndarray) -> float:
     if len(values) < ROWS_MIN:
-        return None
+        return np.nan
     if len(values) < ROWS_ENOUGH:
-        return round(float(values[np.argmin(np.abs(values))]), 4) if np.ptp(np.sign(values)) == 0 else 0.0
+        return float(values[np.argmin(np.abs(values))]) if np.ptp(np.sign(values)) == 0 else 0.0
     return round(float(np.median(values)), 4)
 
 
@@ -120,7 +143,7 @@ def _centroids(light: np.ndarray, known: np.ndarray) -> np.ndarray:
 
 def plane_gates(pieces: Iterable[Mapping]) -> list[Gate]:
     """What must hold of the planes of each brick; `pieces` from `compared`, of all blocks."""
-    table = pd.DataFrame(list(pieces), columns=["brick", "band", "rows", "flux", "colour", "psfsize", "x", "y"])
+    table = of_bricks(pieces)
     found = []
     for band in schema.BANDS:
         mine = table[table["band"].eq(band)]

@@ -106,7 +106,7 @@ FAULTS = (
     _fault("source counts fall towards the faint end", "injections/priors.py", 'span = prior["slope"] * (high - low)', 'span = -prior["slope"] * (high - low)', CALIBRATION, "test_counts_follow_ten_to_the_slope_times_magnitude"),
     # Extinction.
     _fault("psfdepth without extinction", "objects/galaxies.py", 'out["galaxy_id"] = _key(raw)\n', 'out["galaxy_id"] = _key(raw)\n    out["psfdepth_r"] = np.asarray(out["psfdepth_r"]) + 2.5 * np.log10(raw["MW_TRANSMISSION_R"].to_numpy("f8"))\n', KINDS, _EXTINCTION),
-    _fault("colours with extinction", "objects/galaxies.py", "np.divide(flux, transmission, out=np.full_like(flux, np.nan), where=transmission > 0)", "flux", KINDS, _EXTINCTION),
+    _fault("colours with extinction", "objects/galaxies.py", "np.divide(flux, transmission, out=np.full_like(flux, np.nan), where=share)", "flux", KINDS, _EXTINCTION),
     _fault("dereddened twice in the classes", "manifest/confusers.py", "return np.divide(flux, transmission, out=", "return np.divide(flux, transmission**2, out=", KINDS, _DIMMED),
     _fault("neighbour with its extinction", "manifest/confusers.py", "share = dereddened(flux[second], transmission[second]) / own[first]", "share = flux[second] / own[first]", KINDS, "test_a_neighbours_share_is_that_of_light_without_extinction_on_both_sides"),
     # Scores at the threshold.

@@ -47,7 +47,11 @@ class Completeness(Stage):
         digest = stores.write(place.path("completeness.zarr"), schema.COMPLETENESS, cube, {**occupancy.attrs, **cube.attrs, **attrs})
         wanted = [axis for axis in settings.completeness.host_axes if axis in injected]
         for axis in wanted:
-            by = completeness.by_host(injected.load(), scored.load(), thresholds, settings.completeness, axis).assign(area=occupancy["area"], host_pool=occupancy["host_pool"])
+            by = completeness.by_host(injected.load(), scored.load(), thresholds, settings.completeness, axis)
+            if by is None:
+                say(f"no host has a {axis}: no cube of it")
+                continue
+            by = by.assign(area=occupancy["area"], host_pool=occupancy["host_pool"])
             by_attrs = {**cube.attrs, **attrs, "about": f"as completeness.zarr, with {axis} as an axis"}
             digest = stores.add_digests([digest, stores.write(place.path(f"completeness_by_{axis}.zarr"), schema.COMPLETENESS, by, by_attrs)])
         gates = (*completeness.gates(completeness.of_population(cube.assign_attrs(population=attrs["population"]))), completeness.occupancy_gate(occupancy, settings.completeness))

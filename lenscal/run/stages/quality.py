@@ -18,6 +18,7 @@ from lenscal.run.stages.stage import Part, Say, Stage, galaxy_blocks
 
 class Quality(Stage):
     name = "quality"
+    format = 2
     reads = ("objects", "manifest", "cutouts")
     reads_by_block = ("cutouts",)
     sections = ("quality", "cutouts.block")
