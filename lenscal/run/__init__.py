@@ -270,7 +270,7 @@ def _do(whole: Place, stage: Stage, crew: Crew, display: Display) -> StageResult
         if outcome.ledger is not None and not stage.parallel:
             ledgers = {stage.name: outcome.ledger, **ledgers}
     for product in progress.products:
-        if product.name.endswith(".zarr"):
+        if product.name.endswith(".zarr") and folders.inventory(product):  # a cube by a property that no host has is not made
             stores.consolidate(product)
     for folder in (progress.folder, *progress.products):
         folders.tidy(folder)  # a worker that was killed leaves half a file behind while the run goes on to its end
