@@ -443,7 +443,7 @@ def test_experiments_of_a_finished_run_are_paired_and_their_shares_sum_to_the_ga
     settings, _ = first
     before = digests(settings)
     small = ["--lenses", "4", "--sky", "12", "--seed", "3", "--injected", "6", "--per-cell", "2", "--epochs", "1"]
-    result = CliRunner().invoke(app, ["experiments", str(folder / "first.yaml"), *small])
+    result = CliRunner().invoke(app, ["experiments", str(runfile(folder, "first")), *small])
     assert result.exit_code == 0, result.output
     made = settings.stores / "experiments"
     found = json.loads((made / "experiments.json").read_text(), parse_constant=pytest.fail)

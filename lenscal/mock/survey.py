@@ -183,10 +183,8 @@ def _render(bricks: pd.DataFrame, truth: pd.DataFrame, root: str, seed: int, wor
                 for future in as_completed(futures):
                     keep(futures[future], future.result())
             except BaseException:
-                workers_of = list((pool._processes or {}).values())  # `terminate_workers` of Python 3.14
-                pool.shutdown(wait=False, cancel_futures=True)
-                for process in workers_of:
-                    process.terminate()  # what they draw is taken by nobody
+                for process in list((pool._processes or {}).values()):  # `terminate_workers` of Python 3.14
+                    process.terminate()  # what they draw is taken by nobody; the pool, broken by it, is waited for
                 raise
     return {brick["brickid"]: done[brick["brickid"]] for brick, _ in tasks}
 

@@ -99,6 +99,7 @@ def _bins(values: np.ndarray, cube: xr.Dataset, axis: str) -> list[tuple[float, 
         edges = np.round([centres[0] - half, *(centres[1:] + centres[:-1]) / 2, centres[-1] + half], 6)
     else:
         edges = np.unique(np.round(np.quantile(values, np.linspace(0, 1, 6)), 2))
+    if axis not in schema.CELL or not np.isfinite(edges).all():  # one cell is as wide as the lenses are
         edges[0], edges[-1] = np.floor(values.min() * 100) / 100, np.ceil(values.max() * 100 + 1e-6) / 100 + 0.01
     return [(float(low), float(high), (values >= low) & (values < high)) for low, high in itertools.pairwise(edges)]
 

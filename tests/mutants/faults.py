@@ -116,7 +116,7 @@ FAULTS = (
     _fault("missed lenses at the threshold", "failures.py", '(lenses["score"].to_numpy(float) >= threshold)', '(lenses["score"].to_numpy(float) > threshold)', KINDS, _TIED + "[missed lenses]"),
     _fault("missed lenses at a rounded threshold", "failures.py", '(lenses["score"].to_numpy(float) >= threshold)', '(lenses["score"].to_numpy() >= threshold)', KINDS, "test_a_threshold_between_two_floats_of_the_scores_is_not_rounded"),
     _fault("tally above the threshold only", "kernels/recovery.py", "count(values >= threshold)", "count(values > threshold)", KINDS, _TIED + "[tally]"),
-    _fault("changes above the threshold only", "realism/sensitivity.py", "values[good].astype(float) >= threshold", "values[good].astype(float) > threshold", KINDS, _TIED + "[changes]", _TIED + "[base of changes]"),
+    _fault("changes above the threshold only", "experiments/paired.py", "np.isfinite(score), score >= threshold", "np.isfinite(score), score > threshold", KINDS, _TIED + "[changes]", _TIED + "[base of changes]"),
     _fault("thresholds that part equal scores", "scores.py", "values[allowed] == values[allowed - 1]", "values[allowed] > values[allowed - 1]", SCORES, "test_equal_scores_stay_together_and_the_rate_reached_is_told"),
     _fault("thresholds of the test split", "scores.py", '(table["split"] == "val") & table["negative"] & np.isfinite', '(table["split"] == "test") & table["negative"] & np.isfinite', SCORES, "test_threshold_is_the_lowest_that_keeps_the_rate"),
     _fault("thresholds in single precision", "scores.py", 'np.sort(chosen["score"].to_numpy())', 'np.sort(chosen["score"].to_numpy(np.float32))', SCORES, "test_thresholds_keep_the_digits_of_the_scores"),
