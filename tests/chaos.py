@@ -196,6 +196,7 @@ class Chaos:
         stores = self.folder / "stores" / name
         files = sorted(path for product in ("cutouts.zarr", "quality.zarr") for path in (stores / product).rglob("c/*") if path.is_file())
         files += sorted(path for product in ("cutouts.zarr", "quality.zarr") for path in (stores / product).rglob("c/*/*/*/*") if path.is_file())
+        files = [path for path in files if path.stat().st_size]  # one that lost its power may be empty already
         if not files:
             return ""
         file = rng.choice(files)
