@@ -230,6 +230,24 @@ def test_a_service_that_is_busy_stops_the_block_though_it_answered_before(viewer
         survey(viewer, attempts=2).read(ROWS, SIZE)
 
 
+@pytest.mark.parametrize("answers", [1, 2])
+@pytest.mark.parametrize("status", [500, 503])
+def test_a_service_that_goes_down_after_some_answers_stops_the_block_at_once(viewer, answers, status):
+    viewer.faults, viewer.always = [None] * answers, status
+    with pytest.raises(PixelError, match=rf"2 attempts .*answer {status}.*run again to go on"):
+        survey(viewer, attempts=2).read(ROWS, SIZE)
+    asked = [path for _, path in viewer.asked]
+    assert len(asked) <= answers + 5
+    assert all(asked.count(path) <= 2 for path in asked)
+
+
+def test_a_service_that_is_down_for_a_while_costs_no_row(viewer):
+    viewer.faults = [None, 500, 500]  # both attempts at the second place; the first one answers again, and then the second
+    found = survey(viewer, attempts=2).read(ROWS, SIZE)
+    assert set(found.failure.values) == {""}
+    assert np.isfinite(found.image).any(("band", "y", "x")).all()
+
+
 def test_a_service_that_fails_at_every_place_is_down(viewer):
     viewer.always = 500
     with pytest.raises(PixelError, match=r"2 attempts .*answer 500.*run again to go on"):

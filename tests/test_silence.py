@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from lenscal import config
-from lenscal.io import cluster
+from lenscal.io import cluster, stopping
 
 HERE = Path(__file__).resolve().parent
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -181,7 +181,7 @@ import typer
 
 def main():
     with refusals():
-        from lenscal.io import cluster
+        from lenscal.io import cluster, stopping
         print("begun", flush=True)
         with cluster.client(config.Cluster(workers=2, threads=1, dashboard=False)) as connected:
             print("up", flush=True)
@@ -212,6 +212,28 @@ def test_a_stop_at_any_moment_is_one_sentence_and_leaves_no_process(tmp_path, si
             os.killpg(process.pid, signal.SIGKILL)
     assert (process.returncode, errors.replace("\n", " ").strip()) == (130, SENTENCE.strip())
     assert gone(process.pid)
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_that_comes_where_nobody_hears_it_is_not_lost(local, capfd, sign):
+    class Deaf:
+        def __del__(self):
+            signal.raise_signal(sign)
+
+    before = signal.getsignal(sign)
+    ended = []
+
+    def run():
+        with stopping.heard(), cluster.client(config.Cluster(address=local.scheduler_address)) as connected:
+            Deaf()
+            cluster.sweep(connected, time.sleep, [(0.1,)] * 400, [str(i) for i in range(400)], lambda i, _: ended.append(i), "silence")
+
+    with pytest.raises(KeyboardInterrupt):
+        run()
+    assert len(ended) < 400
+    assert "KeyboardInterrupt" not in capfd.readouterr().err
+    assert signal.getsignal(sign) is before
+    stopping.check()  # the next run is none that was stopped
 
 
 @pytest.mark.parametrize("later", [0.1, 1.5, 4.0])

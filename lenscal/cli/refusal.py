@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,15 +32,15 @@ def refusals() -> Iterator[None]:
 
     SIGTERM, by which batch systems end what they run, ends a command as Ctrl-C does.
     """
+    from lenscal.io import stopping
     from lenscal.io.cluster import BlockError
     from lenscal.io.stores import StoreError
     from lenscal.run.plan import PlanError
     from lenscal.schema import SchemaError
 
-    mine = threading.current_thread() is threading.main_thread()
-    before = signal.signal(signal.SIGTERM, _as_ctrl_c) if mine else None
     try:
-        yield
+        with stopping.heard():
+            yield
     except KeyboardInterrupt:
         Console(stderr=True).print("stopped; what is complete stays complete: run the same command again to go on")
         raise typer.Exit(STOPPED) from None
@@ -55,13 +53,6 @@ def refusals() -> Iterator[None]:
         text = str(error) or type(error).__name__
         Console(stderr=True).print(f"[bold red]error[/]: {_escaped(text)}", soft_wrap=True, highlight=False)
         raise typer.Exit(ERROR) from None
-    finally:
-        if mine:
-            signal.signal(signal.SIGTERM, before)
-
-
-def _as_ctrl_c(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 def _escaped(text: str) -> str:

@@ -9,11 +9,13 @@ import signal
 import threading
 import time
 import uuid
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, contextmanager, suppress
 
 from lenscal.config import Cluster
+from lenscal.io import stopping
 
 PATIENCE = 30.0  # seconds without an answer or the end of a block, after which it is said at what and on whom a run waits
 _TOPIC = "lenscal-blocks"
@@ -82,7 +84,13 @@ def client(settings: Cluster) -> Iterator[object]:
             connected = started.enter_context(Client(cluster))
         except (RuntimeError, OSError) as error:
             raise BlockError(f"the workers on this machine did not start ({error}); what is complete stays complete: run again to go on") from error
-        yield connected
+        try:
+            yield connected
+        except BaseException:
+            # Questions to the scheduler that are under way when a run is stopped fail or are dropped, and that is no news.
+            logging.getLogger("distributed").setLevel(logging.CRITICAL)
+            warnings.filterwarnings("ignore", r"coroutine '.*send_recv_from_rpc' was never awaited", RuntimeWarning)
+            raise
 
 
 def _uninterrupted(**settings: object) -> object:
@@ -251,7 +259,8 @@ class _Watch:
         self._said.clear()
 
     def look(self) -> None:
-        """Say what has not ended for long; stop what has not for too long."""
+        """Say what has not ended for long; stop what has not for too long, and what was asked to stop."""
+        stopping.check()
         now = time.monotonic()
         for i, (since, worker) in sorted(self._begun.items()):
             age = now - since
@@ -301,6 +310,7 @@ class _Watch:
             if not left and not silent:
                 self._last = time.monotonic()
                 return
+            stopping.check()
             age = time.monotonic() - began
             if age > self._next(-1):
                 self._tell(-1, age, f"waits for {_few(silent)} to answer" if silent else f"waits for {left} blocks that an earlier run left at work")

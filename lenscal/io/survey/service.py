@@ -9,6 +9,7 @@ import random
 import re
 import stat
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -112,7 +113,8 @@ class ServiceSurvey:
         A galaxy where the service has no pixels keeps its row with the reason in `failure`. A pixel is unobserved where the inverse
         variance is no positive number; where the service gives none, as `lenscal.io.pixels.unobserved` says.
 
-        A place at which the service fails (500) again and again while it answers at others is such a row too.
+        A place at which the service fails (500) is such a row too where the service answers elsewhere right after it, and then fails at
+        the place once more: else the service is down, and no place is at fault.
 
         Raises
         ------
@@ -121,53 +123,71 @@ class ServiceSurvey:
         """
         data = unread(rows, size, self.layer, self.mock, more=("checksum",))
         out = {name: data[name].values for name in data.variables}
-        answered, failed = 0, None
         odd = size + 1 - size % 2  # of an even stamp the object is on pixel size // 2: the last row and column of an odd one are left out
-        for i, (ra, dec) in enumerate(zip(rows["ra"].to_numpy(float), rows["dec"].to_numpy(float))):
-            if not (np.isfinite(ra) and np.isfinite(dec) and abs(dec) <= 90):
+        places = [(ra, dec) for ra, dec in zip(rows["ra"].to_numpy(float), rows["dec"].to_numpy(float))]
+        sane = [bool(np.isfinite([ra, dec]).all() and abs(dec) <= 90) for ra, dec in places]
+        answered = None
+        for i, (ra, dec) in enumerate(places):
+            if not sane[i]:
                 out["failure"][i] = "position: ra or dec is not a place on the sky"
                 continue
-            url = self.url(ra, dec, odd)
-            out["cutout_url"][i] = url
+            out["cutout_url"][i] = self.url(ra, dec, odd)
+            others = [places[j] for j in (answered, *range(i + 1, len(places))) if j is not None and sane[j]][:3]
             try:
-                content, moment, answer = self._ask(url, ra, dec, odd)
+                self._fill(out, i, self._ask_of_place(ra, dec, odd, others), size)
             except _NoAnswer as error:
-                failed = error
                 out["failure"][i] = f"service: {error.args[1]}"
-                continue
-            answered += 1
-            if content is None:
-                out["failure"][i] = "outside: the service has no pixels there"
-                continue
-            out["download_timestamp"][i] = moment
-            out["checksum"][i] = hashlib.blake2b(content, digest_size=16).hexdigest()
-            planes, version = answer
-            image, invvar = planes["image"], planes.get("invvar")
-            unseen = unobserved(image) if invvar is None else ~np.isfinite(image) | ~(invvar > 0)
-            out["image"][i] = np.where(unseen, np.nan, image)[:, :size, :size]
-            if invvar is not None:
-                out["invvar"][i] = np.where(unseen, 0, invvar)[:, :size, :size]
-            if "maskbits" in planes:
-                out["mask"][i] = planes["maskbits"][:size, :size]
-            out["layer_version"][i] = f"{self.layer} {version}".strip()
-        if failed is not None and not answered and not self._answers_elsewhere():
-            raise PixelError(failed.args[0])
+            else:
+                answered = i
         return data
 
-    def _answers_elsewhere(self) -> bool:
-        """Whether the service answers in the middle of one of a few bricks, so that it is the places asked for at which it fails."""
+    def _ask_of_place(self, ra: float, dec: float, size: int, others: list[tuple]) -> tuple[bytes | None, str, tuple]:
+        """What comes for a place; _NoAnswer where the service fails at this place, PixelError where it fails at others as well."""
+        asked = self.url(ra, dec, size), ra, dec, size
+        try:
+            return self._ask(*asked)
+        except _NoAnswer as error:
+            elsewhere = [(self.url(*other, size), *other, size) for other in others]
+            if not any(self._answers(*other) for other in [*elsewhere, *self._elsewhere()]):
+                raise PixelError(error.args[0]) from error
+            try:
+                return self._once(*asked)
+            except _Again:
+                raise error from None
+
+    def _fill(self, out: dict[str, np.ndarray], i: int, came: tuple[bytes | None, str, tuple], size: int) -> None:
+        """Put what came for one galaxy into its row."""
+        content, moment, answer = came
+        if content is None:
+            out["failure"][i] = "outside: the service has no pixels there"
+            return
+        out["download_timestamp"][i] = moment
+        out["checksum"][i] = hashlib.blake2b(content, digest_size=16).hexdigest()
+        planes, version = answer
+        image, invvar = planes["image"], planes.get("invvar")
+        unseen = unobserved(image) if invvar is None else ~np.isfinite(image) | ~(invvar > 0)
+        out["image"][i] = np.where(unseen, np.nan, image)[:, :size, :size]
+        if invvar is not None:
+            out["invvar"][i] = np.where(unseen, 0, invvar)[:, :size, :size]
+        if "maskbits" in planes:
+            out["mask"][i] = planes["maskbits"][:size, :size]
+        out["layer_version"][i] = f"{self.layer} {version}".strip()
+
+    def _answers(self, url: str, ra: float, dec: float, size: int) -> bool:
+        try:
+            self._once(url, ra, dec, size)
+        except (_Again, PixelError):
+            return False
+        return True
+
+    def _elsewhere(self) -> Iterator[tuple[str, float, float, int]]:
+        """Small cutouts of the middles of a few bricks."""
         try:
             bricks = self.bricks()
         except SurveyError:
-            return False
+            return
         for brick in bricks.iloc[:: max(1, len(bricks) // 3)].head(3).itertuples():
-            url = self.url(brick.ra, brick.dec, 21)
-            try:
-                self._once(url, brick.ra, brick.dec, 21)
-            except (_Again, PixelError):
-                continue
-            return True
-        return False
+            yield self.url(brick.ra, brick.dec, 21), brick.ra, brick.dec, 21
 
     def _ask(self, url: str, ra: float, dec: float, size: int) -> tuple[bytes | None, str, tuple]:
         """A whole and right file, when it came, and what `_planes` finds in it; None when the service has nothing there."""
