@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
 import pytest
 
 from lenscal.config import real_data
@@ -26,19 +24,9 @@ def real():
 
 def in_process(monkeypatch):
     """Blocks are done in this process: the ledger is the same, without the seconds a cluster takes to start."""
-    from lenscal.io import cluster
+    from lenscal.engine import InProcess
 
-    @contextmanager
-    def client(settings):
-        yield None
-
-    def sweep(connected, work, arguments, names, done, *_):
-        for i, one in enumerate(arguments):
-            done(i, work(*one))
-
-    monkeypatch.setattr(cluster, "client", client)
-    monkeypatch.setattr(cluster, "sweep", sweep)
-    monkeypatch.setattr("lenscal.run.Crew.__exit__", lambda *_: None)
+    monkeypatch.setattr("lenscal.run.executor_of", lambda settings: InProcess())
 
 
 @pytest.fixture

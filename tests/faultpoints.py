@@ -97,8 +97,8 @@ POINTS = Points()
 
 def own_errors() -> tuple[type[BaseException], ...]:
     """What a command turns into one sentence, without the errors of Python itself."""
+    from lenscal.engine.errors import BlockError
     from lenscal.io.catalogues import CatalogueError
-    from lenscal.io.cluster import BlockError
     from lenscal.io.stores import StoreError
     from lenscal.io.survey import PixelError
     from lenscal.io.survey.geometry import SurveyError

@@ -11,10 +11,10 @@ import yaml
 from lenscal import config
 from lenscal.config import Section
 from lenscal.config.section import Placement
-from lenscal.run import Place, PlanError, progress_of
+from lenscal.engine.markers import Progress
+from lenscal.run import Place, PlanError, plan_of
 from lenscal.run.given import ALWAYS, given, held
 from lenscal.run.place import NotGivenError
-from lenscal.run.plan import Progress
 from lenscal.run.stages import STAGES
 
 HERE = Path(__file__).resolve().parent
@@ -206,7 +206,7 @@ def test_what_a_stage_did_not_declare_is_refused_when_it_is_asked_for(folder, st
 
 def finish(place, name, digest="0", gates=()):
     """A summary as a finished stage leaves it, with what it reads as it is now."""
-    progress = progress_of(place, STAGES[name])
+    progress = plan_of(place).progress(name)
     progress.start()
     progress.finish({"digest": digest, "gates": list(gates), "ledgers": {}})
     return progress
@@ -223,13 +223,13 @@ def finished(folder):
 
 @pytest.mark.parametrize(("stage", "read"), [(name, read) for name, stage in STAGES.items() for read in stage.reads])
 def test_another_product_is_another_address_or_other_sources_of_each_stage_that_reads_it(finished, stage, read):
-    before = progress_of(finished, STAGES[stage])
+    before = plan_of(finished).progress(stage)
     assert before.done
     finish(finished, read, digest="1")
     for name in STAGES[read].reads:
-        assert progress_of(finished, STAGES[name]).done
+        assert plan_of(finished).progress(name).done
     try:
-        again = progress_of(finished, STAGES[stage])
+        again = plan_of(finished).progress(stage)
     except PlanError:
         return  # something in between is to be done first
     assert again.done is None
@@ -237,19 +237,19 @@ def test_another_product_is_another_address_or_other_sources_of_each_stage_that_
 
 def test_a_page_is_made_again_when_a_gate_of_what_it_tells_of_has_another_verdict(finished):
     gate = {"id": "a", "claim": "c", "measure": "m", "value": 1.0, "minimum": 2.0, "verdict": "fail"}
-    assert progress_of(finished, STAGES["report"]).done
+    assert plan_of(finished).progress("report").done
     finish(finished, "failures", gates=[gate])
-    assert progress_of(finished, STAGES["report"]).done is None
+    assert plan_of(finished).progress("report").done is None
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_release_changes_no_address_and_the_format_of_a_stage_changes_its_own(finished, monkeypatch, stage):
     monkeypatch.setattr("lenscal.__version__", "99.1.7")
-    assert all(progress_of(finished, STAGES[name]).done for name in STAGES)
+    assert all(plan_of(finished).progress(name).done for name in STAGES)
     monkeypatch.setattr(type(STAGES[stage]), "format", STAGES[stage].format + 1)
-    assert progress_of(finished, STAGES[stage]).done is None
+    assert plan_of(finished).progress(stage).done is None
     before = list(STAGES)[: list(STAGES).index(stage)]
-    assert all(progress_of(finished, STAGES[name]).done for name in before)
+    assert all(plan_of(finished).progress(name).done for name in before)
 
 
 def test_a_summary_that_was_edited_by_hand_vouches_for_nothing(finished):
@@ -257,34 +257,35 @@ def test_a_summary_that_was_edited_by_hand_vouches_for_nothing(finished):
     text = path.read_text()
     path.write_text(text.replace('"digest": "0"', '"digest": "1"'))
     assert path.read_text() != text
-    assert progress_of(finished, STAGES["failures"]).done is None
+    assert plan_of(finished).progress("failures").done is None
 
 
 def test_a_run_of_a_release_without_formats_is_named_as_such(finished):
-    progress = Progress(finished, "failures", {"lenscal": "0.1.0", "schema": 1, "settings": {}})
+    progress = Progress(finished.folder, "failures", {"lenscal": "0.1.0", "schema": 1, "settings": {}})
     progress.start()
-    assert progress_of(finished, STAGES["failures"]).changes == ["an older lenscal (0.1.0), whose addresses did not hold all that a product depends on"]
+    assert plan_of(finished).progress("failures").changes == ["an older lenscal (0.1.0), whose addresses did not hold all that a product depends on"]
 
 
 def test_a_worker_with_other_sources_or_other_settings_than_the_run_does_no_block(finished):
-    from lenscal.run.block import do_block
-    from lenscal.run.plan import Block, code
+    from lenscal.engine import Block
+    from lenscal.engine.code import code
+    from lenscal.engine.working import Order, do_block
 
-    progress = progress_of(finished, STAGES["cutouts"])
-    arguments = finished.settings.model_dump_json(), "cutouts", Block("000000000", {"start": 0, "stop": 1})
+    progress = plan_of(finished).progress("cutouts")
+    message, block = plan_of(finished).pipeline.message, Block("000000000", {"start": 0, "stop": 1})
     with pytest.raises(PlanError, match="this worker was started with other sources of lenscal than the run; start the workers anew"):
-        do_block(*arguments, progress.wanted, "other")
+        do_block(Order(message, "cutouts", progress.wanted, "other"), block)
     other_settings = progress.wanted | {"settings": progress.wanted["settings"] | {"seed": 8}}
     with pytest.raises(PlanError, match="settings that arrived at this worker are not those of the run"):
-        do_block(*arguments, other_settings, code())
+        do_block(Order(message, "cutouts", other_settings, code()), block)
 
 
 def test_a_block_that_was_at_work_when_the_sources_changed_leaves_no_marker(finished, monkeypatch):
-    from lenscal.run.block import marked
-    from lenscal.run.plan import Block, Outcome
+    from lenscal.engine import Block, Outcome
+    from lenscal.engine.working import marked
 
-    progress, block = progress_of(finished, STAGES["failures"]), Block("whole")
-    monkeypatch.setattr("lenscal.run.plan._sources_now", lambda: "newer")
+    progress, block = plan_of(finished).progress("failures"), Block("whole")
+    monkeypatch.setattr("lenscal.engine.code._sources_now", lambda: "newer")
     with pytest.raises(PlanError, match="lenscal's own sources were changed while the run was at work; run again"):
         marked(finished, STAGES["failures"], progress, block, Outcome(1))
     assert progress.outcome(block) is None
@@ -295,8 +296,8 @@ def test_a_block_that_was_at_work_when_the_sources_changed_leaves_no_marker(fini
 
 PROGRAM = """
 import os, pathlib, sys
-import lenscal
-from lenscal.run import plan
+import lenscal.engine
+from lenscal.engine import code as plan
 
 package = pathlib.Path(lenscal.__file__).parent
 assert package.parent == pathlib.Path(sys.argv[1])
@@ -310,7 +311,7 @@ for name in ("channels.py", "profiles.yaml", "run/stages/scores.py", "new.py"):
     path.write_text((before or "") + "# changed")
     try:
         plan.same_code(plan.code())
-    except plan.PlanError as error:
+    except lenscal.engine.PlanError as error:
         print(name, error)
     path.unlink() if before is None else path.write_text(before)
     plan.same_code(plan.code())

@@ -17,9 +17,8 @@ from lenscal import config, gates
 from lenscal.cli import app
 from lenscal.io import stores
 from lenscal.quality import REASONS, QualityError
-from lenscal.run import progress_of, run
+from lenscal.run import plan_of, run
 from lenscal.run.place import Place
-from lenscal.run.stages import STAGES
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -166,8 +165,8 @@ def test_a_bad_partition_stops_the_run_with_its_name_and_what_is_complete_stays(
     strict = settings(quality={"failed_fraction_max": 0.5, "reason_fraction_max": {"band not observed": 0.1}})
     with pytest.raises(QualityError, match=r"of the 16 cutouts of block '0000000\d\d' \d+ .*band not observed.*; look at the pixels of this block, or change quality"):
         run(strict, PIXELS)
-    assert progress_of(Place(strict), STAGES["cutouts"]).done
-    assert progress_of(Place(strict), STAGES["quality"]).done is None
+    assert plan_of(Place(strict)).progress("cutouts").done
+    assert plan_of(Place(strict)).progress("quality").done is None
 
 
 def test_two_galaxies_of_one_id_are_refused_before_anything_is_cut_wherever_they_are(spoilt, here):

@@ -18,9 +18,12 @@ from chaos import Chaos, draw_sky
 from viewer import serving
 
 from lenscal import config
-from lenscal.io import cluster, folders, stores
+from lenscal.clusters import Local
+from lenscal.engine.contents import contents_of
+from lenscal.engine.errors import BlockError
+from lenscal.io import folders, stores
 from lenscal.io.survey import CoaddSurvey, PixelError
-from lenscal.run import Place, PlanError, contents_of, progress_of, run
+from lenscal.run import Place, PlanError, plan_of, run
 from lenscal.run.stages import STAGES
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -172,7 +175,7 @@ def test_leaves_are_not_read_again_when_the_import_ends_and_their_ledger_says_wh
     assert "lenses.parquet" in read
     assert not [name for name in read if "Npix" in name]
     done = json.loads((settings.stores / ".plan" / "objects" / "done.json").read_text())
-    assert done["contents"] == contents_of(progress_of(Place(settings), STAGES["objects"]))
+    assert done["contents"] == contents_of(plan_of(Place(settings)).progress("objects"))
     assert [name for name in read if "Npix" in name]
 
 
@@ -194,7 +197,7 @@ def test_a_flipped_bit_is_an_error_when_it_is_read_and_never_a_number(chaos, fir
 
 def test_a_kill_while_the_old_products_go_is_no_foreign_store_and_trusts_nothing(chaos, first, here):
     settings = copied(chaos, first, "between", quality={"mask_radius_px": 7})
-    progress = progress_of(Place(settings), STAGES["quality"])
+    progress = plan_of(Place(settings)).progress("quality")
     progress.forget()  # the kill is here: products and the old plan are there, nothing vouches for them
     back = config.load(chaos.runfile("between"))
     assert states(run(back, PIXELS))["quality"] == "done"
@@ -221,7 +224,8 @@ def test_half_a_file_of_a_killed_worker_is_gone_when_the_run_that_went_on_withou
 
 def test_a_stage_that_other_code_began_is_made_again_and_one_that_it_finished_is_kept(chaos, first, here, monkeypatch):
     settings = copied(chaos, first, "code")
-    monkeypatch.setattr("lenscal.run.plan.code", lambda: "other")
+    for module in ("code", "markers"):
+        monkeypatch.setattr(f"lenscal.engine.{module}.code", lambda: "other")
     assert states(run(settings, PIXELS)) == dict.fromkeys(PIXELS, "was complete")
     (settings.stores / ".plan" / "cutouts" / "done.json").unlink()
     done = worked(monkeypatch, "cutouts")
@@ -244,7 +248,7 @@ def test_workers_that_die_while_they_start_are_one_sentence(monkeypatch):
         raise RuntimeError("Nanny failed to start.")
 
     monkeypatch.setattr("distributed.LocalCluster", dying)
-    with pytest.raises(cluster.BlockError, match=r"workers on this machine did not start \(Nanny failed.*run again to go on"), cluster.client(config.Cluster()):
+    with pytest.raises(BlockError, match=r"workers on this machine did not start \(Nanny failed.*run again to go on"), Local().client():
         pass
 
 
@@ -255,13 +259,14 @@ def test_a_dashboard_is_served_and_told_of_only_when_asked_for_and_never_on_a_po
 
     from rich.console import Console
 
-    from lenscal.run.crew import Crew
-    from lenscal.run.progress import Display
+    from lenscal.engine.events import Events
+    from lenscal.engine.terminal import Terminal
+    from lenscal.run import executor_of
 
     console = Console(record=True, width=200)
     settings = first.model_copy(update={"cluster": config.Cluster(workers=1, threads=1, dashboard=wanted)})
-    with Crew(settings, Display([], console)) as crew:
-        address = crew.client.dashboard_link
+    with executor_of(settings) as crew:
+        address = crew.client(Events([Terminal([], console)])).dashboard_link
         assert address.startswith("http://127.0.0.1:")
         assert ":8787/" not in address
         try:
@@ -452,5 +457,5 @@ def test_quality_is_not_complete_when_a_run_ended_between_the_cutouts_and_it(cha
     with fits.open(plane, mode="update") as hdus:
         hdus[1].data = hdus[1].data * np.float32(1.5)
     run(settings, PIXELS[:3])
-    assert progress_of(Place(settings), STAGES["cutouts"]).done
-    assert progress_of(Place(settings), STAGES["quality"]).done is None
+    assert plan_of(Place(settings)).progress("cutouts").done
+    assert plan_of(Place(settings)).progress("quality").done is None

@@ -32,10 +32,9 @@ def refusals() -> Iterator[None]:
 
     SIGTERM, by which batch systems end what they run, ends a command as Ctrl-C does.
     """
+    from lenscal.engine.errors import BlockError, PlanError
     from lenscal.io import stopping
-    from lenscal.io.cluster import BlockError
     from lenscal.io.stores import StoreError
-    from lenscal.run.plan import PlanError
     from lenscal.schema import SchemaError
 
     try:

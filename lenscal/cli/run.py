@@ -18,19 +18,19 @@ def run(
 ) -> None:
     """Do the stages of a run file: what is complete is skipped, an interrupted run goes on where it stopped.
 
-    Stages: objects, manifest, cutouts, quality, injections, detector, scores, completeness, failures, report.
+    Stages: objects, manifest, cutouts, quality, injections, detector, scores, realism, completeness, failures, report.
     Exit code: 0 done, 1 refused (one sentence says why), 2 a critical gate failed, 130 stopped by Ctrl-C.
     """
     settings = settings_of(runfile)
     with refusals():
+        from lenscal.engine.terminal import Terminal
         from lenscal.run import run as do
-        from lenscal.run.progress import Display
         from lenscal.run.stages import STAGES
         from lenscal.run.summary import print_summary
 
         names = [name.strip() for name in stages.split(",") if name.strip()] or None
-        display = Display([n for n in STAGES if names is None or n in names], quiet=quiet)
+        display = Terminal([n for n in STAGES if names is None or n in names], quiet=quiet)
         result = do(settings, names, display)
-        print_summary(result, Console())
+        print_summary(result, settings, Console())
         if any(gate.critical for gate in result.failed):
             raise typer.Exit(GATES)

@@ -18,21 +18,21 @@ def status(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> None:
     settings = settings_of(runfile)
     with refusals():
         from lenscal.io.stores import StoreError
-        from lenscal.run import Place, PlanError, progress_of
+        from lenscal.run import Place, PlanError, plan_of
         from lenscal.run.stages import STAGES
 
         place = Place(settings)
+        plan = plan_of(place)
         table = Table("stage", "state", "blocks", "seconds", "gates failed", box=None)
-        for name, stage in STAGES.items():
+        for name in STAGES:
             try:
-                progress = progress_of(place, stage)
+                progress, done = plan.progress(name), plan.done(name)
             except PlanError:
                 table.add_row(name, "waits for what it reads", "", "", "")
                 continue
             except StoreError as error:
                 table.add_row(name, escape(f"cannot start: {error}"), "", "", "")
                 continue
-            done = progress.done
             if done:
                 failed = [gate["id"] for gate in done["gates"] if gate["verdict"] == "fail"]
                 table.add_row(name, "complete", str(done["blocks"]), f"{done['seconds']:.1f}", ", ".join(failed))

@@ -36,7 +36,10 @@ class Cluster(Section):
     dashboard: bool = True
     """Serve Dask's dashboard on localhost."""
     block_timeout: float | None = Field(None, gt=0)
-    """Seconds after which a block that does not end stops the run; none by default, but a line says after 30 s at what a run waits."""
+    """Seconds after which a block that does not end is done again, its worker started anew, and at the second time stops the run. None by
+    default, but a line says after 30 s at what a run waits."""
+    workers_timeout: float | None = Field(600, gt=0)
+    """Seconds after which a run stops that no worker has come to; a line says after 30 s that it waits for them."""
 
 
 BUCKET = {

@@ -11,11 +11,11 @@ import pandas as pd
 
 import lenscal
 from lenscal import schema
+from lenscal.engine import Outcome
 from lenscal.gates import Gate, Ledger, absent, words
 from lenscal.io import checksums, hats, stores, sweeps
 from lenscal.kernels import keysets
 from lenscal.run.place import Place
-from lenscal.run.plan import Outcome
 
 _NUMBER_BITS = 22  # of OBJID in a galaxy_id
 _UNCHECKED = "unchecked"  # a sweep that was held against no checksum

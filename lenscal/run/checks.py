@@ -6,10 +6,13 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
+from lenscal.engine import Part, PlanError, Stage
+from lenscal.engine.contents import contents_of, rest_of
+from lenscal.engine.markers import Progress
 from lenscal.io import stores
-from lenscal.run import Place, PlanError, all_gates, contents_of, progress_of, rest_of
-from lenscal.run.plan import Progress
-from lenscal.run.stages import STAGES, Part, Stage
+from lenscal.run.pipeline import plan_of
+from lenscal.run.place import Place
+from lenscal.run.stages import STAGES
 
 _BLOCKED = ("cutouts", "quality", "injections", "scores")
 
@@ -17,22 +20,23 @@ _BLOCKED = ("cutouts", "quality", "injections", "scores")
 def verify_stores(place: Place) -> list[tuple[str, bool]]:
     """For each product: whether every block still has the digest of its marker, and every other file its content."""
     found: dict[str, bool] = {}
+    plan = plan_of(place)
     for name in _BLOCKED:
         stage = STAGES[name]
-        progress = progress_of(place, stage)
-        if progress.done is None:
+        progress = plan.progress(name)
+        if plan.done(name) is None:
             raise PlanError(f"{name} is not complete; run it before it can be verified")
         for block in stage.blocks(place):
             part = stage.part(place, block)
             outcome = progress.outcome(block)
             store = name if part.group is None else f"{name}/{part.group}"
             found[store] = found.get(store, True) and outcome is not None and outcome.digest == _digest(part)
-        found[name] = found.get(name, True) and progress.done.get("rest") == _rest(place, stage, progress)
-    for name, stage in STAGES.items():
-        done = (progress := progress_of(place, stage)).done
+        found[name] = found.get(name, True) and plan.done(name).get("rest") == _rest(place, stage, progress)
+    for name in STAGES:
+        progress, done = plan.progress(name), plan.done(name)
         if name not in _BLOCKED and (progress.folder / "done.json").exists():
             found[name] = done is not None and done["contents"] == contents_of(progress)
-    gates = json.loads(json.dumps(stores.plain([asdict(gate) for gate in all_gates(place)])))
+    gates = json.loads(json.dumps(stores.plain([asdict(gate) for gate in plan.gates()])))
     found["gates.json"] = _json(place.folder / "gates.json") == gates
     return list(found.items())
 

@@ -11,9 +11,9 @@ import pandas as pd
 
 from lenscal import schema
 from lenscal.config import Settings
+from lenscal.engine import PlanError
 from lenscal.io import stores
 from lenscal.run.place import Place
-from lenscal.run.plan import PlanError
 
 FOLDER = "closed-loop"
 BLOCK = 100  # lenses whose pixels are in memory at once
@@ -35,16 +35,16 @@ def refuse(place: Place, seeds: list[int]) -> None:
     PlanError
         One sentence: what was found, what was expected, what to do.
     """
-    from lenscal.run import progress_of
-    from lenscal.run.stages import STAGES
+    from lenscal.run.pipeline import plan_of
 
     settings = place.settings
     if settings.sky is None or not settings.survey.mock:
         raise PlanError("a closed loop needs an embedded sky, whose truth is known: this run file has no section `sky`, or says survey.mock: false")
     if settings.seed in seeds:
         raise PlanError(f"the sky of seed {settings.seed} is the run's own: its lenses chose the detector and its threshold; give --seed another number")
+    plan = plan_of(place)
     for name in ("injections", "detector", "scores", "completeness"):
-        if progress_of(place, STAGES[name]).done is None:
+        if plan.done(name) is None:
             raise PlanError(f"the closed loop reads {name}, which is not complete: run `lenscal run` first")
     detector = place.detector  # its hash is held against its content
     for group in ("injections", "thresholds"):

@@ -9,10 +9,11 @@ from lenscal.gates import ABSENT, NOT_JUDGED, PASS, Gate
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from lenscal.run import Result
+    from lenscal.config import Settings
+    from lenscal.engine import Result
 
 
-def print_summary(result: Result, console: Console) -> None:
+def print_summary(result: Result, settings: Settings, console: Console) -> None:
     """What was made, where, how long it took, and which gates failed."""
     from rich.markup import escape
     from rich.table import Table
@@ -33,7 +34,6 @@ def print_summary(result: Result, console: Console) -> None:
     for gate in failed:
         mark = "[bold red]critical[/]" if gate.critical else "[yellow]failed[/]"
         console.print(f"  {mark} {escape(f'{gate.id}: {gate.claim}; {gate.measure} {gate.value:.4g}, limits {_limits(gate)}')}", highlight=False)
-    settings = result.settings
     if settings.survey.mock:
         console.print("made from the embedded (mock) sky: it says nothing about the real one")
     if any(stage.name == "report" for stage in result.stages):

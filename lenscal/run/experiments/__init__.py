@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from lenscal.config import Settings
+from lenscal.engine import PlanError
 from lenscal.run.closed_loop import settings_of_sky
 from lenscal.run.experiments.arms import arms
 from lenscal.run.experiments.causal import causal
 from lenscal.run.experiments.fix import fix
 from lenscal.run.experiments.writing import write
 from lenscal.run.place import Place
-from lenscal.run.plan import PlanError
 
 __all__ = ["WHAT", "arms", "causal", "fix", "refuse", "skies", "write"]
 
@@ -27,14 +27,14 @@ def refuse(place: Place, what: set[str], seed: int) -> None:
     PlanError
         One sentence: what was found, what was expected, what to do.
     """
-    from lenscal.run import progress_of
-    from lenscal.run.stages import STAGES
+    from lenscal.run.pipeline import plan_of
 
     settings = place.settings
     if strange := sorted(what - set(WHAT)):
         raise PlanError(f"there is no experiment '{strange[0]}'; --what takes {', '.join(WHAT)}")
+    plan = plan_of(place)
     for name in ("injections", "detector", "scores", "completeness"):
-        if progress_of(place, STAGES[name]).done is None:
+        if plan.done(name) is None:
             raise PlanError(f"experiments read {name}, which is not complete: run `lenscal run` first")
     frozen = place.detector  # its hash is held against its content
     for group in ("injections", "thresholds", "cutouts"):

@@ -10,11 +10,11 @@ import pandas as pd
 import xarray as xr
 
 from lenscal.config import Settings
+from lenscal.engine import PlanError
 from lenscal.kernels import draws
 from lenscal.run import closed_loop
 from lenscal.run.experiments.pixels import crops, scored
 from lenscal.run.place import Place
-from lenscal.run.plan import PlanError
 
 NOISE = ("sigma", "noise_correlation", "noise_lags")
 

@@ -1,5 +1,6 @@
 """The table of stages. The science is in the modules that each calls; a stage of blocks does each on a worker, one of one piece here."""
 
+from lenscal.engine import Stage
 from lenscal.run.stages.completeness import Completeness
 from lenscal.run.stages.cutouts import Cutouts
 from lenscal.run.stages.detector import Detector
@@ -11,9 +12,8 @@ from lenscal.run.stages.quality import Quality
 from lenscal.run.stages.realism import Realism
 from lenscal.run.stages.report import Report
 from lenscal.run.stages.scores import Scores
-from lenscal.run.stages.stage import Part, Stage
 
-__all__ = ["STAGES", "Part", "Stage"]
+__all__ = ["STAGES"]
 
 STAGES: dict[str, Stage] = {
     stage.name: stage

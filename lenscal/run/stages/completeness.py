@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from lenscal import schema
+from lenscal.engine import Block, Outcome, Stage
+from lenscal.engine.stage import Say
 from lenscal.io import stores
 from lenscal.run.place import Place
-from lenscal.run.plan import Block, Outcome
-from lenscal.run.stages.stage import Say, Stage, brought, fingerprints
+from lenscal.run.stages.stage import brought, fingerprints
 
 
 class Completeness(Stage):

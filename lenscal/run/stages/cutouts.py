@@ -8,11 +8,12 @@ from functools import partial
 import pandas as pd
 
 from lenscal import schema
+from lenscal.engine import Block, Outcome, Part, Stage
+from lenscal.engine.stage import Say
 from lenscal.gates import Gate, Ledger
 from lenscal.io import stores
 from lenscal.run.place import Place
-from lenscal.run.plan import Block, Outcome
-from lenscal.run.stages.stage import Part, Say, Stage, fingerprints, galaxy_blocks, stamps_fingerprint
+from lenscal.run.stages.stage import fingerprints, galaxy_blocks, stamps_fingerprint
 
 _OF_THE_SKY = ("position", "outside", "no coverage")
 """Kinds of failed cutouts that are no fault of the files."""
@@ -31,6 +32,9 @@ class Cutouts(Stage):
     def sources(self, place: Place, known: Iterable[str]) -> dict[str, str]:
         """Of bricks: a file that was changed, mended, added or taken away is another version."""
         return {name: place.survey.version(name) for name in known}
+
+    def check(self, place: Place) -> None:
+        place.survey.check()
 
     def prepare(self, place: Place) -> None:
         from lenscal import cutouts

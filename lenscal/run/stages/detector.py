@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from lenscal import schema
+from lenscal.engine import Block, Outcome, PlanError, Stage
+from lenscal.engine.stage import Say
 from lenscal.io import stores
 from lenscal.run.place import Place
-from lenscal.run.plan import Block, Outcome, PlanError
-from lenscal.run.stages.stage import Say, Stage, fingerprints
+from lenscal.run.stages.stage import fingerprints
 
 _FILES = ("weights.pt", "detector.json")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lenscal.engine import Block, Outcome, Stage
+from lenscal.engine.stage import Say
 from lenscal.run.place import Place
-from lenscal.run.plan import Block, Outcome
-from lenscal.run.stages.stage import Say, Stage, save_tables
+from lenscal.run.stages.stage import save_tables
 
 
 class Failures(Stage):

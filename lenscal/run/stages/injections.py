@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from lenscal import schema
+from lenscal.engine import Block, Outcome, Part, Stage
+from lenscal.engine.stage import Say
 from lenscal.gates import Gate, Ledger
 from lenscal.io import stores
 from lenscal.run.images import host_pixels
 from lenscal.run.place import Place
-from lenscal.run.plan import Block, Outcome
-from lenscal.run.stages.stage import Part, Say, Stage, source_stamps
+from lenscal.run.stages.stage import source_stamps
 
 
 class Injections(Stage):

@@ -9,12 +9,13 @@ import numpy as np
 
 import lenscal
 from lenscal import schema
+from lenscal.engine import Block, Outcome, Stage
+from lenscal.engine.stage import Say
 from lenscal.gates import Gate, Ledger
 from lenscal.io import stores
 from lenscal.run import catalogue
 from lenscal.run.place import Place
-from lenscal.run.plan import Block, Outcome
-from lenscal.run.stages.stage import Say, Stage, save_tables, stamps_fingerprint
+from lenscal.run.stages.stage import save_tables, stamps_fingerprint
 
 
 class Manifest(Stage):

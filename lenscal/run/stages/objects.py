@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from lenscal.engine import Block, Outcome, Stage
+from lenscal.engine.stage import Say
 from lenscal.gates import Gate, Ledger
 from lenscal.run import catalogue, outside
 from lenscal.run.place import Place
-from lenscal.run.plan import Block, Outcome
-from lenscal.run.stages.stage import Say, Stage, fingerprint, fingerprints, save_tables, sweeps_fingerprint
+from lenscal.run.stages.stage import fingerprint, fingerprints, save_tables, sweeps_fingerprint
 
 
 class Objects(Stage):
@@ -25,6 +26,10 @@ class Objects(Stage):
             "catalogues": {c.name: f"lenscat {version('lenscat')}" if c.source == "lenscat" else fingerprint(c.source) for c in catalogues},
             "galaxy_tables": fingerprints(settings.objects.galaxy_tables),
         }
+
+    def check(self, place: Place) -> None:
+        if place.settings.survey.layout != "dr10":  # a catalogue needs no coadds
+            place.survey.check()
 
     def products(self, place: Place) -> list[Path]:
         return [place.path("objects")]

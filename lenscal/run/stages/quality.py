@@ -9,11 +9,13 @@ import numpy as np
 import pandas as pd
 
 from lenscal import schema
+from lenscal.engine import Block, Outcome, Part, Stage
+from lenscal.engine.markers import block_digest
+from lenscal.engine.stage import Say
 from lenscal.gates import Gate, Ledger
 from lenscal.io import stores
 from lenscal.run.place import Place
-from lenscal.run.plan import Block, Outcome, block_digest
-from lenscal.run.stages.stage import Part, Say, Stage, galaxy_blocks
+from lenscal.run.stages.stage import galaxy_blocks
 
 
 class Quality(Stage):
@@ -45,7 +47,7 @@ class Quality(Stage):
 
     def sources(self, place: Place, known: Iterable[str]) -> dict[str, str]:
         """Of blocks of cutouts: their digests."""
-        return {name: block_digest(place, "cutouts", name) for name in known}
+        return {name: block_digest(place.folder, "cutouts", name) for name in known}
 
     def _read_by(self, place: Place, block: Block) -> list[str]:
         """Blocks of cutouts that hold the rows of a block."""

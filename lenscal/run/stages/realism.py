@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lenscal.engine import Block, Outcome, Stage
+from lenscal.engine.stage import Say
 from lenscal.io import stores
 from lenscal.run.place import Place
-from lenscal.run.plan import Block, Outcome
-from lenscal.run.stages.stage import Say, Stage, save_tables, source_stamps
+from lenscal.run.stages.stage import save_tables, source_stamps
 
 
 class Realism(Stage):

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from lenscal.engine import Block, Outcome, Stage, markers
+from lenscal.engine.addresses import short
+from lenscal.engine.stage import Say
 from lenscal.gates import Gate, Ledger, table
 from lenscal.io import stores
-from lenscal.run import plan
 from lenscal.run.images import gallery_images
 from lenscal.run.place import Place
-from lenscal.run.plan import Block, Outcome
-from lenscal.run.stages.stage import Say, Stage, brought, source_stamps
+from lenscal.run.stages.stage import brought, source_stamps
 
 if TYPE_CHECKING:
     from lenscal.report import Inputs
@@ -28,7 +29,7 @@ class Report(Stage):
 
     def inputs(self, place: Place) -> dict:
         stamps = [place.settings.injections.source_stamps]  # injections of the gallery are rendered again
-        return {"gates": plan.short(_told(place, self.reads)), "source_stamps": source_stamps(stamps, "correct injections.source_stamps"), "brought": brought(place)}
+        return {"gates": short(_told(place, self.reads)), "source_stamps": source_stamps(stamps, "correct injections.source_stamps"), "brought": brought(place)}
 
     def products(self, place: Place) -> list[Path]:
         return [place.path("report")]
@@ -109,5 +110,5 @@ def _gates_and_ledgers(place: Place, names: Sequence[str]) -> tuple[list[Gate], 
 
 def _told(place: Place, names: Sequence[str]) -> dict[str, dict]:
     """Gates and ledgers of stages, as noted."""
-    done = {name: plan.read(place, name, "done.json") or {} for name in names}
+    done = {name: markers.read(place.folder, name, "done.json") or {} for name in names}
     return {name: {"gates": found.get("gates", []), "ledgers": found.get("ledgers", {})} for name, found in done.items()}

@@ -8,13 +8,14 @@ import numpy as np
 import xarray as xr
 
 from lenscal import schema
+from lenscal.engine import Block, Outcome, Part, Stage
+from lenscal.engine.stage import Say
 from lenscal.gates import Gate, Ledger
 from lenscal.io import stores
 from lenscal.run.images import injected_images
 from lenscal.run.place import Place
-from lenscal.run.plan import Block, Outcome
 from lenscal.run.stages.injections import cell_blocks, cell_region
-from lenscal.run.stages.stage import Part, Say, Stage, brought, galaxy_blocks, source_stamps
+from lenscal.run.stages.stage import brought, galaxy_blocks, source_stamps
 
 
 class Scores(Stage):

@@ -1,103 +1,30 @@
-"""What is to be done: blocks of work, what each stage depends on, and what is already complete."""
+"""What is complete: the plan of a stage and the markers of its blocks, on disk."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import lenscal
+from lenscal.engine.addresses import differences, short
+from lenscal.engine.blocks import Block, Outcome
+from lenscal.engine.code import code
+from lenscal.engine.errors import PlanError
 from lenscal.gates import Gate, Ledger
 from lenscal.io import folders, stores
-from lenscal.run.place import Place
 
 
-class PlanError(RuntimeError):
-    """A run that cannot start or go on as it stands."""
+def folder_of(run: Path, stage: str) -> Path:
+    """Where plan and markers of a stage of the run in a folder are."""
+    return run / ".plan" / stage
 
 
-@dataclass(frozen=True)
-class Block:
-    """One unit of work; its name is its marker's."""
-
-    name: str
-    part: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a block left behind: its digest, counts, its rows in and out, a hash of the versions of its files, and what else is known of it.
-
-    `written` has the files of a block that fills no store: place below the run's folder -> hash of the content. `sources` has the
-    version of each outside source that it read.
-    """
-
-    digest: int
-    rows: int = 0
-    ledger: Ledger | None = None
-    gates: tuple[Gate, ...] = ()
-    files: str = ""
-    summary: Mapping[str, Any] | None = None
-    written: Mapping[str, str] | None = None
-    sources: Mapping[str, str] = field(default_factory=dict)
-
-
-def short(content: object) -> str:
-    """Hash of a canonical JSON text, 32 hexadecimal digits."""
-    text = json.dumps(content, sort_keys=True, default=str)
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-_PACKAGE = Path(lenscal.__file__).parent
-
-
-def _sources_now() -> str:
-    """Hash of lenscal's own sources as they are on disk; empty while some of them are being replaced."""
-    try:
-        return _sources_of(tuple(sorted((name, version) for name, version in folders.inventory(_PACKAGE).items() if name.endswith((".py", ".yaml")))))
-    except OSError:
-        return ""
-
-
-@lru_cache(maxsize=2)
-def _sources_of(files: tuple[tuple[str, str], ...]) -> str:
-    """Of the content of these files; they are read again only where one has another version."""
-    total = hashlib.blake2b(digest_size=16)
-    for name, _ in files:
-        total.update(f"{name}\0".encode() + (_PACKAGE / name).read_bytes() + b"\0")
-    return total.hexdigest()
-
-
-_LOADED = _sources_now()  # when this process began: modules that are loaded later must be of the same sources
-
-
-def code() -> str:
-    """Hash of the sources of lenscal that this process works with: blocks of one stage are made by one code, or all again. A finished stage stays as it is."""
-    return _LOADED
-
-
-def same_code(wanted: str) -> None:
-    """Hold the sources that this process works with against those of the plan, and against those on disk.
-
-    Raises
-    ------
-    PlanError
-        They differ: a worker was started before an update, or lenscal was updated while the run was at work.
-    """
-    if code() != wanted:
-        raise PlanError("this worker was started with other sources of lenscal than the run; start the workers anew and run again to go on")
-    if _sources_now() != _LOADED:
-        raise PlanError("lenscal's own sources were changed while the run was at work; run again: a stage that the old ones began is made again by the new ones")
-
-
-def read(place: Place, stage: str, name: str) -> dict | None:
+def read(run: Path, stage: str, name: str) -> dict | None:
     """A file of a stage's plan; None when it is not there or was cut short (a machine that lost power leaves such)."""
-    path = place.plans / stage / name
+    path = folder_of(run, stage) / name
     with folders.saying(path, "read"):
         try:
             found = json.loads(path.read_text())
@@ -113,16 +40,16 @@ class Progress:
     data, by an atomic rename. Markers count only under the address (settings, inputs, versions) they were made for.
     """
 
-    def __init__(self, place: Place, stage: str, wanted: Mapping[str, Any], reads: Mapping[str, str] | None = None) -> None:
-        self._place, self.stage = place, stage
+    def __init__(self, run: Path, stage: str, wanted: Mapping[str, Any], reads: Mapping[str, str] | None = None) -> None:
+        self._run, self.stage = run, stage
         self.reads = dict(reads or {})  # digests of what is read block by block: they decide what is done, not what is kept
-        self.folder: Path = place.plans / stage
+        self.folder: Path = folder_of(run, stage)
         self.products: list[Path] = []
         self.wanted, self.code = dict(wanted), code()
         self.address = short(self.wanted)
 
     def _read(self, name: str) -> dict | None:
-        return read(self._place, self.stage, name)
+        return read(self._run, self.stage, name)
 
     @property
     def done(self) -> dict | None:
@@ -146,7 +73,7 @@ class Progress:
         old, new = plan["wanted"], json.loads(json.dumps(self.wanted, default=str))
         if "format" not in old:
             return [f"an older lenscal ({old.get('lenscal', 'of an unknown release')}), whose addresses did not hold all that a product depends on"]
-        return sorted(_differences(old, new)) or ["lenscal's own code"]
+        return sorted(differences(old, new)) or ["lenscal's own code"]
 
     def start(self) -> None:
         """Forget what was made under another address and note the new plan; products go when the stage is prepared."""
@@ -227,17 +154,6 @@ def _made(product: Path, names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def block_digest(place: Place, stage: str, block: str) -> str:
-    """Digest of a block of another stage, as its marker has it; ``"absent"`` without one."""
-    return (read(place, stage, f"blocks/{block}.json") or {}).get("digest", "absent")
-
-
-def _differences(old: Mapping, new: Mapping, prefix: str = "") -> set[str]:
-    names = set()
-    for key in set(old) | set(new):
-        name = f"{prefix}{key}"
-        if isinstance(old.get(key), dict) and isinstance(new.get(key), dict):
-            names |= _differences(old[key], new[key], f"{name}.")
-        elif old.get(key) != new.get(key):
-            names.add(name)
-    return names
+def block_digest(run: Path, stage: str, block: str) -> str:
+    """Digest of a block of another stage of the run in a folder, as its marker has it; ``"absent"`` without one."""
+    return (read(run, stage, f"blocks/{block}.json") or {}).get("digest", "absent")
