@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from lenscal import config, schema
+from lenscal import config, grid, schema
 from lenscal.kernels import magnitudes
 
 _CELL = 0.001  # arcsec and magnitude: random points within one are put together
@@ -152,7 +152,7 @@ def plane(bricks: pd.DataFrame, psf_fwhm: config.Axis, depth: config.Axis) -> pd
     labels, places = {}, {}
     for name, axis in (("psf_fwhm", psf_fwhm), ("depth", depth)):
         labels[name] = ["below", *(f"{centre:g}" for centre in axis.centres), "above"]
-        places[name] = np.searchsorted(axis.edges, known[_COLUMNS[name]].to_numpy(float), "right")
+        places[name] = grid.place(axis.edges, known[_COLUMNS[name]]) + 1  # below is the first row
     area = np.zeros((len(labels["psf_fwhm"]), len(labels["depth"])))
     np.add.at(area, (places["psf_fwhm"], places["depth"]), known["area"].to_numpy(float))
     return pd.DataFrame(area, pd.Index(labels["psf_fwhm"], name="psf_fwhm"), pd.Index(labels["depth"], name="depth"))

@@ -11,7 +11,7 @@ import xarray as xr
 from scipy.special import betainc, ndtr
 from scipy.stats import betabinom, false_discovery_control
 
-from lenscal import config, schema
+from lenscal import config, grid, schema
 from lenscal.gates import Gate, absent
 from lenscal.kernels import intervals, recovery
 
@@ -428,7 +428,7 @@ def _by_name(table: pd.DataFrame, name: str) -> list[tuple[str, str, np.ndarray]
 
 def _by_bin(table: pd.DataFrame, name: str, edges: Sequence[float]) -> list[tuple[str, str, np.ndarray]]:
     values, edges = table[name].to_numpy(float), np.asarray(edges, float)
-    place = np.where(np.isfinite(values), np.searchsorted(edges, values, "right"), -1)
+    place = np.where(np.isfinite(values), grid.place(edges, values) + 1, -1)  # 0 is what lies below
     labels = [f"< {edges[0]:g}", *(f"{low:g} to {high:g}" for low, high in itertools.pairwise(edges)), f">= {edges[-1]:g}"]
     return [(name, label, place == i) for i, label in enumerate(labels)] + [(name, "not measured", place == -1)]
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from lenscal import schema
+from lenscal import grid, schema
 from lenscal.completeness.posterior import freedom_of
 from lenscal.kernels import intervals, recovery, shares
 
@@ -186,7 +186,7 @@ def cell_of(cube: xr.Dataset, theta_e: float, psf_fwhm: float, depth: float) -> 
 
 def _bin(edges: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Number of the bin, and whether there is one; bins hold their lower edge."""
-    return np.clip(np.searchsorted(edges, value, "right") - 1, 0, edges.size - 2), (value >= edges[0]) & (value < edges[-1])
+    return grid.nearest(edges, value), grid.inside(edges, value)
 
 
 def edges_of(cube: xr.Dataset, dim: str) -> np.ndarray:

@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from lenscal import config, schema
+from lenscal import grid as bins
 
 
 def occupancy(bricks: pd.DataFrame, hosts: pd.DataFrame, grid: config.Grid) -> xr.Dataset:
@@ -31,22 +32,15 @@ def occupancy(bricks: pd.DataFrame, hosts: pd.DataFrame, grid: config.Grid) -> x
     if not np.all(area >= 0):
         raise ValueError("bricks: area holds a negative number or NaN; expected degree^2")
     edges_psf, edges_depth = grid.psf_fwhm.edges, grid.depth.edges
-    reasons = {
-        "without_conditions": ~(np.isfinite(psf) & np.isfinite(depth)),
-        "psf_below": psf < edges_psf[0],
-        "psf_above": psf >= edges_psf[-1],
-        "depth_below": depth < edges_depth[0],
-        "depth_above": depth >= edges_depth[-1],
-    }
     attrs, left = {"area_total": float(area.sum())}, np.ones(area.size, bool)
-    for reason, out in reasons.items():
-        attrs[f"area_{reason}"] = float(area[left & out].sum())
+    for reason, out in bins.outside({"psf": (edges_psf, psf), "depth": (edges_depth, depth)}):
+        attrs["area_without_conditions" if reason == "unknown" else f"area_{reason.replace(' ', '_')}"] = float(area[out].sum())
         left &= ~out
     attrs["area_inside"] = float(area[left].sum())
     attrs |= {f"half_width_{dim}": getattr(grid, dim).step / 2 for dim in schema.CELL}
     shape = len(grid.psf_fwhm.centres), len(grid.depth.centres)
     inside, pool = np.zeros(shape), np.zeros(shape, np.int64)
-    place = (np.searchsorted(edges, values[left], "right") - 1 for edges, values in ((edges_psf, psf), (edges_depth, depth)))
+    place = (bins.place(edges, values[left]) for edges, values in ((edges_psf, psf), (edges_depth, depth)))
     np.add.at(inside, tuple(place), area[left])
     centres = {dim: getattr(grid, dim).centres for dim in ("psf_fwhm", "depth")}
     place = tuple(np.abs(hosts[dim].to_numpy(float)[:, None] - values).argmin(1) for dim, values in centres.items())

@@ -14,7 +14,7 @@ from lenscal.engine.pipeline import Pipeline
 from lenscal.engine.plan import Plan
 from lenscal.engine.results import StageResult
 from lenscal.gates import FAIL, Gate
-from lenscal.io import folders, stores
+from lenscal.io import folders, stopping, stores
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,7 @@ def run(pipeline: Pipeline, stages: Iterable[str] | None = None, executor: Execu
         plan.check(names)
         with folders.alone(pipeline.folder / ".plan"), executor or InProcess() as crew:
             for name in names:
+                stopping.check()
                 results.append(carry_out(plan, name, crew, tell))
                 stores.write_json(pipeline.folder / "gates.json", [asdict(gate) for gate in plan.gates()])
     return Result(tuple(results), time.monotonic() - started, crew.memory)

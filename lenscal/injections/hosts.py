@@ -6,10 +6,15 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lenscal import config
+from lenscal import config, grid
 from lenscal.gates import Ledger
 from lenscal.injections import priors
 from lenscal.kernels import draws, noise
+
+_OUTSIDE = {
+    "unknown": "no PSF size or depth", "psf below": "PSF below the grid", "psf above": "PSF above the grid",
+    "depth below": "depth below the grid", "depth above": "depth above the grid",
+}  # fmt: skip
 
 
 def assign_hosts(cutouts: xr.Dataset, settings: config.Injections, seed: int) -> tuple[pd.DataFrame, Ledger]:
@@ -47,11 +52,7 @@ def assign_hosts(cutouts: xr.Dataset, settings: config.Injections, seed: int) ->
         ("cutout not fit for use", ~ok.astype(bool)),
         ("no noise measure", ~(correlation > 0).all(1)),
         ("light in the sky ring", (correlation > noise.CORRELATION_MAX).any(1)),
-        ("no PSF size or depth", ~(np.isfinite(psf) & np.isfinite(depth))),
-        ("PSF below the grid", psf < edges_psf[0]),
-        ("PSF above the grid", psf >= edges_psf[-1]),
-        ("depth below the grid", depth < edges_depth[0]),
-        ("depth above the grid", depth >= edges_depth[-1]),
+        *((_OUTSIDE[reason], out) for reason, out in grid.outside({"psf": (edges_psf, psf), "depth": (edges_depth, depth)})),
     ):
         dropped[reason] = int((left & out).sum())
         left &= ~out
@@ -60,8 +61,8 @@ def assign_hosts(cutouts: xr.Dataset, settings: config.Injections, seed: int) ->
         {
             "galaxy_id": ids[position].astype(np.int64),
             "position": position.astype(np.int64),
-            "psf_fwhm": settings.grid.psf_fwhm.centres[np.searchsorted(edges_psf, psf[position], "right") - 1],
-            "depth": settings.grid.depth.centres[np.searchsorted(edges_depth, depth[position], "right") - 1],
+            "psf_fwhm": settings.grid.psf_fwhm.centres[grid.place(edges_psf, psf[position])],
+            "depth": settings.grid.depth.centres[grid.place(edges_depth, depth[position])],
             "order": draws.hashes(seed, "host-order", ids[position].astype(np.int64)),
         }
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from lenscal import keys
 from lenscal.kernels import matching, splitting
 
 
@@ -39,15 +40,15 @@ def same_place(galaxies: pd.DataFrame, radius_arcsec: float, first: np.ndarray, 
     (n,) bool array
     """
     ids, ra, dec = (galaxies[name].to_numpy() for name in ("galaxy_id", "ra", "dec"))
-    group, _ = pd.factorize(ids >> 22)  # one brick of one release
+    group, _ = pd.factorize(keys.brick_of(ids))  # one brick of one release
     beside = matching.beside_another_group(ra, dec, group, radius_arcsec)
     some = np.flatnonzero(beside if there is None else beside & there)
     i, j = (some[part] for part in matching.twins(ra[some], dec[some], radius_arcsec))
     i, j = i[group[i] != group[j]], j[group[i] != group[j]]
-    release = ids >> 42
-    keys = ~np.asarray(first, bool), -release, ids
+    release = keys.unpack(ids).release
+    ranks = ~np.asarray(first, bool), -release, ids
     better = np.zeros(i.size, bool)
-    for key in reversed(keys):  # the last key decides only where the others are equal
+    for key in reversed(ranks):  # the last decides only where the others are equal
         better = np.where(key[i] == key[j], better, key[i] < key[j])
     out = np.zeros(len(galaxies), bool)
     out[np.where(better, j, i)] = True

@@ -7,7 +7,7 @@ import io
 import numpy as np
 import pandas as pd
 
-from lenscal import schema
+from lenscal import keys, schema
 from lenscal.kernels import draws
 from lenscal.mock import columns, conditions, galaxies, photometry
 
@@ -73,7 +73,7 @@ def spectroscopic_lenses(truth: pd.DataFrame, bricks: pd.DataFrame, seed: int) -
         dec = lens.dec + 0.05 * _ARCSEC * rng.standard_normal()
         row = out[k]
         objid = int(lens.objid) + (100_000 if of_source else 0)
-        row["TARGETID"] = objid | int(lens.brickid) << 22 | int(release[lens.brickid]) << 42
+        row["TARGETID"] = keys.pack(objid, int(lens.brickid), int(release[lens.brickid]))
         row["SURVEY"], row["PROGRAM"], row["SPECTYPE"], row["OBJTYPE"], row["PHOTSYS"] = "mock", "dark", "GALAXY", "TGT", "S"
         row["HEALPIX"] = healpy.ang2pix(64, ra, dec, nest=True, lonlat=True)
         row["Z"], row["ZERR"], row["CHI2"], row["DELTACHI2"] = lens.z_source if of_source else lens.z_lens, 1e-4, 9000.0, rng.uniform(25, 900)
@@ -94,7 +94,7 @@ def contaminants(truth: pd.DataFrame, seed: int) -> bytes:
     """Look-alikes by category: name, ra, dec, category."""
     rows = []
     chosen = truth[truth.kind.isin(list(galaxies.CATEGORIES))].sort_values(["brickid", "objid"])
-    key = chosen.brickid.to_numpy(np.int64) << 22 | chosen.objid.to_numpy(np.int64)
+    key = keys.pack(chosen.objid.to_numpy(np.int64), chosen.brickid.to_numpy(np.int64))
     listed = draws.uniform(seed, "mock-listed", key) < LISTED_SHARE
     for number, item in enumerate(chosen[listed].itertuples()):
         category = galaxies.CATEGORIES[item.kind]

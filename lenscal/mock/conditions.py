@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lenscal import config, schema
+from lenscal import grid as bins
 from lenscal.kernels import draws
 
 EXTINCTION = {"g": 3.214, "r": 2.165, "z": 1.211, "i": 1.592, "w1": 0.184, "w2": 0.113, "w3": 0.0241, "w4": 0.00910}
@@ -101,8 +102,8 @@ def check(bricks: pd.DataFrame, dealt: list[tuple[float, float]], grid: config.G
         held = {
             (round(float(grid.psf_fwhm.centres[i]), 6), round(float(grid.depth.centres[j]), 6))
             for i, j in zip(
-                np.clip(np.digitize(chosen.psfsize_r, grid.psf_fwhm.edges) - 1, 0, grid.psf_fwhm.centres.size - 1),
-                np.clip(np.digitize(chosen.depth_r, grid.depth.edges) - 1, 0, grid.depth.centres.size - 1),
+                bins.nearest(grid.psf_fwhm.edges, chosen.psfsize_r),
+                bins.nearest(grid.depth.edges, chosen.depth_r),
             )
         }
         if missing := [cell for cell in dealt if cell not in held]:

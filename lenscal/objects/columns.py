@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from lenscal import keys
 from lenscal.gates import Ledger
 
 
@@ -93,7 +94,7 @@ def stand_ins(raw: pd.DataFrame, what: str, number: int) -> tuple[pd.DataFrame, 
     units = raw.attrs.get("units", {})
     raw.attrs = {"stated": all(units.get(name) for name in ("ra", "dec"))}
     ra, dec, keep, ledger = positions_of(raw, what)
-    ids = (np.int64(1000 + number) << 22) + np.arange(len(raw), dtype=np.int64)
+    ids = keys.pack(np.arange(len(raw), dtype=np.int64), np.int64(1000 + number))
     return pd.DataFrame({"ra": ra[keep], "dec": dec[keep], "galaxy_id": ids[keep]}), ledger
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lenscal import schema
+from lenscal import keys, schema
 from lenscal.gates import Ledger
 from lenscal.kernels import magnitudes
 from lenscal.objects import depths
@@ -92,7 +92,7 @@ def _is_text(values: object) -> bool:
 
 def _key(raw: pd.DataFrame) -> np.ndarray:
     objid, brickid, release = (raw[name].to_numpy(np.int64) for name in ("OBJID", "BRICKID", "RELEASE"))
-    return objid | brickid << 22 | release << 42
+    return keys.pack(objid, brickid, release)
 
 
 def _usable(raw: pd.DataFrame) -> tuple[np.ndarray, Ledger]:
@@ -105,10 +105,7 @@ def _usable(raw: pd.DataFrame) -> tuple[np.ndarray, Ledger]:
         "position not finite": ~(np.isfinite(ra) & np.isfinite(dec)),
         "RA outside [0, 360]": ~((ra >= 0) & (ra <= 360)),
         "Dec outside [-90, 90]": ~(np.abs(dec) <= 90),
-        "key out of range": ((objid | brickid | release) < 0)
-        | (objid >> 22 > 0)
-        | (brickid >> 20 > 0)
-        | (release >> 16 > 0),
+        "key out of range": ~keys.fits(objid, brickid, release),
         "type unknown": ~known,
     }
     if "BRICK_PRIMARY" in raw.columns:

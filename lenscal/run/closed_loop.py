@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lenscal import schema
+from lenscal import keys, schema
 from lenscal.config import Settings
 from lenscal.engine import PlanError
 from lenscal.io import stores
@@ -104,7 +104,7 @@ def _rows(sky: Settings) -> pd.DataFrame:
     catalogue = pd.concat([objects.galaxies(sweeps.read_sweep(path), sweeps.name_of(path))[0] for path in sweeps.sweep_files(root)], ignore_index=True)
     catalogue = catalogue.drop_duplicates("galaxy_id", ignore_index=True)
     whole = lambda values: np.asarray(values, np.int64)  # noqa: E731
-    truth["galaxy_id"] = whole(truth["objid"]) | whole(truth["brickid"]) << 22 | whole(release.loc[truth["brickid"]]) << 42
+    truth["galaxy_id"] = keys.pack(whole(truth["objid"]), whole(truth["brickid"]), whole(release.loc[truth["brickid"]]))
     lenses = truth[truth["kind"] == "lens"].set_index("galaxy_id")
     rows = catalogue[catalogue["galaxy_id"].isin(lenses.index)].reset_index(drop=True)
     lenses = lenses.loc[rows["galaxy_id"]].reset_index()

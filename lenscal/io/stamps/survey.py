@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lenscal import schema
+from lenscal import keys, schema
 from lenscal.gates import Ledger
 from lenscal.io.pixels import unread
 from lenscal.io.psfex import read_psfex
@@ -164,9 +164,9 @@ class StampSurvey:
         return data
 
     def _find(self, galaxy_id: int) -> tuple[Profile, int]:
-        number, place = (int(galaxy_id) >> 22) & ((1 << 20) - 1), int(galaxy_id) & ((1 << 22) - 1)
+        place, number, release = keys.unpack(int(galaxy_id))
         for profile in self.profiles:
-            if profile.number == number and place < len(self._stamps(profile)) and int(galaxy_id) >> 42 == 0:
+            if profile.number == number and place < len(self._stamps(profile)) and release == 0:
                 return profile, place
         raise StampError(f"galaxy_id {galaxy_id} is no stamp of {', '.join(p.name for p in self.profiles)}")
 
@@ -311,7 +311,7 @@ class StampSurvey:
         host = profile.use == "host" and observed.reason == ""
         fields = stamp.fields
         row = {
-            "galaxy_id": profile.number << 22 | place, "release": 0, "brickid": profile.number, "objid": place,
+            "galaxy_id": keys.pack(place, profile.number), "release": 0, "brickid": profile.number, "objid": place,
             "brickname": str(fields.get("brickname", profile.name)), "ra": stamp.ra, "dec": stamp.dec,
             "type": str(fields.get("type", "")).strip().upper(),
             "nobs_z": int(fields.get("nobs_z", -1)),

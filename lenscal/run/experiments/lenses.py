@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from lenscal import grid as bins
+from lenscal import keys
 from lenscal.config import Settings
 from lenscal.engine import PlanError
 from lenscal.kernels import draws
@@ -78,8 +80,8 @@ def _cells(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     inside, place = np.ones(len(rows), bool), {}
     for axis, name in (("theta_e", "theta_e"), ("psf_fwhm", "psfsize_r"), ("depth", "psfdepth_r")):
         edges, values = getattr(grid, axis).edges, rows[name].to_numpy(float)
-        inside &= (values >= edges[0]) & (values < edges[-1])
-        place[axis] = np.clip(np.searchsorted(edges, values, "right") - 1, 0, len(edges) - 2)
+        inside &= bins.inside(edges, values)
+        place[axis] = bins.nearest(edges, values)
     cell = place["psf_fwhm"] * len(grid.depth.centres) + place["depth"]
     return rows.assign(psf_fwhm=grid.psf_fwhm.centres[place["psf_fwhm"]], depth=grid.depth.centres[place["depth"]], cell=np.where(inside, cell, -1))
 
@@ -90,7 +92,7 @@ def _truth(rows: pd.DataFrame, root: Path) -> pd.DataFrame:
     truth = truth[truth["kind"] == "lens"]
     release = pd.read_parquet(root / "truth" / "bricks.parquet").set_index("brickid")["release"]
     whole = lambda values: np.asarray(values, np.int64)  # noqa: E731
-    truth = truth.set_index(whole(truth["objid"]) | whole(truth["brickid"]) << 22 | whole(release.loc[truth["brickid"]]) << 42).loc[rows["galaxy_id"]]
+    truth = truth.set_index(keys.pack(whole(truth["objid"]), whole(truth["brickid"]), whole(release.loc[truth["brickid"]]))).loc[rows["galaxy_id"]]
     column = lambda name: truth[name].to_numpy(float)  # noqa: E731
     names = {"q": "lens_q", "phi": "lens_phi", "gamma1": "lens_gamma1", "gamma2": "lens_gamma2", "n": "source_n", "source_q": "source_q", "source_phi": "source_phi"}
     found = {name: column(source) for name, source in names.items()}
