@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from lenscal import config, manifest, objects, schema
+from lenscal import config, healpix, manifest, objects, schema
 from lenscal.gates import FAIL, NOT_JUDGED, PASS
 from lenscal.io import sweeps
 from lenscal.kernels import matching
@@ -42,7 +42,7 @@ def table_of(rows):
     )
     table["colour_rz"], table["colour_zw1"] = 1.0, 1.0
     for nside in (64, 128):
-        table[f"healpix_{nside}"] = splits.pixels_of(table["ra"], table["dec"], nside)
+        table[f"healpix_{nside}"] = healpix.pixels_of(table["ra"], table["dec"], nside)
     table["row_index"] = np.arange(len(table))
     return schema.GALAXIES.check_table(schema.GALAXIES.cast_table(table))
 
@@ -758,7 +758,7 @@ def test_rows_of_stamps_become_a_manifest():
     assert table["label"].to_dict() == {3: 0, 5: 1, 9: 0, 11: -1}
     assert table.loc[3, "split"] == "none"
     assert table.loc[3, "healpix_128"] == -1
-    assert table.loc[5, "split"] == splits.split_of(splits.pixels_of([10.0], [5.0], 128), SEED, (0.7, 0.15, 0.15))[0]
+    assert table.loc[5, "split"] == splits.split_of(healpix.pixels_of([10.0], [5.0], 128), SEED, (0.7, 0.15, 0.15))[0]
     assert table["host"].to_dict() == {3: True, 5: False, 9: False, 11: False}
     assert table.loc[5, "mag_r"] == pytest.approx(22.5 - 2.5 * np.log10(3))
     assert np.isnan(table.loc[9, "mag_r"])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from lenscal.config import ConfigError, real_data
+from lenscal.io.catalogues import CatalogueError, lenscat_path
 
 
 def _file(path: str | Path | None) -> Path:
@@ -26,12 +26,11 @@ def _file(path: str | Path | None) -> Path:
 
 
 def lenscat_file() -> str:
-    """The CSV of the package lenscat, found without importing it (its import takes seconds)."""
+    """The CSV of the package lenscat, or why there is none."""
     try:
-        files = distribution("lenscat").files or []
-    except PackageNotFoundError:
-        return "lenscat is not installed"
-    return next((str(f.locate()) for f in files if str(f).endswith("data/catalog.csv")), "lenscat holds no catalog.csv")
+        return str(lenscat_path())
+    except CatalogueError as error:
+        return str(error)
 
 
 def open_catalog(run: str = "small", path: str | Path | None = None) -> Any:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from lenscal import config, schema
+from lenscal import config, healpix, schema
 from lenscal.gates import Gate, Ledger
 from lenscal.manifest import audit, exclusion, labels, pools, splits
 from lenscal.manifest.scan import COLUMNS, ManifestError, Scan, margin_needed, merged, scan
@@ -208,7 +208,7 @@ def external(rows: pd.DataFrame, settings: config.Manifest, seed: int, provenanc
         made = schema.ZEROPOINT - 2.5 * np.log10(np.where(flux > 0, flux, np.nan))
         out[f"mag_{band}"] = np.where(np.isfinite(out[f"mag_{band}"]), out[f"mag_{band}"], made)
     for nside in (64, 128):
-        out[f"healpix_{nside}"] = splits.pixels_of(out["ra"], out["dec"], nside)
+        out[f"healpix_{nside}"] = healpix.pixels_of(out["ra"], out["dec"], nside)
     own = rows["host"].fillna(False).to_numpy(bool) if "host" in rows else None
     out = _finish(
         out.assign(host=own) if own is not None else out, settings, seed, provenance, own_hosts=own is not None

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from lenscal import config, schema
+from lenscal import config, healpix, schema
 from lenscal.gates import Gate, absent, words
 from lenscal.kernels import matching
 from lenscal.manifest import splits
@@ -192,7 +192,7 @@ def _splits(table: pd.DataFrame, settings: config.Manifest, seed: int) -> list[G
         ]
     per_pixel = placed.groupby("healpix_128")["split"].nunique()
     expected = splits.split_of(placed["healpix_128"].to_numpy(), seed, settings.split_fractions)
-    pixel = splits.pixels_of(placed["ra"].to_numpy(), placed["dec"].to_numpy(), 128)
+    pixel = healpix.pixels_of(placed["ra"].to_numpy(), placed["dec"].to_numpy(), 128)
     wrong = int(
         (placed["split"].to_numpy(object) != expected).sum() + (pixel != placed["healpix_128"].to_numpy()).sum()
     )

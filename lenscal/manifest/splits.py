@@ -16,18 +16,6 @@ def split_of(pixels: np.ndarray, seed: int, fractions: tuple[float, float, float
     return _NAMES[splitting.split_codes(pixels, seed, fractions)]
 
 
-def pixels_of(ra: np.ndarray, dec: np.ndarray, nside: int) -> np.ndarray:
-    """HEALPix pixels, nested; -1 without a position on the sphere."""
-    import healpy
-
-    ra, dec = np.asarray(ra, float), np.asarray(dec, float)
-    out = np.full(ra.shape, -1, np.int64)
-    known = np.isfinite(ra) & (np.abs(dec) <= 90)
-    if known.any():
-        out[known] = healpy.ang2pix(nside, ra[known], dec[known], nest=True, lonlat=True)
-    return out
-
-
 def balance(table: pd.DataFrame) -> pd.DataFrame:
     """What each split is made of: rows, medians of the conditions and shares of the types, positives and negatives apart.
 

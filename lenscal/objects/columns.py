@@ -96,12 +96,3 @@ def stand_ins(raw: pd.DataFrame, what: str, number: int) -> tuple[pd.DataFrame, 
     ra, dec, keep, ledger = positions_of(raw, what)
     ids = keys.pack(np.arange(len(raw), dtype=np.int64), np.int64(1000 + number))
     return pd.DataFrame({"ra": ra[keep], "dec": dec[keep], "galaxy_id": ids[keep]}), ledger
-
-
-def pixels_of(ra: pd.Series, dec: pd.Series, nside: int) -> np.ndarray:
-    import healpy
-
-    ra, dec = np.asarray(ra, float), np.asarray(dec, float)
-    if not ra.size:
-        return np.empty(0, np.int64)
-    return healpy.ang2pix(nside, ra, dec, nest=True, lonlat=True).astype(np.int64)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lenscal import keys, schema
+from lenscal import healpix, keys, schema
 from lenscal.gates import Ledger
 from lenscal.kernels import magnitudes
 from lenscal.objects import depths
-from lenscal.objects.columns import ObjectsError, pixels_of, wrapped
+from lenscal.objects.columns import ObjectsError, wrapped
 
 TWICE = "key twice in the file"
 _TRANSMISSION_MAX = 1 + 1e-6  # rounding of float32
@@ -73,7 +73,7 @@ def galaxies(
             out["colour_rz"] = dereddened["r"] - dereddened["z"]
         else:
             out["colour_zw1"] = dereddened["z"] - dereddened["w1"]
-    out["_healpix_29"] = pixels_of(raw["RA"], raw["DEC"], 1 << 29)
+    out["_healpix_29"] = healpix.pixels_of(raw["RA"], raw["DEC"], 1 << 29)
     out["healpix_64"], out["healpix_128"] = out["_healpix_29"] >> 2 * (29 - 6), out["_healpix_29"] >> 2 * (29 - 7)  # nested
     out["sweep_file"] = pd.Categorical.from_codes(np.zeros(len(raw), int), categories=[sweep_file])
     out["row_index"] = row_start + row

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lenscal import config, schema
+from lenscal import config, healpix, schema
 from lenscal.gates import Gate, Ledger, absent, words
-from lenscal.objects.columns import pixels_of, read_as
+from lenscal.objects.columns import read_as
 from lenscal.objects.meeting import MATCHED, NO_OBJECT, OUTSIDE
 
 
@@ -110,10 +110,10 @@ def footprint_gate(name: str, table: pd.DataFrame, footprint: np.ndarray, settin
     settings : config.Objects
     """
     ra, dec = (table[axis].to_numpy(float) for axis in ("ra", "dec"))
-    counts = {"degrees": int(np.isin(pixels_of(ra, dec, 128), footprint).sum())}
+    counts = {"degrees": int(np.isin(healpix.pixels_of(ra, dec, 128), footprint).sum())}
     for unit in ("hours", "radians"):
         other = read_as(ra, dec, unit)
-        counts[unit] = 0 if other is None else int(np.isin(pixels_of(*other, 128), footprint).sum())
+        counts[unit] = 0 if other is None else int(np.isin(healpix.pixels_of(*other, 128), footprint).sum())
     least = max(settings.footprint_rows_min, counts["hours"], counts["radians"])
     told = f"{counts['degrees']:,} of {len(table):,} rows"
     if others := [f"{rows:,} if they are {unit}" for unit, rows in counts.items() if unit != "degrees" and rows > counts["degrees"]]:

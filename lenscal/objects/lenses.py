@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from lenscal import config, schema
+from lenscal import config, healpix, schema
 from lenscal.gates import Ledger
 from lenscal.kernels import matching, splitting
-from lenscal.objects.columns import ObjectsError, pixels_of, positions_of
+from lenscal.objects.columns import ObjectsError, positions_of
 
 _IMAGING = re.compile("Huang|Storfer|Inchausti")
 _GRADES = {
@@ -183,7 +183,7 @@ def merge_lenses(
     two = (high - low) > 0.01 * (1 + low)
     out["zlens"] = out["zlens"].mask(two, low)
     out["zsource"] = out["zsource"].mask(two & out["zsource"].isna(), high)
-    out["healpix_128"] = pixels_of(out["ra"], out["dec"], 128)
+    out["healpix_128"] = healpix.pixels_of(out["ra"], out["dec"], 128)
     out["split"] = np.array(schema.SPLITS)[splitting.split_codes(out["healpix_128"].to_numpy(), seed, fractions)]
     if out["lens_id"].duplicated().any():
         raise ObjectsError(

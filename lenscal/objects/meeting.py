@@ -7,9 +7,8 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from lenscal import schema
+from lenscal import healpix, schema
 from lenscal.kernels import matching
-from lenscal.objects.columns import pixels_of
 
 Footprint = Callable[[np.ndarray, np.ndarray], np.ndarray]
 MATCHED, NO_OBJECT, OUTSIDE = "matched", "no object within radius", "outside the footprint"
@@ -91,7 +90,7 @@ def matches_of(lenses: pd.DataFrame, hits: pd.DataFrame, footprint: np.ndarray |
     """`match_lenses` from the hits of `meet`, of the whole survey or of its parts one after the other."""
     ids, distance, count = _nearest(hits, len(lenses))
     ra, dec = lenses["ra"].to_numpy(float), lenses["dec"].to_numpy(float)
-    inside = np.asarray(footprint(ra, dec), bool) if callable(footprint) else np.isin(pixels_of(ra, dec, 128), footprint)
+    inside = np.asarray(footprint(ra, dec), bool) if callable(footprint) else np.isin(healpix.pixels_of(ra, dec, 128), footprint)
     table = pd.DataFrame(
         {
             "lens_id": lenses["lens_id"].to_numpy(), "galaxy_id": ids, "separation": distance, "n_within": count,
@@ -113,7 +112,7 @@ def covered(galaxies: pd.DataFrame) -> np.ndarray:
     """Nside-128 nested pixels that hold an object."""
     if "healpix_128" in galaxies:
         return galaxies["healpix_128"].unique()
-    return np.unique(pixels_of(galaxies["ra"], galaxies["dec"], 128))
+    return np.unique(healpix.pixels_of(galaxies["ra"], galaxies["dec"], 128))
 
 
 def match_contaminants(contaminants: pd.DataFrame, galaxies: pd.DataFrame, radius_arcsec: float) -> pd.DataFrame:
