@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 
-def in_unit(what: str, value: object, unit: str) -> np.ndarray:
+def in_unit(what: str, value: Any, unit: str) -> np.ndarray:
     """Numbers of an argument in a unit; a plain number is taken to be in it.
 
     Parameters
@@ -57,7 +58,7 @@ def finite(what: str, values: np.ndarray) -> np.ndarray:
     return values
 
 
-def positive(what: str, value: object, unit: str) -> float:
+def positive(what: str, value: Any, unit: str) -> float:
     """One finite number above 0, in a unit.
 
     Raises
@@ -71,7 +72,7 @@ def positive(what: str, value: object, unit: str) -> float:
     return float(number.reshape(-1)[0])
 
 
-def fraction(what: str, value: object) -> float:
+def fraction(what: str, value: Any) -> float:
     """One number between 0 and 1, both excluded.
 
     Raises
@@ -80,7 +81,7 @@ def fraction(what: str, value: object) -> float:
         It is none.
     """
     try:
-        number = float(value)  # type: ignore[arg-type]
+        number = float(value)
     except (TypeError, ValueError):
         raise ValueError(f"{what} is {value!r}, expected a number between 0 and 1") from None
     if not 0 < number < 1:

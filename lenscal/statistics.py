@@ -40,7 +40,7 @@ def interval(k: ArrayLike, n: ArrayLike, level: float = LEVEL, prior: str = "jef
     return intervals.interval(k, n, fraction("interval: the level", level), prior, kind)
 
 
-def quantiles(k: ArrayLike, n: ArrayLike, probabilities: ArrayLike = (0.15865, 0.5, 0.84135), prior: str = "jeffreys") -> np.ndarray:
+def share_quantiles(k: ArrayLike, n: ArrayLike, probabilities: ArrayLike = (0.15865, 0.5, 0.84135), prior: str = "jeffreys") -> np.ndarray:
     """Quantiles of the Beta posterior of a share.
 
     Parameters
@@ -60,10 +60,10 @@ def quantiles(k: ArrayLike, n: ArrayLike, probabilities: ArrayLike = (0.15865, 0
     ValueError
         Counts as for `interval`; a probability outside of (0, 1).
     """
-    k, n = _counts("quantiles", k, n)
-    asked = np.atleast_1d(in_unit("quantiles: the probabilities", probabilities, "1"))
+    k, n = _counts("share_quantiles", k, n)
+    asked = np.atleast_1d(in_unit("share_quantiles: the probabilities", probabilities, "1"))
     if not ((asked > 0) & (asked < 1)).all():
-        raise ValueError(f"quantiles: the probabilities are {asked.tolist()}, expected numbers between 0 and 1")
+        raise ValueError(f"share_quantiles: the probabilities are {asked.tolist()}, expected numbers between 0 and 1")
     return intervals.quantiles(k, n, asked, prior)
 
 
@@ -123,7 +123,7 @@ def auc(positives: ArrayLike, negatives: ArrayLike, level: float = 0.95) -> tupl
     return ranking.auc(given[0], given[1], fraction("auc: the level", level))
 
 
-def difference(k_1: float, n_1: float, k_2: float, n_2: float, level: float = 0.95) -> tuple[float, float, float]:
+def share_difference(k_1: float, n_1: float, k_2: float, n_2: float, level: float = 0.95) -> tuple[float, float, float]:
     """Second share less first, of different trials, and Newcombe's interval (1998, Statistics in Medicine 17, 873, method 10).
 
     Parameters
@@ -141,11 +141,11 @@ def difference(k_1: float, n_1: float, k_2: float, n_2: float, level: float = 0.
     ValueError
         Counts as for `interval`, or a sample without a trial.
     """
-    one, two = (_counts("difference", k, n) for k, n in ((k_1, n_1), (k_2, n_2)))
+    one, two = (_counts("share_difference", k, n) for k, n in ((k_1, n_1), (k_2, n_2)))
     if not (one[1].size == two[1].size == 1 and one[1] > 0 and two[1] > 0):
-        raise ValueError("difference: expected one count each, and one trial or more in both samples")
+        raise ValueError("share_difference: expected one count each, and one trial or more in both samples")
     (a, n), (b, m) = ((float(k), float(total)) for k, total in (one, two))
-    return (b / m - a / n, *proportions.independent_difference(a, n, b, m, fraction("difference: the level", level)))
+    return (b / m - a / n, *proportions.independent_difference(a, n, b, m, fraction("share_difference: the level", level)))
 
 
 def mcnemar(lost: int, won: int) -> tuple[float, float]:

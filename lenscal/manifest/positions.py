@@ -200,4 +200,4 @@ def _shares(what: str, fractions: tuple[float, float, float]) -> tuple[float, fl
     shares = in_unit(f"{what}: fractions", fractions, "1")
     if shares.shape != (3,) or not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-9:
         raise ValueError(f"{what}: the fractions are {np.array2string(shares)}, expected the shares of train, val and test, which add to 1")
-    return tuple(shares.tolist())  # type: ignore[return-value]
+    return tuple(shares.tolist())
