@@ -23,6 +23,11 @@ assert_type(lc.SelectionFunction.from_table(table, {"theta_e": [0.5, 1.5]}).cube
 assert_type(lc.open_run("stores/small").gates, pd.DataFrame)
 assert_type(lc.reweight(table, table, np.array([True]), 0), lc.Reweighted)
 assert_type(lc.Paired.of(np.ones(2), np.ones(2)).pairs, int)
+assert_type(lc.open_store("stores/small/completeness.zarr"), xr.Dataset)
+assert_type(lc.load_settings("pipelines/small.yaml"), lc.Settings)
+assert_type(lc.injection_parameters(xr.Dataset()), pd.DataFrame)
+assert_type(lc.trials_table(xr.Dataset(), xr.Dataset()), pd.DataFrame)
+assert_type(lc.compare_arms(np.ones(2), {"other": np.ones(2)}), pd.DataFrame)
 assert_type(lc.commit(), str)
 assert_type(lc.__version__, str)
 lc.interval("three", 10, level="wide")  # type: ignore[arg-type]

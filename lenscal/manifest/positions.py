@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from astropy.coordinates import SkyCoord
     from astropy.units import Quantity
 
-    Positions = Union[SkyCoord, pd.DataFrame, tuple[ArrayLike, ArrayLike]]
-    Angle = Union[float, Quantity]
+    Positions: TypeAlias = SkyCoord | pd.DataFrame | tuple[ArrayLike, ArrayLike]
+    Angle: TypeAlias = float | Quantity
 
 NSIDE = 128
 FRACTIONS = (0.7, 0.15, 0.15)
