@@ -85,7 +85,7 @@ def test_a_product_that_is_none_or_not_finished_is_refused(folder):
     with pytest.raises(KeyError, match="no product 'cutouts'; it has completeness, hosts"):
         run["cutouts"]
     (folder / ".plan" / "completeness" / "done.json").unlink()
-    with pytest.raises(lc.StoreError, match="the stage completeness of the run .* is not finished; finish it first"):
+    with pytest.raises(lc.StoreError, match=r"the stage completeness of the run .* is not finished; finish it first"):
         run["completeness"]
     assert len(run["hosts"]) == 1, "a folder that was copied without its plans is taken as it is"
     (folder / ".plan" / "injections").mkdir()

@@ -106,7 +106,7 @@ def test_positions_that_match_nothing_are_refused_where_they_are_matched(functio
 @pytest.mark.parametrize("radius", [0, -1, np.nan, np.inf, [1.0, 2.0], 5 * u.m])
 @pytest.mark.parametrize("function", [lambda r: lc.cross_match(OTHERS, OTHERS, r), lambda r: lc.near_any(OTHERS, OTHERS, r), lambda r: lc.sky_groups(OTHERS, r), lambda r: lc.near_border(OTHERS, r)])
 def test_a_radius_that_is_none_is_refused(function, radius):
-    with pytest.raises(ValueError, match="expected one number above 0|cannot be converted to arcsec"):
+    with pytest.raises(ValueError, match=r"expected one number above 0|cannot be converted to arcsec"):
         function(radius)
 
 

@@ -19,7 +19,7 @@ def noise(n, seed, sigma=0.01, side=101):
 def arcs(n, seed, magnitude=22.0):
     rng = np.random.default_rng(seed)
     table = pd.DataFrame({"theta_e": rng.uniform(1, 2, n), "phi": rng.uniform(0, 3, n), "source_x": rng.uniform(-0.3, 0.3, n)})
-    fixed = dict(q=0.8, gamma1=0.0, gamma2=0.0, lens_x=0.0, lens_y=0.0, n=1.0, r_e=0.3, source_q=0.7, source_phi=1.0, source_y=0.1)
+    fixed = {"q": 0.8, "gamma1": 0.0, "gamma2": 0.0, "lens_x": 0.0, "lens_y": 0.0, "n": 1.0, "r_e": 0.3, "source_q": 0.7, "source_phi": 1.0, "source_y": 0.1}
     return lc.render(table.assign(**fixed, mag_g=magnitude + 0.5, mag_r=magnitude, mag_z=magnitude - 0.5)).values
 
 
