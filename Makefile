@@ -9,11 +9,11 @@ SKIES ?= 1
 
 .PHONY: audit truth test chaos faultpoints check install benchmarks mutants clean
 
-audit: install  ## embedded sky, whole run, report
+audit: $(VENV)/.installed-audit  ## embedded sky, whole run, report
 	$(BIN)/lenscal mock $(RUNFILE)
 	$(BIN)/lenscal run $(RUNFILE)
 
-truth: install  ## hold the finished audit against embedded skies it has not seen
+truth: $(VENV)/.installed-audit  ## hold the finished audit against embedded skies it has not seen
 	$(BIN)/lenscal closed-loop $(RUNFILE) --lenses 800 --seed 1 --skies $(SKIES)
 
 test: install  ## every test
@@ -25,17 +25,25 @@ chaos: install  ## a small run, killed at KILLS random moments (driver, worker, 
 faultpoints: install  ## every write, rename, removal and read of a small run, each made to fail in turn; writes faultpoints.log
 	OMP_NUM_THREADS=1 $(BIN)/python -W ignore tests/faultpoints.py --log faultpoints.log
 
-check: install  ## style and layers only
+check: install  ## style, layers and types only
 	$(BIN)/ruff check lenscal tests benchmarks
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 
 install: $(VENV)/.installed
 
-$(VENV)/.installed: pyproject.toml
+# constraints.txt holds the set that the tests pass with; without it pip takes the newest of everything.
+$(VENV)/.installed-audit: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(BIN)/pip install -q -c constraints.txt -e '.[detector,mock]'
+	touch $@
+
+$(VENV)/.installed: pyproject.toml constraints.txt | $(VENV)/bin/pip
+	$(BIN)/pip install -q -c constraints.txt -e '.[test]'
+	touch $@ $(VENV)/.installed-audit
+
+$(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q -U pip
-	$(BIN)/pip install -q -e '.[test]'
-	touch $@
 
 mutants: install  ## every fault of physics and statistics, and what kills it (make test tries one in ten)
 	OMP_NUM_THREADS=1 $(BIN)/python tests/mutants/table.py --run

@@ -5,49 +5,38 @@ The way of the data::
     outside catalogues - objects - manifest - cutouts - quality -+- detector   -+- scores - completeness -+- report
                                                                  +- injections -+           failures -----+
 
-Stages meet in tables and Datasets that `lenscal.schema` declares; `lenscal run RUNFILE` opens, calls and writes them.
+Stages meet in tables and Datasets that `lenscal.schema` declares; `lenscal run RUNFILE` opens, calls and writes them. Each part also serves
+without a run file (docs/library.md)::
+
+    Open a run                   open_run, FinishedRun, open_catalog, open_store, load_settings, Settings
+    Statistics                   interval, share_quantiles, share_difference, rate_interval, auc, mcnemar, effective_number
+    Splits and matching          sky_pixels, split_of, near_border, cross_match, near_any, sky_groups
+    Render and inject            render, inject_into, Injected, injection_parameters, lenstronomy_kwargs
+    Quality                      stamp_quality, crop
+    Realism                      compare_stamps, Comparison
+    Completeness and selection   SelectionFunction, marginalise, add_counts, trials_table, reweight, Reweighted
+    Detector                     Frozen, load_detector, register_architecture
+    Experiments                  Variant, Paired, compare_arms
+    Run                          run_audit, draw_sky, commit
+    Errors                       ConfigError, MissingExtra, SchemaError, StoreError, SupportError
+    Modules                      completeness, config, detector, experiments, injections, quality, realism, schema, selection
+
+`__init__.pyi` is the only list of these names; what it lists is imported when it is first used.
 """
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-try:
-    __version__ = version("lenscal")
-except PackageNotFoundError:  # a checkout that was never installed
-    __version__ = "0+unknown"
-
-_PUBLIC = {
-    "render": ("lenscal.injections.rendering", "render"),
-    "injection_parameters": ("lenscal.injections.export", "parameters_of"),
-    "lenstronomy_kwargs": ("lenscal.injections.export", "lenstronomy_kwargs"),
-    "open_catalog": ("lenscal.io.catalog", "open_catalog"),
-    "open_store": ("lenscal.io.stores", "open"),
-    "load_settings": ("lenscal.config", "load"),
-}
-
-__all__ = ["commit", *_PUBLIC]
+from lenscal.door import attach
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module 'lenscal' has no attribute '{name}'")
-    from importlib import import_module
+def _own(name: str) -> Any:
+    if name == "__version__":
+        from lenscal.version import version
 
-    module, attribute = _PUBLIC[name]
-    return getattr(import_module(module), attribute)
+        return version()
+    raise AttributeError(f"module 'lenscal' has no attribute '{name}'; dir(lenscal) lists what it has")
 
 
-def commit() -> str:
-    """Commit of the checkout this package runs from; empty for an installed copy."""
-    from pathlib import Path
-
-    head = Path(__file__).resolve().parents[1] / ".git" / "HEAD"
-    if not head.is_file():
-        return ""
-    text = head.read_text().strip()
-    if not text.startswith("ref: "):
-        return text
-    ref = head.parent / text[5:]
-    return ref.read_text().strip() if ref.is_file() else ""
+__getattr__, __dir__ = attach(__name__, f"{__file__.removesuffix('.py')}.pyi", _own)

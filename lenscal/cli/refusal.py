@@ -33,6 +33,7 @@ def refusals() -> Iterator[None]:
     SIGTERM, by which batch systems end what they run, ends a command as Ctrl-C does.
     """
     from lenscal.engine.errors import BlockError, PlanError
+    from lenscal.extras import MissingExtra
     from lenscal.io import stopping
     from lenscal.io.stores import StoreError
     from lenscal.schema import SchemaError
@@ -46,7 +47,7 @@ def refusals() -> Iterator[None]:
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(STOPPED) from None
-    except (ConfigError, StoreError, PlanError, SchemaError, BlockError, ValueError, OSError) as error:
+    except (ConfigError, StoreError, PlanError, SchemaError, BlockError, MissingExtra, ValueError, OSError) as error:
         if os.environ.get("LENSCAL_DEBUG"):
             raise
         text = str(error) or type(error).__name__

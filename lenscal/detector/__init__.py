@@ -24,4 +24,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'lenscal.detector' has no attribute '{name}'")
     from importlib import import_module
 
-    return getattr(import_module(_PUBLIC[name]), name)
+    from lenscal.extras import named
+
+    with named():
+        return getattr(import_module(_PUBLIC[name]), name)

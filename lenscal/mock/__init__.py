@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from lenscal.extras import named
+
 if TYPE_CHECKING:
     from lenscal import config
 
@@ -15,13 +17,15 @@ def draw(
     settings: config.Settings, scale: float = 1.0, progress: Callable[[int, int], None] | None = None, workers: int = 2
 ) -> dict:
     """Write the mock survey of a run file; see `lenscal.mock.survey.draw`."""
-    from lenscal.mock import survey
+    with named():
+        from lenscal.mock import survey
 
     return survey.draw(settings, scale, progress, workers)
 
 
 def is_current(settings: config.Settings, scale: float = 1.0) -> bool:
     """Whether the sky of a run file is there, complete; see `lenscal.mock.survey.is_current`."""
-    from lenscal.mock import survey
+    with named():
+        from lenscal.mock import survey
 
     return survey.is_current(settings, scale)

@@ -1,0 +1,103 @@
+"""Arguments of public functions: numbers in the unit that is meant, and refusals that say what was found and what was expected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+def in_unit(what: str, value: Any, unit: str) -> np.ndarray:
+    """Numbers of an argument in a unit; a plain number is taken to be in it.
+
+    Parameters
+    ----------
+    what : str
+        Function and argument, for the message.
+    value : number, array or astropy Quantity
+    unit : str
+        As astropy spells it, such as ``arcsec``; an AB magnitude is ``mag``.
+
+    Returns
+    -------
+    float64 array
+
+    Raises
+    ------
+    ValueError
+        The quantity has another kind of unit, or the value is no number.
+    """
+    if hasattr(value, "unit") and hasattr(value, "to_value"):
+        from astropy import units
+
+        if value.unit is not None:
+            wanted = value.unit if unit == "mag" and value.unit == units.ABmag else units.Unit(unit)
+            try:
+                value = value.to_value(wanted)
+            except units.UnitConversionError:
+                raise ValueError(f"{what} is in {value.unit}, which cannot be converted to {unit}; give it in {unit} or as a plain number") from None
+    try:
+        return np.asarray(value, float)
+    except (TypeError, ValueError):
+        raise ValueError(f"{what} holds {str(value)[:60]!r}, expected numbers [{unit}]") from None
+
+
+def finite(what: str, values: np.ndarray) -> np.ndarray:
+    """The values themselves, once all are finite.
+
+    Raises
+    ------
+    ValueError
+        NaN or infinity is among them.
+    """
+    bad = ~np.isfinite(values)
+    if bad.any():
+        raise ValueError(f"{what} is not finite in {int(bad.sum())} of {values.size} places; leave such rows out and count them")
+    return values
+
+
+def positive(what: str, value: Any, unit: str) -> float:
+    """One finite number above 0, in a unit.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
+    number = in_unit(what, value, unit)
+    if number.size != 1 or not 0 < float(number.reshape(-1)[0]) < np.inf:
+        raise ValueError(f"{what} is {np.array2string(number, threshold=3)}, expected one number above 0 [{unit}]")
+    return float(number.reshape(-1)[0])
+
+
+def fraction(what: str, value: Any) -> float:
+    """One number between 0 and 1, both excluded.
+
+    Raises
+    ------
+    ValueError
+        It is none.
+    """
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"{what} is {value!r}, expected a number between 0 and 1") from None
+    if not 0 < number < 1:
+        raise ValueError(f"{what} is {number:g}, expected a number between 0 and 1")
+    return number
+
+
+def columns(what: str, table: pd.DataFrame, names: Iterable[str]) -> None:
+    """Check that a table has some columns.
+
+    Raises
+    ------
+    ValueError
+        It is no table, or lacks a column; the message lists those that it has.
+    """
+    if not isinstance(table, pd.DataFrame):
+        raise ValueError(f"{what} is a {type(table).__name__}, expected a pandas DataFrame")
+    if missing := [name for name in names if name not in table.columns]:
+        raise ValueError(f"{what} lacks the column {', '.join(missing)}; its columns are {', '.join(map(str, table.columns))}")
