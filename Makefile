@@ -7,7 +7,7 @@ RUNFILE ?= pipelines/small.yaml
 KILLS ?= 100
 SKIES ?= 1
 
-.PHONY: audit truth test chaos faultpoints check install benchmarks mutants clean
+.PHONY: audit truth test chaos faultpoints check docs install benchmarks mutants clean
 
 audit: $(VENV)/.installed-audit  ## embedded sky, whole run, report
 	$(BIN)/lenscal mock $(RUNFILE)
@@ -29,6 +29,9 @@ check: install  ## style, layers and types only
 	$(BIN)/ruff check lenscal tests benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+
+docs: install  ## the documentation as a site of its own, in site/; opens from disk
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 install: $(VENV)/.installed
 

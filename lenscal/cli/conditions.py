@@ -26,7 +26,7 @@ def conditions(
 
         settings = load(runfile)
         survey = settings.survey
-        if survey.layout != "dr10":
+        if not Place(settings).survey.has_catalogue:
             raise ValueError(f"survey.layout is '{survey.layout}': only a survey with a table of bricks or random points has an area")
         if density is not None and not randoms:
             raise ValueError("--density is of the files that --randoms names, and it names none; that of the run file's is survey.randoms_density")

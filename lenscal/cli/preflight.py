@@ -44,8 +44,8 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
             listed = len(checksums.published(files, survey.root)) if settings.objects.checksums else 0
             return f"{len(files)} sweep files, {listed} with a published SHA-256 to be held against" + catalogue.lacking(place)
 
-        tried("survey", lambda: "; ".join([survey.root, *(place.survey.check() or ())]), fix)
-        if survey.layout == "dr10":
+        tried("survey", lambda: "; ".join([survey.root, *(place.survey.check())]), fix)
+        if place.survey.has_catalogue:
             tried("sweeps", sweep_files, fix)
         for path in survey.randoms:
             there = sweeps.is_remote(path) or Path(path).is_file()

@@ -15,6 +15,8 @@ import lenscal
 from lenscal import schema
 from lenscal.config import Settings
 from lenscal.io import hats, stores
+from lenscal.io.survey import Survey
+from lenscal.run.surveys import survey_of
 
 _STARS = ["ra", "dec", "gaia_phot_g_mean_mag"]
 
@@ -133,7 +135,7 @@ class Place:
     def stars(self, ra: np.ndarray, dec: np.ndarray, radius_arcsec: float) -> pd.DataFrame:
         """Gaia stars brighter than G = 16 among the survey's objects: all within a radius of some positions, and some beyond."""
         parts = [pd.DataFrame({name: pd.Series(dtype=float) for name in _STARS})]
-        if self.settings.survey.layout == "dr10":
+        if self.survey.has_catalogue:
             known = np.isfinite(ra) & np.isfinite(dec)
             parts += map(self._stars_of, self.galaxies.near(hats.Around(ra[known], dec[known], radius_arcsec)))
         return pd.concat(parts, ignore_index=True)
@@ -161,21 +163,9 @@ class Place:
         return coords.assign({name: quality[name] for name in ("cutout_ok", "noise_correlation")}).load()
 
     @cached_property
-    def survey(self) -> object:
+    def survey(self) -> Survey:
         """The reader of the pixels."""
-        survey = self.settings.survey
-        if survey.layout == "stamps":
-            from lenscal.io.stamps import StampSurvey
-            from lenscal.kernels import resampling, widths
-
-            return StampSurvey(survey.root, survey.profiles, resampling.resample, widths)
-        if survey.service is not None:
-            from lenscal.io.survey import ServiceSurvey
-
-            return ServiceSurvey(survey.service, survey.layer, survey.root, self.settings.seed, survey.mock)
-        from lenscal.io.survey import CoaddSurvey
-
-        return CoaddSurvey(survey.root, survey.layer, survey.mock)
+        return survey_of(self.settings)
 
     def sky(self) -> pd.DataFrame:
         """Pieces of sky with their conditions, as `lenscal.conditions` takes them: random points where the run file names some, else bricks; none of stamps.
@@ -185,7 +175,7 @@ class Place:
         from lenscal import conditions
 
         survey = self.settings.survey
-        if survey.layout != "dr10":
+        if not self.survey.has_catalogue:
             return pd.DataFrame({name: pd.Series(dtype=float) for name in ("psfsize_r", "psfdepth_r", "area")})
         if survey.randoms:
             from lenscal.io.randoms import read_randoms

@@ -14,10 +14,12 @@ import xarray as xr
 
 from lenscal import keys, schema
 from lenscal.gates import Ledger
+from lenscal.io.folders import StoreError
 from lenscal.io.pixels import unread
 from lenscal.io.psfex import read_psfex
 from lenscal.io.stamps.files import Stamp, read_stamps
 from lenscal.io.stamps.profiles import DECLARED, Profile, StampError, choose, load_profiles
+from lenscal.io.survey.protocol import FileHash
 
 SCALE_TOLERANCE = 0.005  # stamps nearer than this to the survey's pixel scale are taken as they are
 PSF_SIZE = 63  # pixels, as the PSFEx models
@@ -69,6 +71,8 @@ class StampSurvey:
         For a profile that is unknown or refused.
     """
 
+    has_catalogue = False
+
     def __init__(
         self,
         root: str | Path,
@@ -77,12 +81,28 @@ class StampSurvey:
         measure: Measure | None = None,
         declared: str | Path = DECLARED,
     ) -> None:
-        self.root = Path(root)
+        self.root, self._file = Path(root), declared
         self._declared = load_profiles(declared)
         self.profiles = choose(self._declared.profiles, profiles)
         self._resample, self._measure = resample, measure
 
-    def check(self) -> None:
+    def tables(self) -> list[Path]:
+        """Of bricks: none."""
+        return []
+
+    def pixel_inputs(self, hash_of: FileHash) -> dict[str, object]:
+        """What declares the sets, and every file of theirs, by place and content.
+
+        Raises
+        ------
+        StoreError
+            The folder is missing.
+        """
+        if not self.root.is_dir():
+            raise StoreError(f"input '{self.root}' is missing; check survey.root of the run file")
+        return {"profiles": hash_of(Path(self._file)), "stamps": {path.relative_to(self.root).as_posix(): hash_of(path) for path in self.files()}}
+
+    def check(self) -> list[str]:
         """Folder, stamps, PSF models and conditions are there and as declared.
 
         Raises
@@ -97,6 +117,7 @@ class StampSurvey:
         wanted = {source for profile in self.profiles for source in profile.psf}
         if "table" in wanted:
             _ = self._table, self._models
+        return [f"{sum(len(self._stamps(profile)) for profile in self.profiles):,} stamps in {len(self.profiles)} sets"]
 
     def files(self) -> list[Path]:
         """Every file that is read: stamps of the chosen sets, and, where a PSF comes from the table, the table and its models."""

@@ -3,6 +3,7 @@
 from lenscal.io.survey.bricks import BrickFiles, PixelError
 from lenscal.io.survey.coadds import CoaddSurvey
 from lenscal.io.survey.geometry import SurveyError
+from lenscal.io.survey.protocol import Survey
 from lenscal.io.survey.service import ServiceSurvey
 
-__all__ = ["BrickFiles", "CoaddSurvey", "PixelError", "ServiceSurvey", "SurveyError"]
+__all__ = ["BrickFiles", "CoaddSurvey", "PixelError", "ServiceSurvey", "Survey", "SurveyError"]

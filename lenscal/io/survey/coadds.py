@@ -16,6 +16,7 @@ from lenscal import schema
 from lenscal.io.pixels import unread
 from lenscal.io.survey.bricks import BrickFiles, PixelError
 from lenscal.io.survey.geometry import SurveyError, read_geometry, tables
+from lenscal.io.survey.protocol import FileHash
 
 BRICK_PIXELS = 3600  # of DR10, for a galaxy whose own brick has no file that tells
 LOOKED_AT = 2000  # bricks of a long list whose files `check` looks for, evenly spread: DR10 has 366,898
@@ -36,11 +37,18 @@ class CoaddSurvey:
         The survey was drawn, not observed.
     """
 
+    has_catalogue = True
+
     def __init__(self, root: str | Path, layer: str, mock: bool = False) -> None:
-        if "://" in str(root):
-            raise SurveyError(f"survey root '{root}' is a URL; bricks are read from a folder: copy or mount the survey")
-        self.root, self.layer, self.mock = Path(root), layer, bool(mock)
+        self._root, self.layer, self.mock = root, layer, bool(mock)
         self._region = "north" if "north" in layer else "south"
+
+    @property
+    def root(self) -> Path:
+        """The folder. A catalogue may lie at an address, bricks may not."""
+        if "://" in str(self._root):
+            raise SurveyError(f"survey root '{self._root}' is a URL; bricks are read from a folder: copy or mount the survey")
+        return Path(self._root)
 
     def bricks(self) -> pd.DataFrame:
         """Bricks of the survey: geometry, and depth, seeing and exposures where a summary is there.
@@ -62,6 +70,10 @@ class CoaddSurvey:
     def tables(self) -> list[Path]:
         """Files of the tables of bricks."""
         return [path for path in tables(self.root, self._region) if path]
+
+    def pixel_inputs(self, hash_of: FileHash) -> dict[str, object]:
+        """See `Survey.pixel_inputs`; of bricks the blocks keep the versions."""
+        return {"tables": [hash_of(path) for path in self.tables()]}
 
     def brick(self, brickname: str, keep: bool = False) -> BrickFiles:
         """Files of one brick, wherever the layout has them.

@@ -28,6 +28,7 @@ from lenscal.io import folders, orientation, units
 from lenscal.io.pixels import unobserved, unread
 from lenscal.io.survey.bricks import PixelError
 from lenscal.io.survey.geometry import SurveyError, read_geometry, tables
+from lenscal.io.survey.protocol import FileHash
 
 BUSY = {429, 500, 502, 503, 504}  # answers that another attempt may better
 NOTHING = {400, 404}  # the service has no pixels there
@@ -70,6 +71,8 @@ class ServiceSurvey:
         The pixels are of a mock survey.
     """
 
+    has_catalogue = True
+
     def __init__(self, service: config.Service, layer: str, root: str | Path, seed: int = 0, mock: bool = False) -> None:
         self.service, self.layer, self.root, self.seed, self.mock = service, layer, Path(root), seed, bool(mock)
         self._region = "north" if "north" in layer else "south"
@@ -85,6 +88,10 @@ class ServiceSurvey:
     def tables(self) -> list[Path]:
         """Files of the tables of bricks."""
         return [path for path in tables(self.root, self._region) if path]
+
+    def pixel_inputs(self, hash_of: FileHash) -> dict[str, object]:
+        """See `Survey.pixel_inputs`."""
+        return {"tables": [hash_of(path) for path in self.tables()]}
 
     def check(self) -> list[str]:
         """The service answers: a small cutout of the middle of the first brick, one sentence.

@@ -26,7 +26,7 @@ class Completeness(Stage):
         found: dict = {"brought": brought(place)}
         if survey.randoms:
             return found | {"randoms": fingerprints(survey.randoms, "correct survey.randoms"), "density": survey.randoms_density}
-        return found | {"tables": fingerprints(place.survey.tables()) if survey.layout == "dr10" else []}
+        return found | {"tables": fingerprints(place.survey.tables())}
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
         from lenscal import completeness

@@ -13,7 +13,7 @@ from lenscal.engine.stage import Say
 from lenscal.gates import Gate, Ledger
 from lenscal.io import stores
 from lenscal.run.place import Place
-from lenscal.run.stages.stage import fingerprints, galaxy_blocks, stamps_fingerprint
+from lenscal.run.stages.stage import galaxy_blocks, pixel_inputs
 
 _OF_THE_SKY = ("position", "outside", "no coverage")
 """Kinds of failed cutouts that are no fault of the files."""
@@ -25,9 +25,7 @@ class Cutouts(Stage):
     sections = ("cutouts",)
 
     def inputs(self, place: Place) -> dict:
-        survey = place.settings.survey
-        # Of bricks the blocks keep the versions.
-        return {"tables": fingerprints(place.survey.tables())} if survey.layout == "dr10" else stamps_fingerprint(place)
+        return pixel_inputs(place)
 
     def sources(self, place: Place, known: Iterable[str]) -> dict[str, str]:
         """Of bricks: a file that was changed, mended, added or taken away is another version."""

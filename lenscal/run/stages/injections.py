@@ -113,7 +113,7 @@ def objects_near(place: Place, ids: np.ndarray) -> pd.DataFrame | None:
     from lenscal.injections import populations
     from lenscal.io import hats
 
-    if place.settings.survey.layout != "dr10":
+    if not place.survey.has_catalogue:
         return None
     rows = place.manifest.set_index("galaxy_id").loc[ids]
     around = hats.Around(rows["ra"].to_numpy(float), rows["dec"].to_numpy(float), populations.REACH)

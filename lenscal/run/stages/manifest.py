@@ -15,7 +15,7 @@ from lenscal.gates import Gate, Ledger
 from lenscal.io import stores
 from lenscal.run import catalogue
 from lenscal.run.place import Place
-from lenscal.run.stages.stage import save_tables, stamps_fingerprint
+from lenscal.run.stages.stage import pixel_inputs, save_tables
 
 
 class Manifest(Stage):
@@ -24,13 +24,13 @@ class Manifest(Stage):
     sections = ("manifest", "objects.margin_arcsec")
 
     def inputs(self, place: Place) -> dict:
-        return stamps_fingerprint(place) if place.settings.survey.layout == "stamps" else {}
+        return {} if place.survey.has_catalogue else pixel_inputs(place)
 
     def products(self, place: Place) -> list[Path]:
         return [place.path("manifest"), place.path("manifest-notes")]
 
     def blocks(self, place: Place) -> list[Block]:
-        if place.settings.survey.layout != "dr10":
+        if not place.survey.has_catalogue:
             return []
         return [Block(f"{leaf:08d}", {"leaf": leaf}) for leaf in place.galaxies.leaves]
 
@@ -39,7 +39,6 @@ class Manifest(Stage):
         return Outcome(0, written=catalogue.scan_leaf(place, block.part["leaf"], block.name))
 
     def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
-        settings = place.settings
         built = self._built(place)
         table = schema.MANIFEST.check_table(built.table)
         pixel = table["healpix_64"].to_numpy()
@@ -49,7 +48,7 @@ class Manifest(Stage):
         notes = {"waterfall": built.waterfall, "strata": built.strata, "balance": built.balance}
         digest += save_tables(place.path("manifest-notes"), notes)
         gates = [*built.gates, built.ledger.gate("manifest")]
-        if settings.survey.layout == "stamps":
+        if not place.survey.has_catalogue:
             gates.append(place.survey.ledger.gate("stamps"))
         return gates, {"manifest": built.ledger}, stores.add_digests([digest])
 
@@ -65,7 +64,7 @@ class Manifest(Stage):
             "git_commit": lenscal.commit(),
             "extraction_timestamp": settings.timestamp,
         }
-        if settings.survey.layout == "stamps":
+        if not place.survey.has_catalogue:
             return manifest.external(place.survey.rows(), settings.manifest, settings.seed, provenance)
         names = [block.name for block in self.blocks(place)]
         seen = manifest.merged(catalogue.scans(place, names), place.reservoirs, settings.seed)

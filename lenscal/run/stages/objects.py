@@ -22,13 +22,13 @@ class Objects(Stage):
         settings = place.settings
         catalogues = [*settings.objects.lenses, *settings.objects.contaminants]
         return {
-            "sweeps": sweeps_fingerprint(place) if settings.survey.layout == "dr10" else "",
+            "sweeps": sweeps_fingerprint(place) if place.survey.has_catalogue else "",
             "catalogues": {c.name: f"lenscat {version('lenscat')}" if c.source == "lenscat" else fingerprint(c.source) for c in catalogues},
             "galaxy_tables": fingerprints(settings.objects.galaxy_tables),
         }
 
     def check(self, place: Place) -> None:
-        if place.settings.survey.layout != "dr10":  # a catalogue needs no coadds
+        if not place.survey.has_catalogue:  # a catalogue needs no coadds
             place.survey.check()
 
     def products(self, place: Place) -> list[Path]:
@@ -37,7 +37,7 @@ class Objects(Stage):
     def blocks(self, place: Place) -> list[Block]:
         from lenscal.io import sweeps
 
-        if place.settings.survey.layout != "dr10":
+        if not place.survey.has_catalogue:
             return []
         return [Block(sweeps.stem_of(path), {"path": str(path)}) for path in sweeps.sweep_files(place.settings.survey.root)]
 
@@ -60,7 +60,7 @@ class Objects(Stage):
         of_tables: list[Gate] = []
         ledgers = {"galaxies": sum((o.ledger for o in outcomes), Ledger(0, 0)), **found.ledgers}
         radius = settings.objects.match_radius_arcsec
-        if settings.survey.layout == "dr10":
+        if place.survey.has_catalogue:
             names = [sweeps.name_of(block.part["path"]) for block in self.blocks(place)]
             notes = catalogue.finish_import(place, names, [o.ledger for o in outcomes])
             footprint = notes["footprint"]["healpix_128"].to_numpy()
@@ -82,6 +82,6 @@ class Objects(Stage):
         gates += [*found.gates(footprint, settings), *of_tables]
         gates += channels.gates(lenses, crossed, settings.objects.lenses)
         gates += [ledger.gate(f"objects.{name}") for name, ledger in ledgers.items()]
-        if settings.survey.layout == "dr10":
+        if place.survey.has_catalogue:
             gates += [*catalogue.file_gates(place, dict(zip(names, outcomes))), catalogue.brick_gate(place, names)]
         return gates, ledgers, digest

@@ -71,7 +71,7 @@ class Quality(Stage):
         ledger = Ledger(ok.size, int(ok.sum()), reasons[~ok].value_counts().to_dict())
         said = contaminants.claims(place.manifest.iloc[part])["galaxy_id"].unique()
         shapes = contaminants.measured(cutouts, dataset, np.flatnonzero(ok & np.isin(cutouts["galaxy_id"].values, said)))
-        planes = quality.compared(cutouts, place.manifest.iloc[part]) if place.settings.survey.layout == "dr10" else []
+        planes = quality.compared(cutouts, place.manifest.iloc[part]) if place.survey.has_catalogue else []
         return Outcome(digest, ok.size, ledger, summary={**summary, "structure": shapes, "planes": planes}, sources=sources)
 
     def tell(self, ledger: Ledger) -> str:

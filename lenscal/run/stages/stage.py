@@ -55,15 +55,10 @@ def sweeps_fingerprint(place: Place) -> str:
         return str(error)
 
 
-def stamps_fingerprint(place: Place) -> dict[str, object]:
-    """Of sets of stamps: what declares them, and every file of theirs, by place and content."""
-    from lenscal.io.stamps.profiles import DECLARED
-
-    root = Path(place.settings.survey.root)
-    if not root.is_dir():
-        raise stores.StoreError(f"input '{root}' is missing; check survey.root of the run file")
-    files = place.survey.files()
-    return {"profiles": fingerprint(DECLARED), "stamps": short({path.relative_to(root).as_posix(): fingerprint(path) for path in files})}
+def pixel_inputs(place: Place) -> dict[str, object]:
+    """What the pixels of a survey depend on, as fingerprints."""
+    found = place.survey.pixel_inputs(fingerprint)
+    return {name: short(value) if isinstance(value, dict) else value for name, value in found.items()}
 
 
 def brought(place: Place) -> bool:
