@@ -98,11 +98,11 @@ POINTS = Points()
 def own_errors() -> tuple[type[BaseException], ...]:
     """What a command turns into one sentence, without the errors of Python itself."""
     from lenscal.engine.errors import BlockError
-    from lenscal.io.catalogues import CatalogueError
     from lenscal.io.stores import StoreError
     from lenscal.io.survey import PixelError
     from lenscal.io.survey.geometry import SurveyError
     from lenscal.io.sweeps import SweepError
+    from lenscal.io.tables.lenses import CatalogueError
     from lenscal.run import PlanError
 
     return StoreError, PlanError, BlockError, CatalogueError, SweepError, PixelError, SurveyError

@@ -13,14 +13,14 @@ from astropy.table import Table
 
 from lenscal import config, objects
 from lenscal.config import ContaminantCatalogue, LensCatalogue
-from lenscal.io import catalogues
+from lenscal.io.tables import lenses as catalogues
 
 LENSCAT = "name,RA [deg],DEC [deg],zlens,type,grading,ref\nDESI-1,10.5,-3.5,0.272?,galaxy,probable,Huang et al. (2021)\nB,11,4,0.4 | nan,galaxy,confident,Other\n"
 
 
 def test_the_lenscat_package_is_read_without_importing_it():
     code = (
-        "import sys; from lenscal.io import catalogues as c; from lenscal.config import LensCatalogue as L;"
+        "import sys; from lenscal.io.tables import lenses as c; from lenscal.config import LensCatalogue as L;"
         "t = c.read_lenses(L(name='lenscat', source='lenscat')); print(len(t), 'lenscat' in sys.modules)"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -6,10 +6,11 @@ import pandas as pd
 import pytest
 from astropy.coordinates import SkyCoord
 
-from lenscal import channels, objects
+from lenscal import objects
 from lenscal.config import LensCatalogue
 from lenscal.gates import ABSENT, FAIL, PASS
-from lenscal.io import catalogues
+from lenscal.io.tables import lenses as catalogues
+from lenscal.objects import channels
 
 FRACTIONS = (0.7, 0.15, 0.15)
 STEP = 1 / 3600

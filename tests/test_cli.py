@@ -289,7 +289,7 @@ def test_a_catalogue_that_lies_in_the_current_folder_is_not_read(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     (tmp_path / "catalogs.yaml").write_text(EVIL)
     assert "harmless" not in lenscal("catalog").output
-    monkeypatch.setattr("lenscal.io.catalog.__file__", str(tmp_path / "a" / "b" / "c" / "catalog.py"))  # as installed, without a checkout
+    monkeypatch.setattr("lenscal.io.datasets.__file__", str(tmp_path / "a" / "b" / "c" / "catalog.py"))  # as installed, without a checkout
     refused(lenscal("catalog"), "no catalogs.yaml beside lenscal", "--path")
 
 

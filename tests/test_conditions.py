@@ -7,8 +7,9 @@ from astropy.io import fits
 from astropy.table import Table
 from typer.testing import CliRunner
 
-from lenscal import completeness, conditions, config
+from lenscal import completeness, config
 from lenscal.cli import app
+from lenscal.completeness import conditions
 from lenscal.gates import FAIL, PASS
 from lenscal.io.randoms import read_randoms
 from lenscal.io.stores import StoreError

@@ -6,8 +6,9 @@ import pytest
 import xarray as xr
 from scipy import ndimage
 
-from lenscal import contaminants, schema
+from lenscal import schema
 from lenscal.gates import ABSENT, FAIL, PASS
+from lenscal.quality import lookalikes
 
 SIDE, SIGMA, FWHM = 101, 0.01, 4.0  # pixels
 Y, X = np.indices((SIDE, SIDE)) - 50.0
@@ -48,17 +49,17 @@ def said(*claims):
 
 
 def verdicts(lights, claims, **more):
-    table = contaminants.judged(said(*claims), contaminants.measured(*cutouts_of(lights, **more), np.arange(len(lights))), {})
+    table = lookalikes.judged(said(*claims), lookalikes.measured(*cutouts_of(lights, **more), np.arange(len(lights))), {})
     return table["verdict"].tolist()
 
 
-@pytest.mark.parametrize("name", contaminants.FEATURES)
+@pytest.mark.parametrize("name", lookalikes.FEATURES)
 def test_category_is_confirmed_by_its_witness_and_refuted_by_another(name):
     assert verdicts(WITNESS[name], [name, name]) == ["confirmed", "refuted"]
 
 
 def test_every_class_of_n2_has_a_feature_to_show():
-    assert set(schema.CONFUSERS) <= set(contaminants.FEATURES)
+    assert set(schema.CONFUSERS) <= set(lookalikes.FEATURES)
 
 
 def test_the_halo_of_a_star_is_told_by_its_mask_bits():
@@ -73,51 +74,51 @@ def test_claims_are_the_classes_and_the_catalogued_categories_and_never_of_a_len
         "galaxy_id": [1, 2, 3, 4], "pool": ["N2", "N1", "positive", "N1"], "confuser": [bits["edge_on"] | bits["blue_clumpy"], 0, bits["edge_on"], 0],
         "contaminant": ["", "ring|spiral", "ring", ""],
     })  # fmt: skip
-    found = contaminants.claims(manifest)[["galaxy_id", "claim", "origin"]].to_numpy().tolist()
+    found = lookalikes.claims(manifest)[["galaxy_id", "claim", "origin"]].to_numpy().tolist()
     assert found == [[1, "blue_clumpy", "columns"], [1, "edge_on", "columns"], [2, "ring", "catalogue"], [2, "spiral", "catalogue"]]
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        *[(name, how(name)) for name in contaminants.FEATURES for how in (str.upper, str.title, lambda n: n.replace("_", " ").replace(" ", "-"), lambda n: f" {n.replace(' ', '_')}s ")],
+        *[(name, how(name)) for name in lookalikes.FEATURES for how in (str.upper, str.title, lambda n: n.replace("_", " ").replace(" ", "-"), lambda n: f" {n.replace(' ', '_')}s ")],
         ("ring", "Ring galaxies"), ("ring", "ringed galaxy"), ("merger", "interacting galaxies"), ("edge_on", "Edge-on disc"), ("overlapping pair", "close pair"),
         ("bright-star artefact", "bright star artifact"), ("bright-star artefact", "Diffraction spikes"), ("spiral", "Spiral Galaxy"), ("clumpy", "irregular"),
     ],
 )  # fmt: skip
 def test_a_category_is_known_by_other_spellings(name, said):
-    assert contaminants.category(said) == name
+    assert lookalikes.category(said) == name
 
 
 def test_names_of_no_category_stay_as_they_are():
     for name in ("planetary nebula", "Quasar", "mass", ""):
-        assert contaminants.category(f" {name} ") == name
+        assert lookalikes.category(f" {name} ") == name
 
 
 def test_spellings_of_one_category_meet_in_the_claims_and_their_counts():
     manifest = pd.DataFrame({"galaxy_id": [1, 2, 3], "pool": "N1", "confuser": 0, "contaminant": ["Ring|ring galaxy", "RINGS", "edge-on"]})
-    table = contaminants.claims(manifest)
+    table = lookalikes.claims(manifest)
     assert table[["galaxy_id", "claim"]].to_numpy().tolist() == [[1, "ring"], [2, "ring"], [3, "edge_on"]]
-    found = contaminants.judged(table, contaminants.measured(*cutouts_of([RING, PLAIN, LONG]), np.arange(3)), {})
+    found = lookalikes.judged(table, lookalikes.measured(*cutouts_of([RING, PLAIN, LONG]), np.arange(3)), {})
     assert found["verdict"].tolist() == ["confirmed", "refuted", "confirmed"]
 
 
 def test_what_cannot_be_judged_says_why_and_counts_add_up():
     claims = said("edge_on", "planetary nebula", "edge_on", "edge_on", "edge_on")
-    structures = contaminants.measured(*cutouts_of([LONG, LONG, LONG, np.zeros((SIDE, SIDE)), PLAIN]), np.array([0, 1, 3, 4]))
-    table = contaminants.judged(claims, structures, {3: "mask in centre"})
+    structures = lookalikes.measured(*cutouts_of([LONG, LONG, LONG, np.zeros((SIDE, SIDE)), PLAIN]), np.array([0, 1, 3, 4]))
+    table = lookalikes.judged(claims, structures, {3: "mask in centre"})
     assert table[["verdict", "reason"]].to_numpy().tolist() == [
         ["confirmed", ""], ["not judged", "no measure for this category"], ["not judged", "cutout not fit for use: mask in centre"],
         ["not judged", "not detected in r, or no noise or PSF"], ["refuted", "the image does not show: axis ratio <= 0.5, twice as long as the PSF"],
     ]  # fmt: skip
-    counts = contaminants.counted(table)
+    counts = lookalikes.counted(table)
     assert counts[["claim", "before", "confirmed", "refuted", "not_judged"]].to_numpy().tolist() == [["edge_on", 4, 1, 1, 2], ["planetary nebula", 1, 0, 0, 1]]
     assert (counts["before"] == counts[["confirmed", "refuted", "not_judged"]].sum(axis=1)).all()
 
 
 def test_the_gate_fails_on_a_category_that_no_image_bears_out():
     row = {"origin": "columns", "claim": "edge_on", "before": 12, "confirmed": 0, "refuted": 12, "not_judged": 0, "reason": ""}
-    assert contaminants.gate(pd.DataFrame([row])).verdict == FAIL
-    assert contaminants.gate(pd.DataFrame([{**row, "confirmed": 1, "refuted": 11}])).verdict == PASS
-    assert contaminants.gate(pd.DataFrame([{**row, "refuted": 9}])).verdict == ABSENT
-    assert contaminants.gate(contaminants.counted(contaminants.judged(said(), [], {}))).verdict == ABSENT
+    assert lookalikes.gate(pd.DataFrame([row])).verdict == FAIL
+    assert lookalikes.gate(pd.DataFrame([{**row, "confirmed": 1, "refuted": 11}])).verdict == PASS
+    assert lookalikes.gate(pd.DataFrame([{**row, "refuted": 9}])).verdict == ABSENT
+    assert lookalikes.gate(lookalikes.counted(lookalikes.judged(said(), [], {}))).verdict == ABSENT

@@ -23,7 +23,7 @@ PINS = {canonicalize_name(line.partition("==")[0]): line.partition("==")[2] for 
 IMPORTED_AS = {"pyyaml": "yaml", "scikit-learn": "sklearn", "universal-pathlib": "upath", "dask-cloudprovider": "dask_cloudprovider", "rocket-fft": "rocket_fft"}
 """Module of a requirement, where it has another name."""
 NOT_IMPORTED = {
-    "lenscat": "its file is read (lenscal/io/catalog.py)", "s3fs": "fsspec opens buckets with it", "cryptography": "distributed makes keys with it",
+    "lenscat": "its file is read (lenscal/io/datasets.py)", "s3fs": "fsspec opens buckets with it", "cryptography": "distributed makes keys with it",
     "lsdb": "users open the galaxies of a run with it", "dask-cloudprovider": "starts the workers whose address `cluster.address` names",
 }  # fmt: skip
 TOOLS = {"pytest", "pytest-xdist", "ruff", "import-linter", "mypy"}

@@ -16,7 +16,7 @@ from lenscal import config, mock, schema
 
 galsim = pytest.importorskip("galsim")
 
-from lenscal.io.sources import read_cosmos  # noqa: E402
+from lenscal.io.cosmos import read_cosmos  # noqa: E402
 from lenscal.manifest import confusers  # noqa: E402
 from lenscal.mock import (  # noqa: E402
     catalogues,

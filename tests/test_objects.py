@@ -8,7 +8,8 @@ from astropy.coordinates import SkyCoord
 from lenscal import config, objects, schema
 from lenscal.config import LensCatalogue
 from lenscal.gates import ABSENT, FAIL, PASS
-from lenscal.io import catalogues, sweeps
+from lenscal.io import sweeps
+from lenscal.io.tables import lenses as catalogues
 from lenscal.kernels import matching
 
 FRACTIONS = (0.7, 0.15, 0.15)

@@ -15,8 +15,8 @@ from viewer import answer, serving
 
 from lenscal.config import Service
 from lenscal.io import orientation
-from lenscal.io.stamps import StampError, StampSurvey
 from lenscal.io.survey import BrickFiles, PixelError, ServiceSurvey
+from lenscal.io.survey.stamps import StampError, StampSurvey
 from lenscal.kernels import resampling, widths
 
 NO_CD = dict.fromkeys(("CD1_1", "CD1_2", "CD2_1", "CD2_2"))

@@ -12,7 +12,8 @@ from test_leaves import raw_sky, settings_of, write_sweep
 
 from lenscal import config, objects
 from lenscal.gates import FAIL, PASS
-from lenscal.io import catalogues, sweeps
+from lenscal.io import sweeps
+from lenscal.io.tables import lenses as catalogues
 from lenscal.run import Place
 from lenscal.run.stages import STAGES
 

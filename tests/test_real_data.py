@@ -9,7 +9,7 @@ from astropy.io import fits
 
 from lenscal import config, schema
 from lenscal.io.psfex import read_psfex
-from lenscal.io.stamps import StampError, StampSurvey, load_profiles
+from lenscal.io.survey.stamps import StampError, StampSurvey, load_profiles
 from lenscal.kernels import noise, pixels, resampling, widths
 
 SETS = ["des_hosts", "decals_grz", "dr10_lens_candidates"]

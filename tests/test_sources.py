@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from astropy.io import fits
 
-from lenscal.io.sources import SourceError, galaxy_patch, half_light_radius, read_cosmos
+from lenscal.io.cosmos import SourceError, galaxy_patch, half_light_radius, read_cosmos
 
 
 def gaussian(size, sigma, dx=0.0, dy=0.0):

@@ -11,8 +11,8 @@ import yaml
 from astropy.io import fits
 
 from lenscal import schema
-from lenscal.io.stamps import Profile, StampError, StampSurvey, load_profiles
-from lenscal.io.stamps.profiles import DECLARED
+from lenscal.io.survey.stamps import Profile, StampError, StampSurvey, load_profiles
+from lenscal.io.survey.stamps.profiles import DECLARED
 from lenscal.kernels import resampling, widths
 
 SIGMA = {"g": 0.0025, "r": 0.0035, "i": 0.006, "z": 0.010}

@@ -15,8 +15,8 @@ from viewer import serving
 from lenscal import objects
 from lenscal.config import Service
 from lenscal.io import sweeps, units
-from lenscal.io.stamps import StampError, StampSurvey
 from lenscal.io.survey import BrickFiles, CoaddSurvey, PixelError, ServiceSurvey, SurveyError
+from lenscal.io.survey.stamps import StampError, StampSurvey
 from lenscal.kernels import resampling, widths
 from lenscal.run import Place, catalogue
 

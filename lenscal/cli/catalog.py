@@ -19,7 +19,7 @@ def catalog(
 ) -> None:
     """List every data set of catalogs.yaml by name, with what it holds."""
     with refusals():
-        from lenscal.io.catalog import describe
+        from lenscal.io.datasets import describe
 
         table = Table("name", "holds", "there", box=None)
         for name, about, there in describe(run, path):

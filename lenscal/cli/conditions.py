@@ -20,7 +20,7 @@ def conditions(
     with refusals():
         import yaml
 
-        from lenscal import conditions as plane_of
+        from lenscal.completeness import conditions as plane_of
         from lenscal.config import load
         from lenscal.run import Place
 

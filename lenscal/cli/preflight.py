@@ -33,7 +33,8 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
             check(what, found)
 
     with refusals():
-        from lenscal.io import catalogues, checksums, folders, sweeps
+        from lenscal.io import checksums, folders, sweeps
+        from lenscal.io.tables import lenses as catalogues
         from lenscal.run import Place, catalogue
 
         place, survey = Place(settings), settings.survey

@@ -216,7 +216,7 @@ def _without_psf_image(hosts: xr.Dataset) -> np.ndarray:
 
 def _stamps(place: Place, settings: config.Injections) -> list[dict]:
     """Galaxy stamps: the run's own, or those of the bracket."""
-    from lenscal.io.sources import read_cosmos
+    from lenscal.io.cosmos import read_cosmos
 
     return place.sources or read_cosmos(settings.source_stamps)
 

@@ -45,7 +45,7 @@ def read(settings: Settings) -> Outside:
         A catalogue that cannot be used, by name, with its rows.
     """
     from lenscal import objects
-    from lenscal.io import catalogues
+    from lenscal.io.tables import lenses as catalogues
 
     tables, contaminants, ledgers, told = [], [], {}, []
     for item in settings.objects.lenses:
@@ -85,7 +85,7 @@ def stand_ins(settings: Settings) -> tuple[pd.DataFrame, Ledger, list[Gate]]:
         A table that cannot be read, has no ra and dec, or no row with a position.
     """
     from lenscal import objects
-    from lenscal.io import catalogues
+    from lenscal.io.tables import lenses as catalogues
 
     parts, ledger = [pd.DataFrame({"ra": pd.Series(dtype=float), "dec": pd.Series(dtype=float), "galaxy_id": pd.Series(dtype="int64")})], Ledger(0, 0)
     gates: list[Gate] = []

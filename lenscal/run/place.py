@@ -168,11 +168,11 @@ class Place:
         return survey_of(self.settings)
 
     def sky(self) -> pd.DataFrame:
-        """Pieces of sky with their conditions, as `lenscal.conditions` takes them: random points where the run file names some, else bricks; none of stamps.
+        """Pieces of sky with their conditions, as `lenscal.completeness.conditions` takes them: random points where the run file names some, else bricks; none of stamps.
 
         `attrs["area_from"]` says which.
         """
-        from lenscal import conditions
+        from lenscal.completeness import conditions
 
         survey = self.settings.survey
         if not self.survey.has_catalogue:
@@ -208,6 +208,6 @@ class Place:
         """Real galaxy stamps to be lensed, when the run asks for them."""
         if self.settings.injections.source != "stamps":
             return None
-        from lenscal.io.sources import read_cosmos
+        from lenscal.io.cosmos import read_cosmos
 
         return read_cosmos(self.settings.injections.source_stamps)

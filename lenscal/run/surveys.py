@@ -21,7 +21,7 @@ def _bricks(settings: Settings) -> Survey:
 
 
 def _stamps(settings: Settings) -> Survey:
-    from lenscal.io.stamps import StampSurvey
+    from lenscal.io.survey.stamps import StampSurvey
     from lenscal.kernels import resampling, widths
 
     return StampSurvey(settings.survey.root, settings.survey.profiles, resampling.resample, widths)

@@ -13,7 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from lenscal import schema
-from lenscal.io.pixels import unread
+from lenscal.io.empty import unread
 from lenscal.io.survey.bricks import BrickFiles, PixelError
 from lenscal.io.survey.geometry import SurveyError, read_geometry, tables
 from lenscal.io.survey.protocol import FileHash

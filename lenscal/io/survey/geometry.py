@@ -10,7 +10,7 @@ import pandas as pd
 
 from lenscal import schema
 from lenscal.io import folders, units
-from lenscal.io.tables import CatalogueError, read_table
+from lenscal.io.tables.reading import CatalogueError, read_table
 
 LAYOUT = "survey-bricks.fits.gz, south/coadd/AAA/BRICK/legacysurvey-BRICK-image-g.fits.fz"
 

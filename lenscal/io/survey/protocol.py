@@ -33,7 +33,7 @@ class Survey(Protocol):
         """What the pixels depend on beyond the rows, by name; of files that blocks look after themselves (`version`) there is none."""
 
     def read(self, rows: pd.DataFrame, size: int) -> xr.Dataset:
-        """Pixels about rows (galaxy_id, ra, dec, brickname), in their order: the variables of `lenscal.io.pixels.unread`, as float32, NaN where
+        """Pixels about rows (galaxy_id, ra, dec, brickname), in their order: the variables of `lenscal.io.empty.unread`, as float32, NaN where
         nothing was observed.
 
         A row without pixels stays, with the reason in `failure`.

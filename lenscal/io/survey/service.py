@@ -25,7 +25,7 @@ from astropy.io import fits
 
 from lenscal import config, schema
 from lenscal.io import folders, orientation, units
-from lenscal.io.pixels import unobserved, unread
+from lenscal.io.empty import unobserved, unread
 from lenscal.io.survey.bricks import PixelError
 from lenscal.io.survey.geometry import SurveyError, read_geometry, tables
 from lenscal.io.survey.protocol import FileHash
@@ -118,7 +118,7 @@ class ServiceSurvey:
         """Pixels around galaxies, as `CoaddSurvey.read` gives them, with `checksum` (of the file that came).
 
         A galaxy where the service has no pixels keeps its row with the reason in `failure`. A pixel is unobserved where the inverse
-        variance is no positive number; where the service gives none, as `lenscal.io.pixels.unobserved` says.
+        variance is no positive number; where the service gives none, as `lenscal.io.empty.unobserved` says.
 
         A place at which the service fails (500) is such a row too where the service answers elsewhere right after it, and then fails at
         the place once more: else the service is down, and no place is at fault.

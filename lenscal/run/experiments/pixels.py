@@ -86,6 +86,6 @@ def stamps_of(place: Place, settings: config.Injections) -> list[dict] | None:
     """Galaxy stamps where the source is one."""
     if settings.source != "stamps":
         return None
-    from lenscal.io.sources import read_cosmos
+    from lenscal.io.cosmos import read_cosmos
 
     return place.sources or read_cosmos(settings.source_stamps)

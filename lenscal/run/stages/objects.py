@@ -52,8 +52,9 @@ class Objects(Stage):
         return catalogue.verified(place, block.part["path"], outcome)
 
     def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
-        from lenscal import channels, objects
+        from lenscal import objects
         from lenscal.io import sweeps
+        from lenscal.objects import channels
 
         settings, found = place.settings, outside.read(place.settings)
         lenses, contaminants = found.lenses, found.contaminants

@@ -55,7 +55,8 @@ class Quality(Stage):
         return [f"{start:09d}" for start in range(block.part["start"] // side * side, block.part["stop"], side)]
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
-        from lenscal import contaminants, quality
+        from lenscal import quality
+        from lenscal.quality import lookalikes
 
         part = slice(block.part["start"], block.part["stop"])
         sources = self.sources(place, self._read_by(place, block))
@@ -69,8 +70,8 @@ class Quality(Stage):
         reasons = pd.Series(dataset["reason"].values.astype(object))
         ok = dataset["cutout_ok"].values
         ledger = Ledger(ok.size, int(ok.sum()), reasons[~ok].value_counts().to_dict())
-        said = contaminants.claims(place.manifest.iloc[part])["galaxy_id"].unique()
-        shapes = contaminants.measured(cutouts, dataset, np.flatnonzero(ok & np.isin(cutouts["galaxy_id"].values, said)))
+        said = lookalikes.claims(place.manifest.iloc[part])["galaxy_id"].unique()
+        shapes = lookalikes.measured(cutouts, dataset, np.flatnonzero(ok & np.isin(cutouts["galaxy_id"].values, said)))
         planes = quality.compared(cutouts, place.manifest.iloc[part]) if place.survey.has_catalogue else []
         return Outcome(digest, ok.size, ledger, summary={**summary, "structure": shapes, "planes": planes}, sources=sources)
 
@@ -79,7 +80,8 @@ class Quality(Stage):
         return f"{100 * ledger.rows_out / max(1, ledger.rows_in):.1f} % fit for use" + "".join(f", {n} {reason}" for reason, n in most)
 
     def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
-        from lenscal import contaminants, quality
+        from lenscal import quality
+        from lenscal.quality import lookalikes
 
         ledger = sum((o.ledger for o in outcomes), Ledger(0, 0))
         measured = place.store("quality").load()
@@ -96,9 +98,9 @@ class Quality(Stage):
         stores.write_table(place.path("quality") / "partitions.parquet", table)
         ok, reasons = measured["cutout_ok"].values, measured["reason"].values.astype(object)
         unfit = dict(zip(measured["galaxy_id"].values[~ok].tolist(), reasons[~ok].tolist()))
-        judged = contaminants.judged(contaminants.claims(place.manifest), shapes, unfit)
-        counts = contaminants.counted(judged)
+        judged = lookalikes.judged(lookalikes.claims(place.manifest), shapes, unfit)
+        counts = lookalikes.counted(judged)
         stores.write_table(place.path("quality") / "contaminants.parquet", judged)
         stores.write_table(place.path("quality") / "contaminant_counts.parquet", counts)
-        gates = [ledger.gate("quality"), *quality.gates(measured, place.settings.quality), *quality.plane_gates(planes), contaminants.gate(counts)]
+        gates = [ledger.gate("quality"), *quality.gates(measured, place.settings.quality), *quality.plane_gates(planes), lookalikes.gate(counts)]
         return gates, {"quality": ledger}, stores.add_digests(map(stores.digest_table, (judged, counts)))

@@ -68,7 +68,7 @@ def brought(place: Place) -> bool:
 
 def source_stamps(paths: Iterable[str | None], hint: str) -> list[list[str]]:
     """Of each file of galaxy stamps (None: of none), its content and that of the catalogue beside it."""
-    from lenscal.io.sources import files_of
+    from lenscal.io.cosmos import files_of
 
     return [[] if path is None else fingerprints(files_of(path), hint) for path in paths]
 

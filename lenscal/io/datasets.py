@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from lenscal.config import ConfigError, real_data
-from lenscal.io.catalogues import CatalogueError, lenscat_path
+from lenscal.io.tables.lenses import CatalogueError, lenscat_path
 
 
 def _file(path: str | Path | None) -> Path:

@@ -12,8 +12,8 @@ from astropy.io import fits
 
 from lenscal import schema
 from lenscal.io import orientation, planes, units
-from lenscal.io.pixels import unobserved
-from lenscal.io.stamps.profiles import Profile, StampError
+from lenscal.io.empty import unobserved
+from lenscal.io.survey.stamps.profiles import Profile, StampError
 
 _BROKEN = (OSError, EOFError, ValueError, KeyError, TypeError, fits.VerifyError)
 

@@ -14,12 +14,12 @@ import xarray as xr
 
 from lenscal import keys, schema
 from lenscal.gates import Ledger
+from lenscal.io.empty import unread
 from lenscal.io.folders import StoreError
-from lenscal.io.pixels import unread
 from lenscal.io.psfex import read_psfex
-from lenscal.io.stamps.files import Stamp, read_stamps
-from lenscal.io.stamps.profiles import DECLARED, Profile, StampError, choose, load_profiles
 from lenscal.io.survey.protocol import FileHash
+from lenscal.io.survey.stamps.files import Stamp, read_stamps
+from lenscal.io.survey.stamps.profiles import DECLARED, Profile, StampError, choose, load_profiles
 
 SCALE_TOLERANCE = 0.005  # stamps nearer than this to the survey's pixel scale are taken as they are
 PSF_SIZE = 63  # pixels, as the PSFEx models

@@ -12,7 +12,7 @@ import pandas as pd
 
 from lenscal.config import ContaminantCatalogue, LensCatalogue
 from lenscal.io import tables
-from lenscal.io.tables import CatalogueError, read_table
+from lenscal.io.tables.reading import CatalogueError, read_table
 
 __all__ = ["LENS_COLUMNS", "CatalogueError", "lenscat_path", "read_contaminants", "read_lenses", "read_table"]
 
