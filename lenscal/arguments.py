@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from lenscal.errors import InputError
+
 
 def in_unit(what: str, value: Any, unit: str) -> np.ndarray:
     """Numbers of an argument in a unit; a plain number is taken to be in it.
@@ -37,11 +39,11 @@ def in_unit(what: str, value: Any, unit: str) -> np.ndarray:
             try:
                 value = value.to_value(wanted)
             except units.UnitConversionError:
-                raise ValueError(f"{what} is in {value.unit}, which cannot be converted to {unit}; give it in {unit} or as a plain number") from None
+                raise InputError(f"{what} is in {value.unit}, which cannot be converted to {unit}; give it in {unit} or as a plain number") from None
     try:
         return np.asarray(value, float)
     except (TypeError, ValueError):
-        raise ValueError(f"{what} holds {str(value)[:60]!r}, expected numbers [{unit}]") from None
+        raise InputError(f"{what} holds {str(value)[:60]!r}, expected numbers [{unit}]") from None
 
 
 def finite(what: str, values: np.ndarray) -> np.ndarray:
@@ -54,7 +56,7 @@ def finite(what: str, values: np.ndarray) -> np.ndarray:
     """
     bad = ~np.isfinite(values)
     if bad.any():
-        raise ValueError(f"{what} is not finite in {int(bad.sum())} of {values.size} places; leave such rows out and count them")
+        raise InputError(f"{what} is not finite in {int(bad.sum())} of {values.size} places; leave such rows out and count them")
     return values
 
 
@@ -68,7 +70,7 @@ def positive(what: str, value: Any, unit: str) -> float:
     """
     number = in_unit(what, value, unit)
     if number.size != 1 or not 0 < float(number.reshape(-1)[0]) < np.inf:
-        raise ValueError(f"{what} is {np.array2string(number, threshold=3)}, expected one number above 0 [{unit}]")
+        raise InputError(f"{what} is {np.array2string(number, threshold=3)}, expected one number above 0 [{unit}]")
     return float(number.reshape(-1)[0])
 
 
@@ -83,9 +85,9 @@ def fraction(what: str, value: Any) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError):
-        raise ValueError(f"{what} is {value!r}, expected a number between 0 and 1") from None
+        raise InputError(f"{what} is {value!r}, expected a number between 0 and 1") from None
     if not 0 < number < 1:
-        raise ValueError(f"{what} is {number:g}, expected a number between 0 and 1")
+        raise InputError(f"{what} is {number:g}, expected a number between 0 and 1")
     return number
 
 
@@ -98,6 +100,6 @@ def columns(what: str, table: pd.DataFrame, names: Iterable[str]) -> None:
         It is no table, or lacks a column; the message lists those that it has.
     """
     if not isinstance(table, pd.DataFrame):
-        raise ValueError(f"{what} is a {type(table).__name__}, expected a pandas DataFrame")
+        raise InputError(f"{what} is a {type(table).__name__}, expected a pandas DataFrame")
     if missing := [name for name in names if name not in table.columns]:
-        raise ValueError(f"{what} lacks the column {', '.join(missing)}; its columns are {', '.join(map(str, table.columns))}")
+        raise InputError(f"{what} lacks the column {', '.join(missing)}; its columns are {', '.join(map(str, table.columns))}")

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from lenscal import config, schema
+from lenscal.errors import InputError
 from lenscal.kernels import light
 
 _IMAGE = ("galaxy", "band", "y", "x")
@@ -101,7 +102,7 @@ def _rounded(image: np.ndarray, invvar: np.ndarray, ids: np.ndarray, step: float
         noise = np.where(invvar > 0, 1 / np.sqrt(invvar), np.inf).min(axis=(-2, -1))  # of the deepest pixel
     worst = np.unravel_index(np.argmin(noise), noise.shape) if noise.size else None
     if worst is not None and step > ROUNDING_MAX * noise[worst]:
-        raise ValueError(
+        raise InputError(
             f"cutouts: rounding to {step:.3g} nanomaggy is not far below the noise of galaxy {ids[worst[0]]}, {noise[worst]:.3g} nanomaggy in "
             f"{schema.BANDS[worst[1]]}; set cutouts.rounding_nanomaggy to {ROUNDING_MAX * noise[worst]:.2g} or less"
         )
@@ -127,7 +128,7 @@ def crop(pixels: xr.Dataset | xr.DataArray | np.ndarray, size: int) -> xr.Datase
     labelled = isinstance(pixels, (xr.Dataset, xr.DataArray))
     sides = (pixels.sizes["y"], pixels.sizes["x"]) if labelled else pixels.shape[-2:]
     if size < 1 or min(sides) < size:
-        raise ValueError(f"a crop of {size} px does not fit a stamp of {sides[0]} x {sides[1]} px")
+        raise InputError(f"a crop of {size} px does not fit a stamp of {sides[0]} x {sides[1]} px")
     y, x = (slice((n - size) // 2, (n - size) // 2 + size) for n in sides)
     return pixels.isel(y=y, x=x) if labelled else pixels[..., y, x]
 
@@ -142,10 +143,10 @@ def check(rows: pd.DataFrame) -> None:
     """
     wanted = [*schema.GALAXY_COORDS, *(f"{name}_{band}" for name in ("psfsize", "psfdepth") for band in schema.BANDS)]
     if missing := [name for name in wanted if name not in rows.columns]:
-        raise ValueError(f"cutouts: the manifest has no column {missing}")
+        raise InputError(f"cutouts: the manifest has no column {missing}")
     twice = rows["galaxy_id"][rows["galaxy_id"].duplicated()]
     if len(twice):
-        raise ValueError(f"cutouts: galaxy_id {twice.iloc[0]} is there more than once ({len(twice)} rows too many); a galaxy has one cutout")
+        raise InputError(f"cutouts: galaxy_id {twice.iloc[0]} is there more than once ({len(twice)} rows too many); a galaxy has one cutout")
 
 
 def _check_pixels(pixels: xr.Dataset, rows: pd.DataFrame, size: int) -> None:
@@ -171,7 +172,7 @@ def _check_pixels(pixels: xr.Dataset, rows: pd.DataFrame, size: int) -> None:
         if "galaxy_id" in pixels and not np.array_equal(pixels["galaxy_id"].values, rows["galaxy_id"].to_numpy()):
             problems.append("the galaxies are not those asked for, in that order")
     if problems:
-        raise ValueError("cutouts: what the survey gave: " + "; ".join(problems))
+        raise InputError("cutouts: what the survey gave: " + "; ".join(problems))
 
 
 def _bands(rows: pd.DataFrame, name: str) -> np.ndarray:

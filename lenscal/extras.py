@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lenscal.errors import LenscalError
+
 EXTRA_OF = {"torch": "detector", "galsim": "mock", "lsdb": "lsdb", "dask_cloudprovider": "ec2"}
 """The extra that brings each optional library."""
 NEEDED_FOR = {
@@ -15,7 +17,7 @@ NEEDED_FOR = {
 }
 
 
-class MissingExtra(ImportError):
+class MissingExtra(LenscalError, ImportError):
     """A library of an extra is not installed; the message names the extra."""
 
 

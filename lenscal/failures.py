@@ -12,6 +12,7 @@ from scipy.special import betainc, ndtr
 from scipy.stats import betabinom, false_discovery_control
 
 from lenscal import config, grid, schema
+from lenscal.errors import InputError
 from lenscal.gates import Gate, absent
 from lenscal.kernels import intervals, recovery
 
@@ -79,7 +80,7 @@ def false_positives(
     groups += [*_by_name(table, "nobs_z_bin"), *_by_name(table, "type")]
     for name, edges in quantities.items():
         if name not in table:
-            raise ValueError(f"failures: '{name}' is no variable of the scores")
+            raise InputError(f"failures: '{name}' is no variable of the scores")
         groups += _by_bin(table, name, edges)
     groups = [group for group in groups if group[0] == "all" or group[2].any()]
     score = table["score"].to_numpy(float)
@@ -405,11 +406,11 @@ def _held_out_lenses(scores: xr.Dataset) -> pd.DataFrame:
 def _trials(injections: xr.Dataset, scores: xr.Dataset, names: Sequence[str]) -> pd.DataFrame:
     """Scored trials, one row each: cell, trial, galaxy_id, score and the named variables of the injections."""
     if missing := [name for name in names if name not in injections.variables]:
-        raise ValueError(f"failures: the injections lack {missing}")
+        raise InputError(f"failures: the injections lack {missing}")
     ids = injections["galaxy_id"].transpose(*schema.TRIAL).values
     cells = all(np.array_equal(injections[dim], scores[dim]) for dim in schema.CELL)
     if not cells or not np.array_equal(ids, scores["galaxy_id"].transpose(*schema.TRIAL).values):
-        raise ValueError("failures: scores and injections have other cells or hosts; open both from one run")
+        raise InputError("failures: scores and injections have other cells or hosts; open both from one run")
     score = scores["score"].transpose(*schema.TRIAL).values
     good = np.isfinite(score)
     place = np.nonzero(good)

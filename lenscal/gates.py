@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 
 import pandas as pd
 
+from lenscal.errors import InputError
+
 PASS, FAIL, ABSENT, NOT_JUDGED = "pass", "fail", "not applicable", "not judged"
 """Verdicts. A claim that does not apply to a run is absent; one that applies but that its data cannot settle is not judged, which is no pass."""
 
@@ -42,7 +44,7 @@ class Gate:
 
     def _holds(self) -> bool:
         if self.minimum is None and self.maximum is None:
-            raise ValueError(f"gate {self.id} has no limit, so it could not fail")
+            raise InputError(f"gate {self.id} has no limit, so it could not fail")
         value = float(self.value)
         if math.isnan(value):
             return False

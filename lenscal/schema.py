@@ -14,6 +14,8 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from lenscal.errors import LenscalError
+
 VERSION = 1
 BANDS = ("g", "r", "z")
 ZEROPOINT = 22.5  # AB magnitude of one nanomaggy
@@ -43,7 +45,7 @@ CONFUSERS = (
 """Classes of pool N2; the position is the bit in `confuser`."""
 
 
-class SchemaError(ValueError):
+class SchemaError(LenscalError, ValueError):
     """A product that is not what its declaration says."""
 
 

@@ -10,17 +10,18 @@ import pandas as pd
 import xarray as xr
 
 from lenscal import config, leaks, schema
+from lenscal.errors import InputError
 from lenscal.gates import Gate, absent
 from lenscal.kernels import intervals
 from lenscal.kernels.ranking import auc
 
 if TYPE_CHECKING:
-    from lenscal.detector.frozen import Frozen
+    from lenscal.detector.protocol import Detector
 
 MORE_THAN_CHANCE = float(np.nextafter(0.5, 1))
 
 
-def score_cutouts(cutouts: xr.Dataset, quality: xr.Dataset, frozen: Frozen) -> xr.Dataset:
+def score_cutouts(cutouts: xr.Dataset, quality: xr.Dataset, frozen: Detector) -> xr.Dataset:
     """Score of every cutout; NaN where `cutout_ok` is false or the detector sees no pixel.
 
     Parameters
@@ -29,7 +30,7 @@ def score_cutouts(cutouts: xr.Dataset, quality: xr.Dataset, frozen: Frozen) -> x
         As `schema.CUTOUTS`.
     quality : Dataset (galaxy)
         galaxy_id, cutout_ok and arc_snr, row by row those of the cutouts.
-    frozen : Frozen
+    frozen : Detector
 
     Returns
     -------
@@ -44,7 +45,7 @@ def score_cutouts(cutouts: xr.Dataset, quality: xr.Dataset, frozen: Frozen) -> x
     _check(cutouts, "image", schema.CUTOUTS)
     ids, other = cutouts["galaxy_id"].values, quality["galaxy_id"].values
     if not np.array_equal(ids, other):
-        raise ValueError(f"scores: quality has {other.size} rows that are not, row by row, the {ids.size} of the cutouts; open both from one run")
+        raise InputError(f"scores: quality has {other.size} rows that are not, row by row, the {ids.size} of the cutouts; open both from one run")
     ok = quality["cutout_ok"].values.astype(bool)
     image = cutouts["image"].transpose("galaxy", "band", "y", "x")
     score = np.full(ids.size, np.nan, np.float32)
@@ -66,7 +67,7 @@ def score_cutouts(cutouts: xr.Dataset, quality: xr.Dataset, frozen: Frozen) -> x
 
 
 def score_injections(
-    injections: xr.Dataset, images: Callable[[xr.Dataset], np.ndarray], frozen: Frozen, batch: int = 128
+    injections: xr.Dataset, images: Callable[[xr.Dataset], np.ndarray], frozen: Detector, batch: int = 128
 ) -> xr.Dataset:
     """Score of every injection of a block; NaN where the trial has no image.
 
@@ -76,7 +77,7 @@ def score_injections(
         As `schema.INJECTIONS`: galaxy_id, failure and band are read.
     images : callable
         From the block to its images (injection, band, y, x) in nanomaggy, the grid axes and trial stacked in that order.
-    frozen : Frozen
+    frozen : Detector
     batch : int
         Images scored at once; changes no score.
 
@@ -94,13 +95,13 @@ def score_injections(
     if good.size:
         rendered = images(injections)
         if len(rendered) != count:
-            raise ValueError(f"scores: {len(rendered)} images for a block of {count} injections; expected one each, in stacked order")
+            raise InputError(f"scores: {len(rendered)} images for a block of {count} injections; expected one each, in stacked order")
         bands = _bands(injections, frozen)
         for first in range(0, good.size, 1024):
             some = good[first : first + 1024]
             score[some] = frozen.score(rendered[some][:, bands], batch)
         if unseen := int(np.isnan(score[good]).sum()):
-            raise ValueError(f"scores: {unseen} injections without a failure have no pixel in some band; expected whole images, check the hosts")
+            raise InputError(f"scores: {unseen} injections without a failure have no pixel in some band; expected whole images, check the hosts")
     dataset = xr.Dataset(
         {
             "galaxy_id": injections["galaxy_id"].transpose(*schema.TRIAL).variable,
@@ -124,11 +125,11 @@ def _check(dataset: xr.Dataset, name: str, declaration: schema.Declaration) -> N
         raise schema.SchemaError(f"{declaration.name}: " + "; ".join(problems))
 
 
-def _bands(dataset: xr.Dataset, frozen: Frozen) -> list[int]:
+def _bands(dataset: xr.Dataset, frozen: Detector) -> list[int]:
     """Positions of the detector's bands among those of the data."""
     bands = [str(band) for band in dataset["band"].values]
     if missing := [band for band in frozen.bands if band not in bands]:
-        raise ValueError(f"scores: the detector needs bands {list(frozen.bands)}; the images hold {bands}, {missing} missing")
+        raise InputError(f"scores: the detector needs bands {list(frozen.bands)}; the images hold {bands}, {missing} missing")
     return [bands.index(band) for band in frozen.bands]
 
 
@@ -164,10 +165,10 @@ def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.
     rows = []
     for rate in false_positive_rates:
         if not 0 < rate < 1:
-            raise ValueError(f"false_positive_rates holds {rate}; expected numbers between 0 and 1")
+            raise InputError(f"false_positive_rates holds {rate}; expected numbers between 0 and 1")
         allowed = int(np.floor(values.size * rate * (1 + 1e-12)))
         if allowed < 1:
-            raise ValueError(
+            raise InputError(
                 f"a false-positive rate of {rate:g} cannot be set with {values.size} validation negatives: it needs at least "
                 f"{int(np.ceil(1 / rate))}; ask for a higher rate or enlarge the sample"
             )
@@ -216,7 +217,7 @@ def _table(scores: xr.Dataset) -> pd.DataFrame:
     return table
 
 
-def gates(scores: xr.Dataset, history: pd.DataFrame | None, frozen: Frozen, hosts: Iterable[int] | None = None) -> list[Gate]:
+def gates(scores: xr.Dataset, history: pd.DataFrame | None, frozen: Detector, hosts: Iterable[int] | None = None) -> list[Gate]:
     """What must hold of the detector and its scores.
 
     Parameters
@@ -225,7 +226,7 @@ def gates(scores: xr.Dataset, history: pd.DataFrame | None, frozen: Frozen, host
         All of `schema.SCORES_CUTOUTS`, in memory.
     history : DataFrame or None
         Of the training; None when the detector was brought by the run file.
-    frozen : Frozen
+    frozen : Detector
         The detector that made the scores.
     hosts : iterable of int, optional
         galaxy_id of every galaxy that carries an injection; all that may carry one by default.
@@ -239,7 +240,7 @@ def gates(scores: xr.Dataset, history: pd.DataFrame | None, frozen: Frozen, host
     return found + _test_gates(table, frozen)
 
 
-def _hash_gate(scores: xr.Dataset, frozen: Frozen) -> Gate:
+def _hash_gate(scores: xr.Dataset, frozen: Detector) -> Gate:
     carried = str(scores.attrs.get("detector_hash", ""))
     return Gate(
         "scores.hash", "the scores carry the hash of the frozen detector (4.9)", "hashes equal", float(carried == frozen.hash),
@@ -257,7 +258,7 @@ def _complete_gate(table: pd.DataFrame) -> Gate:
     )  # fmt: skip
 
 
-def _training_gates(history: pd.DataFrame | None, frozen: Frozen) -> list[Gate]:
+def _training_gates(history: pd.DataFrame | None, frozen: Detector) -> list[Gate]:
     learnt, kept = "the detector learnt something", "the weights kept are those of the best epoch"
     if history is None:
         why = "the detector was brought by the run file; its training is not part of this run"
@@ -275,7 +276,7 @@ def _training_gates(history: pd.DataFrame | None, frozen: Frozen) -> list[Gate]:
     ]  # fmt: skip
 
 
-def _test_gates(table: pd.DataFrame, frozen: Frozen) -> list[Gate]:
+def _test_gates(table: pd.DataFrame, frozen: Detector) -> list[Gate]:
     test = table[(table["split"] == "test") & np.isfinite(table["score"])]
     score, positive = test["score"].to_numpy(np.float64), (test["label"] == 1).to_numpy()
     negative = test["negative"].to_numpy()

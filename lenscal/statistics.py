@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from lenscal.arguments import finite, fraction, in_unit
+from lenscal.errors import InputError
 from lenscal.kernels import intervals, proportions, ranking, twosamples, weighting
 
 LEVEL = 0.6827
@@ -63,7 +64,7 @@ def share_quantiles(k: ArrayLike, n: ArrayLike, probabilities: ArrayLike = (0.15
     k, n = _counts("share_quantiles", k, n)
     asked = np.atleast_1d(in_unit("share_quantiles: the probabilities", probabilities, "1"))
     if not ((asked > 0) & (asked < 1)).all():
-        raise ValueError(f"share_quantiles: the probabilities are {asked.tolist()}, expected numbers between 0 and 1")
+        raise InputError(f"share_quantiles: the probabilities are {asked.tolist()}, expected numbers between 0 and 1")
     return intervals.quantiles(k, n, asked, prior)
 
 
@@ -90,7 +91,7 @@ def rate_interval(k: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[np.
     """
     k, n = _counts("rate_interval", k, n)
     if (n == 0).any():
-        raise ValueError("rate_interval: n is 0, expected one negative or more; a threshold cannot be set without")
+        raise InputError("rate_interval: n is 0, expected one negative or more; a threshold cannot be set without")
     return intervals.rate_interval(k, n, fraction("rate_interval: the level", level))
 
 
@@ -118,7 +119,7 @@ def auc(positives: ArrayLike, negatives: ArrayLike, level: float = 0.95) -> tupl
     given = [in_unit(f"auc: {what}", scores, "1") for what, scores in (("positives", positives), ("negatives", negatives))]
     for what, scores in zip(("positives", "negatives"), given):
         if scores.ndim != 1 or not scores.size:
-            raise ValueError(f"auc: the {what} have shape {scores.shape}, expected (n,) with one score or more")
+            raise InputError(f"auc: the {what} have shape {scores.shape}, expected (n,) with one score or more")
         finite(f"auc: a score of the {what}", scores)
     return ranking.auc(given[0], given[1], fraction("auc: the level", level))
 
@@ -143,7 +144,7 @@ def share_difference(k_1: float, n_1: float, k_2: float, n_2: float, level: floa
     """
     one, two = (_counts("share_difference", k, n) for k, n in ((k_1, n_1), (k_2, n_2)))
     if not (one[1].size == two[1].size == 1 and one[1] > 0 and two[1] > 0):
-        raise ValueError("share_difference: expected one count each, and one trial or more in both samples")
+        raise InputError("share_difference: expected one count each, and one trial or more in both samples")
     (a, n), (b, m) = ((float(k), float(total)) for k, total in (one, two))
     return (b / m - a / n, *proportions.independent_difference(a, n, b, m, fraction("share_difference: the level", level)))
 
@@ -163,7 +164,7 @@ def mcnemar(lost: int, won: int) -> tuple[float, float]:
     """
     for what, count in (("lost", lost), ("won", won)):
         if not (np.ndim(count) == 0 and float(count) >= 0 and float(count).is_integer()):
-            raise ValueError(f"mcnemar: {what} is {count!r}, expected a whole number of pairs")
+            raise InputError(f"mcnemar: {what} is {count!r}, expected a whole number of pairs")
     return twosamples.mcnemar(int(lost), int(won))
 
 
@@ -182,7 +183,7 @@ def effective_number(weights: ArrayLike) -> float:
     """
     given = finite("effective_number: a weight", in_unit("effective_number: the weights", weights, "1"))
     if (given < 0).any():
-        raise ValueError(f"effective_number: {int((given < 0).sum())} of {given.size} weights are negative, expected 0 or more")
+        raise InputError(f"effective_number: {int((given < 0).sum())} of {given.size} weights are negative, expected 0 or more")
     return weighting.effective_number(given.ravel())
 
 
@@ -192,10 +193,10 @@ def _counts(what: str, k: ArrayLike, n: ArrayLike) -> tuple[np.ndarray, np.ndarr
     try:
         found, trials = np.broadcast_arrays(found, trials)
     except ValueError:
-        raise ValueError(f"{what}: k has shape {found.shape} and n {trials.shape}, which do not broadcast") from None
+        raise InputError(f"{what}: k has shape {found.shape} and n {trials.shape}, which do not broadcast") from None
     if (found < 0).any() or (trials < 0).any():
-        raise ValueError(f"{what}: a count is negative ({min(found.min(), trials.min()):g}), expected 0 or more")
+        raise InputError(f"{what}: a count is negative ({min(found.min(), trials.min()):g}), expected 0 or more")
     if (found > trials).any():
         place = np.argmax(found > trials)
-        raise ValueError(f"{what}: {found.flat[place]:g} found of {trials.flat[place]:g} trials; expected k at most n")
+        raise InputError(f"{what}: {found.flat[place]:g} found of {trials.flat[place]:g} trials; expected k at most n")
     return found, trials

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import torch
 import xarray as xr
+from contracts import check_detector
 from scipy.special import expit
 from torch import nn
 
@@ -87,6 +88,10 @@ def cutouts():
 @pytest.fixture(scope="module")
 def trained(cutouts):
     return training.train(cutouts, settings("resnet18", epochs=4, positives_per_epoch=50, negatives_per_epoch=70), seed=5)
+
+
+def test_a_frozen_network_keeps_the_contract_of_detectors(trained):
+    check_detector(trained[0])
 
 
 def made(architecture="resnet18", size=64, seed=0):

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.table import Table
+from contracts import check_survey
 from viewer import serving, sky
 
 from lenscal import cutouts, schema
@@ -36,6 +37,13 @@ def table(*positions):
 
 
 ROWS = table((150.0, 2.0), (359.999, -30.5), (0.001, 32.1))
+
+
+def test_the_service_keeps_the_contract_of_surveys(viewer, tmp_path):
+    Table({"brickname": ["a"], "ra": [150.0], "dec": [2.0]}).write(tmp_path / "survey-bricks.fits.gz")
+    one = survey(viewer)
+    one.root = tmp_path
+    check_survey(one, ROWS, tmp_path)
 
 
 @pytest.mark.parametrize("size", [21, 20])

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from contracts import check_cluster
 
 from lenscal.clusters import Local, Running
 from lenscal.engine import events
@@ -221,6 +222,11 @@ def test_workers_of_this_machine_speak_tls_with_a_key_that_others_do_not_have():
         for other in (address, address.replace("tls", "tcp")):
             with pytest.raises((OSError, TypeError, ValueError)):
                 Client(other, timeout="2s")
+
+
+def test_clusters_keep_their_contract(local):
+    check_cluster(Local(1, 2))
+    check_cluster(Running(local.scheduler_address))
 
 
 PROGRAM = """

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import yaml
 from astropy.io import fits
+from contracts import check_survey
 
 from lenscal import schema
 from lenscal.io.survey.stamps import Profile, StampError, StampSurvey, load_profiles
@@ -104,6 +105,10 @@ def survey(root, *profiles, **more):
 @pytest.fixture(scope="module")
 def everything(drawn):
     return survey(drawn, "des_hosts", "decals_grz", "dr10_lens_candidates")
+
+
+def test_stamps_keep_the_contract_of_surveys(everything, tmp_path):
+    check_survey(everything, everything.rows(), tmp_path)
 
 
 def test_every_layout_is_there_and_as_declared(everything):

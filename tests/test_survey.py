@@ -11,6 +11,7 @@ import xarray as xr
 from astropy.io import fits
 from astropy.table import Table
 from astropy.wcs import WCS
+from contracts import check_survey
 
 from lenscal import schema
 from lenscal.config import Cutouts
@@ -96,6 +97,10 @@ def table(*positions, brick="1500p000"):
     return pd.DataFrame(
         {"galaxy_id": np.arange(len(positions)) + 7, "ra": [p[0] for p in positions], "dec": [p[1] for p in positions], "brickname": brick}
     )
+
+
+def test_bricks_keep_the_contract_of_surveys(survey, tmp_path):
+    check_survey(survey, table(sky(60, 70), sky(81.3, 90.6)), tmp_path)
 
 
 def slow_stamp(number, band, x, y, size):
@@ -396,7 +401,7 @@ def test_a_survey_without_tables_or_folder_is_refused(tmp_path):
     with pytest.raises(SurveyError, match="is no folder"):
         CoaddSurvey(tmp_path / "none", "ls-dr10-south").check()
     with pytest.raises(SurveyError, match="is a URL"):
-        CoaddSurvey("s3://bucket/dr10", "ls-dr10-south")
+        CoaddSurvey("s3://bucket/dr10", "ls-dr10-south").check()
     Table({"BRICKNAME": ["a", "a"], "RA": [1.0, 1.0], "DEC": [0.0, 0.0]}).write(tmp_path / "survey-bricks.fits.gz")
     with pytest.raises(SurveyError, match="names brick 'a' twice"):
         CoaddSurvey(tmp_path, "ls-dr10-south").bricks()

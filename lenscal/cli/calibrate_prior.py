@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from lenscal.cli.refusal import refusals
+from lenscal.errors import InputError
 
 
 def calibrate_prior(
@@ -27,7 +28,7 @@ def calibrate_prior(
         from lenscal.run.place import Place
 
         if output.exists():
-            raise ValueError(f"'{output}' exists; a frozen prior is not written over: take another name")
+            raise InputError(f"'{output}' exists; a frozen prior is not written over: take another name")
         kind: Literal["anchors", "survey"] = _one_of(conditions)
         settings = load(runfile)
         place = Place(settings)
@@ -53,7 +54,7 @@ def calibrate_prior(
 
 def _one_of(conditions: str) -> Literal["anchors", "survey"]:
     if conditions not in ("anchors", "survey"):
-        raise ValueError(f"--conditions is '{conditions}', not 'anchors' or 'survey'")
+        raise InputError(f"--conditions is '{conditions}', not 'anchors' or 'survey'")
     return conditions  # type: ignore[return-value]
 
 
@@ -61,7 +62,7 @@ def _target(text: str) -> dict[float, float]:
     try:
         out = {float(level): float(snr) for level, snr in (pair.split(":") for pair in text.split(","))}
     except ValueError:
-        raise ValueError(f"--target is '{text}', not 'quantile:snr,...' such as 0.9:5,0.99:10") from None
+        raise InputError(f"--target is '{text}', not 'quantile:snr,...' such as 0.9:5,0.99:10") from None
     if not all(0 < level < 1 and snr > 0 for level, snr in out.items()):
-        raise ValueError(f"--target is '{text}'; quantiles lie between 0 and 1, SNR above 0")
+        raise InputError(f"--target is '{text}'; quantiles lie between 0 and 1, SNR above 0")
     return out

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from lenscal.cli.refusal import refusals
+from lenscal.errors import InputError
 
 
 def conditions(
@@ -27,9 +28,9 @@ def conditions(
         settings = load(runfile)
         survey = settings.survey
         if not Place(settings).survey.has_catalogue:
-            raise ValueError(f"survey.layout is '{survey.layout}': only a survey with a table of bricks or random points has an area")
+            raise InputError(f"survey.layout is '{survey.layout}': only a survey with a table of bricks or random points has an area")
         if density is not None and not randoms:
-            raise ValueError("--density is of the files that --randoms names, and it names none; that of the run file's is survey.randoms_density")
+            raise InputError("--density is of the files that --randoms names, and it names none; that of the run file's is survey.randoms_density")
         if randoms:
             survey = survey.model_copy(update={"randoms": randoms, "randoms_density": density})
         grid, bricks = settings.injections.grid, Place(settings.model_copy(update={"survey": survey})).sky()

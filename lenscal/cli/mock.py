@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from lenscal.cli.refusal import refusals, settings_of
+from lenscal.errors import InputError
 
 
 def mock(
@@ -30,7 +31,7 @@ def mock(
         from lenscal.io import folders
 
         if settings.sky is None:
-            raise ValueError(f"run file '{runfile}' has no section `sky`, so there is nothing to draw; see pipelines/small.yaml")
+            raise InputError(f"run file '{runfile}' has no section `sky`, so there is nothing to draw; see pipelines/small.yaml")
         if not again and sky.is_current(settings, scale):
             typer.echo(f"embedded sky is there: {settings.survey.root}")
             return

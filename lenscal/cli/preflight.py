@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lenscal.cli.refusal import ERROR, refusals, settings_of
+from lenscal.errors import LenscalError
 
 
 def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> None:
@@ -27,7 +28,7 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
     def tried(what: str, ask: Callable[[], str], fix: str) -> None:
         try:
             found = ask()
-        except (ValueError, OSError, RuntimeError) as error:
+        except (LenscalError, OSError) as error:
             check(what, str(error), fix)
         else:
             check(what, found)

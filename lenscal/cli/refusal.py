@@ -11,7 +11,8 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from lenscal.config import ConfigError, Settings, load
+from lenscal.config import Settings, load
+from lenscal.errors import LenscalError
 
 ERROR = 1
 GATES = 2
@@ -28,15 +29,11 @@ def settings_of(path: Path) -> Settings:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turn the errors that lenscal foresees into one sentence; others keep their traceback. LENSCAL_DEBUG=1 keeps all.
+    """Turn what lenscal refuses, and what a disk or the network refuses, into one sentence; anything else is a fault, and keeps its traceback.
 
-    SIGTERM, by which batch systems end what they run, ends a command as Ctrl-C does.
+    LENSCAL_DEBUG=1 keeps all. SIGTERM, by which batch systems end what they run, ends a command as Ctrl-C does.
     """
-    from lenscal.engine.errors import BlockError, PlanError
-    from lenscal.extras import MissingExtra
     from lenscal.io import stopping
-    from lenscal.io.stores import StoreError
-    from lenscal.schema import SchemaError
 
     try:
         with stopping.heard():
@@ -47,12 +44,19 @@ def refusals() -> Iterator[None]:
     except BrokenPipeError:  # whoever read the output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(STOPPED) from None
-    except (ConfigError, StoreError, PlanError, SchemaError, BlockError, MissingExtra, ValueError, OSError) as error:
-        if os.environ.get("LENSCAL_DEBUG"):
+    except (LenscalError, OSError) as error:
+        if os.environ.get("LENSCAL_DEBUG") or not _foreseen(error):
             raise
         text = str(error) or type(error).__name__
         Console(stderr=True).print(f"[bold red]error[/]: {_escaped(text)}", soft_wrap=True, highlight=False)
         raise typer.Exit(ERROR) from None
+
+
+def _foreseen(error: BaseException) -> bool:
+    """Whether an error says what is wrong with what was given; that of a block does when its cause does."""
+    from lenscal.engine.errors import BlockError
+
+    return not isinstance(error, BlockError) or error.__cause__ is None or isinstance(error.__cause__, (LenscalError, OSError, RuntimeError))
 
 
 def _escaped(text: str) -> str:

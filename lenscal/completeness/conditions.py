@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lenscal import config, grid, schema
+from lenscal.errors import InputError
 from lenscal.kernels import magnitudes
 
 _CELL = 0.001  # arcsec and magnitude: random points within one are put together
@@ -18,10 +19,10 @@ def _known(bricks: pd.DataFrame) -> pd.DataFrame:
     values = bricks[list(_COLUMNS.values())].to_numpy(float)
     area = bricks["area"].to_numpy(float)
     if not np.all(area >= 0):
-        raise ValueError("bricks: area holds a negative number or NaN; expected degree^2")
+        raise InputError("bricks: area holds a negative number or NaN; expected degree^2")
     known = bricks[np.isfinite(values).all(axis=1) & (area > 0)]
     if known.empty:
-        raise ValueError(f"bricks: none of {len(bricks)} has seeing, depth and area in r; check survey-bricks of the survey")
+        raise InputError(f"bricks: none of {len(bricks)} has seeing, depth and area in r; check survey-bricks of the survey")
     return known
 
 
@@ -45,13 +46,13 @@ def of_bricks(bricks: pd.DataFrame) -> pd.DataFrame:
     """
     names = [*_COLUMNS.values(), "area"]
     if missing := [name for name in names if name not in bricks.columns]:
-        raise ValueError(
+        raise InputError(
             f"table of bricks: {len(bricks):,} rows without {', '.join(missing)}; expected those of survey-bricks-dr10-south.fits.gz: put it below survey.root, "
             "or name random points (survey.randoms)"
         )
     size, depth = (bricks[name].to_numpy(float) for name in _COLUMNS.values())
     if wrong := int(np.count_nonzero(magnitudes.no_magnitudes(depth))):
-        raise ValueError(
+        raise InputError(
             f"table of bricks: psfdepth_r of {wrong:,} of {len(bricks):,} bricks is no magnitude (up to {np.nanmax(depth):g}); the survey's has 5-sigma AB magnitudes, "
             "1/nanomaggy^2 is of sweeps and random points"
         )
@@ -94,10 +95,10 @@ def of_randoms(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
             stated = points.attrs.get("inverse")
             if stated is False and magnitudes.are_inverse(depth):
                 wrong = int(np.count_nonzero(magnitudes.no_magnitudes(depth)))
-                raise ValueError(f"random points: {wrong:,} of {len(depth):,} depths can be no magnitudes, and their file says that they are (mag); fetch it again")
+                raise InputError(f"random points: {wrong:,} of {len(depth):,} depths can be no magnitudes, and their file says that they are (mag); fetch it again")
             units.add(magnitudes.are_inverse(depth) if stated is None else stated)
         if len(units) > 1:
-            raise ValueError("random points: depths of some are inverse variances and of others magnitudes; give files of one unit")
+            raise InputError("random points: depths of some are inverse variances and of others magnitudes; give files of one unit")
         depth = magnitudes.depth(depth, schema.ZEROPOINT) if True in units else depth
         blank += float(area[~observed].sum())
         key = np.floor(size[observed] / _CELL).astype(np.int64) << 32 | np.floor(depth[observed] / _CELL).astype(np.int64)

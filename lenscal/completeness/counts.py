@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from lenscal import config, schema
+from lenscal.errors import InputError
 from lenscal.kernels import recovery
 
 ADDITIVE = ("n_injected", "n_failed", "n_detected")
@@ -54,13 +55,13 @@ def count(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Dataset, se
     _check_parts(injections, scores, thresholds)
     requested = thresholds["rate_requested"].values.tolist() if "rate_requested" in thresholds else settings.false_positive_rates
     if requested != list(settings.false_positive_rates):
-        raise ValueError(
+        raise InputError(
             f"completeness: the thresholds were set for the rates {requested}, the settings name {settings.false_positive_rates}; run the stage scores again"
         )
     cells = [(i, j) for i in range(scores.sizes["psf_fwhm"]) for j in range(scores.sizes["depth"])]
     part = lambda dataset, i, j: dataset.isel(psf_fwhm=[i], depth=[j])  # noqa: E731
     if not cells:
-        raise ValueError("completeness: there is no cell to count")
+        raise InputError("completeness: there is no cell to count")
     return add(*(_count_cell(part(injections, i, j), part(scores, i, j), thresholds) for i, j in cells))
 
 
@@ -71,15 +72,15 @@ def _check_parts(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Data
             raise schema.SchemaError(f"{schema.INJECTIONS.name}: {problem}")
     for dim in schema.CELL:
         if not np.array_equal(injections[dim], scores[dim]):
-            raise ValueError(f"completeness: scores and injections have other cells along {dim}; open both from one run")
+            raise InputError(f"completeness: scores and injections have other cells along {dim}; open both from one run")
     if injections.sizes["trial"] != scores.sizes["trial"]:
-        raise ValueError(f"completeness: {scores.sizes['trial']} trials have scores, {injections.sizes['trial']} were injected; open both from one run")
+        raise InputError(f"completeness: {scores.sizes['trial']} trials have scores, {injections.sizes['trial']} were injected; open both from one run")
     hashes = [str(dataset.attrs.get("detector_hash", "")) for dataset in (scores, thresholds)]
     if not all(hashes):
         which = "scores of injections" if not hashes[0] else "thresholds"
-        raise ValueError(f"completeness: the {which} carry no detector_hash; a completeness needs the scores of a frozen detector")
+        raise InputError(f"completeness: the {which} carry no detector_hash; a completeness needs the scores of a frozen detector")
     if hashes[0] != hashes[1]:
-        raise ValueError(
+        raise InputError(
             f"completeness: injections were scored by detector {hashes[0][:12]}, the thresholds were set with {hashes[1][:12]}; score both with one"
         )
 
@@ -91,9 +92,9 @@ def _count_cell(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Datas
     failed = value(injections, "failure").astype(object) != ""
     where = f"cell psf_fwhm {scores['psf_fwhm'].item():g}, depth {scores['depth'].item():g}"
     if not np.array_equal(host, value(scores, "galaxy_id")):
-        raise ValueError(f"completeness: {where}: scores and injections have other hosts; open both from one run")
+        raise InputError(f"completeness: {where}: scores and injections have other hosts; open both from one run")
     if wrong := int(np.sum(np.isfinite(score) == failed)):
-        raise ValueError(
+        raise InputError(
             f"completeness: {where}: {wrong} trials have an image without a score, or a score without an image; run the stage scores again"
         )
     hosts, injected, detected = recovery.tally(host, score, thresholds["threshold"].values)
@@ -159,14 +160,14 @@ def add(*counts: xr.Dataset) -> xr.Dataset:
     """
     for part in counts:
         if lost := [name for name in (*PER_HOST, *ADDITIVE) if name not in part]:
-            raise ValueError(f"completeness: counts without {', '.join(lost)} do not add: hosts that two parts share are one; write the cube again with its hosts")
+            raise InputError(f"completeness: counts without {', '.join(lost)} do not add: hosts that two parts share are one; write the cube again with its hosts")
     counts = tuple(weighted(part) for part in counts)
     first = counts[0]
     for part in counts[1:]:
         if part["population"].values.tolist() != first["population"].values.tolist():
-            raise ValueError("completeness: counts of other populations of hosts do not add")
+            raise InputError("completeness: counts of other populations of hosts do not add")
         if part.attrs["detector_hash"] != first.attrs["detector_hash"] or not np.array_equal(part["threshold"], first["threshold"]):
-            raise ValueError("completeness: counts made with another detector or other thresholds do not add")
+            raise InputError("completeness: counts made with another detector or other thresholds do not add")
     axes = {dim: np.unique(np.concatenate([part[dim].values for part in counts])) for dim in schema.CELL}
     totals = dict.fromkeys(ADDITIVE, 0)
     for part in counts:
@@ -188,7 +189,7 @@ def add(*counts: xr.Dataset) -> xr.Dataset:
         data[name] = (first[name].dims, summed)
     weight = np.concatenate([part["host_weight"].transpose("population", "host").values for part in counts], axis=1)[:, order]
     if np.any(~new & (np.abs(np.diff(weight, prepend=0)) > 1e-9 * np.abs(weight)).any(0)):
-        raise ValueError("completeness: a host of two parts was drawn with another density in each; their counts do not add")
+        raise InputError("completeness: a host of two parts was drawn with another density in each; their counts do not add")
     data["host_weight"] = ("population", "host"), weight[:, starts]
     extra = {name: array.variable for name, array in first.data_vars.items() if name not in (*ADDITIVE, *PER_HOST, "host_weight", *DERIVED)}
     coords = {name: array.variable for name, array in first.coords.items() if name not in (*schema.CELL, *names, "quantile", "cause")}

@@ -11,6 +11,7 @@ import xarray as xr
 from lenscal import config, schema
 from lenscal.completeness.counts import count
 from lenscal.completeness.posterior import posteriors
+from lenscal.errors import InputError
 
 AXES = {"host_type": None, "host_colour_gr": (0.0, 0.6, 0.9, 1.2, 1.5, 2.1)}
 """Variables of the injections that can be an axis, and the edges of their bins (None: one class a value)."""
@@ -40,9 +41,9 @@ def by_host(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Dataset, 
         An axis that is none, or that the injections lack.
     """
     if axis not in AXES:
-        raise ValueError(f"completeness: '{axis}' is no axis of hosts; there are {', '.join(AXES)}")
+        raise InputError(f"completeness: '{axis}' is no axis of hosts; there are {', '.join(AXES)}")
     if axis not in injections:
-        raise ValueError(f"completeness: the injections lack '{axis}'; do the stage injections again")
+        raise InputError(f"completeness: the injections lack '{axis}'; do the stage injections again")
     cubes, labels = [], []
     for label, inside in _classes(injections[axis], AXES[axis]):
         kept = inside.transpose(*scores["score"].dims)

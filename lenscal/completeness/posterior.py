@@ -7,6 +7,7 @@ import xarray as xr
 
 from lenscal import config, schema
 from lenscal.completeness.counts import SURVEY, columns_of, weighted
+from lenscal.errors import InputError
 from lenscal.kernels import intervals, recovery, weighting
 
 STATUS = ("no data", "insufficient", "sufficient")
@@ -52,7 +53,7 @@ def posterior(counts: xr.Dataset, settings: config.Completeness, population: str
     rho = recovery.correlation(recovery.PairSums(*(np.stack(parts) for parts in zip(*sums))))
     names = counts["population"].values.tolist()
     if population not in names:
-        raise ValueError(f"completeness: the counts are of the populations {', '.join(names)}, not of '{population}'")
+        raise InputError(f"completeness: the counts are of the populations {', '.join(names)}, not of '{population}'")
     weights = _weights_of(counts, names.index(population))
     n_effective = np.stack([_effective(n, w, rho) for (_, n, _), w in zip(columns, weights)], 1).reshape(shape)
     share = np.stack([_share(n, k, w) for (_, n, k), w in zip(columns, weights)], 1).reshape(shape)

@@ -9,6 +9,7 @@ import xarray as xr
 
 from lenscal import grid, schema
 from lenscal.completeness.posterior import freedom_of
+from lenscal.errors import InputError
 from lenscal.kernels import intervals, recovery, shares
 
 
@@ -30,12 +31,12 @@ def of_population(cube: xr.Dataset, name: str | None = None) -> xr.Dataset:
     own = str(cube.attrs.get("population", "survey"))
     if "population" not in cube["completeness"].dims:
         if name not in (None, own):
-            raise ValueError(f"the cube is of the population '{own}' alone, not of '{name}'")
+            raise InputError(f"the cube is of the population '{own}' alone, not of '{name}'")
         return cube
     names = [str(value) for value in cube["population"].values]
     name = own if name is None else name
     if name not in names:
-        raise ValueError(f"the cube has the populations {', '.join(names)}, not '{name}'")
+        raise InputError(f"the cube has the populations {', '.join(names)}, not '{name}'")
     return cube.isel(population=names.index(name), drop=True).assign_attrs(population=name)
 
 
@@ -75,13 +76,13 @@ def marginalise(
     cube = of_population(cube)
     dims = (over,) if isinstance(over, str) else tuple(over)
     if not dims or not set(dims) <= {"psf_fwhm", "depth"}:
-        raise ValueError(f"marginalise over {dims}: expected psf_fwhm, depth or both (cells along theta_e share hosts)")
+        raise InputError(f"marginalise over {dims}: expected psf_fwhm, depth or both (cells along theta_e share hosts)")
     names = {"area": "area", "hosts": "host_pool"}
     if weights not in names:
-        raise ValueError(f"weights is {weights!r}, expected 'area' or 'hosts'")
+        raise InputError(f"weights is {weights!r}, expected 'area' or 'hosts'")
     weight = cube[names[weights]].astype(float)
     if not float(weight.sum()) > 0:
-        raise ValueError(f"marginalise: '{names[weights]}' of the cube is 0 everywhere; weigh by {'hosts' if weights == 'area' else 'area'}")
+        raise InputError(f"marginalise: '{names[weights]}' of the cube is 0 everywhere; weigh by {'hosts' if weights == 'area' else 'area'}")
     known = cube["n_injected"] > 0
     outside = 0.0
     if weights == "area" and len(dims) == 2:
@@ -149,7 +150,7 @@ def query(cube: xr.Dataset, theta_e, psf_fwhm, depth, quantile: float = 0.5, thr
     """
     cube = of_population(cube)
     if not np.any(match := np.isclose(cube["quantile"], quantile)):
-        raise ValueError(f"quantile {quantile} is not in the cube, which holds {cube['quantile'].values.tolist()}")
+        raise InputError(f"quantile {quantile} is not in the cube, which holds {cube['quantile'].values.tolist()}")
     table = cube["completeness"].transpose(*schema.CELL, "threshold", "quantile").values[..., threshold, int(np.argmax(match))]
     place, inside = [], True
     for dim, value in zip(schema.CELL, (theta_e, psf_fwhm, depth)):
@@ -179,7 +180,7 @@ def cell_of(cube: xr.Dataset, theta_e: float, psf_fwhm: float, depth: float) -> 
         edges = edges_of(cube, dim)
         index, within = _bin(edges, np.asarray(float(value)))
         if not within:
-            raise ValueError(f"{dim} {value:g} is outside the cube, which covers {edges[0]:g} to {edges[-1]:g} {cube[dim].attrs['units']}")
+            raise InputError(f"{dim} {value:g} is outside the cube, which covers {edges[0]:g} to {edges[-1]:g} {cube[dim].attrs['units']}")
         place[dim] = int(index)
     return cube.isel(place)
 

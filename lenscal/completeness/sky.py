@@ -8,6 +8,7 @@ import xarray as xr
 
 from lenscal import config, schema
 from lenscal import grid as bins
+from lenscal.errors import InputError
 
 
 def occupancy(bricks: pd.DataFrame, hosts: pd.DataFrame, grid: config.Grid) -> xr.Dataset:
@@ -28,9 +29,9 @@ def occupancy(bricks: pd.DataFrame, hosts: pd.DataFrame, grid: config.Grid) -> x
     """
     psf, depth, area = (bricks[name].to_numpy(float) for name in ("psfsize_r", "psfdepth_r", "area"))
     if np.any(depth > 40):
-        raise ValueError(f"bricks: psfdepth_r reaches {np.nanmax(depth):g}, which is no magnitude; convert 1/nanomaggy^2 to 5-sigma magnitudes first")
+        raise InputError(f"bricks: psfdepth_r reaches {np.nanmax(depth):g}, which is no magnitude; convert 1/nanomaggy^2 to 5-sigma magnitudes first")
     if not np.all(area >= 0):
-        raise ValueError("bricks: area holds a negative number or NaN; expected degree^2")
+        raise InputError("bricks: area holds a negative number or NaN; expected degree^2")
     edges_psf, edges_depth = grid.psf_fwhm.edges, grid.depth.edges
     attrs, left = {"area_total": float(area.sum())}, np.ones(area.size, bool)
     for reason, out in bins.outside({"psf": (edges_psf, psf), "depth": (edges_depth, depth)}):
@@ -46,7 +47,7 @@ def occupancy(bricks: pd.DataFrame, hosts: pd.DataFrame, grid: config.Grid) -> x
     place = tuple(np.abs(hosts[dim].to_numpy(float)[:, None] - values).argmin(1) for dim, values in centres.items())
     for index, (dim, values) in zip(place, centres.items()):
         if np.any(wrong := ~(np.abs(hosts[dim].to_numpy(float) - values[index]) <= 1e-6)):
-            raise ValueError(f"hosts: {int(wrong.sum())} hosts have a {dim} that is no bin centre of the grid; assign them with the same grid")
+            raise InputError(f"hosts: {int(wrong.sum())} hosts have a {dim} that is no bin centre of the grid; assign them with the same grid")
     np.add.at(pool, place, 1)
     dims = ("psf_fwhm", "depth")
     dataset = xr.Dataset({"area": (dims, inside), "host_pool": (dims, pool)}, {dim: (dim, values) for dim, values in centres.items()}, attrs)

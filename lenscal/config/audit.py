@@ -12,6 +12,7 @@ from pydantic import (
 
 from lenscal import schema
 from lenscal.config.section import Placement, Section
+from lenscal.errors import InputError
 
 
 class Training(Section):
@@ -159,18 +160,18 @@ class Realism(Section):
     def _sound(self) -> Realism:
         for name, (low, high) in (("radius_arcsec", self.radius_arcsec), ("snr_ratio", self.snr_ratio)):
             if not 0 < low < high:
-                raise ValueError(f"{name} runs from {low:g} to {high:g}; expected two growing numbers above 0")
+                raise InputError(f"{name} runs from {low:g} to {high:g}; expected two growing numbers above 0")
         if (self.panel_judged is None) != (self.panel_correct is None) or (self.panel_correct or 0) > (self.panel_judged or 0):
-            raise ValueError("panel_judged and panel_correct go together, the second no larger than the first")
+            raise InputError("panel_judged and panel_correct go together, the second no larger than the first")
         if self.probe_window % 2 == 0:
-            raise ValueError(f"probe_window is {self.probe_window}; expected an odd side, so that the galaxy is in its middle")
+            raise InputError(f"probe_window is {self.probe_window}; expected an odd side, so that the galaxy is in its middle")
         return self
 
     @field_validator("anchor_tiers")
     @classmethod
     def _known_tiers(cls, names: list[str]) -> list[str]:
         if unknown := set(names) - {tier for tier in schema.TIERS if tier}:
-            raise ValueError(f"{sorted(unknown)} are no tiers; known: {[t for t in schema.TIERS if t]}")
+            raise InputError(f"{sorted(unknown)} are no tiers; known: {[t for t in schema.TIERS if t]}")
         return names
 
 

@@ -12,6 +12,7 @@ from pydantic import (
 
 from lenscal import schema
 from lenscal.config.section import Placement, Section
+from lenscal.errors import InputError
 
 
 class LensCatalogue(Section):
@@ -37,7 +38,7 @@ class LensCatalogue(Section):
     @model_validator(mode="after")
     def _follow_up(self) -> LensCatalogue:
         if self.format == "desi-sl-vac" and self.channel != "follow-up":
-            raise ValueError(
+            raise InputError(
                 f"channel is '{self.channel}', but this catalogue holds spectra of imaging candidates: it is `follow-up`, not independent"
             )
         return self
@@ -90,7 +91,7 @@ class Objects(Section):
     def _own_names(self) -> Objects:
         names = [item.name for item in (*self.lenses, *self.contaminants)]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise ValueError(f"two catalogues are named '{twice[0]}'; each needs a name of its own, under which its rows are counted")
+            raise InputError(f"two catalogues are named '{twice[0]}'; each needs a name of its own, under which its rows are counted")
         return self
 
 
@@ -158,49 +159,49 @@ class Manifest(Section):
     @classmethod
     def _whole(cls, fractions: tuple[float, float, float]) -> tuple[float, float, float]:
         if min(fractions) < 0 or abs(sum(fractions) - 1) > 1e-9:
-            raise ValueError(f"the fractions of train, val and test add to {sum(fractions):g}, not 1")
+            raise InputError(f"the fractions of train, val and test add to {sum(fractions):g}, not 1")
         return fractions
 
     @field_validator("required_classes", "confuser_cuts")
     @classmethod
     def _known_classes(cls, names: object) -> object:
         if unknown := set(names) - set(schema.CONFUSERS):
-            raise ValueError(f"{sorted(unknown)} are no confuser classes; known: {', '.join(schema.CONFUSERS)}")
+            raise InputError(f"{sorted(unknown)} are no confuser classes; known: {', '.join(schema.CONFUSERS)}")
         return names
 
     @field_validator("tier_weights", "tier_targets")
     @classmethod
     def _every_tier(cls, values: dict[str, float]) -> dict[str, float]:
         if set(values) != {tier for tier in schema.TIERS if tier}:
-            raise ValueError(f"has {sorted(values)}; one value is needed for each of {[t for t in schema.TIERS if t]}")
+            raise InputError(f"has {sorted(values)}; one value is needed for each of {[t for t in schema.TIERS if t]}")
         if bad := {tier: v for tier, v in values.items() if not 0 <= v <= 1}:
-            raise ValueError(f"{bad} lie outside [0, 1]")
+            raise InputError(f"{bad} lie outside [0, 1]")
         return values
 
     @field_validator("anchor_tiers")
     @classmethod
     def _known_tiers(cls, names: list[str]) -> list[str]:
         if unknown := set(names) - set(schema.TIERS):
-            raise ValueError(f"{sorted(unknown)} are no tiers; known: {[t for t in schema.TIERS if t]}")
+            raise InputError(f"{sorted(unknown)} are no tiers; known: {[t for t in schema.TIERS if t]}")
         return names
 
     @field_validator("dec_range_degree")
     @classmethod
     def _on_the_sky(cls, limits: tuple[float, float]) -> tuple[float, float]:
         if limits[0] < -90 or limits[1] > 90:
-            raise ValueError(f"runs from {limits[0]:g} to {limits[1]:g}; declinations lie between -90 and 90 degrees")
+            raise InputError(f"runs from {limits[0]:g} to {limits[1]:g}; declinations lie between -90 and 90 degrees")
         return limits
 
     @field_validator("host_splits")
     @classmethod
     def _known_splits(cls, names: list[str]) -> list[str]:
         if not names or set(names) - set(schema.SPLITS):
-            raise ValueError(f"{sorted(set(names) - set(schema.SPLITS)) or 'nothing'} is no split that hosts may come from; known: {', '.join(schema.SPLITS)}")
+            raise InputError(f"{sorted(set(names) - set(schema.SPLITS)) or 'nothing'} is no split that hosts may come from; known: {', '.join(schema.SPLITS)}")
         return names
 
     @field_validator("types", "host_types")
     @classmethod
     def _known_types(cls, names: list[str]) -> list[str]:
         if unknown := set(names) - set(schema.TYPES):
-            raise ValueError(f"{sorted(unknown)} are no Tractor types; known: {', '.join(schema.TYPES)}")
+            raise InputError(f"{sorted(unknown)} are no Tractor types; known: {', '.join(schema.TYPES)}")
         return names

@@ -11,9 +11,10 @@ from pydantic import (
 )
 
 from lenscal.config.settings import Settings
+from lenscal.errors import LenscalError
 
 
-class ConfigError(ValueError):
+class ConfigError(LenscalError, ValueError):
     """A run file that cannot be used; the message names the key, what was found and what was expected."""
 
 

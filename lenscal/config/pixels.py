@@ -11,6 +11,7 @@ from pydantic import (
 
 from lenscal import schema
 from lenscal.config.section import Section
+from lenscal.errors import InputError
 
 
 class Cutouts(Section):
@@ -65,7 +66,7 @@ class Quality(Section):
     @classmethod
     def _ordered(cls, limits: tuple[float, float]) -> tuple[float, float]:
         if not 0 <= limits[0] < limits[1]:
-            raise ValueError(f"expected 0 <= lower < upper, found {limits}")
+            raise InputError(f"expected 0 <= lower < upper, found {limits}")
         return limits
 
     @field_validator("centre_bits", "area_bits")
@@ -73,5 +74,5 @@ class Quality(Section):
     def _known_bits(cls, names: list[str]) -> list[str]:
         for name in names:
             if name not in schema.MASKBITS:
-                raise ValueError(f"'{name}' is no MASKBITS name; known: {', '.join(schema.MASKBITS)}")
+                raise InputError(f"'{name}' is no MASKBITS name; known: {', '.join(schema.MASKBITS)}")
         return names

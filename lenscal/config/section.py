@@ -11,6 +11,8 @@ from pydantic import (
     field_validator,
 )
 
+from lenscal.errors import InputError
+
 
 class Placement:
     """Marks a key that says where something lies or how it is fetched.
@@ -32,9 +34,9 @@ class Section(BaseModel):
         annotation = cls.model_fields[info.field_name].annotation
         items = [] if _mentions(annotation, Section) else _items(value)  # a section looks at itself
         if any(isinstance(item, bool) for item in items) and not _mentions(annotation, bool):
-            raise ValueError("true and false are no value of it; write a number or a text (in quotes)")
+            raise InputError("true and false are no value of it; write a number or a text (in quotes)")
         if any(isinstance(item, str) and "\0" in item for item in items):
-            raise ValueError("holds a zero byte, which no name or path has")
+            raise InputError("holds a zero byte, which no name or path has")
         return value
 
     @field_validator("*", mode="after")
@@ -43,9 +45,9 @@ class Section(BaseModel):
         """Lists of settings name things, each once; pairs of floats are ranges, which grow."""
         plain = isinstance(value, list) and not any(isinstance(item, Section) for item in value)
         if twice := [item for i, item in enumerate(value) if item in value[:i]] if plain else []:
-            raise ValueError(f"names {twice[0]!r} twice; name each once")
+            raise InputError(f"names {twice[0]!r} twice; name each once")
         if _is_range(cls.model_fields[info.field_name].annotation) and value is not None and value[0] > value[1]:
-            raise ValueError(f"runs from {value[0]:g} to {value[1]:g}; expected the lower end first")
+            raise InputError(f"runs from {value[0]:g} to {value[1]:g}; expected the lower end first")
         return value
 
     def content(self) -> dict:

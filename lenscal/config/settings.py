@@ -20,6 +20,7 @@ from lenscal.config.pixels import Cutouts, Quality
 from lenscal.config.section import Section
 from lenscal.config.survey import Sky, Survey
 from lenscal.config.trials import Injections
+from lenscal.errors import InputError
 
 
 class Cluster(Section):
@@ -53,14 +54,14 @@ def _folder(place: object) -> object:
     """A folder, or a place in a bucket (s3://bucket/prefix; its endpoint and keys come from the environment, as of any S3 client)."""
     if isinstance(place, str) and "://" in place:
         if not place.startswith("s3://"):
-            raise ValueError(f"'{place}' is neither a folder nor s3://bucket/prefix")
+            raise InputError(f"'{place}' is neither a folder nor s3://bucket/prefix")
         from upath import UPath
 
         return UPath(place, **BUCKET)
     if isinstance(place, Path):
         return place
     if not isinstance(place, str) or not place:
-        raise ValueError("expected text: a folder, or s3://bucket/prefix")
+        raise InputError("expected text: a folder, or s3://bucket/prefix")
     return Path(place)
 
 
@@ -111,14 +112,14 @@ class Settings(Section):
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:
         if self.injections.size > self.cutouts.size:
-            raise ValueError(f"injections.size {self.injections.size} is larger than cutouts.size {self.cutouts.size}")
+            raise InputError(f"injections.size {self.injections.size} is larger than cutouts.size {self.cutouts.size}")
         if self.detector.size > self.injections.size:
-            raise ValueError(f"detector.size {self.detector.size} is larger than injections.size {self.injections.size}")
+            raise InputError(f"detector.size {self.detector.size} is larger than injections.size {self.injections.size}")
         if (self.injections.source == "stamps") != (self.injections.source_stamps is not None):
-            raise ValueError(f"injections.source is '{self.injections.source}' and source_stamps {self.injections.source_stamps!r}: stamps need a file, and only they")
+            raise InputError(f"injections.source is '{self.injections.source}' and source_stamps {self.injections.source_stamps!r}: stamps need a file, and only they")
         depths = self.injections.grid.depth
         if self.report.depth is not None and not depths.edges[0] <= self.report.depth <= depths.edges[-1]:
-            raise ValueError(f"report.depth is {self.report.depth:g}, outside of the depths of the grid ({depths.edges[0]:g} to {depths.edges[-1]:g})")
+            raise InputError(f"report.depth is {self.report.depth:g}, outside of the depths of the grid ({depths.edges[0]:g} to {depths.edges[-1]:g})")
         if missing := set(self.detector.bands) - set(schema.BANDS):
-            raise ValueError(f"detector.bands names {sorted(missing)}; the cutouts hold {schema.BANDS}")
+            raise InputError(f"detector.bands names {sorted(missing)}; the cutouts hold {schema.BANDS}")
         return self

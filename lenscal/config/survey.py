@@ -10,6 +10,7 @@ from pydantic import (
 )
 
 from lenscal.config.section import Placement, Section
+from lenscal.errors import InputError
 
 
 class LensPopulation(Section):
@@ -31,7 +32,7 @@ class LensPopulation(Section):
     @model_validator(mode="after")
     def _inside_the_ring(self) -> LensPopulation:
         if not 0 <= self.offsets[0] < self.offsets[1] <= 1:
-            raise ValueError(f"offsets run from {self.offsets[0]:g} to {self.offsets[1]:g}; expected numbers from 0 to 1")
+            raise InputError(f"offsets run from {self.offsets[0]:g} to {self.offsets[1]:g}; expected numbers from 0 to 1")
         return self
 
 
@@ -96,5 +97,5 @@ class Survey(Section):
     @model_validator(mode="after")
     def _points_of_a_survey(self) -> Survey:
         if self.randoms and self.layout != "dr10":
-            raise ValueError(f"randoms are points of a survey, and layout is '{self.layout}'; leave them out")
+            raise InputError(f"randoms are points of a survey, and layout is '{self.layout}'; leave them out")
         return self

@@ -14,6 +14,7 @@ from pydantic import (
 
 from lenscal import schema
 from lenscal.config.section import Placement, Section
+from lenscal.errors import InputError
 
 
 class Axis(Section):
@@ -27,9 +28,9 @@ class Axis(Section):
     def _whole_steps(self) -> Axis:
         steps = (self.stop - self.start) / self.step
         if steps > 10_000:
-            raise ValueError(f"from {self.start} to {self.stop} in steps of {self.step} has {steps:.3g} bins; expected 10,000 at most")
+            raise InputError(f"from {self.start} to {self.stop} in steps of {self.step} has {steps:.3g} bins; expected 10,000 at most")
         if self.stop < self.start or abs(steps - round(steps)) > 1e-6:
-            raise ValueError(f"from {self.start} to {self.stop} is not a whole number of steps of {self.step}")
+            raise InputError(f"from {self.start} to {self.stop} is not a whole number of steps of {self.step}")
         return self
 
     @property
@@ -58,7 +59,7 @@ class Grid(Section):
         for name, (low, high, unit) in _AXES.items():
             axis = getattr(self, name)
             if axis.edges[0] < low or axis.edges[-1] > high:
-                raise ValueError(f"{name} has bins from {axis.edges[0]:g} to {axis.edges[-1]:g} {unit}; expected them within {low:g} and {high:g}")
+                raise InputError(f"{name} has bins from {axis.edges[0]:g} to {axis.edges[-1]:g} {unit}; expected them within {low:g} and {high:g}")
         return self
 
 
@@ -113,19 +114,19 @@ class Injections(Section):
     @classmethod
     def _with_the_survey(cls, names: list[str]) -> list[str]:
         if len(set(names)) != len(names) or "survey" not in names:
-            raise ValueError(f"holds {names}; expected survey, and lens-like once at most beside it")
+            raise InputError(f"holds {names}; expected survey, and lens-like once at most beside it")
         return names
 
     @field_validator("prior_file")
     @classmethod
     def _readable(cls, path: str | None) -> str | None:
         if path is not None and not Path(path).is_file():
-            raise ValueError("names no file")
+            raise InputError("names no file")
         return path
 
     @field_validator("gain")
     @classmethod
     def _every_band(cls, gain: dict[str, float] | None) -> dict[str, float] | None:
         if gain is not None and set(gain) != set(schema.BANDS):
-            raise ValueError(f"names the bands {sorted(gain)}, not {', '.join(schema.BANDS)}")
+            raise InputError(f"names the bands {sorted(gain)}, not {', '.join(schema.BANDS)}")
         return gain

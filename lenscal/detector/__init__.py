@@ -14,6 +14,8 @@ _PUBLIC = {
     "load": "lenscal.detector.frozen",
     "register": "lenscal.detector.architectures",
     "check": "lenscal.detector.architectures",
+    "Detector": "lenscal.detector.protocol",
+    "FunctionDetector": "lenscal.detector.functions",
 }
 
 __all__ = list(_PUBLIC)

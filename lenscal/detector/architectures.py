@@ -11,6 +11,8 @@ from collections.abc import Callable
 from types import CodeType
 from typing import TYPE_CHECKING
 
+from lenscal.errors import InputError
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -39,7 +41,7 @@ def register(name: str, factory: Callable[[int], nn.Module]) -> None:
         with a method `folded` is scored through what that returns.
     """
     if name in ARCHITECTURES:
-        raise ValueError(f"architecture '{name}' is registered already; choose another name")
+        raise InputError(f"architecture '{name}' is registered already; choose another name")
     ARCHITECTURES[name] = factory
 
 
@@ -52,7 +54,7 @@ def check(name: str) -> None:
         It is not registered.
     """
     if name not in ARCHITECTURES:
-        raise ValueError(
+        raise InputError(
             f"detector.architecture is '{name}'; known are {', '.join(sorted(ARCHITECTURES))} "
             "(add one with lenscal.detector.register)"
         )
@@ -74,11 +76,16 @@ def code(name: str) -> str:
     factory = ARCHITECTURES[name]
     if factory is _resnet18:
         return _digest(f"lenscal resnet18 {RESNET18_FORMAT}".encode())
+    return code_of(factory)
+
+
+def code_of(function: Callable) -> str:
+    """Digest (32 hex digits) of the module in which a function is written, or of the function alone where its source cannot be read."""
     try:
-        return _digest(_plain(inspect.getsource(sys.modules[factory.__module__])))
+        return _digest(_plain(inspect.getsource(sys.modules[function.__module__])))
     except (OSError, TypeError, KeyError, AttributeError):
-        own = getattr(factory, "__code__", None)
-        return _digest(_compiled(own) if own is not None else repr(type(factory)).encode())
+        own = getattr(function, "__code__", None)
+        return _digest(_compiled(own) if own is not None else repr(type(function)).encode())
 
 
 def _digest(content: bytes) -> str:

@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from lenscal.config import Training
 from lenscal.detector.preprocessing import crop_start
+from lenscal.errors import InputError
 from lenscal.kernels import draws
 
 SHIFT = 2  # px, largest translation each way
@@ -72,7 +73,7 @@ def select(sample: pd.DataFrame, settings: Training, seed: int) -> Selection:
     }
     for name in ("train_positives", "train_negatives", "val_positives", "val_negatives"):
         if counts[name] == 0:
-            raise ValueError(
+            raise InputError(
                 f"detector: no usable row for {name.replace('_', ' ')} among {len(sample)} cutouts ({counts}); "
                 "the sample needs lenses and negatives in the splits train and val: more objects or other split fractions"
             )

@@ -6,6 +6,8 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
+from lenscal.errors import InputError
+
 PREVALENCE = 1 / 101  # one positive to a hundred negatives, as in the manifest
 SLOPE_WIDTH = 1.0  # of the prior on ln(slope)
 
@@ -15,7 +17,7 @@ def class_weights(labels: np.ndarray, prevalence: float = PREVALENCE) -> np.ndar
     labels = np.asarray(labels) == 1
     n, n_positive = labels.size, labels.sum()
     if n_positive in (0, n):
-        raise ValueError(f"calibration needs both classes; found {n_positive} positives in {n} rows")
+        raise InputError(f"calibration needs both classes; found {n_positive} positives in {n} rows")
     return np.where(labels, prevalence * n / n_positive, (1 - prevalence) * n / (n - n_positive))
 
 
@@ -53,7 +55,7 @@ def fit(logits: np.ndarray, labels: np.ndarray, prevalence: float = PREVALENCE) 
 
     found = minimize(cost, [0.0, np.log(prevalence / (1 - prevalence))], jac=True, method="BFGS", options={"gtol": 1e-8})
     if not np.isfinite(found.x).all() or np.abs(found.jac).max() > 1e-3:
-        raise ValueError(f"calibration did not converge on {x.size} logits: {found.message}")
+        raise InputError(f"calibration did not converge on {x.size} logits: {found.message}")
     slope = float(np.exp(found.x[0]))
     return slope, float(found.x[1] - slope * centre)
 

@@ -15,6 +15,7 @@ from scipy.special import expit
 
 from lenscal.detector import architectures, calibration
 from lenscal.detector.preprocessing import Preprocessing, unmasked
+from lenscal.errors import InputError
 
 FORMAT = 1
 TILE = 64  # images the network sees at once when it scores; never another number, so that no score depends on its neighbours
@@ -118,7 +119,7 @@ class Frozen:
     def _check_code(self) -> None:
         name, frozen_with = self.about["architecture"], self.about.get("code")
         if frozen_with is not None and frozen_with != (found := architectures.code(name)):
-            raise ValueError(
+            raise InputError(
                 f"detector was frozen with other code of the architecture '{name}': expected {frozen_with}, found {found}; "
                 "its scores would be those of another detector. Use the code that it was frozen with, or freeze it again"
             )
@@ -206,23 +207,23 @@ def load(files: Mapping[str, bytes]) -> Frozen:
         When a file is missing, is not what it should be, or differs from what was frozen.
     """
     if missing := [name for name in FILES if name not in files]:
-        raise ValueError(f"detector: {', '.join(missing)} missing; expected {' and '.join(FILES)}, found {sorted(files) or 'nothing'}")
+        raise InputError(f"detector: {', '.join(missing)} missing; expected {' and '.join(FILES)}, found {sorted(files) or 'nothing'}")
     try:
         about = json.loads(files["detector.json"])
         claimed = about["hash"]
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"detector.json is no description of a frozen detector ({type(error).__name__}: {error})") from None
+        raise InputError(f"detector.json is no description of a frozen detector ({type(error).__name__}: {error})") from None
     if about.get("format") != FORMAT:
-        raise ValueError(f"detector.json has format {about.get('format')!r}; this version of lenscal reads format {FORMAT}")
+        raise InputError(f"detector.json has format {about.get('format')!r}; this version of lenscal reads format {FORMAT}")
     try:
         weights = torch.load(io.BytesIO(files["weights.pt"]), map_location="cpu", weights_only=True)
     except Exception as error:  # damaged archives raise many types
-        raise ValueError(f"weights.pt cannot be read as plain tensors ({type(error).__name__}); freeze the detector again") from error
+        raise InputError(f"weights.pt cannot be read as plain tensors ({type(error).__name__}); freeze the detector again") from error
     if not isinstance(weights, dict) or not all(isinstance(w, torch.Tensor) for w in weights.values()):
-        raise ValueError(f"weights.pt holds {type(weights).__name__}, not a state dict of tensors")
+        raise InputError(f"weights.pt holds {type(weights).__name__}, not a state dict of tensors")
     found = content_hash(weights, about)
     if found != claimed:
-        raise ValueError(
+        raise InputError(
             f"detector is not the one that was frozen: expected hash {claimed}, found {found}; "
             "weights.pt or detector.json was changed, restore both from the same freeze"
         )

@@ -9,6 +9,8 @@ import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from lenscal.errors import InputError
+
 
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut (He et al. 2016, figure 5, left)."""
@@ -96,7 +98,7 @@ def start_from(network: nn.Module, published: Mapping[str, torch.Tensor]) -> lis
     own = network.state_dict()
     fresh = [name for name in own if name not in published or published[name].shape != own[name].shape]
     if wrong := [name for name in fresh if not name.startswith("fc.")]:
-        raise ValueError(
+        raise InputError(
             f"published weights lack, or have in another shape, {len(wrong)} of the network's {len(own)} tensors: "
             f"{', '.join(wrong[:5])}; expected the names and shapes of torchvision's resnet18 for these bands"
         )

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lenscal.errors import InputError
+
 FILL = 0.0  # nanomaggy: coadds are sky-subtracted, so an unobserved pixel looks like empty sky
 SOFTENING = 3.0  # of the stretch, in robust sigma of the band: linear within the noise, logarithmic in the core
 
@@ -14,7 +16,7 @@ SOFTENING = 3.0  # of the stretch, in robust sigma of the band: linear within th
 def crop_start(stamp: int, size: int) -> int:
     """First row and column of a centre crop, as everywhere in lenscal."""
     if stamp < size:
-        raise ValueError(f"stamps are {stamp} px, smaller than detector.size {size}; cut larger stamps or lower detector.size")
+        raise InputError(f"stamps are {stamp} px, smaller than detector.size {size}; cut larger stamps or lower detector.size")
     return (stamp - size) // 2
 
 
@@ -40,7 +42,7 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         if len(self.scale) != len(self.bands) or not all(np.isfinite(s) and s > 0 for s in self.scale):
-            raise ValueError(f"preprocessing scales are {self.scale} nanomaggy for bands {self.bands}; expected one positive number each")
+            raise InputError(f"preprocessing scales are {self.scale} nanomaggy for bands {self.bands}; expected one positive number each")
 
     def __call__(self, stamps: np.ndarray) -> np.ndarray:
         """What the network sees of stamps (n, band, y, x) in nanomaggy: (n, band, size, size), float32.
@@ -48,7 +50,7 @@ class Preprocessing:
         Pixels that are not finite, or masked, become `FILL`, then every pixel becomes arcsinh(flux / scale of its band).
         """
         if stamps.ndim != 4 or stamps.shape[1] != len(self.bands) or stamps.shape[2] != stamps.shape[3]:
-            raise ValueError(f"stamps have shape {stamps.shape}; expected (n, {len(self.bands)}, y, x), square, bands {self.bands}")
+            raise InputError(f"stamps have shape {stamps.shape}; expected (n, {len(self.bands)}, y, x), square, bands {self.bands}")
         start = crop_start(stamps.shape[-1], self.size)
         crop = unmasked(stamps[:, :, start : start + self.size, start : start + self.size])
         crop = np.where(np.isfinite(crop), crop, np.float32(FILL)).astype(np.float32, copy=False, order="C")
@@ -82,7 +84,7 @@ class Preprocessing:
         """
         made = cls(tuple(record["bands"]), int(record["size"]), tuple(record["scale_nanomaggy"]))
         if made.record() != dict(record):
-            raise ValueError(f"detector.json asks for preprocessing {dict(record)}; this version of lenscal does {made.record()}")
+            raise InputError(f"detector.json asks for preprocessing {dict(record)}; this version of lenscal does {made.record()}")
         return made
 
 

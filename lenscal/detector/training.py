@@ -19,6 +19,7 @@ from lenscal import config, schema
 from lenscal.detector import architectures, batches, calibration, network
 from lenscal.detector.frozen import FORMAT, TILE, Frozen, pack_ids, pack_positions, threads
 from lenscal.detector.preprocessing import SOFTENING, Preprocessing, robust_sigma
+from lenscal.errors import InputError
 from lenscal.kernels import draws
 
 THREADS = 2  # fixed: sums over threads round differently for every number of them
@@ -130,17 +131,17 @@ def _sample(cutouts: xr.Dataset, settings: config.Detector) -> tuple[pd.DataFram
     problems = [f"'{name}' is missing" for name in (*declared, "band") if name not in cutouts.variables]
     problems += [p for name, v in declared.items() if name in cutouts.variables and (p := v.problem(name, cutouts[name]))]
     if problems:
-        raise ValueError("detector: cutouts: " + "; ".join(problems))
+        raise InputError("detector: cutouts: " + "; ".join(problems))
     bands = [str(band) for band in cutouts["band"].values]
     if absent := [band for band in settings.bands if band not in bands]:
-        raise ValueError(f"detector.bands names {absent}; the cutouts hold {bands}")
+        raise InputError(f"detector.bands names {absent}; the cutouts hold {bands}")
     columns = {name: cutouts[name].values for name in (*names, *_MEASURED)}
     table = pd.DataFrame({name: v.astype(object) if v.dtype.kind in "OTU" else v for name, v in columns.items()})
     if table["galaxy_id"].duplicated().any():
-        raise ValueError(f"detector: {int(table['galaxy_id'].duplicated().sum())} galaxy_id occur more than once in the cutouts")
+        raise InputError(f"detector: {int(table['galaxy_id'].duplicated().sum())} galaxy_id occur more than once in the cutouts")
     judged = table[table["label"] >= 0]
     if not (judged["weight"] > 0).all() or not judged["target"].between(0, 1).all():
-        raise ValueError("detector: every labelled row needs a weight > 0 and a target in [0, 1]; check the manifest's tiers")
+        raise InputError("detector: every labelled row needs a weight > 0 and a target in [0, 1]; check the manifest's tiers")
     return table, cutouts["image"].isel(band=[bands.index(band) for band in settings.bands])
 
 
@@ -160,7 +161,7 @@ def _scales(
     rows = selection.negatives[np.isin(selection.negatives, used)][:SCALE_ROWS]
     sigma = robust_sigma(batches.centred(pixels(rows)))
     if not (np.isfinite(sigma) & (sigma > 0)).all():
-        raise ValueError(
+        raise InputError(
             f"detector: robust sigma of {rows.size} training negatives is {sigma} nanomaggy in bands {settings.bands}; "
             "expected positive numbers, check the pixels of these cutouts"
         )
@@ -180,7 +181,7 @@ def _device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
-        raise ValueError("detector.training.device is 'cuda', but PyTorch finds no such device; use 'cpu' or 'auto'")
+        raise InputError("detector.training.device is 'cuda', but PyTorch finds no such device; use 'cpu' or 'auto'")
     return torch.device(name)
 
 
@@ -234,7 +235,7 @@ class _Fit:
             step, train_loss = self._epoch(epoch, plan, step, steps)
             val_loss, val_auc = self._validate()
             if not (math.isfinite(train_loss) and math.isfinite(val_loss)):
-                raise ValueError(
+                raise InputError(
                     f"detector: loss is not finite in epoch {epoch + 1} (train {train_loss}, validation {val_loss}); "
                     "lower detector.training.learning_rate"
                 )

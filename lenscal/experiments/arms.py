@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from lenscal.errors import InputError
 from lenscal.experiments.paired import Paired
 from lenscal.kernels import shapley
 
@@ -65,7 +66,7 @@ def gap(own: np.ndarray, found: Mapping[tuple[str, ...], np.ndarray], factors: S
     own, outcomes = own[good], outcomes[:, good]
     n = own.size
     if n == 0:
-        raise ValueError(f"arms: none of {good.size} lenses has a score in every arm; see the table of lenses for the reasons")
+        raise InputError(f"arms: none of {good.size} lenses has a score in every arm; see the table of lenses for the reasons")
     share, error = shapley.shares(outcomes)
     apart = outcomes[0] - own
     rows = [{"factor": ENGINE, "share": apart.mean(), "error": apart.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan, **_both(own, outcomes[0], None, None)}]

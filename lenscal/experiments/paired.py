@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from lenscal.errors import InputError
 from lenscal.kernels import proportions, twosamples
 
 LEVEL = 0.95
@@ -39,7 +40,7 @@ class Paired:
         """
         base, changed = np.asarray(base, float), np.asarray(changed, float)
         if base.shape != changed.shape:
-            raise ValueError(f"paired arms have {base.size} and {changed.size} outcomes; expected those of the same trials, in one order")
+            raise InputError(f"paired arms have {base.size} and {changed.size} outcomes; expected those of the same trials, in one order")
         good = np.isfinite(base) & np.isfinite(changed)
         one, two = base[good] > 0.5, changed[good] > 0.5
         return cls(int((one & two).sum()), int((one & ~two).sum()), int((~one & two).sum()), int((~one & ~two).sum()))

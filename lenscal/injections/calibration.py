@@ -15,6 +15,7 @@ import yaml
 from scipy.optimize import minimize_scalar
 
 from lenscal import config, schema
+from lenscal.errors import LenscalError
 from lenscal.injections import priors, rendering
 from lenscal.injections.sources import of_kind, prepare
 from lenscal.kernels import convolution, draws, light, noise, widths
@@ -30,7 +31,7 @@ DR10_QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 BETA, PSF_SIDE, SIDE = 2.5, 61, 101
 
 
-class CalibrationError(ValueError):
+class CalibrationError(LenscalError, ValueError):
     """A target that no prior of the family meets, or too few conditions to calibrate at."""
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from lenscal import schema
+from lenscal.errors import InputError
 from lenscal.injections import rendering
 from lenscal.injections.sources import Components, of_kind, prepare
 from lenscal.kernels import light, sampling
@@ -35,7 +36,7 @@ def parameters_of(injections: xr.Dataset) -> pd.DataFrame:
         Injections that do not say whether their inner images were rendered.
     """
     if "inner_images" not in injections.attrs:
-        raise ValueError("export: the injections lack the attribute 'inner_images' (1 or 0), without which nobody knows which images were rendered")
+        raise InputError("export: the injections lack the attribute 'inner_images' (1 or 0), without which nobody knows which images were rendered")
     made = (injections["failure"].transpose(*schema.TRIAL).values.astype(object) == "").ravel()
     flat = {name: injections[name].transpose(*schema.TRIAL).values.ravel()[made] for name in (*schema.PARAMETERS, "injection_id")}
     index = pd.Index(flat.pop("injection_id"), name="injection_id")
@@ -92,12 +93,12 @@ def lenstronomy_kwargs(
     values, labels = rendering.checked(parameters)
     inner = rendering.inner_images_of(parameters, labels)
     if not (all_images or inner.all()):
-        raise ValueError(
+        raise InputError(
             f"export: injection {labels[np.argmin(inner)]} and {int((~inner).sum()) - 1} more have their inner images suppressed, which lenstronomy "
             "would draw; pass all_images=True to export them with all images, each marked inner_images: False"
         )
     if source != "sersic" and seed is None:
-        raise ValueError(f"export: the source is '{source}', whose knots or stamps are drawn by the run's seed; give it")
+        raise InputError(f"export: the source is '{source}', whose knots or stamps are drawn by the run's seed; give it")
     ids = np.arange(len(labels)) if source == "sersic" else np.asarray(labels).astype(np.int64)
     components = of_kind(source, values, ids, seed or 0, prepare(source, stamps), pixel_scale)
     out = []

@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from lenscal import config, grid
+from lenscal.errors import InputError
 from lenscal.gates import Ledger
 from lenscal.injections import priors
 from lenscal.kernels import draws, noise
@@ -40,7 +41,7 @@ def assign_hosts(cutouts: xr.Dataset, settings: config.Injections, seed: int) ->
     """
     names = "galaxy_id", "host", "cutout_ok", "psfsize_r", "psfdepth_r"
     if missing := [name for name in (*names, "noise_correlation") if name not in cutouts.variables]:
-        raise ValueError(f"injections: hosts cannot be assigned without {missing}")
+        raise InputError(f"injections: hosts cannot be assigned without {missing}")
     priors.check(settings, seed)
     ids, host, ok, psf, depth = (np.asarray(cutouts[name].values) for name in names)
     correlation = cutouts["noise_correlation"].transpose("galaxy", "band").values

@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 
 from lenscal import config, schema
+from lenscal.errors import LenscalError
 from lenscal.gates import Gate, absent
 from lenscal.kernels import light, noise, pixels, widths
 
@@ -19,7 +20,7 @@ NOISY_FACTOR, NOISY_SHARE_MAX = 2.0, 0.05  # one host's noise correlation is kno
 HOST_MEASURES = ("psf_width_ratio", "psf_core_ratio", "depth_offset")  # (galaxy, band); and zeropoint_offset (galaxy,)
 
 
-class GainError(ValueError):
+class GainError(LenscalError, ValueError):
     """A configured gain that the pixels contradict."""
 
 

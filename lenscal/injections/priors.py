@@ -13,6 +13,7 @@ import yaml
 from scipy.special import ndtri
 
 from lenscal import config, schema
+from lenscal.errors import InputError, LenscalError
 from lenscal.injections import populations, rendering
 from lenscal.injections.sources import Stamps, of_kind, prepare, smooth
 from lenscal.kernels import draws
@@ -28,7 +29,7 @@ NEAR = 0.03  # relative distance from the range within which the first look does
 _KEYS = {"uniform": {"low", "high"}, "counts": {"low", "high", "slope"}, "log": {"low", "high"}, "normal": {"mean", "deviation"}, "disc": {"low", "high"}, "angle": {"period"}}
 
 
-class PriorError(ValueError):
+class PriorError(LenscalError, ValueError):
     """A prior set that cannot be used, or that cannot meet the range of the magnification."""
 
 
@@ -247,7 +248,7 @@ def injection_ids(theta_e: np.ndarray, psf_fwhm: float, depth: float, trials: np
     trials = np.asarray(trials, np.int64)
     for name, values, bits in (("theta_e", theta, 13), ("psf_fwhm", psf, 13), ("depth", mmag, 16), ("trial", trials, 20)):
         if np.min(values) < 0 or np.max(values) >= 1 << bits:
-            raise ValueError(f"injections: a {name} of the grid is out of range: it must be from 0 to {(1 << bits) - 1} thousandths or trials")
+            raise InputError(f"injections: a {name} of the grid is out of range: it must be from 0 to {(1 << bits) - 1} thousandths or trials")
     return (((theta[:, None] << 13 | psf) << 16 | mmag) << 20) | trials
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from lenscal import schema
+from lenscal.errors import InputError
 from lenscal.injections import sources
 from lenscal.injections.sources import Components
 from lenscal.kernels import convolution, imaging, sampling
@@ -58,7 +59,7 @@ def render(
         message names the injection.
     """
     if min(shape) < 1 or not pixel_scale > 0:
-        raise ValueError(f"render: shape {shape} and pixel_scale {pixel_scale} must be positive")
+        raise InputError(f"render: shape {shape} and pixel_scale {pixel_scale} must be positive")
     values, labels = checked(parameters)
     bands, inner = schema.BANDS, inner_images_of(parameters, labels)
     flux = np.column_stack([10 ** (-0.4 * (values[f"mag_{band}"] - schema.ZEROPOINT)) for band in bands])
@@ -91,20 +92,20 @@ def checked(parameters: xr.Dataset | pd.DataFrame) -> tuple[dict[str, np.ndarray
     """
     if isinstance(parameters, xr.Dataset):
         if "injection" not in parameters.sizes:
-            raise ValueError(f"render: parameters have dims {tuple(parameters.sizes)}, not 'injection'")
+            raise InputError(f"render: parameters have dims {tuple(parameters.sizes)}, not 'injection'")
         labels = parameters["injection"].values if "injection" in parameters.coords else np.arange(parameters.sizes["injection"])
     else:
         labels = parameters.index.to_numpy()
     wanted = [*NAMES, *(f"mag_{band}" for band in schema.BANDS)]
     if missing := [name for name in wanted if name not in parameters]:
-        raise ValueError(f"render: parameters lack {missing}")
+        raise InputError(f"render: parameters lack {missing}")
     for name in wanted:
         if isinstance(parameters, xr.Dataset) and parameters[name].dims != ("injection",):
-            raise ValueError(f"render: '{name}' has dims {parameters[name].dims}, not ('injection',)")
+            raise InputError(f"render: '{name}' has dims {parameters[name].dims}, not ('injection',)")
     values = {name: np.asarray(parameters[name].values if isinstance(parameters, xr.Dataset) else parameters[name], float) for name in wanted}
     for row, reason in enumerate(problems(values)):
         if reason:
-            raise ValueError(f"render: injection {labels[row]}: {reason}")
+            raise InputError(f"render: injection {labels[row]}: {reason}")
     return values, labels
 
 
@@ -115,7 +116,7 @@ def inner_images_of(parameters: xr.Dataset | pd.DataFrame, labels: np.ndarray) -
     column = parameters["inner_images"]
     found = np.asarray(column.values if isinstance(parameters, xr.Dataset) else column)
     if found.dtype != bool or found.shape != labels.shape:
-        raise ValueError(f"render: 'inner_images' is {found.dtype} of shape {found.shape}, expected one true or false for each injection")
+        raise InputError(f"render: 'inner_images' is {found.dtype} of shape {found.shape}, expected one true or false for each injection")
     return found
 
 
@@ -145,30 +146,30 @@ def psf_problem(image: np.ndarray) -> str:
 def _psf_images(psf: xr.DataArray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """PSF images (psf, band, y, x) and which one each injection has."""
     if "includes_pixel" not in psf.attrs:
-        raise ValueError("render: psf.attrs lacks 'includes_pixel': set True for an effective PSF, False for an optical one")
+        raise InputError("render: psf.attrs lacks 'includes_pixel': set True for an effective PSF, False for an optical one")
     own = "injection" in psf.dims
     wanted = {"band", "psf_y", "psf_x"} | ({"injection"} if own else set())
     if set(psf.dims) != wanted:
-        raise ValueError(f"render: psf has dims {psf.dims}, expected {sorted(wanted)}")
+        raise InputError(f"render: psf has dims {psf.dims}, expected {sorted(wanted)}")
     if "band" in psf.coords:
         found = [str(band) for band in psf["band"].values]
         if len(set(found)) < len(found) or not set(schema.BANDS) <= set(found):
-            raise ValueError(f"render: psf has bands {found}, not {list(schema.BANDS)}")
+            raise InputError(f"render: psf has bands {found}, not {list(schema.BANDS)}")
         psf = psf.isel(band=[found.index(band) for band in schema.BANDS])
     elif psf.sizes["band"] != len(schema.BANDS):
-        raise ValueError(f"render: psf has {psf.sizes['band']} bands, not {len(schema.BANDS)}")
+        raise InputError(f"render: psf has {psf.sizes['band']} bands, not {len(schema.BANDS)}")
     images = psf.transpose(*(("injection",) if own else ()), "band", "psf_y", "psf_x").values
     images = images if own else images[None]
     if own and len(images) != len(labels):
-        raise ValueError(f"render: {len(images)} PSFs for {len(labels)} injections")
+        raise InputError(f"render: {len(images)} PSFs for {len(labels)} injections")
     if own and "injection" in psf.coords:
         images = images[_by_name(psf["injection"].values, labels)]
     if images.shape[-1] % 2 == 0 or images.shape[-2] % 2 == 0:
-        raise ValueError(f"render: the PSF is {images.shape[-2:]} pixels, whose sides must be odd so that it has a centre pixel")
+        raise InputError(f"render: the PSF is {images.shape[-2:]} pixels, whose sides must be odd so that it has a centre pixel")
     for row, bands in enumerate(images):
         for band, image in zip(schema.BANDS, bands):
             if reason := psf_problem(image):
-                raise ValueError(f"render: {f'injection {labels[row]}' if own else 'all injections'}, band {band}: {reason}")
+                raise InputError(f"render: {f'injection {labels[row]}' if own else 'all injections'}, band {band}: {reason}")
     return images, np.arange(len(labels)) if own else np.zeros(len(labels), np.int64)
 
 
@@ -179,7 +180,7 @@ def _by_name(names: np.ndarray, labels: np.ndarray) -> np.ndarray:
         return rows
     if np.array_equal(labels, np.arange(len(labels))):
         return np.arange(len(labels))
-    raise ValueError(f"render: injection {labels[np.argmax(rows < 0)]} has no PSF of its own: psf names the injections {names[:3].tolist()} ...")
+    raise InputError(f"render: injection {labels[np.argmax(rows < 0)]} has no PSF of its own: psf names the injections {names[:3].tolist()} ...")
 
 
 def pixel_integrals(
@@ -289,4 +290,4 @@ def _refuse_full(full: np.ndarray, labels: Sequence | None) -> None:
     rows = np.flatnonzero(full)
     if rows.size:
         name = labels[rows[0]] if labels is not None else rows[0]
-        raise ValueError(f"render: injection {name}: {TOO_LARGE}")
+        raise InputError(f"render: injection {name}: {TOO_LARGE}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lenscal.errors import InputError
 from lenscal.kernels import draws, imaging, light, sampling
 
 KNOTS = 6
@@ -93,18 +94,18 @@ def prepare(kind: str, sources: Sequence[Mapping] | None) -> Stamps | None:
     if kind != "stamps":
         return None
     if not sources:
-        raise ValueError("injections: source is 'stamps', but no source stamps were given; set injections.source_stamps")
+        raise InputError("injections: source is 'stamps', but no source stamps were given; set injections.source_stamps")
     images, centres, radii = [], [], []
     for number, source in enumerate(sources):
         image = np.asarray(source["image"], np.float32)
         name = source.get("name", number)
         if image.ndim != 2 or not np.isfinite(image).all() or abs(image.sum(dtype=float) - 1) > 1e-3:
-            raise ValueError(f"injections: source stamp '{name}' must be a 2-D image of sum 1 without NaN")
+            raise InputError(f"injections: source stamp '{name}' must be a 2-D image of sum 1 without NaN")
         lit_y, lit_x = np.flatnonzero(image.any(1)), np.flatnonzero(image.any(0))
         image = image[lit_y[0] : lit_y[-1] + 1, lit_x[0] : lit_x[-1] + 1]
         radius, centre = light.half_light_radius(image, 1.0)
         if not radius > 0:
-            raise ValueError(f"injections: source stamp '{name}' has no extent")
+            raise InputError(f"injections: source stamp '{name}' has no extent")
         images.append(image)
         centres.append(centre)
         radii.append(radius)

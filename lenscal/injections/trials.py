@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from lenscal import config, schema
+from lenscal.errors import InputError, LenscalError
 from lenscal.gates import Gate, absent
 from lenscal.injections import physics, rendering
 from lenscal.injections.priors import noise_ids
@@ -23,7 +24,7 @@ _NEEDED = ("image", "invvar", "psfsize", "psfdepth", "psf_fwhm_core", "psf_beta"
 _HOST_COORDS = {"host_type": "type", "host_split": "split", "host_psfsize_r": "psfsize_r", "host_psfdepth_r": "psfdepth_r", "host_mag_r": "mag_r"}
 
 
-class InjectionError(RuntimeError):
+class InjectionError(LenscalError, RuntimeError):
     """A trial that cannot be made, in a run that is to stop at the first."""
 
 
@@ -250,16 +251,16 @@ def _frame(stamp: int, size: int) -> tuple[int, int]:
 
 def _check_hosts(hosts: xr.Dataset, settings: config.Injections) -> None:
     if missing := [name for name in (*_NEEDED, "galaxy_id", *_HOST_COORDS.values()) if name not in hosts.variables]:
-        raise ValueError(f"injections: hosts lack {missing}; sigma, noise_correlation and noise_lags come from the quality of the cutouts: do that stage again")
+        raise InputError(f"injections: hosts lack {missing}; sigma, noise_correlation and noise_lags come from the quality of the cutouts: do that stage again")
     for name in ("image", "invvar", "sigma", "noise_correlation", "noise_lags", "psf_fwhm_core"):
         variable = schema.CUTOUTS.variables.get(name) or schema.QUALITY.variables[name]
         if problem := variable.problem(name, hosts[name]):
-            raise ValueError(f"injections: hosts: {problem}")
+            raise InputError(f"injections: hosts: {problem}")
     bands = [str(band) for band in hosts["band"].values]
     if bands != list(schema.BANDS):
-        raise ValueError(f"injections: hosts have bands {bands}, not {list(schema.BANDS)}")
+        raise InputError(f"injections: hosts have bands {bands}, not {list(schema.BANDS)}")
     if not hosts.sizes["y"] == hosts.sizes["x"] >= settings.size:
-        raise ValueError(f"injections: hosts are {hosts.sizes['y']} x {hosts.sizes['x']} px, too small for images of {settings.size} px")
+        raise InputError(f"injections: hosts are {hosts.sizes['y']} x {hosts.sizes['x']} px, too small for images of {settings.size} px")
 
 
 def _rows_of(galaxy: np.ndarray, ids: np.ndarray) -> np.ndarray:
@@ -270,7 +271,7 @@ def _rows_of(galaxy: np.ndarray, ids: np.ndarray) -> np.ndarray:
     found = ids[row] == galaxy if ids.size else np.zeros(galaxy.size, bool)
     lost = np.flatnonzero(~found & (galaxy >= 0))
     if lost.size:
-        raise ValueError(f"injections: galaxy {galaxy[lost[0]]} is a host of this block but not among the {ids.size} hosts given")
+        raise InputError(f"injections: galaxy {galaxy[lost[0]]} is a host of this block but not among the {ids.size} hosts given")
     return np.where(galaxy >= 0, row, -1)
 
 
@@ -282,7 +283,7 @@ def _psfs(hosts: xr.Dataset, moffat_beta: float | None = None) -> tuple[np.ndarr
         fwhm = light.moffat_fwhm(hosts["psfsize"].transpose("galaxy", "band").values.astype(float), moffat_beta)
     given = hosts["psf"].transpose("galaxy", "band", "psf_y", "psf_x").values if "psf" in hosts else np.full((*fwhm.shape, 1, 1), np.nan)
     if given.shape[-2] % 2 == 0 or given.shape[-1] % 2 == 0:
-        raise ValueError(f"injections: PSF images of the hosts are {given.shape[-2:]} pixels; their sides must be odd")
+        raise InputError(f"injections: PSF images of the hosts are {given.shape[-2:]} pixels; their sides must be odd")
     side = max(MOFFAT_SIZE, *given.shape[-2:])
     out = np.zeros((*fwhm.shape, side, side))
     reasons = [""] * len(fwhm)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from lenscal.errors import LenscalError
 from lenscal.io import folders, remote
 from lenscal.io.wrapped import Wrapped
 
@@ -15,7 +16,7 @@ _LISTS = re.compile(r"(.*\.sha256sum|sha256sums\.txt|SHA256SUMS)$")
 _LINE = re.compile(r"(?P<digest>[0-9a-fA-F]{64}) [ *](?P<name>.+)")
 
 
-class ChecksumError(ValueError):
+class ChecksumError(LenscalError, ValueError):
     """A file that is not the one that was published, or a list that is none."""
 
 

@@ -9,10 +9,12 @@ import pandas as pd
 from astropy.io import fits
 from scipy import ndimage
 
+from lenscal.errors import LenscalError
+
 _COLUMNS = ("IDENT", "PIXEL_SCALE", "NOISE_MEAN", "NOISE_VARIANCE", "flux_radius", "HSC_g", "HSC_r", "HSC_z", "ZPHOT", "MAG")
 
 
-class SourceError(ValueError):
+class SourceError(LenscalError, ValueError):
     """Source stamps that cannot be used."""
 
 

@@ -16,11 +16,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+from lenscal.errors import LenscalError
+
 _LEFT_OVER = (".tmp", ".partial")  # of a write that was killed: ours, and Zarr's
 _CHUNK = 1 << 22
 
 
-class StoreError(RuntimeError):
+class StoreError(LenscalError, RuntimeError):
     """A store that cannot be used or written; the message says what was found and what to do."""
 
 

@@ -12,6 +12,8 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyWarning
 from astropy.wcs import WCS
 
+from lenscal.errors import LenscalError
+
 TOLERANCE = 0.01  # of a pixel's side: half a pixel at 50 pixels from the middle, or 0.6 degrees
 PLACE_TOLERANCE = 0.05  # pixels, between planes of one image
 _CARDS = re.compile(
@@ -26,7 +28,7 @@ _RARE = ("A_ORDER", "B_ORDER", "CPDIS1", "CPDIS2", "CQDIS1", "PV1_0", "PV1_1", "
 _OLD = ("FK4", "FK4-NO-E")
 
 
-class OrientationError(ValueError):
+class OrientationError(LenscalError, ValueError):
     """A header that does not say where its image lies, or says that it lies otherwise than it must; the message reads on after "FILE "."""
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
+from lenscal.errors import LenscalError
+
 _KEYS = ("polzero1", "polzero2", "polscal1", "polscal2", "poldeg1", "psf_samp")
 
 
-class PsfexError(ValueError):
+class PsfexError(LenscalError, ValueError):
     """A PSFEx file that cannot be used."""
 
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from lenscal.errors import LenscalError
 from lenscal.io.wrapped import Wrapped
 
 _ATTEMPTS, _WAIT_S = 5, 0.5  # the wait doubles each time
@@ -17,7 +18,7 @@ _FINAL = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryEr
 T = TypeVar("T")
 
 
-class RemoteError(OSError):
+class RemoteError(LenscalError, OSError):
     """An address that does not give what it should; the message says which, and what it said."""
 
 

@@ -17,6 +17,7 @@ import pandas as pd
 from astropy.io import fits
 
 from lenscal import schema
+from lenscal.errors import LenscalError
 from lenscal.io import checksums, folders, remote, row_counts, units
 from lenscal.io.remote import is_remote
 
@@ -31,7 +32,7 @@ _SWEEP_NAME = re.compile(r"sweep-\d{3}[pm]\d{3}-\d{3}[pm]\d{3}\.fits(\.gz)?$")
 _KINDS = {"i": "iu", "f": "f", "U": "SU"}
 
 
-class SweepError(ValueError):
+class SweepError(LenscalError, ValueError):
     """A catalogue file that cannot be used; the message names it."""
 
 

@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from lenscal import schema
+from lenscal.errors import LenscalError
 from lenscal.kernels import matching
 
 _FITBIT_SERSIC_LIMIT = 1 << 3
 
 
-class ClassError(ValueError):
+class ClassError(LenscalError, ValueError):
     """A confuser class that cannot be decided from the table at hand."""
 
 

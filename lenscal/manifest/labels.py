@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lenscal import config, schema
+from lenscal.errors import InputError
 from lenscal.kernels import matching
 
 LABELS = {"positive": 1, "N1": 0, "N2": 0, "control": -1}
@@ -44,10 +45,10 @@ def label(table: pd.DataFrame, settings: config.Manifest) -> pd.DataFrame:
     """
     pool, tier, split = (table[name].astype("str") for name in ("pool", "tier", "split"))
     if unknown := set(pool) - set(LABELS):
-        raise ValueError(f"manifest: unknown pool(s) {sorted(unknown)}; known: {list(LABELS)}")
+        raise InputError(f"manifest: unknown pool(s) {sorted(unknown)}; known: {list(LABELS)}")
     positive = pool.eq("positive")
     if bad := set(tier[positive]) - set(settings.tier_weights):
-        raise ValueError(f"manifest: positives of tier(s) {sorted(bad)}; known: {sorted(settings.tier_weights)}")
+        raise InputError(f"manifest: positives of tier(s) {sorted(bad)}; known: {sorted(settings.tier_weights)}")
     negative = pool.isin(["N1", "N2"])
     weight = tier.map(settings.tier_weights).where(positive, negative.astype(float))
     target = tier.map(settings.tier_targets).where(positive, 0.0)

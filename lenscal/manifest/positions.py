@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from lenscal.arguments import finite, in_unit, positive
+from lenscal.errors import InputError
 from lenscal.kernels import matching
 from lenscal.manifest import exclusion, splits
 
@@ -45,7 +46,7 @@ def sky_pixels(positions: Positions, nside: int = NSIDE) -> np.ndarray:
         Positions without as many right ascensions as declinations, or an nside that is no power of two.
     """
     if not (isinstance(nside, int | np.integer) and nside > 0 and nside & (nside - 1) == 0 and nside <= 1 << 29):
-        raise ValueError(f"sky_pixels: nside is {nside!r}, expected a power of two up to 2^29")
+        raise InputError(f"sky_pixels: nside is {nside!r}, expected a power of two up to 2^29")
     return splits.pixels_of(*_degrees("sky_pixels: positions", positions, whole=False), int(nside))
 
 
@@ -172,32 +173,32 @@ def _degrees(what: str, positions: Positions, whole: bool = True) -> tuple[np.nd
         ra, dec = icrs.ra.deg, icrs.dec.deg
     elif isinstance(positions, pd.DataFrame):
         if missing := [name for name in ("ra", "dec") if name not in positions.columns]:
-            raise ValueError(f"{what} lack the column {', '.join(missing)}; expected ra and dec in degree")
+            raise InputError(f"{what} lack the column {', '.join(missing)}; expected ra and dec in degree")
         ra, dec = positions["ra"].to_numpy(), positions["dec"].to_numpy()
     else:
         try:
             ra, dec = positions
         except (TypeError, ValueError):
-            raise ValueError(f"{what} are a {type(positions).__name__}, expected a SkyCoord, a DataFrame with ra and dec, or a pair (ra, dec)") from None
+            raise InputError(f"{what} are a {type(positions).__name__}, expected a SkyCoord, a DataFrame with ra and dec, or a pair (ra, dec)") from None
     ra, dec = (np.atleast_1d(in_unit(f"{what}, {name}", value, "deg")) for name, value in (("ra", ra), ("dec", dec)))
     if ra.ndim != 1 or ra.shape != dec.shape:
-        raise ValueError(f"{what} have ra of shape {ra.shape} and dec of shape {dec.shape}, expected (n,) both")
+        raise InputError(f"{what} have ra of shape {ra.shape} and dec of shape {dec.shape}, expected (n,) both")
     if whole:
         finite(f"{what}, ra or dec,", np.concatenate([ra, dec]))
         if (np.abs(dec) > 90).any():
-            raise ValueError(f"{what} have a declination of {dec[np.argmax(np.abs(dec))]:g} degree, expected -90 to 90")
+            raise InputError(f"{what} have a declination of {dec[np.argmax(np.abs(dec))]:g} degree, expected -90 to 90")
     return ra, dec
 
 
 def _radius(what: str, radius: Angle) -> float:
     value = positive(f"{what}: radius", radius, "arcsec")
     if value > RADIUS_MAX:
-        raise ValueError(f"{what}: the radius is {value:g} arcsec, expected at most {RADIUS_MAX:g} (89 degrees)")
+        raise InputError(f"{what}: the radius is {value:g} arcsec, expected at most {RADIUS_MAX:g} (89 degrees)")
     return value
 
 
 def _shares(what: str, fractions: tuple[float, float, float]) -> tuple[float, float, float]:
     shares = in_unit(f"{what}: fractions", fractions, "1")
     if shares.shape != (3,) or not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-9:
-        raise ValueError(f"{what}: the fractions are {np.array2string(shares)}, expected the shares of train, val and test, which add to 1")
+        raise InputError(f"{what}: the fractions are {np.array2string(shares)}, expected the shares of train, val and test, which add to 1")
     return tuple(shares.tolist())

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from lenscal import config, schema
+from lenscal.errors import LenscalError
 from lenscal.kernels import keysets
 from lenscal.manifest import confusers, exclusion, pools
 
@@ -22,7 +23,7 @@ COLUMNS = tuple(
 """All that a scan reads of the galaxies."""
 
 
-class ManifestError(ValueError):
+class ManifestError(LenscalError, ValueError):
     """A sample that cannot be what it is meant to be; the message holds the waterfall."""
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from lenscal import config, schema
 from lenscal import grid as bins
+from lenscal.errors import InputError
 from lenscal.kernels import draws
 
 EXTINCTION = {"g": 3.214, "r": 2.165, "z": 1.211, "i": 1.592, "w1": 0.184, "w2": 0.113, "w3": 0.0241, "w4": 0.00910}
@@ -29,7 +30,7 @@ def cells(sky: config.Sky, grid: config.Grid) -> list[tuple[float, float]]:
         if low_psf <= psf <= high_psf and low_depth <= depth <= high_depth
     ]
     if not found:
-        raise ValueError(
+        raise InputError(
             f"no cell of injections.grid lies in the sky's ranges (sky.psfsize_r_arcsec {sky.psfsize_r_arcsec}, "
             f"sky.psfdepth_r_mag {sky.psfdepth_r_mag}); widen them or move the grid"
         )
@@ -107,7 +108,7 @@ def check(bricks: pd.DataFrame, dealt: list[tuple[float, float]], grid: config.G
             )
         }
         if missing := [cell for cell in dealt if cell not in held]:
-            raise ValueError(
+            raise InputError(
                 f"split '{split}' of the embedded sky has no brick in {len(missing)} of {len(dealt)} cells of the grid, "
                 f"the first at psf_fwhm {missing[0][0]} arcsec and depth {missing[0][1]} mag; ask for more bricks (sky.bricks)"
             )

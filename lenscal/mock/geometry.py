@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lenscal import schema
+from lenscal.errors import InputError
 from lenscal.kernels import draws
 
 NSIDE = 128
@@ -55,7 +56,7 @@ def _sky_pixels(count: int, seed: int, fractions: tuple[float, ...], per_split: 
     wanted = [0, *(max(per_split, round(count * share)) for share in fractions[1:])]
     wanted[0] = count - wanted[1] - wanted[2]
     if wanted[0] < 0.25 * count:
-        raise ValueError(
+        raise InputError(
             f"the embedded sky cannot hold the grid: validation and test must each have {per_split} pixels, one for each "
             f"populated cell, and {count} pixels leave {max(wanted[0], 0)} for training; "
             "ask for more bricks (sky.bricks) or fewer cells (injections.grid)"
@@ -65,7 +66,7 @@ def _sky_pixels(count: int, seed: int, fractions: tuple[float, ...], per_split: 
     for code, number in enumerate(wanted):
         of_split = order[split[order] == code]
         if of_split.size < number:
-            raise ValueError(
+            raise InputError(
                 f"the embedded sky has {of_split.size} pixels of split '{schema.SPLITS[code]}' and needs {number}; "
                 "change the seed, manifest.split_fractions or sky.bricks"
             )
@@ -100,7 +101,7 @@ def bricks(count: int, pairs: int, n: int, seed: int, fractions: tuple[float, ..
     import healpy
 
     if 2 * pairs > count:
-        raise ValueError(f"sky.overlapping_pairs is {pairs}, but there are only {count} bricks")
+        raise InputError(f"sky.overlapping_pairs is {pairs}, but there are only {count} bricks")
     pixels, split = _sky_pixels(count - pairs, seed, fractions, per_split)
     paired = set(((np.arange(pairs) + 0.5) * pixels.size / max(pairs, 1)).astype(int))
     rows = []
@@ -132,7 +133,7 @@ def bricks(count: int, pairs: int, n: int, seed: int, fractions: tuple[float, ..
             )  # fmt: skip
     table = pd.DataFrame(rows)
     if table.brickname.duplicated().any():
-        raise ValueError(f"two bricks are called {table.brickname[table.brickname.duplicated()].iloc[0]}; change the seed")
+        raise InputError(f"two bricks are called {table.brickname[table.brickname.duplicated()].iloc[0]}; change the seed")
     return table
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lenscal import config, schema
+from lenscal.errors import InputError
 from lenscal.kernels import draws
 from lenscal.mock import galaxies, raytracing
 
@@ -37,7 +38,7 @@ def deal(bricks: pd.DataFrame, supply: pd.DataFrame, count: int) -> pd.DataFrame
     bin_of = pd.Series(name[np.searchsorted(low, usable.nobs_z, side="right") - 1], index=usable.brickid)
     rows = supply[supply.brickid.isin(bin_of.index) & supply.type.isin(TYPES)]
     if count and rows.empty:
-        raise ValueError("the embedded sky has no galaxies to set its lenses among; ask for more bricks or galaxies")
+        raise InputError("the embedded sky has no galaxies to set its lenses among; ask for more bricks or galaxies")
     size = rows.groupby([rows.brickid.map(bin_of), rows.type]).size()
     seats = dict.fromkeys(size.index, 0)
     for _ in range(count):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lenscal import schema
+from lenscal.errors import InputError
 
 
 def spread(
@@ -32,7 +33,7 @@ def spread(
     """
     x_low, x_high, y_low, y_high = room
     if x_high <= x_low or y_high <= y_low:
-        raise ValueError(f"a brick leaves no room for objects: {x_high - x_low:.0f} x {y_high - y_low:.0f} pixels")
+        raise InputError(f"a brick leaves no room for objects: {x_high - x_low:.0f} x {y_high - y_low:.0f} pixels")
     points = np.empty((len(taken) + count, 2))
     points[: len(taken)] = taken
     wanted = np.concatenate([np.asarray(clearance, float), np.zeros(count)]) / schema.PIXEL_SCALE

@@ -19,6 +19,7 @@ import pandas as pd
 
 import lenscal
 from lenscal import config, schema
+from lenscal.errors import InputError
 from lenscal.mock import catalogues, columns, conditions, files, geometry, pixels, population, stamps, sweeps
 
 SWEEPS = "south/sweep/10.1"
@@ -56,11 +57,11 @@ def draw(
     """
     sky = settings.sky
     if sky is None:
-        raise ValueError("the run file has no section 'sky': there is nothing to draw")
+        raise InputError("the run file has no section 'sky': there is nothing to draw")
     if not settings.survey.mock:
-        raise ValueError("survey.mock is false: the embedded sky is only drawn for a run file that says it is a mock")
+        raise InputError("survey.mock is false: the embedded sky is only drawn for a run file that says it is a mock")
     if scale <= 0 or workers < 1:
-        raise ValueError(f"scale is {scale} and workers is {workers}; both must be positive")
+        raise InputError(f"scale is {scale} and workers is {workers}; both must be positive")
     root = Path(settings.survey.root)
     _check(root)
     count, pairs, lens_count = (round(scale * number) for number in (sky.bricks, sky.overlapping_pairs, sky.lenses))
@@ -114,15 +115,15 @@ def is_current(settings: config.Settings, scale: float = 1.0) -> bool:
 def _check(root: Path) -> None:
     """Refuse a folder that holds anything but an earlier mock survey."""
     if root.exists() and not root.is_dir():
-        raise ValueError(f"'{root}' is a file; survey.root is the folder that a mock survey is drawn into")
+        raise InputError(f"'{root}' is a file; survey.root is the folder that a mock survey is drawn into")
     if root.exists() and any(root.iterdir()):
         if not (root / "mock.json").is_file() and any((root / name).exists() for name in _OURS[:4]):
             partial = root / "south" / "coadd"
             if not (root / ".mock").is_file():
-                raise ValueError(f"'{root}' holds survey files without a mock.json ('{partial}' ...): a mock is never drawn over them")
+                raise InputError(f"'{root}' holds survey files without a mock.json ('{partial}' ...): a mock is never drawn over them")
         strange = sorted(path.name for path in root.iterdir() if path.name not in (*_OURS, ".mock", _NEW))
         if strange:
-            raise ValueError(f"'{root}' holds '{strange[0]}', which is no part of a mock survey; give survey.root a folder of its own")
+            raise InputError(f"'{root}' holds '{strange[0]}', which is no part of a mock survey; give survey.root a folder of its own")
 
 
 def _begun(root: Path) -> Path:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lenscal import schema
+from lenscal.errors import InputError
 from lenscal.kernels import draws
 from lenscal.mock import columns, conditions, geometry, photometry
 
@@ -212,7 +213,7 @@ def by_tile(sweep: np.ndarray, repeated: int = 3) -> dict[str, np.ndarray]:
     names = np.array([tile(ra, dec) for ra, dec in zip(sweep["RA"], sweep["DEC"])])
     found = sorted(set(names))
     if len(found) < 2:
-        raise ValueError(f"the embedded sky lies in one sweep file ({found[0]}); change the seed or ask for more bricks")
+        raise InputError(f"the embedded sky lies in one sweep file ({found[0]}); change the seed or ask for more bricks")
     parts = {name: sweep[names == name] for name in found}
     again = {name: parts[other][parts[other]["TYPE"] != b"PSF"][:repeated] for other, name in zip(found, found[1:] + found[:1])}
     return {name: np.concatenate([parts[name], again[name]]) for name in found}

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 
 from lenscal import keys
+from lenscal.errors import LenscalError
 from lenscal.gates import Ledger
 
 
-class ObjectsError(ValueError):
+class ObjectsError(LenscalError, ValueError):
     """A table of objects that would make a result wrong."""
 
 

@@ -7,13 +7,14 @@ from collections.abc import Iterator, Mapping
 import xarray as xr
 
 from lenscal import config
+from lenscal.errors import InputError, LenscalError
 from lenscal.quality.measures import REASONS
 from lenscal.quality.partitions import HISTOGRAMS, summary
 
 USABLE_MIN = 16  # cutouts below which the medians and histograms of a block are not judged
 
 
-class QualityError(RuntimeError):
+class QualityError(LenscalError, RuntimeError):
     """A block of cutouts that should not be worked on further; the message names it."""
 
 
@@ -29,7 +30,7 @@ def check_block(quality: xr.Dataset, name: str, settings: config.Quality) -> dic
         `reason_fraction_max` names a reason that is none.
     """
     if unknown := [reason for reason in settings.reason_fraction_max if reason not in REASONS]:
-        raise ValueError(f"quality.reason_fraction_max names '{unknown[0]}'; reasons are {', '.join(REASONS)}")
+        raise InputError(f"quality.reason_fraction_max names '{unknown[0]}'; reasons are {', '.join(REASONS)}")
     block = summary(quality, name)
     for problem, setting in _problems(block, quality["band"].values.tolist(), settings):
         raise QualityError(f"quality: {problem}; look at the pixels of this block, or change quality.{setting}")

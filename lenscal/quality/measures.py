@@ -11,6 +11,7 @@ import xarray as xr
 from scipy.spatial import cKDTree
 
 from lenscal import arclight, config, schema
+from lenscal.errors import InputError
 from lenscal.gates import Gate, absent, words
 from lenscal.kernels import pixels
 from lenscal.kernels.noise import CORRELATION_MAX
@@ -56,9 +57,9 @@ def measure(cutouts: xr.Dataset, stars: pd.DataFrame, settings: config.Quality) 
     schema.CUTOUTS.check(cutouts)
     bands = [str(band) for band in cutouts["band"].values]
     if missing := [band for band in schema.BANDS if band not in bands]:
-        raise ValueError(f"quality: the cutouts have no band {missing}; {', '.join(schema.BANDS)} are all required")
+        raise InputError(f"quality: the cutouts have no band {missing}; {', '.join(schema.BANDS)} are all required")
     if cutouts.sizes["y"] != cutouts.sizes["x"]:
-        raise ValueError(f"quality: stamps are {cutouts.sizes['y']} x {cutouts.sizes['x']} px, not square")
+        raise InputError(f"quality: stamps are {cutouts.sizes['y']} x {cutouts.sizes['x']} px, not square")
     measured = xr.apply_ufunc(
         _measures,
         cutouts["image"],
@@ -161,10 +162,10 @@ def _areas(size: int, settings: config.Quality) -> dict[str, np.ndarray]:
     """Parts of a stamp that measures are taken on, (size, size) bool each."""
     inner, outer = settings.sky_ring_px
     if not 0 < inner < outer:
-        raise ValueError(f"quality.sky_ring_px is {settings.sky_ring_px}; expected 0 < inner < outer, in pixels")
+        raise InputError(f"quality.sky_ring_px is {settings.sky_ring_px}; expected 0 < inner < outer, in pixels")
     central = settings.central_radius_arcsec / schema.PIXEL_SCALE
     if central < 1:
-        raise ValueError(f"quality.central_radius_arcsec is {settings.central_radius_arcsec} arcsec, less than a pixel of {schema.PIXEL_SCALE} arcsec")
+        raise InputError(f"quality.central_radius_arcsec is {settings.central_radius_arcsec} arcsec, less than a pixel of {schema.PIXEL_SCALE} arcsec")
     r = pixels.radius(size)
     return {
         "centre": r <= central, "mask": r < settings.mask_radius_px, "core": r <= CORE_PX,

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from lenscal import config, schema
 from lenscal.arguments import in_unit
+from lenscal.errors import InputError
 from lenscal.quality.measures import measure
 
 _IMAGE = ("galaxy", "band", "y", "x")
@@ -46,7 +47,7 @@ def stamp_quality(
     pixels = in_unit("stamp_quality: the images", images, "1")
     pixels = pixels[None] if pixels.ndim == 3 else pixels
     if pixels.ndim != 4 or pixels.shape[1] != len(schema.BANDS) or pixels.shape[2] != pixels.shape[3] or not pixels.size:
-        raise ValueError(f"stamp_quality: the images have shape {np.shape(images)}, expected (3, y, x) or (n, 3, y, x) with y = x, bands {', '.join(schema.BANDS)}")
+        raise InputError(f"stamp_quality: the images have shape {np.shape(images)}, expected (3, y, x) or (n, 3, y, x) with y = x, bands {', '.join(schema.BANDS)}")
     dataset = _as_cutouts(pixels.astype(np.float32), _weights(weights, pixels), _masks(masks, pixels))
     stars = pd.DataFrame({name: pd.Series(dtype=float) for name in ("ra", "dec", "gaia_phot_g_mean_mag")})
     measured = measure(dataset, stars, settings or config.Quality()).drop_vars(_LEFT_OUT, errors="ignore")
@@ -69,9 +70,9 @@ def _weights(weights: ArrayLike | None, pixels: np.ndarray) -> np.ndarray:
     found = in_unit("stamp_quality: the weights", weights, "1")
     found = found[None] if found.ndim == 3 else found
     if found.shape != pixels.shape:
-        raise ValueError(f"stamp_quality: the weights have shape {np.shape(weights)}, expected that of the images")
+        raise InputError(f"stamp_quality: the weights have shape {np.shape(weights)}, expected that of the images")
     if not np.isfinite(found).all() or (found < 0).any():
-        raise ValueError(f"stamp_quality: {int((~(np.isfinite(found) & (found >= 0))).sum())} weights are negative or not finite, expected inverse variances of 0 or more")
+        raise InputError(f"stamp_quality: {int((~(np.isfinite(found) & (found >= 0))).sum())} weights are negative or not finite, expected inverse variances of 0 or more")
     return found.astype(np.float32)
 
 
@@ -82,7 +83,7 @@ def _masks(masks: ArrayLike | None, pixels: np.ndarray) -> np.ndarray:
     found = np.asarray(masks)
     found = found[None] if found.ndim == 2 else found
     if found.shape != shape or found.dtype.kind not in "iub":
-        raise ValueError(f"stamp_quality: the masks are {found.dtype} of shape {np.shape(masks)}, expected whole numbers of shape {shape}")
+        raise InputError(f"stamp_quality: the masks are {found.dtype} of shape {np.shape(masks)}, expected whole numbers of shape {shape}")
     return found.astype(np.int32)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from lenscal import arclight, config, schema
+from lenscal.errors import InputError
 from lenscal.kernels import arcs, features
 from lenscal.kernels import pixels as sky
 
@@ -60,9 +61,9 @@ def pixels(images: np.ndarray, sigma: np.ndarray, correlation: np.ndarray, refer
     """
     images = np.asarray(images, np.float32)
     if images.ndim != 4 or images.shape != np.shape(reference) or images.shape[1] != len(schema.BANDS):
-        raise ValueError(f"realism: images are {images.shape}, their references {np.shape(reference)}; expected (n, {len(schema.BANDS)}, y, x) both")
+        raise InputError(f"realism: images are {images.shape}, their references {np.shape(reference)}; expected (n, {len(schema.BANDS)}, y, x) both")
     if len(images) and not (np.isfinite(sigma).all() and np.isfinite(correlation).all() and np.min(sigma) > 0 and np.min(correlation) > 0):
-        raise ValueError("realism: a stamp has no positive noise; leave out stamps whose sigma or noise_correlation is not a positive number")
+        raise InputError("realism: a stamp has no positive noise; leave out stamps whose sigma or noise_correlation is not a positive number")
     light = arclight.measured(images, sigma, correlation, settings.radius_arcsec)
     found = light.arcs
     table = pd.DataFrame({"radius": found.radius * schema.PIXEL_SCALE})

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from lenscal import config, schema
 from lenscal.arguments import in_unit
+from lenscal.errors import InputError
 from lenscal.gates import Gate
 from lenscal.kernels import pixels as sky
 from lenscal.realism import criteria
@@ -80,10 +81,10 @@ def compare_stamps(
     settings = settings or config.Realism()
     one, two = _stamps("first", first), _stamps("second", second)
     if one.shape[1:] != two.shape[1:]:
-        raise ValueError(f"compare_stamps: the first stamps are {one.shape[2]} pixels wide, the second {two.shape[2]}; cut both to one side (lenscal.crop)")
+        raise InputError(f"compare_stamps: the first stamps are {one.shape[2]} pixels wide, the second {two.shape[2]}; cut both to one side (lenscal.crop)")
     bare = None if hosts is None else _stamps("hosts", hosts)
     if bare is not None and bare.shape != two.shape:
-        raise ValueError(f"compare_stamps: hosts have shape {bare.shape}, expected that of the second stamps, {two.shape}")
+        raise InputError(f"compare_stamps: hosts have shape {bare.shape}, expected that of the second stamps, {two.shape}")
     of = _matches(matches, len(one), len(two))
     real = _sample("first", one, one, np.arange(len(one)), None, settings)
     injected = _sample("second", two, two if bare is None else bare, len(one) + np.arange(len(two)), of, settings)
@@ -98,7 +99,7 @@ def compare_stamps(
 def _stamps(what: str, images: ArrayLike) -> np.ndarray:
     pixels_ = in_unit(f"compare_stamps: {what}", images, "1")
     if pixels_.ndim != 4 or pixels_.shape[1] != len(schema.BANDS) or pixels_.shape[2] != pixels_.shape[3] or not pixels_.size:
-        raise ValueError(f"compare_stamps: {what} has shape {pixels_.shape}, expected (n, 3, y, x) with y = x, bands {', '.join(schema.BANDS)}")
+        raise InputError(f"compare_stamps: {what} has shape {pixels_.shape}, expected (n, 3, y, x) with y = x, bands {', '.join(schema.BANDS)}")
     return pixels_.astype(np.float32)
 
 
@@ -107,7 +108,7 @@ def _matches(matches: ArrayLike | None, first: int, second: int) -> np.ndarray |
         return None
     found = np.asarray(matches)
     if found.shape != (second,) or found.dtype.kind not in "iu" or found.min() < 0 or found.max() >= first:
-        raise ValueError(f"compare_stamps: matches are {found.dtype} of shape {found.shape}, expected a row of the {first} first stamps for each of the {second} second ones")
+        raise InputError(f"compare_stamps: matches are {found.dtype} of shape {found.shape}, expected a row of the {first} first stamps for each of the {second} second ones")
     return found.astype(np.int64)
 
 
@@ -116,7 +117,7 @@ def _sample(what: str, images: np.ndarray, reference: np.ndarray, objects: np.nd
     _, sigma, correlation = sky.sky_noise(reference, ring & ~sky.sources(reference, ring))
     bad = ~(np.isfinite(sigma) & np.isfinite(correlation) & (sigma > 0) & (correlation > 0)).all(1)
     if bad.any():
-        raise ValueError(
+        raise InputError(
             f"compare_stamps: the sky noise of {int(bad.sum())} of {len(images)} stamps of {what} cannot be measured, first row {int(np.argmax(bad))}; "
             "leave out stamps without sky about the galaxy, or with a band that was not observed"
         )

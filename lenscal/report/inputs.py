@@ -12,6 +12,7 @@ import xarray as xr
 
 from lenscal import schema
 from lenscal.config import Settings
+from lenscal.errors import InputError
 from lenscal.gates import Gate, Ledger
 
 
@@ -79,7 +80,7 @@ class Inputs:
         for name, columns in _COLUMNS.items():
             table = getattr(self, name)
             if table is not None and (missing := [c for c in columns if c not in table.columns]):
-                raise ValueError(f"report: {name} lacks {missing}; it has {list(table.columns)}")
+                raise InputError(f"report: {name} lacks {missing}; it has {list(table.columns)}")
         self._gallery_fits()
         self._realism_fits()
         return self
@@ -89,7 +90,7 @@ class Inputs:
         for name in ("quality", "scores_cutouts"):
             other = getattr(self, name)["galaxy_id"].values
             if not np.array_equal(np.sort(ids), np.sort(other)):
-                raise ValueError(
+                raise InputError(
                     f"report: {name} holds {other.size} galaxies that are not the {ids.size} of the manifest; open all from one run"
                 )
 
@@ -98,17 +99,17 @@ class Inputs:
             found = {n: getattr(self, n)[axis].values for n in ("injections", "scores_injections", "completeness")}
             for name, values in found.items():
                 if not np.array_equal(values, found["completeness"]):
-                    raise ValueError(f"report: {name} has {axis} {values}, completeness {found['completeness']}; open all from one run")
+                    raise InputError(f"report: {name} has {axis} {values}, completeness {found['completeness']}; open all from one run")
         found, expected = self.completeness["threshold"].values, self.thresholds["threshold"].values
         if not np.array_equal(found, expected):
-            raise ValueError(f"report: completeness was counted at thresholds {found}, the scores set {expected}; open both from one run")
+            raise InputError(f"report: completeness was counted at thresholds {found}, the scores set {expected}; open both from one run")
 
     def _same_detector(self) -> None:
         named = str(self.attrs.get("detector_hash", ""))
         for name in ("scores_cutouts", "scores_injections", "completeness"):
             carried = str(getattr(self, name).attrs.get("detector_hash", named))
             if carried != named:
-                raise ValueError(f"report: {name} was made with detector '{carried}', the run's is '{named}'; score again with one of them")
+                raise InputError(f"report: {name} was made with detector '{carried}', the run's is '{named}'; score again with one of them")
 
     def _gallery_fits(self) -> None:
         if self.gallery is None:
@@ -116,9 +117,9 @@ class Inputs:
         images = self.gallery_images
         if images is None or images.ndim != 4 or len(images) != len(self.gallery) or images.shape[1] != len(schema.BANDS):
             found = None if images is None else images.shape
-            raise ValueError(f"report: gallery_images is {found}, not ({len(self.gallery)}, {len(schema.BANDS)}, y, x) as the gallery has rows")
+            raise InputError(f"report: gallery_images is {found}, not ({len(self.gallery)}, {len(schema.BANDS)}, y, x) as the gallery has rows")
         if missing := set(self.gallery["galaxy_id"]) - set(self.manifest["galaxy_id"]):
-            raise ValueError(f"report: {len(missing)} galaxies of the gallery are not in the manifest, {min(missing)} is one; open both from one run")
+            raise InputError(f"report: {len(missing)} galaxies of the gallery are not in the manifest, {min(missing)} is one; open both from one run")
 
 
     def _realism_fits(self) -> None:
@@ -126,10 +127,10 @@ class Inputs:
             return
         for name, columns in _REALISM.items():
             if missing := [c for c in columns if c not in self.realism.get(name, pd.DataFrame()).columns]:
-                raise ValueError(f"report: the table '{name}' of realism lacks {missing}; run the stage realism again")
+                raise InputError(f"report: the table '{name}' of realism lacks {missing}; run the stage realism again")
         shown, images = len(self.realism["panel"]), self.panel_images
         if shown and (images is None or len(images) != shown):
-            raise ValueError(f"report: panel_images holds {0 if images is None else len(images)} images, the panel {shown}; open both from one run")
+            raise InputError(f"report: panel_images holds {0 if images is None else len(images)} images, the panel {shown}; open both from one run")
 
 
 _GATE = list(Gate.__dataclass_fields__)

@@ -14,6 +14,7 @@ import xarray as xr
 import lenscal
 from lenscal import schema
 from lenscal.config import Settings
+from lenscal.errors import LenscalError
 from lenscal.io import hats, stores
 from lenscal.io.survey import Survey
 from lenscal.run.surveys import survey_of
@@ -21,7 +22,7 @@ from lenscal.run.surveys import survey_of
 _STARS = ["ra", "dec", "gaia_phot_g_mean_mag"]
 
 
-class NotGivenError(RuntimeError):
+class NotGivenError(LenscalError, RuntimeError):
     """A stage asked for something that its address does not hold: its product would be stale, without a word, when that changes."""
 
 

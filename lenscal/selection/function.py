@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from lenscal import completeness, config, schema
 from lenscal.arguments import columns, finite, in_unit
 from lenscal.completeness.counts import SURVEY
+from lenscal.errors import InputError
 
 OUTSIDE = "outside"
 
@@ -79,7 +80,7 @@ class SelectionFunction:
         n, k, failed = _outcomes(table, found, trials)
         places, inside = _places(table, edges)
         if not (n[inside].sum() > 0):
-            raise ValueError(f"completeness: none of the {len(table)} rows holds a trial within the axes {', '.join(edges)}; widen the edges")
+            raise InputError(f"completeness: none of the {len(table)} rows holds a trial within the axes {', '.join(edges)}; widen the edges")
         counts = _counts(table, places, inside, n, k, failed, edges, host, weight)
         units = {str(name): str(getattr(given, "unit", "1") or "1") for name, given in axes.items()}
         cube = _named(completeness.posterior(counts, settings), edges, units)
@@ -104,10 +105,10 @@ class SelectionFunction:
             It is no cube of completeness, or has no such population or threshold.
         """
         if lacking := [name for name in ("completeness", "lower", "upper", "status", *schema.CELL) if name not in cube.variables]:
-            raise ValueError(f"from_run: the Dataset lacks {', '.join(lacking)}, expected the completeness of a run: lenscal.open_run(path)['completeness']")
+            raise InputError(f"from_run: the Dataset lacks {', '.join(lacking)}, expected the completeness of a run: lenscal.open_run(path)['completeness']")
         one = completeness.of_population(cube, population)
         if not 0 <= threshold < one.sizes["threshold"]:
-            raise ValueError(f"from_run: threshold is {threshold}, the cube has {one.sizes['threshold']}, counted from 0")
+            raise InputError(f"from_run: threshold is {threshold}, the cube has {one.sizes['threshold']}, counted from 0")
         edges = {dim: completeness.edges_of(one, dim) for dim in schema.CELL}
         return cls(one.isel(threshold=threshold), edges)
 
@@ -133,7 +134,7 @@ class SelectionFunction:
             An axis that the points lack, or a level that the cube does not have.
         """
         if lacking := [name for name in self.edges if name not in points]:
-            raise ValueError(f"query: the points lack {', '.join(lacking)}; expected {', '.join(self.edges)}")
+            raise InputError(f"query: the points lack {', '.join(lacking)}; expected {', '.join(self.edges)}")
         try:
             given = np.broadcast_arrays(*(np.atleast_1d(in_unit(f"query: {name}", points[name], _unit(self.cube, name))) for name in self.edges))
         except ValueError as error:
@@ -142,7 +143,7 @@ class SelectionFunction:
         places, inside = _bins(flat, self.edges)
         levels = self.cube["level"].values
         if not np.isclose(levels, level).any():
-            raise ValueError(f"query: the level is {level}, the cube has {', '.join(f'{value:g}' for value in levels)}")
+            raise InputError(f"query: the level is {level}, the cube has {', '.join(f'{value:g}' for value in levels)}")
         at = {"quantile": int(np.argmin(np.abs(self.cube["quantile"].values - 0.5))), "level": int(np.argmin(np.abs(levels - level)))}
         out = {}
         for name in ("completeness", "lower", "upper", "total_lower", "total_upper"):
@@ -160,12 +161,12 @@ def _unit(cube: xr.Dataset, axis: str) -> str:
 
 def _edges(axes: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
     if not isinstance(axes, Mapping) or not axes:
-        raise ValueError("completeness: axes are missing; expected the edges of the bins of one column or more: {'theta_e': [0.5, 1.0, 1.5]}")
+        raise InputError("completeness: axes are missing; expected the edges of the bins of one column or more: {'theta_e': [0.5, 1.0, 1.5]}")
     out = {}
     for name, given in axes.items():
         edges = in_unit(f"completeness: the edges of {name}", given, str(getattr(given, "unit", "1") or "1"))
         if edges.ndim != 1 or edges.size < 2 or not (np.isfinite(edges).all() and (np.diff(edges) > 0).all()):
-            raise ValueError(f"completeness: the edges of {name} are {np.array2string(edges, threshold=6)}, expected two rising numbers or more")
+            raise InputError(f"completeness: the edges of {name} are {np.array2string(edges, threshold=6)}, expected two rising numbers or more")
         out[str(name)] = edges
     return out
 
@@ -175,20 +176,20 @@ def _outcomes(table: pd.DataFrame, found: str, trials: str | None) -> tuple[np.n
     try:
         k = table[found].to_numpy(float, na_value=np.nan)
     except (TypeError, ValueError):
-        raise ValueError(f"completeness: the column '{found}' holds {table[found].iloc[0]!r}, expected true or false, or 1 or 0") from None
+        raise InputError(f"completeness: the column '{found}' holds {table[found].iloc[0]!r}, expected true or false, or 1 or 0") from None
     if trials is None:
         if wrong := int((~(np.isnan(k) | (k == 0) | (k == 1))).sum()):
-            raise ValueError(f"completeness: {wrong} of {len(k)} rows of '{found}' are neither found (1) nor missed (0); where rows count several trials, name their column: trials=...")
+            raise InputError(f"completeness: {wrong} of {len(k)} rows of '{found}' are neither found (1) nor missed (0); where rows count several trials, name their column: trials=...")
         lost = np.isnan(k)
         return (~lost).astype(np.int64), np.where(lost, 0, k).astype(np.int64), lost.astype(np.int64)
     n = finite(f"completeness: '{trials}'", in_unit(f"completeness: '{trials}'", table[trials].to_numpy(), "1"))
     finite(f"completeness: '{found}'", k)
     for name, values in ((trials, n), (found, k)):
         if ((values < 0) | (values != np.round(values))).any():
-            raise ValueError(f"completeness: '{name}' holds {values[np.argmax((values < 0) | (values != np.round(values)))]:g}, expected whole numbers of 0 or more")
+            raise InputError(f"completeness: '{name}' holds {values[np.argmax((values < 0) | (values != np.round(values)))]:g}, expected whole numbers of 0 or more")
     if (k > n).any():
         row = int(np.argmax(k > n))
-        raise ValueError(f"completeness: row {row} has {k[row]:g} found of {n[row]:g} trials ({int((k > n).sum())} such rows); expected found at most trials")
+        raise InputError(f"completeness: row {row} has {k[row]:g} found of {n[row]:g} trials ({int((k > n).sum())} such rows); expected found at most trials")
     return n.astype(np.int64), k.astype(np.int64), np.zeros(len(n), np.int64)
 
 
@@ -244,7 +245,7 @@ def _counts(
 def _codes(hosts: pd.Series, name: str) -> np.ndarray:
     codes, _ = pd.factorize(hosts, sort=False)
     if (codes < 0).any():
-        raise ValueError(f"completeness: {int((codes < 0).sum())} of {len(codes)} rows have no '{name}'; name the host of each trial, or pass host=None where each has its own")
+        raise InputError(f"completeness: {int((codes < 0).sum())} of {len(codes)} rows have no '{name}'; name the host of each trial, or pass host=None where each has its own")
     return codes
 
 
@@ -253,11 +254,11 @@ def _weights(table: pd.DataFrame, weight: str | None, inside: np.ndarray, own: n
         return np.ones(count)
     given = finite(f"completeness: '{weight}'", in_unit(f"completeness: '{weight}'", table[weight].to_numpy(), "1"))[inside]
     if (given < 0).any():
-        raise ValueError(f"completeness: {int((given < 0).sum())} rows of '{weight}' are negative, expected weights of 0 or more")
+        raise InputError(f"completeness: {int((given < 0).sum())} rows of '{weight}' are negative, expected weights of 0 or more")
     first = np.empty(count)
     first[own[::-1]] = given[::-1]
     if not np.allclose(given, first[own], rtol=1e-9, atol=0):
-        raise ValueError(f"completeness: '{weight}' changes within a host of one cell; expected one weight for each host, the same in all its trials")
+        raise InputError(f"completeness: '{weight}' changes within a host of one cell; expected one weight for each host, the same in all its trials")
     return first
 
 

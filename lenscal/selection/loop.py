@@ -12,6 +12,7 @@ from scipy.special import expit, logit
 from scipy.stats import betabinom, binom
 
 from lenscal import schema
+from lenscal.errors import InputError
 from lenscal.selection.reweighting import FEATURES, Reweighted, SupportError, reweight
 
 GO, NO_GO = "GO", "NO-GO"
@@ -56,7 +57,7 @@ def judge(
     """
     judged = lenses[lenses["left_out"] == ""].reset_index(drop=True)
     if judged.empty:
-        raise ValueError(f"closed loop: none of {len(lenses)} true lenses is inside the grid and fit for use; {lenses['left_out'].value_counts().to_dict()}")
+        raise InputError(f"closed loop: none of {len(lenses)} true lenses is inside the grid and fit for use; {lenses['left_out'].value_counts().to_dict()}")
     found_any, each = [], []
     for place, (threshold, rate) in enumerate(zip(thresholds["threshold"].values, thresholds["false_positive_rate"].values)):
         found = judged["score"].to_numpy() >= threshold

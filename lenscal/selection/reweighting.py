@@ -12,6 +12,7 @@ import xarray as xr
 from scipy.special import expit, logit
 
 from lenscal import schema
+from lenscal.errors import InputError, LenscalError
 from lenscal.kernels import draws, weighting
 from lenscal.selection.balance import entropy_weights
 
@@ -30,7 +31,7 @@ STRENGTH = 0.1  # C of the logistic regression of what is found
 EPSILON = 1e-6
 
 
-class SupportError(ValueError):
+class SupportError(LenscalError, ValueError):
     """A population that the trials do not reach; the message names the feature at fault."""
 
 
@@ -97,7 +98,7 @@ def table_of(injections: xr.Dataset, scores: xr.Dataset) -> pd.DataFrame:
         "source_q": "source_q", "q": "q", **{name: name for name in HOST},
     }  # fmt: skip
     if missing := [name for name in names.values() if name not in injections]:
-        raise ValueError(f"selection: the injections lack {', '.join(missing)}; do the stage injections again")
+        raise InputError(f"selection: the injections lack {', '.join(missing)}; do the stage injections again")
     flat = lambda array: array.transpose(*schema.TRIAL).values.ravel()  # noqa: E731
     table = pd.DataFrame({name: flat(injections[source]).astype(float) for name, source in names.items()})
     magnitudes = {str(band): flat(injections["lensed_mag"].sel(band=band)).astype(float) for band in injections["band"].values}
@@ -149,9 +150,9 @@ def reweight(
         return _by_density(trials, population, found, trials[host].to_numpy())
     for what, table in (("trials", trials), ("population", population)):
         if missing := [name for name in features if name not in table]:
-            raise ValueError(f"reweight: the {what} lack {', '.join(missing)}")
+            raise InputError(f"reweight: the {what} lack {', '.join(missing)}")
         if bad := [name for name in features if not np.isfinite(table[name].to_numpy(float)).all()]:
-            raise ValueError(f"reweight: {bad[0]} of the {what} is not finite in {int((~np.isfinite(table[bad[0]].to_numpy(float))).sum())} of {len(table)} rows; leave them out and count them")
+            raise InputError(f"reweight: {bad[0]} of the {what} is not finite in {int((~np.isfinite(table[bad[0]].to_numpy(float))).sum())} of {len(table)} rows; leave them out and count them")
     outside = _outside(trials, population, features)
     name = max(outside, key=outside.get)
     if outside[name] > OUTSIDE_MAX:
@@ -168,10 +169,10 @@ def reweight(
 
 def _by_density(trials: pd.DataFrame, density: Callable[[pd.DataFrame], np.ndarray], found: np.ndarray, cluster: np.ndarray) -> Reweighted:
     if "log_density" not in trials:
-        raise ValueError("reweight: the trials lack 'log_density', so a density of the population cannot be held against that they were drawn with")
+        raise InputError("reweight: the trials lack 'log_density', so a density of the population cannot be held against that they were drawn with")
     wanted, drawn = np.asarray(density(trials), float), trials["log_density"].to_numpy(float)
     if np.isnan(wanted).any() or np.isposinf(wanted).any() or not np.isfinite(drawn).all():
-        raise ValueError("reweight: a log density is NaN or infinite; expected finite numbers, or -inf of the population where it has nothing")
+        raise InputError("reweight: a log density is NaN or infinite; expected finite numbers, or -inf of the population where it has nothing")
     logs = wanted - drawn
     if not np.isfinite(logs).any():
         raise SupportError("the population has no density at any trial; draw trials there (another prior or grid)")

@@ -16,6 +16,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
 from lenscal import schema
+from lenscal.errors import LenscalError
 from lenscal.io import orientation, planes, units
 
 SECTION = 200  # pixels: reading a section takes as long as decompressing, in a whole plane, a square that much larger
@@ -23,7 +24,7 @@ UNITS = {"image": "nanomaggy", "invvar": "1/nanomaggy^2", "psfsize": "arcsec"}
 _BROKEN = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, RuntimeError, struct.error, zlib.error, fits.VerifyError)
 
 
-class PixelError(ValueError):
+class PixelError(LenscalError, ValueError):
     """Pixels that cannot be had; the message is ``kind: what was found``, and `kind` is one of few."""
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import xarray as xr
 
 from lenscal import schema
+from lenscal.errors import InputError
 from lenscal.io.empty import unread
 from lenscal.io.survey.bricks import BrickFiles, PixelError
 from lenscal.io.survey.geometry import SurveyError, read_geometry, tables
@@ -140,7 +141,7 @@ class CoaddSurvey:
             are; ``kind: what was found``), cutout_url, download_timestamp, layer_version, edge_pixel_count.
         """
         if missing := [name for name in _COLUMNS if name not in rows.columns]:
-            raise ValueError(f"rows have no column {missing}; a survey is read by {_COLUMNS}")
+            raise InputError(f"rows have no column {missing}; a survey is read by {_COLUMNS}")
         ra, dec = rows["ra"].to_numpy(float), rows["dec"].to_numpy(float)
         data = unread(rows, size, self.layer, self.mock)
         data["edge_pixel_count"] = ("galaxy", np.zeros(len(rows), np.int32), {"units": "pixel"})

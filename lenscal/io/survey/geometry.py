@@ -9,13 +9,14 @@ import numpy as np
 import pandas as pd
 
 from lenscal import schema
+from lenscal.errors import LenscalError
 from lenscal.io import folders, units
 from lenscal.io.tables.reading import CatalogueError, read_table
 
 LAYOUT = "survey-bricks.fits.gz, south/coadd/AAA/BRICK/legacysurvey-BRICK-image-g.fits.fz"
 
 
-class SurveyError(ValueError):
+class SurveyError(LenscalError, ValueError):
     """A survey that cannot be used as it lies; the message says what was found and what was expected."""
 
 

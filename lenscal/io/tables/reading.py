@@ -15,6 +15,7 @@ import pandas as pd
 from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
+from lenscal.errors import LenscalError
 from lenscal.io import row_counts, units
 
 _TEXT = (".csv", ".tsv", ".txt", ".ecsv")
@@ -22,7 +23,7 @@ _BROKEN = (OSError, EOFError, ValueError, TypeError, KeyError, zlib.error, fits.
 _IN_NAME = re.compile(r"[\[(]\s*([^\])]+?)\s*[\])]\s*$|_(rad|radians?|hours?|hr|hourangle|deg|degrees?)$", re.IGNORECASE)
 
 
-class CatalogueError(ValueError):
+class CatalogueError(LenscalError, ValueError):
     """An outside catalogue that cannot be used; the message names it."""
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from lenscal import schema
+from lenscal.errors import InputError
 from lenscal.experiments import Paired, Variant, views
 from lenscal.experiments.paired import COLUMNS
 from lenscal.kernels import draws
@@ -40,7 +41,7 @@ def causal(place: Place, count: int, say: Say) -> tuple[dict, dict[str, pd.DataF
     settings, seed = place.settings, place.settings.seed
     chosen = realism.one_per_host(realism.trials(place.store("injections")), count, seed)
     if chosen.empty:
-        raise ValueError("experiments: no trial of this run has an image; see `failure` of injections.zarr")
+        raise InputError("experiments: no trial of this run has an image; see `failure` of injections.zarr")
     block = realism.selected(place.store("injections").drop_vars("image", errors="ignore"), chosen).load()
     hosts, known, bench = place.table("hosts.parquet"), _colours(place), _Bench(place, block)
     threshold = float(place.store("scores", "thresholds")["threshold"].values[0])

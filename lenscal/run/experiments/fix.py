@@ -10,6 +10,7 @@ import xarray as xr
 
 from lenscal import schema
 from lenscal.config import Settings
+from lenscal.errors import InputError
 from lenscal.experiments import Paired
 from lenscal.kernels import draws
 from lenscal.run.experiments.lenses import lenses_of
@@ -88,7 +89,7 @@ def training_sample(place: Place, injected: int) -> tuple[xr.Dataset, dict[str, 
     rows = np.flatnonzero(ordinary)
     rows = np.sort(rows[np.argsort(draws.hashes(place.settings.seed, "fix host", columns["galaxy_id"][rows]), kind="stable")][:injected])
     if not rows.size:
-        raise ValueError("fix: no ordinary galaxy (pool N1, split train, fit for use) to put an arc in; the sample needs negatives in the split train")
+        raise InputError("fix: no ordinary galaxy (pool N1, split train, fit for use) to put an arc in; the sample needs negatives in the split train")
     image, snr, ok = _injected(place, rows)
     lens = (columns["label"] == 1) & (columns["split"] == "train") & (columns["role"] == "train")
     new = {name: values[rows] for name, values in columns.items()}
@@ -105,7 +106,7 @@ def training_sample(place: Place, injected: int) -> tuple[xr.Dataset, dict[str, 
     least = place.settings.detector.training.arc_snr_min
     seen = int((ok & ((snr >= least) | (least == 0))).sum())
     if not seen:
-        raise ValueError(f"fix: none of {rows.size} injected arcs has an SNR of {least:g} (detector.training.arc_snr_min), so none would train; ask for more (--injected)")
+        raise InputError(f"fix: none of {rows.size} injected arcs has an SNR of {least:g} (detector.training.arc_snr_min), so none would train; ask for more (--injected)")
     return out, {"injected": int(rows.size), "injected_arc_seen": seen}
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from astropy.io import fits
 
 from lenscal import schema
+from lenscal.errors import InputError
 from lenscal.io import orientation, planes, units
 from lenscal.io.empty import unobserved
 from lenscal.io.survey.stamps.profiles import Profile, StampError
@@ -121,17 +122,17 @@ def _read_planes(profile: Profile, path: Path) -> tuple[np.ndarray, list[fits.He
     else:
         read = [_read_fits(_of_band(profile, path, band), 0) for band in profile.bands]
     if len(shapes := sorted({image.shape for image, _ in read})) > 1:
-        raise ValueError(f"its bands have the shapes {', '.join(map(str, shapes))}")
+        raise InputError(f"its bands have the shapes {', '.join(map(str, shapes))}")
     stated = {units.unit(text) if (text := units.stated(header.get("BUNIT"))) else None for _, header in read}
     if len(stated) > 1:
-        raise ValueError(f"its bands are in {', '.join(map(repr, sorted({str(header.get('BUNIT', '')) for _, header in read})))}")
+        raise InputError(f"its bands are in {', '.join(map(repr, sorted({str(header.get('BUNIT', '')) for _, header in read})))}")
     return np.stack([image for image, _ in read]), [header for _, header in read], {}
 
 
 def _read_fits(path: Path, hdu: str | int) -> tuple[np.ndarray, fits.Header]:
     with fits.open(path, memmap=False) as hdus:
         if hdus[hdu].data is None:
-            raise ValueError("its primary HDU holds no image" if hdu == 0 else f"its HDU '{hdu}' holds no image")
+            raise InputError("its primary HDU holds no image" if hdu == 0 else f"its HDU '{hdu}' holds no image")
         return np.asarray(hdus[hdu].data), hdus[hdu].header.copy()
 
 

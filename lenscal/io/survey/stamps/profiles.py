@@ -11,11 +11,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from lenscal import schema
+from lenscal.errors import LenscalError
 
 DECLARED = Path(__file__).parents[2] / "profiles.yaml"
 
 
-class StampError(ValueError):
+class StampError(LenscalError, ValueError):
     """Stamps that cannot be used; one sentence."""
 
 
