@@ -1,7 +1,7 @@
 """Every interval holds what it should: truths that no prior made, unequal hosts, effects that change with theta_e, few hosts, few lenses.
 
 Simulations have fixed seeds; each is held to two points of its level and three standard errors, told by the scatter between cubes, whose cells share
-hosts. `benchmarks/coverage.py` prints the tables of docs/stages/completeness.md with more cubes.
+hosts. `benchmarks/intervals.py` prints the tables of docs/stages/completeness.md with more cubes.
 """
 
 import clustered

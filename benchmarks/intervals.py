@@ -1,6 +1,6 @@
 """How often intervals hold the truth: the tables of docs/stages/completeness.md, with more cubes than the tests have time for.
 
-    python benchmarks/coverage.py [--cubes 40] [--only cells averages area rate]
+    python benchmarks/intervals.py [--cubes 40] [--only cells averages area rate]
 
 Truths: `uniform`, from cell to cell, or `steep`, rising with the Einstein radius from 0.01 to 0.7. Hosts: beta-binomial (`bb`, one luck of a host
 at all theta_e) or normal on the logit (`logit`) with the correlation given; one that `rises` from 0 to 0.4 along theta_e or `falls` back, `flips` sign half way,
