@@ -125,6 +125,7 @@ def write_leaves(folder: Path, leaves: Path) -> None:
     (path,) = sweeps.sweep_files(folder / "survey")
     with sweeps.SweepFile(path) as file, hats.Writer(leaves, "sweep", 5, 180.0) as writer:
         for start, raw in file.parts(1 << 20):
+            raw.loc[::20, "FLUX_G"], raw.loc[::4, "FLUX_W2"] = -0.1, -0.1  # no magnitude: blank in the leaves
             writer.add(objects.galaxies(raw, sweeps.name_of(path), start, inverse_depths=True)[0])
     hats.finish(leaves, 5, 180.0, {"": 0, "margin": 0}, "benchmark")
 
@@ -147,8 +148,11 @@ def readers(folder: Path, leaves: Path, address: str) -> Iterator[tuple[str, Cal
     yield "random points, 1 file", lambda: sum(map(len, randoms.read_randoms(files[:1])))
     yield "random points, 2 files", lambda: sum(map(len, randoms.read_randoms(files)))
     held = hats.Catalogue(leaves)
-    columns = [name for name in hats.schema.GALAXIES.variables if name != "sweep_file"]
-    yield "leaves", lambda: [held.read(leaf, columns) for leaf in held.leaves]
+    stars = ["ra", "dec", "gaia_phot_g_mean_mag"]
+    yield "leaves", lambda: [held.read(leaf, stars) for leaf in held.leaves]
+    yield "leaves, some rows", lambda: [held.take(leaf, np.arange(0, 10_000, 50), manifest.COLUMNS) for leaf in held.leaves]
+    around = hats.Around(*np.random.default_rng(4).uniform(0, 5, (2, 500)), 3.0)
+    yield "leaves, near positions", lambda: sum(map(len, held.beside(around, ["galaxy_id", "ra", "dec", "mag_r"])))
     yield "leaves with a rim", lambda: [held.read_with_rim(leaf, manifest.COLUMNS) for leaf in held.leaves]
     for kind in ("csv", "csv.gz", "tsv", "fits", "ecsv"):
         yield f"tables, {kind}", lambda kind=kind: catalogues.read_table(folder / f"table.{kind}")
