@@ -176,7 +176,7 @@ def measure(folder: Path, leaves: Path, address: str, only: list[str]) -> dict[s
             continue
         try:
             read()
-        except Exception as error:  # noqa: BLE001 - an earlier commit may not know a kind of file
+        except Exception as error:
             print(f"{name}: {type(error).__name__}: {error}", file=sys.stderr)
             continue
         spent: list[float] = []
