@@ -6,7 +6,8 @@ The earlier commit is unpacked from this checkout's history into a temporary fol
 its own that reads every input several times and keeps the least. The table has the medians over the rounds. Both read the same
 files; leaves, which lenscal itself writes, each side writes for itself from the same sweep.
 
-Limit: no reader takes more than 1.2 times as long as at the commit before the checks of units, places, planes and blanks came in.
+Limit: no reader takes more than 1.2 times as long as at the commit before the checks of units, places, planes and blanks came in; some rows of
+leaves may take 1.4 times, as what is not known is null in them now and Arrow needs about a nanosecond more for every number that could be.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ import numpy as np
 import pandas as pd
 
 BEFORE, LIMIT = "60ea248", 1.2
+LIMITS = {"leaves, some rows": 1.4}
 HERE = Path(__file__).resolve()
 CHECKOUT = HERE.parents[1]
 SWEEP_ROWS, RANDOM_ROWS, TABLE_ROWS, STAMPS, SIZE = 200_000, 400_000, 40_000, 200, 101
@@ -234,9 +236,9 @@ def main() -> None:
     before, now = (pd.DataFrame(rounds).median() * 1e3 for rounds in times.values())
     table = pd.DataFrame({f"{asked.against} [ms]": before, "now [ms]": now, "ratio": now / before}).reindex(now.index)
     print(table.to_string(float_format=lambda value: f"{value:.2f}", na_rep="-"))
-    slow = table.index[table["ratio"] > LIMIT]
-    print(f"\nlimit {LIMIT}: " + (f"{', '.join(slow)} take longer" if len(slow) else "kept by all"))
-    sys.exit(bool(len(slow)))
+    slow = [name for name in table.index if table["ratio"][name] > LIMITS.get(name, LIMIT)]
+    print(f"\nlimit {LIMIT} ({', '.join(f'{name} {limit}' for name, limit in LIMITS.items())}): " + (f"{', '.join(slow)} take longer" if slow else "kept by all"))
+    sys.exit(bool(slow))
 
 
 if __name__ == "__main__":

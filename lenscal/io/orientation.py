@@ -66,11 +66,11 @@ class Plane:
         steps, *_ = np.linalg.lstsq(self._offsets, self._tangent, rcond=None)
         return steps.T
 
-    @property
+    @cached_property
     def _offsets(self) -> np.ndarray:
         return self._pixels - self._pixels[0]
 
-    @property
+    @cached_property
     def _tangent(self) -> np.ndarray:
         """(9, 2) gnomonic coordinates about the middle [arcsec]: to the East, to the North."""
         (ra0, dec0), (ra, dec) = np.deg2rad(self._sky[0]), np.deg2rad(self._sky.T)
@@ -80,7 +80,7 @@ class Plane:
             north = (np.sin(dec) * np.cos(dec0) - np.cos(dec) * np.sin(dec0) * np.cos(ra - ra0)) / depth
         return np.rad2deg(np.stack([east, north], axis=-1)) * 3600
 
-    @property
+    @cached_property
     def scale(self) -> float:
         """Side of a pixel [arcsec], of both axes together."""
         return float(np.sqrt(abs(np.linalg.det(self.axes))))
