@@ -11,6 +11,7 @@ TRIALS = {
     "even": np.bincount(np.arange(200) % 35),
     "thirty": np.bincount(np.arange(200) % 30),
     "zipf": np.bincount(np.searchsorted(np.cumsum(1 / np.arange(1, 31)) / np.sum(1 / np.arange(1, 31)), (np.arange(200) + 0.5) / 200), minlength=30),
+    "uneven": np.bincount(np.searchsorted(np.cumsum(np.arange(1, 41) ** -0.5) / np.sum(np.arange(1, 41) ** -0.5), (np.arange(200) + 0.5) / 200), minlength=40),
     "two sizes": np.repeat([2, 16], [20, 10]),
     "24 on 3": np.full(3, 8),
     "48 on 6": np.full(6, 8),
@@ -116,10 +117,12 @@ def counted(trials, detected, shape):
 
 
 def design(trials, detected):
-    """Design effect (theta_e, column, cube) and freedom of many cubes at once: what `completeness.posterior` does with one."""
+    """Design effect and its relative scatter (theta_e, column, cube) and freedom of many cubes at once: what `completeness.posterior` does with one."""
     from lenscal.kernels import recovery
 
-    sums = recovery.pair_sums(trials, detected)
+    sums = recovery.levelled(recovery.pair_sums(trials, detected), trials, detected)
     rho = recovery.correlation(recovery.PairSums(*(np.swapaxes(part, 0, 1) for part in sums)))
     effect = np.broadcast_to(recovery.design_effect(trials, rho[:, None]), detected.shape[:-1])
-    return effect, detected.shape[1] * (float(recovery.hosts_effective(trials)) - 1)
+    square = recovery.scatter(*(part.sum(0) for part in recovery.halves(trials, detected, np.broadcast_to(rho[:, None], effect.shape))))
+    slope = float(recovery.design_effect(trials, 1.0)) - 1
+    return effect, np.where(effect > 1, square * (slope / effect) ** 2, 0), detected.shape[1] * (float(recovery.hosts_effective(trials)) - 1)

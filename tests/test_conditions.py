@@ -13,7 +13,7 @@ from lenscal.completeness import conditions
 from lenscal.gates import FAIL, PASS
 from lenscal.io.randoms import read_randoms
 from lenscal.io.stores import StoreError
-from lenscal.io.sweeps import SweepError
+from lenscal.io.sweeps import SweepError, SweepFile
 from lenscal.run import Place
 from lenscal.run.given import held
 from lenscal.run.stages import STAGES
@@ -122,6 +122,15 @@ def test_random_points_of_several_files_stand_for_the_area_of_their_union(tmp_pa
     parts = pd.concat(read_randoms(paths))
     assert parts["area"].sum() == pytest.approx(points / 2500, rel=0.02)
     assert conditions.of_randoms(read_randoms(paths))["area"].sum() == pytest.approx(points / 2500, rel=0.02)
+
+
+@pytest.mark.parametrize("case", TOGETHER)
+def test_a_file_of_random_points_is_opened_once_whatever_is_asked_of_it(tmp_path, case, monkeypatch):
+    paths = [region(tmp_path / f"randoms-{i}.fits", **{"seed": i, **one}) for i, one in enumerate(TOGETHER[case][0])]
+    opened, way_in = [], SweepFile.__init__
+    monkeypatch.setattr(SweepFile, "__init__", lambda file, path, *more: (opened.append(path), way_in(file, path, *more))[1])
+    pd.concat(read_randoms(paths))
+    assert opened == paths
 
 
 @pytest.mark.parametrize("unit", ["1/nanomaggy^2", "nanomaggies^(-2)", "nanomaggy-2"])

@@ -1,7 +1,7 @@
 """Every interval holds what it should: truths that no prior made, unequal hosts, effects that change with theta_e, few hosts, few lenses.
 
 Simulations have fixed seeds; each is held to two points of its level and three standard errors, told by the scatter between cubes, whose cells share
-hosts. `benchmarks/coverage.py` prints the tables of docs/stages/completeness.md with more cubes.
+hosts. `benchmarks/intervals.py` prints the tables of docs/stages/completeness.md with more cubes.
 """
 
 import clustered
@@ -22,26 +22,29 @@ def assert_covers(inside, level, points=POINTS):
     assert error < 0.02, "the simulation tells nothing"
 
 
-def held(truth, trials, detected, level, effect, freedom, kind="equal-tailed", prior="jeffreys"):
+def held(truth, trials, detected, level, kind="equal-tailed", prior="jeffreys"):
     """Whether each cell's interval holds its truth."""
-    n = trials.sum() / recovery.widened(effect, freedom, level)
+    effect, scatter, freedom = clustered.design(trials, detected)
+    n = trials.sum() / recovery.widened(effect, freedom, level, scatter)
     lower, upper = intervals.interval(n * detected.sum(-1) / trials.sum(), n, level, prior, kind)
     return (lower <= truth) & (truth <= upper)
 
 
 @pytest.mark.parametrize("shape", [(11, 7, 5), (3, 2, 1), (1, 7, 5)])
-@pytest.mark.parametrize(("hosts", "trials"), [("bb 0.3", "zipf"), ("falls", "60 on 10"), ("bb 0", "even")])
+@pytest.mark.parametrize(("hosts", "trials"), [("bb 0.3", "zipf"), ("falls", "60 on 10"), ("bb 0", "even"), ("columns differ", "even")])
 def test_the_simulated_cubes_are_those_of_the_stage(shape, hosts, trials):
     rng = np.random.default_rng(1)
     truth, n, k = clustered.drawn(rng, clustered.uniform, hosts, trials, (shape[0], shape[1] * shape[2], 4))
-    effect, freedom = clustered.design(n, k)
+    effect, scatter, freedom = clustered.design(n, k)
+    if hosts == "columns differ" and shape == (11, 7, 5):
+        assert (scatter.max((0, 1)) > 0).any()
     for i in range(4):
         cube = completeness.posterior(clustered.counted(n, k[:, :, i], shape[1:]), config.Completeness())
         own = lambda name, cube=cube: cube[name].isel(threshold=0).values.reshape(truth.shape[0], truth.shape[1], -1)  # noqa: E731
         np.testing.assert_allclose(own("design_effect")[..., 0], effect[:, :, i])
         np.testing.assert_allclose(own("n_effective")[..., 0], n.sum() / effect[:, :, i])
         for at, level in enumerate(schema.LEVELS):
-            m = n.sum() / recovery.widened(effect[:, :, i], freedom, level)
+            m = n.sum() / recovery.widened(effect[:, :, i], freedom, level, scatter[:, :, i])
             ends = intervals.interval(m * (k[:, :, i].sum(-1) / n.sum()), m, level)
             np.testing.assert_allclose(np.stack([own("lower")[..., at], own("upper")[..., at]]), ends, atol=1e-12)
 
@@ -49,7 +52,8 @@ def test_the_simulated_cubes_are_those_of_the_stage(shape, hosts, trials):
 CELLS = [
     *[(trials, hosts) for trials in ("even", "zipf", "24 on 3") for hosts in ("bb 0", "bb 0.3", "falls")],
     *[(trials, hosts) for trials in ("even", "zipf") for hosts in ("logit 0.3", "flips", "rises", "anew 0.3")],
-    ("even", "columns differ"), ("two sizes", "bb 0.1"), ("60 on 10", "bb 0.1"), ("zipf", "bb 0.1"),
+    *[(trials, "columns differ") for trials in ("even", "zipf", "uneven")], *[("uneven", hosts) for hosts in ("bb 0.3", "logit 0.3")],
+    ("two sizes", "bb 0.1"), ("60 on 10", "bb 0.1"), ("zipf", "bb 0.1"),
 ]  # fmt: skip
 """Trials of the hosts of a cell, and how alike they are."""
 
@@ -58,11 +62,13 @@ CELLS = [
 @pytest.mark.parametrize(("trials", "hosts"), CELLS)
 def test_intervals_of_cells_hold_truths_of_no_prior(trials, hosts, truths):
     rng = np.random.default_rng(7)
-    truth, n, k = clustered.drawn(rng, truths, hosts, trials, (8, 21, 20))
-    effect, freedom = clustered.design(n, k)
-    assert recovery.told(np.full((8, 21), float(recovery.hosts_effective(n))))
-    assert_covers(held(truth, n, k, 0.95, effect, freedom), 0.95)
-    assert_covers(held(truth, n, k, 0.6827, effect, freedom), 0.6827, 0.03)
+    truth, n, k = clustered.drawn(rng, truths, hosts, trials, (8, 35, 20))
+    if not recovery.enough(np.full((8, 35), float(recovery.hosts_effective(n)))).all():
+        assert trials == "24 on 3"
+        return
+    few = n.sum() < 200 and truths is clustered.steep  # at 1 to 2 % of 60 trials one detection more or less is most of the interval
+    assert_covers(held(truth, n, k, 0.6827), 0.6827, 0.03 if few else POINTS)
+    assert_covers(held(truth, n, k, 0.95), 0.95)
 
 
 @pytest.mark.parametrize("hosts", ["bb 0.3", "falls"])
@@ -71,23 +77,21 @@ def test_intervals_hold_where_completeness_is_low_and_hosts_matter_most(trials, 
     # Pooled over theta_e, 95 % was 86 to 90 % here: the middle of the rise decided for all.
     truth, n, k = clustered.drawn(np.random.default_rng(8), clustered.steep, hosts, trials, (11, 35, 20))
     assert truth[:4].mean() < 0.1
-    effect, freedom = clustered.design(n, k)
-    assert_covers(held(truth, n, k, 0.95, effect, freedom)[:4], 0.95)
+    assert_covers(held(truth, n, k, 0.95)[:4], 0.95)
 
 
 @pytest.mark.parametrize("shape", [(3, 2), (6, 1), (1, 35), (1, 1), (2, 1), (1, 2)])
 @pytest.mark.parametrize("trials", ["even", "zipf", "24 on 3", "48 on 6", "60 on 10"])
 def test_small_cubes_hold_or_say_nothing(shape, trials):
     n = clustered.TRIALS[trials]
-    if not recovery.told(np.full(shape, float(recovery.hosts_effective(n)))):
-        assert np.prod(shape) <= (6 if trials == "24 on 3" else 2)
+    if not recovery.enough(np.full(shape, float(recovery.hosts_effective(n)))).all():
+        assert trials == "24 on 3" or shape[1] <= 2
         assert trials != "even"
         return
     for seed, hosts in enumerate(("bb 0", "bb 0.1", "bb 0.3", "logit 0.3")):
         truth, n, k = clustered.drawn(np.random.default_rng(seed), clustered.uniform, hosts, trials, (*shape, 3000 // (shape[0] * shape[1])))
-        effect, freedom = clustered.design(n, k)
-        assert_covers(held(truth, n, k, 0.95, effect, freedom), 0.95, POINTS)
-        assert_covers(held(truth, n, k, 0.6827, effect, freedom), 0.6827, 0.03)
+        for level in schema.LEVELS:
+            assert_covers(held(truth, n, k, level), level)
 
 
 def test_three_hosts_of_a_lone_cell_have_no_interval_and_the_cube_says_why():
@@ -107,7 +111,7 @@ def test_three_hosts_of_a_lone_cell_have_no_interval_and_the_cube_says_why():
 def averaged(truth, n, k, level, rng, spread):
     """Truths of the weighted mean over columns, and whether its interval holds them: (theta_e, cube)."""
     weight = np.exp(rng.normal(0, spread, truth.shape[1:]))
-    effect, freedom = clustered.design(n, k)
+    effect, _, freedom = clustered.design(n, k)
     last = [np.moveaxis(np.broadcast_to(array, truth.shape), 1, -1) for array in (weight, k.sum(-1), float(n.sum()), recovery.widened(effect, freedom, level))]
     share, trials = shares.mean(*last)
     lower, upper = intervals.interval(share * trials, trials, level)
@@ -142,7 +146,7 @@ def test_the_average_of_the_stage_is_the_one_that_is_simulated():
     cube = completeness.posterior(clustered.counted(n, k[:, :, 0], (3, 2)), config.Completeness(trials_min=500))
     place = ("psf_fwhm", "depth")
     found = completeness.marginalise(cube.assign(area=(place, area), host_pool=(place, np.ones((3, 2), int))))
-    effect, freedom = clustered.design(n, k)
+    effect, _, freedom = clustered.design(n, k)
     for at, level in enumerate(schema.LEVELS):
         wide = recovery.widened(effect[..., 0], freedom, level)
         share, trials = shares.mean(area.ravel(), k[:, :, 0].sum(-1), n.sum(), wide)

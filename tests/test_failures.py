@@ -267,7 +267,7 @@ def many(truth, hosts, trials, cubes, seed):
     n = clustered.TRIALS[trials]
     truth = np.repeat(truth.reshape(len(truth), -1, 1), cubes, 2)
     k = rng.binomial(n, clustered.HOSTS[hosts](rng, truth, n.size))
-    effect, _ = clustered.design(n, k)
+    effect, *_ = clustered.design(n, k)
     return n, k.sum(-1), effect
 
 

@@ -38,6 +38,12 @@ def test_heavy_libraries_are_imported_where_they_are_used():
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
+def test_no_benchmark_has_the_name_of_an_installed_package():
+    # Python puts the folder of a script before all others: a library that imports a package of that name would get the benchmark.
+    done = run(sys.executable, "-P", "-c", "import importlib.util, sys; print([name for name in sys.argv[1:] if importlib.util.find_spec(name)])", *(p.stem for p in (ROOT / "benchmarks").glob("*.py")))
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
 def test_every_requirement_has_a_row():
     text = (ROOT / "docs" / "requirements.md").read_text()
     rows = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ") and "---" not in line][1:]

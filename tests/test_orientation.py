@@ -1,6 +1,7 @@
 """A pixel is where its header says: turned, mirrored or shifted images are refused by every reader, and every way to write North up is read."""
 
 import tempfile
+import warnings
 from functools import cache
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
+from astropy.wcs import WCS
 from test_stamps import WAYS, decals, declared, galaxy
 from test_survey import SIDE, header, planes, write, write_brick
 from viewer import answer, serving
@@ -200,3 +202,19 @@ def test_the_sky_of_a_plane_is_that_of_astropy_everywhere(ra, dec):
     assert SkyCoord(*plane.centre, unit="deg").separation(SkyCoord(ra, dec, unit="deg")).arcsec < 1e-3
     assert plane.scale == pytest.approx(0.262, rel=1e-6)
     assert plane.away(plane) < 1e-6
+
+
+@pytest.mark.parametrize("way", [*SAME, "turned by 30", "mirrored", "sheared", "no off-diagonal cards"])
+def test_the_projection_of_a_plane_is_that_astropy_reads_from_its_header_to_the_last_bit(way):
+    cards = header(150.0, -30.0, side=101)
+    changes = {"no off-diagonal cards": lambda p: {"CD1_2": None, "CD2_1": None}}
+    for card, value in (SAME | {name: change for name, (change, _) in OTHER.items()} | changes)[way](0.262 / 3600).items():
+        if value is None:
+            cards.remove(card, ignore_missing=True)
+        elif card != "arcsec":
+            cards[card] = value * 3600 if way == "arcsec" and card.startswith("CRVAL") else value
+    x, y = np.random.default_rng(1).uniform(0, 101, (2, 50))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected = WCS(cards, naxis=2).all_pix2world(x, y, 0)
+    np.testing.assert_array_equal(orientation.plane(cards, (101, 101)).wcs.all_pix2world(x, y, 0), expected)

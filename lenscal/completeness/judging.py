@@ -40,18 +40,22 @@ def _interval_gate(cube: xr.Dataset, populated: np.ndarray, cell: tuple[str, ...
     values = np.concatenate([lower, upper, outer], -1)
     there = np.isfinite(median).all(-1)
     hosts = cube["hosts_effective" if "hosts_effective" in cube else "n_hosts"].transpose(*schema.CELL).values
-    told = recovery.told(hosts)
+    told = recovery.enough(hosts)
     empty = np.isnan(values).all((-2, -1))
-    whole = there & (ordered & np.isfinite(values).all((-2, -1)) if told else empty)
+    whole = there & np.where(told, ordered & np.isfinite(values).all((-2, -1)), empty)
     wrong = int((populated & ~whole).sum() + (~populated & ~(empty & np.isnan(median).all(-1))).sum())
     cells = int(populated.sum())
-    said = f"Of as many true values, {cells * (1 - schema.LEVELS[0]):.0f} are expected outside their 68.27 % interval" if told else (
-        f"No interval anywhere: {np.maximum(hosts - 1, 0).sum():.1f} hosts (beyond one for each cell) do not tell how alike the trials of a host are; more hosts, not more trials, would"
+    several = int((populated & told).sum())
+    few = int((populated & (hosts < recovery.HOSTS_MIN)).sum())
+    said = f"Of as many true values, {several * (1 - schema.LEVELS[0]):.0f} are expected outside their 68.27 % interval" if several == cells else (
+        f"{cells - several} cells have no interval: {few} have fewer than {recovery.HOSTS_MIN:g} effective hosts" if several else
+        f"No interval anywhere: {np.maximum(hosts - 1, 0).sum():.1f} hosts (beyond one for each cell) do not tell how alike the trials of a host are, or a cell has fewer than "
+        f"{recovery.HOSTS_MIN:g}; more hosts, not more trials, would"
     )  # fmt: skip
     return Gate(
-        "X.8", "every populated cell has an interval, and no other cell has one", "cells where not", wrong, maximum=0, critical=True,
+        "X.8", "every populated cell with hosts enough has an interval, and no other cell has one", "cells where not", wrong, maximum=0, critical=True,
         evidence=f"completeness: {cells} populated of {populated.size} cells; lower, upper, completeness by n_injected. {said}",
-        cannot="" if told or wrong or not cells else "too few hosts for any interval",
+        cannot="" if several or wrong or not cells else "too few hosts for any interval",
     )  # fmt: skip
 
 

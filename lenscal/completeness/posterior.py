@@ -29,7 +29,7 @@ def posterior(counts: xr.Dataset, settings: config.Completeness, population: str
     share detected, of as many independent trials as tell as much (`weighting.effective_trials`). The
     intra-host correlation is that of an Einstein radius, told by all seeing and depths (`recovery.correlation`): what an arc has to
     do with its host changes with its size. Where few hosts tell it, intervals are wider (`recovery.widened`), and where fewer than
-    `recovery.told` asks for do, there are none: lower, upper and all quantiles but the median are NaN.
+    `recovery.enough` asks for do, there are none: lower, upper and all quantiles but the median are NaN.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def posterior(counts: xr.Dataset, settings: config.Completeness, population: str
     counts = weighted(counts)
     columns = columns_of(counts)
     shape = tuple(counts.sizes[dim] for dim in (*schema.CELL, "threshold"))
-    sums = [recovery.pair_sums(n[:, None], k) for _, n, k in columns]  # (theta_e, threshold)
+    sums = [recovery.levelled(recovery.pair_sums(n[:, None], k), n[:, None], k) for _, n, k in columns]  # (theta_e, threshold)
     rho = recovery.correlation(recovery.PairSums(*(np.stack(parts) for parts in zip(*sums))))
     names = counts["population"].values.tolist()
     if population not in names:
@@ -62,13 +62,14 @@ def posterior(counts: xr.Dataset, settings: config.Completeness, population: str
     detected = counts["n_detected"].transpose(*schema.CELL, "threshold").values
     n = n_injected[..., None]
     effect = np.divide(n, n_effective, out=np.full(shape, np.nan), where=n_effective > 0)
-    freedom, told = freedom_of(hosts)[:, None, None, None], recovery.told(hosts)
+    freedom, told = freedom_of(hosts)[:, None, None, None], recovery.enough(hosts)[..., None]
+    scatter = _scatter(columns, weights, rho).reshape(shape)
 
     def at(level: float) -> tuple[np.ndarray, np.ndarray]:
         """Effective detections and trials of an interval; level 0 is the median, which needs no width."""
-        trials = np.where(n_effective > 0, n / (recovery.widened(effect, freedom, level) if level else effect), 0.0)
-        if level and not told:
-            trials = np.zeros(shape)
+        trials = np.where(n_effective > 0, n / (recovery.widened(effect, freedom, level, scatter) if level else effect), 0.0)
+        if level:
+            trials = np.where(told, trials, 0.0)
         return np.where(detected == n, trials, trials * np.nan_to_num(share)), trials  # all detected stays all, whatever the rounding
 
     ends = [intervals.interval(*at(level), level, settings.prior, settings.interval) for level in schema.LEVELS]
@@ -121,6 +122,18 @@ def _effective(n: np.ndarray, weight: np.ndarray, rho: np.ndarray) -> np.ndarray
         total = n.sum(-1)[:, None]
         return np.where(total > 0, total / recovery.design_effect(n[:, None], rho), 0.0)
     return weighting.effective_trials(n[:, None], weight, np.where(np.isnan(rho), 1.0 if n.shape[1] == 1 else 0.0, rho))
+
+
+def _scatter(columns: list[tuple], weights: list[np.ndarray], rho: np.ndarray) -> np.ndarray:
+    """Relative variance of the design effects of single cells (theta_e, column, threshold) about those of the correlation rho (theta_e, threshold)."""
+    found = [recovery.halves(n[:, None], k, rho) for _, n, k in columns]
+    square = recovery.scatter(*(np.stack([part.sum(0) for part in parts]) for parts in zip(*found)))  # (threshold,)
+    out = []
+    for (_, n, _), weight in zip(columns, weights):
+        own, none, all_ = (_effective(n, weight, value) for value in (rho, 0 * rho, 0 * rho + 1))
+        change = np.divide(own, all_, out=np.zeros(own.shape), where=all_ > 0) - np.divide(own, none, out=np.zeros(own.shape), where=none > 0)
+        out.append(np.where(np.nan_to_num(rho) > 0, square * change**2, 0.0))  # of a design effect over itself, by a unit of rho
+    return np.stack(out, 1)
 
 
 def _share(n: np.ndarray, k: np.ndarray, weight: np.ndarray) -> np.ndarray:

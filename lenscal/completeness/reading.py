@@ -71,7 +71,8 @@ def marginalise(
         completeness (quantile), lower and upper (level; of the kind that the cube has) of the part with an estimate; `unknown`, the share of
         the weight without one (with area over both axes, sky outside the grid included), and `insufficient`, the share of it whose cells
         have too few trials or hosts; `bound_lower` and `bound_upper` of the whole, with completeness 0 and 1 in the unknown part.
-        NaN where no cell has an estimate; no interval where too few hosts tell how alike their trials are.
+        NaN where no cell has an estimate; no interval where too few hosts tell how alike their trials are, or where more than half of the
+        weight lies in cells with fewer than `recovery.HOSTS_MIN` effective hosts.
     """
     cube = of_population(cube)
     dims = (over,) if isinstance(over, str) else tuple(over)
@@ -91,9 +92,10 @@ def marginalise(
     kept = [dim for dim in (*schema.CELL, "threshold") if dim not in dims]
     share_of = lambda chosen: ((weight * chosen).sum(dims) / total).where(total > 0).transpose(*kept[:-1], ...)  # noqa: E731
     unknown = 1 - share_of(known)
-    hosts = cube["hosts_effective" if "hosts_effective" in cube else "n_hosts"].transpose(*schema.CELL).values.astype(float)
-    freedom = xr.DataArray(freedom_of(hosts), dims="theta_e")
-    told = recovery.told(hosts)
+    hosts = cube["hosts_effective" if "hosts_effective" in cube else "n_hosts"].transpose(*schema.CELL).astype(float)
+    freedom = xr.DataArray(freedom_of(hosts.values), dims="theta_e")
+    few = (weight * known * (hosts < recovery.HOSTS_MIN)).sum(dims) > 0.5 * (weight * known).sum(dims)
+    told = recovery.told(hosts.values) & ~few.transpose(*kept[:-1]).values[..., None]
     prior = cube.attrs["binomial_prior"]
     kind = cube.attrs.get("interval", "equal-tailed")
 
@@ -105,7 +107,7 @@ def marginalise(
         arrays = xr.broadcast(weight, detected_of(cube), cube["n_injected"], effect)
         shape = tuple(cube.sizes[dim] for dim in kept)
         mean, trials = shares.mean(*(array.transpose(*kept, *dims).values.reshape(*shape, -1) for array in arrays))
-        trials = np.nan_to_num(trials) if told or not level else np.zeros(trials.shape)
+        trials = np.where(told, np.nan_to_num(trials), 0.0) if level else np.nan_to_num(trials)
         return np.where(mean == 1, trials, mean * trials), trials
 
     ends = [intervals.interval(*at(level), level, prior, kind) for level in schema.LEVELS]

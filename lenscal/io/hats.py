@@ -259,24 +259,29 @@ class Catalogue:
 
     def read(self, leaf: int, columns: Sequence[str]) -> pd.DataFrame:
         """Columns of the rows of a leaf; text as categories. Rows are by source, then as written."""
-        return self._frame(self.files(leaf), columns)
+        return self._frame(self._parts(self.files(leaf), columns), columns)
 
     def read_with_rim(self, leaf: int, columns: Sequence[str]) -> tuple[pd.DataFrame, int]:
         """`read`, then the rows of the rim; and how many rows are the leaf's own."""
-        own = self.files(leaf)
-        count = sum(map(_rows, own))
-        return self._frame([*own, *self.files(leaf, margin=True)], columns), count
+        own = self._parts(self.files(leaf), columns)
+        return self._frame([*own, *self._parts(self.files(leaf, margin=True), columns)], columns), sum(part.num_rows for part in own)
 
     @staticmethod
-    def _frame(files: Sequence[Path], columns: Sequence[str]) -> pd.DataFrame:
-        if not files:
-            empty = _arrow_schema(schema.GALAXIES).empty_table().select(list(columns)).to_pandas()
-            return empty.astype({name: "category" for name in columns if name in _TEXT})
+    def _parts(files: Sequence[Path], columns: Sequence[str]) -> list[pa.Table]:
         parts = []
         for path in files:
             with _file(path) as file:
                 parts.append(file.read(columns=list(columns), use_threads=False))  # workers are one to a core
-        return pa.concat_tables(parts).unify_dictionaries().to_pandas(split_blocks=True, use_threads=False)
+        return parts
+
+    @staticmethod
+    def _frame(parts: Sequence[pa.Table], columns: Sequence[str]) -> pd.DataFrame:
+        if not parts:
+            empty = _arrow_schema(schema.GALAXIES).empty_table().select(list(columns)).to_pandas()
+            return empty.astype({name: "category" for name in columns if name in _TEXT})
+        table = pa.concat_tables(parts).unify_dictionaries()
+        # Arrow joins the parts of a column in half the time that pandas needs, and what is whole and not blank pandas takes as it is.
+        return (table.combine_chunks() if len(parts) > 1 else table).to_pandas(split_blocks=True, use_threads=False)
 
     def take(self, leaf: int, rows: np.ndarray, columns: Sequence[str]) -> pd.DataFrame:
         """Given rows (ascending) of a leaf; row groups that hold none of them are not read."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pandas as pd
 
 from lenscal.io.sweeps import SweepError, SweepFile
 
-_COLUMNS = ("PSFSIZE_R", "PSFDEPTH_R")
+_COLUMNS, _PLACE = ("PSFSIZE_R", "PSFDEPTH_R"), ("RA", "DEC")
 _ROWS = 1 << 20  # in memory at a time, all columns of them
 _POINTS = 20.0  # of a file in a pixel of the map of its region, at least on average
 _ORDER_MAX = 8
@@ -40,26 +41,26 @@ def read_randoms(paths: Sequence[str | Path], density: float | None = None) -> I
     SweepError
         When a file cannot be read, holds no point, or nothing says how dense its points are.
     """
-    densities = [_density(path, density) for path in paths]
-    regions = None if len(paths) == 1 or _one_region(paths) else _Regions(paths, densities)
-    columns = _COLUMNS if regions is None else (*_COLUMNS, "RA", "DEC")
-    for path in paths:
-        with SweepFile(path, columns) as file:
-            for _, table in file.parts(_ROWS):
+    columns = _COLUMNS if len(paths) == 1 else (*_COLUMNS, *_PLACE)  # opened once each, whether or not their regions differ
+    with ExitStack() as stack:
+        files = [stack.enter_context(SweepFile(path, columns)) for path in paths]
+        densities = [_density(file, density) for file in files]
+        regions = None if len(files) == 1 or _one_region(files) else _Regions(files, densities)
+        for file in files:
+            for _, table in file.parts(_ROWS, _COLUMNS if regions is None else columns):
                 area = 1 / sum(densities) if regions is None else regions.area(table)
                 points = table[list(_COLUMNS)].rename(columns=str.lower).assign(area=area)
                 points.attrs["inverse"] = file.inverse_depths
                 yield points
 
 
-def _one_region(paths: Sequence[str | Path]) -> bool:
+def _one_region(files: Sequence[SweepFile]) -> bool:
     """Whether all files cover the same region, by some of their points: those of the survey are in random order."""
     first = None
-    for path in paths:
-        pixels: set[int] = set()
-        with SweepFile(path, (*_COLUMNS, "RA", "DEC")) as file:
-            for start in np.unique(np.linspace(0, max(file.rows - _SLICE, 0), _SLICES).astype(int)):
-                pixels |= set(_pixels(file.read(start, start + _SLICE), _COARSE).tolist())
+    for file in files:
+        starts = np.unique(np.linspace(0, max(file.rows - _SLICE, 0), _SLICES).astype(int))
+        some = pd.concat([file.read(start, start + _SLICE, _PLACE) for start in starts])
+        pixels = set(np.unique(_pixels(some, _COARSE)).tolist())
         first = pixels if first is None else first
         if len(first & pixels) < _ALIKE * len(first | pixels):
             return False
@@ -69,15 +70,14 @@ def _one_region(paths: Sequence[str | Path]) -> bool:
 class _Regions:
     """Which part of the sky each file covers, and how dense the points of all of them are there."""
 
-    def __init__(self, paths: Sequence[str | Path], densities: Sequence[float]) -> None:
+    def __init__(self, files: Sequence[SweepFile], densities: Sequence[float]) -> None:
         order = int(np.clip(np.log2(np.sqrt(min(densities) * 41252.96 / 12 / _POINTS)), 0, _ORDER_MAX))
         self._nside = 1 << order
         self._density = np.zeros(12 * self._nside**2)
-        for path, density in zip(paths, densities):
+        for file, density in zip(files, densities):
             covered = np.zeros(self._density.size, bool)
-            with SweepFile(path, ("RA", "DEC")) as file:
-                for _, table in file.parts(_ROWS):
-                    covered[_pixels(table, self._nside)] = True
+            for _, table in file.parts(_ROWS, _PLACE):
+                covered[_pixels(table, self._nside)] = True
             self._density[covered] += density
 
     def area(self, table: pd.DataFrame) -> np.ndarray:
@@ -94,14 +94,13 @@ def _pixels(table: pd.DataFrame, nside: int) -> np.ndarray:
     return healpy.ang2pix(nside, ra, dec, nest=True, lonlat=True) if len(ra) else np.empty(0, np.int64)
 
 
-def _density(path: str | Path, given: float | None) -> float:
-    with SweepFile(path, _COLUMNS) as file:
-        found = given if given is not None else file.header.get("DENSITY")
-        if not isinstance(found, (int, float)) or not found > 0:
-            raise SweepError(
-                f"'{path}' ({file.rows:,} rows) has DENSITY {found!r} in its header; expected points to the square degree: give them "
-                "(survey.randoms_density, or --density)"
-            )
-        if not file.rows:
-            raise SweepError(f"'{path}' holds no random point")
+def _density(file: SweepFile, given: float | None) -> float:
+    found = given if given is not None else file.header.get("DENSITY")
+    if not isinstance(found, (int, float)) or not found > 0:
+        raise SweepError(
+            f"'{file.path}' ({file.rows:,} rows) has DENSITY {found!r} in its header; expected points to the square degree: give them "
+            "(survey.randoms_density, or --density)"
+        )
+    if not file.rows:
+        raise SweepError(f"'{file.path}' holds no random point")
     return float(found)

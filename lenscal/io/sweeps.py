@@ -286,8 +286,8 @@ class SweepFile:
     def _truncated(self, held: int) -> SweepError:
         return SweepError(f"'{self.path}' is truncated: {held:,} of the {self.rows:,} rows that its header promises are there; fetch it again")
 
-    def read(self, start: int = 0, stop: int | None = None) -> pd.DataFrame:
-        """Rows from `start` to before `stop` (all by default).
+    def read(self, start: int = 0, stop: int | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """Rows from `start` to before `stop` (all by default), of all columns that the file was opened for or of some.
 
         Returns
         -------
@@ -295,13 +295,14 @@ class SweepFile:
             Upper-case names in the order asked for, native byte order, text stripped, TYPE in upper case.
         """
         start, stop, _ = slice(start, stop).indices(self.rows)
-        out = {name: np.empty(max(stop - start, 0), self._native(name)) for name in self.columns}
+        columns = self.columns if columns is None else columns
+        out = {name: np.empty(max(stop - start, 0), self._native(name)) for name in columns}
         with self._refusals():
             for low in range(start, stop, _CACHED_ROWS):  # few enough rows to stay in the processor's cache
                 raw = self._raw(low, min(low + _CACHED_ROWS, stop))
                 for name, values in out.items():
                     values[low - start : low - start + raw.size] = raw[self._names[name]]
-        return pd.DataFrame({name: self._finished(name, values) for name, values in out.items()}, columns=self.columns)
+        return pd.DataFrame({name: self._finished(name, values) for name, values in out.items()}, columns=columns)
 
     def _native(self, name: str) -> np.dtype:
         dtype = self._dtype[self._names[name]]
@@ -339,10 +340,10 @@ class SweepFile:
             raise SweepError(f"'{self.path}' ({self.rows:,} rows): column {name} holds {odd!r}; expected T and F, or 1 and 0")
         return yes
 
-    def parts(self, rows: int) -> Iterator[tuple[int, pd.DataFrame]]:
-        """First row and table of each range of at most `rows` rows; one empty table for a file without rows."""
+    def parts(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[tuple[int, pd.DataFrame]]:
+        """First row and table (as of `read`) of each range of at most `rows` rows; one empty table for a file without rows."""
         for start in range(0, max(self.rows, 1), rows):
-            yield start, self.read(start, start + rows)
+            yield start, self.read(start, start + rows, columns)
 
 
 _CACHED_ROWS = 4096

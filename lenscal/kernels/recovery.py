@@ -14,7 +14,11 @@ BORROWED_CELLS = 4.0
 LONE_MARGIN = 0.25
 """Standard errors added to the correlation where a single cell tells it: its scatter would make intervals too short."""
 FREEDOM_MIN, FREEDOM_MIN_LONE = 15.0, 25.0
-"""Hosts, one less for each cell, below which nothing is said of a correlation that several cells tell, or a single one."""
+"""Hosts, one less for each set of them, below which nothing is said of a correlation that several cells tell, or one or two."""
+HOSTS_MIN = 5.0
+"""Effective hosts of a cell below which it has no interval."""
+COLUMNS_MIN, SCATTER_ERRORS = 10, 2.0
+"""Independent sets of hosts that tell how much the correlation differs between cells, and the standard errors from which it is taken to differ."""
 
 
 def tally(host, score, thresholds) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -93,6 +97,70 @@ def pair_sums(injected, detected) -> PairSums:
     scatter = _divide(found * total - (k * n).sum(-1) - found**2 + (k**2).sum(-1), different)  # one detected, the other missed
     sums = excess, np.maximum(_variance(n, total, found, share), 0), alike * scatter
     return PairSums(*(np.where(telling, value, 0.0) for value in sums))
+
+
+def levelled(sums: PairSums, injected, detected) -> PairSums:
+    """Sums of cells over their share times its complement, so that cells of all completenesses count alike.
+
+    The sums as they are grow with p (1 - p): cells near one half would decide for all, and where hosts matter less at the ends their
+    intervals would be too wide. p is drawn to one half by the trials of one host, lest a cell with few detections weigh by chance.
+
+    Parameters
+    ----------
+    sums : PairSums of (...) arrays
+        Of the cells, or of some of their hosts.
+    injected, detected : (..., host) arrays that broadcast
+        Of all hosts of the cells.
+    """
+    n, k = (np.asarray(x, float) for x in np.broadcast_arrays(injected, detected))
+    total = n.sum(-1)
+    typical = _divide((n**2).sum(-1), total)
+    share = _divide(k.sum(-1) + typical / 2, total + typical)
+    weight = _divide(1.0, share * (1 - share))
+    return PairSums(*(value * weight**power for value, power in zip(sums, (1, 2, 1))))
+
+
+def halves(injected, detected, correlation) -> tuple[np.ndarray, np.ndarray]:
+    """Whether two halves of the hosts of a cell agree that their trials are more or less alike than a correlation says.
+
+    The halves are independent: the product of what each finds beyond the correlation is expected to be the square of what the cell's own
+    correlation differs by, times the second number.
+
+    Parameters
+    ----------
+    injected, detected : (..., host) arrays that broadcast
+        Every second host is in one half.
+    correlation : (...) array
+        NaN counts as 0.
+
+    Returns
+    -------
+    product, scale : (...) arrays
+    """
+    n, k = np.broadcast_arrays(injected, detected)
+    one, other = (levelled(pair_sums(n[..., i::2], k[..., i::2]), n, k) for i in (0, 1))
+    rho = np.nan_to_num(correlation)
+    return (one.excess - rho * one.scale) * (other.excess - rho * other.scale), one.scale * other.scale
+
+
+def scatter(product, scale) -> np.ndarray:
+    """Mean square by which the correlation of single cells differs from the one that is taken for them; 0 where that is not seen.
+
+    Parameters
+    ----------
+    product, scale : (column, ...) arrays
+        Of `halves`, summed over cells that share hosts.
+
+    Returns
+    -------
+    (...) array
+        0 with fewer than `COLUMNS_MIN` columns, or within `SCATTER_ERRORS` standard errors, told by the scatter between columns.
+    """
+    telling = (np.asarray(scale) > 0).sum(0)
+    total = np.sum(scale, 0)
+    square = _divide(np.sum(product, 0), total)
+    error = _divide(np.sqrt(np.square(product - square * scale).sum(0)), total)
+    return np.where((telling >= COLUMNS_MIN) & (square > SCATTER_ERRORS * error), square, 0.0)
 
 
 def _variance(n, total, found, share):
@@ -197,18 +265,32 @@ def told(hosts) -> bool:
     Parameters
     ----------
     hosts : array
-        Hosts (`hosts_effective`) of every cell that tells the correlation; 0 for those without trials.
+        Hosts (`hosts_effective`) of every cell that tells the correlation; 0 for those without trials. Along the first of several axes cells
+        share hosts, which count once.
     """
     own = np.asarray(hosts, float)
-    own = own[own > 0]
-    return bool((own - 1).sum() >= (FREEDOM_MIN_LONE if own.size == 1 else FREEDOM_MIN))
+    sets = own.max(0) if own.ndim > 1 and own.size else own
+    return bool(np.maximum(sets - 1, 0).sum() >= (FREEDOM_MIN_LONE if (own > 0).sum() <= 2 else FREEDOM_MIN))
 
 
-def widened(effect, freedom, level: float) -> np.ndarray:
-    """Design effect for an interval when its correlation comes from few hosts: Student's quantile in place of the normal one.
+def enough(hosts) -> np.ndarray:
+    """Which cells have an interval: those with `HOSTS_MIN` effective hosts, where all together tell how alike the trials of a host are (`told`).
 
-    Korn & Graubard (1998, Survey Methodology 24, 193) divide effective counts by the square of the ratio of the quantiles; here that ratio
-    raises what the hosts add to the variance, as independent trials need no estimate of it.
+    Parameters
+    ----------
+    hosts : array
+        As for `told`.
+    """
+    return told(hosts) & (np.asarray(hosts, float) >= HOSTS_MIN)
+
+
+def widened(effect, freedom, level: float, scatter=0.0) -> np.ndarray:
+    """Design effect for an interval when its correlation comes from few hosts, or from cells that differ.
+
+    Few hosts: Student's quantile in place of the normal one. Korn & Graubard (1998, Survey Methodology 24, 193) divide effective counts by
+    the square of the ratio of the quantiles; here that ratio raises what the hosts add to the variance, as independent trials need no
+    estimate of it. Cells that differ: the error is a mixture of normal ones with a kurtosis of 3 times the relative variance of their
+    variances; more of it lies near 0 and far out, so the quantiles are those of Cornish & Fisher (1938), z + (z^3 - 3 z) kurtosis / 24.
 
     Parameters
     ----------
@@ -218,12 +300,16 @@ def widened(effect, freedom, level: float) -> np.ndarray:
         Hosts behind the correlation, less one for each set of them.
     level : float
         Of the interval, in (0, 1).
+    scatter : array that broadcasts
+        Relative variance of the design effects of single cells about the one given.
 
     Returns
     -------
     array
-        No less than `effect`; NaN stays NaN.
+        At least 1; NaN stays NaN.
     """
     tail = (1 + level) / 2
-    ratio = stdtrit(np.maximum(np.asarray(freedom, float), 1.0), tail) / ndtri(tail)
-    return 1 + (np.asarray(effect, float) - 1) * ratio**2
+    z = ndtri(tail)
+    ratio = stdtrit(np.maximum(np.asarray(freedom, float), 1.0), tail) / z
+    mixed = 1 + np.minimum(scatter, 1.0) * (z**2 - 3) / 8
+    return np.maximum((1 + (np.asarray(effect, float) - 1) * ratio**2) * mixed**2, 1.0)

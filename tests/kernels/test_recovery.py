@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy.optimize import brentq
 from scipy.stats import betabinom, binom, multivariate_hypergeom, norm, t
 
 from lenscal.kernels import intervals, recovery
@@ -151,7 +152,8 @@ def test_an_interval_of_few_hosts_takes_students_quantile_for_what_hosts_add(lev
 
 @pytest.mark.parametrize(
     ("hosts", "told"),
-    [([35.0], True), ([26.0], True), ([25.9], False), ([3.0] * 7, False), ([3.0] * 8, True), ([1.0] * 100, False), ([1.0] * 100 + [17.0], True), ([], False), ([0.0, 0.0], False)],
+    [([35.0], True), ([26.0], True), ([25.9], False), ([3.0] * 7, False), ([3.0] * 8, True), ([1.0] * 100, False), ([1.0] * 100 + [17.0], True), ([], False), ([0.0, 0.0], False),
+     ([[9.0]] * 6, False), ([[9.0, 9.0]] * 2, True), ([[9.0, 9.0]], False), ([[26.0], [0.0]], True)],
 )
 def test_few_hosts_tell_nothing(hosts, told):
     assert recovery.told(np.array(hosts)) is told
@@ -212,3 +214,46 @@ def test_interval_that_forgets_the_hosts_would_not_cover():
     truth = rng.beta(0.5, 0.5, (11, 35))
     lower, upper = intervals.interval(clustered(rng, truth, n, 0.3).sum(-1), 200, 0.6827)
     assert np.mean((lower <= truth) & (truth <= upper)) < 0.58
+
+
+def test_a_cell_of_few_hosts_has_no_interval_though_others_tell_how_alike_trials_are():
+    hosts = np.array([[35.0, 4.9, 5.0, 0.0]])
+    np.testing.assert_array_equal(recovery.enough(hosts), [[True, False, True, False]])
+    assert not recovery.enough(hosts[:, 1:]).any()
+
+
+def test_cells_of_all_completenesses_count_alike_in_the_correlation():
+    # Hosts matter where half is found and do not where little is: the plain sums tell of the first alone.
+    rng = np.random.default_rng(8)
+    n = split_of(200, 35)
+    k = np.concatenate([clustered(rng, np.full((400, 1), 0.5), n, 0.3), clustered(rng, np.full((400, 1), 0.1), n, 0.0)])
+    sums = recovery.pair_sums(n, k)
+    plain, levelled = (float(recovery.correlation(one)[0]) for one in (sums, recovery.levelled(sums, n, k)))
+    assert plain > 0.2
+    assert levelled == pytest.approx(0.15, abs=0.02)
+
+
+@pytest.mark.parametrize("trials", [split_of(200, 35), np.array([50, 30, 20, *[5] * 20])])
+def test_two_halves_of_the_hosts_tell_by_how_much_correlations_differ_between_cells(trials):
+    rng = np.random.default_rng(9)
+    truth = rng.uniform(0.2, 0.8, (6, 3000))
+    alike = clustered(rng, truth, trials, 0.2)
+    differ = np.concatenate([clustered(rng, truth[:, :1500], trials, 0.05), clustered(rng, truth[:, 1500:], trials, 0.35)], 1)
+    for k, expected in ((alike, 0.0), (differ, 0.15**2)):
+        products = [part.sum(0) for part in recovery.halves(trials, k, np.full(truth.shape, 0.2))]
+        square = products[0].sum() / products[1].sum()
+        assert square == pytest.approx(expected, abs=0.004)
+        assert (recovery.scatter(*products) > 0) == (expected > 0)
+    assert recovery.scatter(*(part[:9] for part in products)) == 0, "few columns tell nothing of it"
+
+
+@pytest.mark.parametrize(("level", "towards"), [(0.6827, -1), (0.95, 1)])
+def test_the_quantiles_of_cells_that_differ_are_those_of_a_mixture(level, towards):
+    # Errors of one standard deviation in three, half and twice the variance: numbers of the mixture itself.
+    variances = np.array([0.5, 1.0, 1.5])
+    relative = variances.var() / variances.mean() ** 2
+    true = brentq(lambda x: np.mean(2 * norm.cdf(x / np.sqrt(variances)) - 1) - level, 0.1, 10)
+    width = np.sqrt(recovery.widened(4.0, 1e9, level, relative) / 4.0)
+    assert (width - 1) * towards > 0
+    assert width == pytest.approx(true / norm.ppf((1 + level) / 2), abs=0.01)
+    assert recovery.widened(1.0, 1e9, level, 1.0) >= 1

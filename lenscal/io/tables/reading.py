@@ -217,8 +217,7 @@ def _text_table(path: Path, text: Collection[str], separator: str) -> pd.DataFra
         header = named
     names = [name.strip().strip('"') for name in header.decode(encoding).split(separator)]
     lines, stated = _without_dashes(lines, names, separator, encoding)
-    # Nothing to take away: pandas reads a file faster than its bytes.
-    source = (lambda: path) if lines is content and not path.name.endswith(".gz") else (lambda: io.BytesIO(lines))
+    source = lambda: io.BytesIO(lines)  # noqa: E731 - each reader reads it from the start
     with warnings.catch_warnings():  # with too many cells in a row pandas would shift all columns
         warnings.simplefilter("error", pd.errors.ParserWarning)
         table = pd.read_csv(source(), sep=separator, low_memory=False, encoding=encoding, index_col=False)

@@ -133,7 +133,7 @@ def _read_fits(path: Path, hdu: str | int) -> tuple[np.ndarray, fits.Header]:
     with fits.open(path, memmap=False) as hdus:
         if hdus[hdu].data is None:
             raise InputError("its primary HDU holds no image" if hdu == 0 else f"its HDU '{hdu}' holds no image")
-        return np.asarray(hdus[hdu].data), hdus[hdu].header.copy()
+        return np.asarray(hdus[hdu].data), hdus[hdu].header
 
 
 def _of_band(profile: Profile, path: Path, band: str) -> Path:
