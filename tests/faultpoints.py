@@ -11,7 +11,9 @@ of that run, and no file of another stage may be touched. What a machine that lo
 All of them, in finite time: the run is done once, in one thread, and at each point the process is forked, once for each fault. The
 fork fails there, on a copy of the files as they are at that moment. A process that is killed does nothing any more, so the files of
 that moment are all that it leaves. A second fork, of the process as it was before the stage, goes on with what was left; where exactly the
-same was left before (same files, same content, same order of files and markers in time) it is not gone on with again.
+same was left before (same files, same content, same order of files and markers in time) it is not gone on with again. Of an unfinished file
+(`.tmp`, `.partial`), which is removed unread, only the name counts; one that lies beside what is there is tried first, and what is there
+without it then counts as tried. Figures that were drawn from the same numbers are not drawn again.
 
 Goes on from its log: a fault that it has is not tried again. Exit code 1 when any of them is silent, unnamed or leaves other bytes behind.
 """
@@ -32,7 +34,7 @@ from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from points import MODES, Points, in_one_thread, named
+from points import MODES, Points, drawn_once, in_one_thread, named, unfinished
 
 HERE = Path(__file__).resolve().parent
 STAGES = ("objects", "manifest", "cutouts", "quality", "injections", "detector", "scores", "realism", "completeness", "failures", "report")
@@ -41,19 +43,6 @@ POINTS = Points()
 _CLOCK = ("files", "versions", "seconds", "seal")  # of plans and markers: they hold times
 
 Fault = tuple[int, str]
-
-
-def own_errors() -> tuple[type[BaseException], ...]:
-    """What a command turns into one sentence, without the errors of Python itself."""
-    from lenscal.io.catalogues import CatalogueError
-    from lenscal.io.cluster import BlockError
-    from lenscal.io.stores import StoreError
-    from lenscal.io.survey import PixelError
-    from lenscal.io.survey.geometry import SurveyError
-    from lenscal.io.sweeps import SweepError
-    from lenscal.run import PlanError
-
-    return StoreError, PlanError, BlockError, CatalogueError, SweepError, PixelError, SurveyError
 
 
 class Unlike(BaseException):
@@ -77,14 +66,15 @@ class Trial:
         self._others = self._inventory_of_others() if self.stores.exists() else {}
         run(settings, [stage])
         self.calm = self.contents()
-        self.errors = own_errors()
         self._after, self.points = self._set_aside(copied=False), []
         self._as_before()
         _forget()
         self._known: dict[str, str] = {}
+        self._waiting: dict[str, list[Fault]] = {}
         self._hashes: dict[tuple, str] = {}
         self.points = self._counted()
         self._as_before()
+        self._renamed_next = list(self._renames())
 
     def end(self) -> None:
         """The stage is done, as if nothing had happened."""
@@ -195,6 +185,7 @@ class Trial:
                 raise Unlike(f"point {n} of {self.stage} is {kind} {path}, and was {self.points[n]}")
             for mode in wanted.get(n, ()):
                 POINTS.at = None
+                here = self._state()
                 aside = self._set_aside()
                 child = 0 if mode == "kill" else _fork()
                 if mode != "kill" and not child.pid:
@@ -205,11 +196,20 @@ class Trial:
                         _unshare(path)
                     POINTS.fail(mode, path)
                     return
-                wrong = "" if mode == "kill" else child.said()
-                wrong = wrong or self._left_behind(ask)
+                if wrong := "" if mode == "kill" else child.said():
+                    ask({"outcome": (n, mode), "wrong": wrong})
+                elif self._inventory_of_others() != self._others:
+                    ask({"outcome": (n, mode), "wrong": "files of other stages were touched"})
+                else:
+                    state = self._state()
+                    if state not in self._known and state == here and "kill" in wanted.get(self._renamed_next[n], ()) and (n, mode) != (self._renamed_next[n], "kill"):
+                        self._waiting.setdefault(state, []).append((n, mode))
+                    else:
+                        self._known[state] = self._known.get(state) if state in self._known else ask({"go on": True})
+                        for one in [(n, mode), *self._waiting.pop(state, ())]:
+                            ask({"outcome": one, "wrong": self._known[state]})
                 self._clear()
                 self._bring_back(aside)
-                ask({"outcome": (n, mode), "wrong": wrong})
                 POINTS.at = at
 
         error = None
@@ -225,12 +225,14 @@ class Trial:
             raise error
         if self.contents() != self.calm:
             raise Unlike(f"{self.stage}: a run that was left alone differs")
+        if self._waiting:
+            raise Unlike(f"{self.stage}: what was left at {list(self._waiting.values())} did not come again")
 
     def _judged(self, error: BaseException | None) -> str:
         """What is wrong with the end of a run with a fault."""
         if error is None:
             return self._differs("silent: other bytes")
-        if not isinstance(error, self.errors):
+        if not type(error).__module__.startswith("lenscal"):
             return f"an error of Python's own: {type(error).__name__}: {error}"
         return "" if self._names_it(str(error)) else f"an error that names nothing: {error}"
 
@@ -238,14 +240,17 @@ class Trial:
         """Whether a sentence has a file or folder of the run or its survey, or the product, by name."""
         return any(f"{place}/" in text or f"'{place}'" in text for place in (self.stores, self.settings.survey.root)) or any(f"'{name}" in text for name in self.own)
 
-    def _left_behind(self, ask: Callable[[dict], str]) -> str:
-        """What is wrong with what a fault left; told from memory where the same was left before."""
-        if self._inventory_of_others() != self._others:
-            return "files of other stages were touched"
-        state = self._state()
-        if state not in self._known:
-            self._known[state] = ask({"go on": True})
-        return self._known[state]
+    def _renames(self) -> Iterator[int]:
+        """For each point the next one at which an unfinished file, beside what is there now, is renamed; -1 where something else comes first."""
+        following, found = -1, []
+        for n in reversed(range(len(self.points))):
+            kind, path = self.points[n]
+            if kind == "rename":
+                following = n if unfinished(path) else -1
+            elif kind in ("remove", "fsync") or (kind == "write" and not unfinished(path)):
+                following = -1
+            found.append(following)
+        return reversed(found)
 
     def _gone_on_with(self) -> str:
         """In a fork that remembers nothing: the run, on what was left."""
@@ -260,6 +265,7 @@ class Trial:
         """In which products the stores differ from those of the run that was left alone; empty when they do not."""
         now = self.contents()
         differ = sorted(name for name in {*now, *self.calm} if now.get(name) != self.calm.get(name))
+        differ += [named(path.name) for path in self.stores.glob(".*.tmp")]
         return f"{what}: {', '.join(differ[:5])}" if differ else ""
 
     def _in_a_fork(self, work: Callable[[], object]) -> object:
@@ -273,17 +279,24 @@ class Trial:
         return child.said()
 
     def _state(self) -> str:
-        """Hash of all that a fault left: files by content, folders, and which of the markers are younger than each file."""
-        parts, marks = [], []
-        for top in self._own_now(self.stores):
-            for path in _files(self.stores / top) if top != ".plan/lock" else ():
+        """Hash of all that a fault left: files by content, folders, and which of the markers are younger than each file.
+
+        Unfinished files count where the stage is finished, for only then is anything looked at before they are removed.
+        """
+        parts, marks, tops = [], [], self._own_now(self.stores)
+        finished = (self.stores / ".plan" / self.stage / "done.json").exists()
+        for top in tops:
+            for path in _files(self.stores / top) if top in self.own and top != ".plan/lock" else ():
                 name = named(path.removeprefix(f"{self.stores}/"))
+                if unfinished(name):
+                    parts += [(name, 0, "")] if finished else []
+                    continue
                 status = os.stat(path)
                 if name.startswith(".plan/"):
                     marks.append((name, status.st_mtime_ns))
                 parts.append((name, status.st_mtime_ns, self._hash(path, status, name)))
         whole = [(name, content, [mark for mark, when in marks if when >= moment]) for name, moment, content in parts]
-        folders_ = [named(top) for top in self._own_now(self.stores) if (self.stores / top).is_dir()]
+        folders_ = [named(top) for top in tops if top not in self.own or (self.stores / top).is_dir()]
         return hashlib.blake2b(json.dumps([sorted(whole), folders_]).encode(), digest_size=16).hexdigest()
 
     def _hash(self, path: str, status: os.stat_result, name: str) -> str:
@@ -300,7 +313,7 @@ class Trial:
     def _inventory_of_others(self) -> dict[str, str]:
         from lenscal.io import folders
 
-        return {name: version for name, version in folders.inventory(self.stores).items() if not name.startswith((*self.own, "."))  or name.startswith(".plan/") and not name.startswith(self.own)}
+        return {name: version for name, version in folders.inventory(self.stores).items() if not name.startswith(self.own) and (name.startswith(".plan/") or not name.startswith("."))}
 
     def _as_before(self) -> None:
         """The stores as they were before the stage."""
@@ -450,6 +463,7 @@ def prepared(folder: Path) -> Iterator[Callable[[str], Trial]]:
     with dask.config.set(scheduler="synchronous"), pytest.MonkeyPatch.context() as patched:
         in_process(patched)
         in_one_thread(patched, POINTS)
+        drawn_once(patched)
         yield lambda stage: Trial(folder, settings, stage)
 
 

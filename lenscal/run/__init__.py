@@ -127,6 +127,7 @@ def _run(settings: Settings, stages: Iterable[str] | None, display: Display | No
     results: list[StageResult] = []
     sky = folders.reading(Path(settings.survey.root) / ".mock", f"the embedded sky in '{settings.survey.root}'") if settings.survey.mock else nullcontext()
     with sky, folders.alone(place.plans), display, Crew(settings, display) as crew:
+        folders.tidy(place.folder / "gates.json")
         for name in names:
             results.append(_do(place, STAGES[name], crew, display))
             stores.write_json(place.folder / "gates.json", [asdict(gate) for gate in all_gates(place)])
@@ -149,6 +150,8 @@ def _check_reads(place: Place, name: str, doing: list[str]) -> None:
 def _is_complete(place: Place, name: str) -> bool:
     try:
         return progress_of(place, STAGES[name]).done is not None
+    except folders.DiskError:
+        raise
     except (PlanError, stores.StoreError):
         return False
 
@@ -160,6 +163,8 @@ def all_gates(place: Place) -> list[Gate]:
     for stage in STAGES.values():
         try:
             done = progress_of(place, stage, seen).done
+        except folders.DiskError:
+            raise
         except (PlanError, stores.StoreError):
             break
         if done:

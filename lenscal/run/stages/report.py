@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from lenscal.gates import Gate, Ledger, table
-from lenscal.io import stores
+from lenscal.io import folders, stores
 from lenscal.run import plan
 from lenscal.run.images import gallery_images
 from lenscal.run.place import Place
@@ -63,7 +63,7 @@ def report_inputs(place: Place) -> Inputs:
     }
     gallery = place.table("failures/gallery.parquet")
     gates, ledgers = _gates_and_ledgers(place, Report.reads)
-    realism = {path.stem: place.table(f"realism/{path.name}") for path in sorted(place.path("realism").glob("*.parquet"))}
+    realism = {path.stem: place.table(f"realism/{path.name}") for path in folders.matching(place.path("realism"), "*.parquet")}
     return report.Inputs(
         settings=settings,
         attrs=attrs,
