@@ -15,13 +15,14 @@ same was left before (same files, same content, same order of files and markers 
 (`.tmp`, `.partial`), which is removed unread, only the name counts; one that lies beside what is there is tried first, and what is there
 without it then counts as tried. Figures that were drawn from the same numbers are not drawn again.
 
-Goes on from its log: a fault that it has is not tried again. Exit code 1 when any of them is silent, unnamed or leaves other bytes behind.
+Goes on from its log: a fault that it has is not tried again, unless it went wrong. Exit code 1 when any of them is silent, unnamed or leaves other bytes behind.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -52,28 +53,30 @@ class Unlike(BaseException):
 class Trial:
     """One stage of a small run: what comes before it, what it leaves, and what comes of a fault."""
 
-    def __init__(self, folder: Path, settings: object, stage: str) -> None:
+    def __init__(self, folder: Path, settings: object, stage: str, places: tuple[str, ...] = ()) -> None:
         from lenscal.run import Place, run
         from lenscal.run.stages import STAGES as TABLE
 
         self.settings, self.stage, self._run = settings, stage, run
         self.stores = settings.stores
+        self.places = (*places, str(self.stores), str(settings.survey.root))
         products = [path.relative_to(self.stores).as_posix() for path in TABLE[stage].products(Place(settings))]
         self.own = (*products, f".plan/{stage}", ".plan/lock", "gates.json")
         self._aside, self._number = folder / "aside" / stage, 0
         POINTS.folders = (f"{self.stores}/", f"{settings.survey.root}/")
         self._gates = (self.stores / "gates.json").read_bytes() if (self.stores / "gates.json").exists() else b""
         self._others = self._inventory_of_others() if self.stores.exists() else {}
-        run(settings, [stage])
+        self.points: list[tuple[str, str]] = []
+        _forget()
+        with POINTS.told(lambda kind, path: self.points.append((kind, named(path)))):
+            run(settings, [stage])
         self.calm = self.contents()
-        self._after, self.points = self._set_aside(copied=False), []
-        self._as_before()
+        self._after = self._set_aside(copied=False)
+        self.as_before()
         _forget()
         self._known: dict[str, str] = {}
         self._waiting: dict[str, list[Fault]] = {}
         self._hashes: dict[tuple, str] = {}
-        self.points = self._counted()
-        self._as_before()
         self._renamed_next = list(self._renames())
 
     def end(self) -> None:
@@ -104,7 +107,7 @@ class Trial:
         wanted: dict[int, list[str]] = {}
         for n, mode in faults:
             wanted.setdefault(n, []).append(mode)
-        self._as_before()
+        self.as_before()
         spine, said, replies = self._spine(wanted)
         try:
             for line in said:
@@ -112,7 +115,7 @@ class Trial:
                 if "outcome" in asked:
                     yield tuple(asked["outcome"]), asked["wrong"]
                     continue
-                replies.write(json.dumps(self._in_a_fork(self._gone_on_with)) + "\n")
+                replies.write(json.dumps(self.in_a_fork(self.gone_on_with)) + "\n")
                 replies.flush()
             if (code := _exit_code(spine)) != 0:
                 raise RuntimeError(f"{self.stage}: the run whose forks fail ended with {code} itself")
@@ -122,28 +125,12 @@ class Trial:
                 os.waitpid(spine, 0)
             said.close()
             replies.close()
-            self._as_before()
+            self.as_before()
 
     def wrong(self, fault: Fault) -> str:
         """Of one fault."""
         [(_, wrong)] = self.outcomes([fault])
         return wrong
-
-    def _counted(self) -> list[tuple[str, str]]:
-        """Kind and path of each point of the stage, in a process that remembers nothing of it."""
-
-        def count() -> list:
-            seen = []
-            with POINTS.told(lambda kind, path: seen.append((kind, named(path)))):
-                self._run(self.settings, [self.stage])
-            if self.contents() != self.calm:
-                raise Unlike(f"{self.stage}: two runs that were left alone differ")
-            return seen
-
-        points = self._in_a_fork(count)
-        if isinstance(points, str):
-            raise Unlike(points)
-        return [tuple(point) for point in points]
 
     def _spine(self, wanted: dict[int, list[str]]) -> tuple[int, object, object]:
         """A process that does the stage and is forked at each point with a fault: its id, what it says, and where it is replied to."""
@@ -172,7 +159,7 @@ class Trial:
             os._exit(code)
 
     def _run_with_forks(self, wanted: dict[int, list[str]], ask: Callable[[dict], str]) -> None:
-        seen, failing = 0, False
+        seen, failing, last = 0, False, max(wanted)
 
         def at(kind: str, path: str) -> None:
             nonlocal seen, failing
@@ -181,11 +168,13 @@ class Trial:
             if failing:
                 return
             n, seen = seen, seen + 1
+            if n > last and not self._waiting:
+                os._exit(0)
             if n < len(self.points) and self.points[n] != (kind, named(path)):
                 raise Unlike(f"point {n} of {self.stage} is {kind} {path}, and was {self.points[n]}")
             for mode in wanted.get(n, ()):
                 POINTS.at = None
-                here = self._state()
+                here = self.state()
                 aside = self._set_aside()
                 child = 0 if mode == "kill" else _fork()
                 if mode != "kill" and not child.pid:
@@ -201,7 +190,7 @@ class Trial:
                 elif self._inventory_of_others() != self._others:
                     ask({"outcome": (n, mode), "wrong": "files of other stages were touched"})
                 else:
-                    state = self._state()
+                    state = self.state()
                     if state not in self._known and state == here and "kill" in wanted.get(self._renamed_next[n], ()) and (n, mode) != (self._renamed_next[n], "kill"):
                         self._waiting.setdefault(state, []).append((n, mode))
                     else:
@@ -238,7 +227,17 @@ class Trial:
 
     def _names_it(self, text: str) -> bool:
         """Whether a sentence has a file or folder of the run or its survey, or the product, by name."""
-        return any(f"{place}/" in text or f"'{place}'" in text for place in (self.stores, self.settings.survey.root)) or any(f"'{name}" in text for name in self.own)
+        return any(f"{place}/" in text or f"'{place}'" in text for place in self.places) or any(f"'{name}" in text for name in self.own)
+
+    def judged_run(self) -> str:
+        """What is wrong with the end of a run of the stage, whatever fails it."""
+        error = None
+        try:
+            with POINTS.told(lambda kind, path: _unshare(path) if kind == "write" else None):
+                self._run(self.settings, [self.stage])
+        except BaseException as raised:
+            error = raised
+        return self._judged(error)
 
     def _renames(self) -> Iterator[int]:
         """For each point the next one at which an unfinished file, beside what is there now, is renamed; -1 where something else comes first."""
@@ -252,7 +251,7 @@ class Trial:
             found.append(following)
         return reversed(found)
 
-    def _gone_on_with(self) -> str:
+    def gone_on_with(self) -> str:
         """In a fork that remembers nothing: the run, on what was left."""
         try:
             with POINTS.told(lambda kind, path: _unshare(path) if kind == "write" else None):
@@ -268,7 +267,7 @@ class Trial:
         differ += [named(path.name) for path in self.stores.glob(".*.tmp")]
         return f"{what}: {', '.join(differ[:5])}" if differ else ""
 
-    def _in_a_fork(self, work: Callable[[], object]) -> object:
+    def in_a_fork(self, work: Callable[[], object]) -> object:
         child = _fork()
         if not child.pid:
             try:
@@ -278,7 +277,7 @@ class Trial:
             os._exit(0)
         return child.said()
 
-    def _state(self) -> str:
+    def state(self) -> str:
         """Hash of all that a fault left: files by content, folders, and which of the markers are younger than each file.
 
         Unfinished files count where the stage is finished, for only then is anything looked at before they are removed.
@@ -315,9 +314,12 @@ class Trial:
 
         return {name: version for name, version in folders.inventory(self.stores).items() if not name.startswith(self.own) and (name.startswith(".plan/") or not name.startswith("."))}
 
-    def _as_before(self) -> None:
+    def as_before(self) -> None:
         """The stores as they were before the stage."""
         self._clear()
+        for folder in (self.stores / ".plan", self.stores):
+            with suppress(OSError):
+                folder.rmdir()  # where nothing was before the first stage
         if self._gates:
             (self.stores / "gates.json").write_bytes(self._gates)
 
@@ -328,6 +330,8 @@ class Trial:
 
     def _own_now(self, top: Path) -> list[str]:
         """What the stage writes of a folder of stores, as far as it is there, with what is unfinished."""
+        if not top.exists():
+            return []
         return [name for name in self.own if (top / name).exists()] + [path.name for path in top.glob(".*.tmp")]
 
     def _set_aside(self, copied: bool = True) -> Path:
@@ -441,8 +445,8 @@ def _forget() -> None:
 
 
 @contextmanager
-def prepared(folder: Path) -> Iterator[Callable[[str], Trial]]:
-    """A small sky below a folder, and a function that gives the trial of each stage, which are to be asked for in their order."""
+def small_run(folder: Path) -> Iterator[tuple[Callable[..., object], object]]:
+    """A small sky below a folder; a function that gives the settings of the smallest run on it, with changes; and what this process is patched by."""
     import dask
     import pytest
     from chaos import Chaos, draw_sky
@@ -452,30 +456,53 @@ def prepared(folder: Path) -> Iterator[Callable[[str], Trial]]:
 
     draw_sky(folder, bricks=8, lenses=12, galaxies_per_brick=8, brick_pixels=300, overlapping_pairs=1)
     axes = {"theta_e": (1.5, 1.5, 0.5), "psf_fwhm": (1.3, 1.3, 0.4), "depth": (23.5, 23.5, 1.0)}
-    settings = config.load(Chaos(folder, seed=1).runfile(
-        "faults", cutouts={"block": 16}, quality={"block": 16, "failed_fraction_max": 1.0},
-        manifest={"anchor_tiers": ["A"], "negatives_per_positive": 1, "required_classes": [], "types_min": 1},
-        injections={"grid": {name: dict(zip(("start", "stop", "step"), axis)) for name, axis in axes.items()}, "trials": 6, "hosts_min": 1, "lenses_min": 5},
-        detector={"training": {"epochs": 1, "batch": 8, "positives_per_epoch": 4, "negatives_per_epoch": 4, "val_negatives": 4}},
-        completeness={"false_positive_rates": [0.5], "trials_min": 1, "hosts_min": 1},
-        realism={"sensitivity_injections": 4, "splits": 100, "panel": 2},
-    ))  # fmt: skip
+
+    def settings(name: str = "faults", **changes: object) -> object:
+        return config.load(Chaos(folder, seed=1).runfile(
+            name, cutouts={"block": 16}, quality={"block": 16, "failed_fraction_max": 1.0},
+            manifest={"anchor_tiers": ["A"], "negatives_per_positive": 1, "required_classes": [], "types_min": 1},
+            injections={"grid": {name: dict(zip(("start", "stop", "step"), axis)) for name, axis in axes.items()}, "trials": 6, "hosts_min": 1, "lenses_min": 5},
+            detector={"training": {"epochs": 1, "batch": 8, "positives_per_epoch": 4, "negatives_per_epoch": 4, "val_negatives": 4}},
+            completeness={"false_positive_rates": [0.5], "trials_min": 1, "hosts_min": 1},
+            realism={"sensitivity_injections": 4, "splits": 100, "panel": 2}, **changes,
+        ))  # fmt: skip
+
     with dask.config.set(scheduler="synchronous"), pytest.MonkeyPatch.context() as patched:
         in_process(patched)
         in_one_thread(patched, POINTS)
+        yield settings, patched
+
+
+@contextmanager
+def prepared(folder: Path, plain: bool = False) -> Iterator[Callable[[str], Trial]]:
+    """A small sky below a folder, and a function that gives the trial of each stage, which are to be asked for in their order.
+
+    `plain` has the report with its first figure alone.
+    """
+    with small_run(folder) as (settings, patched):
+        if plain:
+            from lenscal.report import figures
+
+            draw = figures.draw
+            patched.setattr(figures, "draw", lambda inputs: itertools.islice(draw(inputs), 1))
         drawn_once(patched)
-        yield lambda stage: Trial(folder, settings, stage)
+        yield lambda stage: Trial(folder, settings(), stage)
+
+
+def scratch() -> Path:
+    """A new folder in memory where there is one, for thousands of small files."""
+    return Path(tempfile.mkdtemp(prefix="faultpoints-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
 
 
 class Log:
     """What was tried, one fault to a line, in a file that a later run goes on from."""
 
-    def __init__(self, path: Path | None, afresh: bool) -> None:
+    def __init__(self, path: Path | None, afresh: bool, names: tuple[str, ...] = STAGES) -> None:
         self.path, self.done = path, {}
         if path and path.exists() and not afresh:
             for line in path.read_text().splitlines():
                 told, _, wrong = line.partition(": ")
-                if told.startswith(STAGES):
+                if told.startswith(names):
                     self.done[told] = wrong.removeprefix("named, or without a trace")
         elif path:
             path.write_text("")
@@ -495,7 +522,7 @@ def main() -> int:
     parser.add_argument("--afresh", action="store_true", help="try those of the log again")
     arguments = parser.parse_args()
     wanted, log, bad, table = arguments.stages.split(","), Log(arguments.log, arguments.afresh), 0, []
-    folder = Path(tempfile.mkdtemp(prefix="faultpoints-"))
+    folder = scratch()
     try:
         with prepared(folder) as trial_of:
             for stage in STAGES[: 1 + max(map(STAGES.index, wanted))]:
@@ -516,7 +543,7 @@ def main() -> int:
 def tried(trial: Trial, log: Log, every: int) -> tuple[str, Counter, int, int]:
     """All faults of a stage that the log has not; name, points by kind, faults and those that went wrong."""
     counts, faults = Counter(kind for kind, _ in trial.points), trial.faults()[::every]
-    todo = [fault for fault in faults if trial.told(fault) not in log.done]
+    todo = [fault for fault in faults if log.done.get(trial.told(fault), "?")]
     print(f"{trial.stage}: {len(trial.points)} points ({', '.join(f'{count} {kind}' for kind, count in sorted(counts.items()))}), {len(faults)} faults, {len(faults) - len(todo)} of them in the log", flush=True)
     began = spoke = time.monotonic()
     for number, (fault, wrong) in enumerate(trial.outcomes(todo) if todo else (), 1):

@@ -128,6 +128,7 @@ def in_one_thread(patched: object, points: Points) -> None:
     import zarr
     import zarr.core.sync
 
+    from lenscal.detector import training
     from lenscal.io import folders
     from lenscal.run.progress import Display
 
@@ -135,6 +136,7 @@ def in_one_thread(patched: object, points: Points) -> None:
     for module in [module for name, module in sys.modules.items() if name.startswith("zarr") and getattr(module, "sync", None) is threaded]:
         patched.setattr(module, "sync", _finished)
     patched.setattr(asyncio, "to_thread", _at_once)
+    patched.setattr(training, "THREADS", 1)  # a fork has none of PyTorch's other threads, and would wait for them
     patched.setattr(folders, "ThreadPoolExecutor", _NoPool)
     patched.setattr(Display, "watching", lambda *_: nullcontext())
     patched.setattr(os, "fsync", _telling(points, os.fsync, "fsync", _of_open))
@@ -183,16 +185,19 @@ async def _at_once(call: Callable, *arguments: object, **named: object) -> objec
     return call(*arguments, **named)
 
 
+_LOOPS: list[asyncio.AbstractEventLoop] = []
+os.register_at_fork(after_in_child=lambda: asyncio.events._set_running_loop(_LOOPS[-1] if _LOOPS else None))  # a fork goes on in it
+
+
 def _finished(coroutine: object, loop: object = None, timeout: float | None = None) -> object:
     """What a coroutine gives, in a loop of this thread, also below another one."""
-    outer = asyncio.events._get_running_loop()
     asyncio.events._set_running_loop(None)
-    mine = asyncio.new_event_loop()
+    _LOOPS.append(asyncio.new_event_loop())
     try:
-        return mine.run_until_complete(coroutine)
+        return _LOOPS[-1].run_until_complete(coroutine)
     finally:
-        mine.close()
-        asyncio.events._set_running_loop(outer)
+        _LOOPS.pop().close()
+        asyncio.events._set_running_loop(_LOOPS[-1] if _LOOPS else None)
 
 
 def drawn_once(patched: object) -> None:
