@@ -1,6 +1,6 @@
 """Every write, rename, removal, read and listing of a whole small run, counted, and each made to fail in turn.
 
-    python tests/faultpoints.py [--stages objects,manifest,...] [--every 1] [--log faultpoints.log] [--afresh]
+    python tests/faultpoints.py [--stages objects,manifest,...] [--kinds write,read,...] [--every 1] [--log faultpoints.log] [--afresh]
 
 Faults of the n-th of them: an error (EIO), a disk that is full from there on (ENOSPC, in libraries as well), a file cut short (the kernel
 refuses to let it grow, EFBIG), a folder that may not be listed (EACCES), or the end of the process at that moment. The run must end with an
@@ -31,7 +31,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -517,6 +517,7 @@ class Log:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--stages", default=",".join(STAGES))
+    parser.add_argument("--kinds", default=",".join(MODES), help="only points of these kinds")
     parser.add_argument("--every", type=int, default=1, help="only every so many-th of the faults")
     parser.add_argument("--log", type=Path)
     parser.add_argument("--afresh", action="store_true", help="try those of the log again")
@@ -528,7 +529,7 @@ def main() -> int:
             for stage in STAGES[: 1 + max(map(STAGES.index, wanted))]:
                 trial = trial_of(stage)
                 if stage in wanted:
-                    table.append(tried(trial, log, arguments.every))
+                    table.append(tried(trial, log, arguments.kinds.split(","), arguments.every))
                     bad += table[-1][-1]
                 trial.end()
     finally:
@@ -540,9 +541,9 @@ def main() -> int:
     return bad > 0
 
 
-def tried(trial: Trial, log: Log, every: int) -> tuple[str, Counter, int, int]:
+def tried(trial: Trial, log: Log, kinds: Sequence[str], every: int) -> tuple[str, Counter, int, int]:
     """All faults of a stage that the log has not; name, points by kind, faults and those that went wrong."""
-    counts, faults = Counter(kind for kind, _ in trial.points), trial.faults()[::every]
+    counts, faults = Counter(kind for kind, _ in trial.points), [(n, mode) for n, mode in trial.faults() if trial.points[n][0] in kinds][::every]
     todo = [fault for fault in faults if log.done.get(trial.told(fault), "?")]
     print(f"{trial.stage}: {len(trial.points)} points ({', '.join(f'{count} {kind}' for kind, count in sorted(counts.items()))}), {len(faults)} faults, {len(faults) - len(todo)} of them in the log", flush=True)
     began = spoke = time.monotonic()

@@ -178,9 +178,9 @@ class Writer:
         return Path(self._scratch.name) / f"{key[0].name}-{key[1]}"
 
     def __exit__(self, kind: object, *error: object) -> None:
-        for key in [*self._waiting] if kind is None else []:
-            self._flush(key)
         try:
+            for key in [*self._waiting] if kind is None else []:
+                self._flush(key)
             for key, writer in self._writers.items() if kind is None else ():
                 growing = self._unfinished(key)
                 with folders.saying(growing, "written"):
