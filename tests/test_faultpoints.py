@@ -1,44 +1,43 @@
-"""A sample of the faults of `make faultpoints`: a disk that fails at some moment is named, and leaves nothing behind that counts."""
+"""A sample of the faults of `make faultpoints`, over every stage: a disk that fails at some moment is named, and leaves nothing behind that counts."""
 
 import pytest
-from faultpoints import MODES, prepared
+from faultpoints import STAGES, prepared
+from points import MODES
 
 pytestmark = pytest.mark.filterwarnings("ignore")
+KINDS = [(kind, mode) for kind, modes in MODES.items() if kind != "fsync" for mode in modes]
 
 
-def sample(trial):
-    """One fault of each kind at each kind of point, at moments spread over the stage."""
-    kinds = [(kind, mode) for kind, modes in MODES.items() for mode in modes]
-    of_kind = {pair: [fault for fault in trial.faults() if (trial.points[fault[0]][0], fault[1]) == pair] for pair in kinds}
-    return [of_kind[pair][(2 * i + 1) * len(of_kind[pair]) // (2 * len(kinds))] for i, pair in enumerate(kinds)]
+def sample(trial, number):
+    """A third of the kinds of faults, each at one moment, with the number of the stage another third and another moment."""
+    found = []
+    for i, (kind, mode) in enumerate(KINDS):
+        places = [n for n, (one, _) in enumerate(trial.points) if one == kind]
+        if places and i % 3 == number % 3:
+            found.append((places[(7 * number + 5 * i) * len(places) // 101 % len(places)], mode))
+    return found
 
 
-def test_a_fault_at_any_point_is_named_and_leaves_no_trace(tmp_path):
-    wrong = []
-    for trial in prepared(tmp_path, ("objects", "manifest")):
-        assert len(trial.faults()) > 300
-        for fault in sample(trial):
-            if said := trial.wrong(fault):
-                wrong.append(f"{trial.told(fault)}: {said}")
-    assert not wrong, "\n".join(wrong)
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory):
+    """What is wrong with what came of the sample of each stage, in words; and how many faults there were."""
+    found, wrong = {}, {}
+    with prepared(tmp_path_factory.mktemp("faults"), plain=True) as trial_of:
+        for number, stage in enumerate(STAGES):
+            trial = trial_of(stage)
+            chosen = sample(trial, number)
+            wrong[stage] = [f"{trial.told(fault)}: {said}" for fault, said in trial.outcomes(chosen) if said]
+            found[stage] = {(trial.points[n][0], mode) for n, mode in chosen}
+            trial.end()
+    return found, wrong
 
 
-def test_a_fault_that_is_swallowed_is_found(tmp_path, monkeypatch):
-    """The harness itself: a stage that hides a failed write, and one that lets Python's own error through, do not pass."""
-    from lenscal.io import folders, stores
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_fault_at_any_point_of_a_stage_is_named_and_leaves_no_trace(outcomes, stage):
+    found, wrong = outcomes
+    assert len(found[stage]) >= 3
+    assert not wrong[stage], "\n".join(wrong[stage])
 
-    trials = prepared(tmp_path, ("objects",))
-    trial = next(trials)
-    n = next(n for n, (kind, path) in enumerate(trial.points) if kind == "write" and "lenses.parquet" in path)
-    assert trial.wrong((n, "error")) == ""
-    write = folders.write_bytes
 
-    def silent(path, content):
-        try:
-            write(path, content)
-        except stores.StoreError:
-            write(path, b"")
-
-    monkeypatch.setattr(stores, "write_bytes", silent)
-    assert trial.wrong((n, "error")) != ""
-    trials.close()
+def test_every_kind_of_fault_is_in_the_sample(outcomes):
+    assert set().union(*outcomes[0].values()) == set(KINDS)

@@ -17,6 +17,7 @@ def status(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> None:
     """Show which stages of a run are complete, how many blocks the others have, and which gates failed."""
     settings = settings_of(runfile)
     with refusals():
+        from lenscal.io import folders
         from lenscal.io.stores import StoreError
         from lenscal.run import Place, PlanError, plan_of
         from lenscal.run.stages import STAGES
@@ -37,7 +38,7 @@ def status(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> None:
                 failed = [gate["id"] for gate in done["gates"] if gate["verdict"] == "fail"]
                 table.add_row(name, "complete", str(done["blocks"]), f"{done['seconds']:.1f}", ", ".join(failed))
             elif progress.started:
-                blocks = len(list((progress.folder / "blocks").glob("*.json")))
+                blocks = len(folders.matching(progress.folder / "blocks", "*.json"))
                 table.add_row(name, "interrupted: run again to go on", str(blocks), "", "")
             else:
                 table.add_row(name, escape("changed: " + ", ".join(progress.changes)) if progress.changes else "not started", "", "", "")

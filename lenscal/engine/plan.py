@@ -9,7 +9,7 @@ from lenscal.engine.errors import PlanError
 from lenscal.engine.markers import Progress
 from lenscal.engine.pipeline import Pipeline
 from lenscal.gates import Gate
-from lenscal.io import stores
+from lenscal.io import folders, stores
 
 
 class Plan:
@@ -63,6 +63,8 @@ class Plan:
         """Whether nothing of a stage is left to do, as far as its plan says."""
         try:
             return self.done(name) is not None
+        except folders.DiskError:
+            raise
         except (PlanError, stores.StoreError):
             return False
 
@@ -127,6 +129,8 @@ class Plan:
         for name in self.pipeline.stages:
             try:
                 done = self.done(name)
+            except folders.DiskError:
+                raise
             except (PlanError, stores.StoreError):
                 break
             found += [Gate(**gate) for gate in done["gates"]] if done else []

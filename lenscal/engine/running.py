@@ -59,6 +59,7 @@ def run(pipeline: Pipeline, stages: Iterable[str] | None = None, executor: Execu
         names = plan.names(stages)
         plan.check(names)
         with folders.alone(pipeline.folder / ".plan"), executor or InProcess() as crew:
+            folders.tidy(pipeline.folder / "gates.json")
             for name in names:
                 stopping.check()
                 results.append(carry_out(plan, name, crew, tell))

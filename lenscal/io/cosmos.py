@@ -10,6 +10,7 @@ from astropy.io import fits
 from scipy import ndimage
 
 from lenscal.errors import LenscalError
+from lenscal.io import folders
 
 _COLUMNS = ("IDENT", "PIXEL_SCALE", "NOISE_MEAN", "NOISE_VARIANCE", "flux_radius", "HSC_g", "HSC_r", "HSC_z", "ZPHOT", "MAG")
 
@@ -54,6 +55,7 @@ def read_cosmos(path: str | Path) -> list[dict]:
         with fits.open(stamps, memmap=False) as hdus:
             images = {hdu.name: np.array(hdu.data, dtype=np.float64) for hdu in hdus if hdu.name.startswith("GAL_")}
     except (OSError, EOFError, TypeError, ValueError, fits.VerifyError) as error:
+        folders.pass_on(error, stamps)
         raise SourceError(f"source stamps: '{stamps.name}' cannot be read ({error}); copy it again") from None
     if absent := [str(ident) for ident in table["IDENT"] if f"GAL_{ident}" not in images]:
         raise SourceError(f"source stamps: '{stamps.name}' has no stamp of {', '.join(absent)}")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import fnmatch
 import hashlib
 import os
 import shutil
 import stat
 import tempfile
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,6 +32,10 @@ def is_remote(path: object) -> bool:
     return hasattr(path, "storage_options") and getattr(path, "protocol", "") not in ("", "file", "local")
 
 
+class DiskError(StoreError):
+    """The disk or the bucket refused: what lies there is not known, and is not to be taken for absent."""
+
+
 @contextmanager
 def saying(path: object, what: str) -> Iterator[None]:
     """Turn what the disk or the bucket refuses into one sentence; `what` is "written", "read" ..."""
@@ -44,7 +49,21 @@ def saying(path: object, what: str) -> Iterator[None]:
             raise
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
         advice = "check the bucket, its endpoint and your rights" if is_remote(path) else "check the folder's rights and space"
-        raise StoreError(f"'{path}' cannot be {what}: {reason}; {advice}") from error
+        raise DiskError(f"'{path}' cannot be {what}: {reason}; {advice}") from error
+
+
+def pass_on(error: BaseException, path: object) -> None:
+    """Raise what the disk refused while a file was read; return where it is the content that is of no use.
+
+    Whoever counts a broken file, or does without it, would count a disk that failed for a moment, and keep it so.
+
+    Raises
+    ------
+    DiskError
+        The error has a number of the system, other than that there is no such file.
+    """
+    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, (FileNotFoundError, NotADirectoryError, IsADirectoryError)):
+        raise DiskError(f"'{path}' cannot be read: {error.strerror or error}; check the disk and your rights, and run again to go on") from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -114,6 +133,43 @@ def inventory(path: Path) -> dict[str, str]:
         return dict(_walk(str(path), "")) if path.is_dir() else {}
 
 
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """What lies below a folder under names of a pattern (``dataset/Norder=*/*.parquet``; ``**`` is the folder and all below it), in order.
+
+    `Path.glob` takes a folder that it may not list for an empty one, and what is in it is then left out without a word.
+
+    Raises
+    ------
+    DiskError
+        A folder cannot be listed. One that is not there is empty.
+    """
+    if is_remote(folder):
+        with saying(folder, "listed"):
+            return sorted(folder.glob(pattern))
+    return sorted(_matching(str(folder), pattern.split("/")))
+
+
+def _matching(folder: str, parts: Sequence[str]) -> Iterator[Path]:
+    with saying(folder, "listed"):
+        try:
+            with os.scandir(folder) as found:
+                entries = list(found)
+        except (FileNotFoundError, NotADirectoryError):
+            return
+    if parts[0] == "**":
+        yield from _matching(folder, parts[1:])
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                yield from _matching(entry.path, parts)
+        return
+    for entry in entries:
+        if fnmatch.fnmatchcase(entry.name, parts[0]):
+            if len(parts) == 1:
+                yield Path(entry.path)
+            elif entry.is_dir():
+                yield from _matching(entry.path, parts[1:])
+
+
 def versions(path: Path, names: Iterable[str]) -> dict[str, str]:
     """Of these files of a folder, as `inventory` gives them; ``"absent"`` where there is none."""
     names = list(names)
@@ -169,10 +225,12 @@ def holds(path: Path) -> str:
 
 
 def tidy(path: Path) -> None:
-    """Take away what a killed write left behind."""
+    """Take away what a killed write left behind, in a folder and beside it (of a folder or file that was to take its place)."""
     for name in inventory(path):
         if name.endswith(_LEFT_OVER):
             remove(path / name)
+    for unfinished in () if is_remote(path) else matching(path.parent, f".{path.name}.*.tmp"):
+        remove(unfinished)
 
 
 def contents(path: Path, names: Iterable[str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ import io
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -156,12 +157,13 @@ class Writer:
         if not parts:
             return
         table = _to_arrow(pd.concat(parts) if len(parts) > 1 else parts[0], self._schema)
-        if key not in self._writers:
-            path = self._unfinished(key)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            text = [name for name in self._schema.names if pa.types.is_string(self._schema.field(name).type)]
-            self._writers[key] = pq.ParquetWriter(path, table.schema, compression="lz4", use_dictionary=text, write_statistics=list(_SOUGHT))
-        self._writers[key].write_table(table)
+        path = self._unfinished(key)
+        with folders.saying(path, "written"):
+            if key not in self._writers:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                text = [name for name in self._schema.names if pa.types.is_string(self._schema.field(name).type)]
+                self._writers[key] = pq.ParquetWriter(path, table.schema, compression="lz4", use_dictionary=text, write_statistics=list(_SOUGHT))
+            self._writers[key].write_table(table)
 
     def _path(self, key: tuple[Path, int]) -> Path:
         folder, leaf = key
@@ -176,28 +178,39 @@ class Writer:
         return Path(self._scratch.name) / f"{key[0].name}-{key[1]}"
 
     def __exit__(self, kind: object, *error: object) -> None:
-        for key in [*self._waiting] if kind is None else []:
-            self._flush(key)
-        for key, writer in self._writers.items():
-            writer.close()
-            growing = self._unfinished(key)
-            if kind is None:
-                with growing.open("rb") as file:
-                    self.written[self._path(key)] = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
-                if self._scratch:
-                    folders.write_bytes(self._path(key), growing.read_bytes())
-                else:
-                    os.replace(growing, self._path(key))
-            growing.unlink(missing_ok=True)
-        if self._scratch:
-            self._scratch.cleanup()
+        try:
+            for key in [*self._waiting] if kind is None else []:
+                self._flush(key)
+            for key, writer in self._writers.items() if kind is None else ():
+                growing = self._unfinished(key)
+                with folders.saying(growing, "written"):
+                    writer.close()
+                    with growing.open("rb") as file:
+                        self.written[self._path(key)] = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+                    if self._scratch:
+                        folders.write_bytes(self._path(key), growing.read_bytes())
+                    else:
+                        os.replace(growing, self._path(key))
+        finally:
+            for key, writer in self._writers.items():  # what failed is said above; a second refusal would hide it
+                with suppress(OSError):
+                    writer.close()
+                with suppress(OSError):
+                    self._unfinished(key).unlink(missing_ok=True)
+            if self._scratch:
+                self._scratch.cleanup()
 
 
-def _file(path: Path) -> pq.ParquetFile:
-    """An open leaf; on a disk its pages are mapped."""
-    if folders.is_remote(path):
-        return pq.ParquetFile(path.open("rb"), read_dictionary=_TEXT)
-    return pq.ParquetFile(path, read_dictionary=_TEXT, memory_map=True)
+@contextmanager
+def _file(path: Path) -> Iterator[pq.ParquetFile]:
+    """An open leaf, whose name is in what the disk says of it (Arrow has only a number); on a disk its pages are mapped."""
+    with folders.saying(path, "read"):
+        if folders.is_remote(path):
+            with path.open("rb") as opened, pq.ParquetFile(opened, read_dictionary=_TEXT) as file:
+                yield file
+        else:
+            with pq.ParquetFile(path, read_dictionary=_TEXT, memory_map=True) as file:
+                yield file
 
 
 def _rows(path: Path) -> int:
@@ -223,7 +236,7 @@ def finish(folder: Path, order: int, margin_arcsec: float, rows: Mapping[str, in
     """
     arrow = _arrow_schema(schema.GALAXIES)
     for path, kind in ((folder, "object"), (margin_of(folder), "margin")):
-        found = sorted(int(p.name.removeprefix("Npix=")) for p in path.glob(f"dataset/Norder={order}/Dir=*/Npix=*"))
+        found = sorted(int(p.name.removeprefix("Npix=")) for p in folders.matching(path, f"dataset/Norder={order}/Dir=*/Npix=*"))
         common = io.BytesIO()
         pq.write_metadata(arrow, common)
         folders.write_bytes(path / "dataset" / "_common_metadata", common.getvalue())
@@ -255,7 +268,7 @@ class Catalogue:
     def files(self, leaf: int, margin: bool = False) -> list[Path]:
         """Of one leaf, by name of their source."""
         folder = margin_of(self.folder) if margin else self.folder
-        return sorted(leaf_folder(folder, self.order, leaf).glob("*.parquet"))
+        return folders.matching(leaf_folder(folder, self.order, leaf), "*.parquet")
 
     def read(self, leaf: int, columns: Sequence[str]) -> pd.DataFrame:
         """Columns of the rows of a leaf; text as categories. Rows are by source, then as written."""
@@ -352,4 +365,4 @@ def joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def rows_of(folder: Path) -> int:
     """Rows of all files of a catalogue."""
-    return sum(map(_rows, folder.glob("dataset/Norder=*/Dir=*/Npix=*/*.parquet")))
+    return sum(map(_rows, folders.matching(folder, "dataset/Norder=*/Dir=*/Npix=*/*.parquet")))

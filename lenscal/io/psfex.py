@@ -9,6 +9,7 @@ import numpy as np
 from astropy.io import fits
 
 from lenscal.errors import LenscalError
+from lenscal.io import folders
 
 _KEYS = ("polzero1", "polzero2", "polscal1", "polscal2", "poldeg1", "psf_samp")
 
@@ -90,6 +91,7 @@ def read_psfex(path: str | Path, ccdname: str | None = None) -> PsfexModel:
     except PsfexError:
         raise
     except (OSError, EOFError, ValueError, TypeError, IndexError, fits.VerifyError) as error:
+        folders.pass_on(error, path)
         raise PsfexError(f"'{path.name}' cannot be read as a PSFEx FITS table ({error}); copy it again") from None
     if axes.get("polnaxis", 2) not in (0, 2) or axes.get("polngrp", 1) > 1:
         raise PsfexError(f"'{path.name}' has a polynomial of POLNAXIS {axes.get('polnaxis')} and POLNGRP {axes.get('polngrp', 1)}; expected one of x and y, or none")

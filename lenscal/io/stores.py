@@ -74,18 +74,18 @@ def read_table(path: Path) -> pd.DataFrame:
         raise StoreError(f"'{path}' is missing; run the stage that writes it first")
     if path.is_file():
         return _parquet_file(path)
-    files = sorted(path.rglob("*.parquet"))
+    files = folders.matching(path, "**/*.parquet")
     if not files:
         raise StoreError(f"'{path}' holds no Parquet file; run the stage that writes it again")
     return pd.concat([_parquet_file(f) for f in files], ignore_index=True)
 
 
 def _parquet_file(path: Path) -> pd.DataFrame:
-    if not folders.is_remote(path):
-        return pd.read_parquet(path, partitioning=None)
     import io
 
-    with folders.saying(path, "read"):
+    with folders.saying(path, "read"):  # Arrow does not say of what it has an error
+        if not folders.is_remote(path):
+            return pd.read_parquet(path, partitioning=None)
         return pd.read_parquet(io.BytesIO(path.read_bytes()), partitioning=None)
 
 

@@ -108,8 +108,8 @@ _PLACES = ("south/sweep", "north/sweep", "sweep")
 
 
 def _local_files(root: Path) -> list[Path]:
-    folders = [root / place for place in _PLACES if (root / place).is_dir()]
-    return [path for folder in folders or [root] for path in folder.rglob("sweep-*.fits*")]
+    places = [root / place for place in _PLACES if (root / place).is_dir()]
+    return [path for place in places or [root] for path in folders.matching(place, "**/sweep-*.fits*")]
 
 
 def _remote_files(root: str) -> list[str]:

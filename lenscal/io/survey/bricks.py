@@ -17,7 +17,7 @@ from astropy.utils.exceptions import AstropyUserWarning
 
 from lenscal import schema
 from lenscal.errors import LenscalError
-from lenscal.io import orientation, planes, units
+from lenscal.io import folders, orientation, planes, units
 
 SECTION = 200  # pixels: reading a section takes as long as decompressing, in a whole plane, a square that much larger
 UNITS = {"image": "nanomaggy", "invvar": "1/nanomaggy^2", "psfsize": "arcsec"}
@@ -131,6 +131,8 @@ class BrickFiles:
         ------
         PixelError
             A file is missing, truncated or corrupt, in other units, of another shape, scale or place than its sisters.
+        DiskError
+            The disk does not give one: its rows are not known to fail.
         """
         self.require()
         x, y = self.pixels(ra, dec)
@@ -200,6 +202,7 @@ class BrickFiles:
         except PixelError:
             raise
         except _BROKEN as error:
+            folders.pass_on(error, path)
             raise PixelError(f"{named} cannot be read; copy it again ({type(error).__name__})") from error
 
     def _units(self, header: fits.Header, product: str, named: str) -> None:

@@ -14,6 +14,7 @@ import xarray as xr
 
 from lenscal import schema
 from lenscal.errors import InputError
+from lenscal.io import folders
 from lenscal.io.empty import unread
 from lenscal.io.survey.bricks import BrickFiles, PixelError
 from lenscal.io.survey.geometry import SurveyError, read_geometry, tables
@@ -88,7 +89,7 @@ class CoaddSurvey:
         below = f"coadd/{name[:3]}/{name}"
         for place in (f"{self._region}/{below}", below, f"brick-{name}", "."):
             folder = self.root / place
-            if folder.is_dir() and (place != "." or any(folder.glob(f"legacysurvey-{name}-*.fits.fz"))):
+            if folder.is_dir() and (place != "." or folders.matching(folder, f"legacysurvey-{name}-*.fits.fz")):
                 return BrickFiles(folder, name, root=self.root, keep=keep)
         raise PixelError(f"brick: '{name}' has no folder; expected '{self._region}/{below}'")
 

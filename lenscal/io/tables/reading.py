@@ -16,7 +16,7 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
 from lenscal.errors import LenscalError
-from lenscal.io import row_counts, units
+from lenscal.io import folders, row_counts, units
 
 _TEXT = (".csv", ".tsv", ".txt", ".ecsv")
 _BROKEN = (OSError, EOFError, ValueError, TypeError, KeyError, zlib.error, fits.VerifyError, AstropyUserWarning)
@@ -49,6 +49,8 @@ def read_table(path: str | Path, extension: str | None = None, text: Collection[
     ------
     CatalogueError
         When the file cannot be read or lacks the extension, or states a unit for ra or dec that is none of an angle.
+    DiskError
+        When the disk does not give it.
     """
     path = Path(path)
     if not path.is_file():
@@ -64,6 +66,7 @@ def read_table(path: str | Path, extension: str | None = None, text: Collection[
     except pd.errors.ParserWarning:
         raise CatalogueError(f"catalogue '{path}' has rows with more cells than its header has names, so no column is known; mend its header") from None
     except _BROKEN as error:
+        folders.pass_on(error, path)
         with path.open("rb") as file:
             packed = path.name.endswith(".gz")
             left = row_counts.told(file, packed, extension) if fits_like else f"{row_counts.lines(file, packed):,} lines can be read"

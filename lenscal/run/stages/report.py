@@ -12,7 +12,7 @@ from lenscal.engine import Block, Outcome, Stage, markers
 from lenscal.engine.addresses import short
 from lenscal.engine.stage import Say
 from lenscal.gates import Gate, Ledger, table
-from lenscal.io import stores
+from lenscal.io import folders, stores
 from lenscal.run.images import gallery_images
 from lenscal.run.place import Place
 from lenscal.run.stages.stage import brought, source_stamps
@@ -64,7 +64,7 @@ def report_inputs(place: Place) -> Inputs:
     }
     gallery = place.table("failures/gallery.parquet")
     gates, ledgers = _gates_and_ledgers(place, Report.reads)
-    realism = {path.stem: place.table(f"realism/{path.name}") for path in sorted(place.path("realism").glob("*.parquet"))}
+    realism = {path.stem: place.table(f"realism/{path.name}") for path in folders.matching(place.path("realism"), "*.parquet")}
     return report.Inputs(
         settings=settings,
         attrs=attrs,

@@ -12,7 +12,7 @@ from astropy.io import fits
 
 from lenscal import schema
 from lenscal.errors import InputError
-from lenscal.io import orientation, planes, units
+from lenscal.io import folders, orientation, planes, units
 from lenscal.io.empty import unobserved
 from lenscal.io.survey.stamps.profiles import Profile, StampError
 
@@ -45,7 +45,7 @@ def read_stamps(profile: Profile, root: Path) -> list[Stamp]:
     """
     first = profile.files.replace("{band}", profile.bands[0])
     folder, pattern = (root / first).parent, Path(first).name
-    paths = sorted(folder.glob(pattern))
+    paths = folders.matching(folder, pattern)
     if not paths:
         raise StampError(f"profile '{profile.name}': no file '{first}' in '{root}'; correct survey.root")
     return [stamp for path in paths for stamp in _read_file(profile, path, path.relative_to(root).as_posix())]
@@ -55,6 +55,7 @@ def _read_file(profile: Profile, path: Path, name: str) -> Iterator[Stamp]:
     try:
         array, headers, keys = _read_npz(profile, path) if path.suffix == ".npz" else _read_planes(profile, path)
     except _BROKEN as error:
+        folders.pass_on(error, path)
         raise StampError(f"profile '{profile.name}': '{name}' cannot be read ({error}); copy it again") from None
     if array.ndim != len(profile.axes):
         raise StampError(f"profile '{profile.name}': '{name}' has shape {array.shape}; expected the axes {', '.join(profile.axes)}")

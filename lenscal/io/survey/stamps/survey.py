@@ -14,6 +14,7 @@ import xarray as xr
 
 from lenscal import keys, schema
 from lenscal.gates import Ledger
+from lenscal.io import folders
 from lenscal.io.empty import unread
 from lenscal.io.folders import StoreError
 from lenscal.io.psfex import read_psfex
@@ -122,7 +123,7 @@ class StampSurvey:
     def files(self) -> list[Path]:
         """Every file that is read: stamps of the chosen sets, and, where a PSF comes from the table, the table and its models."""
         patterns = {profile.files.replace("{band}", band) for profile in self.profiles for band in profile.bands}
-        found = {path for pattern in patterns for path in (self.root / pattern).parent.glob(Path(pattern).name)}
+        found = {path for pattern in patterns for path in folders.matching((self.root / pattern).parent, Path(pattern).name)}
         if any("table" in profile.psf for profile in self.profiles):
             models = self._declared.psf_models
             found |= {self.root / name for name in (self._declared.conditions.file, *(name for band in schema.BANDS for name in getattr(models, band)))}
@@ -298,6 +299,7 @@ class StampSurvey:
         try:
             table = pd.read_csv(path)
         except (OSError, EOFError, ValueError) as error:
+            folders.pass_on(error, path)
             raise StampError(f"conditions table '{path}' cannot be read ({error})") from None
         columns = {declared.ra: "ra", declared.dec: "dec", declared.psfsize_r: "psfsize_r"}
         if missing := [name for name in columns if name not in table.columns]:
