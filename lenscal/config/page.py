@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import re
 
-from lenscal.config.audit import Completeness, Detector, Failures, Realism, Report, Scores, Training
-from lenscal.config.catalogues import ContaminantCatalogue, LensCatalogue, Manifest, Objects
-from lenscal.config.pixels import Cutouts, Quality
+from lenscal.config.cluster import Cluster
+from lenscal.config.completeness import Completeness
+from lenscal.config.cutouts import Cutouts
+from lenscal.config.detector import Detector, Training
+from lenscal.config.failures import Failures
+from lenscal.config.grid import Axis, Grid
+from lenscal.config.injections import Injections
+from lenscal.config.manifest import Manifest
+from lenscal.config.objects import ContaminantCatalogue, LensCatalogue, Objects
+from lenscal.config.quality import Quality
+from lenscal.config.realism import Realism
+from lenscal.config.report import Report
+from lenscal.config.scores import Scores
 from lenscal.config.section import Section
-from lenscal.config.settings import Cluster, Settings
-from lenscal.config.survey import LensPopulation, Service, Sky, Survey
-from lenscal.config.trials import Axis, Grid, Injections
+from lenscal.config.settings import Settings
+from lenscal.config.sky import LensPopulation, Sky
+from lenscal.config.survey import Service, Survey
 
 
 def page() -> str:

@@ -14,34 +14,22 @@ from pydantic import (
 )
 
 from lenscal import schema
-from lenscal.config.audit import Completeness, Detector, Failures, Realism, Report, Scores
-from lenscal.config.catalogues import Manifest, Objects
-from lenscal.config.pixels import Cutouts, Quality
+from lenscal.config.cluster import Cluster
+from lenscal.config.completeness import Completeness
+from lenscal.config.cutouts import Cutouts
+from lenscal.config.detector import Detector
+from lenscal.config.failures import Failures
+from lenscal.config.injections import Injections
+from lenscal.config.manifest import Manifest
+from lenscal.config.objects import Objects
+from lenscal.config.quality import Quality
+from lenscal.config.realism import Realism
+from lenscal.config.report import Report
+from lenscal.config.scores import Scores
 from lenscal.config.section import Section
-from lenscal.config.survey import Sky, Survey
-from lenscal.config.trials import Injections
+from lenscal.config.sky import Sky
+from lenscal.config.survey import Survey
 from lenscal.errors import InputError
-
-
-class Cluster(Section):
-    """Where blocks of work are done."""
-
-    workers: int | None = Field(None, ge=1)
-    """Processes; one per core by default (reading FITS holds the interpreter's lock, so threads would wait for each other)."""
-    threads: int | None = Field(None, ge=1)
-    """Per process; the cores shared out by default."""
-    memory_limit: str = Field("4GB", pattern=r"^([0-9.]+ *([kMGT]i?)?B|[0-9.]+|auto)$")
-    """Per process."""
-    address: str | None = Field(None, pattern=r"^([a-z]+://)?[^/\s]+:[0-9]{1,5}$")
-    """Of a running Dask scheduler, such as `tcp://10.0.0.1:8786`; its workers do the work, and see the same paths."""
-    dashboard: bool = True
-    """Serve Dask's dashboard on localhost."""
-    block_timeout: float | None = Field(None, gt=0)
-    """Seconds after which a block that does not end is done again, its worker started anew, and at the second time stops the run. None by
-    default, but a line says after 30 s at what a run waits."""
-    workers_timeout: float | None = Field(600, gt=0)
-    """Seconds after which a run stops that no worker has come to; a line says after 30 s that it waits for them."""
-
 
 BUCKET = {
     "use_listings_cache": False,  # what another process has written is seen

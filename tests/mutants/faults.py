@@ -140,8 +140,9 @@ FAULTS = (
     _fault("an interval from any number of hosts", "completeness/posterior.py", "if level and not told:", "if False:", COVERAGE, "test_three_hosts_of_a_lone_cell_have_no_interval_and_the_cube_says_why"),
     _fault("mid-p of a tie from the whole chance", "kernels/twosamples.py", "else 1 - middle / 2", "else 1 - middle", "kernels/test_twosamples.py::", "test_mid_p_of_three_lost_and_three_won_is_the_published_number"),
     # Edges.
-    _fault("bins of the occupancy hold their upper edge", "completeness/sky.py", 'np.searchsorted(edges, values[left], "right") - 1', 'np.clip(np.searchsorted(edges, values[left], "left") - 1, 0, None)', COMPLETENESS, "test_every_bin_of_the_occupancy_holds_its_lower_edge_and_not_its_upper_one"),
-    _fault("bins of a query hold their upper edge", "completeness/reading.py", 'np.searchsorted(edges, value, "right") - 1', 'np.searchsorted(edges, value, "left") - 1', COMPLETENESS, "test_query_finds_the_cell_that_holds_a_point_and_none_outside"),
+    _fault("bins hold their upper edge", "grid.py", 'np.searchsorted(np.asarray(edges, float), values, "right") - 1', 'np.searchsorted(np.asarray(edges, float), values, "left") - 1', COMPLETENESS, "test_every_bin_of_the_occupancy_holds_its_lower_edge_and_not_its_upper_one", "test_query_finds_the_cell_that_holds_a_point_and_none_outside"),
+    _fault("above the grid is in its last bin", "grid.py", "(found >= 0) & (found < len(edges) - 1)", "found >= 0", COMPLETENESS, "test_query_finds_the_cell_that_holds_a_point_and_none_outside"),
+    _fault("brick and release in each other's bits", "keys.py", "OBJID_BITS, BRICK_BITS, RELEASE_BITS = 22, 20, 16", "OBJID_BITS, BRICK_BITS, RELEASE_BITS = 22, 16, 20", "test_keys.py::", "test_what_is_packed_is_unpacked", "test_what_has_no_room_does_not_fit"),
     _fault("sky without conditions forgotten", "completeness/sky.py", '{"area_total": float(area.sum())}', '{"area_total": float(area[np.isfinite(psf) & np.isfinite(depth)].sum())}', COMPLETENESS, "test_all_sky_counts_also_where_its_conditions_are_not_known"),
     # Areas under the curve, collapses, alarms.
     _fault("no lens added to the area", "kernels/ranking.py", "PSEUDO = 0.5", "PSEUDO = 0.0", RANKING, "test_lower_end_is_delongs_on_the_logit_with_half_a_lens_at_the_median"),
@@ -169,5 +170,5 @@ FAULTS = (
     _fault("leaks by id only", "leaks.py", "    if there.size:\n", "    if False:\n", LEAKS, _LEAK + "[by position alone-X.2.hosts]"),
     _fault("ids of another sky believed", "leaks.py", 'if bool(survey["mock"]) != here["mock"]:', "if False:", LEAKS, "test_ids_of_another_sky_that_coincide_are_other_galaxies"),
     _fault("a list that is not there taken for an empty one", "leaks.py", "    if not ids.size:\n", "    if False:\n", LEAKS, "test_what_is_not_known_is_not_judged"),
-    _fault("categories by one spelling", "contaminants.py", "_CATEGORIES.get(_plain(name), name.strip())", "name.strip()", "test_contaminants.py::", "test_spellings_of_one_category_meet_in_the_claims_and_their_counts"),
+    _fault("categories by one spelling", "quality/lookalikes.py", "_CATEGORIES.get(_plain(name), name.strip())", "name.strip()", "test_contaminants.py::", "test_spellings_of_one_category_meet_in_the_claims_and_their_counts"),
 )  # fmt: skip

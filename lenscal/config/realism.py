@@ -1,4 +1,4 @@
-"""The detector, its scores, and what is made of them."""
+"""The section `realism`."""
 
 from __future__ import annotations
 
@@ -13,91 +13,6 @@ from pydantic import (
 from lenscal import schema
 from lenscal.config.section import Placement, Section
 from lenscal.errors import InputError
-
-
-class Training(Section):
-    """How a detector is trained."""
-
-    epochs: int = Field(20, ge=1)
-    """At most."""
-    patience: int = Field(8, ge=1)
-    """Epochs without a better validation before stopping."""
-    batch: int = Field(64, ge=2)
-    """Images per step."""
-    learning_rate: float = Field(1e-3, gt=0, le=10)
-    """At the start of the cosine."""
-    weight_decay: float = Field(1e-4, ge=0)
-    """AdamW."""
-    arc_snr_min: float = Field(3.0, ge=0)
-    """Positives whose arc has less (`arc_snr` of quality) are not trained on; 0 trains on all."""
-    positives_per_epoch: int | None = Field(120, ge=1)
-    """Drawn with repetition and augmentation; null takes each once."""
-    negatives_per_epoch: int | None = Field(400, ge=1)
-    """Drawn afresh each epoch; null takes all."""
-    val_negatives: int | None = Field(400, ge=1)
-    """Cap on validation negatives; null takes all."""
-    memory_gb: float = Field(4.0, gt=0)
-    """Pixels beyond this are read again, batch by batch."""
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    """`auto` takes a GPU where there is one."""
-    mixed_precision: Literal["auto", "on", "off"] = "auto"
-    """bfloat16 in training; `auto`: on a GPU only."""
-
-
-class Detector(Section):
-    """What is audited: trained here, or brought frozen."""
-
-    architecture: str = "resnet18"
-    """`resnet18`, or one that was added with `lenscal.detector.register`."""
-    size: int = Field(64, ge=21)
-    """Side of the image it sees."""
-    bands: list[str] = Field(list(schema.BANDS), min_length=1)
-    """In order."""
-    frozen: Annotated[str | None, Placement()] = None
-    """Folder of a frozen detector: nothing is trained."""
-    training: Training = Training()
-    """See below."""
-    prevalence: float = Field(1 / 101, gt=0, lt=1)
-    """Share of lenses at which the probabilities hold: one to a hundred others, as in the manifest, by default."""
-    scientific: bool = False
-    """False marks every product "not scientific"."""
-
-
-class Scores(Section):
-    """How images are scored."""
-
-    batch: int = Field(128, ge=1)
-    """Images per call."""
-
-
-class Completeness(Section):
-    """Thresholds, posterior and sufficiency of the cube."""
-
-    population: Literal["survey", "lens-like"] = "lens-like"
-    """Population of hosts that is meant where one number is given; `survey` where there is no other."""
-    false_positive_rates: list[Annotated[float, Field(gt=0, lt=1)]] = Field([0.01], min_length=1)
-    """Thresholds are set at these rates of validation negatives."""
-    prior: Literal["jeffreys", "uniform"] = "jeffreys"
-    """Of the binomial posterior."""
-    interval: Literal["equal-tailed", "hpd", "wilson", "clopper-pearson"] = "equal-tailed"
-    """Kind of `lower` and `upper`; the first two are of the posterior."""
-    trials_min: int = Field(200, ge=1)
-    """Fewer: insufficient."""
-    hosts_min: int = Field(30, ge=1)
-    """Fewer distinct hosts: insufficient."""
-    hosts_effective_min: float = Field(5, ge=1)
-    """Fewer effective hosts, which count by their weight in the population and by their trials: insufficient."""
-    host_axes: list[Literal["host_type", "host_colour_gr"]] = ["host_type", "host_colour_gr"]
-    """Properties of the hosts for which the cube is made again with them as an axis (completeness_by_<name>.zarr)."""
-    area_outside_max: float = Field(0.1, ge=0, le=1)
-    """Gate: share of the observed area whose seeing and depth lie outside the grid."""
-
-
-class Failures(Section):
-    """What is kept of missed and false detections."""
-
-    gallery: int = Field(24, ge=0)
-    """Rows of each kind to show."""
 
 
 class Realism(Section):
@@ -173,12 +88,3 @@ class Realism(Section):
         if unknown := set(names) - {tier for tier in schema.TIERS if tier}:
             raise InputError(f"{sorted(unknown)} are no tiers; known: {[t for t in schema.TIERS if t]}")
         return names
-
-
-class Report(Section):
-    """The page."""
-
-    title: str = "Detector audit"
-    """Of the page."""
-    depth: float | None = None
-    """Depth of the headline figure; the middle one by default."""

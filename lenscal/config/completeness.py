@@ -1,0 +1,34 @@
+"""The section `completeness`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    Field,
+)
+
+from lenscal.config.section import Section
+
+
+class Completeness(Section):
+    """Thresholds, posterior and sufficiency of the cube."""
+
+    population: Literal["survey", "lens-like"] = "lens-like"
+    """Population of hosts that is meant where one number is given; `survey` where there is no other."""
+    false_positive_rates: list[Annotated[float, Field(gt=0, lt=1)]] = Field([0.01], min_length=1)
+    """Thresholds are set at these rates of validation negatives."""
+    prior: Literal["jeffreys", "uniform"] = "jeffreys"
+    """Of the binomial posterior."""
+    interval: Literal["equal-tailed", "hpd", "wilson", "clopper-pearson"] = "equal-tailed"
+    """Kind of `lower` and `upper`; the first two are of the posterior."""
+    trials_min: int = Field(200, ge=1)
+    """Fewer: insufficient."""
+    hosts_min: int = Field(30, ge=1)
+    """Fewer distinct hosts: insufficient."""
+    hosts_effective_min: float = Field(5, ge=1)
+    """Fewer effective hosts, which count by their weight in the population and by their trials: insufficient."""
+    host_axes: list[Literal["host_type", "host_colour_gr"]] = ["host_type", "host_colour_gr"]
+    """Properties of the hosts for which the cube is made again with them as an axis (completeness_by_<name>.zarr)."""
+    area_outside_max: float = Field(0.1, ge=0, le=1)
+    """Gate: share of the observed area whose seeing and depth lie outside the grid."""

@@ -1,0 +1,93 @@
+"""The section `objects`: outside catalogues."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import (
+    Field,
+    model_validator,
+)
+
+from lenscal.config.section import Placement, Section
+from lenscal.errors import InputError
+
+
+class LensCatalogue(Section):
+    """One catalogue of lenses."""
+
+    name: str
+    """Name in products."""
+    source: Annotated[str, Placement()]
+    """`lenscat` (the package) or a file."""
+    format: Literal["lenscat", "desi-sl-vac", "csv"] = "lenscat"
+    """Columns: lenscat's, the DESI spectroscopic catalogue's, or named in `columns`."""
+    channel: Literal["imaging-ml", "spectroscopic", "follow-up", "visual", "literature"] = "literature"
+    """How its lenses were selected. `follow-up`: spectra of imaging candidates, which are no independent selection."""
+    columns: dict[str, str] = {}
+    """csv only: our name -> its name (ra, dec, name, zlens, grade, reference)."""
+    units: dict[Literal["ra", "dec"], Literal["deg", "hourangle", "rad"]] = {}
+    """Of ra and dec, where the file states none (degrees, unless the numbers say otherwise)."""
+    grades: dict[str, Literal["literature", "A", "B", ""]] = {}
+    """Grade as the catalogue writes it -> tier, in place of the known ones; `""`: as a row without a grade."""
+    known_crossmatch: tuple[int, int] | None = None
+    """Spectroscopic only: entries of high quality with and without an imaging candidate, as known for this very file; a gate."""
+
+    @model_validator(mode="after")
+    def _follow_up(self) -> LensCatalogue:
+        if self.format == "desi-sl-vac" and self.channel != "follow-up":
+            raise InputError(
+                f"channel is '{self.channel}', but this catalogue holds spectra of imaging candidates: it is `follow-up`, not independent"
+            )
+        return self
+
+
+class ContaminantCatalogue(Section):
+    """One catalogue of look-alikes."""
+
+    name: str
+    """Name in products."""
+    source: Annotated[str, Placement()]
+    """A file."""
+    category: str
+    """A category for all rows, or `column:NAME`."""
+    columns: dict[str, str] = {}
+    """Our name -> its name (ra, dec, name)."""
+    units: dict[Literal["ra", "dec"], Literal["deg", "hourangle", "rad"]] = {}
+    """Of ra and dec, where the file states none (degrees, unless the numbers say otherwise)."""
+
+
+class Objects(Section):
+    """Outside catalogues, and how they meet the survey."""
+
+    lenses: list[LensCatalogue]
+    """Catalogues of lenses; all are excluded from the negatives."""
+    contaminants: list[ContaminantCatalogue] = []
+    """Catalogues of look-alikes."""
+    match_radius_arcsec: float = Field(5.0, gt=0, le=60)
+    """Lens to survey object."""
+    merge_radius_arcsec: float = Field(2.0, gt=0, le=60)
+    """Same system in two catalogues."""
+    match_rate_min: float = Field(0.9, ge=0, le=1)
+    """Gate: matched share of the positives inside the footprint."""
+    usable_min: float = Field(0.9, ge=0, le=1)
+    """Gate: of each catalogue, table and sweep, the share of the rows that have a position (and a key, a type, a category where they need one)."""
+    footprint_rows_min: int = Field(1, ge=0)
+    """Gate: of each catalogue, rows inside the footprint. 0 where none need lie there."""
+    partition_order: int = Field(5, ge=0, le=10)
+    """HEALPix order of the Parquet leaves (5: 3.4 square degrees, some 500,000 objects of the survey)."""
+    margin_arcsec: float = Field(20.0, gt=0, le=300)
+    """Rim of its neighbours that each leaf carries; at least the largest distance at which neighbours are asked about."""
+    chunk_rows: int = Field(262144, ge=1024)
+    """Rows of a sweep file in memory at a time."""
+    checksums: Annotated[bool, Placement()] = True
+    """Hold each sweep file, while it is read, against the SHA-256 list beside it (`*.sha256sum`, sha256sums.txt), where there is one."""
+    galaxy_tables: Annotated[list[str], Placement()] = []
+    """Further tables of real rows to match against (ra, dec); never a pool."""
+
+    @model_validator(mode="after")
+    def _own_names(self) -> Objects:
+        names = [item.name for item in (*self.lenses, *self.contaminants)]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise InputError(f"two catalogues are named '{twice[0]}'; each needs a name of its own, under which its rows are counted")
+        return self
