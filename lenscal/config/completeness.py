@@ -17,17 +17,17 @@ class Completeness(Section):
     population: Literal["survey", "lens-like"] = "lens-like"
     """Population of hosts that is meant where one number is given; `survey` where there is no other."""
     false_positive_rates: list[Annotated[float, Field(gt=0, lt=1)]] = Field([0.01], min_length=1)
-    """Thresholds are set at these rates of validation negatives."""
+    """Share of the validation negatives that may pass; each rate sets a threshold, and the cube has all of them."""
     prior: Literal["jeffreys", "uniform"] = "jeffreys"
-    """Of the binomial posterior."""
+    """Prior of the binomial share; Jeffreys is Beta(1/2, 1/2)."""
     interval: Literal["equal-tailed", "hpd", "wilson", "clopper-pearson"] = "equal-tailed"
     """Kind of `lower` and `upper`; the first two are of the posterior."""
     trials_min: int = Field(200, ge=1)
-    """Fewer: insufficient."""
+    """A cell with fewer trials says "insufficient"."""
     hosts_min: int = Field(30, ge=1)
-    """Fewer distinct hosts: insufficient."""
+    """A cell whose trials lie on fewer distinct hosts says "insufficient"."""
     hosts_effective_min: float = Field(5, ge=1)
-    """Fewer effective hosts, which count by their weight in the population and by their trials: insufficient."""
+    """A cell with fewer effective hosts, which count by their weight in the population and by their trials, says "insufficient"."""
     host_axes: list[Literal["host_type", "host_colour_gr"]] = ["host_type", "host_colour_gr"]
     """Properties of the hosts for which the cube is made again with them as an axis (completeness_by_<name>.zarr)."""
     area_outside_max: float = Field(0.1, ge=0, le=1)

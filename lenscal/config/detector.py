@@ -16,44 +16,45 @@ class Training(Section):
     """How a detector is trained."""
 
     epochs: int = Field(20, ge=1)
-    """At most."""
+    """Passes over the training sample; training stops earlier when `patience` runs out."""
     patience: int = Field(8, ge=1)
-    """Epochs without a better validation before stopping."""
+    """Training stops after this many epochs without a lower validation loss; the weights of the best epoch are kept."""
     batch: int = Field(64, ge=2)
-    """Images per step."""
+    """Images in one step of the optimiser."""
     learning_rate: float = Field(1e-3, gt=0, le=10)
-    """At the start of the cosine."""
+    """Step size of AdamW in the first epoch; it falls along half a cosine to zero in the last."""
     weight_decay: float = Field(1e-4, ge=0)
-    """AdamW."""
+    """How strongly AdamW pulls weights towards zero (decoupled weight decay)."""
     arc_snr_min: float = Field(3.0, ge=0)
-    """Positives whose arc has less (`arc_snr` of quality) are not trained on; 0 trains on all."""
+    """Lenses whose arc has a lower signal-to-noise ratio (`arc_snr` of quality) are left out of training, since nothing of them is to be seen; 0 trains
+    on all."""
     positives_per_epoch: int | None = Field(120, ge=1)
-    """Drawn with repetition and augmentation; null takes each once."""
+    """Lenses drawn for one epoch, with repetition, each turned and mirrored at random; null takes each once."""
     negatives_per_epoch: int | None = Field(400, ge=1)
-    """Drawn afresh each epoch; null takes all."""
+    """Negatives drawn anew for each epoch; null takes all."""
     val_negatives: int | None = Field(400, ge=1)
-    """Cap on validation negatives; null takes all."""
+    """Validation negatives that the loss is measured on, at most; null takes all."""
     memory_gb: float = Field(4.0, gt=0)
-    """Pixels beyond this are read again, batch by batch."""
+    """Training images are kept in memory up to this size; the rest is read again for each batch."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    """`auto` takes a GPU where there is one."""
+    """Where the network is trained; `auto` takes a GPU when there is one."""
     mixed_precision: Literal["auto", "on", "off"] = "auto"
-    """bfloat16 in training; `auto`: on a GPU only."""
+    """Whether training computes in bfloat16; `auto` does so on a GPU only."""
 
 
 class Detector(Section):
     """What is audited: trained here, or brought frozen."""
 
     architecture: str = "resnet18"
-    """`resnet18`, or one that was added with `lenscal.detector.register`."""
+    """Network that is trained: `resnet18`, or one added with `lenscal.register_architecture`."""
     size: int = Field(64, ge=21)
-    """Side of the image it sees."""
+    """Side in pixels of the image that the network sees, cut from the middle of the stamp."""
     bands: list[str] = Field(list(schema.BANDS), min_length=1)
-    """In order."""
+    """Bands that the network sees, in this order."""
     frozen: Annotated[str | None, Placement()] = None
-    """Folder of a frozen detector: nothing is trained."""
+    """Folder of a frozen detector to audit; nothing is trained then."""
     training: Training = Training()
-    """See below."""
+    """How the detector is trained; its keys are listed below."""
     prevalence: float = Field(1 / 101, gt=0, lt=1)
     """Share of lenses at which the probabilities hold: one to a hundred others, as in the manifest, by default."""
     scientific: bool = False

@@ -13,4 +13,4 @@ class Failures(Section):
     """What is kept of missed and false detections."""
 
     gallery: int = Field(24, ge=0)
-    """Rows of each kind to show."""
+    """Images shown of each kind: false positives, missed injections, missed lenses."""

@@ -20,19 +20,19 @@ class Injections(Section):
     """Lensed arcs put into real galaxies, cell by cell."""
 
     grid: Grid = Grid()
-    """Bin centres: start, stop, step."""
+    """Axes of the cube, each by the first and last bin centre and the step."""
     trials: int = Field(200, ge=1)
-    """Per cell."""
+    """Injections in each cell."""
     prior: str = "observed-colours"
     """A name in lenscal/injections/priors.yaml or in `prior_file`."""
     prior_file: Annotated[str | None, Placement()] = None
     """YAML with further prior sets, such as `lenscal calibrate-prior` writes."""
     source: Literal["sersic", "clumpy", "stamps"] = "sersic"
-    """`sersic`, or `stamps` of real galaxies."""
+    """Light of the lensed galaxy: a smooth `sersic` profile, a `clumpy` one, or `stamps` of real galaxies."""
     size: int = Field(64, ge=21)
-    """Side of the injected image."""
+    """Side in pixels of the image that an injection is drawn into."""
     magnification: tuple[float, float] = (5.0, 30.0)
-    """Range enforced by rejection."""
+    """Sources magnified less or more than this are drawn again."""
     hosts_min: int = Field(30, ge=1)
     """Gate: distinct hosts in every populated cell."""
     host_populations: list[Literal["survey", "lens-like"]] = Field(["survey", "lens-like"], min_length=1)
@@ -44,17 +44,17 @@ class Injections(Section):
     arc_flux_share: float = Field(0.3, ge=0, le=1)
     """Share of the arc's light that is taken to be in the catalogue's flux of a known lens, and is taken off before its host is compared."""
     inner_images: bool = True
-    """False suppresses them (ablation)."""
+    """Whether the faint images near the centre are drawn; false is an ablation."""
     shot_noise: bool = True
-    """Of the arc."""
+    """Whether the light of the arc brings its own Poisson noise."""
     gain: dict[str, Annotated[float, Field(gt=0)]] | None = None
     """Electrons per nanomaggy of the sum of exposures, by band; checked against the pixels. Null takes it from the pixels."""
     moffat_beta: float | None = Field(None, gt=1.1)
-    """For hosts without a PSF image, with the core width that their PSFSIZE then has; null takes the cutouts' own."""
+    """Wings of the Moffat PSF for hosts without a PSF image, with the core width that their PSFSIZE then has; null takes `cutouts.psf_beta`."""
     on_failure: Literal["count", "stop"] = "count"
     """A trial that cannot be made: `count` it and go on, or `stop` the run with its name."""
     keep_images: bool = False
-    """Store pixels; else they are rendered again when needed."""
+    """Whether the pixels of injections are stored; else they are rendered again, to the same bytes, when they are needed."""
     source_stamps: Annotated[str | None, Placement()] = None
     """File of galaxy stamps, when source is `stamps`."""
 

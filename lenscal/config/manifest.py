@@ -18,47 +18,47 @@ class Manifest(Section):
     """Pools, exclusion, splits, labels and hosts, with the limits of their gates."""
 
     types: list[str] = ["SER", "DEV", "REX"]
-    """Tractor types of N1."""
+    """Tractor types that the pool N1 is drawn from."""
     mag_z_max: float = 20.0
-    """Faint limit of N1, observed z."""
+    """N1 holds galaxies brighter than this in z, as observed."""
     nobs_min: int = Field(3, ge=0)
-    """Least exposures in g, r and z."""
+    """Galaxies with fewer exposures than this in g, r or z are left out."""
     dec_range_degree: tuple[float, float] = (-18.0, 32.0)
-    """Footprint in declination."""
+    """Galaxies outside these declinations are left out."""
     exclusion_radius_arcsec: float = Field(11.0, gt=0)
-    """Around every lens of every catalogue."""
+    """No negative lies closer than this to any lens of any catalogue."""
     duplicate_radius_arcsec: float = Field(0.5, gt=0)
-    """The same sky fitted twice, in overlapping bricks or releases."""
+    """Objects of overlapping bricks or releases closer than this are one galaxy; a positive stays before others, then the one of the latest release."""
     positive_lenses: Literal["all", "imaging"] = "all"
     """Which lenses are positives; `imaging`: the DESI imaging candidates and the literature tier. All are excluded from the negatives."""
     negatives_per_positive: int = Field(100, ge=1)
-    """Per stratum (nobs_z bin, type)."""
+    """Negatives drawn for each positive, within its stratum (bin of nobs_z, type)."""
     controls_per_positive: int = Field(0, ge=0)
-    """Per stratum: galaxies of the rule of N1 that no pool took, kept as a labelled diagnostic and never as negatives."""
+    """Galaxies that fit N1 but that no pool took, kept for each positive as a labelled diagnostic and never as negatives."""
     n1_fraction: float = Field(0.85, gt=0, lt=1)
-    """Of the negatives; the rest is N2."""
+    """Share of the negatives that comes from N1 (ordinary galaxies); the rest comes from N2 (look-alikes)."""
     confuser_cuts: dict[str, dict[str, float]] = {}
-    """Class -> cut -> value, in place of those of lenscal/manifest/confusers.py."""
+    """Cuts of a look-alike class, class -> cut -> value, in place of those in lenscal/manifest/confusers.py."""
     required_classes: list[str] = ["edge_on", "face_on_disk", "blend_merger"]
     """Confuser classes that must have rows, else the run stops."""
     split_fractions: tuple[float, float, float] = (0.70, 0.15, 0.15)
-    """Train, val, test by HEALPix pixel."""
+    """Shares of the sky, by HEALPix pixel, that train, val and test get."""
     guard_arcsec: float = Field(0.0, ge=0)
     """Rows closer than this to a pixel of another split are dropped."""
     tier_weights: dict[str, float] = {"literature": 1.0, "A": 0.95, "B": 0.5}
-    """Weight in the loss."""
+    """Weight of a lens in the training loss, by tier."""
     tier_targets: dict[str, float] = {"literature": 1.0, "A": 1.0, "B": 1.0}
-    """Target of the loss (label smoothing)."""
+    """What the network is taught to say of a lens, by tier (label smoothing)."""
     anchor_tiers: list[str] = ["literature"]
-    """Tiers kept for evaluation only."""
+    """Lenses of these tiers are never trained on; they are kept to judge by."""
     host_types: list[str] = ["SER", "DEV", "REX"]
-    """Types that may carry injections."""
+    """Tractor types that may carry injections."""
     host_splits: list[str] = ["val", "test"]
-    """Splits they may come from."""
+    """Splits that hosts come from; one that the detector was trained on makes a critical gate fail."""
     host_colour_gr_min: float | None = None
-    """Red hosts only, dereddened g-r."""
+    """Only galaxies redder than this carry injections (dereddened g - r) [mag]."""
     host_mag_r_max: float | None = None
-    """Bright hosts only."""
+    """Only galaxies brighter than this in r carry injections [AB mag]."""
     rows_min: int = 0
     """Gate: rows of the manifest."""
     types_min: int = 3

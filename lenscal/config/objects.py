@@ -17,17 +17,17 @@ class LensCatalogue(Section):
     """One catalogue of lenses."""
 
     name: str
-    """Name in products."""
+    """Name under which its rows are counted and shown."""
     source: Annotated[str, Placement()]
     """`lenscat` (the package) or a file."""
     format: Literal["lenscat", "desi-sl-vac", "csv"] = "lenscat"
-    """Columns: lenscat's, the DESI spectroscopic catalogue's, or named in `columns`."""
+    """Which columns to expect: those of lenscat, of the DESI spectroscopic catalogue, or those named in `columns`."""
     channel: Literal["imaging-ml", "spectroscopic", "follow-up", "visual", "literature"] = "literature"
     """How its lenses were selected. `follow-up`: spectra of imaging candidates, which are no independent selection."""
     columns: dict[str, str] = {}
-    """csv only: our name -> its name (ra, dec, name, zlens, grade, reference)."""
+    """Names of its columns: our name -> its name."""
     units: dict[Literal["ra", "dec"], Literal["deg", "hourangle", "rad"]] = {}
-    """Of ra and dec, where the file states none (degrees, unless the numbers say otherwise)."""
+    """Units of ra and dec where the file states none; without them degrees are taken, unless the numbers say otherwise."""
     grades: dict[str, Literal["literature", "A", "B", ""]] = {}
     """Grade as the catalogue writes it -> tier, in place of the known ones; `""`: as a row without a grade."""
     known_crossmatch: tuple[int, int] | None = None
@@ -46,15 +46,15 @@ class ContaminantCatalogue(Section):
     """One catalogue of look-alikes."""
 
     name: str
-    """Name in products."""
+    """Name under which its rows are counted and shown."""
     source: Annotated[str, Placement()]
     """A file."""
     category: str
     """A category for all rows, or `column:NAME`."""
     columns: dict[str, str] = {}
-    """Our name -> its name (ra, dec, name)."""
+    """Names of its columns: our name -> its name."""
     units: dict[Literal["ra", "dec"], Literal["deg", "hourangle", "rad"]] = {}
-    """Of ra and dec, where the file states none (degrees, unless the numbers say otherwise)."""
+    """Units of ra and dec where the file states none; without them degrees are taken, unless the numbers say otherwise."""
 
 
 class Objects(Section):
@@ -63,11 +63,11 @@ class Objects(Section):
     lenses: list[LensCatalogue]
     """Catalogues of lenses; all are excluded from the negatives."""
     contaminants: list[ContaminantCatalogue] = []
-    """Catalogues of look-alikes."""
+    """Catalogues of look-alikes, from which the pool N2 is drawn."""
     match_radius_arcsec: float = Field(5.0, gt=0, le=60)
-    """Lens to survey object."""
+    """A lens and an object of the survey closer than this are one."""
     merge_radius_arcsec: float = Field(2.0, gt=0, le=60)
-    """Same system in two catalogues."""
+    """Entries of two catalogues closer than this are one lens."""
     match_rate_min: float = Field(0.9, ge=0, le=1)
     """Gate: matched share of the positives inside the footprint."""
     usable_min: float = Field(0.9, ge=0, le=1)

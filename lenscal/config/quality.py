@@ -16,22 +16,22 @@ class Quality(Section):
     """What makes a cutout fit for use."""
 
     central_radius_arcsec: float = Field(6.0, gt=0)
-    """No unobserved pixel within."""
+    """A cutout is unfit when a pixel within this radius was not observed."""
     mask_radius_px: float = Field(8.0, gt=0)
-    """No masked pixel within."""
+    """A cutout is unfit when a pixel within this radius has one of `centre_bits`."""
     masked_fraction_max: float = Field(0.02, ge=0, le=1)
-    """Of the stamp."""
+    """A cutout is unfit when a larger share of its pixels has one of `area_bits`."""
     centre_bits: list[str] = ["BRIGHT", "SATUR_G", "SATUR_R", "SATUR_Z", "ALLMASK_G", "ALLMASK_R", "MEDIUM"]
-    """MASKBITS that exclude at the centre."""
+    """Bits of MASKBITS that count near the centre."""
     area_bits: list[str] = [
         "BRIGHT", "SATUR_G", "SATUR_R", "SATUR_Z", "ALLMASK_G", "ALLMASK_R", "ALLMASK_Z", "BAILOUT",
         "MEDIUM", "GALAXY", "CLUSTER", "ALLMASK_I",
     ]  # fmt: skip
     """MASKBITS that count for the fraction."""
     sky_ring_px: tuple[float, float] = (33.0, 48.0)
-    """Ring for the noise, for a 101 px stamp."""
+    """Radii in pixels, from and to, between which the noise is measured, for a cutout of 101 px; they scale with its side."""
     failed_fraction_max: float = Field(0.5, ge=0, le=1)
-    """Unfit cutouts of a block beyond which the run stops and names it."""
+    """A block with a larger share of unfit cutouts stops the run and is named."""
     reason_fraction_max: dict[str, float] = {}
     """The same for single reasons, such as {"NaN in centre": 0.2}."""
     noise_ratio_limits: tuple[float, float] = (0.1, 10.0)
@@ -43,7 +43,7 @@ class Quality(Section):
     off_histogram_max: float = Field(0.9, ge=0, le=1)
     """The same for the share without a number in, or beyond the ends of, a histogram of the annulus."""
     block: int = Field(256, ge=16)
-    """Galaxies per block."""
+    """Galaxies in one block of work."""
 
     @field_validator("noise_ratio_limits", "cutout_noise_ratio_limits", "correlation_limits")
     @classmethod

@@ -19,57 +19,58 @@ class Realism(Section):
     """Real lenses beside injections: how many, how they are matched, and the limits of each criterion."""
 
     anchor_tiers: list[str] = ["literature", "A", "B"]
-    """Tiers of the real lenses to compare with."""
+    """Real lenses of these tiers are compared with injections."""
     anchors_min: int = Field(20, ge=2)
-    """Fewer real lenses (or matched injections): not judged."""
+    """With fewer real lenses, or fewer injections matched to them, a criterion is not judged."""
     anchors_max: int = Field(300, ge=2)
-    """At most so many, drawn by id."""
+    """Largest number of real lenses that are compared; more are thinned by id."""
     candidates: int = Field(16, ge=1)
-    """Injections looked at for each real lens."""
+    """Hosts nearest to a real lens in conditions and light, one injection each, from which its matches are chosen."""
     matches: int = Field(4, ge=1)
-    """Of them, kept for each real lens, no host twice."""
+    """Injections kept for each real lens, each on another host."""
     radius_arcsec: tuple[float, float] = schema.ARC_RADIUS
-    """Where the arc's annulus is looked for."""
+    """Radii about the galaxy, from and to, between which the arc is measured."""
     arc_snr_min: float = Field(3.0, ge=0)
-    """Arc SNR in g and r together, (g + r) / sqrt(2), from which colours and structure are measured."""
+    """Colours and structure are measured only on arcs with at least this signal-to-noise ratio in g and r together, (g + r) / sqrt(2)."""
     recovery_difference: float = Field(0.1, gt=0, lt=1)
-    """Limit of the difference of recovery between injections and the real lenses they are matched to, at every threshold."""
+    """Criterion: the shares recovered of injections and of the real lenses they are matched to differ by no more than this, at every threshold."""
     snr_ratio: tuple[float, float] = (0.5, 2.0)
-    """Limits of the ratios of arc SNR at 10, 50 and 90 %."""
+    """Criterion: arc signal-to-noise ratios of injections over those of real lenses, at the 10, 50 and 90 % points, lie within these limits."""
     colour_difference: float = Field(0.2, gt=0)
-    """Limit of the difference of median colours [mag]."""
+    """Criterion: median colours of injections and real lenses differ by no more than this [mag]."""
     noise_distance_max: float = Field(0.05, gt=0, lt=1)
-    """Limit of the KS distance of the noise."""
+    """Criterion: largest Kolmogorov-Smirnov distance between the noise of injections and of real stamps."""
     p_min: float = Field(0.05, gt=0, lt=1)
-    """Limit of the p of noise, structure and panel."""
+    """Criterion: noise, structure and panel are told apart when their p-value is below this."""
     splits: int = Field(2000, ge=100)
-    """Half-splits and permutations behind a p."""
+    """Random half-splits and permutations from which a p-value is counted."""
     probe_window: int = Field(41, ge=21)
-    """Side in pixels of what the probe sees, odd; the whole image where that is smaller."""
+    """Side in pixels (odd) of the image that the probe sees; the whole image where that is smaller. The probe is a small classifier that tries to tell
+    injections from real stamps."""
     probe_auc_max: float = Field(0.7, gt=0.5, lt=1)
-    """Limit of the probe's AUC."""
+    """Criterion: the probe tells injections from real stamps with an AUC of at most this."""
     morphologies: list[Literal["sersic", "clumpy", "stamps"]] = ["sersic", "clumpy", "stamps"]
-    """The bracket of sources; stamps need a file of stamps."""
+    """Kinds of sources that completeness is compared for; `stamps` needs a file of stamps."""
     source_stamps: Annotated[str | None, Placement()] = None
-    """File of galaxy stamps for the bracket; that of the injections, where they have one, by default."""
+    """File of galaxy stamps for that comparison; by default that of the injections, where they have one."""
     priors: list[str] = ["observed-colours", "rest-frame-colours", "compact-arcs", "anchor-snr"]
-    """Sets of priors to compare."""
+    """Sets of source priors that completeness is compared for."""
     moffat_betas: list[Annotated[float, Field(gt=1.1)]] = [2.5, 3.5, 4.5]
-    """The bracket of profiles for hosts without a PSF image, all of the width that PSFSIZE says."""
+    """Moffat wings that completeness is compared for on hosts without a PSF image; all have the width that PSFSIZE says."""
     sensitivity_injections: int = Field(200, ge=2)
-    """Injections rendered and scored again for each change, one per host."""
+    """Injections rendered and scored again for each such change, each on another host."""
     morphology_change_max: float = Field(0.1, gt=0, le=1)
-    """Limit of the change of completeness by the source."""
+    """Criterion: the kind of source changes completeness by no more than this."""
     prior_change_max: float = Field(0.1, gt=0, le=1)
-    """Limit of the change of completeness by the prior."""
+    """Criterion: the prior changes completeness by no more than this."""
     moffat_change_max: float = Field(0.1, gt=0, le=1)
-    """Limit of the change of completeness by the profile, of hosts without a PSF image."""
+    """Criterion: the wings of the PSF change completeness by no more than this, on hosts without a PSF image."""
     panel: int = Field(12, ge=1)
-    """Real lenses, and as many injections, of the blind panel."""
+    """Real lenses, and as many injections, on the page that a reader judges blindly."""
     panel_judged: int | None = Field(None, ge=1)
-    """Images of the panel that a reader has judged."""
+    """How many images of the panel a reader has judged."""
     panel_correct: int | None = Field(None, ge=0)
-    """Of them, told right."""
+    """How many of them the reader told right."""
 
     @model_validator(mode="after")
     def _sound(self) -> Realism:

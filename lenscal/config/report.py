@@ -9,6 +9,6 @@ class Report(Section):
     """The page."""
 
     title: str = "Detector audit"
-    """Of the page."""
+    """Heading of the page."""
     depth: float | None = None
-    """Depth of the headline figure; the middle one by default."""
+    """Depth [AB mag] at which the headline figure cuts the cube; the middle one by default."""

@@ -13,4 +13,4 @@ class Scores(Section):
     """How images are scored."""
 
     batch: int = Field(128, ge=1)
-    """Images per call."""
+    """Images handed to the detector in one call; it bounds memory and changes no score."""

@@ -61,41 +61,41 @@ class Settings(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     """Short name of the run."""
     about: str = ""
-    """One sentence."""
+    """One sentence on the purpose; it stands in the products."""
     seed: int = Field(ge=0, lt=2**63)
-    """Of every draw."""
+    """Number from which every random draw comes, with the id of the object and the purpose of the draw."""
     timestamp: str = "1970-01-01T00:00:00Z"
     """Written as provenance; from here, so that bytes do not follow the clock."""
     stores: Annotated[Any, BeforeValidator(_folder), PlainSerializer(str)]
     """Folder of the products, relative to the run file, or s3://bucket/prefix."""
     sky: Sky | None = None
-    """What `lenscal mock` draws."""
+    """The embedded sky that `lenscal mock` draws; its keys are listed below."""
     survey: Survey
-    """Pixels and catalogue."""
+    """Where pixels and catalogue come from; its keys are listed below."""
     objects: Objects
-    """See `Objects`."""
+    """Outside catalogues; its keys are listed below."""
     manifest: Manifest = Manifest()
-    """See `Manifest`."""
+    """The sample; its keys are listed below."""
     cutouts: Cutouts = Cutouts()
-    """See `Cutouts`."""
+    """Pixels; its keys are listed below."""
     quality: Quality = Quality()
-    """See `Quality`."""
+    """What makes a cutout fit for use; its keys are listed below."""
     injections: Injections = Injections()
-    """See `Injections`."""
+    """Trials; its keys are listed below."""
     detector: Detector = Detector()
-    """See `Detector`."""
+    """What is audited; its keys are listed below."""
     scores: Scores = Scores()
-    """See `Scores`."""
+    """How images are scored; its keys are listed below."""
     completeness: Completeness = Completeness()
-    """See `Completeness`."""
+    """The cube; its keys are listed below."""
     failures: Failures = Failures()
-    """See `Failures`."""
+    """What is kept of failures; its keys are listed below."""
     realism: Realism = Realism()
-    """See `Realism`."""
+    """Real lenses beside injections; its keys are listed below."""
     report: Report = Report()
-    """See `Report`."""
+    """The page; its keys are listed below."""
     cluster: Cluster = Cluster()
-    """See `Cluster`."""
+    """Who does the work; its keys are listed below."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Settings:

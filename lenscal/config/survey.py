@@ -17,17 +17,17 @@ class Service(Section):
     """A public cutout service that gives the pixels, instead of bricks on disk."""
 
     url: str = Field("https://www.legacysurvey.org/viewer/fits-cutout", pattern=r"^https?://[^?]+$")
-    """Of its FITS cutouts; the layer asked for is `survey.layer`."""
+    """Address that gives FITS cutouts; the layer asked for is `survey.layer`."""
     planes: list[Literal["invvar", "maskbits"]] = ["invvar", "maskbits"]
-    """Beside the image; leave out what the layer does not have (then no weights, no mask bits)."""
+    """Planes asked for beside the image; leave out what the layer does not have (then there are no weights, or no mask bits)."""
     requests_per_second: Annotated[float, Placement()] = Field(2.0, gt=0)
-    """At most, on one machine, all processes together."""
+    """Largest rate of requests from one machine, all processes together."""
     attempts: Annotated[int, Placement()] = Field(8, ge=1)
-    """Before the run stops; what is complete stays complete."""
+    """How often a request is tried before the run stops; what is complete stays complete."""
     backoff_seconds: Annotated[float, Placement()] = Field(1.0, gt=0)
-    """Wait after the first failed attempt, doubled after each; an answer's Retry-After goes before it."""
+    """Wait after the first failed attempt; it doubles with each, and an answer's Retry-After goes before it."""
     timeout_seconds: Annotated[float, Placement()] = Field(60.0, gt=0)
-    """For an answer to begin, and between its bytes."""
+    """How long an answer may take to begin, and may pause."""
 
 
 class Survey(Section):
@@ -40,7 +40,7 @@ class Survey(Section):
     profiles: list[str] = []
     """Stamps only: which profiles."""
     layer: str = "ls-dr10-south"
-    """Name recorded as provenance; of a service the layer asked for."""
+    """Name of the data, recorded with the pixels; a service is asked for this layer."""
     service: Service | None = None
     """Pixels from a cutout service; `root` then needs the catalogue and the table of bricks only."""
     mock: bool = False
