@@ -288,8 +288,8 @@ def test_the_average_is_that_of_the_plain_shares_with_the_error_of_all_cells(cub
     assert abs(found["unknown"] - 1 + (weight * known).sum(dims) / weight.sum(dims)).max() < 1e-12
 
 
-def whole(k=(0, 3, 11, 24), hosts=6, prior="jeffreys", interval="equal-tailed"):
-    """A cube (theta_e) of one seeing and depth, 24 trials on each of 6 hosts: every host has the same share, so the design effect is 1."""
+def whole(k=(0, 3, 11, 24), hosts=30, prior="jeffreys", interval="equal-tailed"):
+    """A cube (theta_e) of one seeing and depth, 24 trials on each of 30 hosts: every host has the same share, so the design effect is 1."""
     detected = np.full((4, 1, hosts), np.array(k)[:, None, None])
     settings = config.Completeness(prior=prior, interval=interval)
     cube = completeness.posterior(clustered.counted(np.full(hosts, 24), detected, (1, 1)), settings)

@@ -253,3 +253,13 @@ def test_a_file_that_is_no_text_and_a_value_of_many_letters_are_short_messages(t
 def test_settings_that_travel_as_json_arrive_as_they_were(name):
     settings = config.load(ROOT / name)
     assert config.Settings.model_validate_json(settings.model_dump_json()) == settings
+
+
+def test_every_key_of_a_run_file_is_explained_in_one_row_of_its_page():
+    rows = [line for line in config.page().splitlines() if line.startswith("| `")]
+    assert len(rows) > 150
+    for row in rows:
+        assert row.count(" | ") >= 3
+        assert row.endswith(" |")
+        meaning = row.rsplit(" | ", 1)[1].removesuffix(" |")
+        assert len(meaning.split()) >= 2, row

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from lenscal import completeness, config, schema
+from lenscal.cli.query import _ends
 from lenscal.kernels import intervals, recovery, shares
 
 POINTS = 0.02
@@ -106,6 +107,27 @@ def test_three_hosts_of_a_lone_cell_have_no_interval_and_the_cube_says_why():
     gate = next(gate for gate in completeness.gates(cube) if gate.id == "X.8")
     assert gate.verdict == "not judged"
     assert "do not tell how alike" in gate.evidence
+    assert _ends(cube.isel(theta_e=0, psf_fwhm=0, depth=0, threshold=0), "lower", "upper").startswith("no interval: 3.0 effective hosts here")
+
+
+def test_a_cell_of_few_hosts_among_others_has_no_interval_and_an_average_of_mostly_such_cells_none():
+    rng = np.random.default_rng(2)
+    _, n, k = clustered.drawn(rng, clustered.uniform, "bb 0.3", "even", (2, 6, 1))
+    k[:, 0] = np.where(np.arange(n.size) < 3, k[:, 0], 0)
+    counts = clustered.counted(n, k[:, :, 0], (3, 2))
+    few = (counts["host_psf_fwhm"] == counts["psf_fwhm"][0]) & (counts["host_depth"] == counts["depth"][0]) & (counts["host_id"] % n.size >= 3)
+    counts["host_injected"] = counts["host_injected"].where(~few, 0)
+    counts["n_injected"][:, 0, 0] = int(n[:3].sum())
+    counts["n_hosts"][:, 0, 0] = 3
+    cube = completeness.posterior(counts, config.Completeness())
+    assert np.isnan(cube["lower"][:, 0, 0]).all()
+    assert np.isfinite(cube["lower"]).sum() == 2 * 5 * 2
+    assert next(gate for gate in completeness.gates(cube) if gate.id == "X.8").verdict == "pass"
+    place = ("psf_fwhm", "depth")
+    for area, finite in ((np.ones((3, 2)), True), (np.where(np.arange(6).reshape(3, 2) == 0, 6.0, 1.0), False)):
+        found = completeness.marginalise(cube.assign(area=(place, area), host_pool=(place, np.ones((3, 2), int))))
+        assert np.isfinite(found["lower"]).all() == finite
+        assert np.isfinite(found["completeness"].sel(quantile=0.5)).all()
 
 
 def averaged(truth, n, k, level, rng, spread):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lenscal.cli.refusal import refusals
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def query(
@@ -39,13 +43,9 @@ def query(
                 typer.echo(f"  at false-positive rate {rate:.3g}: no data")
                 continue
             middle = float(one["completeness"].sel(quantile=0.5))
-            text = ", ".join(
-                f"{float(level):.4g}: {float(one['lower'].sel(level=level)):.3f} to {float(one['upper'].sel(level=level)):.3f}"
-                for level in cube["level"].values
-            )
-            typer.echo(f"  at false-positive rate {rate:.3g}: {middle:.3f} (median; {text}); {k} of {n} trials, {int(one['n_hosts'])} hosts")
+            typer.echo(f"  at false-positive rate {rate:.3g}: {middle:.3f} (median; {_ends(one, 'lower', 'upper')}); {k} of {n} trials, {int(one['n_hosts'])} hosts")
             if "total_lower" in one:
-                text = ", ".join(f"{float(level):.4g}: {float(one['total_lower'].sel(level=level)):.3f} to {float(one['total_upper'].sel(level=level)):.3f}" for level in cube["level"].values)
+                text = _ends(one, "total_lower", "total_upper")
                 causes = ", ".join(f"{c} -{float(one['systematic_lower'].sel(cause=c)):.3f} +{float(one['systematic_upper'].sel(cause=c)):.3f}" for c in cube["cause"].values)
                 typer.echo(f"    with systematic errors {text} ({causes or 'none is known'})")
         typer.echo(f"  population of hosts: {cube.attrs.get('population', 'survey')}")
@@ -54,3 +54,12 @@ def query(
         for mark in ("mock", "not_scientific"):
             if cube.attrs.get(mark):
                 typer.echo("  made from the embedded (mock) sky" if mark == "mock" else f"  {cube.attrs[mark]}")
+
+
+def _ends(one: xr.Dataset, lower: str, upper: str) -> str:
+    """Both ends at each level, or why there are none."""
+    ends = [(float(level), float(one[lower].sel(level=level)), float(one[upper].sel(level=level))) for level in one["level"].values]
+    if any(math.isnan(low) for _, low, _ in ends):
+        hosts = f"{float(one['hosts_effective']):.1f} effective hosts here" if "hosts_effective" in one else "its hosts"
+        return f"no interval: {hosts}, and those of the other cells, do not tell how alike the trials of a host are"
+    return ", ".join(f"{level:.4g}: {low:.3f} to {high:.3f}" for level, low, high in ends)

@@ -38,6 +38,6 @@ def page() -> str:
             default = "required" if field.is_required() else f"`{field.default!r}`" if not isinstance(field.default, Section) else "see its section"
             kind = getattr(field.annotation, "__name__", str(field.annotation)) if "[" not in str(field.annotation) else str(field.annotation)
             kind = re.sub(r"lenscal\.config\.\w+\.", "", kind).replace("typing.", "").replace("|", "or")
-            lines.append(f"| `{name}` | {kind} | {default.replace('|', 'or')} | {field.description or ''} |")
+            lines.append(f"| `{name}` | {kind} | {default.replace('|', 'or')} | {' '.join((field.description or '').split())} |")
         lines.append("")
     return "\n".join(lines)

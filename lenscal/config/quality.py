@@ -29,7 +29,7 @@ class Quality(Section):
     ]  # fmt: skip
     """MASKBITS that count for the fraction."""
     sky_ring_px: tuple[float, float] = (33.0, 48.0)
-    """Radii in pixels, from and to, between which the noise is measured, a cutout too small for it has the ring shrunk
+    """Radii in pixels, from and to, between which the noise is measured; a cutout too small for it has the ring shrunk
     to end at its edge."""
     failed_fraction_max: float = Field(0.5, ge=0, le=1)
     """A block with a larger share of unfit cutouts stops the run and is named."""

@@ -138,7 +138,8 @@ def _annotate(figure: Figure, drawn: list[tuple[Axes, xr.Dataset]]) -> None:
                     axes.text(j, i, "no data", ha="center", va="center", fontsize=style.SMALL, color=style.GREY)
                 continue
             value, low, high = (float(layer[n].values[i, j]) for n in ("median", "lower", "upper"))
-            text = f"{value:.2f}\n{low:.2f}–{high:.2f}" if both else f"{value:.2f}" if one else ""
+            ends = f"{low:.2f}–{high:.2f}" if np.isfinite(low) else "few hosts"
+            text = f"{value:.2f}\n{ends}" if both else f"{value:.2f}" if one else ""
             around = [withStroke(linewidth=2.4, foreground=colormaps[MAP](value))] if status[i, j] == "insufficient" else []
             axes.text(
                 j, i, text, ha="center", va="center", fontsize=style.SMALL, linespacing=1.15,

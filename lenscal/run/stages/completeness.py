@@ -14,6 +14,7 @@ from lenscal.run.stages.stage import brought, fingerprints
 
 class Completeness(Stage):
     name = "completeness"
+    format = 2  # intervals of cells whose hosts are unequal, few or differ
     reads = ("injections", "detector", "scores", "realism")
     sections = ("about", "completeness", "injections.grid", "injections.prior", "detector.scientific", "detector.frozen")
     parallel = False
