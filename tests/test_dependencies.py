@@ -43,7 +43,7 @@ def excluded(requirement, versions):
     return not any(requirement.specifier.contains(version, prereleases=True) and bad.contains(version, prereleases=True) for version in tried)
 
 
-@pytest.mark.parametrize("entry", BAD, ids=lambda entry: f"{entry['library']}{entry['versions']}")
+@pytest.mark.parametrize("entry", BAD, ids=lambda entry: f"{entry['library']}{entry['versions']}: {entry['why'][:30]}")
 def test_floors_leave_out_what_is_known_bad(entry):
     assert entry["why"], entry
     assert entry["seen"], entry
