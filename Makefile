@@ -1,6 +1,7 @@
 # Two commands do all set-up on a fresh machine: `make audit` and `make test`.
 PYTHON ?= python3
-VENV ?= .venv
+# Another Python has an environment of its own: make test PYTHON=python3.13
+VENV ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 RUNFILE ?= pipelines/small.yaml
 

@@ -17,6 +17,23 @@ NEEDED_FOR = {
 }
 
 
+def fix(library: str) -> str:
+    """The command that installs an optional library; empty where it is installed. Nothing is imported.
+
+    Parameters
+    ----------
+    library : str
+        One of `EXTRA_OF`.
+    """
+    from importlib.util import find_spec
+
+    try:
+        found = find_spec(library) is not None
+    except (ImportError, ValueError):
+        found = False
+    return "" if found else f"pip install 'lenscal[{EXTRA_OF[library]}]'"
+
+
 class MissingExtra(LenscalError, ImportError):
     """A library of an extra is not installed; the message names the extra."""
 
@@ -34,7 +51,6 @@ def named() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         library = (error.name or "").partition(".")[0]
-        if library not in EXTRA_OF:
+        if library not in EXTRA_OF or not (command := fix(library)):  # a library that is there and broken is another fault
             raise
-        extra = EXTRA_OF[library]
-        raise MissingExtra(f"{NEEDED_FOR[extra]} needs {library}, which is not installed; install it with: pip install 'lenscal[{extra}]'", name=library) from error
+        raise MissingExtra(f"{NEEDED_FOR[EXTRA_OF[library]]} needs {library}, which is not installed; install it with: {command}", name=library) from error

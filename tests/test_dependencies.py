@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -43,7 +44,7 @@ def excluded(requirement, versions):
     return not any(requirement.specifier.contains(version, prereleases=True) and bad.contains(version, prereleases=True) for version in tried)
 
 
-@pytest.mark.parametrize("entry", BAD, ids=lambda entry: f"{entry['library']}{entry['versions']}")
+@pytest.mark.parametrize("entry", BAD, ids=lambda entry: f"{entry['library']}{entry['versions']}: {entry['why'][:30]}")
 def test_floors_leave_out_what_is_known_bad(entry):
     assert entry["why"], entry
     assert entry["seen"], entry
@@ -128,7 +129,7 @@ def test_what_is_imported_is_declared():
     declared = {IMPORTED_AS.get(r.name, r.name).replace("-", "_") for r in [*CORE, *EXTRAS["detector"], *EXTRAS["mock"], *EXTRAS["lsdb"], *EXTRAS["ec2"]]}
     with_others = {
         "fsspec": "dask", "distributed": "dask", "tornado": "dask", "psutil": "dask", "botocore": "s3fs", "aiohttp": "s3fs", "urllib3": "requests",
-        "markupsafe": "jinja2",
+        "markupsafe": "jinja2", "llvmlite": "numba",
     }  # fmt: skip
     assert set(with_others.values()) <= declared
     assert PACKAGE - declared - set(with_others) - set(sys.stdlib_module_names) - {"lenscal"} == set()
@@ -141,3 +142,10 @@ def test_make_installs_by_the_constraints():
     assert all("-c constraints.txt -e" in line for line in installs)
     assert "'.[detector,mock]'" in installs[0]
     assert "'.[test]'" in installs[1]
+
+
+@pytest.mark.parametrize(("python", "environment"), [("", ".venv/"), ("PYTHON=python3.13", ".venv-python3.13/"), ("PYTHON=/opt/bin/python3.12", ".venv-python3.12/")])
+def test_another_python_has_an_environment_of_its_own(python, environment):
+    """Else tests that were asked for on one Python would run on the other, without a word."""
+    done = subprocess.run(["make", "-n", "test", *python.split()], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert f"{environment}bin/python -m pytest" in done.stdout, done.stderr

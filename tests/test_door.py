@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import os
 import pkgutil
 import re
 import subprocess
@@ -137,6 +138,27 @@ app()
     assert "Traceback" not in done.stderr
 
 
+def test_preflight_says_before_a_run_that_pytorch_is_absent(tmp_path):
+    (tmp_path / "tiny.yaml").write_text((ROOT / "tests" / "tiny.yaml").read_text())
+    for blocked, said in ((blocking("torch"), True), ("import sys", False)):
+        code = f"""{blocked}
+sys.argv = ["lenscal", "preflight", "tiny.yaml"]
+from lenscal.cli import app
+app()
+"""
+        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "400"})
+        assert done.returncode == 1, "the sky is not drawn either"
+        assert ("pip install 'lenscal[detector]'" in done.stdout) == said, done.stdout + done.stderr
+
+
+def test_an_extra_that_is_there_needs_no_fix_and_one_that_is_not_has_its_command(monkeypatch):
+    from lenscal import extras
+
+    assert extras.fix("torch") == ""
+    monkeypatch.setitem(extras.EXTRA_OF, "no_such_library", "mock")
+    assert extras.fix("no_such_library") == "pip install 'lenscal[mock]'"
+
+
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in ("Frozen", "load_detector")])
 def test_everything_but_the_detector_is_there_without_torch_and_galsim(name, without):
     assert name in without
@@ -161,6 +183,9 @@ def test_other_import_errors_pass_as_they_are():
 
     with pytest.raises(ModuleNotFoundError, match="no_such_library"), named():
         import no_such_library  # noqa: F401
+    with pytest.raises(ModuleNotFoundError, match=r"torch\.no_such_part") as caught, named():
+        import torch.no_such_part  # noqa: F401
+    assert "install it with" not in str(caught.value), "what is there and broken is not absent"
 
 
 def test_types_hold():

@@ -34,6 +34,7 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
             check(what, found)
 
     with refusals():
+        from lenscal import extras
         from lenscal.io import checksums, folders, sweeps
         from lenscal.io.tables import lenses as catalogues
         from lenscal.run import Place, catalogue
@@ -72,6 +73,7 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
             check("stores", str(folder), "" if os.access(parent, os.W_OK) else f"'{parent}' is not writable: choose another `stores`")
             free = shutil.disk_usage(parent).free / 1e9
             check("disk", f"{free:.0f} GB free", "" if free > 5 else "make room: a small run needs 5 GB")
+        check("PyTorch", "trains the detector and gives scores", extras.fix("torch"))
     table = Table("input", "verdict", "found", "fix", box=None)
     for row in rows:
         table.add_row(*map(escape, row))

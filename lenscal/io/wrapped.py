@@ -9,6 +9,8 @@ from typing import Any
 class Wrapped(io.RawIOBase):
     """Reads, seeks and closes another file; who inherits says what becomes of the bytes."""
 
+    _file: Any = None  # of one that could not be opened, which is closed all the same when it is forgotten
+
     def __init__(self, file: Any) -> None:
         super().__init__()
         self._file = file
@@ -27,6 +29,6 @@ class Wrapped(io.RawIOBase):
         return self._file.tell()
 
     def close(self) -> None:
-        if not self.closed:
+        if not self.closed and self._file is not None:
             self._file.close()
         super().close()
