@@ -16,8 +16,11 @@ class Axis(Section):
     """Bin centres from start to stop (both included), one step apart; edges half a step away."""
 
     start: float
+    """Centre of the first bin."""
     stop: float
+    """Centre of the last bin, a whole number of steps away."""
     step: float = Field(gt=0)
+    """Width of a bin."""
 
     @model_validator(mode="after")
     def _whole_steps(self) -> Axis:
@@ -37,10 +40,13 @@ class Axis(Section):
     def edges(self) -> np.ndarray:
         return np.round(np.append(self.centres - self.step / 2, self.centres[-1] + self.step / 2), 6)
 
+
 _AXES = {"theta_e": (0.0, 8.0, "arcsec"), "psf_fwhm": (0.0, 8.0, "arcsec"), "depth": (10.0, 40.0, "mag")}
 
 
 class Grid(Section):
+    """The cells of the cube."""
+
     theta_e: Axis = Axis(start=0.5, stop=3.0, step=0.25)
     """Einstein radius [arcsec]."""
     psf_fwhm: Axis = Axis(start=0.9, stop=1.8, step=0.15)
