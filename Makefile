@@ -21,10 +21,10 @@ test: install  ## every test
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 chaos: install  ## a small run, killed at KILLS random moments (driver, worker, scheduler, machine), held against one left alone; writes chaos.log
-	$(BIN)/python tests/chaos.py --kills $(KILLS) --log chaos.log
+	$(BIN)/python tests/support/chaos.py --kills $(KILLS) --log chaos.log
 
 faultpoints: install  ## every write, rename, removal and read of a small run, each made to fail in turn; writes faultpoints.log
-	OMP_NUM_THREADS=1 $(BIN)/python -W ignore tests/faultpoints.py --log faultpoints.log
+	OMP_NUM_THREADS=1 $(BIN)/python -W ignore tests/support/faultpoints.py --log faultpoints.log
 
 check: install  ## style, layers and types only
 	$(BIN)/ruff check lenscal tests benchmarks

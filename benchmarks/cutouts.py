@@ -3,7 +3,7 @@
     python benchmarks/cutouts.py [--side 1800] [--stamps 400] [--quality 1000]
 
 Limits: cutouts from a cached brick >= 300 /s/core and never slower than twice a bare section read; quality of 20,000 cutouts <= 60 s,
-which the same source mask by photutils (tests/segmentation.py) would not reach.
+which the same source mask by photutils (tests/support/segmentation.py) would not reach.
 """
 
 from __future__ import annotations

@@ -137,12 +137,19 @@ def write_leaves(folder: Path, leaves: Path) -> None:
 
 def readers(folder: Path, leaves: Path, address: str) -> Iterator[tuple[str, Callable[[], object]]]:
     """Name of each reader, and one reading by it."""
-    from lenscal.io.stamps import load_profiles
-    from lenscal.io.stamps.files import read_stamps
+    try:
+        from lenscal.io.survey.stamps import load_profiles
+        from lenscal.io.survey.stamps.files import read_stamps
+        from lenscal.io.tables import lenses as catalogues
+    except ImportError:  # where an earlier commit has them
+        from lenscal.io.stamps import load_profiles
+        from lenscal.io.stamps.files import read_stamps
+
+        from lenscal.io import catalogues
 
     from lenscal import manifest
     from lenscal.config import Service
-    from lenscal.io import catalogues, hats, randoms, stores, sweeps
+    from lenscal.io import hats, randoms, stores, sweeps
     from lenscal.io.survey import CoaddSurvey, ServiceSurvey
 
     (path,) = sweeps.sweep_files(folder / "survey")

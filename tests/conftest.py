@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from loops import in_process
 
 from lenscal.config import real_data
 
@@ -22,14 +23,7 @@ def real():
     return folder
 
 
-def in_process(monkeypatch):
-    """Blocks are done in this process: the ledger is the same, without the seconds a cluster takes to start."""
-    from lenscal.engine import InProcess
-
-    monkeypatch.setattr("lenscal.run.executor_of", lambda settings: InProcess())
-
-
 @pytest.fixture
 def here(monkeypatch):
-    """As `in_process`."""
+    """As `loops.in_process`."""
     in_process(monkeypatch)

@@ -5,6 +5,7 @@ import json
 import signal
 
 import pytest
+from places import TESTS
 from toys import Failing, Fickle, Run, Toy, opened, pipeline
 
 from lenscal import engine
@@ -143,6 +144,18 @@ def test_an_outside_file_that_changes_while_its_own_stage_works_leaves_that_stag
     assert states(engine.run(pipeline(there, Toy("a"), Toy("b", ("a",))))) == {"a": "done", "b": "done"}
 
 
+@pytest.mark.parametrize("ask", [lambda plan: plan.gates(), lambda plan: plan.is_complete("a")], ids=["gates", "complete"])
+def test_a_stage_whose_summary_the_disk_does_not_give_is_not_unfinished(run, monkeypatch, ask):
+    engine.run(pipeline(run, Toy("a")))
+
+    def refuse(*_):
+        raise folders.DiskError("'done.json' cannot be read: Input/output error")
+
+    monkeypatch.setattr("lenscal.engine.markers.read", refuse)
+    with pytest.raises(folders.DiskError, match=r"done\.json"):
+        ask(Plan(pipeline(run, Toy("a"))))
+
+
 # --- refused before work begins
 
 
@@ -238,7 +251,7 @@ def impatient(monkeypatch):
 
 @pytest.mark.parametrize("kind", ["Toy", "Dying", "Hanging"])
 def test_blocks_on_workers_that_die_or_hang_give_the_bytes_of_the_loop(tmp_path, impatient, kind, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", __file__.rsplit("/", 1)[0])
+    monkeypatch.setenv("PYTHONPATH", str(TESTS / "support"))
     loop, there = tmp_path / "loop" / "run", tmp_path / "workers" / "run"
     calm = engine.run(opened(json.dumps(["Toy", str(loop)])), executor=InProcess())
     there.parent.mkdir()
@@ -253,7 +266,7 @@ def test_blocks_on_workers_that_die_or_hang_give_the_bytes_of_the_loop(tmp_path,
 
 
 def test_a_block_that_fails_on_a_worker_is_one_error_that_names_it(tmp_path, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", __file__.rsplit("/", 1)[0])
+    monkeypatch.setenv("PYTHONPATH", str(TESTS / "support"))
     with pytest.raises(engine.errors.BlockError, match="a 001: block 001 has no disk"):
         engine.run(opened(json.dumps(["Failing", str(tmp_path / "run")])), executor=OnDask(Local(1, 1)))
 

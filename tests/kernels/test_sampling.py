@@ -1,15 +1,15 @@
 """The quadtree gives the light of a lensed source as adaptive cubature does: flux within 0.1 %, pixels within 0.2 % of peak."""
 
 import sys
-from pathlib import Path
 
 import numba
 import numpy as np
 import pytest
+from places import TESTS
 
 from lenscal.kernels import convolution, imaging, light, sampling
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "data"))
+sys.path.insert(0, str(TESTS / "data"))
 import rendering_reference
 
 SIZE = 61

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from noisy import COADD, SUM, arc
 from scipy import ndimage
-from test_noise import COADD, SUM, arc
 
 from lenscal.kernels import noise, shot
 

@@ -5,12 +5,12 @@ from harness import Fault
 LENSING, SAMPLING = "kernels/test_lensing.py::", "kernels/test_sampling.py::"
 LIGHT, NOISE, PSF = "kernels/test_light.py::", "kernels/test_noise.py::", "kernels/test_convolution.py::"
 SHOT, POISSON = "kernels/test_shot.py::", "kernels/test_poisson.py::"
-INJECTIONS, CALIBRATION = "test_injections.py::", "test_calibration.py::"
+INJECTIONS, CALIBRATION = "stages/test_injections.py::", "stages/test_calibration.py::"
 
 
-KINDS, RECOVERY, INTERVALS, RANKING = "test_kinds.py::", "kernels/test_recovery.py::", "kernels/test_intervals.py::", "kernels/test_ranking.py::"
-COMPLETENESS, COVERAGE, FAILURES, SCORES = "test_completeness.py::", "test_coverage.py::", "test_failures.py::", "test_scores.py::"
-SHARES, DETECTOR, LEAKS, REALISM = "kernels/test_shares.py::", "test_detector.py::", "test_leaks.py::", "test_realism.py::"
+KINDS, RECOVERY, INTERVALS, RANKING = "stages/test_kinds.py::", "kernels/test_recovery.py::", "kernels/test_intervals.py::", "kernels/test_ranking.py::"
+COMPLETENESS, COVERAGE, FAILURES, SCORES = "stages/test_completeness.py::", "stages/test_coverage.py::", "stages/test_failures.py::", "stages/test_scores.py::"
+SHARES, DETECTOR, LEAKS, REALISM = "kernels/test_shares.py::", "stages/test_detector.py::", "stages/test_leaks.py::", "stages/test_realism.py::"
 
 
 def _fault(name, file, old, new, tests, *killers):
@@ -148,7 +148,7 @@ FAULTS = (
     # Edges.
     _fault("bins hold their upper edge", "grid.py", 'np.searchsorted(np.asarray(edges, float), values, "right") - 1', 'np.searchsorted(np.asarray(edges, float), values, "left") - 1', COMPLETENESS, "test_every_bin_of_the_occupancy_holds_its_lower_edge_and_not_its_upper_one", "test_query_finds_the_cell_that_holds_a_point_and_none_outside"),
     _fault("above the grid is in its last bin", "grid.py", "(found >= 0) & (found < len(edges) - 1)", "found >= 0", COMPLETENESS, "test_query_finds_the_cell_that_holds_a_point_and_none_outside"),
-    _fault("brick and release in each other's bits", "keys.py", "OBJID_BITS, BRICK_BITS, RELEASE_BITS = 22, 20, 16", "OBJID_BITS, BRICK_BITS, RELEASE_BITS = 22, 16, 20", "test_keys.py::", "test_what_is_packed_is_unpacked", "test_what_has_no_room_does_not_fit"),
+    _fault("brick and release in each other's bits", "keys.py", "OBJID_BITS, BRICK_BITS, RELEASE_BITS = 22, 20, 16", "OBJID_BITS, BRICK_BITS, RELEASE_BITS = 22, 16, 20", "vocabulary/test_keys.py::", "test_what_is_packed_is_unpacked", "test_what_has_no_room_does_not_fit"),
     _fault("sky without conditions forgotten", "completeness/sky.py", '{"area_total": float(area.sum())}', '{"area_total": float(area[np.isfinite(psf) & np.isfinite(depth)].sum())}', COMPLETENESS, "test_all_sky_counts_also_where_its_conditions_are_not_known"),
     # Areas under the curve, collapses, alarms.
     _fault("no lens added to the area", "kernels/ranking.py", "PSEUDO = 0.5", "PSEUDO = 0.0", RANKING, "test_lower_end_is_delongs_on_the_logit_with_half_a_lens_at_the_median"),
@@ -176,5 +176,5 @@ FAULTS = (
     _fault("leaks by id only", "leaks.py", "    if there.size:\n", "    if False:\n", LEAKS, _LEAK + "[by position alone-X.2.hosts]"),
     _fault("ids of another sky believed", "leaks.py", 'if bool(survey["mock"]) != here["mock"]:', "if False:", LEAKS, "test_ids_of_another_sky_that_coincide_are_other_galaxies"),
     _fault("a list that is not there taken for an empty one", "leaks.py", "    if not ids.size:\n", "    if False:\n", LEAKS, "test_what_is_not_known_is_not_judged"),
-    _fault("categories by one spelling", "quality/lookalikes.py", "_CATEGORIES.get(_plain(name), name.strip())", "name.strip()", "test_contaminants.py::", "test_spellings_of_one_category_meet_in_the_claims_and_their_counts"),
+    _fault("categories by one spelling", "quality/lookalikes.py", "_CATEGORIES.get(_plain(name), name.strip())", "name.strip()", "stages/test_lookalikes.py::", "test_spellings_of_one_category_meet_in_the_claims_and_their_counts"),
 )  # fmt: skip
