@@ -42,7 +42,6 @@ class Injected(NamedTuple):
 def inject_into(
     image: ArrayLike, psf: ArrayLike, source: Mapping[str, float] | pd.Series, *, weights: ArrayLike | None = None, bands: Sequence[str] | None = None,
     pixel_scale: float = 0.262, zeropoint: float = 22.5, place: tuple[float, float] | None = None, gain: ArrayLike | None = None, seed: int = 0,
-    includes_pixel: bool = True,
 ) -> Injected:  # fmt: skip
     """Put the lensed images of a Sersic source behind a singular isothermal ellipsoid into an image.
 
@@ -51,7 +50,8 @@ def inject_into(
     image : (y, x) or (band, y, x) array
         Any unit per pixel.
     psf : (y, x) or (band, y, x) array
-        Sides odd, sum 1, centred on the middle pixel; one for all bands, or one for each.
+        Sides odd, sum 1, centred on the middle pixel; one for all bands, or one for each. The effective one, as the pixels of stars show it: it
+        includes the pixel.
     source : mapping
         theta_e, q, phi, gamma1, gamma2, lens_x, lens_y, n, r_e, source_q, source_phi, source_x, source_y (arcsec and radians about `place`;
         angles may be Quantities), and the unlensed AB magnitude in each band: ``mag`` for an image (y, x), else ``mag_<band>``. gamma1,
@@ -71,8 +71,6 @@ def inject_into(
         of noise, whose omission matters where it is brighter than the sky.
     seed : int
         Of the noise.
-    includes_pixel : bool
-        True for an effective PSF, as the pixels of stars show it; False for an optical one.
 
     Returns
     -------
@@ -88,7 +86,7 @@ def inject_into(
     pixels, inverse, names = _image(image, weights, bands)
     scale = positive("inject_into: pixel_scale", pixel_scale, "arcsec")
     zero = float(finite("inject_into: zeropoint", in_unit("inject_into: zeropoint", zeropoint, "mag")))
-    transforms, bench = _optics(psf, len(pixels), scale, includes_pixel)
+    transforms, bench = _optics(psf, len(pixels), scale)
     electrons = _gain(gain, len(pixels))
     values, flux, inner = _source(source, names, zero)
     here, there, offset = _window(place, pixels.shape[1:])
@@ -137,7 +135,7 @@ def _image(image: ArrayLike, weights: ArrayLike | None, bands: Sequence[str] | N
     return pixels, inverse, [f"mag_{name}" for name in names]
 
 
-def _optics(psf: ArrayLike, bands: int, scale: float, includes_pixel: bool) -> tuple[np.ndarray, rendering.Bench]:
+def _optics(psf: ArrayLike, bands: int, scale: float) -> tuple[np.ndarray, rendering.Bench]:
     """Transforms (1, band, y, x) of the PSF, and where images are made with them."""
     kernels = in_unit("inject_into: the PSF", psf, "1")
     if kernels.ndim == 2:
@@ -154,7 +152,7 @@ def _optics(psf: ArrayLike, bands: int, scale: float, includes_pixel: bool) -> t
             raise InputError(f"inject_into: the PSF{where} holds {below:.3g} of its light in negative pixels, expected at most {-NEGATIVE_MAX:g}")
     bench = rendering.Bench((WINDOW, WINDOW), scale, kernels.shape[-2:])
     full = np.broadcast_to(kernels, (bands, *kernels.shape[-2:]))
-    return convolution.psf_transform(full[None], bench.torus, includes_pixel), bench
+    return convolution.psf_transform(full[None], bench.torus), bench
 
 
 def _gain(gain: ArrayLike | None, bands: int) -> np.ndarray:
