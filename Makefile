@@ -23,8 +23,9 @@ test: install  ## every test
 chaos: install  ## a small run, killed at KILLS random moments (driver, worker, scheduler, machine), held against one left alone; writes chaos.log
 	$(BIN)/python tests/support/chaos.py --kills $(KILLS) --log chaos.log
 
-faultpoints: install  ## every write, rename, removal and read of a small run, each made to fail in turn; writes faultpoints.log
+faultpoints: install  ## every write, rename, removal, read, listing and fetch of a whole small run, each made to fail in turn; goes on from faultpoints.log, fetchpoints.log
 	OMP_NUM_THREADS=1 $(BIN)/python -W ignore tests/support/faultpoints.py --log faultpoints.log
+	OMP_NUM_THREADS=1 $(BIN)/python -W ignore tests/support/fetchpoints.py --log fetchpoints.log
 
 check: install  ## style, layers and types only
 	$(BIN)/ruff check lenscal tests benchmarks

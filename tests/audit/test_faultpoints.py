@@ -1,7 +1,9 @@
-"""A sample of the faults of `make faultpoints`, over every stage: a disk that fails at some moment is named, and leaves nothing behind that counts."""
+"""A sample of the faults of `make faultpoints`, over every stage: a disk or service that fails at some moment is named, and leaves nothing behind that counts."""
 
 import pytest
-from faultpoints import STAGES, prepared
+from faultpoints import STAGES, small_run, stage_trials
+from fetchpoints import MODES as FETCHES
+from fetchpoints import TRIALS, fetch_trials
 from points import MODES
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -21,18 +23,25 @@ def sample(trial, number):
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory):
     """What is wrong with what came of the sample of each stage, in words; and how many faults there were."""
-    found, wrong = {}, {}
-    with prepared(tmp_path_factory.mktemp("faults"), plain=True) as trial_of:
+    found, wrong, folder = {}, {}, tmp_path_factory.mktemp("faults")
+    with small_run(folder) as (settings, patched):
+        trial_of = stage_trials(folder, settings, patched, plain=True)
         for number, stage in enumerate(STAGES):
             trial = trial_of(stage)
             chosen = sample(trial, number)
             wrong[stage] = [f"{trial.told(fault)}: {said}" for fault, said in trial.outcomes(chosen) if said]
             found[stage] = {(trial.points[n][0], mode) for n, mode in chosen}
             trial.end()
+        with fetch_trials(folder, settings, patched) as fetches_of:
+            for number, name in enumerate(TRIALS):
+                fetches = fetches_of(name)
+                chosen = [((7 * i + 5) % fetches.requests, mode) for i, mode in enumerate(FETCHES) if i % 2 == number]
+                wrong[name] = [f"{fetches.told(fault)}: {said}" for fault in chosen if (said := fetches.wrong(fault))]
+                found[name] = {("fetch", mode) for _, mode in chosen}
     return found, wrong
 
 
-@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize("stage", [*STAGES, *TRIALS])
 def test_a_fault_at_any_point_of_a_stage_is_named_and_leaves_no_trace(outcomes, stage):
     found, wrong = outcomes
     assert len(found[stage]) >= 3
@@ -40,4 +49,4 @@ def test_a_fault_at_any_point_of_a_stage_is_named_and_leaves_no_trace(outcomes, 
 
 
 def test_every_kind_of_fault_is_in_the_sample(outcomes):
-    assert set().union(*outcomes[0].values()) == set(KINDS)
+    assert set().union(*outcomes[0].values()) == {*KINDS, *(("fetch", mode) for mode in FETCHES)}

@@ -77,7 +77,8 @@ class Trial:
         self._known: dict[str, str] = {}
         self._waiting: dict[str, list[Fault]] = {}
         self._hashes: dict[tuple, str] = {}
-        self._renamed_next = list(self._renames())
+        self._renamed_next, done = list(self._renames()), Counter()
+        self._times = [done[point] for point in self.points if not done.update([point])]
 
     def end(self) -> None:
         """The stage is done, as if nothing had happened."""
@@ -98,9 +99,10 @@ class Trial:
         return [(n, mode) for n, (kind, _) in enumerate(self.points) for mode in MODES[kind]]
 
     def told(self, fault: Fault) -> str:
+        """A fault in words, the same ones whatever the order in which sets are gone through: which time it is that this is done to this file."""
         kind, path = self.points[fault[0]]
         inside = path.removeprefix(f"{self.stores}/").removeprefix(f"{self.settings.survey.root}/")
-        return f"{self.stage} {fault[0]} {kind} {inside} {fault[1]}"
+        return f"{self.stage} {kind} {inside} {self._times[fault[0]]} {fault[1]}"
 
     def outcomes(self, faults: Iterable[Fault]) -> Iterator[tuple[Fault, str]]:
         """What is wrong with what comes of each fault, in the order of the points; empty where it is named and nothing of it is left."""
@@ -473,20 +475,18 @@ def small_run(folder: Path) -> Iterator[tuple[Callable[..., object], object]]:
         yield settings, patched
 
 
-@contextmanager
-def prepared(folder: Path, plain: bool = False) -> Iterator[Callable[[str], Trial]]:
-    """A small sky below a folder, and a function that gives the trial of each stage, which are to be asked for in their order.
+def stage_trials(folder: Path, settings: Callable[..., object], patched: object, plain: bool = False) -> Callable[[str], Trial]:
+    """A function that gives the trial of each stage of a `small_run`, which are to be asked for in their order.
 
     `plain` has the report with its first figure alone.
     """
-    with small_run(folder) as (settings, patched):
-        if plain:
-            from lenscal.report import figures
+    if plain:
+        from lenscal.report import figures
 
-            draw = figures.draw
-            patched.setattr(figures, "draw", lambda inputs: itertools.islice(draw(inputs), 1))
-        drawn_once(patched)
-        yield lambda stage: Trial(folder, settings(), stage)
+        draw = figures.draw
+        patched.setattr(figures, "draw", lambda inputs: itertools.islice(draw(inputs), 1))
+    drawn_once(patched)
+    return lambda stage: Trial(folder, settings(), stage)
 
 
 def scratch() -> Path:
@@ -525,7 +525,8 @@ def main() -> int:
     wanted, log, bad, table = arguments.stages.split(","), Log(arguments.log, arguments.afresh), 0, []
     folder = scratch()
     try:
-        with prepared(folder) as trial_of:
+        with small_run(folder) as (settings, patched):
+            trial_of = stage_trials(folder, settings, patched)
             for stage in STAGES[: 1 + max(map(STAGES.index, wanted))]:
                 trial = trial_of(stage)
                 if stage in wanted:

@@ -127,8 +127,8 @@ class Fetches:
 
 
 @contextmanager
-def prepared(folder: Path) -> Iterator[Callable[[str], Fetches]]:
-    """A small sky below a folder, and a function that gives the trial of each of `TRIALS`, in their order."""
+def fetch_trials(folder: Path, settings: Callable[..., object], patched: object) -> Iterator[Callable[[str], Fetches]]:
+    """A function that gives each of `TRIALS` on the sky of a `small_run`."""
     from files_server import Files
     from viewer import Viewer
 
@@ -142,21 +142,22 @@ def prepared(folder: Path) -> Iterator[Callable[[str], Fetches]]:
         def now(cls, zone=None):
             return datetime(2026, 11, 29, 12, tzinfo=UTC)
 
-    with failing() as server, small_run(folder) as (settings, patched):
-        patched.setattr(service, "datetime", Noon)
-        patched.setattr(remote, "_WAIT_S", 0.001)
+    viewer, files = Viewer(), Files(folder / "stores" / "sky")
+    patched.setattr(service, "datetime", Noon)
+    patched.setattr(remote, "_WAIT_S", 0.001)
+    with failing() as server:
 
         def trial_of(name: str) -> Fetches:
-            if name == "service":
-                server.respond = lambda handler, _: viewer.respond(handler)
-                asked = {"url": f"{server.address}/fits-cutout", "requests_per_second": 1e5, "attempts": 2, "backoff_seconds": 0.001}
-                for stage in ("objects", "manifest"):
-                    Trial(folder, settings(survey={"service": asked}), stage).end()
-                return Fetches(folder, settings(survey={"service": asked}), "cutouts", server, name)
-            server.respond = files.respond
-            return Fetches(folder, settings(name="far", stores="stores/far", survey={"root": server.address}), "objects", server, name)
+            if name == "address":
+                server.respond = files.respond
+                return Fetches(folder, settings(name="far", stores="stores/far", survey={"root": server.address}), "objects", server, name)
+            server.respond = lambda handler, _: viewer.respond(handler)
+            asked = {"url": f"{server.address}/fits-cutout", "requests_per_second": 1e5, "attempts": 2, "backoff_seconds": 0.001}
+            served = settings(name="served", stores="stores/served", survey={"service": asked})
+            for stage in ("objects", "manifest"):
+                Trial(folder, served, stage).end()
+            return Fetches(folder, served, "cutouts", server, name)
 
-        viewer, files = Viewer(), Files(folder / "stores" / "sky")
         yield trial_of
 
 
@@ -169,7 +170,7 @@ def main() -> int:
     log, bad = Log(arguments.log, arguments.afresh, TRIALS), 0
     folder = scratch()
     try:
-        with prepared(folder) as trial_of:
+        with small_run(folder) as (settings, patched), fetch_trials(folder, settings, patched) as trial_of:
             for name in TRIALS:
                 fetches = trial_of(name)
                 faults = fetches.faults()[:: arguments.every]
