@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from lenscal import healpix
 from lenscal.arguments import finite, in_unit, positive
 from lenscal.errors import InputError
 from lenscal.kernels import matching
@@ -47,7 +48,7 @@ def sky_pixels(positions: Positions, nside: int = NSIDE) -> np.ndarray:
     """
     if not (isinstance(nside, int | np.integer) and nside > 0 and nside & (nside - 1) == 0 and nside <= 1 << 29):
         raise InputError(f"sky_pixels: nside is {nside!r}, expected a power of two up to 2^29")
-    return splits.pixels_of(*_degrees("sky_pixels: positions", positions, whole=False), int(nside))
+    return healpix.pixels_of(*_degrees("sky_pixels: positions", positions, whole=False), int(nside))
 
 
 def split_of(positions: Positions, seed: int = 0, fractions: tuple[float, float, float] = FRACTIONS) -> np.ndarray:
@@ -72,7 +73,7 @@ def split_of(positions: Positions, seed: int = 0, fractions: tuple[float, float,
     ValueError
         Positions as for `sky_pixels`; fractions that are negative or do not add to 1.
     """
-    return splits.split_of(splits.pixels_of(*_degrees("split_of: positions", positions, whole=False), NSIDE), seed, _shares("split_of", fractions))
+    return splits.split_of(healpix.pixels_of(*_degrees("split_of: positions", positions, whole=False), NSIDE), seed, _shares("split_of", fractions))
 
 
 def near_border(positions: Positions, guard: Angle, seed: int = 0, fractions: tuple[float, float, float] = FRACTIONS) -> np.ndarray:
