@@ -7,6 +7,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 
 import lenscal as lc
+from lenscal import healpix
 from lenscal.kernels import matching
 from lenscal.manifest import exclusion, splits
 
@@ -25,8 +26,8 @@ FORMS = {
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_of_positions_gives_the_splits_and_matches_of_the_manifest(form):
     positions = FORMS[form]
-    np.testing.assert_array_equal(lc.sky_pixels(positions), splits.pixels_of(RA, DEC, 128))
-    np.testing.assert_array_equal(lc.split_of(positions, seed=7), splits.split_of(splits.pixels_of(RA, DEC, 128), 7, (0.7, 0.15, 0.15)))
+    np.testing.assert_array_equal(lc.sky_pixels(positions), healpix.pixels_of(RA, DEC, 128))
+    np.testing.assert_array_equal(lc.split_of(positions, seed=7), splits.split_of(healpix.pixels_of(RA, DEC, 128), 7, (0.7, 0.15, 0.15)))
     guarded = lc.near_border(positions, 60.0, seed=7)
     np.testing.assert_array_equal(guarded, exclusion.near_border(FORMS["table"], 60.0, 7, (0.7, 0.15, 0.15)))
     assert 0 < guarded.sum() < guarded.size
