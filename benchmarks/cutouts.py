@@ -27,7 +27,7 @@ from lenscal.config import Cutouts, Quality
 from lenscal.io.survey import CoaddSurvey
 from lenscal.kernels import pixels
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
 import segmentation
 
 NAME, SIZE = "1500p020", 101

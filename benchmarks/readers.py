@@ -226,7 +226,7 @@ def main() -> None:
         else:
             write_leaves(folder, leaves)
         return
-    sys.path[:0] = [str(HERE.parent), str(CHECKOUT / "tests")]
+    sys.path[:0] = [str(HERE.parent), str(CHECKOUT / "tests" / "support")]
     import viewer
 
     with ExitStack() as stack:

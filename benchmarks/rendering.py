@@ -22,12 +22,12 @@ LIMIT, SHARE = 2e-3, 0.95  # of the peak, the engine's promise; share of the row
 SUBPIXELS = (4, 6, 8, 12, 16, 24, 32)  # along a pixel
 PAIRS = 9  # runs of one and of two threads
 TESTS = Path(__file__).resolve().parents[1] / "tests"
-sys.path[:0] = [str(TESTS), str(TESTS / "kernels"), str(TESTS / "data")]
+sys.path[:0] = [str(TESTS / "support"), str(TESTS / "data")]
 import cubature  # noqa: E402
+import hard_lenses as hard  # noqa: E402
+import injection_hosts as fixture  # noqa: E402
 import peers  # noqa: E402
 import rendering_reference  # noqa: E402
-import test_injections as fixture  # noqa: E402
-import test_sampling as hard  # noqa: E402
 
 from lenscal import injections, schema  # noqa: E402
 from lenscal.injections import priors  # noqa: E402

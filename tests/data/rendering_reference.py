@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "kernels"))
+sys.path.insert(0, str(HERE.parent / "support"))
 import cubature  # noqa: E402
 
 FILE = HERE / "rendering_reference.npz"
@@ -28,13 +28,13 @@ def truth(lens, source, psf):
 
 
 def main():
-    import test_sampling
+    import hard_lenses
 
-    lens, source = test_sampling.parameters(COUNT, SEED)
+    lens, source = hard_lenses.parameters(COUNT, SEED)
     images = np.zeros((2, COUNT, SIZE, SIZE), np.int16)
     peaks, flux = np.zeros((2, COUNT)), np.zeros(COUNT)
     for i in range(COUNT):
-        pair = truth(lens[i], source[i], test_sampling.record_psf())
+        pair = truth(lens[i], source[i], hard_lenses.record_psf())
         flux[i] = pair[0].sum()
         for kind, image in enumerate(pair):
             peaks[kind, i] = image.max()

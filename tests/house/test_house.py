@@ -75,3 +75,22 @@ def test_help_answers_quickly():
     assert done.returncode == 0
     assert "lenscal run FILE" in done.stdout
     print(f"lenscal --help: {time.perf_counter() - started:.2f} s")
+
+
+def test_no_test_module_imports_another():
+    import re
+
+    for path in (ROOT / "tests").rglob("*.py"):
+        found = re.findall(r"^\s*(?:from|import) (test_\w+)", path.read_text(), re.M)
+        assert not found, f"{path.relative_to(ROOT)} imports {found}: what several build on belongs into tests/support"
+
+
+def test_the_stages_are_named_alike_everywhere():
+    from lenscal.cli import run
+    from lenscal.run.stages import STAGES
+
+    assert f"Stages: {', '.join(STAGES)}." in run.run.__doc__
+    nav = (ROOT / "mkdocs.yml").read_text()
+    for stage in STAGES:
+        assert (ROOT / "docs" / "stages" / f"{stage}.md").is_file()
+        assert f"stages/{stage}.md" in nav
