@@ -3,7 +3,7 @@
     python benchmarks/rendering.py [--count 400] [--quick] [--threads] [--peers] [--accuracy]
 
 Speeds are per core: one thread, CPU time of the process, best of three. Accuracy is the largest difference from adaptive
-cubature over the 200 parameter sets of record (tests/data/rendering_reference.py).
+cubature over the 200 parameter sets of record (tests/support/rendering_reference.py).
 """
 
 import argparse
@@ -22,7 +22,7 @@ LIMIT, SHARE = 2e-3, 0.95  # of the peak, the engine's promise; share of the row
 SUBPIXELS = (4, 6, 8, 12, 16, 24, 32)  # along a pixel
 PAIRS = 9  # runs of one and of two threads
 TESTS = Path(__file__).resolve().parents[1] / "tests"
-sys.path[:0] = [str(TESTS / "support"), str(TESTS / "data")]
+sys.path[:0] = [str(TESTS / "support")]
 import cubature  # noqa: E402
 import hard_lenses as hard  # noqa: E402
 import injection_hosts as fixture  # noqa: E402

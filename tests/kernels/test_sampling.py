@@ -1,17 +1,13 @@
 """The quadtree gives the light of a lensed source as adaptive cubature does: flux within 0.1 %, pixels within 0.2 % of peak."""
 
-import sys
 
 import numba
 import numpy as np
 import pytest
-from places import TESTS
-
-from lenscal.kernels import imaging, light, sampling
-
-sys.path.insert(0, str(TESTS / "data"))
 import rendering_reference
 from hard_lenses import SIZE, components, convolved, errors_of, parameters, pixels, record_psf
+
+from lenscal.kernels import imaging, light, sampling
 
 
 @pytest.fixture(scope="module")

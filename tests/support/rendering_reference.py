@@ -1,6 +1,6 @@
 """Makes rendering_reference.npz: what adaptive cubature gives for the 200 parameter sets of record.
 
-    python tests/data/rendering_reference.py        # about half an hour of one core
+    python tests/support/rendering_reference.py        # about half an hour of one core
 
 Images are kept in units of their peak / 30000 as 16-bit integers: rounded by less than 2e-5 of the peak, a hundredth of what is
 tested. The slow twin (tests/support/cubature.py) shares no code with the engine; sets and twin are recomputed, a few
@@ -8,15 +8,12 @@ each time, by `test_sampling.py`.
 """
 
 import sys
-from pathlib import Path
 
+import cubature
 import numpy as np
+from places import TESTS
 
-HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "support"))
-import cubature  # noqa: E402
-
-FILE = HERE / "rendering_reference.npz"
+FILE = TESTS / "data" / "rendering_reference.npz"
 COUNT, SEED, SIZE, TOLERANCE, UNIT = 200, 11, 61, 3e-7, 30000
 
 
