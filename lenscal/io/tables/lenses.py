@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from lenscal.config import ContaminantCatalogue, LensCatalogue
-from lenscal.io import tables
+from lenscal.io.tables import reading
 from lenscal.io.tables.reading import CatalogueError, read_table
 
 __all__ = ["LENS_COLUMNS", "CatalogueError", "lenscat_path", "read_contaminants", "read_lenses", "read_table"]
@@ -130,11 +130,11 @@ def _renamed(raw: pd.DataFrame, choices: Mapping[str, tuple[str, ...]], required
         if name is not None:
             found[ours] = raw[name]
             if ours in _REQUIRED:
-                of_file = tables.stated(raw, name)
+                of_file = reading.stated(raw, name)
                 if ours in stated and not of_file:
                     raw.attrs.setdefault("units", {})[name] = stated[ours]
-                known[ours] = tables.stated(raw, name)
-                found[ours] = tables.in_degrees(raw, name, what)
+                known[ours] = reading.stated(raw, name)
+                found[ours] = reading.in_degrees(raw, name, what)
         elif ours in required:
             missing.append(" or ".join(theirs))
     if missing:

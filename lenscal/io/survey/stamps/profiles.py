@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from lenscal import schema
 from lenscal.errors import LenscalError
 
-DECLARED = Path(__file__).parents[2] / "profiles.yaml"
+DECLARED = Path(__file__).parents[3] / "profiles.yaml"
 
 
 class StampError(LenscalError, ValueError):
