@@ -27,7 +27,7 @@ from .injections.export import parameters_of as injection_parameters
 from .injections.own import Injected as Injected
 from .injections.own import inject_into as inject_into
 from .injections.rendering import render as render
-from .io.catalog import open_catalog as open_catalog
+from .io.datasets import open_catalog as open_catalog
 from .io.folders import StoreError as StoreError
 from .io.opened import FinishedRun as FinishedRun
 from .io.opened import open_run as open_run

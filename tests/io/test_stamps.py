@@ -252,12 +252,12 @@ def test_a_stamp_smaller_than_asked_for_fails_with_its_size(everything):
 )
 def test_sets_that_cannot_serve_are_refused_by_name(tmp_path, name, message):
     with pytest.raises(StampError, match=message):
-        StampSurvey(tmp_path, ["des_hosts", name])
+        StampSurvey(tmp_path, ["des_hosts", name]).check()
 
 
 def test_no_profile_at_all_is_refused(tmp_path):
     with pytest.raises(StampError, match=r"survey\.profiles is empty"):
-        StampSurvey(tmp_path, [])
+        StampSurvey(tmp_path, []).check()
 
 
 def rewrite(path, **changes):

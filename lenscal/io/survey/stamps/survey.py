@@ -84,8 +84,13 @@ class StampSurvey:
     ) -> None:
         self.root, self._file = Path(root), declared
         self._declared = load_profiles(declared)
-        self.profiles = choose(self._declared.profiles, profiles)
+        self._chosen = profiles
         self._resample, self._measure = resample, measure
+
+    @cached_property
+    def profiles(self) -> list[Profile]:
+        """The sets that were chosen."""
+        return choose(self._declared.profiles, self._chosen)
 
     def tables(self) -> list[Path]:
         """Of bricks: none."""
