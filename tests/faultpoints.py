@@ -524,6 +524,7 @@ def main() -> int:
     arguments = parser.parse_args()
     wanted, log, bad, table = arguments.stages.split(","), Log(arguments.log, arguments.afresh), 0, []
     folder = scratch()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no fork is left behind
     try:
         with small_run(folder) as (settings, patched):
             trial_of = stage_trials(folder, settings, patched)
