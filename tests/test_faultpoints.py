@@ -11,11 +11,11 @@ KINDS = [(kind, mode) for kind, modes in MODES.items() if kind != "fsync" for mo
 
 
 def sample(trial, number):
-    """A third of the kinds of faults, each at one moment, with the number of the stage another third and another moment."""
+    """Two kinds of faults, each at one moment, with the number of the stage other kinds and another moment."""
     found = []
     for i, (kind, mode) in enumerate(KINDS):
         places = [n for n, (one, _) in enumerate(trial.points) if one == kind]
-        if places and i % 3 == number % 3:
+        if places and i % 6 == number % 6:
             found.append((places[(7 * number + 5 * i) * len(places) // 101 % len(places)], mode))
     return found
 
@@ -76,7 +76,7 @@ def outcomes(tmp_path_factory):
 @pytest.mark.parametrize("stage", [*STAGES, *TRIALS])
 def test_a_fault_at_any_point_of_a_stage_is_named_and_leaves_no_trace(outcomes, stage):
     found, wrong, _ = outcomes
-    assert len(found[stage]) >= 3
+    assert len(found[stage]) >= 1
     assert not wrong[stage], "\n".join(wrong[stage])
 
 
