@@ -466,7 +466,7 @@ def small_run(folder: Path) -> Iterator[tuple[Callable[..., object], object]]:
             injections={"grid": {name: dict(zip(("start", "stop", "step"), axis)) for name, axis in axes.items()}, "trials": 6, "hosts_min": 1, "lenses_min": 5},
             detector={"training": {"epochs": 1, "batch": 8, "positives_per_epoch": 4, "negatives_per_epoch": 4, "val_negatives": 4}},
             completeness={"false_positive_rates": [0.5], "trials_min": 1, "hosts_min": 1},
-            realism={"sensitivity_injections": 4, "splits": 100, "panel": 2}, **changes,
+            realism={"sensitivity_injections": 4, "splits": 100, "panel": 2, "priors": ["observed-colours"]}, **changes,
         ))  # fmt: skip
 
     with dask.config.set(scheduler="synchronous"), pytest.MonkeyPatch.context() as patched:
@@ -484,7 +484,12 @@ def stage_trials(folder: Path, settings: Callable[..., object], patched: object,
         from lenscal.report import figures
 
         draw = figures.draw
-        patched.setattr(figures, "draw", lambda inputs: itertools.islice(draw(inputs), 1))
+
+        def first_alone(inputs: object) -> Iterator[tuple]:
+            yield from itertools.islice(draw(inputs), 1)
+            yield from ((name, "not drawn here", None) for name in [*figures.plans(inputs)][1:])
+
+        patched.setattr(figures, "draw", first_alone)
     drawn_once(patched)
     return lambda stage: Trial(folder, settings(), stage)
 
@@ -520,35 +525,37 @@ def main() -> int:
     parser.add_argument("--kinds", default=",".join(MODES), help="only points of these kinds")
     parser.add_argument("--every", type=int, default=1, help="only every so many-th of the faults")
     parser.add_argument("--log", type=Path)
+    parser.add_argument("--count", action="store_true", help="try none, and say what there is and what the log has of it")
     parser.add_argument("--afresh", action="store_true", help="try those of the log again")
     arguments = parser.parse_args()
     wanted, log, bad, table = arguments.stages.split(","), Log(arguments.log, arguments.afresh), 0, []
     folder = scratch()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no fork is left behind
     try:
         with small_run(folder) as (settings, patched):
             trial_of = stage_trials(folder, settings, patched)
             for stage in STAGES[: 1 + max(map(STAGES.index, wanted))]:
                 trial = trial_of(stage)
                 if stage in wanted:
-                    table.append(tried(trial, log, arguments.kinds.split(","), arguments.every))
+                    table.append(tried(trial, log, arguments.kinds.split(","), arguments.every, arguments.count))
                     bad += table[-1][-1]
                 trial.end()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     kinds = list(MODES)
-    print(f"| stage | points | {' | '.join(kinds)} | faults | silent, unnamed or with a trace |\n|{' --- |' * (len(kinds) + 4)}")
-    for stage, counts, faults, wrong in table:
-        print(f"| {stage} | {sum(counts.values()):,} | {' | '.join(str(counts[kind]) for kind in kinds)} | {faults:,} | {wrong} |")
+    print(f"| stage | points | {' | '.join(kinds)} | faults | tried | silent, unnamed or with a trace |\n|{' --- |' * (len(kinds) + 5)}")
+    for stage, counts, faults, done, wrong in table:
+        print(f"| {stage} | {sum(counts.values()):,} | {' | '.join(str(counts[kind]) for kind in kinds)} | {faults:,} | {done:,} | {wrong} |")
     return bad > 0
 
 
-def tried(trial: Trial, log: Log, kinds: Sequence[str], every: int) -> tuple[str, Counter, int, int]:
-    """All faults of a stage that the log has not; name, points by kind, faults and those that went wrong."""
+def tried(trial: Trial, log: Log, kinds: Sequence[str], every: int, count: bool) -> tuple[str, Counter, int, int, int]:
+    """All faults of a stage that the log has not; name, points by kind, faults, those tried and those that went wrong."""
     counts, faults = Counter(kind for kind, _ in trial.points), [(n, mode) for n, mode in trial.faults() if trial.points[n][0] in kinds][::every]
     todo = [fault for fault in faults if log.done.get(trial.told(fault), "?")]
     print(f"{trial.stage}: {len(trial.points)} points ({', '.join(f'{count} {kind}' for kind, count in sorted(counts.items()))}), {len(faults)} faults, {len(faults) - len(todo)} of them in the log", flush=True)
     began = spoke = time.monotonic()
-    for number, (fault, wrong) in enumerate(trial.outcomes(todo) if todo else (), 1):
+    for number, (fault, wrong) in enumerate(trial.outcomes(todo) if todo and not count else (), 1):
         log.add(trial.told(fault), wrong)
         if wrong:
             print(f"  {trial.told(fault)}: {wrong}", flush=True)
@@ -556,7 +563,8 @@ def tried(trial: Trial, log: Log, kinds: Sequence[str], every: int) -> tuple[str
             spoke = time.monotonic()
             rate = number / (spoke - began)
             print(f"  {trial.stage}: {number} of {len(todo)}, {rate:.1f}/s, {(len(todo) - number) / rate / 60:.1f} min to go", flush=True)
-    return trial.stage, counts, len(faults), sum(bool(log.done[trial.told(fault)]) for fault in faults)
+    found = [log.done[told] for told in map(trial.told, faults) if told in log.done]
+    return trial.stage, counts, len(faults), len(found), sum(map(bool, found))
 
 
 if __name__ == "__main__":

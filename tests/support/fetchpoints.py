@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import io
 import shutil
+import signal
 import socket
 import sys
 import threading
@@ -169,6 +170,7 @@ def main() -> int:
     arguments = parser.parse_args()
     log, bad = Log(arguments.log, arguments.afresh, TRIALS), 0
     folder = scratch()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no fork is left behind
     try:
         with small_run(folder) as (settings, patched), fetch_trials(folder, settings, patched) as trial_of:
             for name in TRIALS:
