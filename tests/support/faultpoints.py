@@ -176,7 +176,7 @@ class Trial:
                 raise Unlike(f"point {n} of {self.stage} is {kind} {path}, and was {self.points[n]}")
             for mode in wanted.get(n, ()):
                 POINTS.at = None
-                here = self.state()
+                here, absent = self.state(), [folder for folder in (self.stores / ".plan", self.stores) if not folder.exists()]
                 aside = self._set_aside()
                 child = 0 if mode == "kill" else _fork()
                 if mode != "kill" and not child.pid:
@@ -201,6 +201,9 @@ class Trial:
                             ask({"outcome": one, "wrong": self._known[state]})
                 self._clear()
                 self._bring_back(aside)
+                for folder in absent:
+                    with suppress(OSError):
+                        folder.rmdir()  # a fork may have made it
                 POINTS.at = at
 
         error = None
