@@ -127,7 +127,7 @@ def in_one_thread(patched: object, points: Points) -> None:
     import pyarrow.parquet as pq
     import zarr
     import zarr.core.sync
-    from lenscal.run.progress import Display
+    from lenscal.engine.events import Events
 
     from lenscal.detector import training
     from lenscal.io import folders
@@ -138,7 +138,7 @@ def in_one_thread(patched: object, points: Points) -> None:
     patched.setattr(asyncio, "to_thread", _at_once)
     patched.setattr(training, "THREADS", 1)  # a fork has none of PyTorch's other threads, and would wait for them
     patched.setattr(folders, "ThreadPoolExecutor", _NoPool)
-    patched.setattr(Display, "watching", lambda *_: nullcontext())
+    patched.setattr(Events, "watching", lambda *_: nullcontext())
     patched.setattr(os, "fsync", _telling(points, os.fsync, "fsync", _of_open))
     patched.setattr(os, "fdatasync", _telling(points, os.fdatasync, "fsync", _of_open))
     for of, method, kind in ((pq.ParquetFile, "__init__", "read"), (pq.ParquetWriter, "__init__", "write")):
