@@ -127,9 +127,9 @@ def in_one_thread(patched: object, points: Points) -> None:
     import pyarrow.parquet as pq
     import zarr
     import zarr.core.sync
-    from lenscal.engine.events import Events
 
     from lenscal.detector import training
+    from lenscal.engine.events import Events
     from lenscal.io import folders
 
     threaded = zarr.core.sync.sync
