@@ -226,11 +226,12 @@ def holds(path: Path) -> str:
 
 def tidy(path: Path) -> None:
     """Take away what a killed write left behind, in a folder and beside it (of a folder or file that was to take its place)."""
-    for name in inventory(path):
-        if name.endswith(_LEFT_OVER):
-            remove(path / name)
-    for unfinished in () if is_remote(path) else matching(path.parent, f".{path.name}.*.tmp"):
-        remove(unfinished)
+    with saying(path, "read"):
+        for name in inventory(path):
+            if name.endswith(_LEFT_OVER):
+                remove(path / name)
+        for unfinished in () if is_remote(path) else matching(path.parent, f".{path.name}.*.tmp"):
+            remove(unfinished)
 
 
 def contents(path: Path, names: Iterable[str]) -> dict[str, str]:
