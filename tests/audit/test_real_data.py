@@ -35,7 +35,7 @@ def test_the_three_sets_are_there_and_hold_46_stamps(stamps, rows):
 
 def test_lrg_stamps_without_z_are_refused_by_name(real):
     with pytest.raises(StampError, match=r"'des_lrg' has no z band .* 50 px"):
-        StampSurvey(real, ["des_lrg"], resampling.resample, widths)
+        StampSurvey(real, ["des_lrg"], resampling.resample, widths).check()
 
 
 def test_few_hosts_remain_and_each_says_where_its_conditions_come_from(stamps, rows):
