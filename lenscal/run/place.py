@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,8 +17,10 @@ from lenscal import schema
 from lenscal.config import Settings
 from lenscal.errors import LenscalError
 from lenscal.io import hats, stores
-from lenscal.io.survey import Survey
 from lenscal.run.surveys import survey_of
+
+if TYPE_CHECKING:
+    from lenscal.io.survey import Survey
 
 _STARS = ["ra", "dec", "gaia_phot_g_mean_mag"]
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lenscal.config import Settings
-from lenscal.io.survey import Survey
+
+if TYPE_CHECKING:
+    from lenscal.io.survey import Survey
 
 
 def survey_of(settings: Settings) -> Survey:
