@@ -39,6 +39,7 @@ class Local:
         cores = os.cpu_count() or 1
         workers = self.workers or cores
         silent = {
+            "scheduler": dask.config.get("scheduler", None),  # a client that does not close leaves its own
             "distributed.scheduler.allowed-failures": 3,
             "distributed.worker.memory.terminate": False,
             "distributed.comm.timeouts.connect": "60s",

@@ -220,7 +220,7 @@ def test_workers_of_this_machine_speak_tls_with_a_key_that_others_do_not_have():
         assert all(worker.startswith("tls://") for worker in connected.nthreads())
         for other in (address, address.replace("tls", "tcp")):
             with pytest.raises((OSError, TypeError, ValueError)):
-                Client(other, timeout="2s")
+                Client(other, timeout="2s", set_as_default=False)
 
 
 def test_clusters_keep_their_contract(local):
