@@ -32,7 +32,11 @@ def quiet(*loggers: str) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        # Questions to the scheduler that are under way when a run is stopped fail or are dropped, and that is no news.
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
-        warnings.filterwarnings("ignore", r"coroutine '.*send_recv_from_rpc' was never awaited", RuntimeWarning)
+        hush()
         raise
+
+
+def hush() -> None:
+    """Questions to the scheduler that are under way when a run is stopped fail or are dropped, and that is no news."""
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    warnings.filterwarnings("ignore", r"coroutine '.*send_recv_from_rpc' was never awaited", RuntimeWarning)

@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from lenscal.clusters.cluster import quiet
+from lenscal.clusters.cluster import hush, quiet
 from lenscal.engine.errors import BlockError
 
 
@@ -63,7 +63,11 @@ class Local:
                 connected = started.enter_context(Client(cluster))
             except (RuntimeError, OSError) as error:
                 raise BlockError(f"the workers on this machine did not start ({error}); what is complete stays complete: run again to go on") from error
-            yield connected
+            try:
+                yield connected
+            except BaseException:
+                hush()  # before the workers are closed
+                raise
 
 
 def _uninterrupted(**settings: object) -> object:
