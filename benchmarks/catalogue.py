@@ -31,7 +31,9 @@ SURVEY_ROWS = 2_827_055_986
 PER_FILE, PER_BRICK = 2_000_000, 5_000
 LENSES, LENSES_ROWS = 5_104, 20_000_000  # all of the survey's imaging candidates in so few rows; fewer rows have fewer
 LENS_TYPES = {"SER": 2909, "DEV": 911, "REX": 724, "EXP": 200, "PSF": 35}  # of 4,788 candidates met in DR10
-NEGATIVES = 20  # for each positive: 100 would be more galaxies than a sky 141 times as dense in lenses as the survey has
+NEGATIVES = (
+    20  # for each positive: 100 would be more galaxies than a sky 141 times as dense in lenses as the survey has
+)
 JUDGED_ROWS = 10_000_000  # below, the second or two of starting (imports, kept kernels) is most of the cost
 CONDITIONS = {"G": (1.45, 1100), "R": (1.30, 550), "I": (1.25, 300), "Z": (1.20, 110)}
 
@@ -56,7 +58,14 @@ def rows_of(count: int, tile: int, start: int, rng: np.random.Generator) -> np.n
     out["TYPE"] = types
     extended = types != b"PSF"
     colour = rng.normal(0.9, 0.35, count)
-    for band, shift in (("G", -colour), ("R", 0), ("I", 0.35), ("Z", rng.normal(0.6, 0.25, count)), ("W1", 1.2), ("W2", 0.9)):
+    for band, shift in (
+        ("G", -colour),
+        ("R", 0),
+        ("I", 0.35),
+        ("Z", rng.normal(0.6, 0.25, count)),
+        ("W1", 1.2),
+        ("W2", 0.9),
+    ):
         out[f"FLUX_{band}"] = 10 ** (0.4 * (22.5 - r + shift))
         out[f"FLUX_IVAR_{band}"] = 100
     for band in ("G", "R", "I", "Z", "W1", "W2", "W3", "W4"):
@@ -184,7 +193,13 @@ def stage(settings: object, name: str) -> dict:
     STAGES[name].finish = timed
     result = run(settings, [name])
     failed = [gate.id for gate in result.failed]
-    return {"rows": result.stages[-1].rows, "blocks": result.stages[-1].blocks, "state": result.stages[-1].state, "failed": failed, **spent}
+    return {
+        "rows": result.stages[-1].rows,
+        "blocks": result.stages[-1].blocks,
+        "state": result.stages[-1].state,
+        "failed": failed,
+        **spent,
+    }
 
 
 def match(settings: object) -> dict:
@@ -201,14 +216,24 @@ def step(name: str, run: str) -> None:
 
     settings = load(run)
     before, wall = time.process_time(), time.perf_counter()
-    found = {"bare": bare, "own_read": own_read, "match": match}[name](settings) if name in ("bare", "own_read", "match") else stage(settings, name)
-    found |= {"cpu": time.process_time() - before, "wall": time.perf_counter() - wall, "gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6}
+    found = (
+        {"bare": bare, "own_read": own_read, "match": match}[name](settings)
+        if name in ("bare", "own_read", "match")
+        else stage(settings, name)
+    )
+    found |= {
+        "cpu": time.process_time() - before,
+        "wall": time.perf_counter() - wall,
+        "gb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
+    }
     print(json.dumps(found))
 
 
 def measured(name: str, run: Path) -> dict:
     started = time.perf_counter()
-    done = subprocess.run([sys.executable, __file__, "--step", name, "--run", str(run)], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, __file__, "--step", name, "--run", str(run)], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise SystemExit(f"{name} failed:\n{done.stderr[-3000:]}")
     return json.loads(done.stdout.splitlines()[-1]) | {"process": time.perf_counter() - started}
@@ -221,7 +246,9 @@ def double(folder: Path, run: Path) -> Path:
     import pyarrow.parquet as pq
 
     again = run_file(folder, "twice")
-    shutil.copytree(folder / "once", folder / "twice", copy_function=os.link, ignore=shutil.ignore_patterns("manifest*"))
+    shutil.copytree(
+        folder / "once", folder / "twice", copy_function=os.link, ignore=shutil.ignore_patterns("manifest*")
+    )
     for name in ("galaxies", "galaxies_margin"):
         root = folder / "twice" / "objects" / name
         leaves = pd.read_csv(root / "partition_info.csv")
@@ -241,7 +268,9 @@ def double(folder: Path, run: Path) -> Path:
             }  # fmt: skip
             for column, values in new.items():
                 table = table.set_column(table.schema.get_field_index(column), column, values)
-            target = root / "dataset" / f"Norder={order}" / f"Dir={moved // 10000 * 10000}" / f"Npix={moved}" / path.name
+            target = (
+                root / "dataset" / f"Norder={order}" / f"Dir={moved // 10000 * 10000}" / f"Npix={moved}" / path.name
+            )
             target.parent.mkdir(parents=True, exist_ok=True)
             text = ["type", "brickname", "sweep_file"]
             pq.write_table(table, target, compression="lz4", use_dictionary=text, row_group_size=1 << 16)
@@ -263,16 +292,26 @@ def line(what: str, found: dict, rows: int, limit: str, good: bool) -> None:
 def sampled(found: dict, rows: int) -> None:
     """The stage manifest: its scans of the leaves, then the whole with drawing, gathering the rows drawn, gates and writing."""
     scans = found | {"cpu": found["cpu"] - found["finish_cpu"], "wall": found["wall"] - found["finish_wall"]}
-    line(f"filters to reservoirs, {found['blocks']} leaves", scans, rows, ">= 1.5 M, <= 2 GB", rows / scans["cpu"] >= 1.5e6 and found["gb"] <= 2)
+    line(
+        f"filters to reservoirs, {found['blocks']} leaves",
+        scans,
+        rows,
+        ">= 1.5 M, <= 2 GB",
+        rows / scans["cpu"] >= 1.5e6 and found["gb"] <= 2,
+    )
     line(f"with the sample of {found['rows']:,} rows", found, rows, "<= 2 GB", found["gb"] <= 2)
     print(f"  gates that fail: {found['failed']}", flush=True)
 
 
 def main(folder: Path, rows: int, keep: bool) -> None:
     needed, free = rows * 900, shutil.disk_usage(folder.parent).free
-    written = (folder / "written").exists() and int((folder / "written").read_text()) == rows  # by an earlier run with --keep
+    written = (folder / "written").exists() and int(
+        (folder / "written").read_text()
+    ) == rows  # by an earlier run with --keep
     if not written and free < 1.2 * needed:
-        raise SystemExit(f"--folder: {free / 1e9:.0f} GB are free at '{folder.parent}', {1.2 * needed / 1e9:.0f} GB are needed; use fewer --rows")
+        raise SystemExit(
+            f"--folder: {free / 1e9:.0f} GB are free at '{folder.parent}', {1.2 * needed / 1e9:.0f} GB are needed; use fewer --rows"
+        )
     folder.mkdir(parents=True, exist_ok=written)
     try:
         started = time.perf_counter()
@@ -294,7 +333,9 @@ def main(folder: Path, rows: int, keep: bool) -> None:
         imported["wall"] -= imported["finish_wall"]
         rate, ratio = rows / imported["cpu"], imported["cpu"] / plain["cpu"]
         line("import: FITS to leaves", imported, rows, ">= 0.3 M, <= 3x bare read", rate >= 3e5 and ratio <= 3)
-        print(f"  {ratio:.2f}x the bare read; {imported['cpu'] / own['cpu']:.2f}x lenscal's own bare read; the rest of the stage {imported['finish_cpu']:.1f} s cpu")
+        print(
+            f"  {ratio:.2f}x the bare read; {imported['cpu'] / own['cpu']:.2f}x lenscal's own bare read; the rest of the stage {imported['finish_cpu']:.1f} s cpu"
+        )
         met = measured("match", run)
         line(f"cross-match of {met['rows']:,} positives", met, rows, "<= 30 s", met["wall"] <= 30)
         print(f"  {met['matched']:,} matched, {met['pairs']:,} pairs")
@@ -318,7 +359,9 @@ def main(folder: Path, rows: int, keep: bool) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=None, help="where the sweep files go (a new folder, removed afterwards)")
+    parser.add_argument(
+        "--folder", type=Path, default=None, help="where the sweep files go (a new folder, removed afterwards)"
+    )
     parser.add_argument("--rows", type=int, default=2_000_000)
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--step", help=argparse.SUPPRESS)
@@ -329,4 +372,8 @@ if __name__ == "__main__":
     else:
         import tempfile
 
-        main(options.folder or Path(tempfile.gettempdir()) / f"lenscal-catalogue-{os.getpid()}", options.rows, options.keep)
+        main(
+            options.folder or Path(tempfile.gettempdir()) / f"lenscal-catalogue-{os.getpid()}",
+            options.rows,
+            options.keep,
+        )

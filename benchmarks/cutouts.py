@@ -48,7 +48,9 @@ def write_brick(root: Path, side: int) -> WCS:
         if product == "image":
             data = rng.normal(0, 0.003, (side, side)).astype("f4")
         elif product in ("invvar", "psfsize"):
-            data = (np.ones((side, side)) * (1.3 if product == "psfsize" else 1e5) + rng.normal(0, 0.01, (side, side))).astype("f4")
+            data = (
+                np.ones((side, side)) * (1.3 if product == "psfsize" else 1e5) + rng.normal(0, 0.01, (side, side))
+            ).astype("f4")
         else:
             data = np.full((side, side), 3 if product == "nexp" else 0, "i2")
         hdu = fits.CompImageHDU(data, cards, compression_type="RICE_1", tile_shape=(100, 100))
@@ -116,14 +118,18 @@ def main() -> None:
             print(f"{name:24}{1e3 * seconds:9.2f}{1 / seconds:16.0f}{seconds / times['bare section read']:12.2f}")
         data = cutouts.cut(rows, survey.read, Cutouts(size=SIZE))
     data = data.isel(galaxy=np.arange(asked.quality) % len(rows)).chunk(galaxy=64)
-    stars = pd.DataFrame({"ra": rng.uniform(149, 151, 1000), "dec": rng.uniform(1, 3, 1000), "gaia_phot_g_mean_mag": 14.0})
+    stars = pd.DataFrame(
+        {"ra": rng.uniform(149, 151, 1000), "dec": rng.uniform(1, 3, 1000), "gaia_phot_g_mean_mag": 14.0}
+    )
     measured = quality.measure(data, stars, Quality())
     few = np.ascontiguousarray(data["image"].values[:40].reshape(-1, SIZE, SIZE))
     sky = pixels.ring(SIZE, 33, 48)
     pixels.sources(few[:1], sky)
     ours = clock(pixels.sources, few, sky) / len(few)
     theirs = clock(lambda: [segmentation.source_mask(image, sky) for image in few]) / len(few)
-    print(f"source mask of a band: {1e3 * ours:.2f} ms, photutils {1e3 * theirs:.2f} ms ({theirs / ours:.0f} times; {theirs * 60_000 / 2:.0f} s for 20,000 cutouts on 2 cores)")
+    print(
+        f"source mask of a band: {1e3 * ours:.2f} ms, photutils {1e3 * theirs:.2f} ms ({theirs / ours:.0f} times; {theirs * 60_000 / 2:.0f} s for 20,000 cutouts on 2 cores)"
+    )
     cores = len(os.sched_getaffinity(0))
     with dask.config.set(scheduler="threads", num_workers=cores):
         seconds = clock(measured.compute) / asked.quality / cores

@@ -35,10 +35,25 @@ def cells(cubes: int) -> None:
     from lenscal.kernels import intervals, recovery
 
     bins = ((0, 0.03), (0.03, 0.1), (0.1, 0.3), (0.3, 1))
-    print("| cube | trials | hosts | truths | 68.27 % | 95 % | 95 %, truth < 0.03, to 0.1, to 0.3, above |\n| --- | --- | --- | --- | --- | --- | --- |")
-    sets = [((11, 35), trials, hosts) for trials in ("even", "zipf") for hosts in ("bb 0", "bb 0.1", "bb 0.3", "logit 0.3", "flips", "rises", "falls", "anew 0.3", "columns differ")]
-    sets += [((11, 35), trials, hosts) for trials in ("uneven", "60 on 10") for hosts in ("bb 0", "bb 0.3", "logit 0.3", "columns differ")] + [((11, 35), "24 on 3", "bb 0.3")]
-    sets += [(shape, trials, hosts) for shape in ((3, 2), (6, 1), (1, 35), (1, 1)) for trials in ("even", "zipf", "24 on 3") for hosts in ("bb 0", "bb 0.1", "bb 0.3", "logit 0.3")]
+    print(
+        "| cube | trials | hosts | truths | 68.27 % | 95 % | 95 %, truth < 0.03, to 0.1, to 0.3, above |\n| --- | --- | --- | --- | --- | --- | --- |"
+    )
+    sets = [
+        ((11, 35), trials, hosts)
+        for trials in ("even", "zipf")
+        for hosts in ("bb 0", "bb 0.1", "bb 0.3", "logit 0.3", "flips", "rises", "falls", "anew 0.3", "columns differ")
+    ]
+    sets += [
+        ((11, 35), trials, hosts)
+        for trials in ("uneven", "60 on 10")
+        for hosts in ("bb 0", "bb 0.3", "logit 0.3", "columns differ")
+    ] + [((11, 35), "24 on 3", "bb 0.3")]
+    sets += [
+        (shape, trials, hosts)
+        for shape in ((3, 2), (6, 1), (1, 35), (1, 1))
+        for trials in ("even", "zipf", "24 on 3")
+        for hosts in ("bb 0", "bb 0.1", "bb 0.3", "logit 0.3")
+    ]
     for shape, trials, hosts in sets:
         for truths in (clustered.uniform, clustered.steep) if shape == (11, 35) else (clustered.uniform,):
             n = clustered.TRIALS[trials]
@@ -51,7 +66,9 @@ def cells(cubes: int) -> None:
             found: list[list[np.ndarray]] = [[], []]
             held = []
             for start in range(0, many, 50):  # so many cubes fit into memory
-                truth, n, k = clustered.drawn(rng, truths, hosts, trials, (*shape, min(50, many - start)) if shape == (11, 35) else (*shape, many))
+                truth, n, k = clustered.drawn(
+                    rng, truths, hosts, trials, (*shape, min(50, many - start)) if shape == (11, 35) else (*shape, many)
+                )
                 effect, scatter, freedom = clustered.design(n, k)
                 for inside, level in zip(found, LEVELS):
                     m = n.sum() / recovery.widened(effect, freedom, level, scatter)
@@ -61,7 +78,11 @@ def cells(cubes: int) -> None:
                 if shape != (11, 35):
                     break
             both, truth = [np.concatenate(inside, -1) for inside in found], np.concatenate(held, -1)
-            parts = [both[1][(truth >= low) & (truth < high)].mean() for low, high in bins] if truths is clustered.steep else []
+            parts = (
+                [both[1][(truth >= low) & (truth < high)].mean() for low, high in bins]
+                if truths is clustered.steep
+                else []
+            )
             print(said, f"{told(both[0])} | {told(both[1])} |", ", ".join(f"{p:.3f}" for p in parts), "|", flush=True)
 
 
@@ -71,9 +92,18 @@ def averages(cubes: int) -> None:
 
     from lenscal.kernels import intervals, recovery, shares
 
-    print("\n| trials | hosts | truths | 68.27 % | 95 % | narrowest arcs: mean truth | 68.27 % | 95 % |\n| --- | --- | --- | --- | --- | --- | --- | --- |")
+    print(
+        "\n| trials | hosts | truths | 68.27 % | 95 % | narrowest arcs: mean truth | 68.27 % | 95 % |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
+    )
     for trials in ("even", "zipf"):
-        for hosts, truths in (("bb 0", clustered.uniform), ("bb 0", clustered.steep), ("bb 0.1", clustered.steep), ("bb 0.3", clustered.steep), ("logit 0.3", clustered.steep), ("falls", clustered.steep)):
+        for hosts, truths in (
+            ("bb 0", clustered.uniform),
+            ("bb 0", clustered.steep),
+            ("bb 0.1", clustered.steep),
+            ("bb 0.3", clustered.steep),
+            ("logit 0.3", clustered.steep),
+            ("falls", clustered.steep),
+        ):
             rng = np.random.default_rng(2)
             found: dict[float, list[np.ndarray]] = {level: [] for level in LEVELS}
             low = []
@@ -86,14 +116,20 @@ def averages(cubes: int) -> None:
                     parts = []
                     for weight in weights:
                         mean = (weight * truth).sum(1) / weight.sum(0)
-                        last = [np.moveaxis(np.broadcast_to(array, truth.shape), 1, -1) for array in (weight, k.sum(-1), float(n.sum()), wide)]
+                        last = [
+                            np.moveaxis(np.broadcast_to(array, truth.shape), 1, -1)
+                            for array in (weight, k.sum(-1), float(n.sum()), wide)
+                        ]
                         share, m = shares.mean(*last)
                         lower, upper = intervals.interval(share * m, m, level)
                         parts.append((lower <= mean) & (mean <= upper))
                         low.append(mean[0].mean())
                     found[level].append(np.mean(parts, 0))
             inside = [np.concatenate(found[level], -1) for level in LEVELS]
-            print(f"| {trials} | {hosts} | {truths.__name__} | {told(inside[0])} | {told(inside[1])} | {np.mean(low):.3f} | {told(inside[0][0])} | {told(inside[1][0])} |", flush=True)
+            print(
+                f"| {trials} | {hosts} | {truths.__name__} | {told(inside[0])} | {told(inside[1])} | {np.mean(low):.3f} | {told(inside[0][0])} | {told(inside[1][0])} |",
+                flush=True,
+            )
 
 
 def area(cubes: int) -> None:
@@ -103,7 +139,16 @@ def area(cubes: int) -> None:
     from lenscal.kernels import ranking
 
     print("\n| lenses | negatives | area | alike | twice as wide | 2 % lost |\n| --- | --- | --- | --- | --- | --- |")
-    for m, n, value in ((11, 945, 0.8), (11, 945, 0.95), (11, 945, 0.985), (50, 945, 0.8), (50, 945, 0.985), (200, 945, 0.985), (21, 84, 0.7), (21, 84, 0.95)):
+    for m, n, value in (
+        (11, 945, 0.8),
+        (11, 945, 0.95),
+        (11, 945, 0.985),
+        (50, 945, 0.8),
+        (50, 945, 0.985),
+        (200, 945, 0.985),
+        (21, 84, 0.7),
+        (21, 84, 0.95),
+    ):
         row = []
         for width, lost in ((1, 0.0), (2, 0.0), (1, 0.02)):
             rng, inside = np.random.default_rng(3), []

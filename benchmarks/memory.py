@@ -78,9 +78,14 @@ def prepared(folder: Path, galaxies: int) -> config.Settings:
     large = settings(f"large-{galaxies}")
     if not large.stores.exists():
         shutil.copytree(small.stores, large.stores)
-        rows = pd.concat([pd.read_parquet(path) for path in sorted((small.stores / "manifest").rglob("*.parquet"))], ignore_index=True)
+        rows = pd.concat(
+            [pd.read_parquet(path) for path in sorted((small.stores / "manifest").rglob("*.parquet"))],
+            ignore_index=True,
+        )
         times = -(-galaxies // len(rows))
-        copies = pd.concat([rows.assign(galaxy_id=rows["galaxy_id"] + np.int64(4096) * i) for i in range(times)], ignore_index=True)[:galaxies]
+        copies = pd.concat(
+            [rows.assign(galaxy_id=rows["galaxy_id"] + np.int64(4096) * i) for i in range(times)], ignore_index=True
+        )[:galaxies]
         shutil.rmtree(large.stores / "manifest")
         (large.stores / "manifest").mkdir()
         copies.to_parquet(large.stores / "manifest" / "repeated.parquet", index=False)

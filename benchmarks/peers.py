@@ -45,7 +45,9 @@ class Frame:
         else:
             # The engine's has a B-spline of order 4 divided out, a cell is one of order 1.
             spline = [np.sinc(f(self.side) / self.cells) ** 3 for f in (np.fft.fftfreq, np.fft.rfftfreq)]
-            self.transform = convolution.psf_transform(kernel, (self.side, self.side)) * np.outer(*spline) * self.side**2
+            self.transform = (
+                convolution.psf_transform(kernel, (self.side, self.side)) * np.outer(*spline) * self.side**2
+            )
         self.low = np.fft.fftfreq(self.side, 1 / self.side).astype(int)
 
     def axis(self) -> np.ndarray:
@@ -76,7 +78,13 @@ def _kwargs(row) -> tuple[list, list]:
     e, es = (1 - row.q) / (1 + row.q), (1 - row.source_q) / (1 + row.source_q)
     b, fit = float(light.sersic_b(row.n)), _linear_b(row.n)
     lens = [
-        {"theta_E": row.theta_e, "e1": e * np.cos(2 * row.phi), "e2": e * np.sin(2 * row.phi), "center_x": row.lens_x, "center_y": row.lens_y},
+        {
+            "theta_E": row.theta_e,
+            "e1": e * np.cos(2 * row.phi),
+            "e2": e * np.sin(2 * row.phi),
+            "center_x": row.lens_x,
+            "center_y": row.lens_y,
+        },
         {"gamma1": row.gamma1, "gamma2": row.gamma2, "ra_0": 0.0, "dec_0": 0.0},
     ]
     source = {
@@ -93,7 +101,9 @@ def lenstronomy(kernel: np.ndarray, fine: int, way: str) -> Peer:
     model, sersic = LensModel(["SIE", "SHEAR"]), LightModel(["SERSIC_ELLIPSE"])
     frame = Frame(kernel, fine, way)
     # In strips of as many rays as 4 x 4 subpixels make, so that the temporaries stay in the cache.
-    strips = list(zip(*(np.array_split(a.ravel(), max(1, fine**2 // 16)) for a in np.meshgrid(frame.axis(), frame.axis()))))
+    strips = list(
+        zip(*(np.array_split(a.ravel(), max(1, fine**2 // 16)) for a in np.meshgrid(frame.axis(), frame.axis())))
+    )
 
     def image(row):
         lens, source = _kwargs(row)

@@ -52,7 +52,9 @@ def write_inputs(folder: Path) -> None:
     bricks.mkdir()
     wcs = cutouts.write_brick(bricks, 1200)
     x, y = np.random.default_rng(1).integers(60, 1140, (2, STAMPS))
-    rows = pd.DataFrame(np.stack(wcs.wcs_pix2world(x, y, 0), 1), columns=["ra", "dec"]).assign(galaxy_id=np.arange(STAMPS), brickname=cutouts.NAME)
+    rows = pd.DataFrame(np.stack(wcs.wcs_pix2world(x, y, 0), 1), columns=["ra", "dec"]).assign(
+        galaxy_id=np.arange(STAMPS), brickname=cutouts.NAME
+    )
     rows.to_parquet(folder / "positions.parquet")
     write_stamps(folder / "stamps")
 
@@ -66,9 +68,20 @@ def write_randoms(path: Path, number: int) -> None:
     dec = np.rad2deg(np.arcsin(rng.uniform(0, np.sin(np.deg2rad(side)), RANDOM_ROWS)))
     columns = {"RELEASE": np.full(RANDOM_ROWS, 10000, "i2"), "BRICKID": np.arange(RANDOM_ROWS, dtype="i4"), "BRICKNAME": np.full(RANDOM_ROWS, b"1500p020"),
                "RA": rng.uniform(0, side, RANDOM_ROWS), "DEC": dec}  # fmt: skip
-    for name, low, high in (("PSFDEPTH", 100, 1000), ("GALDEPTH", 60, 600), ("PSFSIZE", 1, 2), ("APFLUX", -1, 1), ("APFLUX_IVAR", 1, 2), ("FLUX", 0, 1)):
+    for name, low, high in (
+        ("PSFDEPTH", 100, 1000),
+        ("GALDEPTH", 60, 600),
+        ("PSFSIZE", 1, 2),
+        ("APFLUX", -1, 1),
+        ("APFLUX_IVAR", 1, 2),
+        ("FLUX", 0, 1),
+    ):
         columns |= {f"{name}_{band}": rng.uniform(low, high, RANDOM_ROWS).astype("f4") for band in "GRIZ"}
-    columns |= {"MASKBITS": np.zeros(RANDOM_ROWS, "i2"), "EBV": np.full(RANDOM_ROWS, 0.03, "f4"), "TARGETID": np.arange(RANDOM_ROWS)}
+    columns |= {
+        "MASKBITS": np.zeros(RANDOM_ROWS, "i2"),
+        "EBV": np.full(RANDOM_ROWS, 0.03, "f4"),
+        "TARGETID": np.arange(RANDOM_ROWS),
+    }
     table = np.empty(RANDOM_ROWS, [(name, values.dtype) for name, values in columns.items()])
     for name, values in columns.items():
         table[name] = values
@@ -160,7 +173,10 @@ def readers(folder: Path, leaves: Path, address: str) -> Iterator[tuple[str, Cal
     held = hats.Catalogue(leaves)
     stars = ["ra", "dec", "gaia_phot_g_mean_mag"]
     yield "leaves", lambda: [held.read(leaf, stars) for leaf in held.leaves]
-    yield "leaves, some rows", lambda: [held.take(leaf, np.arange(0, 10_000, 50), manifest.COLUMNS) for leaf in held.leaves]
+    yield (
+        "leaves, some rows",
+        lambda: [held.take(leaf, np.arange(0, 10_000, 50), manifest.COLUMNS) for leaf in held.leaves],
+    )
     around = hats.Around(*np.random.default_rng(4).uniform(0, 5, (2, 500)), 3.0)
     yield "leaves, near positions", lambda: sum(map(len, held.beside(around, ["galaxy_id", "ra", "dec", "mag_r"])))
     yield "leaves with a rim", lambda: [held.read_with_rim(leaf, manifest.COLUMNS) for leaf in held.leaves]
@@ -200,7 +216,9 @@ def measure(folder: Path, leaves: Path, address: str, only: list[str]) -> dict[s
 
 def unpacked(commit: str, folder: Path) -> Path:
     """The sources of a commit."""
-    content = subprocess.run(["git", "archive", commit, "lenscal"], cwd=CHECKOUT, capture_output=True, check=True).stdout
+    content = subprocess.run(
+        ["git", "archive", commit, "lenscal"], cwd=CHECKOUT, capture_output=True, check=True
+    ).stdout
     with tarfile.open(fileobj=io.BytesIO(content)) as archive:
         archive.extractall(folder, filter="data")
     return folder
@@ -209,7 +227,14 @@ def unpacked(commit: str, folder: Path) -> Path:
 def child(sources: Path, *arguments: str) -> str:
     """Output of this file, run with the lenscal of some sources."""
     environment = os.environ | {"PYTHONPATH": str(sources), "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
-    return subprocess.run([sys.executable, str(HERE), *arguments], env=environment, cwd=sources, stdout=subprocess.PIPE, check=True, text=True).stdout
+    return subprocess.run(
+        [sys.executable, str(HERE), *arguments],
+        env=environment,
+        cwd=sources,
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    ).stdout
 
 
 def main() -> None:
@@ -239,13 +264,18 @@ def main() -> None:
         times: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
         for number in range(asked.rounds):
             for name in list(sides)[:: 1 if number % 2 else -1]:
-                found = child(sides[name], "--child", str(folder), str(folder / f"leaves-{name}"), address, "--only", *asked.only)
+                found = child(
+                    sides[name], "--child", str(folder), str(folder / f"leaves-{name}"), address, "--only", *asked.only
+                )
                 times[name].append(json.loads(found))
     before, now = (pd.DataFrame(rounds).median() * 1e3 for rounds in times.values())
     table = pd.DataFrame({f"{asked.against} [ms]": before, "now [ms]": now, "ratio": now / before}).reindex(now.index)
     print(table.to_string(float_format=lambda value: f"{value:.2f}", na_rep="-"))
     slow = [name for name in table.index if table["ratio"][name] > LIMITS.get(name, LIMIT)]
-    print(f"\nlimit {LIMIT} ({', '.join(f'{name} {limit}' for name, limit in LIMITS.items())}): " + (f"{', '.join(slow)} take longer" if slow else "kept by all"))
+    print(
+        f"\nlimit {LIMIT} ({', '.join(f'{name} {limit}' for name, limit in LIMITS.items())}): "
+        + (f"{', '.join(slow)} take longer" if slow else "kept by all")
+    )
     sys.exit(bool(slow))
 
 

@@ -73,7 +73,9 @@ def main() -> None:
     whole = timed(lambda: realism.pixels(images, sigma, correlation, images, settings), 1) / count
     model = timed(lambda: arcs.host_models(images, sigma, 2), 1) / count
     few = images[:8, 0].astype(float)
-    slow_model = timed(lambda: [slow_host_model(image, 0.006, 0.8, 0.5) for image in few], 1) / 8 * (3 + len(arcs.STRETCHES))
+    slow_model = (
+        timed(lambda: [slow_host_model(image, 0.006, 0.8, 0.5) for image in few], 1) / 8 * (3 + len(arcs.STRETCHES))
+    )
     window = images[:, :, 11:52, 11:52] / sigma[:, :, None, None]
     texture = timed(lambda: features.texture(window), 1) / count
     slow_texture = timed(lambda: [slow_gabor(image) for image in window[0].astype(float)], 1)

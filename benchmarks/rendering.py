@@ -79,14 +79,28 @@ def speed(count, quick=False):
             cell, _ = injections.assign_hosts(hosts, chosen, 1)
             drawn = injections.draw(1.2, 23.5, cell, chosen, 1, stamps)
             if size == 64:
-                seconds = best(lambda chosen=chosen, cell=cell, stamps=stamps: injections.draw(1.2, 23.5, cell, chosen, 1, stamps), 1)
-                rows.append((f"draw, {source} ({float(drawn['proposals'].mean()):.1f} proposals each)", drawn["q"].size / seconds))
+                seconds = best(
+                    lambda chosen=chosen, cell=cell, stamps=stamps: injections.draw(1.2, 23.5, cell, chosen, 1, stamps),
+                    1,
+                )
+                rows.append(
+                    (
+                        f"draw, {source} ({float(drawn['proposals'].mean()):.1f} proposals each)",
+                        drawn["q"].size / seconds,
+                    )
+                )
             for noise in (False, True):
                 some = chosen.model_copy(update={"shot_noise": noise})
-                seconds = best(lambda some=some, drawn=drawn, stamps=stamps: injections.inject(drawn, hosts, some, 1, stamps))
+                seconds = best(
+                    lambda some=some, drawn=drawn, stamps=stamps: injections.inject(drawn, hosts, some, 1, stamps)
+                )
                 rows.append((f"inject {size} px, {source}{', shot noise' if noise else ''}", drawn["q"].size / seconds))
             measured = chosen.model_copy(update={"keep_images": False})
-            seconds = best(lambda measured=measured, drawn=drawn, stamps=stamps: injections.inject(drawn, hosts, measured, 1, stamps))
+            seconds = best(
+                lambda measured=measured, drawn=drawn, stamps=stamps: injections.inject(
+                    drawn, hosts, measured, 1, stamps
+                )
+            )
             rows.append((f"inject {size} px, {source}, no pixels wanted", drawn["q"].size / seconds))
     return rows
 
@@ -117,7 +131,10 @@ def scaling(count):
     with ThreadPoolExecutor(2) as pool:
         for name, (act, parts) in works.items():
             pairs = [
-                (wall(lambda act=act, parts=parts: [act(part) for part in parts]), wall(lambda act=act, parts=parts: list(pool.map(act, parts))))
+                (
+                    wall(lambda act=act, parts=parts: [act(part) for part in parts]),
+                    wall(lambda act=act, parts=parts: list(pool.map(act, parts))),
+                )
                 for _ in range(PAIRS)
             ]
             ratios = sorted(one / two for one, two in pairs[1:])
@@ -129,7 +146,9 @@ def truth(table, kernel):
     """What adaptive cubature gives for rows of unit flux, on the middle of the stamp; (row, band, y, x)."""
     out = []
     for row in table.itertuples():
-        lens, source = ([getattr(row, name) for name in names] for names in (sampling.LENS_FIELDS, sampling.SOURCE_FIELDS))
+        lens, source = (
+            [getattr(row, name) for name in names] for names in (sampling.LENS_FIELDS, sampling.SOURCE_FIELDS)
+        )
         _, points = cubature.light(lens, source, MIDDLE + 6, tolerance=rendering_reference.TOLERANCE)
         out.append([cubature.convolve(points, band)[3:-3, 3:-3] for band in kernel])
     return np.array(out)
@@ -141,7 +160,9 @@ def compare(count, ours):
     First at 4 x 4 subpixels, then at the fewest at which SHARE of the rows are within LIMIT of their peak, the engine's own limit.
     """
     kernel = psf()
-    np.ones(30 << 17)  # freed at once: from now on malloc keeps what is smaller, which the peers' temporaries are (twice as fast here)
+    np.ones(
+        30 << 17
+    )  # freed at once: from now on malloc keeps what is smaller, which the peers' temporaries are (twice as fast here)
     present, missing = peers.found(kernel.values)
     print(f"peers found: {', '.join(present) or 'none'}; not installed: {', '.join(missing) or 'none'}")
     table = tables(ROWS)
@@ -154,7 +175,9 @@ def compare(count, ours):
         return (np.abs(unit - want).max((2, 3)) / want.max((2, 3))).max(1)
 
     def told(name, error, speed):
-        within = f"{(error <= LIMIT).sum()} of {ROWS} rows within {100 * LIMIT:g} % of peak, worst {100 * error.max():.2f} %"
+        within = (
+            f"{(error <= LIMIT).sum()} of {ROWS} rows within {100 * LIMIT:g} % of peak, worst {100 * error.max():.2f} %"
+        )
         print(f"{name:44s} {speed:8.1f} /s/core, {ours / speed:7.1f} times slower; {within}", flush=True)
 
     told("lenscal", errors(render(table, kernel).values), ours)
@@ -177,7 +200,9 @@ def accuracy():
     for name, column in zip(("flux inside the stamp", "pixel over peak, no PSF", "pixel over peak, PSF"), errors.T):
         k = int(column.argmax())
         lens, source = record["lens"][k].round(3).tolist(), record["source"][k].round(3).tolist()
-        print(f"{name:28s} median {np.median(column):.1e}  worst {column[k]:.1e} in set {k}: lens {lens} source {source}")
+        print(
+            f"{name:28s} median {np.median(column):.1e}  worst {column[k]:.1e} in set {k}: lens {lens} source {source}"
+        )
 
 
 def main():

@@ -51,7 +51,9 @@ def main() -> None:
     print(f"the work, {', '.join(STAGES)}: {work:.2f} s, of which the cutouts {done['seconds']:.2f} s")
     print(f"finished plan again: {finished:.3f} s ({100 * finished / work:.2f} % of the work)")
     more = resumed - finished
-    print(f"and every block of the cutouts looked at: {more:.3f} s more ({100 * more / done['seconds']:.2f} % of the cutouts)")
+    print(
+        f"and every block of the cutouts looked at: {more:.3f} s more ({100 * more / done['seconds']:.2f} % of the cutouts)"
+    )
 
 
 if __name__ == "__main__":

@@ -84,12 +84,17 @@ def main() -> None:
     size = sum(parts[0][name].nbytes for name in ("image", "invvar", "mask")) * asked.blocks / 1e6
     order = np.random.default_rng(0).integers(0, rows, RANDOM)
     print(f"{rows} cutouts of {SIZE} px, {size:.0f} MB of pixels, blocks of {asked.block}")
-    print(f"{'':14}{'write MB/s':>12}{'read MB/s':>12}{'one cutout ms':>15}{'write/dump':>12}{'read/dump':>11}{'MB on disk':>12}")
+    print(
+        f"{'':14}{'write MB/s':>12}{'read MB/s':>12}{'one cutout ms':>15}{'write/dump':>12}{'read/dump':>11}{'MB on disk':>12}"
+    )
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "plain"
         plain.mkdir()
         dump(plain, parts[0], 0)
-        assert all(np.array_equal(found, parts[0][name]) for found, name in zip(load(plain, 0, parts[0]), ("image", "invvar", "mask")))
+        assert all(
+            np.array_equal(found, parts[0][name])
+            for found, name in zip(load(plain, 0, parts[0]), ("image", "invvar", "mask"))
+        )
         wrote = min(seconds(lambda: [dump(plain, part, i) for i, part in enumerate(parts)]) for _ in range(2))
         got = min(seconds(lambda: [load(plain, i, parts[i]) for i in range(asked.blocks)]) for _ in range(2))
         held = sum(p.stat().st_size for p in plain.iterdir()) / 1e6
@@ -118,7 +123,9 @@ def main() -> None:
 
             w, r, o = (min(seconds(work) for _ in range(2)) for work in (write, read, one))
             held = sum(p.stat().st_size for p in path.rglob("*") if p.is_file()) / 1e6
-            print(f"{f'chunk {chunk}':14}{size / w:12.0f}{size / r:12.0f}{1e3 * o / RANDOM:15.2f}{w / wrote:12.2f}{r / got:11.2f}{held:12.1f}")
+            print(
+                f"{f'chunk {chunk}':14}{size / w:12.0f}{size / r:12.0f}{1e3 * o / RANDOM:15.2f}{w / wrote:12.2f}{r / got:11.2f}{held:12.1f}"
+            )
 
 
 if __name__ == "__main__":

@@ -26,7 +26,12 @@ class ArcLight(NamedTuple):
         return self.arcs.snr[:, DETECT].sum(axis=1) / np.sqrt(len(DETECT))
 
 
-def measured(images: np.ndarray, sigma: np.ndarray, correlation: np.ndarray, radius_arcsec: tuple[float, float] = schema.ARC_RADIUS) -> ArcLight:
+def measured(
+    images: np.ndarray,
+    sigma: np.ndarray,
+    correlation: np.ndarray,
+    radius_arcsec: tuple[float, float] = schema.ARC_RADIUS,
+) -> ArcLight:
     """Light beside the galaxies in the middle of images.
 
     Parameters

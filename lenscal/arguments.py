@@ -39,7 +39,9 @@ def in_unit(what: str, value: Any, unit: str) -> np.ndarray:
             try:
                 value = value.to_value(wanted)
             except units.UnitConversionError:
-                raise InputError(f"{what} is in {value.unit}, which cannot be converted to {unit}; give it in {unit} or as a plain number") from None
+                raise InputError(
+                    f"{what} is in {value.unit}, which cannot be converted to {unit}; give it in {unit} or as a plain number"
+                ) from None
     try:
         return np.asarray(value, float)
     except (TypeError, ValueError):
@@ -56,7 +58,9 @@ def finite(what: str, values: np.ndarray) -> np.ndarray:
     """
     bad = ~np.isfinite(values)
     if bad.any():
-        raise InputError(f"{what} is not finite in {int(bad.sum())} of {values.size} places; leave such rows out and count them")
+        raise InputError(
+            f"{what} is not finite in {int(bad.sum())} of {values.size} places; leave such rows out and count them"
+        )
     return values
 
 
@@ -102,4 +106,6 @@ def columns(what: str, table: pd.DataFrame, names: Iterable[str]) -> None:
     if not isinstance(table, pd.DataFrame):
         raise InputError(f"{what} is a {type(table).__name__}, expected a pandas DataFrame")
     if missing := [name for name in names if name not in table.columns]:
-        raise InputError(f"{what} lacks the column {', '.join(missing)}; its columns are {', '.join(map(str, table.columns))}")
+        raise InputError(
+            f"{what} lacks the column {', '.join(missing)}; its columns are {', '.join(map(str, table.columns))}"
+        )

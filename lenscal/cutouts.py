@@ -75,7 +75,10 @@ def cut(rows: pd.DataFrame, read: Callable[[pd.DataFrame, int], xr.Dataset], set
             "psf_beta": (("galaxy", "band"), np.full(psfsize.shape, settings.psf_beta)),
             "psfdepth": (("galaxy", "band"), _bands(rows, "psfdepth")),
             "stamp_size": ("galaxy", np.full(n, settings.size)),
-            "bandset": ("galaxy", np.array(["".join(np.array(schema.BANDS)[has]) for has in seen], np.dtypes.StringDType())),
+            "bandset": (
+                "galaxy",
+                np.array(["".join(np.array(schema.BANDS)[has]) for has in seen], np.dtypes.StringDType()),
+            ),
             "failure": ("galaxy", failure),
         },
         coords={"band": np.array(schema.BANDS, np.dtypes.StringDType())},
@@ -84,7 +87,10 @@ def cut(rows: pd.DataFrame, read: Callable[[pd.DataFrame, int], xr.Dataset], set
         if name in pixels:
             out[name] = ("galaxy", pixels[name].values.astype(np.dtypes.StringDType()))
     if "psf" in pixels:
-        out["psf"] = (("galaxy", "band", "psf_y", "psf_x"), pixels["psf"].transpose("galaxy", "band", "psf_y", "psf_x").values)
+        out["psf"] = (
+            ("galaxy", "band", "psf_y", "psf_x"),
+            pixels["psf"].transpose("galaxy", "band", "psf_y", "psf_x").values,
+        )
     for name, variable in schema.GALAXY_COORDS.items():
         values = rows[name].to_numpy()
         out[name] = ("galaxy", values.astype(np.dtypes.StringDType() if variable.dtype == "str" else variable.dtype))
@@ -146,7 +152,9 @@ def check(rows: pd.DataFrame) -> None:
         raise InputError(f"cutouts: the manifest has no column {missing}")
     twice = rows["galaxy_id"][rows["galaxy_id"].duplicated()]
     if len(twice):
-        raise InputError(f"cutouts: galaxy_id {twice.iloc[0]} is there more than once ({len(twice)} rows too many); a galaxy has one cutout")
+        raise InputError(
+            f"cutouts: galaxy_id {twice.iloc[0]} is there more than once ({len(twice)} rows too many); a galaxy has one cutout"
+        )
 
 
 def _check_pixels(pixels: xr.Dataset, rows: pd.DataFrame, size: int) -> None:

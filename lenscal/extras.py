@@ -51,6 +51,11 @@ def named() -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         library = (error.name or "").partition(".")[0]
-        if library not in EXTRA_OF or not (command := fix(library)):  # a library that is there and broken is another fault
+        if library not in EXTRA_OF or not (
+            command := fix(library)
+        ):  # a library that is there and broken is another fault
             raise
-        raise MissingExtra(f"{NEEDED_FOR[EXTRA_OF[library]]} needs {library}, which is not installed; install it with: {command}", name=library) from error
+        raise MissingExtra(
+            f"{NEEDED_FOR[EXTRA_OF[library]]} needs {library}, which is not installed; install it with: {command}",
+            name=library,
+        ) from error

@@ -43,7 +43,10 @@ _ENDS = {0.6827: "68", 0.95: "95"}
 
 
 def false_positives(
-    scores: xr.Dataset, thresholds: xr.Dataset, quantities: Mapping[str, Sequence[float]] = QUANTITIES, split: str = "test"
+    scores: xr.Dataset,
+    thresholds: xr.Dataset,
+    quantities: Mapping[str, Sequence[float]] = QUANTITIES,
+    split: str = "test",
 ) -> pd.DataFrame:
     """False positives by pool, confuser class and condition.
 
@@ -87,12 +90,18 @@ def false_positives(
     rows = []
     for threshold, rate in _thresholds(thresholds):
         found = score >= threshold
-        rows += [(group, value, threshold, rate, int(rows_.sum()), int((found & rows_).sum()), 1.0) for group, value, rows_ in groups]
+        rows += [
+            (group, value, threshold, rate, int(rows_.sum()), int((found & rows_).sum()), 1.0)
+            for group, value, rows_ in groups
+        ]
     return _rates(rows)
 
 
 def missed(
-    injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Dataset, quantities: Mapping[str, Sequence[float]] = TRIAL_QUANTITIES
+    injections: xr.Dataset,
+    scores: xr.Dataset,
+    thresholds: xr.Dataset,
+    quantities: Mapping[str, Sequence[float]] = TRIAL_QUANTITIES,
 ) -> pd.DataFrame:
     """Missed injections by cell axis, host type and properties of the arc.
 
@@ -122,7 +131,9 @@ def missed(
     groups: list[tuple[str, str, np.ndarray]] = [("all", "all", np.ones(len(table), bool))]
     for name in schema.CELL:
         values = table[name].to_numpy()
-        groups += [(name, f"{centre:g}", values == centre) for centre in injections[name].values if (values == centre).any()]
+        groups += [
+            (name, f"{centre:g}", values == centre) for centre in injections[name].values if (values == centre).any()
+        ]
     groups += _by_name(table, "host_type")
     for name, edges in quantities.items():
         groups += [group for group in _by_bin(table, name, edges) if group[2].any()]
@@ -132,7 +143,10 @@ def missed(
         below = score < threshold
         for name, alike in itertools.groupby(groups, key=lambda group: group[0]):
             chosen = {value: own for _, value, own in alike}
-            trials, hits = (np.stack([np.bincount(host[own & also], minlength=hosts) for own in chosen.values()]) for also in (True, below))
+            trials, hits = (
+                np.stack([np.bincount(host[own & also], minlength=hosts) for own in chosen.values()])
+                for also in (True, below)
+            )
             sums = recovery.PairSums(*(part[None] for part in recovery.pair_sums(trials, hits)))
             effect = recovery.design_effect(trials, recovery.correlation(sums, borrowed=BORROWED))
             freedom = float(recovery.hosts_effective(trials.sum(0))) - 1
@@ -180,7 +194,10 @@ def recovered(scores: xr.Dataset, thresholds: xr.Dataset) -> pd.DataFrame:
     score = lenses["score"].to_numpy(float)
     rows = []
     for threshold, rate in _thresholds(thresholds):
-        rows += [(group, value, threshold, rate, int(own.sum()), int((own & (score >= threshold)).sum()), 1.0) for group, value, own in groups]
+        rows += [
+            (group, value, threshold, rate, int(own.sum()), int((own & (score >= threshold)).sum()), 1.0)
+            for group, value, own in groups
+        ]
     return _rates(rows)
 
 
@@ -207,7 +224,12 @@ def collapsed(completeness: xr.Dataset) -> pd.DataFrame:
     cube = completeness
     cell = (*schema.CELL, "threshold")
     effect, detected, middle = (
-        array.transpose(*cell).values for array in (cube["design_effect"], cube["n_detected"], cube["completeness"].sel(quantile=0.5, method="nearest"))
+        array.transpose(*cell).values
+        for array in (
+            cube["design_effect"],
+            cube["n_detected"],
+            cube["completeness"].sel(quantile=0.5, method="nearest"),
+        )
     )
     n = np.broadcast_to(cube["n_injected"].transpose(*schema.CELL).values[..., None], effect.shape)
     sufficient = n > 0
@@ -253,7 +275,9 @@ def _neighbours(share: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np
         inner[axis] = slice(1, -1)
         inner = tuple(inner)
         left, right = np.take(share, range(count - 2), axis), np.take(share, range(2, count), axis)
-        spread = np.where(left <= right, np.take(variance, range(count - 2), axis), np.take(variance, range(2, count), axis))
+        spread = np.where(
+            left <= right, np.take(variance, range(count - 2), axis), np.take(variance, range(2, count), axis)
+        )
         there = np.isfinite(left) & np.isfinite(right)
         total[inner] += np.where(there, (left + right) / 2, 0)
         low[inner] += np.where(there, np.minimum(left, right), 0)
@@ -288,7 +312,9 @@ def gallery(scores_cutouts: xr.Dataset, injections: xr.Dataset, scores: xr.Datas
     negative = _is_negative(table)
     worst = table[negative].sort_values(["score", "galaxy_id"], ascending=[False, True])[:n]
     lenses = table[table["label"] == 1].sort_values(["score", "galaxy_id"])[:n]
-    classes = [", ".join(name for bit, name in enumerate(schema.CONFUSERS) if bits >> bit & 1) for bits in worst["confuser"]]
+    classes = [
+        ", ".join(name for bit, name in enumerate(schema.CONFUSERS) if bits >> bit & 1) for bits in worst["confuser"]
+    ]
     cutouts = pd.concat(
         [
             worst.assign(kind="false positive", about=[text or pool for text, pool in zip(classes, worst["pool"])]),
@@ -301,7 +327,13 @@ def gallery(scores_cutouts: xr.Dataset, injections: xr.Dataset, scores: xr.Datas
     trials = trials.assign(kind="missed injection", about=about)
     names = ["kind", "galaxy_id", *schema.CELL, "trial", "score", "about"]
     found = pd.concat([cutouts[names], trials[names]], ignore_index=True)
-    types = {"kind": "string[pyarrow]", "about": "string[pyarrow]", "galaxy_id": "int64", "trial": "int64", "score": "float64"}
+    types = {
+        "kind": "string[pyarrow]",
+        "about": "string[pyarrow]",
+        "galaxy_id": "int64",
+        "trial": "int64",
+        "score": "float64",
+    }
     return found.astype(types | dict.fromkeys(schema.CELL, "float64"))
 
 
@@ -339,10 +371,16 @@ def gates(scores: xr.Dataset, thresholds: xr.Dataset, table: pd.DataFrame) -> li
 
 def _class_gate(negatives: pd.DataFrame, thresholds: xr.Dataset, table: pd.DataFrame) -> Gate:
     claim = "every confuser class among the negatives of the test split has its count"
-    present = {name: int((negatives["confuser"].to_numpy() >> bit & 1).sum()) for bit, name in enumerate(schema.CONFUSERS)}
+    present = {
+        name: int((negatives["confuser"].to_numpy() >> bit & 1).sum()) for bit, name in enumerate(schema.CONFUSERS)
+    }
     present = {name: rows for name, rows in present.items() if rows}
     if not present:
-        return absent("failures.classes", claim, f"none of the {len(negatives)} scored negatives of the split test is of a confuser class")
+        return absent(
+            "failures.classes",
+            claim,
+            f"none of the {len(negatives)} scored negatives of the split test is of a confuser class",
+        )
     counted = table[table["group"] == "confuser"]
     wrong = 0
     for name, rows in present.items():
@@ -380,7 +418,12 @@ def _probability(k: int, n: int, false: int, negatives: int) -> float:
 
 
 def _thresholds(thresholds: xr.Dataset) -> list[tuple[float, float]]:
-    return list(zip(thresholds["threshold"].values.astype(float).tolist(), thresholds["false_positive_rate"].values.astype(float).tolist()))
+    return list(
+        zip(
+            thresholds["threshold"].values.astype(float).tolist(),
+            thresholds["false_positive_rate"].values.astype(float).tolist(),
+        )
+    )
 
 
 def _table(scores: xr.Dataset) -> pd.DataFrame:
@@ -430,7 +473,11 @@ def _by_name(table: pd.DataFrame, name: str) -> list[tuple[str, str, np.ndarray]
 def _by_bin(table: pd.DataFrame, name: str, edges: Sequence[float]) -> list[tuple[str, str, np.ndarray]]:
     values, edges = table[name].to_numpy(float), np.asarray(edges, float)
     place = np.where(np.isfinite(values), grid.place(edges, values) + 1, -1)  # 0 is what lies below
-    labels = [f"< {edges[0]:g}", *(f"{low:g} to {high:g}" for low, high in itertools.pairwise(edges)), f">= {edges[-1]:g}"]
+    labels = [
+        f"< {edges[0]:g}",
+        *(f"{low:g} to {high:g}" for low, high in itertools.pairwise(edges)),
+        f">= {edges[-1]:g}",
+    ]
     return [(name, label, place == i) for i, label in enumerate(labels)] + [(name, "not measured", place == -1)]
 
 
@@ -445,5 +492,7 @@ def _rates(rows: list[tuple]) -> pd.DataFrame:
         wide = recovery.widened(effect, np.minimum(freedom, 1e9), level)
         effective = np.where((n > 0) & (freedom >= recovery.FREEDOM_MIN), n / wide, 0.0)  # too few hosts: no interval
         # k = n must stay so, whatever the rounding of the division
-        table[f"lower_{end}"], table[f"upper_{end}"] = intervals.interval(np.where(k == n, effective, effective * np.nan_to_num(share)), effective, level)
+        table[f"lower_{end}"], table[f"upper_{end}"] = intervals.interval(
+            np.where(k == n, effective, effective * np.nan_to_num(share)), effective, level
+        )
     return table.astype({"group": "string[pyarrow]", "value": "string[pyarrow]", "n": "int64", "k": "int64"})

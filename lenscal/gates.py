@@ -100,5 +100,6 @@ class Ledger:
             abs(self.missing),
             maximum=0,
             critical=True,
-            evidence=f"{self.rows_in:,} in, {self.rows_out:,} out" + (f"; dropped: {words(self.dropped)}" if self.dropped else ""),
+            evidence=f"{self.rows_in:,} in, {self.rows_out:,} out"
+            + (f"; dropped: {words(self.dropped)}" if self.dropped else ""),
         )

@@ -25,7 +25,11 @@ def pack(objid: np.ndarray | int, brickid: np.ndarray | int, release: np.ndarray
 
 def unpack(galaxy_id: np.ndarray | int) -> Key:
     """What a galaxy_id is made of."""
-    return Key(galaxy_id & (1 << OBJID_BITS) - 1, galaxy_id >> OBJID_BITS & (1 << BRICK_BITS) - 1, galaxy_id >> (OBJID_BITS + BRICK_BITS))
+    return Key(
+        galaxy_id & (1 << OBJID_BITS) - 1,
+        galaxy_id >> OBJID_BITS & (1 << BRICK_BITS) - 1,
+        galaxy_id >> (OBJID_BITS + BRICK_BITS),
+    )
 
 
 def fits(objid: np.ndarray | int, brickid: np.ndarray | int, release: np.ndarray | int) -> np.ndarray | bool:

@@ -50,9 +50,14 @@ def trained(table: pd.DataFrame, attrs: dict, frozen: object, own: bool) -> Trai
     if own:
         return Trained(known, about="by galaxy_id", positions=there)
     if not ids.size:
-        return Trained(none, "the detector was brought without a list of what trained it (training_ids of detector.json)")
+        return Trained(
+            none, "the detector was brought without a list of what trained it (training_ids of detector.json)"
+        )
     if survey is None:
-        return Trained(none, "detector.json does not say on which survey it was trained, so that its training_ids may be those of other objects")
+        return Trained(
+            none,
+            "detector.json does not say on which survey it was trained, so that its training_ids may be those of other objects",
+        )
     here = {"layer": str(attrs.get("layer", "")), "mock": bool(attrs.get("mock", 0))}
     name = "the embedded (mock) sky" if survey["mock"] else f"'{survey['layer']}'"
     if bool(survey["mock"]) != here["mock"]:
@@ -60,11 +65,16 @@ def trained(table: pd.DataFrame, attrs: dict, frozen: object, own: bool) -> Trai
     if there.size:
         placed = np.isfinite(table["ra"].to_numpy(float)) & np.isfinite(table["dec"].to_numpy(float))
         same = none.copy()
-        same[placed] = matching.nearest(table["ra"][placed], table["dec"][placed], there[:, 0], there[:, 1], SAME_RADIUS)[0] >= 0
+        same[placed] = (
+            matching.nearest(table["ra"][placed], table["dec"][placed], there[:, 0], there[:, 1], SAME_RADIUS)[0] >= 0
+        )
         same |= known & ~placed & (survey["layer"] == here["layer"])
         return Trained(same, about=f"within {SAME_RADIUS:g} arcsec of a training row", positions=there)
     if survey["layer"] != here["layer"]:
-        return Trained(none, f"trained on {name}, scored on '{here['layer']}', and without positions of its training rows their ids say nothing")
+        return Trained(
+            none,
+            f"trained on {name}, scored on '{here['layer']}', and without positions of its training rows their ids say nothing",
+        )
     return Trained(known, about=f"by galaxy_id on {name}")
 
 
@@ -83,13 +93,29 @@ def gates(table: pd.DataFrame, found: Trained, hosts: Iterable[int] | None, arc_
         Limit of the training positives' arcs; 0 without one.
     """
     rows, anchors = table[found.rows], table[table["role"] == "anchor"]
-    carried = table["galaxy_id"].isin(list(hosts)) if hosts is not None else table["host"].astype(bool) & table["cutout_ok"].astype(bool)
+    carried = (
+        table["galaxy_id"].isin(list(hosts))
+        if hosts is not None
+        else table["host"].astype(bool) & table["cutout_ok"].astype(bool)
+    )
     deciding = (table["split"] == "val") & table["negative"] & np.isfinite(table["score"])
     said = f"{len(rows)} training rows among these cutouts ({found.about})"
-    x4, x11 = "training positives are excluded from the anchors", f"nothing within {ANCHOR_RADIUS:g} arcsec of an anchor was trained on"
+    x4, x11 = (
+        "training positives are excluded from the anchors",
+        f"nothing within {ANCHOR_RADIUS:g} arcsec of an anchor was trained on",
+    )
 
     def gate(id_: str, claim: str, measure: str, value: float, evidence: str) -> Gate:
-        return Gate(id_, claim, measure, np.nan if found.unknown else float(value), maximum=0, critical=True, evidence=f"{said}; {evidence}", cannot=found.unknown)
+        return Gate(
+            id_,
+            claim,
+            measure,
+            np.nan if found.unknown else float(value),
+            maximum=0,
+            critical=True,
+            evidence=f"{said}; {evidence}",
+            cannot=found.unknown,
+        )
 
     out = [
         gate(
@@ -98,8 +124,22 @@ def gates(table: pd.DataFrame, found: Trained, hosts: Iterable[int] | None, arc_
         )
     ]  # fmt: skip
     for id_, claim, measure, chosen, what, needed in (
-        ("X.2.hosts", "no injection lies on a galaxy that the detector was trained on", "hosts that were trained on", carried, "galaxies that carry injections", hosts is not None),
-        ("X.2.negatives", "no negative that sets a threshold was trained on", "validation negatives that were trained on", deciding, "scored negatives of the split val", True),
+        (
+            "X.2.hosts",
+            "no injection lies on a galaxy that the detector was trained on",
+            "hosts that were trained on",
+            carried,
+            "galaxies that carry injections",
+            hosts is not None,
+        ),
+        (
+            "X.2.negatives",
+            "no negative that sets a threshold was trained on",
+            "validation negatives that were trained on",
+            deciding,
+            "scored negatives of the split val",
+            True,
+        ),
     ):
         if chosen.any():
             out.append(gate(id_, claim, measure, (chosen & found.rows).sum(), f"{int(chosen.sum())} {what}"))
@@ -110,7 +150,15 @@ def gates(table: pd.DataFrame, found: Trained, hosts: Iterable[int] | None, arc_
         return [*out, absent("X.4", x4, why), absent("X.11", x11, why), _visibility(table, rows, found, arc_snr_min)]
     shared = ((rows["label"] == 1) & (rows["role"] == "anchor")).sum()
     out.append(gate("X.4", x4, "anchors among the training positives", shared, f"{len(anchors)} anchors by role"))
-    out.append(gate("X.11", x11, "training rows on an anchor", _on_anchors(anchors, rows, found.positions), f"{len(anchors)} anchors by role and position"))
+    out.append(
+        gate(
+            "X.11",
+            x11,
+            "training rows on an anchor",
+            _on_anchors(anchors, rows, found.positions),
+            f"{len(anchors)} anchors by role and position",
+        )
+    )
     return [*out, _visibility(table, rows, found, arc_snr_min)]
 
 

@@ -167,13 +167,19 @@ class Declaration:
 
 def _strings(column: pd.Series) -> pd.Series:
     """A column of text; categories are looked up, not spelt out one by one."""
-    if not isinstance(column.dtype, pd.CategoricalDtype) or not pd.api.types.is_string_dtype(column.cat.categories.dtype):
+    if not isinstance(column.dtype, pd.CategoricalDtype) or not pd.api.types.is_string_dtype(
+        column.cat.categories.dtype
+    ):
         return column.astype("string[pyarrow]")
     import pyarrow as pa
 
     codes = column.cat.codes.to_numpy()
-    words = pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(column.cat.categories.astype(str), pa.string()))
-    return pd.Series(pd.array(words.cast(pa.large_string()), dtype="string[pyarrow]"), index=column.index, name=column.name)
+    words = pa.DictionaryArray.from_arrays(
+        pa.array(codes, mask=codes < 0), pa.array(column.cat.categories.astype(str), pa.string())
+    )
+    return pd.Series(
+        pd.array(words.cast(pa.large_string()), dtype="string[pyarrow]"), index=column.index, name=column.name
+    )
 
 
 def _columns(names: str, dtype: str, units: str, about: str, dims: tuple[str, ...], required: bool = True):
@@ -227,7 +233,9 @@ _SPATIAL = {
 _PROVENANCE = {
     **_row("sweep_file", "str", "", "file the row came from"),
     **_row("row_index", "i8", "1", "row in that file"),
-    **_row("pipeline_version git_commit extraction_timestamp", "str", "", "what made the row, and when (from the run file)"),
+    **_row(
+        "pipeline_version git_commit extraction_timestamp", "str", "", "what made the row, and when (from the run file)"
+    ),
 }
 
 GALAXIES = Declaration(
@@ -253,7 +261,12 @@ LENSES = Declaration(
         **_row("tier", "str", "", "literature (spectroscopic), A (confident), B (probable)"),
         **_row("catalogue", "str", "", "catalogues that list it, joined by |"),
         **_row("reference", "str", "", "papers that list it, joined by |"),
-        **_row("channel", "str", "", "selection channels: imaging-ml, spectroscopic, follow-up (spectra of imaging candidates), visual, literature, joined by |"),
+        **_row(
+            "channel",
+            "str",
+            "",
+            "selection channels: imaging-ml, spectroscopic, follow-up (spectra of imaging candidates), visual, literature, joined by |",
+        ),
         **_row("imaging_candidate", "bool", "1", "of a DESI Legacy imaging search (rule P0.1b)"),
         **_row("healpix_128", "i8", "1", "HEALPix pixel, nested"),
         **_row("split", "str", "", "train, val, test"),
@@ -350,12 +363,18 @@ CUTOUTS = Declaration(
         "image": Variable(_IMAGE, "f4", "nanomaggy", "flux per pixel; NaN where nothing was observed"),
         "invvar": Variable(_IMAGE, "f4", "nanomaggy^-2", "inverse variance per pixel; 0 where nothing was observed"),
         "mask": Variable(("galaxy", "y", "x"), "i4", "1", "MASKBITS of the pixel"),
-        "psfsize": Variable(("galaxy", "band"), "f4", "arcsec", "PSFSIZE at the centre: noise-equivalent Gaussian FWHM"),
+        "psfsize": Variable(
+            ("galaxy", "band"), "f4", "arcsec", "PSFSIZE at the centre: noise-equivalent Gaussian FWHM"
+        ),
         "psf_fwhm_core": Variable(("galaxy", "band"), "f4", "arcsec", "core FWHM of the Moffat with that PSFSIZE"),
         "psf_beta": Variable(("galaxy", "band"), "f4", "1", "Moffat beta"),
         "psfdepth": Variable(("galaxy", "band"), "f4", "mag(AB)", "5-sigma point-source depth"),
         "psf": Variable(
-            ("galaxy", "band", "psf_y", "psf_x"), "f4", "1", "PSF image that includes the pixel; NaN where the Moffat serves", False
+            ("galaxy", "band", "psf_y", "psf_x"),
+            "f4",
+            "1",
+            "PSF image that includes the pixel; NaN where the Moffat serves",
+            False,
         ),
         **_gal("stamp_size", "i2", "pixel", "side of the stamp"),
         **_gal("bandset", "str", "", "bands in which some pixel was observed"),
@@ -370,7 +389,13 @@ CUTOUTS = Declaration(
     coords=(*GALAXY_COORDS, "band"),
 )
 
-_STATISTICS = {"mean": "mean", "std": "standard deviation", "percentile_1": "percentile 1", "median": "median", "percentile_99": "percentile 99"}
+_STATISTICS = {
+    "mean": "mean",
+    "std": "standard deviation",
+    "percentile_1": "percentile 1",
+    "median": "median",
+    "percentile_99": "percentile 99",
+}
 
 QUALITY = Declaration(
     "quality",
@@ -460,23 +485,74 @@ INJECTIONS = Declaration(
         **_trial("arc_snr", "f4", "1", "r-band matched-aperture SNR of the arc, noise correlation included"),
         **_trial("proposals", "i4", "1", "draws from the prior until the magnification range was met"),
         "lensed_mag": Variable((*TRIAL, "band"), "f4", "mag(AB)", "of the lensed images inside the stamp"),
-        "gain": Variable((*TRIAL, "band"), "f4", "nanomaggy^-1", "electrons per nanomaggy in use: from the noise of the host's pixels, or configured"),
+        "gain": Variable(
+            (*TRIAL, "band"),
+            "f4",
+            "nanomaggy^-1",
+            "electrons per nanomaggy in use: from the noise of the host's pixels, or configured",
+        ),
         "gain_ratio": Variable((*TRIAL, "band"), "f4", "1", "that gain over the one of the host's inverse variance"),
-        "psf_width_ratio": Variable((*TRIAL, "band"), "f4", "1", "noise-equivalent width of the PSF in use over PSFSIZE", False),
-        "psf_core_ratio": Variable((*TRIAL, "band"), "f4", "1", "FWHM of the core of the PSF in use over PSFSIZE", False),
-        "depth_offset": Variable((*TRIAL, "band"), "f4", "mag", "5-sigma depth of the pixels' noise under that PSF less the depth column", False),
-        **_trial("zeropoint_offset", "f4", "mag", "magnitude of the host's pixels within 15 px of the centre less its mag_r; NaN without one", False),
-        **_trial("annulus_snr", "f4", "1", "mean r-band SNR of a pixel within 2 px of the Einstein ring, noise correlation included", False),
-        **_trial("log_density_host", "f8", "1", "ln of the probability with which the host was drawn among those of its cell", False),
+        "psf_width_ratio": Variable(
+            (*TRIAL, "band"), "f4", "1", "noise-equivalent width of the PSF in use over PSFSIZE", False
+        ),
+        "psf_core_ratio": Variable(
+            (*TRIAL, "band"), "f4", "1", "FWHM of the core of the PSF in use over PSFSIZE", False
+        ),
+        "depth_offset": Variable(
+            (*TRIAL, "band"),
+            "f4",
+            "mag",
+            "5-sigma depth of the pixels' noise under that PSF less the depth column",
+            False,
+        ),
+        **_trial(
+            "zeropoint_offset",
+            "f4",
+            "mag",
+            "magnitude of the host's pixels within 15 px of the centre less its mag_r; NaN without one",
+            False,
+        ),
+        **_trial(
+            "annulus_snr",
+            "f4",
+            "1",
+            "mean r-band SNR of a pixel within 2 px of the Einstein ring, noise correlation included",
+            False,
+        ),
+        **_trial(
+            "log_density_host",
+            "f8",
+            "1",
+            "ln of the probability with which the host was drawn among those of its cell",
+            False,
+        ),
         **_trial("log_density_survey", "f8", "1", "ln of the host's probability in the population survey", False),
-        **_trial("log_density_lens_like", "f8", "1", "ln of the host's probability in the population lens-like; -inf where it has none", False),
-        **_trial("log_density_source", "f8", "1", "ln of the prior's density of lens and source (units of the parameters), before the range of the magnification", False),
+        **_trial(
+            "log_density_lens_like",
+            "f8",
+            "1",
+            "ln of the host's probability in the population lens-like; -inf where it has none",
+            False,
+        ),
+        **_trial(
+            "log_density_source",
+            "f8",
+            "1",
+            "ln of the prior's density of lens and source (units of the parameters), before the range of the magnification",
+            False,
+        ),
         **_trial("host_mag_z", "f4", "mag(AB)", "of the host, dereddened", False),
         **_trial("host_colour_gr host_colour_rz", "f4", "mag", "of the host, dereddened", False),
         **_trial("host_log_radius", "f4", "1", "log10 of the host's half-light radius in arcsec", False),
         **_trial("host_ellipticity", "f4", "1", "|e| of the host", False),
         **_trial("host_sersic", "f4", "1", "Sersic index of the host", False),
-        **_trial("host_neighbours", "f4", "1", "log10(0.01 + r flux of catalogued neighbours within 6 arcsec over the host's own)", False),
+        **_trial(
+            "host_neighbours",
+            "f4",
+            "1",
+            "log10(0.01 + r flux of catalogued neighbours within 6 arcsec over the host's own)",
+            False,
+        ),
         "failure": Variable(TRIAL, "str", "", "why the trial has no image; empty when it has"),
         "image": Variable((*TRIAL, "band", "y", "x"), "f4", "nanomaggy", "host plus arc (keep_images only)", False),
     },
@@ -520,9 +596,13 @@ COMPLETENESS = Declaration(
     "The completeness cube: counts, posterior, intervals. Counts are stored, ratios derived.",
     {
         **AXES,
-        "population": Variable(("population",), "str", "", "of hosts: what depends on it runs along it; one alone has no such dim", False),
+        "population": Variable(
+            ("population",), "str", "", "of hosts: what depends on it runs along it; one alone has no such dim", False
+        ),
         "host_type": Variable(("host_type",), "str", "", "Tractor type of the hosts, where it is an axis", False),
-        "host_colour_gr": Variable(("host_colour_gr",), "f8", "mag", "dereddened g - r of the hosts, bin centre, where it is an axis", False),
+        "host_colour_gr": Variable(
+            ("host_colour_gr",), "f8", "mag", "dereddened g - r of the hosts, bin centre, where it is an axis", False
+        ),
         "threshold": Variable(("threshold",), "f8", "1", "score at or above which a detection is claimed"),
         "quantile": Variable(("quantile",), "f8", "1", "of the posterior"),
         "level": Variable(("level",), "f8", "1", "of the interval"),
@@ -532,33 +612,98 @@ COMPLETENESS = Declaration(
         "n_injected": Variable(CELL, "i8", "1", "trials with an image and a score"),
         "n_failed": Variable(CELL, "i8", "1", "trials without"),
         "n_hosts": Variable(CELL, "i8", "1", "distinct hosts"),
-        "hosts_effective": Variable(CELL, "f8", "1", "as how many hosts they count, if each stood equally often in the population and had as many trials", False),
+        "hosts_effective": Variable(
+            CELL,
+            "f8",
+            "1",
+            "as how many hosts they count, if each stood equally often in the population and had as many trials",
+            False,
+        ),
         "n_detected": Variable((*CELL, "threshold"), "i8", "1", "trials at or above the threshold"),
-        "fraction_detected": Variable((*CELL, "threshold"), "f8", "1", "share of the trials detected, each with the weight of its host in the population", False),
-        "n_effective": Variable((*CELL, "threshold"), "f8", "1", "independent trials, equal in weight, that tell as much: n_injected over the design effect"),
-        "design_effect": Variable((*CELL, "threshold"), "f8", "1", "variance inflation by shared hosts (shrunk to 1 where not detected) and by unequal weights"),
-        "completeness": Variable((*CELL, "threshold", "quantile"), "f8", "1", "posterior quantiles; NaN without data, all but the median with too few hosts"),
-        "lower": Variable((*CELL, "threshold", "level"), "f8", "1", "lower end of the interval; NaN with too few hosts"),
+        "fraction_detected": Variable(
+            (*CELL, "threshold"),
+            "f8",
+            "1",
+            "share of the trials detected, each with the weight of its host in the population",
+            False,
+        ),
+        "n_effective": Variable(
+            (*CELL, "threshold"),
+            "f8",
+            "1",
+            "independent trials, equal in weight, that tell as much: n_injected over the design effect",
+        ),
+        "design_effect": Variable(
+            (*CELL, "threshold"),
+            "f8",
+            "1",
+            "variance inflation by shared hosts (shrunk to 1 where not detected) and by unequal weights",
+        ),
+        "completeness": Variable(
+            (*CELL, "threshold", "quantile"),
+            "f8",
+            "1",
+            "posterior quantiles; NaN without data, all but the median with too few hosts",
+        ),
+        "lower": Variable(
+            (*CELL, "threshold", "level"), "f8", "1", "lower end of the interval; NaN with too few hosts"
+        ),
         "upper": Variable((*CELL, "threshold", "level"), "f8", "1", "upper end of the interval"),
-        "systematic_lower": Variable((*CELL, "threshold", "cause"), "f8", "1", "how much lower completeness may be for this cause", False),
-        "systematic_upper": Variable((*CELL, "threshold", "cause"), "f8", "1", "how much higher completeness may be for this cause", False),
+        "systematic_lower": Variable(
+            (*CELL, "threshold", "cause"), "f8", "1", "how much lower completeness may be for this cause", False
+        ),
+        "systematic_upper": Variable(
+            (*CELL, "threshold", "cause"), "f8", "1", "how much higher completeness may be for this cause", False
+        ),
         "cause": Variable(("cause",), "str", "", "of a systematic error", False),
-        "total_lower": Variable((*CELL, "threshold", "level"), "f8", "1", "lower end of the interval with every systematic error in it", False),
-        "total_upper": Variable((*CELL, "threshold", "level"), "f8", "1", "upper end of the interval with every systematic error in it", False),
+        "total_lower": Variable(
+            (*CELL, "threshold", "level"),
+            "f8",
+            "1",
+            "lower end of the interval with every systematic error in it",
+            False,
+        ),
+        "total_upper": Variable(
+            (*CELL, "threshold", "level"),
+            "f8",
+            "1",
+            "upper end of the interval with every systematic error in it",
+            False,
+        ),
         "sufficient": Variable(CELL, "bool", "1", "enough trials and enough distinct (and effective) hosts"),
         "status": Variable(CELL, "str", "", "sufficient, insufficient, or no data"),
         "area": Variable(("psf_fwhm", "depth"), "f8", "degree^2", "sky with those conditions in the footprint at hand"),
         "host_pool": Variable(("psf_fwhm", "depth"), "i8", "1", "eligible hosts with those conditions"),
         "host_injected": Variable(("theta_e", "host"), "i8", "1", "scored trials of the host", False),
-        "host_detected": Variable(("theta_e", "threshold", "host"), "i8", "1", "of them, at or above the threshold", False),
-        "host_weight": Variable(("population", "host"), "f8", "1", "weight of a trial on the host: its density in the population over that it was drawn with", False),
+        "host_detected": Variable(
+            ("theta_e", "threshold", "host"), "i8", "1", "of them, at or above the threshold", False
+        ),
+        "host_weight": Variable(
+            ("population", "host"),
+            "f8",
+            "1",
+            "weight of a trial on the host: its density in the population over that it was drawn with",
+            False,
+        ),
         "host_id": Variable(("host",), "i8", "1", "galaxy_id of the host", False),
         "host_psf_fwhm": Variable(("host",), "f8", "arcsec", "PSFSIZE_R of the host's cell, bin centre", False),
         "host_depth": Variable(("host",), "f8", "mag(AB)", "PSFDEPTH_R of the host's cell, bin centre", False),
     },
     coords=(
-        "theta_e", "psf_fwhm", "depth", "threshold", "quantile", "level", "false_positive_rate", "cause", "population", "host_type", "host_colour_gr", "host_id",
-        "host_psf_fwhm", "host_depth",
+        "theta_e",
+        "psf_fwhm",
+        "depth",
+        "threshold",
+        "quantile",
+        "level",
+        "false_positive_rate",
+        "cause",
+        "population",
+        "host_type",
+        "host_colour_gr",
+        "host_id",
+        "host_psf_fwhm",
+        "host_depth",
     ),
     along=("population", "host_type", "host_colour_gr"),
 )

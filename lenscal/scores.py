@@ -45,7 +45,9 @@ def score_cutouts(cutouts: xr.Dataset, quality: xr.Dataset, frozen: Detector) ->
     _check(cutouts, "image", schema.CUTOUTS)
     ids, other = cutouts["galaxy_id"].values, quality["galaxy_id"].values
     if not np.array_equal(ids, other):
-        raise InputError(f"scores: quality has {other.size} rows that are not, row by row, the {ids.size} of the cutouts; open both from one run")
+        raise InputError(
+            f"scores: quality has {other.size} rows that are not, row by row, the {ids.size} of the cutouts; open both from one run"
+        )
     ok = quality["cutout_ok"].values.astype(bool)
     image = cutouts["image"].transpose("galaxy", "band", "y", "x")
     score = np.full(ids.size, np.nan, np.float32)
@@ -95,13 +97,17 @@ def score_injections(
     if good.size:
         rendered = images(injections)
         if len(rendered) != count:
-            raise InputError(f"scores: {len(rendered)} images for a block of {count} injections; expected one each, in stacked order")
+            raise InputError(
+                f"scores: {len(rendered)} images for a block of {count} injections; expected one each, in stacked order"
+            )
         bands = _bands(injections, frozen)
         for first in range(0, good.size, 1024):
             some = good[first : first + 1024]
             score[some] = frozen.score(rendered[some][:, bands], batch)
         if unseen := int(np.isnan(score[good]).sum()):
-            raise InputError(f"scores: {unseen} injections without a failure have no pixel in some band; expected whole images, check the hosts")
+            raise InputError(
+                f"scores: {unseen} injections without a failure have no pixel in some band; expected whole images, check the hosts"
+            )
     dataset = xr.Dataset(
         {
             "galaxy_id": injections["galaxy_id"].transpose(*schema.TRIAL).variable,
@@ -129,7 +135,9 @@ def _bands(dataset: xr.Dataset, frozen: Detector) -> list[int]:
     """Positions of the detector's bands among those of the data."""
     bands = [str(band) for band in dataset["band"].values]
     if missing := [band for band in frozen.bands if band not in bands]:
-        raise InputError(f"scores: the detector needs bands {list(frozen.bands)}; the images hold {bands}, {missing} missing")
+        raise InputError(
+            f"scores: the detector needs bands {list(frozen.bands)}; the images hold {bands}, {missing} missing"
+        )
     return [bands.index(band) for band in frozen.bands]
 
 
@@ -217,7 +225,9 @@ def _table(scores: xr.Dataset) -> pd.DataFrame:
     return table
 
 
-def gates(scores: xr.Dataset, history: pd.DataFrame | None, frozen: Detector, hosts: Iterable[int] | None = None) -> list[Gate]:
+def gates(
+    scores: xr.Dataset, history: pd.DataFrame | None, frozen: Detector, hosts: Iterable[int] | None = None
+) -> list[Gate]:
     """What must hold of the detector and its scores.
 
     Parameters

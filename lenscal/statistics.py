@@ -12,7 +12,9 @@ from lenscal.kernels import intervals, proportions, ranking, twosamples, weighti
 LEVEL = 0.6827
 
 
-def interval(k: ArrayLike, n: ArrayLike, level: float = LEVEL, prior: str = "jeffreys", kind: str = "equal-tailed") -> tuple[np.ndarray, np.ndarray]:
+def interval(
+    k: ArrayLike, n: ArrayLike, level: float = LEVEL, prior: str = "jeffreys", kind: str = "equal-tailed"
+) -> tuple[np.ndarray, np.ndarray]:
     """Interval of a share from k found of n trials.
 
     Parameters
@@ -41,7 +43,9 @@ def interval(k: ArrayLike, n: ArrayLike, level: float = LEVEL, prior: str = "jef
     return intervals.interval(k, n, fraction("interval: the level", level), prior, kind)
 
 
-def share_quantiles(k: ArrayLike, n: ArrayLike, probabilities: ArrayLike = (0.15865, 0.5, 0.84135), prior: str = "jeffreys") -> np.ndarray:
+def share_quantiles(
+    k: ArrayLike, n: ArrayLike, probabilities: ArrayLike = (0.15865, 0.5, 0.84135), prior: str = "jeffreys"
+) -> np.ndarray:
     """Quantiles of the Beta posterior of a share.
 
     Parameters
@@ -116,7 +120,9 @@ def auc(positives: ArrayLike, negatives: ArrayLike, level: float = 0.95) -> tupl
     ValueError
         A class is empty or has more than one dim, or a score is not finite.
     """
-    given = [in_unit(f"auc: {what}", scores, "1") for what, scores in (("positives", positives), ("negatives", negatives))]
+    given = [
+        in_unit(f"auc: {what}", scores, "1") for what, scores in (("positives", positives), ("negatives", negatives))
+    ]
     for what, scores in zip(("positives", "negatives"), given):
         if scores.ndim != 1 or not scores.size:
             raise InputError(f"auc: the {what} have shape {scores.shape}, expected (n,) with one score or more")
@@ -146,7 +152,10 @@ def share_difference(k_1: float, n_1: float, k_2: float, n_2: float, level: floa
     if not (one[1].size == two[1].size == 1 and one[1] > 0 and two[1] > 0):
         raise InputError("share_difference: expected one count each, and one trial or more in both samples")
     (a, n), (b, m) = ((float(k), float(total)) for k, total in (one, two))
-    return (b / m - a / n, *proportions.independent_difference(a, n, b, m, fraction("share_difference: the level", level)))
+    return (
+        b / m - a / n,
+        *proportions.independent_difference(a, n, b, m, fraction("share_difference: the level", level)),
+    )
 
 
 def mcnemar(lost: int, won: int) -> tuple[float, float]:
@@ -183,13 +192,17 @@ def effective_number(weights: ArrayLike) -> float:
     """
     given = finite("effective_number: a weight", in_unit("effective_number: the weights", weights, "1"))
     if (given < 0).any():
-        raise InputError(f"effective_number: {int((given < 0).sum())} of {given.size} weights are negative, expected 0 or more")
+        raise InputError(
+            f"effective_number: {int((given < 0).sum())} of {given.size} weights are negative, expected 0 or more"
+        )
     return weighting.effective_number(given.ravel())
 
 
 def _counts(what: str, k: ArrayLike, n: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     """Found and trials as arrays that broadcast, once they can be both."""
-    found, trials = (finite(f"{what}: {name}", in_unit(f"{what}: {name}", value, "1")) for name, value in (("k", k), ("n", n)))
+    found, trials = (
+        finite(f"{what}: {name}", in_unit(f"{what}: {name}", value, "1")) for name, value in (("k", k), ("n", n))
+    )
     try:
         found, trials = np.broadcast_arrays(found, trials)
     except ValueError:

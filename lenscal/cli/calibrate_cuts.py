@@ -23,7 +23,11 @@ def calibrate_cuts(
         from lenscal.run import Place, catalogue
 
         frozen, report, seen = catalogue.calibrate(Place(load(runfile)), share, rows)
-        typer.echo(f"# beside {seen:,} galaxies of the rule of N1; each class is meant to have {share:g} times as many members in the footprint")
+        typer.echo(
+            f"# beside {seen:,} galaxies of the rule of N1; each class is meant to have {share:g} times as many members in the footprint"
+        )
         for row in report.itertuples(index=False):
-            typer.echo(f"# {row[0]}: {row.cut} {row.before:g} held {row.share_before:.4f}, {row.after:g} holds {row.share_after:.4f}")
+            typer.echo(
+                f"# {row[0]}: {row.cut} {row.before:g} held {row.share_before:.4f}, {row.after:g} holds {row.share_after:.4f}"
+            )
         typer.echo(yaml.safe_dump({"confuser_cuts": frozen}, sort_keys=False).rstrip())

@@ -16,8 +16,15 @@ def calibrate_prior(
     output: Annotated[Path, typer.Argument(help="YAML to write, for injections.prior_file; must not exist.")],
     name: Annotated[str, typer.Option(help="Of the new prior set.")] = "calibrated",
     prior: Annotated[str, typer.Option(help="Prior set to start from; the run file's by default.")] = "",
-    conditions: Annotated[str, typer.Option(help="'anchors': those of the run's own anchors; 'survey': of DR10 where luminous red galaxies are dense.")] = "anchors",
-    measure: Annotated[str, typer.Option(help="annulus_snr (mean of a pixel) or arc_snr (integrated).")] = "annulus_snr",
+    conditions: Annotated[
+        str,
+        typer.Option(
+            help="'anchors': those of the run's own anchors; 'survey': of DR10 where luminous red galaxies are dense."
+        ),
+    ] = "anchors",
+    measure: Annotated[
+        str, typer.Option(help="annulus_snr (mean of a pixel) or arc_snr (integrated).")
+    ] = "annulus_snr",
     target: Annotated[str, typer.Option(help="SNR by quantile.")] = "0.9:5,0.99:10",
     count: Annotated[int, typer.Option(help="Arcs to draw.", min=100)] = 2000,
 ) -> None:
@@ -33,10 +40,15 @@ def calibrate_prior(
         settings = load(runfile)
         place = Place(settings)
         if kind == "survey":
-            table, origin = calibration.survey_conditions(), "DR10 where luminous red galaxies are dense (201 square degrees), r band"
+            table, origin = (
+                calibration.survey_conditions(),
+                "DR10 where luminous red galaxies are dense (201 square degrees), r band",
+            )
         else:
             manifest = place.manifest
-            anchors = (manifest["role"] == "anchor") & manifest["tier"].isin(settings.realism.anchor_tiers)  # those that realism compares with
+            anchors = (manifest["role"] == "anchor") & manifest["tier"].isin(
+                settings.realism.anchor_tiers
+            )  # those that realism compares with
             table = manifest.loc[anchors, ["psfsize_r", "psfdepth_r"]].astype(float)
             origin = f"anchors of the run '{settings.name}'{' (mock sky)' if settings.survey.mock else ''}"
         start = settings.injections.model_copy(update={"prior": prior or settings.injections.prior})
@@ -46,8 +58,12 @@ def calibrate_prior(
         )  # fmt: skip
         output.write_text(found.text)
         entry = found.entry
-        typer.echo(f"prior '{name}': mag_r from {entry['mag_r']['low']:g} to {entry['mag_r']['high']:g}, counts ~ 10^({entry['mag_r']['slope']:g} m)")
-        typer.echo(f"  {measure} by quantile: {', '.join(f'{q:g}: {snr:.2f}' for q, snr in found.reached.items())} at the conditions of {origin}")
+        typer.echo(
+            f"prior '{name}': mag_r from {entry['mag_r']['low']:g} to {entry['mag_r']['high']:g}, counts ~ 10^({entry['mag_r']['slope']:g} m)"
+        )
+        typer.echo(
+            f"  {measure} by quantile: {', '.join(f'{q:g}: {snr:.2f}' for q, snr in found.reached.items())} at the conditions of {origin}"
+        )
         typer.echo(f"  {100 * entry['calibration']['accepted']:.1f} % of proposals met the range of the magnification")
         typer.echo(f"  written to {output}; use it with injections: {{prior_file: {output}, prior: {name}}}")
 

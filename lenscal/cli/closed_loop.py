@@ -13,9 +13,13 @@ OUTSIDE = 3
 
 
 def closed_loop(
-    runfile: Annotated[Path, typer.Argument(help="Run file of a finished run on an embedded sky, such as pipelines/small.yaml.")],
+    runfile: Annotated[
+        Path, typer.Argument(help="Run file of a finished run on an embedded sky, such as pipelines/small.yaml.")
+    ],
     lenses: Annotated[int, typer.Option(help="True lenses of each sky.", min=1)] = 800,
-    seed: Annotated[int, typer.Option(help="Of the first sky; each further one has the next number. Never the run's own.", min=0)] = 1,
+    seed: Annotated[
+        int, typer.Option(help="Of the first sky; each further one has the next number. Never the run's own.", min=0)
+    ] = 1,
     skies: Annotated[int, typer.Option(help="Skies.", min=1)] = 1,
     workers: Annotated[int, typer.Option(help="Processes that draw a sky.", min=1)] = 2,
 ) -> None:
@@ -38,11 +42,15 @@ def closed_loop(
         seeds = list(range(seed, seed + skies))
         closed_loop.refuse(place, seeds)
         wanted = [closed_loop.settings_of_sky(settings, number, lenses) for number in seeds]
-        with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
+        with Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+        ) as bar:
             for sky in wanted:
                 if not mock.is_current(sky):
                     task = bar.add_task(f"drawing the sky of seed {sky.seed}", total=None)
-                    mock.draw(sky, 1.0, lambda done, total, task=task: bar.update(task, completed=done, total=total), workers)
+                    mock.draw(
+                        sky, 1.0, lambda done, total, task=task: bar.update(task, completed=done, total=total), workers
+                    )
         with console.status("") as status:
             summary, tables = closed_loop.close(place, wanted, status.update)
         folder = closed_loop.write(place, summary, tables)
@@ -56,19 +64,42 @@ def closed_loop(
 def _table(summary: dict) -> object:
     from rich.table import Table
 
-    table = Table("axis", "from", "to", "lenses", "found", "predicted", "68 %", "95 %", "cube (survey)", "cube (lens-like)", box=None)
+    table = Table(
+        "axis",
+        "from",
+        "to",
+        "lenses",
+        "found",
+        "predicted",
+        "68 %",
+        "95 %",
+        "cube (survey)",
+        "cube (lens-like)",
+        box=None,
+    )
     shown = lambda value: "-" if value is None else f"{value:.3f}"  # noqa: E731
     for row in [{"axis": "all", "low": None, "high": None, **summary["overall"]}, *summary["bins"]]:
         span = [f"{shown(row[f'lower_{level}'])} to {shown(row[f'upper_{level}'])}" for level in ("68", "95")]
         ends = ["" if row[end] is None else f"{row[end]:g}" for end in ("low", "high")]
-        table.add_row(row["axis"], *ends, str(row["n"]), shown(row["observed"]), shown(row["predicted"]), *span, shown(row["naive"]), shown(row.get("naive_lens_like")))
+        table.add_row(
+            row["axis"],
+            *ends,
+            str(row["n"]),
+            shown(row["observed"]),
+            shown(row["predicted"]),
+            *span,
+            shown(row["naive"]),
+            shown(row.get("naive_lens_like")),
+        )
     return table
 
 
 def _sentence(summary: dict) -> str:
     overall = summary["overall"]
     if summary["refused"]:
-        return f"NO-GO: {summary['refused']}. Of {overall['n']} true lenses {100 * overall['observed']:.1f} % are found."
+        return (
+            f"NO-GO: {summary['refused']}. Of {overall['n']} true lenses {100 * overall['observed']:.1f} % are found."
+        )
     inside = summary["inside"]
     return (
         f"{summary['verdict']}: of {overall['n']} true lenses {100 * overall['observed']:.1f} % are found, {100 * overall['predicted']:.1f} % are predicted "

@@ -11,14 +11,29 @@ from lenscal.cli.refusal import refusals, settings_of
 
 
 def experiments(
-    runfile: Annotated[Path, typer.Argument(help="Run file of a finished run, such as pipelines/small.yaml; arms and fix need an embedded sky.")],
+    runfile: Annotated[
+        Path,
+        typer.Argument(
+            help="Run file of a finished run, such as pipelines/small.yaml; arms and fix need an embedded sky."
+        ),
+    ],
     what: Annotated[str, typer.Option(help="Which, with commas between: arms, causal, fix.")] = "arms,causal,fix",
     lenses: Annotated[int, typer.Option(help="True lenses (arms, fix) and trials (causal) at most.", min=1)] = 160,
-    seed: Annotated[int, typer.Option(help="Of the sky whose true lenses are looked at. Never the run's own.", min=0)] = 1,
-    sky: Annotated[int, typer.Option(help="True lenses that the sky is drawn with; that of `lenscal closed-loop` of this seed is used where it has as many.", min=1)] = 800,
+    seed: Annotated[
+        int, typer.Option(help="Of the sky whose true lenses are looked at. Never the run's own.", min=0)
+    ] = 1,
+    sky: Annotated[
+        int,
+        typer.Option(
+            help="True lenses that the sky is drawn with; that of `lenscal closed-loop` of this seed is used where it has as many.",
+            min=1,
+        ),
+    ] = 800,
     injected: Annotated[int, typer.Option(help="Injected positives of the fix.", min=1)] = 240,
     per_cell: Annotated[int, typer.Option(help="Trials of each cell that the fix scores again.", min=1)] = 40,
-    epochs: Annotated[int | None, typer.Option(help="Epochs of the fix; those of the run file by default.", min=1)] = None,
+    epochs: Annotated[
+        int | None, typer.Option(help="Epochs of the fix; those of the run file by default.", min=1)
+    ] = None,
     workers: Annotated[int, typer.Option(help="Processes that draw a sky.", min=1)] = 2,
 ) -> None:
     """Experiments on a finished run, pair by pair: the same lenses, trials and seeds with one thing changed.
@@ -40,11 +55,17 @@ def experiments(
         wanted = {name.strip() for name in what.split(",") if name.strip()}
         run.refuse(place, wanted, seed)
         skies = run.skies(settings, wanted, seed, sky)
-        with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console) as bar:
+        with Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+        ) as bar:
             for name, one in skies.items():
                 if not mock.is_current(one):
-                    task = bar.add_task(f"drawing the sky of seed {seed} ({'with' if name == 'arcs' else 'without'} arcs)", total=None)
-                    mock.draw(one, 1.0, lambda done, total, task=task: bar.update(task, completed=done, total=total), workers)
+                    task = bar.add_task(
+                        f"drawing the sky of seed {seed} ({'with' if name == 'arcs' else 'without'} arcs)", total=None
+                    )
+                    mock.draw(
+                        one, 1.0, lambda done, total, task=task: bar.update(task, completed=done, total=total), workers
+                    )
         results = {}
         with console.status("") as status:
             if "arms" in wanted:
@@ -53,7 +74,14 @@ def experiments(
                 results["causal"] = run.causal(place, lenses, status.update)
             if "fix" in wanted:
                 results["fix"] = run.fix(place, skies["arcs"], lenses, injected, per_cell, epochs, status.update)
-        asked = {"lenses": lenses, "seed": seed, "sky": sky, "injected": injected, "per_cell": per_cell, "epochs": epochs}
+        asked = {
+            "lenses": lenses,
+            "seed": seed,
+            "sky": sky,
+            "injected": injected,
+            "per_cell": per_cell,
+            "epochs": epochs,
+        }
         folder = run.write(place, results, asked)
         for name, (summary, tables) in results.items():
             for table in _SHOWN[name](summary, tables):
@@ -74,15 +102,36 @@ def _pair(row: dict, prefix: str = "") -> list[str]:
     if get("pairs") != get("pairs"):
         return ["-"] * len(_PAIRED)
     span = f"{_number(get('from_95'))} to {_number(get('to_95'))}"
-    return [str(int(get("pairs"))), *(_number(get(n)) for n in ("base", "changed", "change")), span, str(int(get("lost"))), str(int(get("won"))), f"{get('mid_p'):.2g}"]
+    return [
+        str(int(get("pairs"))),
+        *(_number(get(n)) for n in ("base", "changed", "change")),
+        span,
+        str(int(get("lost"))),
+        str(int(get("won"))),
+        f"{get('mid_p'):.2g}",
+    ]
 
 
 def _arms(summary: dict, tables: dict) -> list[object]:
     from rich.table import Table
 
-    shares = Table("factor", "share", "95 %", "part of the gap", *_PAIRED, box=None, title="shares of the gap; each factor alone changed from the truth")
+    shares = Table(
+        "factor",
+        "share",
+        "95 %",
+        "part of the gap",
+        *_PAIRED,
+        box=None,
+        title="shares of the gap; each factor alone changed from the truth",
+    )
     for row in tables["arms"].to_dict("records"):
-        shares.add_row(row["factor"], _number(row["share"]), f"{_number(row['from_95'])} to {_number(row['to_95'])}", _number(row["part"]), *_pair(row, "first_"))
+        shares.add_row(
+            row["factor"],
+            _number(row["share"]),
+            f"{_number(row['from_95'])} to {_number(row['to_95'])}",
+            _number(row["part"]),
+            *_pair(row, "first_"),
+        )
     singles = Table("kind", "change of the true lenses", *_PAIRED, box=None)
     for row in tables["arms_singles"].to_dict("records"):
         singles.add_row(row["kind"], row["name"], *_pair(row))
@@ -94,7 +143,12 @@ def _causal(summary: dict, tables: dict) -> list[object]:
 
     table = Table("hosts", "kind", "change", *_PAIRED, box=None)
     for row in tables["causal"].to_dict("records"):
-        table.add_row(row["hosts"], row["kind"], row["name"] if not row["why_not"] else f"{row['name']} ({row['why_not']})", *_pair(row))
+        table.add_row(
+            row["hosts"],
+            row["kind"],
+            row["name"] if not row["why_not"] else f"{row['name']} ({row['why_not']})",
+            *_pair(row),
+        )
     return [table]
 
 

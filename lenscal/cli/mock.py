@@ -31,16 +31,29 @@ def mock(
         from lenscal.io import folders
 
         if settings.sky is None:
-            raise InputError(f"run file '{runfile}' has no section `sky`, so there is nothing to draw; see pipelines/small.yaml")
+            raise InputError(
+                f"run file '{runfile}' has no section `sky`, so there is nothing to draw; see pipelines/small.yaml"
+            )
         if not again and sky.is_current(settings, scale):
             typer.echo(f"embedded sky is there: {settings.survey.root}")
             return
-        columns = (TextColumn("drawing the embedded sky"), BarColumn(), MofNCompleteColumn(), TextColumn("bricks"), TimeRemainingColumn())
+        columns = (
+            TextColumn("drawing the embedded sky"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("bricks"),
+            TimeRemainingColumn(),
+        )
         root = Path(settings.survey.root)
         taken = f"a run reads the embedded sky in '{root}', or another process draws it; wait for it or stop it"
-        with folders.alone(root, ".mock", taken) if (root / ".mock").is_file() else nullcontext(), Progress(*columns) as bar:
+        with (
+            folders.alone(root, ".mock", taken) if (root / ".mock").is_file() else nullcontext(),
+            Progress(*columns) as bar,
+        ):
             task = bar.add_task("bricks", total=None)
-            summary = sky.draw(settings, scale, lambda done, total: bar.update(task, completed=done, total=total), workers)
+            summary = sky.draw(
+                settings, scale, lambda done, total: bar.update(task, completed=done, total=total), workers
+            )
         typer.echo(f"embedded sky: {settings.survey.root}")
         for name, value in summary.items():
             typer.echo(f"  {name}: {value}")

@@ -45,7 +45,10 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
         def sweep_files() -> str:
             files = sweeps.sweep_files(survey.root)
             listed = len(checksums.published(files, survey.root)) if settings.objects.checksums else 0
-            return f"{len(files)} sweep files, {listed} with a published SHA-256 to be held against" + catalogue.lacking(place)
+            return (
+                f"{len(files)} sweep files, {listed} with a published SHA-256 to be held against"
+                + catalogue.lacking(place)
+            )
 
         tried("survey", lambda: "; ".join([survey.root, *(place.survey.check())]), fix)
         if place.survey.has_catalogue:
@@ -53,12 +56,21 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
         for path in survey.randoms:
             there = sweeps.is_remote(path) or Path(path).is_file()
             check(sweeps.name_of(path), path, "" if there else "correct survey.randoms")
-        for items, read in ((settings.objects.lenses, catalogues.read_lenses), (settings.objects.contaminants, catalogues.read_contaminants)):
+        for items, read in (
+            (settings.objects.lenses, catalogues.read_lenses),
+            (settings.objects.contaminants, catalogues.read_contaminants),
+        ):
             for item in items:
-                tried(item.name, lambda item=item, read=read: f"{len(read(item)):,} rows in {item.source}", "correct its source or columns in the run file")
+                tried(
+                    item.name,
+                    lambda item=item, read=read: f"{len(read(item)):,} rows in {item.source}",
+                    "correct its source or columns in the run file",
+                )
         for stamps in [settings.injections.source_stamps, settings.realism.source_stamps, settings.detector.frozen]:
             if stamps:
-                check(Path(stamps).name, stamps, "" if Path(stamps).exists() else "run what makes it, or correct the path")
+                check(
+                    Path(stamps).name, stamps, "" if Path(stamps).exists() else "run what makes it, or correct the path"
+                )
         folder = settings.stores
         if folders.is_remote(folder):
             probe = folder / ".plan" / "preflight"
@@ -70,7 +82,11 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
                 check("stores", str(folder), str(error))
         else:
             parent = next(p for p in [folder, *folder.parents] if p.exists())
-            check("stores", str(folder), "" if os.access(parent, os.W_OK) else f"'{parent}' is not writable: choose another `stores`")
+            check(
+                "stores",
+                str(folder),
+                "" if os.access(parent, os.W_OK) else f"'{parent}' is not writable: choose another `stores`",
+            )
             free = shutil.disk_usage(parent).free / 1e9
             check("disk", f"{free:.0f} GB free", "" if free > 5 else "make room: a small run needs 5 GB")
         check("PyTorch", "trains the detector and gives scores", extras.fix("torch"))

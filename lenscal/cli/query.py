@@ -19,7 +19,9 @@ def query(
     theta_e: Annotated[float, typer.Option(help="Einstein radius \\[arcsec].")],
     psf: Annotated[float, typer.Option(help="PSFSIZE_R \\[arcsec].")],
     depth: Annotated[float, typer.Option(help="PSFDEPTH_R, 5-sigma \\[AB mag].")],
-    population: Annotated[str, typer.Option(help="Population of hosts: survey or lens-like; the one that the cube means by default.")] = "",
+    population: Annotated[
+        str, typer.Option(help="Population of hosts: survey or lens-like; the one that the cube means by default.")
+    ] = "",
 ) -> None:
     """Print the completeness of the cell that holds these conditions, with its interval and what stands behind it."""
     with refusals():
@@ -43,10 +45,15 @@ def query(
                 typer.echo(f"  at false-positive rate {rate:.3g}: no data")
                 continue
             middle = float(one["completeness"].sel(quantile=0.5))
-            typer.echo(f"  at false-positive rate {rate:.3g}: {middle:.3f} (median; {_ends(one, 'lower', 'upper')}); {k} of {n} trials, {int(one['n_hosts'])} hosts")
+            typer.echo(
+                f"  at false-positive rate {rate:.3g}: {middle:.3f} (median; {_ends(one, 'lower', 'upper')}); {k} of {n} trials, {int(one['n_hosts'])} hosts"
+            )
             if "total_lower" in one:
                 text = _ends(one, "total_lower", "total_upper")
-                causes = ", ".join(f"{c} -{float(one['systematic_lower'].sel(cause=c)):.3f} +{float(one['systematic_upper'].sel(cause=c)):.3f}" for c in cube["cause"].values)
+                causes = ", ".join(
+                    f"{c} -{float(one['systematic_lower'].sel(cause=c)):.3f} +{float(one['systematic_upper'].sel(cause=c)):.3f}"
+                    for c in cube["cause"].values
+                )
                 typer.echo(f"    with systematic errors {text} ({causes or 'none is known'})")
         typer.echo(f"  population of hosts: {cube.attrs.get('population', 'survey')}")
         if cube.attrs.get("recovery"):
@@ -58,7 +65,10 @@ def query(
 
 def _ends(one: xr.Dataset, lower: str, upper: str) -> str:
     """Both ends at each level, or why there are none."""
-    ends = [(float(level), float(one[lower].sel(level=level)), float(one[upper].sel(level=level))) for level in one["level"].values]
+    ends = [
+        (float(level), float(one[lower].sel(level=level)), float(one[upper].sel(level=level)))
+        for level in one["level"].values
+    ]
     if any(math.isnan(low) for _, low, _ in ends):
         hosts = f"{float(one['hosts_effective']):.1f} effective hosts here" if "hosts_effective" in one else "its hosts"
         return f"no interval: {hosts}, and those of the other cells, do not tell how alike the trials of a host are"

@@ -56,12 +56,21 @@ def _foreseen(error: BaseException) -> bool:
     """Whether an error says what is wrong with what was given; that of a block does when its cause does."""
     from lenscal.engine.errors import BlockError
 
-    return not isinstance(error, BlockError) or error.__cause__ is None or isinstance(error.__cause__, (LenscalError, OSError, RuntimeError))
+    return (
+        not isinstance(error, BlockError)
+        or error.__cause__ is None
+        or isinstance(error.__cause__, (LenscalError, OSError, RuntimeError))
+    )
 
 
 def _escaped(text: str) -> str:
     """Text that may come from a file: no markup, no control characters (a terminal obeys them), long lines cut."""
     from rich.markup import escape
 
-    lines = (line if len(line) <= LONGEST else f"{line[: LONGEST - 300]} ... {line[-300:]}" for line in text.split("\n")[:LINES])
-    return escape("\n".join("".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in line) for line in lines))
+    lines = (
+        line if len(line) <= LONGEST else f"{line[: LONGEST - 300]} ... {line[-300:]}"
+        for line in text.split("\n")[:LINES]
+    )
+    return escape(
+        "\n".join("".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in line) for line in lines)
+    )

@@ -13,7 +13,9 @@ from lenscal.cli.refusal import GATES, refusals, settings_of
 
 def run(
     runfile: Annotated[Path, typer.Argument(help="Run file, such as pipelines/small.yaml.")],
-    stages: Annotated[str, typer.Option(help="Only these stages, separated by commas; what they read must be complete.")] = "",
+    stages: Annotated[
+        str, typer.Option(help="Only these stages, separated by commas; what they read must be complete.")
+    ] = "",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the summary.")] = False,
 ) -> None:
     """Do the stages of a run file: what is complete is skipped, an interrupted run goes on where it stopped.

@@ -41,7 +41,13 @@ def status(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> None:
                 blocks = len(folders.matching(progress.folder / "blocks", "*.json"))
                 table.add_row(name, "interrupted: run again to go on", str(blocks), "", "")
             else:
-                table.add_row(name, escape("changed: " + ", ".join(progress.changes)) if progress.changes else "not started", "", "", "")
+                table.add_row(
+                    name,
+                    escape("changed: " + ", ".join(progress.changes)) if progress.changes else "not started",
+                    "",
+                    "",
+                    "",
+                )
         console = Console()
         console.print(f"{settings.name}: {place.folder}", markup=False, highlight=False, soft_wrap=True)
         console.print(table)

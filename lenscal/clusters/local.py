@@ -62,7 +62,9 @@ class Local:
                 )
                 connected = started.enter_context(Client(cluster))
             except (RuntimeError, OSError) as error:
-                raise BlockError(f"the workers on this machine did not start ({error}); what is complete stays complete: run again to go on") from error
+                raise BlockError(
+                    f"the workers on this machine did not start ({error}); what is complete stays complete: run again to go on"
+                ) from error
             try:
                 yield connected
             except BaseException:

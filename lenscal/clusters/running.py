@@ -26,9 +26,14 @@ class Running:
         import dask
         from distributed import Client
 
-        before = {"scheduler": dask.config.get("scheduler", None)}  # a client that does not connect, or close, leaves its own
+        before = {
+            "scheduler": dask.config.get("scheduler", None)
+        }  # a client that does not connect, or close, leaves its own
         # The end of the scheduler is said once, by the run.
-        with quiet("distributed", "distributed.client", "distributed.utils", "distributed.core", "distributed.comm"), dask.config.set(before):
+        with (
+            quiet("distributed", "distributed.client", "distributed.utils", "distributed.core", "distributed.comm"),
+            dask.config.set(before),
+        ):
             _answers(self.address)
             try:
                 connected = Client(self.address, timeout=f"{events.PATIENCE:g}s")

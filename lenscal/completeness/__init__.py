@@ -8,4 +8,22 @@ from lenscal.completeness.posterior import posterior, posteriors
 from lenscal.completeness.reading import cell_of, edges_of, marginalise, of_population, query
 from lenscal.completeness.sky import occupancy
 
-__all__ = ["SURVEY", "add", "brackets", "budget", "by_host", "cell_of", "count", "edges_of", "gates", "marginalise", "occupancy", "occupancy_gate", "of_population", "posterior", "posteriors", "query", "shift"]
+__all__ = [
+    "SURVEY",
+    "add",
+    "brackets",
+    "budget",
+    "by_host",
+    "cell_of",
+    "count",
+    "edges_of",
+    "gates",
+    "marginalise",
+    "occupancy",
+    "occupancy_gate",
+    "of_population",
+    "posterior",
+    "posteriors",
+    "query",
+    "shift",
+]

@@ -32,7 +32,9 @@ def shift(before: float, after: float, pairs: int) -> float:
     return float(np.diff(logit([(share * pairs + 0.5) / (pairs + 1) for share in (before, after)]))[0])
 
 
-def brackets(counts: xr.Dataset, hosts: pd.DataFrame, changes: pd.DataFrame, settings: config.Completeness) -> dict[str, dict[str, list[float]]]:
+def brackets(
+    counts: xr.Dataset, hosts: pd.DataFrame, changes: pd.DataFrame, settings: config.Completeness
+) -> dict[str, dict[str, list[float]]]:
     """Shifts of the logit by population and cause, as `budget` takes them.
 
     What the run file's brackets of sources, priors and PSF profiles change is the same in every population of hosts. The population itself is
@@ -52,7 +54,11 @@ def brackets(counts: xr.Dataset, hosts: pd.DataFrame, changes: pd.DataFrame, set
     done = changes[changes["why_not"].eq("") & (changes["pairs"] > 0)] if len(changes) else changes
     common = {}
     for kind, cause in KINDS.items():
-        found = [shift(row["base"], row["changed"], int(row["pairs"])) for row in done.to_dict("records") if row["kind"] == kind]
+        found = [
+            shift(row["base"], row["changed"], int(row["pairs"]))
+            for row in done.to_dict("records")
+            if row["kind"] == kind
+        ]
         if found:
             common[cause] = found
     out = {str(name): dict(common) for name in counts["population"].values}
@@ -66,7 +72,9 @@ def brackets(counts: xr.Dataset, hosts: pd.DataFrame, changes: pd.DataFrame, set
         for name in alternatives:
             weight = counts["host_weight"].transpose("population", "host").values.copy()
             weight[place] = np.nan_to_num(table[name].to_numpy(float) / table["density_drawn"].to_numpy(float))
-            moves.append(_mean(counts.assign(host_weight=(("population", "host"), weight)), settings, LENS_LIKE) - own[LENS_LIKE])
+            moves.append(
+                _mean(counts.assign(host_weight=(("population", "host"), weight)), settings, LENS_LIKE) - own[LENS_LIKE]
+            )
         out[LENS_LIKE][POPULATION] = moves
     return out
 
@@ -99,9 +107,14 @@ def budget(cube: xr.Dataset, shifts: Mapping[str, Mapping[str, Sequence[float]]]
     """
     if "population" not in cube["completeness"].dims:
         return _one(cube, shifts.get(str(cube.attrs.get("population", "survey")), {}), _causes(shifts))
-    parts = [_one(cube.sel(population=name, drop=True), shifts.get(str(name), {}), _causes(shifts)) for name in cube["population"].values]
+    parts = [
+        _one(cube.sel(population=name, drop=True), shifts.get(str(name), {}), _causes(shifts))
+        for name in cube["population"].values
+    ]
     made = ["systematic_lower", "systematic_upper", "total_lower", "total_upper"]
-    return schema.COMPLETENESS.describe(cube.merge(xr.concat([part[made] for part in parts], cube["population"].variable), combine_attrs="override"))
+    return schema.COMPLETENESS.describe(
+        cube.merge(xr.concat([part[made] for part in parts], cube["population"].variable), combine_attrs="override")
+    )
 
 
 def _causes(shifts: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:

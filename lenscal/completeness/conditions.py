@@ -22,7 +22,9 @@ def _known(bricks: pd.DataFrame) -> pd.DataFrame:
         raise InputError("bricks: area holds a negative number or NaN; expected degree^2")
     known = bricks[np.isfinite(values).all(axis=1) & (area > 0)]
     if known.empty:
-        raise InputError(f"bricks: none of {len(bricks)} has seeing, depth and area in r; check survey-bricks of the survey")
+        raise InputError(
+            f"bricks: none of {len(bricks)} has seeing, depth and area in r; check survey-bricks of the survey"
+        )
     return known
 
 
@@ -61,7 +63,9 @@ def of_bricks(bricks: pd.DataFrame) -> pd.DataFrame:
 
 def _pieces(size: np.ndarray, depth: np.ndarray, area: np.ndarray) -> pd.DataFrame:
     observed = (size > 0) & (depth > 0)
-    return pd.DataFrame({"psfsize_r": np.where(observed, size, np.nan), "psfdepth_r": np.where(observed, depth, np.nan), "area": area})
+    return pd.DataFrame(
+        {"psfsize_r": np.where(observed, size, np.nan), "psfdepth_r": np.where(observed, depth, np.nan), "area": area}
+    )
 
 
 def of_randoms(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
@@ -95,13 +99,19 @@ def of_randoms(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
             stated = points.attrs.get("inverse")
             if stated is False and magnitudes.are_inverse(depth):
                 wrong = int(np.count_nonzero(magnitudes.no_magnitudes(depth)))
-                raise InputError(f"random points: {wrong:,} of {len(depth):,} depths can be no magnitudes, and their file says that they are (mag); fetch it again")
+                raise InputError(
+                    f"random points: {wrong:,} of {len(depth):,} depths can be no magnitudes, and their file says that they are (mag); fetch it again"
+                )
             units.add(magnitudes.are_inverse(depth) if stated is None else stated)
         if len(units) > 1:
-            raise InputError("random points: depths of some are inverse variances and of others magnitudes; give files of one unit")
+            raise InputError(
+                "random points: depths of some are inverse variances and of others magnitudes; give files of one unit"
+            )
         depth = magnitudes.depth(depth, schema.ZEROPOINT) if True in units else depth
         blank += float(area[~observed].sum())
-        key = np.floor(size[observed] / _CELL).astype(np.int64) << 32 | np.floor(depth[observed] / _CELL).astype(np.int64)
+        key = np.floor(size[observed] / _CELL).astype(np.int64) << 32 | np.floor(depth[observed] / _CELL).astype(
+            np.int64
+        )
         cells = cells.add(pd.Series(area[observed]).groupby(key).sum(), fill_value=0.0)
     key = cells.index.to_numpy(np.int64)
     size, depth = ((number + 0.5) * _CELL for number in (key >> 32, key & 0xFFFFFFFF))

@@ -17,13 +17,29 @@ SURVEY = "survey"
 LOG_DENSITIES = {SURVEY: "log_density_survey", "lens-like": "log_density_lens_like"}
 """Variables of the injections with the density of the host in each population of hosts."""
 DERIVED = (
-    "n_hosts", "n_effective", "design_effect", "hosts_effective", "fraction_detected", "completeness", "lower", "upper", "sufficient", "status", "area", "host_pool",
-    "systematic_lower", "systematic_upper", "total_lower", "total_upper",
+    "n_hosts",
+    "n_effective",
+    "design_effect",
+    "hosts_effective",
+    "fraction_detected",
+    "completeness",
+    "lower",
+    "upper",
+    "sufficient",
+    "status",
+    "area",
+    "host_pool",
+    "systematic_lower",
+    "systematic_upper",
+    "total_lower",
+    "total_upper",
 )
 """What a cube has beside its counts: made again from those of the whole."""
 
 
-def count(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Dataset, settings: config.Completeness) -> xr.Dataset:
+def count(
+    injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Dataset, settings: config.Completeness
+) -> xr.Dataset:
     """Trials and detections of every cell, and of every host in it.
 
     One (psf_fwhm, depth) cell is in memory at a time, so that stores of any size can be given as they are opened. Counts of
@@ -53,7 +69,11 @@ def count(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Dataset, se
     """
     schema.SCORES_INJECTIONS.check(scores)
     _check_parts(injections, scores, thresholds)
-    requested = thresholds["rate_requested"].values.tolist() if "rate_requested" in thresholds else settings.false_positive_rates
+    requested = (
+        thresholds["rate_requested"].values.tolist()
+        if "rate_requested" in thresholds
+        else settings.false_positive_rates
+    )
     if requested != list(settings.false_positive_rates):
         raise InputError(
             f"completeness: the thresholds were set for the rates {requested}, the settings name {settings.false_positive_rates}; run the stage scores again"
@@ -67,18 +87,28 @@ def count(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Dataset, se
 
 def _check_parts(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Dataset) -> None:
     for name in ("galaxy_id", "failure"):
-        problem = schema.INJECTIONS.variables[name].problem(name, injections[name]) if name in injections else f"'{name}' is missing"
+        problem = (
+            schema.INJECTIONS.variables[name].problem(name, injections[name])
+            if name in injections
+            else f"'{name}' is missing"
+        )
         if problem:
             raise schema.SchemaError(f"{schema.INJECTIONS.name}: {problem}")
     for dim in schema.CELL:
         if not np.array_equal(injections[dim], scores[dim]):
-            raise InputError(f"completeness: scores and injections have other cells along {dim}; open both from one run")
+            raise InputError(
+                f"completeness: scores and injections have other cells along {dim}; open both from one run"
+            )
     if injections.sizes["trial"] != scores.sizes["trial"]:
-        raise InputError(f"completeness: {scores.sizes['trial']} trials have scores, {injections.sizes['trial']} were injected; open both from one run")
+        raise InputError(
+            f"completeness: {scores.sizes['trial']} trials have scores, {injections.sizes['trial']} were injected; open both from one run"
+        )
     hashes = [str(dataset.attrs.get("detector_hash", "")) for dataset in (scores, thresholds)]
     if not all(hashes):
         which = "scores of injections" if not hashes[0] else "thresholds"
-        raise InputError(f"completeness: the {which} carry no detector_hash; a completeness needs the scores of a frozen detector")
+        raise InputError(
+            f"completeness: the {which} carry no detector_hash; a completeness needs the scores of a frozen detector"
+        )
     if hashes[0] != hashes[1]:
         raise InputError(
             f"completeness: injections were scored by detector {hashes[0][:12]}, the thresholds were set with {hashes[1][:12]}; score both with one"
@@ -109,7 +139,9 @@ def _count_cell(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Datas
         "host_detected": (("theta_e", "threshold", "host"), detected),
         "host_weight": (("population", "host"), weight),
     }
-    coords = {dim: scores[dim].variable for dim in schema.CELL} | {name: thresholds[name].variable for name in ("threshold", "false_positive_rate")}
+    coords = {dim: scores[dim].variable for dim in schema.CELL} | {
+        name: thresholds[name].variable for name in ("threshold", "false_positive_rate")
+    }
     rates = {f"false_positive_rate_{end}": thresholds[end].variable for end in ("lower", "upper") if end in thresholds}
     if "level" in thresholds.coords:
         coords["level"] = thresholds["level"].variable
@@ -122,7 +154,9 @@ def _count_cell(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Datas
     return xr.Dataset(data | rates, coords, {"detector_hash": scores.attrs["detector_hash"]})
 
 
-def _weights(injections: xr.Dataset, host: np.ndarray, hosts: np.ndarray, value: Callable[[xr.Dataset, str], np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _weights(
+    injections: xr.Dataset, host: np.ndarray, hosts: np.ndarray, value: Callable[[xr.Dataset, str], np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """Populations of hosts of a cell, and the weight (population, host) of a trial on each host; 1 where nothing else is known."""
     if "log_density_host" not in injections:
         return np.array([SURVEY], object), np.ones((1, hosts.size))
@@ -139,7 +173,9 @@ def weighted(counts: xr.Dataset) -> xr.Dataset:
     """The counts with host_weight along `population`; where they carry none, every trial counts once in the population "survey"."""
     if "host_weight" in counts:
         return counts
-    return counts.assign_coords(population=[SURVEY]).assign(host_weight=(("population", "host"), np.ones((1, counts.sizes["host"]))))
+    return counts.assign_coords(population=[SURVEY]).assign(
+        host_weight=(("population", "host"), np.ones((1, counts.sizes["host"])))
+    )
 
 
 def add(*counts: xr.Dataset) -> xr.Dataset:
@@ -160,13 +196,17 @@ def add(*counts: xr.Dataset) -> xr.Dataset:
     """
     for part in counts:
         if lost := [name for name in (*PER_HOST, *ADDITIVE) if name not in part]:
-            raise InputError(f"completeness: counts without {', '.join(lost)} do not add: hosts that two parts share are one; write the cube again with its hosts")
+            raise InputError(
+                f"completeness: counts without {', '.join(lost)} do not add: hosts that two parts share are one; write the cube again with its hosts"
+            )
     counts = tuple(weighted(part) for part in counts)
     first = counts[0]
     for part in counts[1:]:
         if part["population"].values.tolist() != first["population"].values.tolist():
             raise InputError("completeness: counts of other populations of hosts do not add")
-        if part.attrs["detector_hash"] != first.attrs["detector_hash"] or not np.array_equal(part["threshold"], first["threshold"]):
+        if part.attrs["detector_hash"] != first.attrs["detector_hash"] or not np.array_equal(
+            part["threshold"], first["threshold"]
+        ):
             raise InputError("completeness: counts made with another detector or other thresholds do not add")
     axes = {dim: np.unique(np.concatenate([part[dim].values for part in counts])) for dim in schema.CELL}
     totals = dict.fromkeys(ADDITIVE, 0)
@@ -187,16 +227,31 @@ def add(*counts: xr.Dataset) -> xr.Dataset:
         joined = np.concatenate([row[name].values for row in rows], axis=-1)[..., order]
         summed = np.add.reduceat(joined, starts, axis=-1) if starts.size else joined
         data[name] = (first[name].dims, summed)
-    weight = np.concatenate([part["host_weight"].transpose("population", "host").values for part in counts], axis=1)[:, order]
+    weight = np.concatenate([part["host_weight"].transpose("population", "host").values for part in counts], axis=1)[
+        :, order
+    ]
     if np.any(~new & (np.abs(np.diff(weight, prepend=0)) > 1e-9 * np.abs(weight)).any(0)):
-        raise InputError("completeness: a host of two parts was drawn with another density in each; their counts do not add")
+        raise InputError(
+            "completeness: a host of two parts was drawn with another density in each; their counts do not add"
+        )
     data["host_weight"] = ("population", "host"), weight[:, starts]
-    extra = {name: array.variable for name, array in first.data_vars.items() if name not in (*ADDITIVE, *PER_HOST, "host_weight", *DERIVED)}
-    coords = {name: array.variable for name, array in first.coords.items() if name not in (*schema.CELL, *names, "quantile", "cause")}
+    extra = {
+        name: array.variable
+        for name, array in first.data_vars.items()
+        if name not in (*ADDITIVE, *PER_HOST, "host_weight", *DERIVED)
+    }
+    coords = {
+        name: array.variable
+        for name, array in first.coords.items()
+        if name not in (*schema.CELL, *names, "quantile", "cause")
+    }
     coords |= {dim: (dim, axes[dim], first[dim].attrs) for dim in schema.CELL}
     coords |= {name: ("host", key[starts]) for name, key in zip(names, keys)}
     out = xr.Dataset(data | extra, coords, first.attrs)
-    out["n_hosts"] = schema.CELL, np.stack([(n > 0).sum(-1) for _, n, _ in columns_of(out)], 1).reshape(out["n_injected"].shape)
+    out["n_hosts"] = (
+        schema.CELL,
+        np.stack([(n > 0).sum(-1) for _, n, _ in columns_of(out)], 1).reshape(out["n_injected"].shape),
+    )
     return schema.COMPLETENESS.describe(out)
 
 

@@ -18,7 +18,9 @@ AXES = {"host_type": None, "host_colour_gr": (0.0, 0.6, 0.9, 1.2, 1.5, 2.1)}
 ELSEWHERE = "host of another class"
 
 
-def by_host(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Dataset, settings: config.Completeness, axis: str) -> xr.Dataset | None:
+def by_host(
+    injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Dataset, settings: config.Completeness, axis: str
+) -> xr.Dataset | None:
     """The cube for each class of hosts, along a dim of the name of the axis.
 
     Parameters

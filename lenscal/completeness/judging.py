@@ -36,7 +36,10 @@ def gates(completeness: xr.Dataset) -> list[Gate]:
 def _interval_gate(cube: xr.Dataset, populated: np.ndarray, cell: tuple[str, ...]) -> Gate:
     lower, upper = (cube[name].transpose(*cell, "level").values for name in ("lower", "upper"))
     ordered = ((lower >= 0) & (lower < upper) & (upper <= 1)).all((-2, -1))
-    median, outer = (cube["completeness"].sel(quantile=q).transpose(*cell, ...).values for q in (0.5, [q for q in schema.QUANTILES if q != 0.5]))
+    median, outer = (
+        cube["completeness"].sel(quantile=q).transpose(*cell, ...).values
+        for q in (0.5, [q for q in schema.QUANTILES if q != 0.5])
+    )
     values = np.concatenate([lower, upper, outer], -1)
     there = np.isfinite(median).all(-1)
     hosts = cube["hosts_effective" if "hosts_effective" in cube else "n_hosts"].transpose(*schema.CELL).values
@@ -91,7 +94,9 @@ def _trials_gate(cube: xr.Dataset, n: np.ndarray, cell: tuple[str, ...]) -> Gate
 def _trend_gate(cube: xr.Dataset, cell: tuple[str, ...]) -> Gate:
     claim = "wide arcs are found more often than narrow ones"
     n = cube["n_injected"].transpose(*schema.CELL).values[..., None].astype(float)
-    share = detected_of(cube).transpose(*cell).values / np.where(n > 0, n, np.nan)  # medians of cells, averaged, lean to one half
+    share = detected_of(cube).transpose(*cell).values / np.where(
+        n > 0, n, np.nan
+    )  # medians of cells, averaged, lean to one half
     rise = share[-1] - share[0]
     if len(share) < 2 or not np.isfinite(rise).any():
         return absent("completeness.rises", claim, "no seeing and depth has trials at both ends of theta_e")
@@ -106,7 +111,14 @@ def _threshold_gate(cube: xr.Dataset) -> Gate:
     names = ("false_positive_rate_lower", "false_positive_rate_upper")
     rate = cube["false_positive_rate"]
     if any(name not in cube for name in names):
-        return Gate("completeness.threshold", claim, "thresholds without an interval", rate.size, maximum=0, evidence="no interval in the cube")
+        return Gate(
+            "completeness.threshold",
+            claim,
+            "thresholds without an interval",
+            rate.size,
+            maximum=0,
+            evidence="no interval in the cube",
+        )
     low, high = (cube[name].sel(level=0.95).values for name in names)
     wrong = int((~((low <= rate.values) & (rate.values <= high) & (high > low))).sum())
     text = ", ".join(f"{r:.3g} ({a:.2g} to {b:.2g})" for r, a, b in zip(rate.values, low, high))
@@ -123,7 +135,11 @@ def occupancy_gate(occupancy: xr.Dataset, settings: config.Completeness) -> Gate
     if not known > 0:
         return absent("completeness.area", claim, "no table of bricks or random points tells the area")
     outside = known - attrs["area_inside"]
-    parts = ", ".join(f"{name.removeprefix('area_').replace('_', ' ')} {attrs[name]:.4g}" for name in attrs if name.startswith(("area_psf", "area_depth")))
+    parts = ", ".join(
+        f"{name.removeprefix('area_').replace('_', ' ')} {attrs[name]:.4g}"
+        for name in attrs
+        if name.startswith(("area_psf", "area_depth"))
+    )
     return Gate(
         "completeness.area", claim, "share of the observed area outside", outside / known, maximum=settings.area_outside_max,
         evidence=f"{known:.4g} of {attrs['area_total']:.4g} degree^2 observed in r, from {attrs['area_from']}; {parts}; "

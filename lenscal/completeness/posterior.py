@@ -17,9 +17,21 @@ def posteriors(counts: xr.Dataset, settings: config.Completeness) -> xr.Dataset:
     """The completeness cube of every population of hosts: as from `posterior`, what depends on it along `population`."""
     names = weighted(counts)["population"].values.tolist()
     cubes = [posterior(counts, settings, name) for name in names]
-    own = ["hosts_effective", "fraction_detected", "n_effective", "design_effect", "completeness", "lower", "upper", "sufficient", "status"]
+    own = [
+        "hosts_effective",
+        "fraction_detected",
+        "n_effective",
+        "design_effect",
+        "completeness",
+        "lower",
+        "upper",
+        "sufficient",
+        "status",
+    ]
     along = xr.concat([cube[own] for cube in cubes], xr.Variable("population", names))
-    return schema.COMPLETENESS.describe(cubes[0].drop_vars(own).merge(along, join="exact", combine_attrs="override")).assign_attrs(cubes[0].attrs)
+    return schema.COMPLETENESS.describe(
+        cubes[0].drop_vars(own).merge(along, join="exact", combine_attrs="override")
+    ).assign_attrs(cubes[0].attrs)
 
 
 def posterior(counts: xr.Dataset, settings: config.Completeness, population: str = SURVEY) -> xr.Dataset:
@@ -49,7 +61,9 @@ def posterior(counts: xr.Dataset, settings: config.Completeness, population: str
     counts = weighted(counts)
     columns = columns_of(counts)
     shape = tuple(counts.sizes[dim] for dim in (*schema.CELL, "threshold"))
-    sums = [recovery.levelled(recovery.pair_sums(n[:, None], k), n[:, None], k) for _, n, k in columns]  # (theta_e, threshold)
+    sums = [
+        recovery.levelled(recovery.pair_sums(n[:, None], k), n[:, None], k) for _, n, k in columns
+    ]  # (theta_e, threshold)
     rho = recovery.correlation(recovery.PairSums(*(np.stack(parts) for parts in zip(*sums))))
     names = counts["population"].values.tolist()
     if population not in names:
@@ -57,7 +71,9 @@ def posterior(counts: xr.Dataset, settings: config.Completeness, population: str
     weights = _weights_of(counts, names.index(population))
     n_effective = np.stack([_effective(n, w, rho) for (_, n, _), w in zip(columns, weights)], 1).reshape(shape)
     share = np.stack([_share(n, k, w) for (_, n, k), w in zip(columns, weights)], 1).reshape(shape)
-    hosts = np.stack([recovery.hosts_effective(n * (1 if _even(w) else w)) for (_, n, _), w in zip(columns, weights)], 1).reshape(shape[:3])
+    hosts = np.stack(
+        [recovery.hosts_effective(n * (1 if _even(w) else w)) for (_, n, _), w in zip(columns, weights)], 1
+    ).reshape(shape[:3])
     n_injected, n_hosts = (counts[name].transpose(*schema.CELL).values for name in ("n_injected", "n_hosts"))
     detected = counts["n_detected"].transpose(*schema.CELL, "threshold").values
     n = n_injected[..., None]
@@ -67,15 +83,26 @@ def posterior(counts: xr.Dataset, settings: config.Completeness, population: str
 
     def at(level: float) -> tuple[np.ndarray, np.ndarray]:
         """Effective detections and trials of an interval; level 0 is the median, which needs no width."""
-        trials = np.where(n_effective > 0, n / (recovery.widened(effect, freedom, level, scatter) if level else effect), 0.0)
+        trials = np.where(
+            n_effective > 0, n / (recovery.widened(effect, freedom, level, scatter) if level else effect), 0.0
+        )
         if level:
             trials = np.where(told, trials, 0.0)
-        return np.where(detected == n, trials, trials * np.nan_to_num(share)), trials  # all detected stays all, whatever the rounding
+        return np.where(
+            detected == n, trials, trials * np.nan_to_num(share)
+        ), trials  # all detected stays all, whatever the rounding
 
     ends = [intervals.interval(*at(level), level, settings.prior, settings.interval) for level in schema.LEVELS]
-    quantiles = np.stack([intervals.quantiles(*at(round(abs(2 * q - 1), 9)), [q], settings.prior)[..., 0] for q in schema.QUANTILES], -1)
+    quantiles = np.stack(
+        [intervals.quantiles(*at(round(abs(2 * q - 1), 9)), [q], settings.prior)[..., 0] for q in schema.QUANTILES], -1
+    )
     known = n_effective.max(-1) > 0
-    enough = known & (n_injected >= settings.trials_min) & (n_hosts >= settings.hosts_min) & (hosts >= settings.hosts_effective_min)
+    enough = (
+        known
+        & (n_injected >= settings.trials_min)
+        & (n_hosts >= settings.hosts_min)
+        & (hosts >= settings.hosts_effective_min)
+    )
     status = np.array(STATUS, object)[np.where(~known, 0, 1 + enough)]
     cell = (*schema.CELL, "threshold")
     cube = counts.assign(
@@ -91,7 +118,9 @@ def posterior(counts: xr.Dataset, settings: config.Completeness, population: str
     )
     widths = {dim: round(float(np.diff(cube[dim]).min()) / 2, 6) for dim in schema.CELL if cube.sizes[dim] > 1}
     axes = {dim: cube[dim].assign_attrs({"half_width": width, **cube[dim].attrs}) for dim, width in widths.items()}
-    cube = cube.assign_coords(quantile=("quantile", list(schema.QUANTILES)), level=("level", list(schema.LEVELS)), **axes)
+    cube = cube.assign_coords(
+        quantile=("quantile", list(schema.QUANTILES)), level=("level", list(schema.LEVELS)), **axes
+    )
     attrs = {
         "binomial_prior": settings.prior,
         "interval": settings.interval,
@@ -131,8 +160,12 @@ def _scatter(columns: list[tuple], weights: list[np.ndarray], rho: np.ndarray) -
     out = []
     for (_, n, _), weight in zip(columns, weights):
         own, none, all_ = (_effective(n, weight, value) for value in (rho, 0 * rho, 0 * rho + 1))
-        change = np.divide(own, all_, out=np.zeros(own.shape), where=all_ > 0) - np.divide(own, none, out=np.zeros(own.shape), where=none > 0)
-        out.append(np.where(np.nan_to_num(rho) > 0, square * change**2, 0.0))  # of a design effect over itself, by a unit of rho
+        change = np.divide(own, all_, out=np.zeros(own.shape), where=all_ > 0) - np.divide(
+            own, none, out=np.zeros(own.shape), where=none > 0
+        )
+        out.append(
+            np.where(np.nan_to_num(rho) > 0, square * change**2, 0.0)
+        )  # of a design effect over itself, by a unit of rho
     return np.stack(out, 1)
 
 

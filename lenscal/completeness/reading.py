@@ -46,7 +46,11 @@ def detected_of(cube: xr.Dataset) -> xr.DataArray:
 
 
 def marginalise(
-    cube: xr.Dataset, over: str | Sequence[str] = ("psf_fwhm", "depth"), weights: str = "area", seed: int = 0, draws_per_cell: int = 0
+    cube: xr.Dataset,
+    over: str | Sequence[str] = ("psf_fwhm", "depth"),
+    weights: str = "area",
+    seed: int = 0,
+    draws_per_cell: int = 0,
 ) -> xr.Dataset:
     """Completeness averaged over seeing, depth or both.
 
@@ -83,7 +87,9 @@ def marginalise(
         raise InputError(f"weights is {weights!r}, expected 'area' or 'hosts'")
     weight = cube[names[weights]].astype(float)
     if not float(weight.sum()) > 0:
-        raise InputError(f"marginalise: '{names[weights]}' of the cube is 0 everywhere; weigh by {'hosts' if weights == 'area' else 'area'}")
+        raise InputError(
+            f"marginalise: '{names[weights]}' of the cube is 0 everywhere; weigh by {'hosts' if weights == 'area' else 'area'}"
+        )
     known = cube["n_injected"] > 0
     outside = 0.0
     if weights == "area" and len(dims) == 2:
@@ -112,7 +118,9 @@ def marginalise(
 
     ends = [intervals.interval(*at(level), level, prior, kind) for level in schema.LEVELS]
     lower, upper = (xr.DataArray(np.stack(end, -1), dims=(*kept, "level")) for end in zip(*ends))
-    quantiles = np.stack([intervals.quantiles(*at(round(abs(2 * q - 1), 9)), [q], prior)[..., 0] for q in schema.QUANTILES], -1)
+    quantiles = np.stack(
+        [intervals.quantiles(*at(round(abs(2 * q - 1), 9)), [q], prior)[..., 0] for q in schema.QUANTILES], -1
+    )
     out = xr.Dataset(
         {
             "completeness": ((*kept, "quantile"), quantiles),
@@ -123,7 +131,8 @@ def marginalise(
             "bound_lower": ((1 - unknown) * lower.where(unknown < 1, 0)).transpose(*kept, "level"),
             "bound_upper": ((1 - unknown) * upper.where(unknown < 1, 0) + unknown).transpose(*kept, "level"),
         },
-        coords={dim: cube[dim].variable for dim in kept} | {"false_positive_rate": cube["false_positive_rate"].variable},
+        coords={dim: cube[dim].variable for dim in kept}
+        | {"false_positive_rate": cube["false_positive_rate"].variable},
         attrs={**cube.attrs, "weights": weights, "averaged_over": ", ".join(dims)},
     )
     for array in out.data_vars.values():
@@ -153,7 +162,11 @@ def query(cube: xr.Dataset, theta_e, psf_fwhm, depth, quantile: float = 0.5, thr
     cube = of_population(cube)
     if not np.any(match := np.isclose(cube["quantile"], quantile)):
         raise InputError(f"quantile {quantile} is not in the cube, which holds {cube['quantile'].values.tolist()}")
-    table = cube["completeness"].transpose(*schema.CELL, "threshold", "quantile").values[..., threshold, int(np.argmax(match))]
+    table = (
+        cube["completeness"]
+        .transpose(*schema.CELL, "threshold", "quantile")
+        .values[..., threshold, int(np.argmax(match))]
+    )
     place, inside = [], True
     for dim, value in zip(schema.CELL, (theta_e, psf_fwhm, depth)):
         index, within = _bin(edges_of(cube, dim), np.asarray(value, float))
@@ -182,7 +195,9 @@ def cell_of(cube: xr.Dataset, theta_e: float, psf_fwhm: float, depth: float) -> 
         edges = edges_of(cube, dim)
         index, within = _bin(edges, np.asarray(float(value)))
         if not within:
-            raise InputError(f"{dim} {value:g} is outside the cube, which covers {edges[0]:g} to {edges[-1]:g} {cube[dim].attrs['units']}")
+            raise InputError(
+                f"{dim} {value:g} is outside the cube, which covers {edges[0]:g} to {edges[-1]:g} {cube[dim].attrs['units']}"
+            )
         place[dim] = int(index)
     return cube.isel(place)
 

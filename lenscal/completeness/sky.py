@@ -29,13 +29,17 @@ def occupancy(bricks: pd.DataFrame, hosts: pd.DataFrame, grid: config.Grid) -> x
     """
     psf, depth, area = (bricks[name].to_numpy(float) for name in ("psfsize_r", "psfdepth_r", "area"))
     if np.any(depth > 40):
-        raise InputError(f"bricks: psfdepth_r reaches {np.nanmax(depth):g}, which is no magnitude; convert 1/nanomaggy^2 to 5-sigma magnitudes first")
+        raise InputError(
+            f"bricks: psfdepth_r reaches {np.nanmax(depth):g}, which is no magnitude; convert 1/nanomaggy^2 to 5-sigma magnitudes first"
+        )
     if not np.all(area >= 0):
         raise InputError("bricks: area holds a negative number or NaN; expected degree^2")
     edges_psf, edges_depth = grid.psf_fwhm.edges, grid.depth.edges
     attrs, left = {"area_total": float(area.sum())}, np.ones(area.size, bool)
     for reason, out in bins.outside({"psf": (edges_psf, psf), "depth": (edges_depth, depth)}):
-        attrs["area_without_conditions" if reason == "unknown" else f"area_{reason.replace(' ', '_')}"] = float(area[out].sum())
+        attrs["area_without_conditions" if reason == "unknown" else f"area_{reason.replace(' ', '_')}"] = float(
+            area[out].sum()
+        )
         left &= ~out
     attrs["area_inside"] = float(area[left].sum())
     attrs |= {f"half_width_{dim}": getattr(grid, dim).step / 2 for dim in schema.CELL}
@@ -47,8 +51,14 @@ def occupancy(bricks: pd.DataFrame, hosts: pd.DataFrame, grid: config.Grid) -> x
     place = tuple(np.abs(hosts[dim].to_numpy(float)[:, None] - values).argmin(1) for dim, values in centres.items())
     for index, (dim, values) in zip(place, centres.items()):
         if np.any(wrong := ~(np.abs(hosts[dim].to_numpy(float) - values[index]) <= 1e-6)):
-            raise InputError(f"hosts: {int(wrong.sum())} hosts have a {dim} that is no bin centre of the grid; assign them with the same grid")
+            raise InputError(
+                f"hosts: {int(wrong.sum())} hosts have a {dim} that is no bin centre of the grid; assign them with the same grid"
+            )
     np.add.at(pool, place, 1)
     dims = ("psf_fwhm", "depth")
-    dataset = xr.Dataset({"area": (dims, inside), "host_pool": (dims, pool)}, {dim: (dim, values) for dim, values in centres.items()}, attrs)
+    dataset = xr.Dataset(
+        {"area": (dims, inside), "host_pool": (dims, pool)},
+        {dim: (dim, values) for dim, values in centres.items()},
+        attrs,
+    )
     return schema.COMPLETENESS.describe(dataset)

@@ -57,9 +57,13 @@ class _Loader(yaml.SafeLoader):
             if key.tag == "tag:yaml.org,2002:merge":
                 continue  # what is merged yields to what is written here
             if not isinstance(key, yaml.ScalarNode):
-                raise yaml.constructor.ConstructorError(None, None, "a key is a list or a mapping, not a name", key.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key is a list or a mapping, not a name", key.start_mark
+                )
             if key.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"key '{_cut(key.value)}' is given twice", key.start_mark)
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key '{_cut(key.value)}' is given twice", key.start_mark
+                )
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
@@ -81,7 +85,9 @@ def load(path: str | Path) -> Settings:
     try:
         text = path.read_text(encoding="utf-8")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"run file '{path}' cannot be read: it is not UTF-8 text ({error.reason} at byte {error.start})") from None
+        raise ConfigError(
+            f"run file '{path}' cannot be read: it is not UTF-8 text ({error.reason} at byte {error.start})"
+        ) from None
     except OSError as error:
         raise ConfigError(f"run file '{path}' cannot be read: {error.strerror}") from None
     try:

@@ -115,7 +115,9 @@ class Manifest(Section):
     @classmethod
     def _known_splits(cls, names: list[str]) -> list[str]:
         if not names or set(names) - set(schema.SPLITS):
-            raise InputError(f"{sorted(set(names) - set(schema.SPLITS)) or 'nothing'} is no split that hosts may come from; known: {', '.join(schema.SPLITS)}")
+            raise InputError(
+                f"{sorted(set(names) - set(schema.SPLITS)) or 'nothing'} is no split that hosts may come from; known: {', '.join(schema.SPLITS)}"
+            )
         return names
 
     @field_validator("types", "host_types")

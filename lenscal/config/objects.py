@@ -89,5 +89,7 @@ class Objects(Section):
     def _own_names(self) -> Objects:
         names = [item.name for item in (*self.lenses, *self.contaminants)]
         if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise InputError(f"two catalogues are named '{twice[0]}'; each needs a name of its own, under which its rows are counted")
+            raise InputError(
+                f"two catalogues are named '{twice[0]}'; each needs a name of its own, under which its rows are counted"
+            )
         return self

@@ -33,11 +33,30 @@ def page() -> str:
               Detector, Training, Scores, Completeness, Failures, Realism, Report, Cluster]  # fmt: skip
     for model in models:
         heading = "The whole" if model is Settings else f"`{model.__name__}`"
-        lines += [f"## {heading}", "", (model.__doc__ or "").strip().split("\n")[0], "", "| key | type | default | meaning |", "| --- | --- | --- | --- |"]
+        lines += [
+            f"## {heading}",
+            "",
+            (model.__doc__ or "").strip().split("\n")[0],
+            "",
+            "| key | type | default | meaning |",
+            "| --- | --- | --- | --- |",
+        ]
         for name, field in model.model_fields.items():
-            default = "required" if field.is_required() else f"`{field.default!r}`" if not isinstance(field.default, Section) else "see its section"
-            kind = getattr(field.annotation, "__name__", str(field.annotation)) if "[" not in str(field.annotation) else str(field.annotation)
+            default = (
+                "required"
+                if field.is_required()
+                else f"`{field.default!r}`"
+                if not isinstance(field.default, Section)
+                else "see its section"
+            )
+            kind = (
+                getattr(field.annotation, "__name__", str(field.annotation))
+                if "[" not in str(field.annotation)
+                else str(field.annotation)
+            )
             kind = re.sub(r"lenscal\.config\.\w+\.", "", kind).replace("typing.", "").replace("|", "or")
-            lines.append(f"| `{name}` | {kind} | {default.replace('|', 'or')} | {' '.join((field.description or '').split())} |")
+            lines.append(
+                f"| `{name}` | {kind} | {default.replace('|', 'or')} | {' '.join((field.description or '').split())} |"
+            )
         lines.append("")
     return "\n".join(lines)

@@ -77,10 +77,14 @@ class Realism(Section):
         for name, (low, high) in (("radius_arcsec", self.radius_arcsec), ("snr_ratio", self.snr_ratio)):
             if not 0 < low < high:
                 raise InputError(f"{name} runs from {low:g} to {high:g}; expected two growing numbers above 0")
-        if (self.panel_judged is None) != (self.panel_correct is None) or (self.panel_correct or 0) > (self.panel_judged or 0):
+        if (self.panel_judged is None) != (self.panel_correct is None) or (self.panel_correct or 0) > (
+            self.panel_judged or 0
+        ):
             raise InputError("panel_judged and panel_correct go together, the second no larger than the first")
         if self.probe_window % 2 == 0:
-            raise InputError(f"probe_window is {self.probe_window}; expected an odd side, so that the galaxy is in its middle")
+            raise InputError(
+                f"probe_window is {self.probe_window}; expected an odd side, so that the galaxy is in its middle"
+            )
         return self
 
     @field_validator("anchor_tiers")

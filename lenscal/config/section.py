@@ -52,7 +52,11 @@ class Section(BaseModel):
 
     def content(self) -> dict:
         """What a product depends on: every key but those that are placements, as JSON has it."""
-        names = [name for name, info in type(self).model_fields.items() if not any(isinstance(mark, Placement) for mark in info.metadata)]
+        names = [
+            name
+            for name, info in type(self).model_fields.items()
+            if not any(isinstance(mark, Placement) for mark in info.metadata)
+        ]
         plain = self.model_dump(mode="json", include={*names})
         return {name: _content(getattr(self, name), plain[name]) for name in names}
 
@@ -66,7 +70,9 @@ def _items(value: object) -> list:
 
 def _mentions(annotation: object, kind: type) -> bool:
     """Whether a type is, or is made of, some kind."""
-    return (isinstance(annotation, type) and issubclass(annotation, kind)) or any(_mentions(part, kind) for part in get_args(annotation))
+    return (isinstance(annotation, type) and issubclass(annotation, kind)) or any(
+        _mentions(part, kind) for part in get_args(annotation)
+    )
 
 
 def _is_range(annotation: object) -> bool:

@@ -102,12 +102,18 @@ class Settings(Section):
         if self.injections.size > self.cutouts.size:
             raise InputError(f"injections.size {self.injections.size} is larger than cutouts.size {self.cutouts.size}")
         if self.detector.size > self.injections.size:
-            raise InputError(f"detector.size {self.detector.size} is larger than injections.size {self.injections.size}")
+            raise InputError(
+                f"detector.size {self.detector.size} is larger than injections.size {self.injections.size}"
+            )
         if (self.injections.source == "stamps") != (self.injections.source_stamps is not None):
-            raise InputError(f"injections.source is '{self.injections.source}' and source_stamps {self.injections.source_stamps!r}: stamps need a file, and only they")
+            raise InputError(
+                f"injections.source is '{self.injections.source}' and source_stamps {self.injections.source_stamps!r}: stamps need a file, and only they"
+            )
         depths = self.injections.grid.depth
         if self.report.depth is not None and not depths.edges[0] <= self.report.depth <= depths.edges[-1]:
-            raise InputError(f"report.depth is {self.report.depth:g}, outside of the depths of the grid ({depths.edges[0]:g} to {depths.edges[-1]:g})")
+            raise InputError(
+                f"report.depth is {self.report.depth:g}, outside of the depths of the grid ({depths.edges[0]:g} to {depths.edges[-1]:g})"
+            )
         if missing := set(self.detector.bands) - set(schema.BANDS):
             raise InputError(f"detector.bands names {sorted(missing)}; the cutouts hold {schema.BANDS}")
         return self

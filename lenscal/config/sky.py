@@ -32,7 +32,9 @@ class LensPopulation(Section):
     @model_validator(mode="after")
     def _inside_the_ring(self) -> LensPopulation:
         if not 0 <= self.offsets[0] < self.offsets[1] <= 1:
-            raise InputError(f"offsets run from {self.offsets[0]:g} to {self.offsets[1]:g}; expected numbers from 0 to 1")
+            raise InputError(
+                f"offsets run from {self.offsets[0]:g} to {self.offsets[1]:g}; expected numbers from 0 to 1"
+            )
         return self
 
 

@@ -84,7 +84,9 @@ def select(sample: pd.DataFrame, settings: Training, seed: int) -> Selection:
     return Selection(positives, negatives, rows, counts)
 
 
-def _first(sample: pd.DataFrame, rows: np.ndarray, count: int | None, seed: int, purpose: str, stream: int) -> np.ndarray:
+def _first(
+    sample: pd.DataFrame, rows: np.ndarray, count: int | None, seed: int, purpose: str, stream: int
+) -> np.ndarray:
     order = np.argsort(draws.hashes(seed, purpose, sample["galaxy_id"].to_numpy()[rows], stream), kind="stable")
     return rows[order][:count]
 
@@ -193,7 +195,9 @@ def augment(stamp: np.ndarray, size: int, sigma: np.ndarray, rng: np.random.Gene
     return image + noise * (strength * np.asarray(sigma, np.float32))[:, None, None]
 
 
-def varied(stamps: np.ndarray, ids: np.ndarray, copies: np.ndarray, epoch: int, size: int, sigma: np.ndarray, seed: int) -> np.ndarray:
+def varied(
+    stamps: np.ndarray, ids: np.ndarray, copies: np.ndarray, epoch: int, size: int, sigma: np.ndarray, seed: int
+) -> np.ndarray:
     """`augment` for a batch; the variation belongs to the galaxy, the epoch and the copy, not to the batch."""
     out = np.empty((len(stamps), stamps.shape[1], size, size), np.float32)
     for i, (galaxy, copy) in enumerate(zip(ids, copies)):

@@ -49,18 +49,25 @@ def fit(logits: np.ndarray, labels: np.ndarray, prevalence: float = PREVALENCE) 
     def cost(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         slope, intercept = np.exp(parameters[0]), parameters[1]
         z = slope * x + intercept
-        value = -np.sum(weights * np.where(positive, log_expit(z), log_expit(-z))) + 0.5 * (parameters[0] / SLOPE_WIDTH) ** 2
+        value = (
+            -np.sum(weights * np.where(positive, log_expit(z), log_expit(-z)))
+            + 0.5 * (parameters[0] / SLOPE_WIDTH) ** 2
+        )
         residual = weights * (expit(z) - positive)
         return value, np.array([np.sum(residual * x) * slope + parameters[0] / SLOPE_WIDTH**2, residual.sum()])
 
-    found = minimize(cost, [0.0, np.log(prevalence / (1 - prevalence))], jac=True, method="BFGS", options={"gtol": 1e-8})
+    found = minimize(
+        cost, [0.0, np.log(prevalence / (1 - prevalence))], jac=True, method="BFGS", options={"gtol": 1e-8}
+    )
     if not np.isfinite(found.x).all() or np.abs(found.jac).max() > 1e-3:
         raise InputError(f"calibration did not converge on {x.size} logits: {found.message}")
     slope = float(np.exp(found.x[0]))
     return slope, float(found.x[1] - slope * centre)
 
 
-def reliability(probability: np.ndarray, labels: np.ndarray, prevalence: float = PREVALENCE, bins: int = 10) -> dict[str, float]:
+def reliability(
+    probability: np.ndarray, labels: np.ndarray, prevalence: float = PREVALENCE, bins: int = 10
+) -> dict[str, float]:
     """How well probabilities hold, with the classes weighted to the prevalence.
 
     Parameters

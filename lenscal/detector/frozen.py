@@ -104,11 +104,15 @@ class Frozen:
         self.bands, self.size = self.preprocessing.bands, self.preprocessing.size
         self.training_ids = np.frombuffer(base64.b64decode(self.about.get("training_ids", "")), "<i8").astype(np.int64)
         packed = self.about.get("training_positions")
-        self.training_positions = None if packed is None else np.frombuffer(base64.b64decode(packed), "<f8").astype(float).reshape(-1, 2)
+        self.training_positions = (
+            None if packed is None else np.frombuffer(base64.b64decode(packed), "<f8").astype(float).reshape(-1, 2)
+        )
         self.survey: dict | None = self.about.get("survey")
         self.prevalence = float(self.about["calibration"]["prevalence"])
         self._check_code()
-        with torch.random.fork_rng(devices=[]):  # the fresh weights, replaced at once, take nothing from the caller's stream
+        with torch.random.fork_rng(
+            devices=[]
+        ):  # the fresh weights, replaced at once, take nothing from the caller's stream
             module = architectures.build(self.about["architecture"], len(self.bands))
         module.load_state_dict(self.weights)
         module.eval()
@@ -207,18 +211,26 @@ def load(files: Mapping[str, bytes]) -> Frozen:
         When a file is missing, is not what it should be, or differs from what was frozen.
     """
     if missing := [name for name in FILES if name not in files]:
-        raise InputError(f"detector: {', '.join(missing)} missing; expected {' and '.join(FILES)}, found {sorted(files) or 'nothing'}")
+        raise InputError(
+            f"detector: {', '.join(missing)} missing; expected {' and '.join(FILES)}, found {sorted(files) or 'nothing'}"
+        )
     try:
         about = json.loads(files["detector.json"])
         claimed = about["hash"]
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"detector.json is no description of a frozen detector ({type(error).__name__}: {error})") from None
+        raise InputError(
+            f"detector.json is no description of a frozen detector ({type(error).__name__}: {error})"
+        ) from None
     if about.get("format") != FORMAT:
-        raise InputError(f"detector.json has format {about.get('format')!r}; this version of lenscal reads format {FORMAT}")
+        raise InputError(
+            f"detector.json has format {about.get('format')!r}; this version of lenscal reads format {FORMAT}"
+        )
     try:
         weights = torch.load(io.BytesIO(files["weights.pt"]), map_location="cpu", weights_only=True)
     except Exception as error:  # damaged archives raise many types
-        raise InputError(f"weights.pt cannot be read as plain tensors ({type(error).__name__}); freeze the detector again") from error
+        raise InputError(
+            f"weights.pt cannot be read as plain tensors ({type(error).__name__}); freeze the detector again"
+        ) from error
     if not isinstance(weights, dict) or not all(isinstance(w, torch.Tensor) for w in weights.values()):
         raise InputError(f"weights.pt holds {type(weights).__name__}, not a state dict of tensors")
     found = content_hash(weights, about)

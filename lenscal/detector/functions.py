@@ -52,11 +52,21 @@ class FunctionDetector:
         about: Mapping[str, object] | None = None,
     ) -> None:
         if not callable(function):
-            raise InputError(f"detector: {function!r} is no function; expected one from images (n, band, {size}, {size}) to n scores")
+            raise InputError(
+                f"detector: {function!r} is no function; expected one from images (n, band, {size}, {size}) to n scores"
+            )
         if not bands or size < 1 or not np.isfinite(fill):
-            raise InputError(f"detector: bands {list(bands)}, size {size}, fill {fill}; expected at least one band, a positive size and a finite fill")
+            raise InputError(
+                f"detector: bands {list(bands)}, size {size}, fill {fill}; expected at least one band, a positive size and a finite fill"
+            )
         self._function, self.bands, self.size, self._fill = function, tuple(bands), int(size), float(fill)
-        self.about = {"kind": "function", "bands": list(self.bands), "size": self.size, "fill_nanomaggy": self._fill, **(about or {})}
+        self.about = {
+            "kind": "function",
+            "bands": list(self.bands),
+            "size": self.size,
+            "fill_nanomaggy": self._fill,
+            **(about or {}),
+        }
         text = json.dumps({**self.about, "code": architectures.code_of(function)}, sort_keys=True)
         self.hash = hashlib.blake2b(text.encode(), digest_size=32).hexdigest()
         self._probe()
@@ -68,7 +78,9 @@ class FunctionDetector:
         """See `Detector.score`."""
         images = unmasked(images)
         if images.ndim != 4 or images.shape[1] != len(self.bands):
-            raise InputError(f"detector: images have shape {images.shape}; expected (n, {len(self.bands)}, y, x), bands {self.bands}")
+            raise InputError(
+                f"detector: images have shape {images.shape}; expected (n, {len(self.bands)}, y, x), bands {self.bands}"
+            )
         scores = np.full(len(images), np.nan)
         if not len(images):
             return scores
@@ -88,10 +100,14 @@ class FunctionDetector:
         ready = np.ascontiguousarray(np.where(np.isfinite(crop), crop, self._fill), np.float32)
         found = np.asarray(self._function(ready))
         if found.shape != (len(crop),):
-            raise InputError(f"detector: the function gave shape {found.shape} for {len(crop)} images; expected ({len(crop)},)")
+            raise InputError(
+                f"detector: the function gave shape {found.shape} for {len(crop)} images; expected ({len(crop)},)"
+            )
         found = found.astype(np.float64)
         if not np.isfinite(found).all():
-            raise InputError(f"detector: {int((~np.isfinite(found)).sum())} of {found.size} scores are not finite, though every pixel that it was shown is")
+            raise InputError(
+                f"detector: {int((~np.isfinite(found)).sum())} of {found.size} scores are not finite, though every pixel that it was shown is"
+            )
         return found
 
     def _probe(self) -> None:
@@ -102,7 +118,9 @@ class FunctionDetector:
         stamps[1:] += np.exp(-0.5 * (np.hypot(y, x) / 3) ** 2) * np.array([0.05, 0.5, 5, 500])[:, None, None, None]
         together = self._asked(stamps)
         if np.unique(together).size == 1:
-            raise InputError(f"detector: an empty stamp, faint and bright galaxies and a star have one score ({together[0]:g}); expected scores that vary")
+            raise InputError(
+                f"detector: an empty stamp, faint and bright galaxies and a star have one score ({together[0]:g}); expected scores that vary"
+            )
         scale = max(1.0, float(together.std()))
         order = np.array([3, 0, 4, 2, 1])
         for company, found in (

@@ -16,7 +16,9 @@ SOFTENING = 3.0  # of the stretch, in robust sigma of the band: linear within th
 def crop_start(stamp: int, size: int) -> int:
     """First row and column of a centre crop, as everywhere in lenscal."""
     if stamp < size:
-        raise InputError(f"stamps are {stamp} px, smaller than detector.size {size}; cut larger stamps or lower detector.size")
+        raise InputError(
+            f"stamps are {stamp} px, smaller than detector.size {size}; cut larger stamps or lower detector.size"
+        )
     return (stamp - size) // 2
 
 
@@ -42,7 +44,9 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         if len(self.scale) != len(self.bands) or not all(np.isfinite(s) and s > 0 for s in self.scale):
-            raise InputError(f"preprocessing scales are {self.scale} nanomaggy for bands {self.bands}; expected one positive number each")
+            raise InputError(
+                f"preprocessing scales are {self.scale} nanomaggy for bands {self.bands}; expected one positive number each"
+            )
 
     def __call__(self, stamps: np.ndarray) -> np.ndarray:
         """What the network sees of stamps (n, band, y, x) in nanomaggy: (n, band, size, size), float32.
@@ -50,7 +54,9 @@ class Preprocessing:
         Pixels that are not finite, or masked, become `FILL`, then every pixel becomes arcsinh(flux / scale of its band).
         """
         if stamps.ndim != 4 or stamps.shape[1] != len(self.bands) or stamps.shape[2] != stamps.shape[3]:
-            raise InputError(f"stamps have shape {stamps.shape}; expected (n, {len(self.bands)}, y, x), square, bands {self.bands}")
+            raise InputError(
+                f"stamps have shape {stamps.shape}; expected (n, {len(self.bands)}, y, x), square, bands {self.bands}"
+            )
         start = crop_start(stamps.shape[-1], self.size)
         crop = unmasked(stamps[:, :, start : start + self.size, start : start + self.size])
         crop = np.where(np.isfinite(crop), crop, np.float32(FILL)).astype(np.float32, copy=False, order="C")
@@ -84,7 +90,9 @@ class Preprocessing:
         """
         made = cls(tuple(record["bands"]), int(record["size"]), tuple(record["scale_nanomaggy"]))
         if made.record() != dict(record):
-            raise InputError(f"detector.json asks for preprocessing {dict(record)}; this version of lenscal does {made.record()}")
+            raise InputError(
+                f"detector.json asks for preprocessing {dict(record)}; this version of lenscal does {made.record()}"
+            )
         return made
 
 
@@ -113,4 +121,6 @@ def robust_sigma(stamps: np.ndarray) -> np.ndarray:
     seen = np.isfinite(flat).any(2)
     flat = np.where(seen[..., None], flat, 0.0)
     deviation = np.nanmedian(np.abs(flat - np.nanmedian(flat, 2, keepdims=True)), 2)
-    return np.array([1.4826 * np.median(deviation[seen[:, b], b]) if seen[:, b].any() else np.nan for b in range(stamps.shape[1])])
+    return np.array(
+        [1.4826 * np.median(deviation[seen[:, b], b]) if seen[:, b].any() else np.nan for b in range(stamps.shape[1])]
+    )

@@ -127,9 +127,14 @@ def train(
 def _sample(cutouts: xr.Dataset, settings: config.Detector) -> tuple[pd.DataFrame, xr.DataArray]:
     """The columns that decide, in memory, and the image, untouched."""
     names = ("galaxy_id", "split", "label", "weight", "target", "role", "pool")
-    declared = {**{name: schema.CUTOUTS.variables[name] for name in (*names, "image")}, **{name: schema.QUALITY.variables[name] for name in _MEASURED}}
+    declared = {
+        **{name: schema.CUTOUTS.variables[name] for name in (*names, "image")},
+        **{name: schema.QUALITY.variables[name] for name in _MEASURED},
+    }
     problems = [f"'{name}' is missing" for name in (*declared, "band") if name not in cutouts.variables]
-    problems += [p for name, v in declared.items() if name in cutouts.variables and (p := v.problem(name, cutouts[name]))]
+    problems += [
+        p for name, v in declared.items() if name in cutouts.variables and (p := v.problem(name, cutouts[name]))
+    ]
     if problems:
         raise InputError("detector: cutouts: " + "; ".join(problems))
     bands = [str(band) for band in cutouts["band"].values]
@@ -138,16 +143,22 @@ def _sample(cutouts: xr.Dataset, settings: config.Detector) -> tuple[pd.DataFram
     columns = {name: cutouts[name].values for name in (*names, *_MEASURED)}
     table = pd.DataFrame({name: v.astype(object) if v.dtype.kind in "OTU" else v for name, v in columns.items()})
     if table["galaxy_id"].duplicated().any():
-        raise InputError(f"detector: {int(table['galaxy_id'].duplicated().sum())} galaxy_id occur more than once in the cutouts")
+        raise InputError(
+            f"detector: {int(table['galaxy_id'].duplicated().sum())} galaxy_id occur more than once in the cutouts"
+        )
     judged = table[table["label"] >= 0]
     if not (judged["weight"] > 0).all() or not judged["target"].between(0, 1).all():
-        raise InputError("detector: every labelled row needs a weight > 0 and a target in [0, 1]; check the manifest's tiers")
+        raise InputError(
+            "detector: every labelled row needs a weight > 0 and a target in [0, 1]; check the manifest's tiers"
+        )
     return table, cutouts["image"].isel(band=[bands.index(band) for band in settings.bands])
 
 
 def _origin(cutouts: xr.Dataset, ids: np.ndarray, seen: np.ndarray) -> dict[str, object]:
     """The survey, and where on the sky the training rows lie: what tells them apart from others of the same ids."""
-    found: dict[str, object] = {"survey": {"layer": str(cutouts.attrs.get("layer", "")), "mock": bool(cutouts.attrs.get("mock", 0))}}
+    found: dict[str, object] = {
+        "survey": {"layer": str(cutouts.attrs.get("layer", "")), "mock": bool(cutouts.attrs.get("mock", 0))}
+    }
     if "ra" in cutouts.variables and "dec" in cutouts.variables:
         order = seen[np.argsort(ids[seen])]
         found["training_positions"] = pack_positions(cutouts["ra"].values[order], cutouts["dec"].values[order])
@@ -155,7 +166,11 @@ def _origin(cutouts: xr.Dataset, ids: np.ndarray, seen: np.ndarray) -> dict[str,
 
 
 def _scales(
-    pixels: batches.Pixels, used: np.ndarray, table: pd.DataFrame, selection: batches.Selection, settings: config.Detector
+    pixels: batches.Pixels,
+    used: np.ndarray,
+    table: pd.DataFrame,
+    selection: batches.Selection,
+    settings: config.Detector,
 ) -> tuple[np.ndarray, Preprocessing]:
     """Robust sigma per band of training negatives (the first by galaxy_id), and the stretch it sets."""
     rows = selection.negatives[np.isin(selection.negatives, used)][:SCALE_ROWS]
@@ -165,7 +180,9 @@ def _scales(
             f"detector: robust sigma of {rows.size} training negatives is {sigma} nanomaggy in bands {settings.bands}; "
             "expected positive numbers, check the pixels of these cutouts"
         )
-    return sigma, Preprocessing(tuple(settings.bands), settings.size, tuple(float(np.float32(SOFTENING * s)) for s in sigma))
+    return sigma, Preprocessing(
+        tuple(settings.bands), settings.size, tuple(float(np.float32(SOFTENING * s)) for s in sigma)
+    )
 
 
 def _fresh(settings: config.Detector, seed: int, initial: Mapping[str, torch.Tensor] | None) -> torch.nn.Module:
@@ -224,7 +241,9 @@ class _Fit:
         self.optimiser = torch.optim.AdamW(module.parameters(), choice.learning_rate, weight_decay=choice.weight_decay)
         self.val_weight = self.weight[selection.val]
 
-    def run(self, plans: list[pd.DataFrame], progress: Progress | None) -> tuple[dict[str, torch.Tensor], pd.DataFrame, bool]:
+    def run(
+        self, plans: list[pd.DataFrame], progress: Progress | None
+    ) -> tuple[dict[str, torch.Tensor], pd.DataFrame, bool]:
         """Best weights, history, and whether patience ended it."""
         choice = self.settings.training
         self._balance_validation(plans[0])
@@ -275,7 +294,13 @@ class _Fit:
         for part in batches.parts(plan, self.settings.training.batch):
             rows = part["row"].to_numpy()
             stamps = batches.varied(
-                self.pixels(rows), self.ids[rows], part["copy"].to_numpy(), epoch, self.settings.size, self.sigma, self.seed
+                self.pixels(rows),
+                self.ids[rows],
+                part["copy"].to_numpy(),
+                epoch,
+                self.settings.size,
+                self.sigma,
+                self.seed,
             )
             for group in self.optimiser.param_groups:
                 group["lr"] = self._rate(step, steps)
@@ -308,7 +333,9 @@ class _Fit:
         return float(-(mean * np.log(mean) + (1 - mean) * np.log1p(-mean)))
 
 
-def _calibrated(draft: Frozen, pixels: batches.Pixels, selection: batches.Selection, label: np.ndarray, prevalence: float) -> Frozen:
+def _calibrated(
+    draft: Frozen, pixels: batches.Pixels, selection: batches.Selection, label: np.ndarray, prevalence: float
+) -> Frozen:
     """The frozen detector with probabilities fitted on the validation rows, at this prevalence of positives."""
     logits = np.concatenate(
         [draft.score(batches.centred(pixels(selection.val[i : i + 1024]))) for i in range(0, selection.val.size, 1024)]

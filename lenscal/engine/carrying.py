@@ -31,7 +31,15 @@ def carry_out(plan: Plan, name: str, executor: Executor, tell: Events) -> StageR
     done = _finished(plan, stage, run, tell)
     if done:
         tell(Skipped(name, done["blocks"]))
-        return StageResult(name, "was complete", done["blocks"], done["rows"], 0.0, done["digest"], tuple(Gate(**gate) for gate in done["gates"]))
+        return StageResult(
+            name,
+            "was complete",
+            done["blocks"],
+            done["rows"],
+            0.0,
+            done["digest"],
+            tuple(Gate(**gate) for gate in done["gates"]),
+        )
     plan.forget(name)  # what comes from outside is looked at once more, as close to the work as can be
     progress = plan.progress(name)
     because = _begun(stage, run, progress, tell)
@@ -69,7 +77,9 @@ def _finished(plan: Plan, stage: Stage, run: Any, tell: Events) -> dict | None:
     versions = versions_of(progress)
     if done.get("versions") == versions:
         return done
-    if done.get("contents") and done["contents"] == contents_of(progress):  # copied elsewhere, say: other times, the same bytes
+    if done.get("contents") and done["contents"] == contents_of(
+        progress
+    ):  # copied elsewhere, say: other times, the same bytes
         done["versions"] = versions
         progress.finish({key: value for key, value in done.items() if key not in ("address", "reads")})
         return done
@@ -101,7 +111,14 @@ def _begun(stage: Stage, run: Any, progress: Progress, tell: Events) -> tuple[st
 
 
 def _by_others(
-    plan: Plan, stage: Stage, run: Any, progress: Progress, executor: Executor, tell: Events, todo: list[Block], outcomes: dict[str, Outcome]
+    plan: Plan,
+    stage: Stage,
+    run: Any,
+    progress: Progress,
+    executor: Executor,
+    tell: Events,
+    todo: list[Block],
+    outcomes: dict[str, Outcome],
 ) -> None:
     """Have blocks done by the executor; their outcomes are added to `outcomes`."""
     if not todo:
@@ -122,10 +139,22 @@ def _by_others(
     else:
         order = Order(pipeline.message, stage.name, progress.wanted, progress.code)
         work, arguments = do_block, [(order, block) for block in todo]
-    executor.do(Job(stage.name, work, arguments, [f"{stage.name} {block.name}" for block in todo], ended, short(str(pipeline.folder)), tell))
+    executor.do(
+        Job(
+            stage.name,
+            work,
+            arguments,
+            [f"{stage.name} {block.name}" for block in todo],
+            ended,
+            short(str(pipeline.folder)),
+            tell,
+        )
+    )
 
 
-def _summary(plan: Plan, stage: Stage, run: Any, progress: Progress, outcomes: list[Outcome], tell: Events) -> tuple[dict, list[Gate]]:
+def _summary(
+    plan: Plan, stage: Stage, run: Any, progress: Progress, outcomes: list[Outcome], tell: Events
+) -> tuple[dict, list[Gate]]:
     """End a stage whose blocks are all complete: what vouches for it, and its gates."""
     with tell.watching(stage.name, "what is made of all blocks"):
         gates, ledgers, digest = stage.finish(run, outcomes)
@@ -135,7 +164,9 @@ def _summary(plan: Plan, stage: Stage, run: Any, progress: Progress, outcomes: l
         if outcome.ledger is not None and not stage.parallel:
             ledgers = {stage.name: outcome.ledger, **ledgers}
     for product in progress.products:
-        if product.name.endswith(".zarr") and folders.inventory(product):  # a cube by a property that no host has is not made
+        if product.name.endswith(".zarr") and folders.inventory(
+            product
+        ):  # a cube by a property that no host has is not made
             stores.consolidate(product)
     for folder in (progress.folder, *progress.products):
         folders.tidy(folder)  # a worker that was killed leaves half a file behind while the run goes on to its end
@@ -159,7 +190,11 @@ def _summary(plan: Plan, stage: Stage, run: Any, progress: Progress, outcomes: l
 def _complete(folder: Any, stage: Stage, run: Any, progress: Progress, blocks: list[Block]) -> dict[str, Outcome]:
     """Outcomes of the blocks whose marker is there and whose files are those the marker saw, by name."""
     there = {product: folders.inventory(product) for product in (*progress.products, progress.folder)}
-    below = {f"{place.relative_to(folder).as_posix()}/{name}": version for place, names in there.items() for name, version in names.items()}
+    below = {
+        f"{place.relative_to(folder).as_posix()}/{name}": version
+        for place, names in there.items()
+        for name, version in names.items()
+    }
     found, outcomes = {}, {block.name: progress.outcome(block) for block in blocks}
     now = stage.sources(run, _sources([outcome for outcome in outcomes.values() if outcome is not None]))
     for block in blocks:
@@ -179,7 +214,9 @@ def _complete(folder: Any, stage: Stage, run: Any, progress: Progress, blocks: l
 
 def _clear(folder: Any, progress: Progress, blocks: list[Block]) -> None:
     """Where blocks say what they wrote, take from the products all else: files of nobody, and those that are made at the end."""
-    vouched = {name for block in blocks if (outcome := progress.outcome(block)) is not None for name in outcome.written or ()}
+    vouched = {
+        name for block in blocks if (outcome := progress.outcome(block)) is not None for name in outcome.written or ()
+    }
     for product in progress.products if vouched else ():
         place = product.relative_to(folder).as_posix()
         folders.discard(product, [name for name in folders.inventory(product) if f"{place}/{name}" not in vouched])

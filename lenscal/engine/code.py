@@ -16,7 +16,15 @@ _PACKAGE = Path(lenscal.__file__).parent
 def _sources_now() -> str:
     """Hash of lenscal's own sources as they are on disk; empty while some of them are being replaced."""
     try:
-        return _sources_of(tuple(sorted((name, version) for name, version in folders.inventory(_PACKAGE).items() if name.endswith((".py", ".yaml")))))
+        return _sources_of(
+            tuple(
+                sorted(
+                    (name, version)
+                    for name, version in folders.inventory(_PACKAGE).items()
+                    if name.endswith((".py", ".yaml"))
+                )
+            )
+        )
     except OSError:
         return ""
 
@@ -47,6 +55,10 @@ def same_code(wanted: str) -> None:
         They differ: a worker was started before an update, or lenscal was updated while the run was at work.
     """
     if code() != wanted:
-        raise PlanError("this worker was started with other sources of lenscal than the run; start the workers anew and run again to go on")
+        raise PlanError(
+            "this worker was started with other sources of lenscal than the run; start the workers anew and run again to go on"
+        )
     if _sources_now() != _LOADED:
-        raise PlanError("lenscal's own sources were changed while the run was at work; run again: a stage that the old ones began is made again by the new ones")
+        raise PlanError(
+            "lenscal's own sources were changed while the run was at work; run again: a stage that the old ones began is made again by the new ones"
+        )

@@ -29,6 +29,13 @@ def contents_of(progress: Progress, known: Mapping[str, str] | None = None) -> s
 def rest_of(run: Any, stage: Stage, progress: Progress) -> str:
     """Hash of the content of all files of a stage of blocks that no block fills: axes, thresholds, tables, metadata."""
     parts = [part for block in stage.blocks(run) if (part := stage.part(run, block)) is not None]
-    filled = {f"{part.path.name}/{name}" for part in parts for name in stores.files(part.path, part.declaration, part.region, part.group)}
-    names = {product: [name for name in folders.inventory(product) if f"{product.name}/{name}" not in filled] for product in progress.products}
+    filled = {
+        f"{part.path.name}/{name}"
+        for part in parts
+        for name in stores.files(part.path, part.declaration, part.region, part.group)
+    }
+    names = {
+        product: [name for name in folders.inventory(product) if f"{product.name}/{name}" not in filled]
+        for product in progress.products
+    }
     return short({product.name: folders.contents(product, files) for product, files in names.items()})

@@ -40,9 +40,13 @@ class Progress:
     data, by an atomic rename. Markers count only under the address (settings, inputs, versions) they were made for.
     """
 
-    def __init__(self, run: Path, stage: str, wanted: Mapping[str, Any], reads: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, run: Path, stage: str, wanted: Mapping[str, Any], reads: Mapping[str, str] | None = None
+    ) -> None:
         self._run, self.stage = run, stage
-        self.reads = dict(reads or {})  # digests of what is read block by block: they decide what is done, not what is kept
+        self.reads = dict(
+            reads or {}
+        )  # digests of what is read block by block: they decide what is done, not what is kept
         self.folder: Path = folder_of(run, stage)
         self.products: list[Path] = []
         self.wanted, self.code = dict(wanted), code()
@@ -72,7 +76,9 @@ class Progress:
             return []
         old, new = plan["wanted"], json.loads(json.dumps(self.wanted, default=str))
         if "format" not in old:
-            return [f"an older lenscal ({old.get('lenscal', 'of an unknown release')}), whose addresses did not hold all that a product depends on"]
+            return [
+                f"an older lenscal ({old.get('lenscal', 'of an unknown release')}), whose addresses did not hold all that a product depends on"
+            ]
         return sorted(differences(old, new)) or ["lenscal's own code"]
 
     def start(self) -> None:
@@ -80,7 +86,9 @@ class Progress:
         if not (self.folder / "plan.json").exists():
             for product in self.products:
                 if product.exists():
-                    raise PlanError(f"{self.stage}: '{product}' is there but no run of lenscal made it; move it away and run again")
+                    raise PlanError(
+                        f"{self.stage}: '{product}' is there but no run of lenscal made it; move it away and run again"
+                    )
         self.forget()
         wanted = json.loads(json.dumps(self.wanted, default=str))
         stores.write_json(self.folder / "plan.json", {"address": self.address, "code": self.code, "wanted": wanted})
@@ -101,7 +109,9 @@ class Progress:
         if prepared is None or "files" not in prepared:
             return False
         files = prepared["files"]
-        return all(_made(product, files.get(product.name, {})) == files.get(product.name, {}) for product in self.products)
+        return all(
+            _made(product, files.get(product.name, {})) == files.get(product.name, {}) for product in self.products
+        )
 
     def prepare(self) -> None:
         """Note what was created: every file of the products, by content."""
@@ -115,7 +125,16 @@ class Progress:
             return None
         ledger = Ledger(**marker["ledger"]) if marker["ledger"] else None
         gates = tuple(Gate(**gate) for gate in marker["gates"])
-        return Outcome(int(marker["digest"], 16), marker["rows"], ledger, gates, marker.get("files", ""), marker.get("summary"), marker.get("written"), marker.get("sources", {}))
+        return Outcome(
+            int(marker["digest"], 16),
+            marker["rows"],
+            ledger,
+            gates,
+            marker.get("files", ""),
+            marker.get("summary"),
+            marker.get("written"),
+            marker.get("sources", {}),
+        )
 
     def mark(self, block: Block, outcome: Outcome) -> None:
         """Write the marker of a finished block."""

@@ -41,16 +41,24 @@ class Pipeline:
         writers: dict[Path, str] = {}
         for name, stage in self.stages.items():
             if stage.name != name:
-                raise PlanError(f"the stage '{stage.name}' stands under the name '{name}'; a pipeline has each stage under its own name")
+                raise PlanError(
+                    f"the stage '{stage.name}' stands under the name '{name}'; a pipeline has each stage under its own name"
+                )
             for read in stage.reads:
                 if read not in self.stages:
-                    raise PlanError(f"stage '{name}' reads '{read}', which is no stage of this pipeline ({', '.join(self.stages)})")
+                    raise PlanError(
+                        f"stage '{name}' reads '{read}', which is no stage of this pipeline ({', '.join(self.stages)})"
+                    )
                 if read not in before:
-                    raise PlanError(f"stage '{name}' reads '{read}', which comes after it{_circle(self.stages, name)}; a stage reads what was made before it")
+                    raise PlanError(
+                        f"stage '{name}' reads '{read}', which comes after it{_circle(self.stages, name)}; a stage reads what was made before it"
+                    )
             before.add(name)
             for product in stage.products(self.whole):
                 if (other := writers.setdefault(product, name)) != name:
-                    raise PlanError(f"the stages '{other}' and '{name}' both write '{product}'; each product has one stage that writes it")
+                    raise PlanError(
+                        f"the stages '{other}' and '{name}' both write '{product}'; each product has one stage that writes it"
+                    )
 
 
 def _circle(stages: Mapping[str, Stage], name: str) -> str:

@@ -37,12 +37,16 @@ class Plan:
             for source in stage.reads:
                 done = self.done(source)
                 if done is None:
-                    raise PlanError(f"{name} reads {source}, which is not complete: run `lenscal run --stages {source},{name}`")
+                    raise PlanError(
+                        f"{name} reads {source}, which is not complete: run `lenscal run --stages {source},{name}`"
+                    )
                 read[source] = done["address" if source in stage.reads_by_block else "digest"]
             wanted = {
                 "format": stage.format, "schema": pipeline.version, "settings": pipeline.held(name), "reads": read, "inputs": self._outside(name),
             }  # fmt: skip
-            progress = Progress(pipeline.folder, name, wanted, {source: self.done(source)["digest"] for source in stage.reads_by_block})
+            progress = Progress(
+                pipeline.folder, name, wanted, {source: self.done(source)["digest"] for source in stage.reads_by_block}
+            )
             progress.products = stage.products(pipeline.whole)
             self._seen[name] = progress
         return self._seen[name]
@@ -144,7 +148,14 @@ class Plan:
         PlanError
             Two gates have one id.
         """
-        others = {gate["id"]: other for other in self.pipeline.stages if other != name and self.is_complete(other) for gate in self.done(other)["gates"]}
+        others = {
+            gate["id"]: other
+            for other in self.pipeline.stages
+            if other != name and self.is_complete(other)
+            for gate in self.done(other)["gates"]
+        }
         for gate, times in Counter(gate.id for gate in gates).items():
             if times > 1 or gate in others:
-                raise PlanError(f"stage '{name}' has a gate '{gate}', and so has stage '{others.get(gate, name)}': an id names one gate; give one of them another")
+                raise PlanError(
+                    f"stage '{name}' has a gate '{gate}', and so has stage '{others.get(gate, name)}': an id names one gate; give one of them another"
+                )

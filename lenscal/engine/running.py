@@ -35,7 +35,12 @@ class Result:
         return [gate for gate in self.gates if gate.verdict == FAIL]
 
 
-def run(pipeline: Pipeline, stages: Iterable[str] | None = None, executor: Executor | None = None, listeners: Sequence[Listener] = ()) -> Result:
+def run(
+    pipeline: Pipeline,
+    stages: Iterable[str] | None = None,
+    executor: Executor | None = None,
+    listeners: Sequence[Listener] = (),
+) -> Result:
     """Do the stages of a pipeline that are not complete.
 
     Parameters
@@ -74,5 +79,9 @@ def _disk_told() -> Iterator[None]:
         yield
     except OSError as error:
         what = error.strerror or str(error) or type(error).__name__
-        told = f"the disk or a service failed: {what}" if error.filename is None else f"'{error.filename}' cannot be read or written: {what}"
+        told = (
+            f"the disk or a service failed: {what}"
+            if error.filename is None
+            else f"'{error.filename}' cannot be read or written: {what}"
+        )
         raise stores.StoreError(f"{told}; what is complete stays complete: mend it and run again to go on") from error

@@ -19,7 +19,10 @@ class Terminal:
     def __init__(self, stages: Sequence[str], console: Console | None = None, quiet: bool = False) -> None:
         self.console = console or Console()
         self.quiet = quiet
-        self.rows = {name: {"state": "waiting", "done": 0, "total": 0, "rows": 0, "since": 0.0, "first": 0, "note": ""} for name in stages}
+        self.rows = {
+            name: {"state": "waiting", "done": 0, "total": 0, "rows": 0, "since": 0.0, "first": 0, "note": ""}
+            for name in stages
+        }
         self.link: str | None = None
         live = not quiet and self.console.is_terminal
         self._live = Live(console=self.console, refresh_per_second=4, get_renderable=self._table) if live else None
@@ -69,8 +72,16 @@ class Terminal:
         self._say(f"{event.stage:<13} was complete ({event.blocks} blocks)")
 
     def _started(self, event: Started) -> None:
-        self.rows[event.stage] |= {"state": "running", "total": event.blocks, "done": event.complete, "first": event.complete, "since": time.monotonic()}
-        self._say(f"{event.stage:<13} {event.blocks} blocks" + (f", {event.complete} done before" if event.complete else ""))
+        self.rows[event.stage] |= {
+            "state": "running",
+            "total": event.blocks,
+            "done": event.complete,
+            "first": event.complete,
+            "since": time.monotonic(),
+        }
+        self._say(
+            f"{event.stage:<13} {event.blocks} blocks" + (f", {event.complete} done before" if event.complete else "")
+        )
 
     def _ended(self, event: BlockEnded) -> None:
         row = self.rows[event.stage]
@@ -78,7 +89,10 @@ class Terminal:
         row["rows"] += event.rows
         step = max(1, row["total"] // 5)
         if row["total"] > 4 and row["done"] % step == 0 and row["done"] < row["total"]:
-            self._say(f"{event.stage:<13} {row['done']}/{row['total']} blocks, {self._rate(row)}" + (f"; {row['note']}" if row["note"] else ""))
+            self._say(
+                f"{event.stage:<13} {row['done']}/{row['total']} blocks, {self._rate(row)}"
+                + (f"; {row['note']}" if row["note"] else "")
+            )
 
     @staticmethod
     def _rate(row: dict) -> str:
@@ -97,7 +111,9 @@ class Terminal:
         for name, row in self.rows.items():
             state = f"[{colours[row['state']]}]{row['state']}[/]"
             blocks = f"{row['done']}/{row['total']}" if row["total"] else ""
-            rate = self._rate(row) if row["state"] == "running" else f"{row['seconds']:.1f} s" if "seconds" in row else ""
+            rate = (
+                self._rate(row) if row["state"] == "running" else f"{row['seconds']:.1f} s" if "seconds" in row else ""
+            )
             table.add_row(name, state, blocks, rate, escape(row["note"]))
         if self.link:
             table.caption = f"Dask dashboard: {self.link}"

@@ -45,8 +45,12 @@ def do_block(order: Order, block: Block) -> Outcome:
     same_code(order.code)
     pipeline, run, arrived = _opened(order.message, order.stage, short(order.wanted))
     if arrived != short(order.wanted["settings"]):
-        raise PlanError("the settings that arrived at this worker are not those of the run; start workers of the same release as the run, and run again")
-    return done_block(pipeline, run, pipeline.stages[order.stage], Progress(pipeline.folder, order.stage, order.wanted), block)
+        raise PlanError(
+            "the settings that arrived at this worker are not those of the run; start workers of the same release as the run, and run again"
+        )
+    return done_block(
+        pipeline, run, pipeline.stages[order.stage], Progress(pipeline.folder, order.stage, order.wanted), block
+    )
 
 
 def done_block(pipeline: Pipeline, run: Any, stage: Stage, progress: Progress, block: Block) -> Outcome:

@@ -39,7 +39,9 @@ def crossed(factors: Sequence[str]) -> list[tuple[str, ...]]:
     return [tuple(name for name, in_ in zip(factors, row) if in_) for row in shapley.subsets(len(factors))]
 
 
-def gap(own: np.ndarray, found: Mapping[tuple[str, ...], np.ndarray], factors: Sequence[str]) -> tuple[pd.DataFrame, dict]:
+def gap(
+    own: np.ndarray, found: Mapping[tuple[str, ...], np.ndarray], factors: Sequence[str]
+) -> tuple[pd.DataFrame, dict]:
     """Shares of each factor in the gap between lenses as observed and the same lenses made as trials are.
 
     Parameters
@@ -66,19 +68,42 @@ def gap(own: np.ndarray, found: Mapping[tuple[str, ...], np.ndarray], factors: S
     own, outcomes = own[good], outcomes[:, good]
     n = own.size
     if n == 0:
-        raise InputError(f"arms: none of {good.size} lenses has a score in every arm; see the table of lenses for the reasons")
+        raise InputError(
+            f"arms: none of {good.size} lenses has a score in every arm; see the table of lenses for the reasons"
+        )
     share, error = shapley.shares(outcomes)
     apart = outcomes[0] - own
-    rows = [{"factor": ENGINE, "share": apart.mean(), "error": apart.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan, **_both(own, outcomes[0], None, None)}]
+    rows = [
+        {
+            "factor": ENGINE,
+            "share": apart.mean(),
+            "error": apart.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan,
+            **_both(own, outcomes[0], None, None),
+        }
+    ]
     whole = len(subsets) - 1
     for j, name in enumerate(factors):
-        rows.append({"factor": name, "share": share[j], "error": error[j], **_both(outcomes[0], outcomes[1 << j], outcomes[whole ^ 1 << j], outcomes[whole])})
+        rows.append(
+            {
+                "factor": name,
+                "share": share[j],
+                "error": error[j],
+                **_both(outcomes[0], outcomes[1 << j], outcomes[whole ^ 1 << j], outcomes[whole]),
+            }
+        )
     total = float(outcomes[-1].mean() - own.mean())
     table = pd.DataFrame(rows)
     table.insert(3, "from_95", table["share"] - 1.96 * table["error"])
     table.insert(4, "to_95", table["share"] + 1.96 * table["error"])
     table.insert(5, "part", table["share"] / total if total else np.nan)
-    summary = {"n": int(n), "own": float(own.mean()), "engine": float(outcomes[0].mean()), "trials": float(outcomes[-1].mean()), "gap": total, "unfinished": int((~good).sum())}
+    summary = {
+        "n": int(n),
+        "own": float(own.mean()),
+        "engine": float(outcomes[0].mean()),
+        "trials": float(outcomes[-1].mean()),
+        "gap": total,
+        "unfinished": int((~good).sum()),
+    }
     return table, summary
 
 

@@ -40,7 +40,9 @@ class Paired:
         """
         base, changed = np.asarray(base, float), np.asarray(changed, float)
         if base.shape != changed.shape:
-            raise InputError(f"paired arms have {base.size} and {changed.size} outcomes; expected those of the same trials, in one order")
+            raise InputError(
+                f"paired arms have {base.size} and {changed.size} outcomes; expected those of the same trials, in one order"
+            )
         good = np.isfinite(base) & np.isfinite(changed)
         one, two = base[good] > 0.5, changed[good] > 0.5
         return cls(int((one & two).sum()), int((one & ~two).sum()), int((~one & two).sum()), int((~one & ~two).sum()))
@@ -71,4 +73,6 @@ def found(score: np.ndarray, threshold: float) -> np.ndarray:
 
 def compared(base: np.ndarray, arms: Mapping[str, np.ndarray]) -> pd.DataFrame:
     """Each arm beside the same base: name and `COLUMNS`; outcomes as in `Paired.of`."""
-    return pd.DataFrame([{"name": name, **Paired.of(base, outcome).row()} for name, outcome in arms.items()], columns=["name", *COLUMNS])
+    return pd.DataFrame(
+        [{"name": name, **Paired.of(base, outcome).row()} for name, outcome in arms.items()], columns=["name", *COLUMNS]
+    )

@@ -90,7 +90,9 @@ def blank_sky(views: Views, seed: int) -> np.ndarray:
         rng = draws.generator(seed, f"blank sky {band}", int(views.ids[row]))
         white = rng.standard_normal((n_y + 2 * reach, n_x + 2 * reach))
         windows = np.lib.stride_tricks.sliding_window_view(white, kernel.shape)
-        out[row, band] = views.sigma[row, band] * np.einsum("yxij,ij->yx", windows, kernel) / np.sqrt(np.square(kernel).sum())
+        out[row, band] = (
+            views.sigma[row, band] * np.einsum("yxij,ij->yx", windows, kernel) / np.sqrt(np.square(kernel).sum())
+        )
     return _unobserved(out, views.host)
 
 

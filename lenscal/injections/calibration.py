@@ -66,7 +66,9 @@ def survey_conditions(count: int = 200) -> pd.DataFrame:
     )
 
 
-def unit_snr(conditions: pd.DataFrame, settings: config.Injections, seed: int, count: int, sources: list | None = None) -> pd.DataFrame:
+def unit_snr(
+    conditions: pd.DataFrame, settings: config.Injections, seed: int, count: int, sources: list | None = None
+) -> pd.DataFrame:
     """SNR of arcs whose unlensed source has one nanomaggy in r, each at one of the conditions.
 
     Parameters
@@ -152,7 +154,9 @@ def calibrate(
     """
     known = conditions[["psfsize_r", "psfdepth_r"]].dropna()
     if len(known) < CONDITIONS_MIN:
-        raise CalibrationError(f"calibration: {len(known)} anchors have both a PSF size and a depth, fewer than {CONDITIONS_MIN}; calibrate at those of the survey (--conditions survey)")
+        raise CalibrationError(
+            f"calibration: {len(known)} anchors have both a PSF size and a depth, fewer than {CONDITIONS_MIN}; calibrate at those of the survey (--conditions survey)"
+        )
     if measure not in MEASURES:
         raise CalibrationError(f"calibration: the measure is '{measure}', not one of {', '.join(MEASURES)}")
     base = priors.named(settings.prior, settings.more_priors)

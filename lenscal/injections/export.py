@@ -36,9 +36,14 @@ def parameters_of(injections: xr.Dataset) -> pd.DataFrame:
         Injections that do not say whether their inner images were rendered.
     """
     if "inner_images" not in injections.attrs:
-        raise InputError("export: the injections lack the attribute 'inner_images' (1 or 0), without which nobody knows which images were rendered")
+        raise InputError(
+            "export: the injections lack the attribute 'inner_images' (1 or 0), without which nobody knows which images were rendered"
+        )
     made = (injections["failure"].transpose(*schema.TRIAL).values.astype(object) == "").ravel()
-    flat = {name: injections[name].transpose(*schema.TRIAL).values.ravel()[made] for name in (*schema.PARAMETERS, "injection_id")}
+    flat = {
+        name: injections[name].transpose(*schema.TRIAL).values.ravel()[made]
+        for name in (*schema.PARAMETERS, "injection_id")
+    }
     index = pd.Index(flat.pop("injection_id"), name="injection_id")
     names = {name: name.removeprefix("source_") if "mag" in name else name.removesuffix("_drawn") for name in flat}
     table = pd.DataFrame({names[name]: values for name, values in flat.items()}, index=index)
@@ -98,7 +103,9 @@ def lenstronomy_kwargs(
             "would draw; pass all_images=True to export them with all images, each marked inner_images: False"
         )
     if source != "sersic" and seed is None:
-        raise InputError(f"export: the source is '{source}', whose knots or stamps are drawn by the run's seed; give it")
+        raise InputError(
+            f"export: the source is '{source}', whose knots or stamps are drawn by the run's seed; give it"
+        )
     ids = np.arange(len(labels)) if source == "sersic" else np.asarray(labels).astype(np.int64)
     components = of_kind(source, values, ids, seed or 0, prepare(source, stamps), pixel_scale)
     out = []

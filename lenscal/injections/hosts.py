@@ -53,7 +53,10 @@ def assign_hosts(cutouts: xr.Dataset, settings: config.Injections, seed: int) ->
         ("cutout not fit for use", ~ok.astype(bool)),
         ("no noise measure", ~(correlation > 0).all(1)),
         ("light in the sky ring", (correlation > noise.CORRELATION_MAX).any(1)),
-        *((_OUTSIDE[reason], out) for reason, out in grid.outside({"psf": (edges_psf, psf), "depth": (edges_depth, depth)})),
+        *(
+            (_OUTSIDE[reason], out)
+            for reason, out in grid.outside({"psf": (edges_psf, psf), "depth": (edges_depth, depth)})
+        ),
     ):
         dropped[reason] = int((left & out).sum())
         left &= ~out

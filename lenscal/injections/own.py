@@ -106,32 +106,44 @@ def inject_into(
     return Injected((pixels + put).reshape(shape), left, light.reshape(shape), snr, float(magnification[0]))
 
 
-def _image(image: ArrayLike, weights: ArrayLike | None, bands: Sequence[str] | None) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
+def _image(
+    image: ArrayLike, weights: ArrayLike | None, bands: Sequence[str] | None
+) -> tuple[np.ndarray, np.ndarray | None, list[str]]:
     """Pixels and weights (band, y, x), and the name of the magnitude of each band."""
     pixels = in_unit("inject_into: the image", image, "1")
     if pixels.ndim not in (2, 3) or not pixels.size:
         raise InputError(f"inject_into: the image has shape {pixels.shape}, expected (y, x) or (band, y, x)")
     if not np.isfinite(pixels).any():
-        raise InputError("inject_into: the image has no finite pixel, expected one with NaN only where nothing was observed")
+        raise InputError(
+            "inject_into: the image has no finite pixel, expected one with NaN only where nothing was observed"
+        )
     one, shape = pixels.ndim == 2, pixels.shape
     pixels = pixels.reshape(-1, *shape[-2:]).astype(np.float32)
     inverse = None
     if weights is not None:
         inverse = in_unit("inject_into: the weights", weights, "1")
         if inverse.shape != shape:
-            raise InputError(f"inject_into: the weights have shape {inverse.shape}, expected that of the image, {shape}")
+            raise InputError(
+                f"inject_into: the weights have shape {inverse.shape}, expected that of the image, {shape}"
+            )
         if (finite("inject_into: the weights", inverse) < 0).any():
-            raise InputError(f"inject_into: {int((inverse < 0).sum())} weights are negative, expected inverse variances of 0 or more")
+            raise InputError(
+                f"inject_into: {int((inverse < 0).sum())} weights are negative, expected inverse variances of 0 or more"
+            )
         inverse = inverse.reshape(pixels.shape)
     if one and bands is not None:
-        raise InputError(f"inject_into: bands are {list(bands)} for an image (y, x), whose source has one magnitude, 'mag'; leave bands out")
+        raise InputError(
+            f"inject_into: bands are {list(bands)} for an image (y, x), whose source has one magnitude, 'mag'; leave bands out"
+        )
     if one:
         return pixels, inverse, ["mag"]
     if bands is None and len(pixels) != 3:
         raise InputError(f"inject_into: the image has {len(pixels)} bands without names; name them: bands=[...]")
     names = list("grz") if bands is None else [str(band) for band in bands]
     if len(names) != len(pixels) or len(set(names)) < len(names):
-        raise InputError(f"inject_into: bands are {names} for an image of {len(pixels)} bands; expected one name for each")
+        raise InputError(
+            f"inject_into: bands are {names} for an image of {len(pixels)} bands; expected one name for each"
+        )
     return pixels, inverse, [f"mag_{name}" for name in names]
 
 
@@ -143,13 +155,17 @@ def _optics(psf: ArrayLike, bands: int, scale: float) -> tuple[np.ndarray, rende
     if kernels.ndim != 3 or len(kernels) not in (1, bands):
         raise InputError(f"inject_into: the PSF has shape {np.shape(psf)}, expected (y, x) or ({bands}, y, x)")
     if kernels.shape[-2] % 2 == 0 or kernels.shape[-1] % 2 == 0:
-        raise InputError(f"inject_into: the PSF is {kernels.shape[-2]} x {kernels.shape[-1]} pixels, expected odd sides, so that it has a middle pixel")
+        raise InputError(
+            f"inject_into: the PSF is {kernels.shape[-2]} x {kernels.shape[-1]} pixels, expected odd sides, so that it has a middle pixel"
+        )
     for band, kernel in enumerate(kernels):
         where = f" of band {band}" if len(kernels) > 1 else ""
         if reason := rendering.psf_problem(kernel):
             raise InputError(f"inject_into: {reason.replace('the PSF', f'the PSF{where}')}")
         if (below := float(kernel[kernel < 0].sum())) < -NEGATIVE_MAX:
-            raise InputError(f"inject_into: the PSF{where} holds {below:.3g} of its light in negative pixels, expected at most {-NEGATIVE_MAX:g}")
+            raise InputError(
+                f"inject_into: the PSF{where} holds {below:.3g} of its light in negative pixels, expected at most {-NEGATIVE_MAX:g}"
+            )
     bench = rendering.Bench((WINDOW, WINDOW), scale, kernels.shape[-2:])
     full = np.broadcast_to(kernels, (bands, *kernels.shape[-2:]))
     return convolution.psf_transform(full[None], bench.torus), bench
@@ -161,17 +177,23 @@ def _gain(gain: ArrayLike | None, bands: int) -> np.ndarray:
         return np.full(bands, np.inf)
     found = in_unit("inject_into: the gain", gain, "1")
     if found.shape not in ((), (bands,)) or not (np.isfinite(found) & (found > 0)).all():
-        raise InputError(f"inject_into: the gain is {np.array2string(found, threshold=6)}, expected one positive number, or one for each of {bands} bands")
+        raise InputError(
+            f"inject_into: the gain is {np.array2string(found, threshold=6)}, expected one positive number, or one for each of {bands} bands"
+        )
     return np.broadcast_to(found, (bands,)).astype(float)
 
 
-def _source(source: Mapping[str, float] | pd.Series, magnitudes: Sequence[str], zeropoint: float) -> tuple[dict[str, np.ndarray], np.ndarray, bool]:
+def _source(
+    source: Mapping[str, float] | pd.Series, magnitudes: Sequence[str], zeropoint: float
+) -> tuple[dict[str, np.ndarray], np.ndarray, bool]:
     """Parameters (1,) by name, flux (1, band) in units of the image, and whether inner images are drawn."""
     given = dict(source)
     inner = bool(given.pop("inner_images", True))
     known = {*rendering.NAMES, *magnitudes}
     if unknown := [name for name in given if name not in known and not str(name).startswith("mag_")]:
-        raise InputError(f"inject_into: the source has a parameter '{unknown[0]}' that is none; parameters are {', '.join([*rendering.NAMES, *magnitudes])}")
+        raise InputError(
+            f"inject_into: the source has a parameter '{unknown[0]}' that is none; parameters are {', '.join([*rendering.NAMES, *magnitudes])}"
+        )
     if missing := [name for name in (*rendering.NAMES, *magnitudes) if name not in given and name not in AT_REST]:
         raise InputError(f"inject_into: the source lacks {', '.join(missing)}")
     values = {name: _number(name, given.get(name, 0.0)) for name in (*rendering.NAMES, *magnitudes)}
@@ -179,7 +201,9 @@ def _source(source: Mapping[str, float] | pd.Series, magnitudes: Sequence[str], 
         raise InputError(f"inject_into: the source's {reason}")
     flux = np.column_stack([10 ** (-0.4 * (values.pop(name) - zeropoint)) for name in magnitudes])
     if not (flux <= np.finfo(np.float32).max).all():
-        raise InputError("inject_into: the source is brighter than single precision holds; check its magnitudes and the zeropoint")
+        raise InputError(
+            "inject_into: the source is brighter than single precision holds; check its magnitudes and the zeropoint"
+        )
     return values, flux, inner
 
 
@@ -187,7 +211,9 @@ def _number(name: str, value: object) -> np.ndarray:
     unit = "mag" if name.startswith("mag") else "rad" if name.endswith("phi") else "arcsec" if name in _ANGLES else "1"
     number = in_unit(f"inject_into: the source's {name}", value, unit)
     if number.size != 1:
-        raise InputError(f"inject_into: the source's {name} has shape {number.shape}, expected one number: put one source in at a time")
+        raise InputError(
+            f"inject_into: the source's {name} has shape {number.shape}, expected one number: put one source in at a time"
+        )
     return number.reshape(1)
 
 
@@ -196,7 +222,9 @@ def _window(place: tuple[float, float] | None, sides: tuple[int, ...]) -> tuple[
     middle = [(side - 1) / 2 for side in sides] if place is None else place
     centre = finite("inject_into: place", in_unit("inject_into: place", middle, "1"))
     if centre.shape != (2,) or not ((centre >= -0.5) & (centre < np.array(sides) - 0.5)).all():
-        raise InputError(f"inject_into: place is {np.array2string(centre)}, expected a row and a column of the image of {sides[0]} x {sides[1]} pixels")
+        raise InputError(
+            f"inject_into: place is {np.array2string(centre)}, expected a row and a column of the image of {sides[0]} x {sides[1]} pixels"
+        )
     pixel = np.floor(centre + 0.5).astype(int)
     first = pixel - WINDOW // 2
     low, high = np.maximum(first, 0), np.minimum(first + WINDOW, sides)

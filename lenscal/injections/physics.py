@@ -42,7 +42,10 @@ def of_hosts(hosts: xr.Dataset, psf: np.ndarray) -> dict[str, np.ndarray]:
         that PSF less the depth column, mag; zeropoint_offset (galaxy,): magnitude of the pixels about the centre less the
         catalogue's mag_r, NaN without one.
     """
-    value = {name: hosts[name].transpose("galaxy", "band").values.astype(float) for name in ("psfsize", "psfdepth", "sigma", "noise_correlation")}
+    value = {
+        name: hosts[name].transpose("galaxy", "band").values.astype(float)
+        for name in ("psfsize", "psfdepth", "sigma", "noise_correlation")
+    }
     with np.errstate(divide="ignore", invalid="ignore"):
         width, core = widths.psfsize(psf, schema.PIXEL_SCALE), light.core_fwhm(psf, schema.PIXEL_SCALE)
         depth = widths.depth(value["sigma"], value["noise_correlation"], psf)
@@ -84,7 +87,11 @@ def configured_gain(settings: config.Injections, pixel_gain: np.ndarray, where: 
         measured = float(np.median(known))
         if not 1 / FACTOR_MAX <= given / measured <= FACTOR_MAX:
             sky = noise.DARK_SKY[band]
-            excess = f": light fainter than the dark sky ({sky:g} nanomaggy) would be noisier than the sky" if given < measured else ""
+            excess = (
+                f": light fainter than the dark sky ({sky:g} nanomaggy) would be noisier than the sky"
+                if given < measured
+                else ""
+            )
             raise GainError(
                 f"injections: {where}: injections.gain is {given:.4g} electrons per nanomaggy in {band}, but the noise of the pixels of "
                 f"{known.size} hosts says {measured:.4g} (they may differ by a factor {FACTOR_MAX:g}){excess}; "
@@ -98,7 +105,10 @@ def gates(injections: xr.Dataset, made: np.ndarray) -> list[Gate]:
     """Gain, shot noise, PSF width and depth in each band, and the zeropoint, over the trials that were made (bool, as `failure`)."""
     out = []
     for b, band in enumerate(schema.BANDS):
-        value = {name: injections[name].isel(band=b).values[made].astype(float) for name in ("gain", "gain_ratio", *HOST_MEASURES)}
+        value = {
+            name: injections[name].isel(band=b).values[made].astype(float)
+            for name in ("gain", "gain_ratio", *HOST_MEASURES)
+        }
         out += [
             Gate(
                 f"injections.gain_{band}", f"{band}: the gain in use is that of the weights", "median ratio of the two",

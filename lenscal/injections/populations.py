@@ -78,7 +78,9 @@ def neighbours(rows: pd.DataFrame, around: pd.DataFrame) -> np.ndarray:
     columns = (frame[name].to_numpy(float) for frame in (rows.iloc[here], around) for name in ("ra", "dec"))
     first, second, apart = matching.pairs(*columns, REACH)
     other = apart > SELF
-    light = np.bincount(here[first[other]], np.maximum(around["flux_r"].to_numpy(float)[second[other]], 0), minlength=len(rows))
+    light = np.bincount(
+        here[first[other]], np.maximum(around["flux_r"].to_numpy(float)[second[other]], 0), minlength=len(rows)
+    )
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(place & (own > 0), np.log10(0.01 + light / own), np.nan)
 
@@ -109,14 +111,21 @@ def density_ratio(lenses: pd.DataFrame, pool: pd.DataFrame, wanted: pd.DataFrame
     names = list(FEATURES)
     values = np.concatenate([pool[names].to_numpy(float), lenses[names].to_numpy(float)])
     label = np.concatenate([np.zeros(len(pool), int), np.ones(len(lenses), int)])
-    fold_of = lambda ids: (draws.hashes(seed, "host density fold", np.asarray(ids, np.int64)) % np.uint64(FOLDS)).astype(int)  # noqa: E731
+    fold_of = lambda ids: (
+        draws.hashes(seed, "host density fold", np.asarray(ids, np.int64)) % np.uint64(FOLDS)
+    ).astype(int)
     fold = fold_of(np.concatenate([pool.index.to_numpy(), lenses.index.to_numpy()]))
     known = np.isfinite(wanted[names].to_numpy(float)).all(1)
     asked = wanted[names].to_numpy(float)[known]
     own = np.where(wanted.index.isin(pool.index), fold_of(wanted.index.to_numpy()), -1)[known]
     odds, of_pool = np.zeros((FOLDS, len(asked))), np.zeros(len(pool))
     for k in range(FOLDS):
-        model = make_pipeline(StandardScaler(), PolynomialFeatures(2, include_bias=False), StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=3000))
+        model = make_pipeline(
+            StandardScaler(),
+            PolynomialFeatures(2, include_bias=False),
+            StandardScaler(),
+            LogisticRegression(C=STRENGTH, max_iter=3000),
+        )
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # a fit that does not converge is no answer
             model.fit(values[fold != k], label[fold != k])
@@ -176,11 +185,18 @@ def hosts_of_trials(hosts: pd.DataFrame, trials: np.ndarray, start: float) -> np
     if np.all(density == density[0]):
         return np.asarray(trials) % len(density)
     edges = np.cumsum(density)
-    return np.searchsorted(edges / edges[-1], (start + np.asarray(trials) * _GOLDEN) % 1.0, "right").clip(0, len(density) - 1)
+    return np.searchsorted(edges / edges[-1], (start + np.asarray(trials) * _GOLDEN) % 1.0, "right").clip(
+        0, len(density) - 1
+    )
 
 
 def populate(
-    hosts: pd.DataFrame, manifest: pd.DataFrame, arc_flux: pd.DataFrame, near: pd.DataFrame | None, settings: config.Injections, seed: int
+    hosts: pd.DataFrame,
+    manifest: pd.DataFrame,
+    arc_flux: pd.DataFrame,
+    near: pd.DataFrame | None,
+    settings: config.Injections,
+    seed: int,
 ) -> tuple[pd.DataFrame, int]:
     """The table of hosts with features and densities, and how many known lenses told the population `lens-like`.
 
@@ -215,13 +231,19 @@ def populate(
     pool = _finite(features(rows[rows["pool"].eq("N1").to_numpy(bool)]))
     lenses = rows[rows["pool"].eq("positive").to_numpy(bool)]
     light = arc_flux.reindex(lenses.index)[["arc_g", "arc_r", "arc_z"]].to_numpy(float)
-    known = {share: _finite(features(lenses, share * light)) for share in dict.fromkeys((settings.arc_flux_share, 0.0, 1.0))}
+    known = {
+        share: _finite(features(lenses, share * light)) for share in dict.fromkeys((settings.arc_flux_share, 0.0, 1.0))
+    }
     count = len(known[settings.arc_flux_share])
     if LENS_LIKE not in settings.host_populations or count < settings.lenses_min or len(pool) < settings.lenses_min:
         return densities(out, None, settings.lens_like_share), count
     out = densities(out, density_ratio(known[settings.arc_flux_share], pool, wanted, seed), settings.lens_like_share)
     for name, share in ARC_BRACKET.items():
-        made = densities(hosts, density_ratio(known[share], pool, wanted, seed), settings.lens_like_share) if len(known[share]) >= settings.lenses_min else out
+        made = (
+            densities(hosts, density_ratio(known[share], pool, wanted, seed), settings.lens_like_share)
+            if len(known[share]) >= settings.lenses_min
+            else out
+        )
         out[name] = made[COLUMN[LENS_LIKE]]
     return out, count
 
@@ -266,8 +288,16 @@ def gates(hosts: pd.DataFrame, lenses: int, settings: config.Injections) -> list
     if COLUMN[LENS_LIKE] not in hosts:
         why = f"{lenses} known lenses have the colours and sizes that tell a population, {settings.lenses_min} needed (injections.lenses_min)"
         return [Gate(id_, claim, measure, float("nan"), minimum=0.3, cannot=why, requirement="T.2")]
-    worst = min(_effective_share(cell[COLUMN[LENS_LIKE]].to_numpy(float), cell[DRAWN].to_numpy(float)) for _, cell in hosts.groupby(["psf_fwhm", "depth"]))
-    counts = {name: hosts.groupby(["psf_fwhm", "depth"])[COLUMN[name]].agg(lambda p: weighting.effective_number(p.fillna(0))).median() for name in settings.host_populations}
+    worst = min(
+        _effective_share(cell[COLUMN[LENS_LIKE]].to_numpy(float), cell[DRAWN].to_numpy(float))
+        for _, cell in hosts.groupby(["psf_fwhm", "depth"])
+    )
+    counts = {
+        name: hosts.groupby(["psf_fwhm", "depth"])[COLUMN[name]]
+        .agg(lambda p: weighting.effective_number(p.fillna(0)))
+        .median()
+        for name in settings.host_populations
+    }
     return [
         Gate(
             id_, claim, measure, worst, minimum=0.3, requirement="T.2",
@@ -281,4 +311,3 @@ def _effective_share(wanted: np.ndarray, drawn: np.ndarray) -> float:
     if not np.isfinite(wanted).all():
         return 0.0
     return float(1 / np.sum(np.square(wanted) / drawn)) if (drawn > 0).all() else 0.0
-

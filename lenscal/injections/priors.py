@@ -26,7 +26,14 @@ NOT_QUANTITIES = "about", "like", "calibration"
 PROPOSALS_MAX = 400
 COARSE = 20.0  # tolerance factor of the first look at a magnification, good to half a per cent (stamps: two)
 NEAR = 0.03  # relative distance from the range within which the first look does not decide
-_KEYS = {"uniform": {"low", "high"}, "counts": {"low", "high", "slope"}, "log": {"low", "high"}, "normal": {"mean", "deviation"}, "disc": {"low", "high"}, "angle": {"period"}}
+_KEYS = {
+    "uniform": {"low", "high"},
+    "counts": {"low", "high", "slope"},
+    "log": {"low", "high"},
+    "normal": {"mean", "deviation"},
+    "disc": {"low", "high"},
+    "angle": {"period"},
+}
 
 
 class PriorError(LenscalError, ValueError):
@@ -46,7 +53,9 @@ def prior_sets(extra: str = "") -> dict[str, dict]:
     raw = yaml.safe_load(resources.files("lenscal.injections").joinpath("priors.yaml").read_text())
     more = yaml.safe_load(extra) or {}
     if taken := sorted(set(raw) & set(more)):
-        raise PriorError(f"prior set '{taken[0]}' of injections.prior_file has the name of one that is shipped and frozen; take another name")
+        raise PriorError(
+            f"prior set '{taken[0]}' of injections.prior_file has the name of one that is shipped and frozen; take another name"
+        )
     raw |= more
     return {name: _checked(name, _resolved(name, raw)) for name in raw}
 
@@ -57,18 +66,24 @@ def _resolved(name: str, raw: Mapping[str, Mapping], depth: int = 0) -> dict:
     if like is None:
         return dict(entry)
     if like not in raw or depth > len(raw):
-        raise PriorError(f"prior set '{name}' is like '{like}', which {'is no set' if like not in raw else 'leads back to itself'}")
+        raise PriorError(
+            f"prior set '{name}' is like '{like}', which {'is no set' if like not in raw else 'leads back to itself'}"
+        )
     return {**_resolved(like, raw, depth + 1), **entry}
 
 
 def _checked(name: str, entry: dict) -> dict:
     quantities = {key: value for key, value in entry.items() if key not in NOT_QUANTITIES}
     if set(quantities) != set(QUANTITIES):
-        raise PriorError(f"prior set '{name}' differs from the quantities of a source in {sorted(set(quantities) ^ set(QUANTITIES))}")
+        raise PriorError(
+            f"prior set '{name}' differs from the quantities of a source in {sorted(set(quantities) ^ set(QUANTITIES))}"
+        )
     for key, value in quantities.items():
         measure = value.get("measure")
         if measure not in _KEYS or set(value) - {"measure"} != _KEYS[measure]:
-            raise PriorError(f"prior set '{name}': '{key}' is {value}; a measure is one of {({m: sorted(k) for m, k in _KEYS.items()})}")
+            raise PriorError(
+                f"prior set '{name}': '{key}' is {value}; a measure is one of { ({m: sorted(k) for m, k in _KEYS.items()}) }"
+            )
     return quantities
 
 
@@ -82,7 +97,9 @@ def quantile(prior: Mapping, u: np.ndarray) -> np.ndarray:
     low, high = prior["low"], prior["high"]
     if measure == "counts":
         span = prior["slope"] * (high - low)
-        return low + (high - low) * (u if abs(span) < 1e-9 else np.log1p(u * np.expm1(span * np.log(10))) / (span * np.log(10)))
+        return low + (high - low) * (
+            u if abs(span) < 1e-9 else np.log1p(u * np.expm1(span * np.log(10))) / (span * np.log(10))
+        )
     if measure == "log":
         return low * (high / low) ** u
     if measure == "disc":
@@ -110,11 +127,18 @@ def log_density(name: str, drawn: Mapping[str, np.ndarray], theta_e_step: float,
     """
     prior = named(name, extra)
     given = {key: np.asarray(drawn[key], float) for key in QUANTITIES if key in drawn}
-    given |= {"colour_gr": np.asarray(drawn["mag_g"], float) - drawn["mag_r"], "colour_rz": np.asarray(drawn["mag_r"], float) - drawn["mag_z"]}
-    given["beta_angle"] = np.arctan2(*(np.asarray(drawn[f"source_{axis}"], float) - drawn[f"lens_{axis}"] for axis in "yx"))
+    given |= {
+        "colour_gr": np.asarray(drawn["mag_g"], float) - drawn["mag_r"],
+        "colour_rz": np.asarray(drawn["mag_r"], float) - drawn["mag_z"],
+    }
+    given["beta_angle"] = np.arctan2(
+        *(np.asarray(drawn[f"source_{axis}"], float) - drawn[f"lens_{axis}"] for axis in "yx")
+    )
     total = np.full(np.shape(drawn["theta_e"]), -np.log(theta_e_step))
     for key in QUANTITIES:
-        total = total + (-np.log(prior[key]["period"]) if prior[key]["measure"] == "angle" else _log_density(prior[key], given[key]))
+        total = total + (
+            -np.log(prior[key]["period"]) if prior[key]["measure"] == "angle" else _log_density(prior[key], given[key])
+        )
     return total
 
 
@@ -122,12 +146,18 @@ def _log_density(prior: Mapping, value: np.ndarray) -> np.ndarray:
     """ln of the density of one quantity; -inf outside of its range."""
     measure = prior["measure"]
     if measure == "normal":
-        return -0.5 * ((value - prior["mean"]) / prior["deviation"]) ** 2 - np.log(prior["deviation"] * np.sqrt(2 * np.pi))
+        return -0.5 * ((value - prior["mean"]) / prior["deviation"]) ** 2 - np.log(
+            prior["deviation"] * np.sqrt(2 * np.pi)
+        )
     low, high = prior["low"], prior["high"]
     slack = 1e-9 * max(abs(low), abs(high))
     if measure == "counts":
         rate = prior["slope"] * np.log(10)
-        inside = -np.log(high - low) if abs(rate * (high - low)) < 1e-9 else np.log(rate / np.expm1(rate * (high - low))) + rate * (value - low)
+        inside = (
+            -np.log(high - low)
+            if abs(rate * (high - low)) < 1e-9
+            else np.log(rate / np.expm1(rate * (high - low))) + rate * (value - low)
+        )
     elif measure == "log":
         inside = -np.log(np.maximum(value, low / 2)) - np.log(np.log(high / low))
     elif measure == "disc":
@@ -137,7 +167,9 @@ def _log_density(prior: Mapping, value: np.ndarray) -> np.ndarray:
     return np.where((value >= low - slack) & (value <= high + slack), inside, -np.inf)
 
 
-def propose(name: str, theta_e: np.ndarray, ids: np.ndarray, seed: int, round_: int, extra: str = "") -> dict[str, np.ndarray]:
+def propose(
+    name: str, theta_e: np.ndarray, ids: np.ndarray, seed: int, round_: int, extra: str = ""
+) -> dict[str, np.ndarray]:
     """Parameters of one round of proposals: they depend on (seed, injection id, round) only; `extra` as in `prior_sets`."""
     prior = named(name, extra)
     drawn = {key: quantile(prior[key], draws.uniform(seed, f"prior {key}", ids, round_)) for key in QUANTITIES}
@@ -246,9 +278,16 @@ def injection_ids(theta_e: np.ndarray, psf_fwhm: float, depth: float, trials: np
     theta = np.round(np.asarray(theta_e) * 1000).astype(np.int64)
     psf, mmag = round(float(psf_fwhm) * 1000), round(float(depth) * 1000)
     trials = np.asarray(trials, np.int64)
-    for name, values, bits in (("theta_e", theta, 13), ("psf_fwhm", psf, 13), ("depth", mmag, 16), ("trial", trials, 20)):
+    for name, values, bits in (
+        ("theta_e", theta, 13),
+        ("psf_fwhm", psf, 13),
+        ("depth", mmag, 16),
+        ("trial", trials, 20),
+    ):
         if np.min(values) < 0 or np.max(values) >= 1 << bits:
-            raise InputError(f"injections: a {name} of the grid is out of range: it must be from 0 to {(1 << bits) - 1} thousandths or trials")
+            raise InputError(
+                f"injections: a {name} of the grid is out of range: it must be from 0 to {(1 << bits) - 1} thousandths or trials"
+            )
     return (((theta[:, None] << 13 | psf) << 16 | mmag) << 20) | trials
 
 
@@ -297,7 +336,11 @@ def draw(
     row = None
     if len(ordered):
         start = draws.uniform(seed, "host of trial", noise_ids(ids[0, :1]))[0]
-        row = populations.hosts_of_trials(ordered, trials, start) if populations.DRAWN in ordered else trials % len(ordered)
+        row = (
+            populations.hosts_of_trials(ordered, trials, start)
+            if populations.DRAWN in ordered
+            else trials % len(ordered)
+        )
         galaxy = np.broadcast_to(ordered["galaxy_id"].to_numpy()[row], ids.shape)
         theta_e = axis.centres[:, None] + (draws.uniform(seed, "theta_e", ids) - 0.5) * axis.step
         drawn, mu, proposals = accepted(theta_e.ravel(), ids.ravel(), settings, seed, prepare(settings.source, sources))
@@ -312,7 +355,10 @@ def draw(
         "galaxy_id": galaxy, "injection_id": ids,
         "log_density_source": log_density(settings.prior, drawn, axis.step, settings.more_priors) if row is not None else np.full(ids.size, np.nan),
     }  # fmt: skip
-    columns |= {name: np.broadcast_to(values, ids.shape) for name, values in populations.of_trials(ordered, row, trials.size).items()}
+    columns |= {
+        name: np.broadcast_to(values, ids.shape)
+        for name, values in populations.of_trials(ordered, row, trials.size).items()
+    }
     block = xr.Dataset(
         {name: (schema.TRIAL, np.reshape(values, shape)) for name, values in columns.items()},
         coords={"theta_e": axis.centres, "psf_fwhm": [float(psf_fwhm)], "depth": [float(depth)]},

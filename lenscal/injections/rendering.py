@@ -18,7 +18,8 @@ NAMES = (*sampling.LENS_FIELDS, *sampling.SOURCE_FIELDS)
 PSF_SUM_TOLERANCE = 1e-3
 TOO_LARGE = f"the source needs more than {sampling.CAPACITY} cells of one size, or four for each 2 x 2 pixels; it is too large for the stamp's pixels"
 _LIMITS = {"theta_e": (0, np.inf), "q": (0, 1), "n": (0.2, 8), "r_e": (0, np.inf), "source_q": (0, 1)} | {
-    f"mag_{band}": (-50, 100) for band in schema.BANDS  # -99 and the like stand for no magnitude, and their flux is beyond single precision
+    f"mag_{band}": (-50, 100)
+    for band in schema.BANDS  # -99 and the like stand for no magnitude, and their flux is beyond single precision
 }
 """Of parameters: (low, high]."""
 
@@ -93,7 +94,11 @@ def checked(parameters: xr.Dataset | pd.DataFrame) -> tuple[dict[str, np.ndarray
     if isinstance(parameters, xr.Dataset):
         if "injection" not in parameters.sizes:
             raise InputError(f"render: parameters have dims {tuple(parameters.sizes)}, not 'injection'")
-        labels = parameters["injection"].values if "injection" in parameters.coords else np.arange(parameters.sizes["injection"])
+        labels = (
+            parameters["injection"].values
+            if "injection" in parameters.coords
+            else np.arange(parameters.sizes["injection"])
+        )
     else:
         labels = parameters.index.to_numpy()
     wanted = [*NAMES, *(f"mag_{band}" for band in schema.BANDS)]
@@ -102,7 +107,10 @@ def checked(parameters: xr.Dataset | pd.DataFrame) -> tuple[dict[str, np.ndarray
     for name in wanted:
         if isinstance(parameters, xr.Dataset) and parameters[name].dims != ("injection",):
             raise InputError(f"render: '{name}' has dims {parameters[name].dims}, not ('injection',)")
-    values = {name: np.asarray(parameters[name].values if isinstance(parameters, xr.Dataset) else parameters[name], float) for name in wanted}
+    values = {
+        name: np.asarray(parameters[name].values if isinstance(parameters, xr.Dataset) else parameters[name], float)
+        for name in wanted
+    }
     for row, reason in enumerate(problems(values)):
         if reason:
             raise InputError(f"render: injection {labels[row]}: {reason}")
@@ -116,7 +124,9 @@ def inner_images_of(parameters: xr.Dataset | pd.DataFrame, labels: np.ndarray) -
     column = parameters["inner_images"]
     found = np.asarray(column.values if isinstance(parameters, xr.Dataset) else column)
     if found.dtype != bool or found.shape != labels.shape:
-        raise InputError(f"render: 'inner_images' is {found.dtype} of shape {found.shape}, expected one true or false for each injection")
+        raise InputError(
+            f"render: 'inner_images' is {found.dtype} of shape {found.shape}, expected one true or false for each injection"
+        )
     return found
 
 
@@ -146,7 +156,9 @@ def psf_problem(image: np.ndarray) -> str:
 def _psf_images(psf: xr.DataArray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """PSF images (psf, band, y, x) and which one each injection has."""
     if "includes_pixel" not in psf.attrs:
-        raise InputError("render: psf.attrs lacks 'includes_pixel': set True for an effective PSF, False for an optical one")
+        raise InputError(
+            "render: psf.attrs lacks 'includes_pixel': set True for an effective PSF, False for an optical one"
+        )
     own = "injection" in psf.dims
     wanted = {"band", "psf_y", "psf_x"} | ({"injection"} if own else set())
     if set(psf.dims) != wanted:
@@ -165,11 +177,15 @@ def _psf_images(psf: xr.DataArray, labels: np.ndarray) -> tuple[np.ndarray, np.n
     if own and "injection" in psf.coords:
         images = images[_by_name(psf["injection"].values, labels)]
     if images.shape[-1] % 2 == 0 or images.shape[-2] % 2 == 0:
-        raise InputError(f"render: the PSF is {images.shape[-2:]} pixels, whose sides must be odd so that it has a centre pixel")
+        raise InputError(
+            f"render: the PSF is {images.shape[-2:]} pixels, whose sides must be odd so that it has a centre pixel"
+        )
     for row, bands in enumerate(images):
         for band, image in zip(schema.BANDS, bands):
             if reason := psf_problem(image):
-                raise InputError(f"render: {f'injection {labels[row]}' if own else 'all injections'}, band {band}: {reason}")
+                raise InputError(
+                    f"render: {f'injection {labels[row]}' if own else 'all injections'}, band {band}: {reason}"
+                )
     return images, np.arange(len(labels)) if own else np.zeros(len(labels), np.int64)
 
 
@@ -180,7 +196,9 @@ def _by_name(names: np.ndarray, labels: np.ndarray) -> np.ndarray:
         return rows
     if np.array_equal(labels, np.arange(len(labels))):
         return np.arange(len(labels))
-    raise InputError(f"render: injection {labels[np.argmax(rows < 0)]} has no PSF of its own: psf names the injections {names[:3].tolist()} ...")
+    raise InputError(
+        f"render: injection {labels[np.argmax(rows < 0)]} has no PSF of its own: psf names the injections {names[:3].tolist()} ..."
+    )
 
 
 def pixel_integrals(
@@ -282,7 +300,9 @@ def magnification(
         rows = np.flatnonzero(classes == theta_e)
         n = 2 * int(np.ceil((3 * theta_e + 5) / scale)) + 1
         chosen = {name: array[rows] for name, array in values.items()}
-        out[rows] = pixel_integrals(chosen, components.rows(rows), (n, n), scale, inner_images, tolerance, with_images=False)[1]
+        out[rows] = pixel_integrals(
+            chosen, components.rows(rows), (n, n), scale, inner_images, tolerance, with_images=False
+        )[1]
     return out
 
 

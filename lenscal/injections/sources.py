@@ -69,7 +69,9 @@ def clumpy(parameters: Mapping[str, np.ndarray], ids: np.ndarray, seed: int, pix
         angle = 2 * np.pi * draws.uniform(seed, "knot angle", ids, k)
         u, v = radius * np.cos(angle) / np.sqrt(q), radius * np.sin(angle) * np.sqrt(q)
         size = draws.uniform(seed, "knot size", ids, k) * (KNOT_RADIUS[1] - KNOT_RADIUS[0]) + KNOT_RADIUS[0]
-        rows[:, 1 + k] = np.column_stack([np.ones_like(n), size, np.ones_like(n), 0 * n, x + c * u - s * v, y + s * u + c * v])
+        rows[:, 1 + k] = np.column_stack(
+            [np.ones_like(n), size, np.ones_like(n), 0 * n, x + c * u - s * v, y + s * u + c * v]
+        )
     return _sersics(rows.reshape(-1, base.shape[1]), share.ravel(), 1 + KNOTS, pixel_scale)
 
 
@@ -94,7 +96,9 @@ def prepare(kind: str, sources: Sequence[Mapping] | None) -> Stamps | None:
     if kind != "stamps":
         return None
     if not sources:
-        raise InputError("injections: source is 'stamps', but no source stamps were given; set injections.source_stamps")
+        raise InputError(
+            "injections: source is 'stamps', but no source stamps were given; set injections.source_stamps"
+        )
     images, centres, radii = [], [], []
     for number, source in enumerate(sources):
         image = np.asarray(source["image"], np.float32)
@@ -131,11 +135,18 @@ def real(parameters: Mapping[str, np.ndarray], ids: np.ndarray, seed: int, stamp
     )  # fmt: skip
     rows = np.column_stack([parameters[name] for name in sampling.SOURCE_FIELDS]).astype(float)
     count = len(which)
-    return Components(np.arange(count + 1), rows, np.zeros((count, 4)), which, place.astype(float), np.ones(count), stamps.images)
+    return Components(
+        np.arange(count + 1), rows, np.zeros((count, 4)), which, place.astype(float), np.ones(count), stamps.images
+    )
 
 
 def of_kind(
-    kind: str, parameters: Mapping[str, np.ndarray], ids: np.ndarray, seed: int, stamps: Stamps | None, pixel_scale: float
+    kind: str,
+    parameters: Mapping[str, np.ndarray],
+    ids: np.ndarray,
+    seed: int,
+    stamps: Stamps | None,
+    pixel_scale: float,
 ) -> Components:
     """Components of the sources of a run: `kind` is "sersic", "clumpy" or "stamps" (with `stamps` from `prepare`)."""
     if kind == "sersic":
@@ -153,5 +164,11 @@ def _sersics(rows: np.ndarray, share: np.ndarray, each: int, pixel_scale: float)
     count = len(rows)
     first = np.arange(0, count + 1, each)
     return Components(
-        first, np.ascontiguousarray(rows), values, np.full(count, -1), np.zeros((count, 8)), np.asarray(share, float), _NO_STAMP
+        first,
+        np.ascontiguousarray(rows),
+        values,
+        np.full(count, -1),
+        np.zeros((count, 8)),
+        np.asarray(share, float),
+        _NO_STAMP,
     )

@@ -20,8 +20,25 @@ MOFFAT_SIZE = 61  # pixels: 8 arcsec around the centre
 CHUNK = 64  # injections rendered at once: few enough that their images lie in memory the process has already
 NO_HOST = "no host"
 EFFICIENCY_MIN = 0.01
-_NEEDED = ("image", "invvar", "psfsize", "psfdepth", "psf_fwhm_core", "psf_beta", "sigma", "noise_correlation", "noise_lags", "failure")
-_HOST_COORDS = {"host_type": "type", "host_split": "split", "host_psfsize_r": "psfsize_r", "host_psfdepth_r": "psfdepth_r", "host_mag_r": "mag_r"}
+_NEEDED = (
+    "image",
+    "invvar",
+    "psfsize",
+    "psfdepth",
+    "psf_fwhm_core",
+    "psf_beta",
+    "sigma",
+    "noise_correlation",
+    "noise_lags",
+    "failure",
+)
+_HOST_COORDS = {
+    "host_type": "type",
+    "host_split": "split",
+    "host_psfsize_r": "psfsize_r",
+    "host_psfdepth_r": "psfdepth_r",
+    "host_mag_r": "mag_r",
+}
 
 
 class InjectionError(LenscalError, RuntimeError):
@@ -29,7 +46,11 @@ class InjectionError(LenscalError, RuntimeError):
 
 
 def inject(
-    block: xr.Dataset, hosts: xr.Dataset, settings: config.Injections, seed: int, sources: Sequence[Mapping] | None = None
+    block: xr.Dataset,
+    hosts: xr.Dataset,
+    settings: config.Injections,
+    seed: int,
+    sources: Sequence[Mapping] | None = None,
 ) -> xr.Dataset:
     """Outcome of every trial of a block, and the pixels when `settings.keep_images`.
 
@@ -79,7 +100,11 @@ def inject(
 
 
 def images(
-    block: xr.Dataset, hosts: xr.Dataset, settings: config.Injections, seed: int, sources: Sequence[Mapping] | None = None
+    block: xr.Dataset,
+    hosts: xr.Dataset,
+    settings: config.Injections,
+    seed: int,
+    sources: Sequence[Mapping] | None = None,
 ) -> np.ndarray:
     """The pixels of a block's injections, the same bits as `inject` made (arguments as there).
 
@@ -109,10 +134,16 @@ class _Trials:
     ) -> None:
         self.measures = measures
         _check_hosts(hosts, settings)
-        flat = {name: block.variables[name].transpose(*schema.TRIAL).values.ravel() for name in (*schema.PARAMETERS, "galaxy_id", "injection_id", "magnification")}
+        flat = {
+            name: block.variables[name].transpose(*schema.TRIAL).values.ravel()
+            for name in (*schema.PARAMETERS, "galaxy_id", "injection_id", "magnification")
+        }
         self.settings, self.seed, self.stamps = settings, seed, prepare(settings.source, sources)
         self.ids, self.galaxy = flat["injection_id"], flat["galaxy_id"]
-        names = {name: name.removesuffix("_drawn").removeprefix("source_") if "mag" in name else name.removesuffix("_drawn") for name in schema.PARAMETERS}
+        names = {
+            name: name.removesuffix("_drawn").removeprefix("source_") if "mag" in name else name.removesuffix("_drawn")
+            for name in schema.PARAMETERS
+        }
         self.parameters = {short: flat[name].astype(float) for name, short in names.items()}
         self.hosts = hosts.reset_coords()
         self.host = _rows_of(self.galaxy, self.hosts["galaxy_id"].values)
@@ -128,7 +159,9 @@ class _Trials:
         """Gain, PSF and whatever is wrong, host by host."""
         bands = schema.BANDS
         sky = np.array([noise.DARK_SKY[band] for band in bands])
-        sigma, correlation = (self.hosts[name].transpose("galaxy", "band").values.astype(float) for name in ("sigma", "noise_correlation"))
+        sigma, correlation = (
+            self.hosts[name].transpose("galaxy", "band").values.astype(float) for name in ("sigma", "noise_correlation")
+        )
         pixel_gain = noise.gain(sky, sigma, correlation)
         lags = self.hosts["noise_lags"].transpose("galaxy", "band", "lag_y", "lag_x").values
         red = bands.index("r")
@@ -149,7 +182,11 @@ class _Trials:
         for row, reason in enumerate(self.hosts["failure"].values.astype(object)):
             if not reason and not np.isfinite(weights[row]).all():
                 reason = "host without variance: no positive inverse variance in some band"
-            measured = (pixel_gain[row] > 0).all() and np.isfinite(lags[row]).all() and np.isfinite(self.kernels[row : row + 1]).all()
+            measured = (
+                (pixel_gain[row] > 0).all()
+                and np.isfinite(lags[row]).all()
+                and np.isfinite(self.kernels[row : row + 1]).all()
+            )
             if not reason and not measured:
                 reason = "host without a noise measure in some band"
             if not reason and not observed[row]:
@@ -159,7 +196,9 @@ class _Trials:
     def _failures(self) -> list[str]:
         reasons = []
         for row, reason in zip(self.host, rendering.problems(self.parameters)):
-            reasons.append(NO_HOST if row < 0 else self.host_problem[row] or (f"parameters: {reason}" if reason else ""))
+            reasons.append(
+                NO_HOST if row < 0 else self.host_problem[row] or (f"parameters: {reason}" if reason else "")
+            )
         return reasons
 
     def _stop_at(self, row: int) -> None:
@@ -209,7 +248,9 @@ class _Trials:
             rows, chosen = good[part], {name: array[part] for name, array in values.items()}
             used, which = np.unique(self.host[rows], return_inverse=True)
             transforms = convolution.psf_transform(self.psf[used], bench.torus)
-            arcs, inside, full = bench.convolved(chosen, components.part(part), flux[part], transforms, which, self.settings.inner_images)
+            arcs, inside, full = bench.convolved(
+                chosen, components.part(part), flux[part], transforms, which, self.settings.inner_images
+            )
             if self.measures:
                 self._measure(rows, arcs, flux[part] * inside[:, None], chosen["theta_e"])
             if images is not None:
@@ -220,7 +261,9 @@ class _Trials:
     def _electrons(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Gain of each trial and band, infinite without shot noise, and the key of its noise."""
         keys = [draws.hashes(self.seed, f"shot noise {band}", noise_ids(self.ids[rows])) for band in schema.BANDS]
-        gain = self.per_band["gain"][rows] if self.settings.shot_noise else np.full((rows.size, len(schema.BANDS)), np.inf)
+        gain = (
+            self.per_band["gain"][rows] if self.settings.shot_noise else np.full((rows.size, len(schema.BANDS)), np.inf)
+        )
         return gain, np.column_stack(keys)
 
     def _measure(self, rows: np.ndarray, arcs: np.ndarray, flux: np.ndarray, theta_e: np.ndarray) -> None:
@@ -251,7 +294,9 @@ def _frame(stamp: int, size: int) -> tuple[int, int]:
 
 def _check_hosts(hosts: xr.Dataset, settings: config.Injections) -> None:
     if missing := [name for name in (*_NEEDED, "galaxy_id", *_HOST_COORDS.values()) if name not in hosts.variables]:
-        raise InputError(f"injections: hosts lack {missing}; sigma, noise_correlation and noise_lags come from the quality of the cutouts: do that stage again")
+        raise InputError(
+            f"injections: hosts lack {missing}; sigma, noise_correlation and noise_lags come from the quality of the cutouts: do that stage again"
+        )
     for name in ("image", "invvar", "sigma", "noise_correlation", "noise_lags", "psf_fwhm_core"):
         variable = schema.CUTOUTS.variables.get(name) or schema.QUALITY.variables[name]
         if problem := variable.problem(name, hosts[name]):
@@ -260,7 +305,9 @@ def _check_hosts(hosts: xr.Dataset, settings: config.Injections) -> None:
     if bands != list(schema.BANDS):
         raise InputError(f"injections: hosts have bands {bands}, not {list(schema.BANDS)}")
     if not hosts.sizes["y"] == hosts.sizes["x"] >= settings.size:
-        raise InputError(f"injections: hosts are {hosts.sizes['y']} x {hosts.sizes['x']} px, too small for images of {settings.size} px")
+        raise InputError(
+            f"injections: hosts are {hosts.sizes['y']} x {hosts.sizes['x']} px, too small for images of {settings.size} px"
+        )
 
 
 def _rows_of(galaxy: np.ndarray, ids: np.ndarray) -> np.ndarray:
@@ -271,17 +318,25 @@ def _rows_of(galaxy: np.ndarray, ids: np.ndarray) -> np.ndarray:
     found = ids[row] == galaxy if ids.size else np.zeros(galaxy.size, bool)
     lost = np.flatnonzero(~found & (galaxy >= 0))
     if lost.size:
-        raise InputError(f"injections: galaxy {galaxy[lost[0]]} is a host of this block but not among the {ids.size} hosts given")
+        raise InputError(
+            f"injections: galaxy {galaxy[lost[0]]} is a host of this block but not among the {ids.size} hosts given"
+        )
     return np.where(galaxy >= 0, row, -1)
 
 
 def _psfs(hosts: xr.Dataset, moffat_beta: float | None = None) -> tuple[np.ndarray, list[str]]:
     """PSF images (galaxy, band, y, x) of the hosts, Moffat where there is no image, and what is wrong with them."""
-    fwhm, beta = (hosts[name].transpose("galaxy", "band").values.astype(float) for name in ("psf_fwhm_core", "psf_beta"))
+    fwhm, beta = (
+        hosts[name].transpose("galaxy", "band").values.astype(float) for name in ("psf_fwhm_core", "psf_beta")
+    )
     if moffat_beta is not None:
         beta = np.where(np.isfinite(beta), moffat_beta, np.nan)
         fwhm = light.moffat_fwhm(hosts["psfsize"].transpose("galaxy", "band").values.astype(float), moffat_beta)
-    given = hosts["psf"].transpose("galaxy", "band", "psf_y", "psf_x").values if "psf" in hosts else np.full((*fwhm.shape, 1, 1), np.nan)
+    given = (
+        hosts["psf"].transpose("galaxy", "band", "psf_y", "psf_x").values
+        if "psf" in hosts
+        else np.full((*fwhm.shape, 1, 1), np.nan)
+    )
     if given.shape[-2] % 2 == 0 or given.shape[-1] % 2 == 0:
         raise InputError(f"injections: PSF images of the hosts are {given.shape[-2:]} pixels; their sides must be odd")
     side = max(MOFFAT_SIZE, *given.shape[-2:])
@@ -317,7 +372,9 @@ def gates(injections: xr.Dataset, hosts: pd.DataFrame, settings: config.Injectio
     galaxy = injections["galaxy_id"].values
     tried = galaxy >= 0
     if not tried.any():
-        return [Gate("injections.made", "some cell of the grid has hosts", "cells with hosts", 0, minimum=1, critical=True)]
+        return [
+            Gate("injections.made", "some cell of the grid has hosts", "cells with hosts", 0, minimum=1, critical=True)
+        ]
     low, high = settings.magnification
     mu = injections["magnification"].values[made]
     out = [
@@ -385,4 +442,3 @@ def _flux_gate(injections: xr.Dataset, made: np.ndarray, settings: config.Inject
         "injections.flux", claim, "1st percentile of the ratio", float(np.quantile(ratio, 0.01)), minimum=0.97, maximum=1.005,
         critical=True, evidence=f"ratio {ratio.min():.4f} to {ratio.max():.4f}; light outside the stamp is missing from it",
     )  # fmt: skip
-

@@ -12,7 +12,9 @@ from lenscal.injections.priors import accepted
 from lenscal.injections.sources import prepare
 
 
-def redraw(block: xr.Dataset, settings: config.Injections, seed: int, sources: Sequence[Mapping] | None = None) -> xr.Dataset:
+def redraw(
+    block: xr.Dataset, settings: config.Injections, seed: int, sources: Sequence[Mapping] | None = None
+) -> xr.Dataset:
     """Trials of a block with their parameters drawn again from the prior and kind of source of these settings.
 
     Each quantity keeps its own random number, so that under the settings the block was made with it comes out as it was, and
@@ -35,9 +37,13 @@ def redraw(block: xr.Dataset, settings: config.Injections, seed: int, sources: S
         When the prior cannot meet the range of the magnification.
     """
     flat = {name: block[name].transpose(*schema.TRIAL).values.ravel() for name in ("injection_id", "theta_e_drawn")}
-    drawn, mu, proposals = accepted(flat["theta_e_drawn"], flat["injection_id"], settings, seed, prepare(settings.source, sources))
+    drawn, mu, proposals = accepted(
+        flat["theta_e_drawn"], flat["injection_id"], settings, seed, prepare(settings.source, sources)
+    )
     shape = tuple(block.sizes[dim] for dim in schema.TRIAL)
-    columns = {name: drawn[name.replace("source_mag_", "mag_")] for name in schema.PARAMETERS if name != "theta_e_drawn"}
+    columns = {
+        name: drawn[name.replace("source_mag_", "mag_")] for name in schema.PARAMETERS if name != "theta_e_drawn"
+    }
     columns |= {"beta_fraction": drawn["beta_fraction"], "magnification": mu, "proposals": proposals}
     again = block.assign({name: (schema.TRIAL, np.reshape(values, shape)) for name, values in columns.items()})
     return schema.INJECTIONS.describe(again)

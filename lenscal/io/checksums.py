@@ -34,7 +34,9 @@ def published(files: Iterable[Path | str], root: Path | str) -> dict[str, str]:
     found: dict[str, tuple[str, str]] = {}
     for name, digest, address in _entries(files, root):
         if name in wanted and found.setdefault(name, (digest, address))[0] != digest:
-            raise ChecksumError(f"'{address}' and '{found[name][1]}' give other checksums of '{name}'; keep the list of the sweeps at hand")
+            raise ChecksumError(
+                f"'{address}' and '{found[name][1]}' give other checksums of '{name}'; keep the list of the sweeps at hand"
+            )
     return {name: digest for name, (digest, _) in found.items()}
 
 
@@ -52,7 +54,9 @@ def _entries(files: Iterable[Path | str], root: Path | str) -> Iterator[tuple[st
                     continue
                 match = _LINE.fullmatch(line.strip())
                 if match is None:
-                    raise ChecksumError(f"'{address}', line {number}, is {line[:80]!r}; expected a SHA-256 of 64 digits and a file name")
+                    raise ChecksumError(
+                        f"'{address}', line {number}, is {line[:80]!r}; expected a SHA-256 of 64 digits and a file name"
+                    )
                 yield match["name"].strip().rsplit("/", 1)[-1], match["digest"].lower(), address
 
 
@@ -71,7 +75,10 @@ def _lists(place: str) -> Iterator[tuple[str, str]]:
     except FileNotFoundError:
         return
     for name in sorted(name for name in found if _LISTS.fullmatch(name.rsplit("/", 1)[-1])):
-        yield files.unstrip_protocol(name), remote.patiently(f"'{name}'", lambda name=name: files.cat_file(name)).decode(errors="replace")
+        yield (
+            files.unstrip_protocol(name),
+            remote.patiently(f"'{name}'", lambda name=name: files.cat_file(name)).decode(errors="replace"),
+        )
 
 
 class Hashed(Wrapped):

@@ -12,7 +12,18 @@ from scipy import ndimage
 from lenscal.errors import LenscalError
 from lenscal.io import folders
 
-_COLUMNS = ("IDENT", "PIXEL_SCALE", "NOISE_MEAN", "NOISE_VARIANCE", "flux_radius", "HSC_g", "HSC_r", "HSC_z", "ZPHOT", "MAG")
+_COLUMNS = (
+    "IDENT",
+    "PIXEL_SCALE",
+    "NOISE_MEAN",
+    "NOISE_VARIANCE",
+    "flux_radius",
+    "HSC_g",
+    "HSC_r",
+    "HSC_z",
+    "ZPHOT",
+    "MAG",
+)
 
 
 class SourceError(LenscalError, ValueError):

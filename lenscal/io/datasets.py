@@ -22,7 +22,9 @@ def _file(path: str | Path | None) -> Path:
     found = Path(__file__).resolve().parents[2] / "catalogs.yaml"
     if found.is_file():
         return found
-    raise ConfigError("no catalogs.yaml beside lenscal; name the one that is meant, if you trust it: open_catalog(path=...), lenscal catalog --path ...")
+    raise ConfigError(
+        "no catalogs.yaml beside lenscal; name the one that is meant, if you trust it: open_catalog(path=...), lenscal catalog --path ..."
+    )
 
 
 def lenscat_file() -> str:
@@ -56,7 +58,12 @@ def open_catalog(run: str = "small", path: str | Path | None = None) -> Any:
 
 
 def _places(file: Path, run: str) -> dict[str, str]:
-    return {"run": run, "root": str(file.resolve().parent), "real_data": str(real_data() or "real-data"), "lenscat": lenscat_file()}
+    return {
+        "run": run,
+        "root": str(file.resolve().parent),
+        "real_data": str(real_data() or "real-data"),
+        "lenscat": lenscat_file(),
+    }
 
 
 def describe(run: str, path: str | Path | None = None) -> list[tuple[str, str, bool]]:
@@ -80,7 +87,9 @@ def describe(run: str, path: str | Path | None = None) -> list[tuple[str, str, b
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"catalogue '{file}' cannot be read: {error}") from None
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
-        raise ConfigError(f"'{file}' is no catalogue of lenscal ({type(error).__name__}: {str(error)[:200]}); expected aliases, entries and data as in the one of the project") from None
+        raise ConfigError(
+            f"'{file}' is no catalogue of lenscal ({type(error).__name__}: {str(error)[:200]}); expected aliases, entries and data as in the one of the project"
+        ) from None
     return rows
 
 

@@ -14,7 +14,9 @@ QUANTISED = 0.003  # share of zeros of one band alone, in every band, from which
 _WORDS = ("failure", "cutout_url", "download_timestamp", "layer_version")
 
 
-def unread(rows: pd.DataFrame, size: int, layer: str = "", mock: bool = False, *, more: tuple[str, ...] = ()) -> xr.Dataset:
+def unread(
+    rows: pd.DataFrame, size: int, layer: str = "", mock: bool = False, *, more: tuple[str, ...] = ()
+) -> xr.Dataset:
     """A Dataset for a reader to fill in place.
 
     Parameters

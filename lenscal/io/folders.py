@@ -48,7 +48,11 @@ def saying(path: object, what: str) -> Iterator[None]:
         if not far and not isinstance(error, OSError):
             raise
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        advice = "check the bucket, its endpoint and your rights" if is_remote(path) else "check the folder's rights and space"
+        advice = (
+            "check the bucket, its endpoint and your rights"
+            if is_remote(path)
+            else "check the folder's rights and space"
+        )
         raise DiskError(f"'{path}' cannot be {what}: {reason}; {advice}") from error
 
 
@@ -62,8 +66,14 @@ def pass_on(error: BaseException, path: object) -> None:
     DiskError
         The error has a number of the system, other than that there is no such file.
     """
-    if isinstance(error, OSError) and error.errno is not None and not isinstance(error, (FileNotFoundError, NotADirectoryError, IsADirectoryError)):
-        raise DiskError(f"'{path}' cannot be read: {error.strerror or error}; check the disk and your rights, and run again to go on") from error
+    if (
+        isinstance(error, OSError)
+        and error.errno is not None
+        and not isinstance(error, (FileNotFoundError, NotADirectoryError, IsADirectoryError))
+    ):
+        raise DiskError(
+            f"'{path}' cannot be read: {error.strerror or error}; check the disk and your rights, and run again to go on"
+        ) from error
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -221,7 +231,11 @@ def holds(path: Path) -> str:
     if not path.is_dir():
         return "there is no such folder"
     names = sorted(entry.name for entry in path.iterdir())
-    return "it is empty" if not names else f"it holds {', '.join(names[:5])}" + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+    return (
+        "it is empty"
+        if not names
+        else f"it holds {', '.join(names[:5])}" + (f" and {len(names) - 5:,} more" if len(names) > 5 else "")
+    )
 
 
 def tidy(path: Path) -> None:
@@ -271,12 +285,18 @@ def reading(file: Path, what: str) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise StoreError(f"{what} is being replaced by process {lock.read().strip() or 'unknown'}; wait for it and run again") from None
+            raise StoreError(
+                f"{what} is being replaced by process {lock.read().strip() or 'unknown'}; wait for it and run again"
+            ) from None
         yield
 
 
 @contextmanager
-def alone(folder: Path, name: str = "lock", taken: str = "another run (process {process}) is at work in '{above}'; wait for it or stop it") -> Iterator[None]:
+def alone(
+    folder: Path,
+    name: str = "lock",
+    taken: str = "another run (process {process}) is at work in '{above}'; wait for it or stop it",
+) -> Iterator[None]:
     """Nobody else writes in this folder meanwhile; the lock goes with the process that holds it, however it ends.
 
     A bucket has no such lock: do not start two runs on one prefix.

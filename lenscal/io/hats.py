@@ -27,7 +27,14 @@ from lenscal.schema import Declaration
 
 INDEX, INDEX_ORDER = "_healpix_29", 29
 _ROW_GROUP = 1 << 16
-_SOUGHT = (INDEX, "galaxy_id", "ra", "dec", "healpix_64", "healpix_128")  # with least and largest value of each row group
+_SOUGHT = (
+    INDEX,
+    "galaxy_id",
+    "ra",
+    "dec",
+    "healpix_64",
+    "healpix_128",
+)  # with least and largest value of each row group
 _TEXT = ("type", "brickname", "sweep_file")
 _RESOLUTION_ARCSEC = 3600 * np.degrees(np.sqrt(np.pi / 3))  # of nside 1
 
@@ -87,7 +94,10 @@ def rims(index: np.ndarray, order: int, margin_arcsec: float) -> list[tuple[np.n
 def _arrow_schema(declaration: Declaration) -> pa.Schema:
     # A number that is not known is null, as in every other table: a query such as mag_r > 25 then leaves it out, and a mean too.
     # Whole numbers and texts are never null: readers and writers need not ask, and are several times faster.
-    kinds = {name: pa.string() if v.dtype == "str" else pa.from_numpy_dtype(np.dtype(v.dtype)) for name, v in declaration.variables.items()}
+    kinds = {
+        name: pa.string() if v.dtype == "str" else pa.from_numpy_dtype(np.dtype(v.dtype))
+        for name, v in declaration.variables.items()
+    }
     return pa.schema([pa.field(name, kind, nullable=pa.types.is_floating(kind)) for name, kind in kinds.items()])
 
 
@@ -122,7 +132,9 @@ class Writer:
         Of the table.
     """
 
-    def __init__(self, folder: Path, source: str, order: int, margin_arcsec: float, declaration: Declaration = schema.GALAXIES) -> None:
+    def __init__(
+        self, folder: Path, source: str, order: int, margin_arcsec: float, declaration: Declaration = schema.GALAXIES
+    ) -> None:
         self.folder, self.source, self.order, self.margin_arcsec = folder, source, order, margin_arcsec
         self._schema = _arrow_schema(declaration)
         self._waiting: dict[tuple[Path, int], list[pd.DataFrame]] = {}
@@ -162,7 +174,9 @@ class Writer:
             if key not in self._writers:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 text = [name for name in self._schema.names if pa.types.is_string(self._schema.field(name).type)]
-                self._writers[key] = pq.ParquetWriter(path, table.schema, compression="lz4", use_dictionary=text, write_statistics=list(_SOUGHT))
+                self._writers[key] = pq.ParquetWriter(
+                    path, table.schema, compression="lz4", use_dictionary=text, write_statistics=list(_SOUGHT)
+                )
             self._writers[key].write_table(table)
 
     def _path(self, key: tuple[Path, int]) -> Path:
@@ -186,7 +200,9 @@ class Writer:
                 with folders.saying(growing, "written"):
                     writer.close()
                     with growing.open("rb") as file:
-                        self.written[self._path(key)] = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+                        self.written[self._path(key)] = hashlib.file_digest(
+                            file, lambda: hashlib.blake2b(digest_size=16)
+                        ).hexdigest()
                     if self._scratch:
                         folders.write_bytes(self._path(key), growing.read_bytes())
                     else:
@@ -236,11 +252,15 @@ def finish(folder: Path, order: int, margin_arcsec: float, rows: Mapping[str, in
     """
     arrow = _arrow_schema(schema.GALAXIES)
     for path, kind in ((folder, "object"), (margin_of(folder), "margin")):
-        found = sorted(int(p.name.removeprefix("Npix=")) for p in folders.matching(path, f"dataset/Norder={order}/Dir=*/Npix=*"))
+        found = sorted(
+            int(p.name.removeprefix("Npix=")) for p in folders.matching(path, f"dataset/Norder={order}/Dir=*/Npix=*")
+        )
         common = io.BytesIO()
         pq.write_metadata(arrow, common)
         folders.write_bytes(path / "dataset" / "_common_metadata", common.getvalue())
-        folders.write_bytes(path / "partition_info.csv", ("Norder,Npix\n" + "".join(f"{order},{leaf}\n" for leaf in found)).encode())
+        folders.write_bytes(
+            path / "partition_info.csv", ("Norder,Npix\n" + "".join(f"{order},{leaf}\n" for leaf in found)).encode()
+        )
         lines = {
             "obs_collection": path.name, "dataproduct_type": kind, "hats_nrows": rows["" if kind == "object" else "margin"],
             "hats_col_ra": "ra", "hats_col_dec": "dec", "hats_col_healpix": INDEX, "hats_col_healpix_order": INDEX_ORDER,
@@ -260,7 +280,9 @@ class Catalogue:
         self.folder = folder
         path = folder / "partition_info.csv"
         if not path.exists():
-            raise LeafError(f"'{path}' is missing: there are no galaxies yet; `lenscal run RUNFILE --stages objects` makes them")
+            raise LeafError(
+                f"'{path}' is missing: there are no galaxies yet; `lenscal run RUNFILE --stages objects` makes them"
+            )
         pairs = pd.read_csv(io.BytesIO(path.read_bytes()))
         self.leaves: list[int] = pairs["Npix"].tolist()
         self.order = int(pairs["Norder"].iloc[0]) if len(pairs) else 0
@@ -277,7 +299,9 @@ class Catalogue:
     def read_with_rim(self, leaf: int, columns: Sequence[str]) -> tuple[pd.DataFrame, int]:
         """`read`, then the rows of the rim; and how many rows are the leaf's own."""
         own = self._parts(self.files(leaf), columns)
-        return self._frame([*own, *self._parts(self.files(leaf, margin=True), columns)], columns), sum(part.num_rows for part in own)
+        return self._frame([*own, *self._parts(self.files(leaf, margin=True), columns)], columns), sum(
+            part.num_rows for part in own
+        )
 
     @staticmethod
     def _parts(files: Sequence[Path], columns: Sequence[str]) -> list[pa.Table]:
@@ -305,7 +329,9 @@ class Catalogue:
                     size = file.metadata.row_group(group).num_rows
                     inside = rows[(rows >= start) & (rows < start + size)] - start
                     if inside.size:
-                        parts.append(file.read_row_group(group, columns=list(columns), use_threads=False).take(pa.array(inside)))
+                        parts.append(
+                            file.read_row_group(group, columns=list(columns), use_threads=False).take(pa.array(inside))
+                        )
                     start += size
         return pa.concat_tables(parts).unify_dictionaries().to_pandas(split_blocks=True)
 
@@ -348,7 +374,11 @@ class Around:
         import healpy
 
         self.order = rim_order(radius_arcsec)
-        own = np.unique(healpy.ang2pix(1 << self.order, ra, dec, nest=True, lonlat=True)) if len(ra) else np.empty(0, np.int64)
+        own = (
+            np.unique(healpy.ang2pix(1 << self.order, ra, dec, nest=True, lonlat=True))
+            if len(ra)
+            else np.empty(0, np.int64)
+        )
         beside = healpy.get_all_neighbours(1 << self.order, own, nest=True) if own.size else np.empty(0, np.int64)
         cells = np.unique(np.concatenate([own, np.ravel(beside)]))
         self.cells = cells[cells >= 0]

@@ -75,13 +75,17 @@ class FinishedRun(Mapping[str, Any]):
         try:
             return pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError) as error:
-            raise StoreError(f"'{path}' cannot be read ({type(error).__name__}); it is written when a run ends: lenscal run") from None
+            raise StoreError(
+                f"'{path}' cannot be read ({type(error).__name__}); it is written when a run ends: lenscal run"
+            ) from None
 
     def _finished(self, name: str) -> None:
         top = name.partition("/")[0].partition("_by_")[0]
         plan = self.folder / ".plan" / _STAGE_OF.get(top, top)
         if plan.is_dir() and not (plan / "done.json").is_file():
-            raise StoreError(f"the stage {plan.name} of the run in '{self.folder}' is not finished; finish it first: lenscal run")
+            raise StoreError(
+                f"the stage {plan.name} of the run in '{self.folder}' is not finished; finish it first: lenscal run"
+            )
 
 
 def open_run(folder: str | Path) -> FinishedRun:
@@ -103,13 +107,19 @@ def open_run(folder: str | Path) -> FinishedRun:
         The folder is missing, or holds no product of a run.
     """
     if "://" in str(folder):
-        raise StoreError(f"'{folder}' is no folder of this machine; open the stores of a bucket one by one: lenscal.open_store('{folder}/completeness.zarr')")
+        raise StoreError(
+            f"'{folder}' is no folder of this machine; open the stores of a bucket one by one: lenscal.open_store('{folder}/completeness.zarr')"
+        )
     path = Path(folder)
     if not path.is_dir():
-        raise StoreError(f"'{path}' is no folder; expected the stores of a run, such as stores/small (key `stores` of its run file)")
+        raise StoreError(
+            f"'{path}' is no folder; expected the stores of a run, such as stores/small (key `stores` of its run file)"
+        )
     places = dict(sorted(_products(path)))
     if not places:
-        raise StoreError(f"'{path}' holds no product of a run; expected completeness.zarr, manifest and the like: point at the folder that `stores` names")
+        raise StoreError(
+            f"'{path}' holds no product of a run; expected completeness.zarr, manifest and the like: point at the folder that `stores` names"
+        )
     return FinishedRun(path, places)
 
 
@@ -119,7 +129,9 @@ def _products(folder: Path) -> Iterator[tuple[str, Path]]:
         if place.name.startswith("."):
             continue
         if place.suffix == ".zarr" and (place / "zarr.json").is_file():
-            groups = [name for name in _GROUPS if (place / name / "zarr.json").is_file()] if place.stem == "scores" else []
+            groups = (
+                [name for name in _GROUPS if (place / name / "zarr.json").is_file()] if place.stem == "scores" else []
+            )
             yield from ((f"{place.stem}/{group}", place) for group in groups)
             if not groups:
                 yield place.stem, place

@@ -100,18 +100,28 @@ class Plane:
             raise OrientationError("has a matrix that gives no sky (its determinant is 0)")
         sides = np.hypot(*axes)
         if scale is not None and np.any(np.abs(sides / scale - 1) > tolerance):
-            raise OrientationError(f"has pixels of {sides[0]:.4f} x {sides[1]:.4f} arcsec, not {scale} within {100 * tolerance:g} %")
+            raise OrientationError(
+                f"has pixels of {sides[0]:.4f} x {sides[1]:.4f} arcsec, not {scale} within {100 * tolerance:g} %"
+            )
         unit = axes / self.scale
         if np.any(np.abs(unit - np.diag([-1.0, 1.0])) > tolerance):
             turn = np.rad2deg(np.arctan2(unit[0, 1], unit[1, 1]))  # of the y axis, from North to East
-            how = "it is mirrored" if np.linalg.det(unit) > 0 else "its pixels are no squares" if np.any(np.abs(np.hypot(*unit) - 1) > tolerance) else ""
+            how = (
+                "it is mirrored"
+                if np.linalg.det(unit) > 0
+                else "its pixels are no squares"
+                if np.any(np.abs(np.hypot(*unit) - 1) > tolerance)
+                else ""
+            )
             raise OrientationError(
                 f"is not North up and East left: {', '.join(filter(None, [how, f'its y axis points {turn:.1f} degrees from North to East']))}; its pixel axes are "
                 f"{np.round(unit, 3).tolist()} px; turn it, or cut it anew from North-up images"
             )
         bend = np.abs(self._tangent - self._offsets @ axes.T).max() / self.scale
         if not bend <= 0.5:
-            raise OrientationError(f"is bent by {bend:.1f} pixels between its middle and its rim; expected a plane projection such as TAN")
+            raise OrientationError(
+                f"is bent by {bend:.1f} pixels between its middle and its rim; expected a plane projection such as TAN"
+            )
 
     def away(self, other: Plane) -> float:
         """Pixels that another plane lies off at most, over its middle and rim; infinite where it is elsewhere."""
@@ -208,7 +218,9 @@ def plane(header: fits.Header, shape: tuple[int, ...]) -> Plane:
     except Exception as error:  # wcslib and astropy have many
         if "singular" in str(error).lower():
             raise OrientationError("has a matrix that gives no sky (its determinant is 0)") from None
-        raise OrientationError(f"has a header of the sky that cannot be read ({' '.join(str(error).split())[:120]})") from None
+        raise OrientationError(
+            f"has a header of the sky that cannot be read ({' '.join(str(error).split())[:120]})"
+        ) from None
     placed = Plane(wcs, tuple(int(n) for n in shape[-2:]))
     if not np.isfinite(placed._sky).all():
         raise OrientationError("has pixels beyond its projection")

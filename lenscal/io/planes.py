@@ -25,7 +25,13 @@ def band_of(header: Mapping) -> str | None:
     named = _EXTENSION.fullmatch(str(header.get("EXTNAME", "")).strip())
     if named is None:
         return None
-    return named[2].lower() if named[2] else named[1].lower() if len(named[1]) == 1 and named[1].lower() in _BANDS else None
+    return (
+        named[2].lower()
+        if named[2]
+        else named[1].lower()
+        if len(named[1]) == 1 and named[1].lower() in _BANDS
+        else None
+    )
 
 
 def kind_of(header: Mapping) -> str | None:

@@ -84,9 +84,13 @@ def read_psfex(path: str | Path, ccdname: str | None = None) -> PsfexModel:
             wanted = _KEYS if positional else ("psf_samp",)
             missing = [key for key in wanted if said(key) is None]
             if missing:
-                raise PsfexError(f"'{path.name}' lacks {', '.join(key.upper() for key in missing)}, in its header and in its columns")
+                raise PsfexError(
+                    f"'{path.name}' lacks {', '.join(key.upper() for key in missing)}, in its header and in its columns"
+                )
             value = {key: float(said(key)) for key in wanted}
-            axes = {key: int(said(key)) for key in ("polnaxis", "polngrp", "psfaxis1", "psfaxis2") if said(key) is not None}
+            axes = {
+                key: int(said(key)) for key in ("polnaxis", "polngrp", "psfaxis1", "psfaxis2") if said(key) is not None
+            }
             basis = np.array(row[names["psf_mask"]], dtype=np.float64)
     except PsfexError:
         raise
@@ -94,17 +98,23 @@ def read_psfex(path: str | Path, ccdname: str | None = None) -> PsfexModel:
         folders.pass_on(error, path)
         raise PsfexError(f"'{path.name}' cannot be read as a PSFEx FITS table ({error}); copy it again") from None
     if axes.get("polnaxis", 2) not in (0, 2) or axes.get("polngrp", 1) > 1:
-        raise PsfexError(f"'{path.name}' has a polynomial of POLNAXIS {axes.get('polnaxis')} and POLNGRP {axes.get('polngrp', 1)}; expected one of x and y, or none")
+        raise PsfexError(
+            f"'{path.name}' has a polynomial of POLNAXIS {axes.get('polnaxis')} and POLNGRP {axes.get('polngrp', 1)}; expected one of x and y, or none"
+        )
     degree = int(value["poldeg1"]) if positional else 0
     basis = _unpadded(path, basis[None] if basis.ndim == 2 else basis, degree, axes)
     if not np.isfinite(basis).all() or not abs(basis[0].sum()) > 0:
         raise PsfexError(f"'{path.name}' holds images that are no PSF (no number, or a sum of 0); copy it again")
     if value["psf_samp"] != 1.0:
-        raise PsfexError(f"'{path.name}' is sampled at {value['psf_samp']:g} px; only models sampled at the pixel (PSF_SAMP 1) are read")
+        raise PsfexError(
+            f"'{path.name}' is sampled at {value['psf_samp']:g} px; only models sampled at the pixel (PSF_SAMP 1) are read"
+        )
     if not positional:
         return PsfexModel(basis, (0.0, 0.0), (1.0, 1.0), 0)
     if not (value["polscal1"] and value["polscal2"]):
-        raise PsfexError(f"'{path.name}' has POLSCAL {value['polscal1']:g}, {value['polscal2']:g}; expected the extent of the CCD")
+        raise PsfexError(
+            f"'{path.name}' has POLSCAL {value['polscal1']:g}, {value['polscal2']:g}; expected the extent of the CCD"
+        )
     return PsfexModel(basis, (value["polzero1"], value["polzero2"]), (value["polscal1"], value["polscal2"]), degree)
 
 
@@ -122,7 +132,9 @@ def _unpadded(path: Path, basis: np.ndarray, degree: int, axes: dict[str, int]) 
     n_x, n_y = axes.get("psfaxis1", basis.shape[2]), axes.get("psfaxis2", basis.shape[1])
     own = basis[:terms, :n_y, :n_x]
     if own.shape[1:] != (n_y, n_x) or np.count_nonzero(own) != np.count_nonzero(basis[:terms]):
-        raise PsfexError(f"'{path.name}' has images of {basis.shape[1:]} px; PSFAXIS says {n_y} x {n_x}, and the rest is not zero")
+        raise PsfexError(
+            f"'{path.name}' has images of {basis.shape[1:]} px; PSFAXIS says {n_y} x {n_x}, and the rest is not zero"
+        )
     if n_x != n_y or n_x % 2 == 0:
         raise PsfexError(f"'{path.name}' has images of {(n_y, n_x)} px, not square and odd")
     return own
@@ -131,7 +143,11 @@ def _unpadded(path: Path, basis: np.ndarray, degree: int, axes: dict[str, int]) 
 def _row(path: Path, data, names: dict[str, str], ccdname: str | None) -> int:  # noqa: ANN001
     if ccdname is None:
         if len(data) != 1:
-            held = ", ".join(str(name).strip() for name in data[names["ccdname"]]) if "ccdname" in names else f"{len(data)} rows"
+            held = (
+                ", ".join(str(name).strip() for name in data[names["ccdname"]])
+                if "ccdname" in names
+                else f"{len(data)} rows"
+            )
             raise PsfexError(f"'{path.name}' holds several CCDs ({held}); say which with ccdname")
         return 0
     held = [str(name).strip() for name in data[names["ccdname"]]] if "ccdname" in names else []

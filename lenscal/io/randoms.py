@@ -41,7 +41,9 @@ def read_randoms(paths: Sequence[str | Path], density: float | None = None) -> I
     SweepError
         When a file cannot be read, holds no point, or nothing says how dense its points are.
     """
-    columns = _COLUMNS if len(paths) == 1 else (*_COLUMNS, *_PLACE)  # opened once each, whether or not their regions differ
+    columns = (
+        _COLUMNS if len(paths) == 1 else (*_COLUMNS, *_PLACE)
+    )  # opened once each, whether or not their regions differ
     with ExitStack() as stack:
         files = [stack.enter_context(SweepFile(path, columns)) for path in paths]
         densities = [_density(file, density) for file in files]
@@ -90,7 +92,9 @@ def _pixels(table: pd.DataFrame, nside: int) -> np.ndarray:
 
     ra, dec = table["RA"].to_numpy("f8"), table["DEC"].to_numpy("f8")
     if not (np.isfinite(ra) & (np.abs(dec) <= 90)).all():
-        raise SweepError(f"random points: {int((~(np.isfinite(ra) & (np.abs(dec) <= 90))).sum()):,} of {len(ra):,} points have no position; fetch the files again")
+        raise SweepError(
+            f"random points: {int((~(np.isfinite(ra) & (np.abs(dec) <= 90))).sum()):,} of {len(ra):,} points have no position; fetch the files again"
+        )
     return healpy.ang2pix(nside, ra, dec, nest=True, lonlat=True) if len(ra) else np.empty(0, np.int64)
 
 

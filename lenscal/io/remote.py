@@ -35,7 +35,9 @@ def filesystem(address: str) -> tuple[Any, str]:
     if address.startswith(("http://", "https://")):
         import aiohttp
 
-        options["client_kwargs"] = {"timeout": aiohttp.ClientTimeout(total=None, sock_connect=_SILENCE_S, sock_read=_SILENCE_S)}
+        options["client_kwargs"] = {
+            "timeout": aiohttp.ClientTimeout(total=None, sock_connect=_SILENCE_S, sock_read=_SILENCE_S)
+        }
     return fsspec.core.url_to_fs(address, **options)
 
 
@@ -57,7 +59,9 @@ def patiently(what: str, ask: Callable[[], T]) -> T:
                 raise
             if attempt == _ATTEMPTS - 1:
                 said = str(error) or type(error).__name__
-                raise RemoteError(f"{what}: {said}, {_ATTEMPTS} times in a row; check the address and the network, and run again to go on") from error
+                raise RemoteError(
+                    f"{what}: {said}, {_ATTEMPTS} times in a row; check the address and the network, and run again to go on"
+                ) from error
             time.sleep(_WAIT_S * 2**attempt)
     raise AssertionError
 
@@ -82,10 +86,14 @@ class RemoteFile(Wrapped):
     def __init__(self, address: str) -> None:
         self.address = address
         files, place = filesystem(address)
-        super().__init__(patiently(f"'{address}'", lambda: files.open(place, "rb", block_size=_BLOCK, cache_type="readahead")))
+        super().__init__(
+            patiently(f"'{address}'", lambda: files.open(place, "rb", block_size=_BLOCK, cache_type="readahead"))
+        )
         if self.size is None or not self._file.seekable():
             self._file.close()
-            raise RemoteError(f"'{address}' is on a server that gives no ranges of bytes; fetch it and point survey.root at the folder")
+            raise RemoteError(
+                f"'{address}' is on a server that gives no ranges of bytes; fetch it and point survey.root at the folder"
+            )
 
     def read(self, size: int = -1) -> bytes:
         """The next bytes; fewer than asked for only at the end of the file."""
@@ -94,7 +102,9 @@ class RemoteFile(Wrapped):
         content = bytearray()
         while start + len(content) < stop:
             at = start + len(content)
-            content += patiently(f"'{self.address}', bytes {at:,} to {stop:,}", lambda at=at: self._part(at, min(stop, at + _BLOCK)))
+            content += patiently(
+                f"'{self.address}', bytes {at:,} to {stop:,}", lambda at=at: self._part(at, min(stop, at + _BLOCK))
+            )
         return bytes(content)
 
     def _part(self, start: int, stop: int) -> bytes:

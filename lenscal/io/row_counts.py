@@ -64,7 +64,12 @@ def first_table(file: BinaryIO, extension: str | None = None) -> Table | None:
         if header.get("XTENSION", "").strip() == "BINTABLE" and extension in (None, header.get("EXTNAME", "").strip()):
             return Table(fits.BinTableHDU.fromstring(header.tostring().encode()), start)
         axes = [header[f"NAXIS{i + 1}"] for i in range(header["NAXIS"])]
-        content = abs(header["BITPIX"]) // 8 * header.get("GCOUNT", 1) * (header.get("PCOUNT", 0) + (math.prod(axes) if axes else 0))
+        content = (
+            abs(header["BITPIX"])
+            // 8
+            * header.get("GCOUNT", 1)
+            * (header.get("PCOUNT", 0) + (math.prod(axes) if axes else 0))
+        )
         at = start + -(-content // _BLOCK) * _BLOCK
 
 

@@ -103,7 +103,10 @@ def digest(dataset: xr.Dataset, block: Iterable[str]) -> int:
     labels = None
     if "galaxy" not in block:
         axes = [dataset[dim].values for dim in block]
-        labels = [repr([float(axis[i]) for axis, i in zip(axes, index)]).encode() for index in np.ndindex(*(len(axis) for axis in axes))]
+        labels = [
+            repr([float(axis[i]) for axis, i in zip(axes, index)]).encode()
+            for index in np.ndindex(*(len(axis) for axis in axes))
+        ]
     head, short, long, texts = [], [], [], []
     for name in names:
         values = dataset.variables[name].transpose(*block, ...).values
@@ -179,7 +182,8 @@ def create(
         dtype = np.dtypes.StringDType() if text else np.dtype(variable.dtype)
         big = sharded and len(variable.dims) > 2 and not text
         chunks = tuple(
-            (declaration.chunk[dim] if big or block is None else block) if dim in declaration.chunk else sizes[dim] for dim in variable.dims
+            (declaration.chunk[dim] if big or block is None else block) if dim in declaration.chunk else sizes[dim]
+            for dim in variable.dims
         )
         chunks = tuple(max(1, min(c, s) if not big else c) for c, s in zip(chunks, shape))
         attributes = {"long_name": variable.about} | ({} if text else {"units": variable.units})
@@ -190,12 +194,16 @@ def create(
         if not text:
             encoding[name]["fill_value"] = fill
         if big and along:
-            encoding[name]["shards"] = tuple(block if dim == declaration.block[0] else c for dim, c in zip(variable.dims, chunks))
+            encoding[name]["shards"] = tuple(
+                block if dim == declaration.block[0] else c for dim, c in zip(variable.dims, chunks)
+            )
     template = xr.Dataset(variables, attrs={"schema": declaration.name, "schema_version": schema.VERSION, **attrs})
     for name, values in coords.items():
         v = declaration.variables[name]
         values = np.asarray(values, dtype=np.dtypes.StringDType() if v.dtype == "str" else v.dtype)
-        template = template.assign_coords({name: (v.dims, values, {"long_name": v.about} | ({"units": v.units} if v.units else {}))})
+        template = template.assign_coords(
+            {name: (v.dims, values, {"long_name": v.about} | ({"units": v.units} if v.units else {}))}
+        )
         encoding[name] = _whole(values)
     template = template.set_coords([name for name in declaration.coords if name in template.variables])
     with folders.saying(path, "created"):
@@ -210,12 +218,20 @@ def _codecs(dtype: np.dtype) -> list:
     from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
     text = dtype.kind in "OUT"
-    return [ZstdCodec(level=1) if text else BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle", typesize=dtype.itemsize), Crc32cCodec()]
+    return [
+        ZstdCodec(level=1)
+        if text
+        else BloscCodec(cname="zstd", clevel=1, shuffle="bitshuffle", typesize=dtype.itemsize),
+        Crc32cCodec(),
+    ]
 
 
 def _whole(values: np.ndarray) -> dict[str, Any]:
     """Encoding of a small array: one chunk, and where that is lost no number that could be one (text and flags have none: see `_as_written`)."""
-    encoding: dict[str, Any] = {"chunks": tuple(max(1, side) for side in values.shape), "compressors": _codecs(values.dtype)}
+    encoding: dict[str, Any] = {
+        "chunks": tuple(max(1, side) for side in values.shape),
+        "compressors": _codecs(values.dtype),
+    }
     fill = {"f": np.nan, "i": np.iinfo(values.dtype).min if values.dtype.kind == "i" else None}.get(values.dtype.kind)
     return encoding if fill is None else encoding | {"fill_value": fill}
 
@@ -252,12 +268,16 @@ def write_block(
     with folders.saying(path, "written"):
         for name in keep:
             held = layout[name]
-            held.array[tuple(region.get(dim, slice(None)) for dim in held.dims)] = dataset.variables[name].transpose(*held.dims).values
+            held.array[tuple(region.get(dim, slice(None)) for dim in held.dims)] = (
+                dataset.variables[name].transpose(*held.dims).values
+            )
     return digest(dataset, declaration.block)
 
 
 def _length(path: Path, group: str | None, dim: str) -> int:
-    return next(held.array.shape[held.dims.index(dim)] for held in _layout_now(path, group).values() if dim in held.dims)
+    return next(
+        held.array.shape[held.dims.index(dim)] for held in _layout_now(path, group).values() if dim in held.dims
+    )
 
 
 def _target(path: Path) -> Path | str:
@@ -300,9 +320,15 @@ def _layout(path: Path, group: str | None, version: str) -> dict[str, _Held]:
     """Every array of a store, opened to be written: opening costs more than a small block."""
     import zarr
 
-    root = zarr.open_group(_target(path), path=group or "", mode="r+", use_consolidated=False, storage_options=folders.options(path))
+    root = zarr.open_group(
+        _target(path), path=group or "", mode="r+", use_consolidated=False, storage_options=folders.options(path)
+    )
     return {
-        name: _Held(array.with_config({"write_empty_chunks": True, "order": "C"}), array.metadata.dimension_names, array.shards or array.chunks)
+        name: _Held(
+            array.with_config({"write_empty_chunks": True, "order": "C"}),
+            array.metadata.dimension_names,
+            array.shards or array.chunks,
+        )
         for name, array in root.arrays()
     }
 
@@ -317,7 +343,12 @@ def write_group(path: Path, dataset: xr.Dataset, group: str | None = None) -> No
     with folders.saying(path, "written"):
         if group:
             folders.remove(path / group)  # arrays of another length would be mixed with its own
-        _to_zarr(path, dataset if group is None else dataset.assign_attrs({_CONTENT: _content(dataset)}), "a" if group else "w-", group)
+        _to_zarr(
+            path,
+            dataset if group is None else dataset.assign_attrs({_CONTENT: _content(dataset)}),
+            "a" if group else "w-",
+            group,
+        )
 
 
 def _to_zarr(path: Path, dataset: xr.Dataset, mode: str, group: str | None = None) -> None:
@@ -337,8 +368,14 @@ def consolidate(path: Path) -> None:
     from zarr.errors import ZarrUserWarning
 
     with folders.saying(path, "written"), warnings.catch_warnings():
-        warnings.simplefilter("ignore", ZarrUserWarning)  # that other readers may not know of it: they read it array by array
-        target = zarr.storage.FsspecStore.from_url(str(path), storage_options=folders.options(path)) if folders.is_remote(path) else path
+        warnings.simplefilter(
+            "ignore", ZarrUserWarning
+        )  # that other readers may not know of it: they read it array by array
+        target = (
+            zarr.storage.FsspecStore.from_url(str(path), storage_options=folders.options(path))
+            if folders.is_remote(path)
+            else path
+        )
         root = zarr.open_group(target, mode="r", use_consolidated=False)
         for name, _ in root.groups():
             zarr.consolidate_metadata(target, path=name, zarr_format=3)
@@ -399,7 +436,9 @@ def open(path: str | Path, group: str | None = None, chunks: object = None) -> x
         if not (path / "zarr.json").exists():
             raise StoreError(f"'{path}' is no Zarr store; run the stage that writes it first")
         try:
-            dataset = xr.open_zarr(_target(path), group=group, consolidated=False, chunks=chunks, storage_options=folders.options(path))
+            dataset = xr.open_zarr(
+                _target(path), group=group, consolidated=False, chunks=chunks, storage_options=folders.options(path)
+            )
         except ValueError as error:  # axes are read at once
             raise StoreError(f"'{path}' cannot be read: {error}; run the stage that writes it again") from None
     version = dataset.attrs.get("schema_version")
@@ -420,5 +459,7 @@ def _as_written(path: Path, group: str | None, dataset: xr.Dataset, chunks: obje
     except ValueError as error:
         raise StoreError(f"'{name}' cannot be read: {error}; run the stage that writes it again") from None
     if found != expected:
-        raise StoreError(f"'{name}' does not hold what was written (a chunk was lost or changed); run the stage that writes it again")
+        raise StoreError(
+            f"'{name}' does not hold what was written (a chunk was lost or changed); run the stage that writes it again"
+        )
     return dataset if chunks is None else dataset.chunk(chunks)

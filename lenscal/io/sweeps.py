@@ -91,7 +91,9 @@ def not_here(root: str | Path) -> list[str]:
     """Sweep files that the survey's lists of checksums name and that are not there, by name: a part of the survey was copied, or a copy is not whole."""
     files = sweep_files(root)
     there = {stem_of(path) for path in files}
-    return sorted(name for name in checksums.names(files, root) if _SWEEP_NAME.fullmatch(name) and stem_of(name) not in there)
+    return sorted(
+        name for name in checksums.names(files, root) if _SWEEP_NAME.fullmatch(name) and stem_of(name) not in there
+    )
 
 
 def name_of(path: str | Path) -> str:
@@ -223,17 +225,30 @@ class SweepFile:
         missing = [name for name in columns if name not in names]
         if missing:
             raise SweepError(_missing(self.path, self.rows, self._release(names), names, missing))
-        self.columns = [*columns, *(["BRICK_PRIMARY"] if "BRICK_PRIMARY" in names and "BRICK_PRIMARY" not in columns else [])]
+        self.columns = [
+            *columns,
+            *(["BRICK_PRIMARY"] if "BRICK_PRIMARY" in names and "BRICK_PRIMARY" not in columns else []),
+        ]
         self._names = {name: names[name] for name in self.columns}
-        self._scales = {name: (hdu.columns[names[name]].bscale or 1, hdu.columns[names[name]].bzero or 0) for name in self.columns}
+        self._scales = {
+            name: (hdu.columns[names[name]].bscale or 1, hdu.columns[names[name]].bzero or 0) for name in self.columns
+        }
         self._logical = {name for name in self.columns if hdu.columns[names[name]].format.endswith("L")}
         found = {name: self._dtype[self._names[name]] for name in self.columns if name not in self._logical}
         problems = [problem for name, dtype in found.items() if (problem := _problem(name, dtype))]
         stated = {name: hdu.columns[names[name]].unit for name in self.columns}
         problems += [problem for name, unit in stated.items() if (problem := _unit_problem(name, unit))]
-        depths = {name: kind for name, unit in stated.items() if name.startswith(_DEPTHS) and (kind := units.is_inverse_variance(unit)) is not None}
+        depths = {
+            name: kind
+            for name, unit in stated.items()
+            if name.startswith(_DEPTHS) and (kind := units.is_inverse_variance(unit)) is not None
+        }
         if len(set(depths.values())) > 1:
-            problems.append("some depths are in 1/nanomaggy^2 and others in mag (" + ", ".join(f"{name} '{stated[name]}'" for name in depths) + "); expected one unit")
+            problems.append(
+                "some depths are in 1/nanomaggy^2 and others in mag ("
+                + ", ".join(f"{name} '{stated[name]}'" for name in depths)
+                + "); expected one unit"
+            )
         self.inverse_depths = next(iter(depths.values()), None)
         if problems:
             raise SweepError(f"'{self.path}' ({self.rows:,} rows): " + "; ".join(problems))
@@ -242,7 +257,9 @@ class SweepFile:
         """Byte of a row that each column begins at, by the widths of TFORM alone: TDIM says how a cell is folded, not how long it is."""
         widths = [_width(str(form)) for form in hdu.columns.formats]
         if sum(widths) != self._width:
-            raise SweepError(f"'{self.path}' ({self.rows:,} rows): its columns take {sum(widths)} bytes by TFORM, and a row has {self._width} (NAXIS1); fetch it again")
+            raise SweepError(
+                f"'{self.path}' ({self.rows:,} rows): its columns take {sum(widths)} bytes by TFORM, and a row has {self._width} (NAXIS1); fetch it again"
+            )
         return [0, *itertools.accumulate(widths[:-1])]
 
     def _size(self) -> int | None:
@@ -284,7 +301,9 @@ class SweepFile:
         return np.frombuffer(content, self._dtype)
 
     def _truncated(self, held: int) -> SweepError:
-        return SweepError(f"'{self.path}' is truncated: {held:,} of the {self.rows:,} rows that its header promises are there; fetch it again")
+        return SweepError(
+            f"'{self.path}' is truncated: {held:,} of the {self.rows:,} rows that its header promises are there; fetch it again"
+        )
 
     def read(self, start: int = 0, stop: int | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Rows from `start` to before `stop` (all by default), of all columns that the file was opened for or of some.
@@ -331,13 +350,17 @@ class SweepFile:
             It holds something else.
         """
         if values.dtype.kind in "SU":
-            letters = np.char.upper(np.char.strip(np.char.decode(values, "latin-1") if values.dtype.kind == "S" else values))
+            letters = np.char.upper(
+                np.char.strip(np.char.decode(values, "latin-1") if values.dtype.kind == "S" else values)
+            )
             yes, no = np.isin(letters, ("T", "TRUE", "1", "Y", "YES")), np.isin(letters, ("F", "FALSE", "0", "N", "NO"))
         else:
             yes, no = values == 1, values == 0
         if not (yes | no).all():
             odd = values[~(yes | no)][0]
-            raise SweepError(f"'{self.path}' ({self.rows:,} rows): column {name} holds {odd!r}; expected T and F, or 1 and 0")
+            raise SweepError(
+                f"'{self.path}' ({self.rows:,} rows): column {name} holds {odd!r}; expected T and F, or 1 and 0"
+            )
         return yes
 
     def parts(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[tuple[int, pd.DataFrame]]:
@@ -399,10 +422,22 @@ def _unit_problem(name: str, unit: str | None) -> str | None:
     """What is wrong with the unit a file states of a column; None when it states none or the survey's own, however it is spelt."""
     if name.startswith(_DEPTHS):
         known = not units.stated(unit) or units.is_inverse_variance(unit) is not None
-        return None if known else f"column {name} is in '{unit.strip()[:40]}', expected 1/nanomaggy^2 or mag; take the survey's own file"
-    start = max((start for start in _UNITS if name.startswith(start) and (start.endswith("_") or name == start)), key=len, default=None)
+        return (
+            None
+            if known
+            else f"column {name} is in '{unit.strip()[:40]}', expected 1/nanomaggy^2 or mag; take the survey's own file"
+        )
+    start = max(
+        (start for start in _UNITS if name.startswith(start) and (start.endswith("_") or name == start)),
+        key=len,
+        default=None,
+    )
     problem = None if start is None else units.problem(unit, _UNITS[start])
-    return None if problem is None else f"column {name} {problem.replace(', not', ', expected')}; convert it, or take the survey's own file"
+    return (
+        None
+        if problem is None
+        else f"column {name} {problem.replace(', not', ', expected')}; convert it, or take the survey's own file"
+    )
 
 
 def _text(values: np.ndarray, upper: bool) -> pd.Categorical:

@@ -13,7 +13,10 @@ SIDE = 0.25 * np.pi  # half opening angle of the arc's side, and of the opposite
 STEPS = 12  # of the adaptive moments
 STRETCHES = np.array([0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.1])  # of the moments' 1 - q
 RATIO_RANGE = (2.0, 14.0)  # pixels from the centre, where the axis ratio is fitted
-SHARE, SHIFT = 0.25, 0.6745  # the level below which a quarter of Gaussian noise lies, and how many sigma that is below its middle
+SHARE, SHIFT = (
+    0.25,
+    0.6745,
+)  # the level below which a quarter of Gaussian noise lies, and how many sigma that is below its middle
 
 njit = numba.njit(cache=True, nogil=True)
 inner = numba.njit(nogil=True)  # called by kernels only: see compiled.py
@@ -159,7 +162,14 @@ def _host_models(images, sigma, guide, scale):
         q, phi = _shape(images[row, guide].astype(np.float64), scale)
         q = _fit_ratio(images[row, guide].astype(np.float64), sigma[row, guide], q, phi, models[row, guide])
         for band in range(images.shape[1]):
-            _smooth(images[row, band].astype(np.float64), sigma[row, band], q, phi, 0.5 * min(images.shape[2], images.shape[3]), models[row, band])
+            _smooth(
+                images[row, band].astype(np.float64),
+                sigma[row, band],
+                q,
+                phi,
+                0.5 * min(images.shape[2], images.shape[3]),
+                models[row, band],
+            )
     return models
 
 
@@ -185,7 +195,9 @@ def host_models(images, sigma, guide, scale=4.0) -> np.ndarray:
     -------
     (n, band, y, x) float64 array
     """
-    return _host_models(np.ascontiguousarray(images, np.float32), np.ascontiguousarray(sigma, np.float64), guide, float(scale))
+    return _host_models(
+        np.ascontiguousarray(images, np.float32), np.ascontiguousarray(sigma, np.float64), guide, float(scale)
+    )
 
 
 @inner

@@ -49,10 +49,15 @@ def _base() -> Path:
     try:
         place = Path(tempfile.mkdtemp(prefix="lenscal-kernels-"))
     except OSError:
-        raise OSError("compiled kernels can be kept nowhere: set NUMBA_CACHE_DIR to a folder that can be written") from None
+        raise OSError(
+            "compiled kernels can be kept nowhere: set NUMBA_CACHE_DIR to a folder that can be written"
+        ) from None
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     os.environ["NUMBA_CACHE_DIR"] = str(place)  # of the processes that this one starts
-    print(f"lenscal: compiled kernels cannot be kept beside the package or in the user's cache; each run compiles them anew in '{place}' (set NUMBA_CACHE_DIR to keep them)", file=sys.stderr)
+    print(
+        f"lenscal: compiled kernels cannot be kept beside the package or in the user's cache; each run compiles them anew in '{place}' (set NUMBA_CACHE_DIR to keep them)",
+        file=sys.stderr,
+    )
     return place
 
 

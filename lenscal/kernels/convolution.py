@@ -66,7 +66,9 @@ def work_space(size) -> tuple[np.ndarray, ...]:
     """Scratch of one thread for a torus of a size (y, x)."""
     rows, columns, half = FINE * size[0], FINE * size[1], size[1] // 2 + 1
     return (
-        np.zeros((rows, columns), np.float32),  # what `spectrum` leaves out, the light's rim and all beyond it, stays dark
+        np.zeros(
+            (rows, columns), np.float32
+        ),  # what `spectrum` leaves out, the light's rim and all beyond it, stays dark
         np.zeros((rows, columns // 2 + 1), np.complex64),
         np.empty((rows, half), np.complex64),
         np.empty((size[0], half), np.complex64),
@@ -86,7 +88,14 @@ def spectrum(grid, points, work) -> None:
     pad = (points.shape[0] - height) // 2
     line = np.empty(width, np.float32)
     for i in range(height):
-        _spread_row(grid[max(i - 1, 0)], grid[i], grid[min(i + 1, height - 1)], points[i + pad, pad : pad + width], line, padded[i])
+        _spread_row(
+            grid[max(i - 1, 0)],
+            grid[i],
+            grid[min(i + 1, height - 1)],
+            points[i + pad, pad : pad + width],
+            line,
+            padded[i],
+        )
     rocket_fft.r2c(padded[:height], rows[:height], _SECOND, True, 1.0, 1)
     rocket_fft.c2c(rows[:, : columns.shape[1]], columns, _FIRST, True, 1.0, 1)
 

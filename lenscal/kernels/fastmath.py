@@ -75,7 +75,9 @@ def _mantissa(typingctx, x):
 
 
 @intrinsic
-def add_outer(typingctx, plane, place, width, x_left, x_right, y_low, y_high, lower_left, lower_right, upper_left, upper_right) -> tuple:
+def add_outer(
+    typingctx, plane, place, width, x_left, x_right, y_low, y_high, lower_left, lower_right, upper_left, upper_right
+) -> tuple:
     """Add four values to a flat plane, each times the outer product of its weights along x and along y, a row at a time.
 
     `plane` is (pixels,) float32, `place` and `width` uint64: the first pixel and the length of a row; weights are tuples of float32. Numba
@@ -101,12 +103,16 @@ def add_outer(typingctx, plane, place, width, x_left, x_right, y_low, y_high, lo
             return builder.fmul(all_of(number), row, flags=_FUSED)
 
         left, right = row_of(x_left), row_of(x_right)
-        lower, upper = (builder.fadd(product(a, left), product(b, right), flags=_FUSED) for a, b in (args[7:9], args[9:11]))
+        lower, upper = (
+            builder.fadd(product(a, left), product(b, right), flags=_FUSED) for a, b in (args[7:9], args[9:11])
+        )
         data = context.make_array(signature.args[0])(context, builder, plane).data
         for k in range(rows):
             at = builder.bitcast(builder.gep(data, [place]), vector.as_pointer())
             row = builder.fadd(builder.load(at, align=4), product(builder.extract_value(y_low, k), lower), flags=_FUSED)
-            builder.store(builder.fadd(row, product(builder.extract_value(y_high, k), upper), flags=_FUSED), at, align=4)
+            builder.store(
+                builder.fadd(row, product(builder.extract_value(y_high, k), upper), flags=_FUSED), at, align=4
+            )
             place = builder.add(place, width)
         return context.get_dummy_value()
 

@@ -29,7 +29,9 @@ def torus(shape, psf_shape) -> tuple[int, int]:
 
 
 @njit(nogil=True, error_model="numpy", forceinline=True)
-def _sources(i, lens, first, sersic, light, stamp, place, share, stamps, inner, tolerance, origin, grid, points, smooth, work):
+def _sources(
+    i, lens, first, sersic, light, stamp, place, share, stamps, inner, tolerance, origin, grid, points, smooth, work
+):
     """Light of all components of injection i, on an empty grid; returns (samples, 1 when there were too many cells)."""
     reals, places, samples = work
     samples[:] = 0
@@ -60,7 +62,25 @@ def _row_sum(row):
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def pixels(lens, first, sersic, light, stamp, place, share, stamps, inner, tolerance, origin, grid, points, work, out, inside, full) -> None:
+def pixels(
+    lens,
+    first,
+    sersic,
+    light,
+    stamp,
+    place,
+    share,
+    stamps,
+    inner,
+    tolerance,
+    origin,
+    grid,
+    points,
+    work,
+    out,
+    inside,
+    full,
+) -> None:
     """Pixel integrals of sources of unit flux, without PSF.
 
     Parameters
@@ -88,7 +108,22 @@ def pixels(lens, first, sersic, light, stamp, place, share, stamps, inner, toler
     """
     for i in range(lens.shape[0]):
         _, full[i] = _sources(
-            i, lens, first, sersic, light, stamp, place, share, stamps, inner, tolerance, origin, grid, points, False, work
+            i,
+            lens,
+            first,
+            sersic,
+            light,
+            stamp,
+            place,
+            share,
+            stamps,
+            inner,
+            tolerance,
+            origin,
+            grid,
+            points,
+            False,
+            work,
         )
         total = 0.0
         for row in range(grid.shape[0]):
@@ -122,7 +157,22 @@ def convolved(
     pad = sampling.PAD
     for i in range(lens.shape[0]):
         _, full[i] = _sources(
-            i, lens, first, sersic, light, stamp, place, share, stamps, inner, tolerance, origin, grid, points, True, work
+            i,
+            lens,
+            first,
+            sersic,
+            light,
+            stamp,
+            place,
+            share,
+            stamps,
+            inner,
+            tolerance,
+            origin,
+            grid,
+            points,
+            True,
+            work,
         )
         total = 0.0
         for row in range(FINE * MARGIN, FINE * (MARGIN + out.shape[2])):

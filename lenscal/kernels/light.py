@@ -127,7 +127,10 @@ def core_fwhm(psf, pixel_scale, fine=5) -> np.ndarray:
     if min(core.shape[-2:]) <= 3:
         return np.full(psf.shape[:-2], np.nan)
     # A spline is linear in what it goes through: one matrix for each axis serves all images.
-    along_y, along_x = (make_interp_spline(np.arange(side), np.eye(side))(np.linspace(0, side - 1, (side - 1) * fine + 1)) for side in core.shape[-2:])
+    along_y, along_x = (
+        make_interp_spline(np.arange(side), np.eye(side))(np.linspace(0, side - 1, (side - 1) * fine + 1))
+        for side in core.shape[-2:]
+    )
     image = along_y @ core @ along_x.T
     peak = image.max((-2, -1))
     area = (image > peak[..., None, None] / 2).sum((-2, -1))

@@ -23,7 +23,9 @@ def unit_vectors(ra, dec) -> np.ndarray:
     -------
     (n, 3) array
     """
-    return _on_sphere(np.ascontiguousarray(ra, dtype=np.float64).ravel(), np.ascontiguousarray(dec, dtype=np.float64).ravel())
+    return _on_sphere(
+        np.ascontiguousarray(ra, dtype=np.float64).ravel(), np.ascontiguousarray(dec, dtype=np.float64).ravel()
+    )
 
 
 @numba.njit(cache=True, nogil=True)
@@ -144,7 +146,9 @@ def _near_box(ra, dec, ra_few, dec_few, reach):
     turned = _turned(ra_few, centre)
     reach_ra = np.full(dec_few.size, 180.0)
     away = np.abs(dec_few) + reach < 90  # a circle that holds no pole ends at these right ascensions
-    reach_ra[away] = np.degrees(np.arcsin(np.minimum(np.sin(np.radians(reach)) / np.cos(np.radians(dec_few[away])), 1))) + _ROUNDING
+    reach_ra[away] = (
+        np.degrees(np.arcsin(np.minimum(np.sin(np.radians(reach)) / np.cos(np.radians(dec_few[away])), 1))) + _ROUNDING
+    )
     near = (dec_few >= box[2] - reach) & (dec_few <= box[3] + reach)
     around = (turned - reach_ra < -180) | (turned + reach_ra > 180)  # across the far side of the sky
     near &= around | ((turned + reach_ra >= box[0]) & (turned - reach_ra <= box[1]))
@@ -217,7 +221,9 @@ def _entered(ra, dec, some, reach, reach_ra, centre, west, per_column, columns, 
 
 
 @numba.njit(cache=True, nogil=True)
-def _looked_up(ra, dec, dec_few, start, listed, reach, centre, west, per_column, columns, south, per_row, rows, first, second):
+def _looked_up(
+    ra, dec, dec_few, start, listed, reach, centre, west, per_column, columns, south, per_row, rows, first, second
+):
     # How many candidates there are, and as many of them as there is room for.
     found = 0
     for i in range(ra.size):
@@ -258,7 +264,9 @@ def beside_another_group(ra, dec, group, radius) -> np.ndarray:
     boxes = _boxes(ra, dec, group, int(group.max()) + 1, float(ra[0]))
     far = np.maximum(np.abs(boxes[:, 2]), np.abs(boxes[:, 3])) + reach
     with np.errstate(invalid="ignore"):
-        wide = np.degrees(np.arcsin(np.minimum(np.sin(np.radians(reach)) / np.cos(np.radians(np.minimum(far, 89.0))), 1)))
+        wide = np.degrees(
+            np.arcsin(np.minimum(np.sin(np.radians(reach)) / np.cos(np.radians(np.minimum(far, 89.0))), 1))
+        )
     wide = np.where(far < 89, wide + _ROUNDING, 360.0)
     boxes[:, 0] -= wide
     boxes[:, 1] += wide

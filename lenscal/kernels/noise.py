@@ -61,7 +61,9 @@ def _median_weights(planes, out):
 def gain_of_weights(sky, invvar) -> np.ndarray:
     """The same gain from an inverse-variance plane (..., y, x), whose median is one over A sigma^2; NaN without weights."""
     out = np.empty(invvar.shape[:-2])
-    _median_weights(np.ascontiguousarray(invvar).reshape(out.size, invvar.shape[-2] * invvar.shape[-1]), out.reshape(-1))
+    _median_weights(
+        np.ascontiguousarray(invvar).reshape(out.size, invvar.shape[-2] * invvar.shape[-1]), out.reshape(-1)
+    )
     return np.asarray(sky) * out
 
 

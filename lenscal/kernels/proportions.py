@@ -27,7 +27,9 @@ def independent_difference(k_1, n_1, k_2, n_2, level: float) -> tuple[float, flo
     if not (n_1 > 0 and n_2 > 0):
         return np.nan, np.nan
     p_1, p_2 = k_1 / n_1, k_2 / n_2
-    (l_1, u_1), (l_2, u_2) = (tuple(map(float, intervals.interval(k, n, level, kind="wilson"))) for k, n in ((k_1, n_1), (k_2, n_2)))
+    (l_1, u_1), (l_2, u_2) = (
+        tuple(map(float, intervals.interval(k, n, level, kind="wilson"))) for k, n in ((k_1, n_1), (k_2, n_2))
+    )
     change = p_2 - p_1
     return float(change - np.hypot(p_2 - l_2, u_1 - p_1)), float(change + np.hypot(u_2 - p_2, p_1 - l_1))
 
@@ -55,7 +57,9 @@ def paired_difference(both: int, lost: int, won: int, neither: int, level: float
         return np.nan, np.nan, np.nan
     first, second = both + lost, both + won
     p_1, p_2 = first / n, second / n
-    (l_1, u_1), (l_2, u_2) = (tuple(map(float, intervals.interval(k, n, level, kind="wilson"))) for k in (first, second))
+    (l_1, u_1), (l_2, u_2) = (
+        tuple(map(float, intervals.interval(k, n, level, kind="wilson"))) for k in (first, second)
+    )
     margins = first * (n - first) * second * (n - second)
     cross = both * neither - lost * won
     if cross > 0:

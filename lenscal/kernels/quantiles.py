@@ -42,7 +42,9 @@ def smooth(values, weights, q) -> np.ndarray:
     return (np.diff(chance, axis=1) * np.asarray(values, float)[order]).sum(1)
 
 
-def compared(first, second, own_first, own_second, q, compare: Callable, level, rng, draws=1000) -> tuple[float, float, float]:
+def compared(
+    first, second, own_first, own_second, q, compare: Callable, level, rng, draws=1000
+) -> tuple[float, float, float]:
     """A comparison of the q-quantiles of two samples, and its bootstrap interval; clusters are drawn, with all that belongs to them.
 
     The quantile of a sample of two or three values at its end is a rank or nothing; further inside, the ranks of a resample
@@ -87,4 +89,8 @@ def compared(first, second, own_first, own_second, q, compare: Callable, level, 
 
 def _ends(found, level):
     found = found[~np.isnan(found)]
-    return np.quantile(found, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf") if found.size else np.full(2, np.nan)
+    return (
+        np.quantile(found, [(1 - level) / 2, (1 + level) / 2], method="inverted_cdf")
+        if found.size
+        else np.full(2, np.nan)
+    )

@@ -93,8 +93,14 @@ def pair_sums(injected, detected) -> PairSums:
     share = _divide(found, total)
     mean = _divide(squares, total)
     excess = ((k - n * share[..., None]) ** 2).sum(-1) - share * (1 - share) * _divide(different, total - 1)
-    alike = (_falling(n, 2) * (1 - 2 * n * _divide(1.0, total)[..., None])).sum(-1) + mean * (mean - 1) + (mean - 1) * _divide(different, all_pairs)
-    scatter = _divide(found * total - (k * n).sum(-1) - found**2 + (k**2).sum(-1), different)  # one detected, the other missed
+    alike = (
+        (_falling(n, 2) * (1 - 2 * n * _divide(1.0, total)[..., None])).sum(-1)
+        + mean * (mean - 1)
+        + (mean - 1) * _divide(different, all_pairs)
+    )
+    scatter = _divide(
+        found * total - (k * n).sum(-1) - found**2 + (k**2).sum(-1), different
+    )  # one detected, the other missed
     sums = excess, np.maximum(_variance(n, total, found, share), 0), alike * scatter
     return PairSums(*(np.where(telling, value, 0.0) for value in sums))
 

@@ -342,7 +342,9 @@ def add_sersic(grid, points, smooth, origin, lens, source, light, share, toleran
                 if children + 4 > next_x.size:
                     samples[1] = 1
                     return
-                children = _push_children(children, x[k], y[k], place[k], quarter, side, width, next_x, next_y, next_place)
+                children = _push_children(
+                    children, x[k], y[k], place[k], quarter, side, width, next_x, next_y, next_place
+                )
         _share_out(flat, points, smooth, x, y, place, value, leaves, left, bottom, cell)
         quarter_norm = _f4(0.25 * flux)
         for k in range(np.uint64(nodes)):
@@ -361,7 +363,9 @@ def add_sersic(grid, points, smooth, origin, lens, source, light, share, toleran
 
 
 @njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
-def add_stamp(grid, points, smooth, origin, lens, stamp, place_on_sky, share, tolerance, reals, places, samples) -> None:
+def add_stamp(
+    grid, points, smooth, origin, lens, stamp, place_on_sky, share, tolerance, reals, places, samples
+) -> None:
     """Add a lensed image to a grid of cells: bilinear between the image's pixels, dark outside of them.
 
     Arguments as in `add_sersic`, but for
@@ -414,7 +418,9 @@ def add_stamp(grid, points, smooth, origin, lens, stamp, place_on_sky, share, to
                 if children + 4 > next_x.size:
                     samples[1] = 1
                     return
-                children = _push_children(children, x[k], y[k], place[k], quarter, side, width, next_x, next_y, next_place)
+                children = _push_children(
+                    children, x[k], y[k], place[k], quarter, side, width, next_x, next_y, next_place
+                )
         _share_out(flat, points, smooth, x, y, place, value, leaves, left, bottom, cell)
         count = children
         size *= 0.5

@@ -34,7 +34,9 @@ def shares(outcomes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     count, n = outcomes.shape
     k = max(count.bit_length() - 1, 0)
     if count < 1 or count != 1 << k:
-        raise ValueError(f"Shapley shares: {count} rows of outcomes; expected a power of 2, one for each subset of the factors")
+        raise ValueError(
+            f"Shapley shares: {count} rows of outcomes; expected a power of 2, one for each subset of the factors"
+        )
     inside, number = subsets(k), np.arange(count)
     share, error = np.full(k, np.nan), np.full(k, np.nan)
     size = inside.sum(1)

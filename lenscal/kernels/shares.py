@@ -34,6 +34,8 @@ def mean(weight, detected, injected, effect) -> tuple[np.ndarray, np.ndarray]:
         typical = (share * alike + 1) / (alike + 2)
         own = (k / effect + (typical[..., None] + 0.5) / 2) / (n / effect + 1)
         variance = (weight**2 * own * (1 - own) * effect / n).sum(-1)
-        least = (weight * 0.25 / (n / effect + 1)).sum(-1)  # what `own` is where nothing is detected: then all trials count
+        least = (weight * 0.25 / (n / effect + 1)).sum(
+            -1
+        )  # what `own` is where nothing is detected: then all trials count
         inside = np.clip(share, least, 1 - least)
         return share, inside * (1 - inside) / variance

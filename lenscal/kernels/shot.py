@@ -106,5 +106,8 @@ def put_into(hosts, which, arcs, gain, keys, kernels, rows, out) -> None:
     out : (row, band, y, x) float32 array
     """
     n_y, n_x = out.shape[2:]
-    deviation, line = np.zeros((n_y + 2 * REACH, n_x + 2 * REACH + _LANES), np.float32), np.empty(n_x + _LANES, np.float32)
+    deviation, line = (
+        np.zeros((n_y + 2 * REACH, n_x + 2 * REACH + _LANES), np.float32),
+        np.empty(n_x + _LANES, np.float32),
+    )
     _put_into(hosts, which, arcs, gain, keys, kernels, rows, deviation, line, np.zeros(4, np.int64), out)

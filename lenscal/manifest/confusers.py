@@ -98,7 +98,15 @@ class Sky:
         own = self.column("fiberflux_r")
         return np.divide(self.column("fibertotflux_r"), own, out=np.full(self.size, np.nan), where=own > 0)
 
-    def has_neighbour(self, of: np.ndarray, low: float, high: float, *, ratio: tuple[float, float] | None = None, extended: bool = False) -> np.ndarray:
+    def has_neighbour(
+        self,
+        of: np.ndarray,
+        low: float,
+        high: float,
+        *,
+        ratio: tuple[float, float] | None = None,
+        extended: bool = False,
+    ) -> np.ndarray:
         """Which of the rows `of` have another object at `low` to `high` arcsec.
 
         `ratio` bounds the neighbour's r flux over the own one; `extended` asks for one that is no PSF or DUP.
@@ -303,7 +311,10 @@ def cuts(overrides: Mapping[str, Cuts]) -> dict[str, dict[str, float]]:
 
 def reach_arcsec(overrides: Mapping[str, Cuts]) -> float:
     """The largest distance at which any class asks about neighbours."""
-    return max((v for own in cuts(overrides).values() for n, v in own.items() if n in ("radius_arcsec", "outer_arcsec")), default=0.0)
+    return max(
+        (v for own in cuts(overrides).values() for n, v in own.items() if n in ("radius_arcsec", "outer_arcsec")),
+        default=0.0,
+    )
 
 
 COLUMNS = tuple(dict.fromkeys(column for item in CLASSES for column in item.columns))
@@ -355,7 +366,9 @@ def calibrated(
 
         def held(value: float, item: Confuser = item, own: Cuts = own, lever: str = lever) -> float:
             with np.errstate(invalid="ignore"):
-                members = (np.count_nonzero(item.member(sky, {**own, lever: value}) & counted) for sky, counted in skies)
+                members = (
+                    np.count_nonzero(item.member(sky, {**own, lever: value}) & counted) for sky, counted in skies
+                )
                 return sum(int(m) for m in members) / total
 
         before = held(own[lever])
@@ -367,11 +380,18 @@ def calibrated(
             value = b
         else:
             value = a
-        step = 10.0 ** -4
+        step = 10.0**-4
         value = float(np.round(np.floor(value / step) * step if strict < loose else np.ceil(value / step) * step, 4))
         frozen[item.name] = {lever: value}
         report.append(
-            {"class": item.name, "cut": lever, "before": own[lever], "share_before": before, "after": value, "share_after": held(value)}
+            {
+                "class": item.name,
+                "cut": lever,
+                "before": own[lever],
+                "share_before": before,
+                "after": value,
+                "share_after": held(value),
+            }
         )
     return frozen, pd.DataFrame(report)
 
@@ -382,7 +402,9 @@ def lacking(columns: Collection[str]) -> dict[str, list[str]]:
     return {name: names for name, names in short.items() if names}
 
 
-def classify(galaxies: pd.DataFrame, overrides: Mapping[str, Cuts] | None = None, there: np.ndarray | None = None) -> np.ndarray:
+def classify(
+    galaxies: pd.DataFrame, overrides: Mapping[str, Cuts] | None = None, there: np.ndarray | None = None
+) -> np.ndarray:
     """Every class that each object belongs to.
 
     Parameters

@@ -40,8 +40,14 @@ def waterfall(table: pd.DataFrame, settings: config.Manifest, lenses: pd.DataFra
 
     low, high = settings.dec_range_degree
     nobs = tuple(f"nobs_{band}" for band in schema.BANDS)
-    leave(f"{low:g} < Dec < {high:g}", ("dec",), lambda: table["dec"].between(low, high, inclusive="neither").to_numpy())
-    leave(f"NOBS >= {settings.nobs_min} in g, r and z", nobs, lambda: (table[list(nobs)] >= settings.nobs_min).all(axis=1).to_numpy())
+    leave(
+        f"{low:g} < Dec < {high:g}", ("dec",), lambda: table["dec"].between(low, high, inclusive="neither").to_numpy()
+    )
+    leave(
+        f"NOBS >= {settings.nobs_min} in g, r and z",
+        nobs,
+        lambda: (table[list(nobs)] >= settings.nobs_min).all(axis=1).to_numpy(),
+    )
     if lenses is not None:
         step = f"further than {settings.exclusion_radius_arcsec:g} arcsec from every lens"
         leave(step, ("ra", "dec"), lambda: ~exclusion.near_lens(table, lenses, settings.exclusion_radius_arcsec))

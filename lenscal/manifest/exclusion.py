@@ -18,7 +18,9 @@ def same_key(galaxies: pd.DataFrame) -> np.ndarray:
     return out
 
 
-def same_place(galaxies: pd.DataFrame, radius_arcsec: float, first: np.ndarray, there: np.ndarray | None = None) -> np.ndarray:
+def same_place(
+    galaxies: pd.DataFrame, radius_arcsec: float, first: np.ndarray, there: np.ndarray | None = None
+) -> np.ndarray:
     """Rows that are a second fit of the same sky, from an overlapping brick or another release.
 
     Objects of one brick and release are never the same, however close: they were fitted together. Type is not asked

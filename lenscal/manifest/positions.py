@@ -73,10 +73,16 @@ def split_of(positions: Positions, seed: int = 0, fractions: tuple[float, float,
     ValueError
         Positions as for `sky_pixels`; fractions that are negative or do not add to 1.
     """
-    return splits.split_of(healpix.pixels_of(*_degrees("split_of: positions", positions, whole=False), NSIDE), seed, _shares("split_of", fractions))
+    return splits.split_of(
+        healpix.pixels_of(*_degrees("split_of: positions", positions, whole=False), NSIDE),
+        seed,
+        _shares("split_of", fractions),
+    )
 
 
-def near_border(positions: Positions, guard: Angle, seed: int = 0, fractions: tuple[float, float, float] = FRACTIONS) -> np.ndarray:
+def near_border(
+    positions: Positions, guard: Angle, seed: int = 0, fractions: tuple[float, float, float] = FRACTIONS
+) -> np.ndarray:
     """Positions nearer than a guard radius to a sky pixel of another split.
 
     Parameters
@@ -96,7 +102,12 @@ def near_border(positions: Positions, guard: Angle, seed: int = 0, fractions: tu
         As for `split_of`; a position that is not finite, or a radius that is not above 0.
     """
     ra, dec = _degrees("near_border: positions", positions)
-    return exclusion.near_border(pd.DataFrame({"ra": ra, "dec": dec}), positive("near_border: guard", guard, "arcsec"), seed, _shares("near_border", fractions))
+    return exclusion.near_border(
+        pd.DataFrame({"ra": ra, "dec": dec}),
+        positive("near_border: guard", guard, "arcsec"),
+        seed,
+        _shares("near_border", fractions),
+    )
 
 
 def cross_match(first: Positions, second: Positions, radius: Angle) -> pd.DataFrame:
@@ -180,7 +191,9 @@ def _degrees(what: str, positions: Positions, whole: bool = True) -> tuple[np.nd
         try:
             ra, dec = positions
         except (TypeError, ValueError):
-            raise InputError(f"{what} are a {type(positions).__name__}, expected a SkyCoord, a DataFrame with ra and dec, or a pair (ra, dec)") from None
+            raise InputError(
+                f"{what} are a {type(positions).__name__}, expected a SkyCoord, a DataFrame with ra and dec, or a pair (ra, dec)"
+            ) from None
     ra, dec = (np.atleast_1d(in_unit(f"{what}, {name}", value, "deg")) for name, value in (("ra", ra), ("dec", dec)))
     if ra.ndim != 1 or ra.shape != dec.shape:
         raise InputError(f"{what} have ra of shape {ra.shape} and dec of shape {dec.shape}, expected (n,) both")
@@ -201,5 +214,7 @@ def _radius(what: str, radius: Angle) -> float:
 def _shares(what: str, fractions: tuple[float, float, float]) -> tuple[float, float, float]:
     shares = in_unit(f"{what}: fractions", fractions, "1")
     if shares.shape != (3,) or not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-9:
-        raise InputError(f"{what}: the fractions are {np.array2string(shares)}, expected the shares of train, val and test, which add to 1")
+        raise InputError(
+            f"{what}: the fractions are {np.array2string(shares)}, expected the shares of train, val and test, which add to 1"
+        )
     return tuple(shares.tolist())

@@ -37,8 +37,12 @@ class Scan:
     offers: pools.Offers | None = None
 
     def __add__(self, other: Scan) -> Scan:
-        offers = self.offers if other.offers is None else other.offers if self.offers is None else self.offers + other.offers
-        return Scan(self.rows_in + other.rows_in, _sum(self.steps, other.steps), _sum(self.dropped, other.dropped), offers)
+        offers = (
+            self.offers if other.offers is None else other.offers if self.offers is None else self.offers + other.offers
+        )
+        return Scan(
+            self.rows_in + other.rows_in, _sum(self.steps, other.steps), _sum(self.dropped, other.dropped), offers
+        )
 
     def waterfall(self) -> pd.DataFrame:
         """step, rows."""

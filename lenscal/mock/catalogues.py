@@ -44,13 +44,40 @@ def known_lenses(truth: pd.DataFrame, seed: int) -> bytes:
         ra = lens.ra + 0.1 * _ARCSEC * rng.standard_normal() / np.cos(np.radians(lens.dec))
         dec = lens.dec + 0.1 * _ARCSEC * rng.standard_normal()
         z = lens.z_lens
-        zlens = ("-", f"{z:.3f}?", "measured", f"{z:.3f} | {z + 0.001:.3f}", f"{z:.4f}", f"{z:.3f}? measured", f"{z:.6f}", f"{z:.2f}")[index % 8]
+        zlens = (
+            "-",
+            f"{z:.3f}?",
+            "measured",
+            f"{z:.3f} | {z + 0.001:.3f}",
+            f"{z:.4f}",
+            f"{z:.3f}? measured",
+            f"{z:.6f}",
+            f"{z:.2f}",
+        )[index % 8]
         imaging = index % 4 != 3
         name = f"MOCK-DESI-{ra:08.4f}{dec:+08.4f}" if imaging else f"MOCK-J{ra:08.4f}{dec:+08.4f}"
-        reference = ("Mock after Huang et al. (2021)", "Mock after Storfer et al. (2022)", "Mock after Inchausti et al. (2025)")[index % 3] if imaging else "Mock literature"
+        reference = (
+            (
+                "Mock after Huang et al. (2021)",
+                "Mock after Storfer et al. (2022)",
+                "Mock after Inchausti et al. (2025)",
+            )[index % 3]
+            if imaging
+            else "Mock literature"
+        )
         if index % 9 == 4:
             reference += " | Mock literature"
-        rows.append((name, round(ra, 6), round(dec, 6), zlens, "group" if lens.lens_theta_e > 2.4 else "galaxy", "confident" if index % 3 == 0 else "probable", reference))
+        rows.append(
+            (
+                name,
+                round(ra, 6),
+                round(dec, 6),
+                zlens,
+                "group" if lens.lens_theta_e > 2.4 else "galaxy",
+                "confident" if index % 3 == 0 else "probable",
+                reference,
+            )
+        )
     for ra, dec in _AWAY:
         rows.append((f"MOCK-J{ra:08.4f}{dec:+08.4f}", ra, dec, "-", "galaxy", "confident", "Mock literature"))
     return _csv(pd.DataFrame(rows, columns=["name", "RA [deg]", "DEC [deg]", "zlens", "type", "grading", "ref"]))
@@ -64,7 +91,9 @@ def spectroscopic_lenses(truth: pd.DataFrame, bricks: pd.DataFrame, seed: int) -
     lenses = lenses[spectroscopic(lenses.lens_index.to_numpy(int), lenses.known.to_numpy(bool))]
     release = bricks.set_index("brickid").release
     ebv = bricks.set_index("brickid").ebv
-    rows = [(lens, False) for lens in lenses.itertuples()] + [(lens, True) for lens in lenses.itertuples() if int(lens.lens_index) % 7 == 1]
+    rows = [(lens, False) for lens in lenses.itertuples()] + [
+        (lens, True) for lens in lenses.itertuples() if int(lens.lens_index) % 7 == 1
+    ]
     out = columns.empty(columns.VAC, len(rows))
     for k, (lens, of_source) in enumerate(rows):
         rng = draws.generator(seed, "mock-spectra", 2 * int(lens.lens_index) + of_source)
@@ -74,13 +103,29 @@ def spectroscopic_lenses(truth: pd.DataFrame, bricks: pd.DataFrame, seed: int) -
         row = out[k]
         objid = int(lens.objid) + (100_000 if of_source else 0)
         row["TARGETID"] = keys.pack(objid, int(lens.brickid), int(release[lens.brickid]))
-        row["SURVEY"], row["PROGRAM"], row["SPECTYPE"], row["OBJTYPE"], row["PHOTSYS"] = "mock", "dark", "GALAXY", "TGT", "S"
+        row["SURVEY"], row["PROGRAM"], row["SPECTYPE"], row["OBJTYPE"], row["PHOTSYS"] = (
+            "mock",
+            "dark",
+            "GALAXY",
+            "TGT",
+            "S",
+        )
         row["HEALPIX"] = healpy.ang2pix(64, ra, dec, nest=True, lonlat=True)
-        row["Z"], row["ZERR"], row["CHI2"], row["DELTACHI2"] = lens.z_source if of_source else lens.z_lens, 1e-4, 9000.0, rng.uniform(25, 900)
+        row["Z"], row["ZERR"], row["CHI2"], row["DELTACHI2"] = (
+            lens.z_source if of_source else lens.z_lens,
+            1e-4,
+            9000.0,
+            rng.uniform(25, 900),
+        )
         row["ZWARN"] = 4 if rng.uniform() < 0.08 else 0
         row["COEFF"], row["NPIXELS"], row["NCOEFF"] = rng.normal(size=10), 7900, 10
         row["TARGET_RA"], row["TARGET_DEC"], row["REF_EPOCH"] = ra, dec, 2015.5
-        row["RELEASE"], row["BRICKNAME"], row["BRICKID"], row["BRICK_OBJID"] = release[lens.brickid], lens.brickname, lens.brickid, objid
+        row["RELEASE"], row["BRICKNAME"], row["BRICKID"], row["BRICK_OBJID"] = (
+            release[lens.brickid],
+            lens.brickname,
+            lens.brickid,
+            objid,
+        )
         row["MORPHTYPE"], row["EBV"] = lens.type, ebv[lens.brickid]
         for band in schema.BANDS:
             row[f"FLUX_{band.upper()}"] = getattr(lens, f"lensed_flux_{band}" if of_source else f"flux_{band}")
@@ -100,7 +145,10 @@ def contaminants(truth: pd.DataFrame, seed: int) -> bytes:
         category = galaxies.CATEGORIES[item.kind]
         rows.append((f"MOCK-{category}-{number:05d}", round(item.ra, 6), round(item.dec, 6), category))
     bright = truth[(truth.kind == "star") & (truth.gaia_g < 13)].sort_values(["brickid", "objid"])
-    rows += [(f"MOCK-bright_star-{number:05d}", round(star.ra, 6), round(star.dec, 6), "bright_star") for number, star in enumerate(bright.itertuples())]
+    rows += [
+        (f"MOCK-bright_star-{number:05d}", round(star.ra, 6), round(star.dec, 6), "bright_star")
+        for number, star in enumerate(bright.itertuples())
+    ]
     return _csv(pd.DataFrame(rows, columns=["name", "ra", "dec", "category"]))
 
 
@@ -123,7 +171,14 @@ def brick_summary(bricks: pd.DataFrame, sweep: np.ndarray, summaries: dict[int, 
     for k, brick in enumerate(bricks.to_dict("records")):
         row, own = out[k], sweep[sweep["BRICKID"] == brick["brickid"]]
         row["nobjs"] = own.size
-        for kind, column in (("PSF", "npsf"), ("REX", "nrex"), ("EXP", "nexp"), ("DEV", "ndev"), ("SER", "nser"), ("DUP", "ndup")):
+        for kind, column in (
+            ("PSF", "npsf"),
+            ("REX", "nrex"),
+            ("EXP", "nexp"),
+            ("DEV", "ndev"),
+            ("SER", "nser"),
+            ("DUP", "ndup"),
+        ):
             row[column] = (own["TYPE"] == kind.encode()).sum()
         for band in schema.BANDS:
             summary = summaries[brick["brickid"]]

@@ -63,7 +63,9 @@ def assign(bricks: pd.DataFrame, sky: config.Sky, grid: config.Grid, seed: int) 
         psf = _within(psf + _JITTER * grid.psf_fwhm.step * rng.uniform(-1, 1), sky.psfsize_r_arcsec)
         depth = _within(depth + _JITTER * grid.depth.step * rng.uniform(-1, 1), sky.psfdepth_r_mag)
         few = draws.uniform(seed, "mock-exposures", np.array([brick.healpix_128]))[0] < 0.5
-        nobs = int(rng.choice([3, 4, 5] if few else [6, 7, 8, 9, 10], p=[0.3, 0.4, 0.3] if few else [0.3, 0.3, 0.2, 0.1, 0.1]))
+        nobs = int(
+            rng.choice([3, 4, 5] if few else [6, 7, 8, 9, 10], p=[0.3, 0.4, 0.3] if few else [0.3, 0.3, 0.2, 0.1, 0.1])
+        )
         name = special[brick.Index]
         nobs = {"few-exposures": 2, "many-exposures": 12}.get(name, nobs)
         row = {"psfsize_r": psf, "depth_r": depth, "nobs_z": nobs, "special": name}

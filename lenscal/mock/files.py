@@ -38,7 +38,9 @@ def table(columns: np.ndarray, units: dict[str, str], name: str, cards: list[tup
     return _bytes([_primary(), hdu])
 
 
-def images(planes: list[tuple[str, np.ndarray, dict]], header: fits.Header, sigma: float | None = None, seed: int = 1) -> bytes:
+def images(
+    planes: list[tuple[str, np.ndarray, dict]], header: fits.Header, sigma: float | None = None, seed: int = 1
+) -> bytes:
     """Tile-compressed images in one file.
 
     Parameters
@@ -55,7 +57,12 @@ def images(planes: list[tuple[str, np.ndarray, dict]], header: fits.Header, sigm
     hdus = [_primary()]
     for name, array, cards in planes:
         if sigma is not None:
-            kind = {"compression_type": "RICE_1", "quantize_level": -0.1 * sigma, "quantize_method": 2, "dither_seed": seed}
+            kind = {
+                "compression_type": "RICE_1",
+                "quantize_level": -0.1 * sigma,
+                "quantize_method": 2,
+                "dither_seed": seed,
+            }
         elif array.dtype.kind == "f":
             kind = {"compression_type": "GZIP_2", "quantize_level": 0}
         else:
@@ -85,7 +92,9 @@ def _timeless(content: bytes) -> bytes:
             if not isinstance(hdu, fits.BinTableHDU):
                 continue
             heap = hdu.fileinfo()["datLoc"] + hdu.header.get("THEAP", hdu.header["NAXIS1"] * hdu.header["NAXIS2"])
-            names = {"GZIP_COMPRESSED_DATA"} | ({"COMPRESSED_DATA"} if hdu.header["ZCMPTYPE"].startswith("GZIP") else set())
+            names = {"GZIP_COMPRESSED_DATA"} | (
+                {"COMPRESSED_DATA"} if hdu.header["ZCMPTYPE"].startswith("GZIP") else set()
+            )
             for name in names & set(hdu.columns.names):
                 for length, offset in hdu.data.base[name].tolist():
                     if length:

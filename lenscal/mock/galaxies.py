@@ -23,7 +23,14 @@ KINDS = {
 """Kinds of the main galaxies of a brick; `merger`, `blend` and `core_companion` bring a second object each."""
 
 PAIRED = ("merger", "blend", "core_companion")
-CATEGORIES = {"spiral": "spiral", "ring": "ring", "edge_on": "edge_on", "merger": "merger", "blend": "blend", "clumpy": "clumpy"}
+CATEGORIES = {
+    "spiral": "spiral",
+    "ring": "ring",
+    "edge_on": "edge_on",
+    "merger": "merger",
+    "blend": "blend",
+    "clumpy": "clumpy",
+}
 """Kinds that the catalogue of contaminants lists, and its names for them."""
 _SERSIC = {"DEV": 4.0, "EXP": 1.0, "REX": 1.0, "PSF": 0.0}
 

@@ -12,7 +12,9 @@ from lenscal.kernels import draws
 NSIDE = 128
 OVERLAP_PX = 130  # of two neighbouring bricks, as in the survey
 EDGE_PX = 52  # objects keep this far from an outer edge: half a stamp of 101 px
-FIRST_BRICKID = 700_001  # above every brick of the real survey (662,174), so that no mock object can pass for a real one
+FIRST_BRICKID = (
+    700_001  # above every brick of the real survey (662,174), so that no mock object can pass for a real one
+)
 _RA_START, _WIDTH, _DEC_STOP, _RIM = 150.0, 10.0, 10.0, 0.4  # degrees
 _PIXELS_PER_WIDTH = 300
 _SCALE = schema.PIXEL_SCALE / 3600
@@ -133,7 +135,9 @@ def bricks(count: int, pairs: int, n: int, seed: int, fractions: tuple[float, ..
             )  # fmt: skip
     table = pd.DataFrame(rows)
     if table.brickname.duplicated().any():
-        raise InputError(f"two bricks are called {table.brickname[table.brickname.duplicated()].iloc[0]}; change the seed")
+        raise InputError(
+            f"two bricks are called {table.brickname[table.brickname.duplicated()].iloc[0]}; change the seed"
+        )
     return table
 
 

@@ -51,7 +51,9 @@ def deal(bricks: pd.DataFrame, supply: pd.DataFrame, count: int) -> pd.DataFrame
         places = ((np.arange(len(types)) + 0.5) * homes.size / max(len(types), 1)).astype(int)
         # Stepping through the types with a stride keeps any one of them from gathering in one split.
         turn = np.argsort((np.arange(len(types)) * 0.6180339887) % 1, kind="stable")
-        dealt += [{"brickid": int(homes[place]), "type": types[k], "nobs_bin": nobs_bin} for place, k in zip(places, turn)]
+        dealt += [
+            {"brickid": int(homes[place]), "type": types[k], "nobs_bin": nobs_bin} for place, k in zip(places, turn)
+        ]
     return pd.DataFrame(dealt, columns=["brickid", "type", "nobs_bin"])
 
 
@@ -88,15 +90,24 @@ def parameters(index: int, kind_type: str, seed: int, population: config.LensPop
         "arms": float(rng.uniform(0.0, 0.7)), "knots": int(rng.integers(2, 7)), "knot_seed": int(rng.integers(2**31)),
     }  # fmt: skip
     if population.sources != "spiral":
-        source |= {"arms": 0.0, "knots": 0} | ({"r_e": COMPACT * source["r_e"]} if population.sources == "compact" else {})
+        source |= {"arms": 0.0, "knots": 0} | (
+            {"r_e": COMPACT * source["r_e"]} if population.sources == "compact" else {}
+        )
     _, magnification = raytracing.lensed(lens, source, half_width(theta_e, source["r_e"]))
     lensed_r = float(rng.uniform(*population.lensed_mag_r))
-    lensed_gr, lensed_rz = population.lensed_colour_gr + 0.2 * float(rng.standard_normal()), 0.1 + 0.15 * float(rng.standard_normal())
+    lensed_gr, lensed_rz = (
+        population.lensed_colour_gr + 0.2 * float(rng.standard_normal()),
+        0.1 + 0.15 * float(rng.standard_normal()),
+    )
     lensed = {"g": lensed_r + lensed_gr, "r": lensed_r, "z": lensed_r - lensed_rz}
     if population.hosts != "massive":
         kind = {"ordinary": "early", "blue": "disc"}[population.hosts]
-        light = galaxies.light(np.array([kind], object), np.array([kind_type], object), draws.generator(seed, "mock-lens-host", index))
-        mag_z, colour_gr, colour_rz = (float(v[0]) for v in (light["mag_z"], light["mag_g"] - light["mag_r"], light["mag_r"] - light["mag_z"]))
+        light = galaxies.light(
+            np.array([kind], object), np.array([kind_type], object), draws.generator(seed, "mock-lens-host", index)
+        )
+        mag_z, colour_gr, colour_rz = (
+            float(v[0]) for v in (light["mag_z"], light["mag_g"] - light["mag_r"], light["mag_r"] - light["mag_z"])
+        )
         r_e = float(light["r_e"][0])
     z_lens = float(np.clip(0.35 + 0.12 * (mag_z - 18) + 0.06 * rng.standard_normal(), 0.15, 0.95))
     return {

@@ -69,7 +69,9 @@ def noise_area(psfsize: np.ndarray, radius: np.ndarray) -> np.ndarray:
     return 4 * np.pi * ((psfsize / 2.3548) ** 2 + (0.75 * radius) ** 2)
 
 
-def blending(x: np.ndarray, y: np.ndarray, flux: np.ndarray, radius: np.ndarray, psfsize: float) -> tuple[np.ndarray, np.ndarray]:
+def blending(
+    x: np.ndarray, y: np.ndarray, flux: np.ndarray, radius: np.ndarray, psfsize: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Blending of the objects of one brick, their profiles taken as Gaussians.
 
     Parameters

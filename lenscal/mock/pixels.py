@@ -64,7 +64,10 @@ def _stamp(profile: galsim.GSObject, flux: float, x: float, y: float, reach: flo
 def model(brick: dict, objects: list[dict], sizes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Noiseless image of each band [nanomaggy per pixel]; objects hold x, y (zero-based pixels) and their truth."""
     n = brick["pixels"]
-    images = {band: galsim.ImageD(galsim.BoundsI(0, n - 1, 0, n - 1), scale=schema.PIXEL_SCALE, init_value=0) for band in schema.BANDS}
+    images = {
+        band: galsim.ImageD(galsim.BoundsI(0, n - 1, 0, n - 1), scale=schema.PIXEL_SCALE, init_value=0)
+        for band in schema.BANDS
+    }
     psfs = {
         (band, i, j): galsim.Moffat(
             beta=brick[f"beta_{band}"], fwhm=conditions.moffat_fwhm(sizes[band][i, j], brick[f"beta_{band}"]), gsparams=shapes.ACCURACY
@@ -104,7 +107,9 @@ def _header(brick: dict) -> fits.Header:
     return header
 
 
-def _masks(brick: dict, objects: list[dict], saturated: dict[str, np.ndarray], seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _masks(
+    brick: dict, objects: list[dict], saturated: dict[str, np.ndarray], seed: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Optical mask bits, WISE bits (W1, W2) of one brick; bleed trails widen `saturated` in place."""
     n = brick["pixels"]
     bright = [row for row in objects if row["kind"] == "star" and row["gaia_g"] < 16]  # NaN is no star of Gaia
@@ -126,7 +131,9 @@ def _masks(brick: dict, objects: list[dict], saturated: dict[str, np.ndarray], s
                 length = int(6 * 10 ** (0.2 * (16 - g)))
                 plane[max(0, int(y_k) - length) : int(y_k) + length + 1, max(0, column - 1) : column + 2] = True
     for band in schema.BANDS:
-        mask[saturated[band]] |= 1 << schema.MASKBITS[f"SATUR_{band.upper()}"] | 1 << schema.MASKBITS[f"ALLMASK_{band.upper()}"]
+        mask[saturated[band]] |= (
+            1 << schema.MASKBITS[f"SATUR_{band.upper()}"] | 1 << schema.MASKBITS[f"ALLMASK_{band.upper()}"]
+        )
     mask[geometry.shared(brick["side"], n)] |= 1 << schema.MASKBITS["NPRIMARY"]
     if brick["release"] == 10002:
         mask |= 1 << schema.MASKBITS["SUB_BLOB"]
@@ -188,7 +195,9 @@ def draw(brick: dict, objects: list[dict], root: str, seed: int) -> dict:
         nominal = conditions.pixel_sigma(conditions.depth_ivar(brick[f"depth_{band}"]), size)
         nexp = exposures(brick, band, seed)
         invvar = (nexp / (brick[f"nobs_{band}"] * nominal**2)).astype(np.float32)
-        stamp = galsim.Moffat(beta=beta, fwhm=conditions.moffat_fwhm(size, beta)).drawImage(nx=65, ny=65, scale=schema.PIXEL_SCALE, method="no_pixel")
+        stamp = galsim.Moffat(beta=beta, fwhm=conditions.moffat_fwhm(size, beta)).drawImage(
+            nx=65, ny=65, scale=schema.PIXEL_SCALE, method="no_pixel"
+        )
         planes["weight"][band] = invvar.copy()  # what the exposures give, saturated or not
         covered = nexp > 0
         sigma = np.zeros((n, n), np.float32)
@@ -212,13 +221,25 @@ def draw(brick: dict, objects: list[dict], root: str, seed: int) -> dict:
         write(f"nexp-{band}", files.images([(f"NEXP-{band}", nexp, cards | {"BUNIT": "exposures"})], header))
         write(f"psfsize-{band}", files.images([(f"PSFSIZE-{band}", psfsize, cards | {"BUNIT": "arcsec"})], header))
     bits = {f"MBIT_{bit}": bit_name for bit_name, bit in schema.MASKBITS.items()}
-    wise_bits = {f"WBIT_{bit}": bit_name for bit, bit_name in enumerate(("BRIGHT", "SPIKE", "GHOST", "LATENT", "LATENT2", "HALO", "SATUR", "SPIKE2"))}
-    write("maskbits", files.images([("MASKBITS", mask, bits), ("WISEM1", wise1, wise_bits), ("WISEM2", wise2, wise_bits)], header))
+    wise_bits = {
+        f"WBIT_{bit}": bit_name
+        for bit, bit_name in enumerate(("BRIGHT", "SPIKE", "GHOST", "LATENT", "LATENT2", "HALO", "SATUR", "SPIKE2"))
+    }
+    write(
+        "maskbits",
+        files.images([("MASKBITS", mask, bits), ("WISEM1", wise1, wise_bits), ("WISEM2", wise2, wise_bits)], header),
+    )
     own = [row for row in objects if row["brickid"] == brick["brickid"]]
-    return {"files": written, "samples": _sample(own, n, planes, mask, wise1, wise2, saturated), "summary": _summary(planes, brick)}
+    return {
+        "files": written,
+        "samples": _sample(own, n, planes, mask, wise1, wise2, saturated),
+        "summary": _summary(planes, brick),
+    }
 
 
-def _sample(own: list[dict], n: int, planes: dict, mask: np.ndarray, wise1: np.ndarray, wise2: np.ndarray, saturated: dict) -> dict:
+def _sample(
+    own: list[dict], n: int, planes: dict, mask: np.ndarray, wise1: np.ndarray, wise2: np.ndarray, saturated: dict
+) -> dict:
     """The planes at the pixel of each of the brick's own objects."""
     x, y = (np.clip(np.round([row[name] for row in own]).astype(int), 0, n - 1) for name in ("x", "y"))
     out = {"maskbits": mask[y, x], "wisemask_w1": wise1[y, x], "wisemask_w2": wise2[y, x]}

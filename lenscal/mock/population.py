@@ -32,10 +32,13 @@ def populate(bricks: pd.DataFrame, sky: config.Sky, lens_count: int, seed: int) 
     """
     kinds = {brickid: galaxies.kinds(brickid, sky.galaxies_per_brick, seed) for brickid in bricks.brickid}
     supply = pd.DataFrame(
-        [(brickid, *pair) for brickid, both in kinds.items() for pair in zip(*both)], columns=["brickid", "kind", "type"]
+        [(brickid, *pair) for brickid, both in kinds.items() for pair in zip(*both)],
+        columns=["brickid", "kind", "type"],
     )
     dealt = lenses.deal(bricks, supply[supply.kind != "faint"], lens_count)
-    dealt["row"] = [lenses.parameters(index, lens.type, seed, sky.lens_population) for index, lens in enumerate(dealt.itertuples())]
+    dealt["row"] = [
+        lenses.parameters(index, lens.type, seed, sky.lens_population) for index, lens in enumerate(dealt.itertuples())
+    ]
     parts: list[dict] = []
     for index, brick in enumerate(bricks.to_dict("records")):
         own = [row for row, brickid in zip(dealt.row, dealt.brickid) if brickid == brick["brickid"]]
@@ -43,7 +46,9 @@ def populate(bricks: pd.DataFrame, sky: config.Sky, lens_count: int, seed: int) 
     return _observed(_stacked(parts), bricks, sky.lens_population.arcs)
 
 
-def _one(brick: dict, index: int, kind: np.ndarray, kind_type: np.ndarray, own_lenses: list[dict], seed: int) -> list[dict]:
+def _one(
+    brick: dict, index: int, kind: np.ndarray, kind_type: np.ndarray, own_lenses: list[dict], seed: int
+) -> list[dict]:
     """The objects of one brick, group by group, each a dict of arrays with x and y in its pixels."""
     brickid, n = brick["brickid"], brick["pixels"]
     rng = draws.generator(seed, "mock-galaxies", brickid)
@@ -108,7 +113,9 @@ def _stacked(parts: list[dict]) -> pd.DataFrame:
             missing = 0
         else:
             missing, dtype = np.nan, float
-        out[name] = np.concatenate([np.asarray(part.get(name, np.full(size, missing)), dtype) for part, size in zip(parts, sizes)])
+        out[name] = np.concatenate(
+            [np.asarray(part.get(name, np.full(size, missing)), dtype) for part, size in zip(parts, sizes)]
+        )
     for name in ("gaia_g", "lens_index", "lens_theta_e", "z_lens", *(f"lensed_mag_{band}" for band in schema.BANDS)):
         out.setdefault(name, np.full(sum(sizes), np.nan))
     out.setdefault("known", np.zeros(sum(sizes), bool))
@@ -118,7 +125,9 @@ def _stacked(parts: list[dict]) -> pd.DataFrame:
 def _observed(truth: pd.DataFrame, bricks: pd.DataFrame, arcs: bool) -> pd.DataFrame:
     """The truth with positions and with the fluxes that reach the telescope; without `arcs` none of the lensed light does."""
     home = bricks.set_index("brickid").loc[truth.brickid]
-    ra, dec = geometry.to_sky(home.ra.to_numpy(), home.dec.to_numpy(), home.pixels.to_numpy(), truth.x.to_numpy(), truth.y.to_numpy())
+    ra, dec = geometry.to_sky(
+        home.ra.to_numpy(), home.dec.to_numpy(), home.pixels.to_numpy(), truth.x.to_numpy(), truth.y.to_numpy()
+    )
     new = {"brickname": home.brickname.to_numpy(), "ra": ra, "dec": dec, "split": home.split.to_numpy(), "mock": True}
     for band in (*schema.BANDS, "w1"):
         transmission = 10 ** (-0.4 * conditions.EXTINCTION[band] * home.ebv.to_numpy())
@@ -133,10 +142,17 @@ def _observed(truth: pd.DataFrame, bricks: pd.DataFrame, arcs: bool) -> pd.DataF
 def _everywhere(side: str, n: int) -> tuple[float, float, float, float]:
     """Pixel range of the area in which a brick's objects are primary."""
     rim = geometry.OVERLAP_PX / 2
-    return (rim if side == "E" else 4, n - 1 - rim if side == "W" else n - 5, rim if side == "S" else 4, n - 1 - rim if side == "N" else n - 5)
+    return (
+        rim if side == "E" else 4,
+        n - 1 - rim if side == "W" else n - 5,
+        rim if side == "S" else 4,
+        n - 1 - rim if side == "N" else n - 5,
+    )
 
 
-def _undrawn(own_lenses: list[dict], lens_at: np.ndarray, host: np.ndarray | None, rng: np.random.Generator) -> list[dict]:
+def _undrawn(
+    own_lenses: list[dict], lens_at: np.ndarray, host: np.ndarray | None, rng: np.random.Generator
+) -> list[dict]:
     """Catalogue rows without light of their own: arcs that Tractor took for objects, and a Gaia source on a galaxy (DUP)."""
     extra = []
     for lens, (x, y) in zip(own_lenses, lens_at):
@@ -150,6 +166,17 @@ def _undrawn(own_lenses: list[dict], lens_at: np.ndarray, host: np.ndarray | Non
         arc |= {"x": x + (column - image.shape[1] // 2) * step, "y": y + (row - image.shape[0] // 2) * step}
         extra.append(arc | {f"mag_{band}": lens[f"lensed_mag_{band}"] + 0.8 for band in schema.BANDS})
     if host is not None:
-        dup = {"kind": "dup", "type": "DUP", "x": host[0], "y": host[1], "r_e": 0.0, "n": 0.0, "gaia_g": rng.uniform(17, 18)}
+        dup = {
+            "kind": "dup",
+            "type": "DUP",
+            "x": host[0],
+            "y": host[1],
+            "r_e": 0.0,
+            "n": 0.0,
+            "gaia_g": rng.uniform(17, 18),
+        }
         extra.append(dup | {f"mag_{band}": np.inf for band in (*schema.BANDS, "w1")})
-    return [{name: np.array([value]) for name, value in (row | {"q": 1.0, "pa": 0.0, "drawn": False}).items()} for row in extra]
+    return [
+        {name: np.array([value]) for name, value in (row | {"q": 1.0, "pa": 0.0, "drawn": False}).items()}
+        for row in extra
+    ]

@@ -61,7 +61,9 @@ def source_light(x: np.ndarray, y: np.ndarray, source: dict) -> np.ndarray:
     return np.where(radius < 6 * source["r_e"], light, 0.0)
 
 
-def lensed(lens: dict, source: dict, half_width: float, grid: float = GRID, light: Callable = source_light) -> tuple[np.ndarray, float]:
+def lensed(
+    lens: dict, source: dict, half_width: float, grid: float = GRID, light: Callable = source_light
+) -> tuple[np.ndarray, float]:
     """Lensed image of a source and its magnification.
 
     Parameters
@@ -82,7 +84,9 @@ def lensed(lens: dict, source: dict, half_width: float, grid: float = GRID, ligh
     count = int(np.ceil(half_width / grid)) * 2 + 1
     axis = (np.arange(count) - (count - 1) / 2) * grid
     x, y = np.meshgrid(axis, axis)
-    alpha_x, alpha_y = deflection(x + 1e-7, y + 1e-7, lens["theta_e"], lens["q"], lens["phi"], lens["gamma1"], lens["gamma2"])
+    alpha_x, alpha_y = deflection(
+        x + 1e-7, y + 1e-7, lens["theta_e"], lens["q"], lens["phi"], lens["gamma1"], lens["gamma2"]
+    )
     image = light(x - alpha_x - source["x"], y - alpha_y - source["y"], source)
     fine = np.linspace(-7 * source["r_e"], 7 * source["r_e"], 241)
     u, v = np.meshgrid(fine, fine)

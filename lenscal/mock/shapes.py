@@ -48,7 +48,9 @@ def _disc_plane(row: dict, reach: float) -> tuple[np.ndarray, np.ndarray]:
 def _spiral(row: dict) -> galsim.GSObject:
     radius, angle = _disc_plane(row, 4.2 * row["r_e"])
     scale = row["r_e"]
-    winding = np.cos(row["arms"] * (angle - np.log(radius / scale) / np.tan(np.radians(row["pitch"]))) - np.radians(row["phase"]))
+    winding = np.cos(
+        row["arms"] * (angle - np.log(radius / scale) / np.tan(np.radians(row["pitch"]))) - np.radians(row["phase"])
+    )
     ridge = np.exp(2.2 * (winding - 1))  # narrow arms, wide gaps
     inner = radius**2 / (radius**2 + (0.35 * scale) ** 2)
     disc = np.exp(-1.68 * radius / scale)
@@ -56,7 +58,10 @@ def _spiral(row: dict) -> galsim.GSObject:
     rng = draws.generator(0, "mock-pattern", int(row["pattern_seed"]))
     for _ in range(14):  # star-forming knots along the arms
         r = scale * rng.uniform(0.5, 1.8)
-        theta = np.log(r / scale) / np.tan(np.radians(row["pitch"])) + (np.radians(row["phase"]) + 2 * np.pi * rng.integers(4)) / row["arms"]
+        theta = (
+            np.log(r / scale) / np.tan(np.radians(row["pitch"]))
+            + (np.radians(row["phase"]) + 2 * np.pi * rng.integers(4)) / row["arms"]
+        )
         distance = np.abs(radius * np.exp(1j * angle) - r * np.exp(1j * theta))
         light = light + rng.uniform(0.2, 0.7) * np.exp(-1.68 * r / scale) * np.exp(-0.5 * (distance / 0.3) ** 2)
     return _from_pixels(np.where(radius < 4 * scale, light, 0.0), _GRID)
@@ -132,7 +137,10 @@ def components(row: dict, flux: np.ndarray) -> list[tuple[galsim.GSObject | None
         return [(sersic(2.0, 0.28 * r_e, 0.95, row["pa"]), red, 3 * r_e), (_spiral(row), blue, 4.2 * r_e)]
     if kind == "ring":
         red, blue = _two_colours(flux, row["bulge"])
-        return [(sersic(2.0, 0.35 * r_e, 0.95, row["pa"]), red, 4 * r_e), (_ring(row), blue, row["ring_radius"] + 5 * row["ring_width"])]
+        return [
+            (sersic(2.0, 0.35 * r_e, 0.95, row["pa"]), red, 4 * r_e),
+            (_ring(row), blue, row["ring_radius"] + 5 * row["ring_width"]),
+        ]
     if kind == "edge_on":
         red, blue = _two_colours(flux, row["bulge"])
         return [(sersic(2.0, 0.25 * r_e, 0.8, row["pa"]), red, 3 * r_e), (whole, blue, smooth)]

@@ -30,7 +30,11 @@ def draw(seed: int) -> tuple[bytes, bytes]:
             "r_e": float(rng.uniform(0.18, 0.38)), "n": float(rng.uniform(0.8, 1.5)), "q": float(rng.uniform(0.45, 1.0)), "phi": float(rng.uniform(0, np.pi)),
             "arms": float(rng.uniform(0.0, 0.7)), "knots": int(rng.integers(2, 7)), "knot_seed": int(rng.integers(2**31)),
         }  # fmt: skip
-        mag, gr, rz = float(rng.uniform(22.5, 24.5)), 0.2 + 0.2 * float(rng.standard_normal()), 0.1 + 0.15 * float(rng.standard_normal())
+        mag, gr, rz = (
+            float(rng.uniform(22.5, 24.5)),
+            0.2 + 0.2 * float(rng.standard_normal()),
+            0.1 + 0.15 * float(rng.standard_normal()),
+        )
         light = gaussian_filter(raytracing.source_light(x, y, source), BLUR)
         counts = 10 ** (0.4 * (ZEROPOINT - mag)) * light / light.sum()
         image = (counts + SIGMA * rng.standard_normal((SIDE, SIDE))).astype(np.float32)

@@ -66,17 +66,26 @@ def draw(
     _check(root)
     count, pairs, lens_count = (round(scale * number) for number in (sky.bricks, sky.overlapping_pairs, sky.lenses))
     dealt = conditions.cells(sky, settings.injections.grid)
-    bricks = geometry.bricks(count, pairs, sky.brick_pixels, settings.seed, settings.manifest.split_fractions, len(dealt))
+    bricks = geometry.bricks(
+        count, pairs, sky.brick_pixels, settings.seed, settings.manifest.split_fractions, len(dealt)
+    )
     bricks = conditions.assign(bricks, sky, settings.injections.grid, settings.seed)
     truth = population.populate(bricks, sky, lens_count, settings.seed)
     new = _begun(root)
     drawn = _render(bricks, truth, str(new), settings.seed, workers, progress)
     written = [entry for result in drawn.values() for entry in result["files"]]
     sweep = np.concatenate(
-        [sweeps.rows(brick, truth[truth.brickid == brick["brickid"]], drawn[brick["brickid"]]["samples"], settings.seed) for brick in bricks.to_dict("records")]
+        [
+            sweeps.rows(
+                brick, truth[truth.brickid == brick["brickid"]], drawn[brick["brickid"]]["samples"], settings.seed
+            )
+            for brick in bricks.to_dict("records")
+        ]
     )
     sweep = np.concatenate([sweep, sweeps.duplicates(sweep, bricks, truth, settings.seed)])
-    for place, content in _tables(bricks, truth, sweep, {brickid: result["summary"] for brickid, result in drawn.items()}, settings.seed):
+    for place, content in _tables(
+        bricks, truth, sweep, {brickid: result["summary"] for brickid, result in drawn.items()}, settings.seed
+    ):
         written.append(files.write(new, place, content))
     summary = _summary(bricks, truth, sweep)
     about = {
@@ -120,10 +129,14 @@ def _check(root: Path) -> None:
         if not (root / "mock.json").is_file() and any((root / name).exists() for name in _OURS[:4]):
             partial = root / "south" / "coadd"
             if not (root / ".mock").is_file():
-                raise InputError(f"'{root}' holds survey files without a mock.json ('{partial}' ...): a mock is never drawn over them")
+                raise InputError(
+                    f"'{root}' holds survey files without a mock.json ('{partial}' ...): a mock is never drawn over them"
+                )
         strange = sorted(path.name for path in root.iterdir() if path.name not in (*_OURS, ".mock", _NEW))
         if strange:
-            raise InputError(f"'{root}' holds '{strange[0]}', which is no part of a mock survey; give survey.root a folder of its own")
+            raise InputError(
+                f"'{root}' holds '{strange[0]}', which is no part of a mock survey; give survey.root a folder of its own"
+            )
 
 
 def _begun(root: Path) -> Path:
@@ -162,7 +175,9 @@ def _tasks(bricks: pd.DataFrame, truth: pd.DataFrame) -> list[tuple[dict, list[d
     return tasks
 
 
-def _render(bricks: pd.DataFrame, truth: pd.DataFrame, root: str, seed: int, workers: int, progress: Callable | None) -> dict[int, dict]:
+def _render(
+    bricks: pd.DataFrame, truth: pd.DataFrame, root: str, seed: int, workers: int, progress: Callable | None
+) -> dict[int, dict]:
     tasks = _tasks(bricks, truth)
     done: dict[int, dict] = {}
 
@@ -180,7 +195,10 @@ def _render(bricks: pd.DataFrame, truth: pd.DataFrame, root: str, seed: int, wor
             resource_tracker.ensure_running()  # else its start takes Ctrl-C off the signals that are blocked
             try:
                 with _undisturbed():
-                    futures = {pool.submit(pixels.draw, brick, objects, root, seed): brick["brickid"] for brick, objects in tasks}
+                    futures = {
+                        pool.submit(pixels.draw, brick, objects, root, seed): brick["brickid"]
+                        for brick, objects in tasks
+                    }
                 for future in as_completed(futures):
                     keep(futures[future], future.result())
             except BaseException:
@@ -200,7 +218,10 @@ def _undisturbed() -> Iterator[None]:
         yield
         return
     came: list[int] = []
-    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     held = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -212,14 +233,18 @@ def _undisturbed() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def _tables(bricks: pd.DataFrame, truth: pd.DataFrame, sweep: np.ndarray, summaries: dict, seed: int) -> list[tuple[str, bytes]]:
+def _tables(
+    bricks: pd.DataFrame, truth: pd.DataFrame, sweep: np.ndarray, summaries: dict, seed: int
+) -> list[tuple[str, bytes]]:
     units = columns.units(columns.SWEEP)
     out = [(f"{SWEEPS}/{name}", files.table(rows, units, "SWEEP")) for name, rows in sweeps.by_tile(sweep).items()]
     out.append(("survey-bricks.fits.gz", files.zipped(files.table(catalogues.brick_geometry(bricks), {}, "BRICKS"))))
     summary = catalogues.brick_summary(bricks, sweep, summaries)
     out.append(("south/survey-bricks-dr10-south.fits.gz", files.zipped(files.table(summary, {}, "BRICKS"))))
     spectra = catalogues.spectroscopic_lenses(truth, bricks, seed)
-    out.append(("catalogues/desi-sl-vac-mock.fits", files.table(spectra, columns.units(columns.VAC), "DESI_SL_CATALOG")))
+    out.append(
+        ("catalogues/desi-sl-vac-mock.fits", files.table(spectra, columns.units(columns.VAC), "DESI_SL_CATALOG"))
+    )
     out.append(("catalogues/known-lenses.csv", catalogues.known_lenses(truth, seed)))
     out.append(("catalogues/contaminants.csv", catalogues.contaminants(truth, seed)))
     out += zip(("sources/cosmos_stamps.fits.gz", "sources/cosmos_catalog.csv"), stamps.draw(seed))

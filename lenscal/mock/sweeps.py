@@ -91,7 +91,15 @@ def rows(brick: dict, truth: pd.DataFrame, samples: dict, seed: int) -> np.ndarr
     return out[seen]
 
 
-def _band(out: np.ndarray, band: str, truth: pd.DataFrame, samples: dict, kind_type: np.ndarray, circular: np.ndarray, normal: Draw) -> np.ndarray:
+def _band(
+    out: np.ndarray,
+    band: str,
+    truth: pd.DataFrame,
+    samples: dict,
+    kind_type: np.ndarray,
+    circular: np.ndarray,
+    normal: Draw,
+) -> np.ndarray:
     """Fill the columns of one optical band; returns its signal to noise."""
     up = band.upper()
     nobs, psfsize, weight = (samples[f"{name}_{band}"] for name in ("nobs", "psfsize", "invvar"))
@@ -124,7 +132,15 @@ def _band(out: np.ndarray, band: str, truth: pd.DataFrame, samples: dict, kind_t
     return np.where(has_flux, true / np.where(has_flux, error, 1), 0)
 
 
-def _rchisq(truth: pd.DataFrame, band: str, flux: np.ndarray, variance: np.ndarray, psfsize: np.ndarray, circular: np.ndarray, normal: Draw) -> np.ndarray:
+def _rchisq(
+    truth: pd.DataFrame,
+    band: str,
+    flux: np.ndarray,
+    variance: np.ndarray,
+    psfsize: np.ndarray,
+    circular: np.ndarray,
+    normal: Draw,
+) -> np.ndarray:
     """Reduced chi^2 of a smooth model: one, and the square of what the model cannot have, over the noise."""
     kind = truth.kind.to_numpy(str)
     share = np.array([UNMODELLED.get(name, 0.0) for name in kind])
@@ -146,7 +162,11 @@ def _infrared(out: np.ndarray, truth: pd.DataFrame, normal: Draw) -> None:
     w1 = np.where(out["TYPE"] == b"DUP", 0, truth.flux_w1.to_numpy(float))
     for band, ratio, ivar in (("W1", 1.0, 3.0), ("W2", 0.65, 0.7), ("W3", 0.5, 1.5e-3), ("W4", 0.5, 3e-5)):
         out[f"FLUX_{band}"] = w1 * ratio + normal() / np.sqrt(ivar)
-        out[f"FLUX_IVAR_{band}"], out[f"NOBS_{band}"], out[f"RCHISQ_{band}"] = ivar, 160 if band < "W3" else 15, 1 + 0.05 * normal()
+        out[f"FLUX_IVAR_{band}"], out[f"NOBS_{band}"], out[f"RCHISQ_{band}"] = (
+            ivar,
+            160 if band < "W3" else 15,
+            1 + 0.05 * normal(),
+        )
     out["PSFDEPTH_W1"], out["PSFDEPTH_W2"] = 3.0, 0.7
     out["WISE_COADD_ID"] = b"mockp000"
 
@@ -174,9 +194,16 @@ def _gaia(out: np.ndarray, truth: pd.DataFrame, gaia: np.ndarray, rng: np.random
 
 def _likelihoods(out: np.ndarray, snr: np.ndarray, kind_type: np.ndarray) -> None:
     """DCHISQ of the five models (PSF, REX, DEV, EXP, SER): the catalogued one wins."""
-    share = {"PSF": (1.0, 0, 0, 0, 0), "REX": (0.9, 1.0, 0, 0, 0), "DEV": (0.7, 0.85, 1.0, 0.95, 0), "EXP": (0.7, 0.85, 0.95, 1.0, 0)}
+    share = {
+        "PSF": (1.0, 0, 0, 0, 0),
+        "REX": (0.9, 1.0, 0, 0, 0),
+        "DEV": (0.7, 0.85, 1.0, 0.95, 0),
+        "EXP": (0.7, 0.85, 0.95, 1.0, 0),
+    }
     for index, name in enumerate(kind_type):
-        out["DCHISQ"][index] = snr[index] ** 2 * np.array(share.get(name, (0.7, 0.85, 0.97, 0.96, 1.0) if name == "SER" else (0,) * 5))
+        out["DCHISQ"][index] = snr[index] ** 2 * np.array(
+            share.get(name, (0.7, 0.85, 0.97, 0.96, 1.0) if name == "SER" else (0,) * 5)
+        )
 
 
 def duplicates(sweep: np.ndarray, bricks: pd.DataFrame, truth: pd.DataFrame, seed: int) -> np.ndarray:
@@ -213,7 +240,12 @@ def by_tile(sweep: np.ndarray, repeated: int = 3) -> dict[str, np.ndarray]:
     names = np.array([tile(ra, dec) for ra, dec in zip(sweep["RA"], sweep["DEC"])])
     found = sorted(set(names))
     if len(found) < 2:
-        raise InputError(f"the embedded sky lies in one sweep file ({found[0]}); change the seed or ask for more bricks")
+        raise InputError(
+            f"the embedded sky lies in one sweep file ({found[0]}); change the seed or ask for more bricks"
+        )
     parts = {name: sweep[names == name] for name in found}
-    again = {name: parts[other][parts[other]["TYPE"] != b"PSF"][:repeated] for other, name in zip(found, found[1:] + found[:1])}
+    again = {
+        name: parts[other][parts[other]["TYPE"] != b"PSF"][:repeated]
+        for other, name in zip(found, found[1:] + found[:1])
+    }
     return {name: np.concatenate([parts[name], again[name]]) for name in found}

@@ -85,9 +85,7 @@ def ledger(lenses: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
     return out
 
 
-def gates(
-    lenses: pd.DataFrame, crossed: pd.DataFrame, catalogues: Sequence[config.LensCatalogue]
-) -> list[Gate]:
+def gates(lenses: pd.DataFrame, crossed: pd.DataFrame, catalogues: Sequence[config.LensCatalogue]) -> list[Gate]:
     """Every lens says how it was selected; known answers of P0.2 where the run file gives them with the real file."""
     unnamed = int((~lenses["channel"].fillna("").str.strip().ne("")).sum())
     out = [
@@ -99,12 +97,23 @@ def gates(
     claim = "spectra with and without an imaging candidate are as many as known"
     known = [item for item in catalogues if item.known_crossmatch is not None]
     if not known:
-        out.append(absent("P0.2", claim, "no catalogue of the run file has a known_crossmatch; it holds for the real file only"))
+        out.append(
+            absent(
+                "P0.2", claim, "no catalogue of the run file has a known_crossmatch; it holds for the real file only"
+            )
+        )
     for item in known:
         values = crossed[crossed["catalogue"] == item.name].set_index("measure")["value"]
         found = [int(values.get(f"high quality, {m}", -1)) for m in ("with an imaging candidate", "without one")]
         gap = sum(abs(a - b) for a, b in zip(found, item.known_crossmatch))
         out.append(
-            Gate("P0.2", claim, "entries too many and too few", gap, maximum=0, evidence=f"{item.name}: {found}, known {list(item.known_crossmatch)}")
+            Gate(
+                "P0.2",
+                claim,
+                "entries too many and too few",
+                gap,
+                maximum=0,
+                evidence=f"{item.name}: {found}, known {list(item.known_crossmatch)}",
+            )
         )
     return out

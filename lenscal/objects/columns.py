@@ -46,7 +46,9 @@ def _no_degrees(ra: np.ndarray, dec: np.ndarray) -> str | None:
     if ra.size < _LEAST:
         return None
     for unit, full in reversed(_FULL_CIRCLE.items()):
-        fills = np.ptp(np.where(ra > 180, ra - 360, ra)) > full / 2 and np.ptp(dec) > full / (1 if unit == "hours" else 6)
+        fills = np.ptp(np.where(ra > 180, ra - 360, ra)) > full / 2 and np.ptp(dec) > full / (
+            1 if unit == "hours" else 6
+        )
         if fills and read_as(ra, dec, unit) is not None:
             return unit
     return None
@@ -70,14 +72,22 @@ def positions_of(raw: pd.DataFrame, what: str) -> tuple[np.ndarray, np.ndarray, 
     keep = finite & ~outside & ~zero
     if len(raw) and not keep.any():
         first = ", ".join(repr(raw[name].iloc[0]) for name in ("ra", "dec"))
-        raise ObjectsError(f"{what}: none of {len(raw):,} rows has a position on the sphere (the first is at {first}); expected ra and dec in degrees")
+        raise ObjectsError(
+            f"{what}: none of {len(raw):,} rows has a position on the sphere (the first is at {first}); expected ra and dec in degrees"
+        )
     if not raw.attrs.get("stated") and (unit := _no_degrees(ra[keep], dec[keep])):
-        spans = f"ra from {ra[keep].min():g} to {ra[keep].max():g} and dec from {dec[keep].min():g} to {dec[keep].max():g}"
+        spans = (
+            f"ra from {ra[keep].min():g} to {ra[keep].max():g} and dec from {dec[keep].min():g} to {dec[keep].max():g}"
+        )
         raise ObjectsError(
             f"{what}: {int(keep.sum()):,} rows have {spans}, as positions in {unit} have; expected degrees: convert them, or state the unit (in the file, or "
             "as units: {ra: deg, dec: deg} of the catalogue in the run file)"
         )
-    dropped = {"position not finite": int((~finite).sum()), "position off the sphere": int(outside.sum()), "position 0, 0 in several rows": int(zero.sum())}
+    dropped = {
+        "position not finite": int((~finite).sum()),
+        "position off the sphere": int(outside.sum()),
+        "position 0, 0 in several rows": int(zero.sum()),
+    }
     return ra, dec, keep, Ledger(len(raw), int(keep.sum()), {reason: rows for reason, rows in dropped.items() if rows})
 
 

@@ -13,7 +13,10 @@ from lenscal.objects.columns import ObjectsError
 
 DEPTHS = tuple(f"{kind}DEPTH_{band}" for kind in ("PSF", "GAL") for band in "GRZ")
 _RATIO = (0.1, 1.05)  # of GALDEPTH over PSFDEPTH as inverse variances; a galaxy is harder to see than a star
-_LIKE_MAGNITUDES = (15.0, 30.0)  # nearly all depths of a file lie here only when they are magnitudes: bands differ by more than 0.4 mag
+_LIKE_MAGNITUDES = (
+    15.0,
+    30.0,
+)  # nearly all depths of a file lie here only when they are magnitudes: bands differ by more than 0.4 mag
 
 
 def depth_magnitude(ivar: np.ndarray) -> np.ndarray:
@@ -38,7 +41,10 @@ class Depths:
         """Of these rows, all six columns."""
         low, high = _LIKE_MAGNITUDES
         values = [raw[name].to_numpy() for name in DEPTHS]
-        return cls(sum(int(np.count_nonzero(v > 0)) for v in values), sum(int(np.count_nonzero((v >= low) & (v <= high))) for v in values))
+        return cls(
+            sum(int(np.count_nonzero(v > 0)) for v in values),
+            sum(int(np.count_nonzero((v >= low) & (v <= high))) for v in values),
+        )
 
     def __add__(self, other: Depths) -> Depths:
         return Depths(self.known + other.known, self.like_magnitudes + other.like_magnitudes)

@@ -74,7 +74,10 @@ def galaxies(
         else:
             out["colour_zw1"] = dereddened["z"] - dereddened["w1"]
     out["_healpix_29"] = healpix.pixels_of(raw["RA"], raw["DEC"], 1 << 29)
-    out["healpix_64"], out["healpix_128"] = out["_healpix_29"] >> 2 * (29 - 6), out["_healpix_29"] >> 2 * (29 - 7)  # nested
+    out["healpix_64"], out["healpix_128"] = (
+        out["_healpix_29"] >> 2 * (29 - 6),
+        out["_healpix_29"] >> 2 * (29 - 7),
+    )  # nested
     out["sweep_file"] = pd.Categorical.from_codes(np.zeros(len(raw), int), categories=[sweep_file])
     out["row_index"] = row_start + row
     table = pd.DataFrame(
@@ -115,7 +118,9 @@ def _usable(raw: pd.DataFrame) -> tuple[np.ndarray, Ledger]:
         dropped[reason] = int((keep & bad).sum())
         keep &= ~bad
     twice = np.zeros(len(raw), bool)
-    twice[keep] = pd.Series(_key(raw)[keep]).duplicated().to_numpy()  # as integers: a float has too few digits for a key
+    twice[keep] = (
+        pd.Series(_key(raw)[keep]).duplicated().to_numpy()
+    )  # as integers: a float has too few digits for a key
     dropped[TWICE] = int(twice.sum())
     keep &= ~twice
     return keep, Ledger(len(raw), int(keep.sum()), {reason: rows for reason, rows in dropped.items() if rows})

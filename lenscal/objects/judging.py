@@ -84,7 +84,9 @@ def catalogue_gates(name: str, ledger: Ledger, settings: config.Objects) -> list
     """
     lost = {reason: rows for reason, rows in ledger.dropped.items() if reason.startswith("position")}
     share = 1 - sum(lost.values()) / ledger.rows_in if ledger.rows_in else np.nan
-    told = f"{ledger.rows_in:,} in, {ledger.rows_out:,} out" + (f"; dropped: {words(ledger.dropped)}" if ledger.dropped else "")
+    told = f"{ledger.rows_in:,} in, {ledger.rows_out:,} out" + (
+        f"; dropped: {words(ledger.dropped)}" if ledger.dropped else ""
+    )
     return [
         Gate(f"objects.rows.{name}", f"{name}: the table has rows that can be used", "rows", ledger.rows_out, minimum=1, critical=True, evidence=told),
         Gate(
@@ -116,7 +118,11 @@ def footprint_gate(name: str, table: pd.DataFrame, footprint: np.ndarray, settin
         counts[unit] = 0 if other is None else int(np.isin(healpix.pixels_of(*other, 128), footprint).sum())
     least = max(settings.footprint_rows_min, counts["hours"], counts["radians"])
     told = f"{counts['degrees']:,} of {len(table):,} rows"
-    if others := [f"{rows:,} if they are {unit}" for unit, rows in counts.items() if unit != "degrees" and rows > counts["degrees"]]:
+    if others := [
+        f"{rows:,} if they are {unit}"
+        for unit, rows in counts.items()
+        if unit != "degrees" and rows > counts["degrees"]
+    ]:
         told += f"; {', '.join(others)}: state the unit as `units` of the catalogue in the run file"
     elif counts["degrees"] < settings.footprint_rows_min:
         told += "; check ra, dec and their units, or set objects.footprint_rows_min: 0 where none need lie there"

@@ -45,7 +45,9 @@ def _with_light(hits: pd.DataFrame) -> pd.DataFrame:
 def _ordered(hits: pd.DataFrame) -> pd.DataFrame:
     """Each object with light once for each target, by target, separation and galaxy_id."""
     hits = _with_light(hits)
-    return hits.sort_values(["at", "separation", "galaxy_id"]).drop_duplicates(["at", "galaxy_id"]).reset_index(drop=True)
+    return (
+        hits.sort_values(["at", "separation", "galaxy_id"]).drop_duplicates(["at", "galaxy_id"]).reset_index(drop=True)
+    )
 
 
 def _nearest(hits: pd.DataFrame, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -90,7 +92,11 @@ def matches_of(lenses: pd.DataFrame, hits: pd.DataFrame, footprint: np.ndarray |
     """`match_lenses` from the hits of `meet`, of the whole survey or of its parts one after the other."""
     ids, distance, count = _nearest(hits, len(lenses))
     ra, dec = lenses["ra"].to_numpy(float), lenses["dec"].to_numpy(float)
-    inside = np.asarray(footprint(ra, dec), bool) if callable(footprint) else np.isin(healpix.pixels_of(ra, dec, 128), footprint)
+    inside = (
+        np.asarray(footprint(ra, dec), bool)
+        if callable(footprint)
+        else np.isin(healpix.pixels_of(ra, dec, 128), footprint)
+    )
     table = pd.DataFrame(
         {
             "lens_id": lenses["lens_id"].to_numpy(), "galaxy_id": ids, "separation": distance, "n_within": count,

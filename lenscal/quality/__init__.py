@@ -6,4 +6,18 @@ from lenscal.quality.page import page, shown
 from lenscal.quality.partitions import partitions, summary
 from lenscal.quality.planes import compared, of_bricks, plane_gates
 
-__all__ = ["REASONS", "STAR_RADIUS", "QualityError", "check_block", "compared", "gates", "measure", "of_bricks", "page", "partitions", "plane_gates", "shown", "summary"]
+__all__ = [
+    "REASONS",
+    "STAR_RADIUS",
+    "QualityError",
+    "check_block",
+    "compared",
+    "gates",
+    "measure",
+    "of_bricks",
+    "page",
+    "partitions",
+    "plane_gates",
+    "shown",
+    "summary",
+]

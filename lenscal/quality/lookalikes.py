@@ -32,12 +32,23 @@ class Feature:
 _LONG = Feature(lambda m: m["axis_ratio"] <= 0.5 and m["size"] >= 2, "axis ratio <= 0.5, twice as long as the PSF")
 _ROUND = Feature(lambda m: m["axis_ratio"] >= 0.6 and m["size"] >= 2, "axis ratio >= 0.6, twice as large as the PSF")
 _RING = Feature(lambda m: m["axis_ratio"] >= 0.5 and m["ring_snr"] >= 3, "profile rises again outwards at 3 sigma")
-_ARMS = Feature(lambda m: m["axis_ratio"] >= 0.4 and m["texture"] >= 0.1 and m["texture_snr"] >= 10, "scatter about the profile >= 0.1 of the mean, at 10 sigma")
-_CLUMPS = Feature(lambda m: m["texture"] >= 0.25 and m["texture_snr"] >= 10, "scatter about the profile >= 0.25 of the mean, at 10 sigma")
-_STRUCTURE = Feature(lambda m: m["texture"] >= 0.1 and m["texture_snr"] >= 10, "scatter about the profile >= 0.1 of the mean, at 10 sigma")
+_ARMS = Feature(
+    lambda m: m["axis_ratio"] >= 0.4 and m["texture"] >= 0.1 and m["texture_snr"] >= 10,
+    "scatter about the profile >= 0.1 of the mean, at 10 sigma",
+)
+_CLUMPS = Feature(
+    lambda m: m["texture"] >= 0.25 and m["texture_snr"] >= 10,
+    "scatter about the profile >= 0.25 of the mean, at 10 sigma",
+)
+_STRUCTURE = Feature(
+    lambda m: m["texture"] >= 0.1 and m["texture_snr"] >= 10,
+    "scatter about the profile >= 0.1 of the mean, at 10 sigma",
+)
 _PAIR = Feature(lambda m: m["share"] >= 0.1, "another peak at 1.2 to 6 arcsec, >= 0.1 of the central one")
 _COMPANION = Feature(lambda m: m["share"] >= 0.02, "another peak at 1.2 to 6 arcsec, >= 0.02 of the central one")
-_STAR = Feature(lambda m: m["size"] <= 1 or m["star"] > 0, "as narrow as the PSF, or mask bits of a bright star on the stamp")
+_STAR = Feature(
+    lambda m: m["size"] <= 1 or m["star"] > 0, "as narrow as the PSF, or mask bits of a bright star on the stamp"
+)
 
 FEATURES = {
     "edge_on": _LONG, "face_on_disk": _ROUND, "blue_clumpy": _CLUMPS, "blend_merger": _PAIR, "bright_core_companion": _COMPANION,
@@ -64,7 +75,9 @@ def _plain(name: str) -> str:
     return " ".join(words)
 
 
-_CATEGORIES = {_plain(name): name for name in FEATURES} | {_plain(other): name for name, others in SYNONYMS.items() for other in others}
+_CATEGORIES = {_plain(name): name for name in FEATURES} | {
+    _plain(other): name for name, others in SYNONYMS.items() for other in others
+}
 
 
 def category(name: str) -> str:
@@ -106,14 +119,28 @@ def claims(manifest: pd.DataFrame) -> pd.DataFrame:
     table = manifest[~manifest["pool"].eq("positive")]
     bits = table["confuser"].to_numpy()
     parts = [
-        pd.DataFrame({"galaxy_id": table["galaxy_id"].to_numpy()[(bits >> bit & 1) > 0], "claim": name, "origin": "columns"})
+        pd.DataFrame(
+            {"galaxy_id": table["galaxy_id"].to_numpy()[(bits >> bit & 1) > 0], "claim": name, "origin": "columns"}
+        )
         for bit, name in enumerate(schema.CONFUSERS)
     ]
     listed = table[table["contaminant"].ne("")]
     said = listed["contaminant"].astype("str").str.split("|").to_numpy()
-    ids = np.repeat(listed["galaxy_id"].to_numpy(), [len(names) for names in said]) if len(listed) else np.empty(0, np.int64)
-    parts.append(pd.DataFrame({"galaxy_id": ids, "claim": [category(name) for names in said for name in names], "origin": "catalogue"}))
-    whole = pd.concat(parts, ignore_index=True).astype({"galaxy_id": "int64", "claim": "str", "origin": "str"}).drop_duplicates()
+    ids = (
+        np.repeat(listed["galaxy_id"].to_numpy(), [len(names) for names in said])
+        if len(listed)
+        else np.empty(0, np.int64)
+    )
+    parts.append(
+        pd.DataFrame(
+            {"galaxy_id": ids, "claim": [category(name) for names in said for name in names], "origin": "catalogue"}
+        )
+    )
+    whole = (
+        pd.concat(parts, ignore_index=True)
+        .astype({"galaxy_id": "int64", "claim": "str", "origin": "str"})
+        .drop_duplicates()
+    )
     return whole.sort_values(["galaxy_id", "origin", "claim"], ignore_index=True)
 
 
@@ -135,7 +162,9 @@ def judged(said: pd.DataFrame, structures: Iterable[list[float]], unfit: Mapping
         galaxy_id, claim, origin, verdict (confirmed, refuted, not judged), reason, and the measures.
     """
     names = ["galaxy_id", *MEASURES, "star"]
-    table = pd.DataFrame(list(structures), columns=names).astype({"galaxy_id": "int64", **dict.fromkeys(names[1:], float)})
+    table = pd.DataFrame(list(structures), columns=names).astype(
+        {"galaxy_id": "int64", **dict.fromkeys(names[1:], float)}
+    )
     out = said.merge(table, on="galaxy_id", how="left", validate="many_to_one")
     verdicts, reasons = [], []
     for row in out.to_dict("records"):
@@ -153,7 +182,9 @@ def judged(said: pd.DataFrame, structures: Iterable[list[float]], unfit: Mapping
         verdicts.append(verdict)
         reasons.append(reason)
     front = ["galaxy_id", "claim", "origin", "verdict", "reason"]
-    return out.assign(verdict=verdicts, reason=reasons).astype({"verdict": "str", "reason": "str"})[[*front, *MEASURES, "star"]]
+    return out.assign(verdict=verdicts, reason=reasons).astype({"verdict": "str", "reason": "str"})[
+        [*front, *MEASURES, "star"]
+    ]
 
 
 def counted(table: pd.DataFrame) -> pd.DataFrame:
@@ -176,5 +207,7 @@ def gate(counts: pd.DataFrame) -> Gate:
     if enough.empty:
         return absent("P0.6", claim, f"no category has {JUDGED_MIN} members that can be judged")
     empty = enough[enough["confirmed"] == 0]
-    told = ", ".join(f"{row.claim} ({row.origin}) {row.confirmed} of {row.confirmed + row.refuted}" for row in enough.itertuples())
+    told = ", ".join(
+        f"{row.claim} ({row.origin}) {row.confirmed} of {row.confirmed + row.refuted}" for row in enough.itertuples()
+    )
     return Gate("P0.6", claim, "categories without a confirmed member", len(empty), maximum=0, evidence=told)

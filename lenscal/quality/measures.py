@@ -32,8 +32,19 @@ _PER_GALAXY = {
     "core_brightness_r": float, "outer_brightness_r": float, "clip_frac_r": float, "bright_star_dist": float, "gaia_mag_nearest": float,
     "annulus_snr_r": float, "annulus_brightness_r": float, "arc_snr": float, "arc_radius": float,
 }  # fmt: skip
-_STATISTICS = ("mean", "std", "percentile_1", "median", "percentile_99")  # of the pixels, to normalise with; in r also under their own names
-_PER_BAND = {**{f"pixel_{name}": float for name in _STATISTICS}, "sigma": float, "noise_correlation": float, "sky_invvar": float}
+_STATISTICS = (
+    "mean",
+    "std",
+    "percentile_1",
+    "median",
+    "percentile_99",
+)  # of the pixels, to normalise with; in r also under their own names
+_PER_BAND = {
+    **{f"pixel_{name}": float for name in _STATISTICS},
+    "sigma": float,
+    "noise_correlation": float,
+    "sky_invvar": float,
+}
 
 
 def measure(cutouts: xr.Dataset, stars: pd.DataFrame, settings: config.Quality) -> xr.Dataset:
@@ -68,7 +79,12 @@ def measure(cutouts: xr.Dataset, stars: pd.DataFrame, settings: config.Quality) 
         cutouts["ra"],
         cutouts["dec"],
         cutouts["label"] == 1,
-        kwargs={"bands": [bands.index(band) for band in schema.BANDS], "areas": _areas(cutouts.sizes["x"], settings), "bits": mask_bits(settings), "stars": _Stars(stars)},
+        kwargs={
+            "bands": [bands.index(band) for band in schema.BANDS],
+            "areas": _areas(cutouts.sizes["x"], settings),
+            "bits": mask_bits(settings),
+            "stars": _Stars(stars),
+        },
         input_core_dims=[["band", "y", "x"], ["band", "y", "x"], ["y", "x"], [], [], []],
         output_core_dims=[[] for _ in _PER_GALAXY] + [["band"] for _ in _PER_BAND] + [["band", "lag_y", "lag_x"]],
         dask_gufunc_kwargs={"output_sizes": {"lag_y": pixels.LAG + 1, "lag_x": 2 * pixels.LAG + 1}},
@@ -97,10 +113,16 @@ def measure(cutouts: xr.Dataset, stars: pd.DataFrame, settings: config.Quality) 
         out["masked_in_centre"],
         out["maskbit_frac_above_threshold"] > settings.masked_fraction_max,
     ]
-    out["reason"] = xr.apply_ufunc(_first_reason, *holds, dask="parallelized", keep_attrs=False, output_dtypes=[np.dtypes.StringDType()])
+    out["reason"] = xr.apply_ufunc(
+        _first_reason, *holds, dask="parallelized", keep_attrs=False, output_dtypes=[np.dtypes.StringDType()]
+    )
     out["cutout_ok"] = out["reason"] == ""
-    out = out.drop_vars([name for name in out.coords if name not in schema.QUALITY.variables]).assign_attrs(cutouts.attrs)
-    return schema.QUALITY.check(schema.QUALITY.describe(out[[name for name in schema.QUALITY.variables if name in out.variables]]))
+    out = out.drop_vars([name for name in out.coords if name not in schema.QUALITY.variables]).assign_attrs(
+        cutouts.attrs
+    )
+    return schema.QUALITY.check(
+        schema.QUALITY.describe(out[[name for name in schema.QUALITY.variables if name in out.variables]])
+    )
 
 
 def gates(quality: xr.Dataset, settings: config.Quality | None = None) -> list[Gate]:
@@ -165,7 +187,9 @@ def _areas(size: int, settings: config.Quality) -> dict[str, np.ndarray]:
         raise InputError(f"quality.sky_ring_px is {settings.sky_ring_px}; expected 0 < inner < outer, in pixels")
     central = settings.central_radius_arcsec / schema.PIXEL_SCALE
     if central < 1:
-        raise InputError(f"quality.central_radius_arcsec is {settings.central_radius_arcsec} arcsec, less than a pixel of {schema.PIXEL_SCALE} arcsec")
+        raise InputError(
+            f"quality.central_radius_arcsec is {settings.central_radius_arcsec} arcsec, less than a pixel of {schema.PIXEL_SCALE} arcsec"
+        )
     r = pixels.radius(size)
     return {
         "centre": r <= central, "mask": r < settings.mask_radius_px, "core": r <= CORE_PX,
@@ -180,7 +204,11 @@ def mask_bits(settings: config.Quality) -> dict[str, int]:
     def union(names: Iterable[str]) -> int:
         return int(sum({1 << schema.MASKBITS[name] for name in names}))
 
-    return {"centre": union(settings.centre_bits), "area": union(settings.area_bits), "wise": union(["WISEM1", "WISEM2"])}
+    return {
+        "centre": union(settings.centre_bits),
+        "area": union(settings.area_bits),
+        "wise": union(["WISEM1", "WISEM2"]),
+    }
 
 
 class _Stars:
@@ -256,11 +284,15 @@ def _measures(
     )
 
 
-def _arc(image: np.ndarray, sigma: np.ndarray, correlation: np.ndarray, lens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _arc(
+    image: np.ndarray, sigma: np.ndarray, correlation: np.ndarray, lens: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """SNR and radius [arcsec] of the arcs of positives; NaN for others, and where a band has no pixel or no noise."""
     snr, radius = np.full(lens.shape, np.nan), np.full(lens.shape, np.nan)
     with np.errstate(invalid="ignore"):
-        known = lens & ((sigma > 0) & (correlation > 0)).all(axis=-1) & np.isfinite(image).any(axis=(-2, -1)).all(axis=-1)
+        known = (
+            lens & ((sigma > 0) & (correlation > 0)).all(axis=-1) & np.isfinite(image).any(axis=(-2, -1)).all(axis=-1)
+        )
     if known.any():
         light = arclight.measured(image[known], sigma[known], correlation[known])
         snr[known], radius[known] = light.snr, light.arcs.radius * schema.PIXEL_SCALE

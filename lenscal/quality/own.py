@@ -13,12 +13,27 @@ from lenscal.errors import InputError
 from lenscal.quality.measures import measure
 
 _IMAGE = ("galaxy", "band", "y", "x")
-_LEFT_OUT = ("galaxy_id", "split", "pool", "bright_star_dist", "gaia_mag_nearest", "psf_fwhm_g", "psf_fwhm_r", "psf_fwhm_z", "psfdepth_r_centre", "arc_snr", "arc_radius")
+_LEFT_OUT = (
+    "galaxy_id",
+    "split",
+    "pool",
+    "bright_star_dist",
+    "gaia_mag_nearest",
+    "psf_fwhm_g",
+    "psf_fwhm_r",
+    "psf_fwhm_z",
+    "psfdepth_r_centre",
+    "arc_snr",
+    "arc_radius",
+)
 """What a stamp alone does not tell: who it is of, which stars are near, seeing and depth."""
 
 
 def stamp_quality(
-    images: ArrayLike, weights: ArrayLike | None = None, masks: ArrayLike | None = None, settings: config.Quality | None = None
+    images: ArrayLike,
+    weights: ArrayLike | None = None,
+    masks: ArrayLike | None = None,
+    settings: config.Quality | None = None,
 ) -> pd.DataFrame:
     """What stamps are made of, and whether each is fit for use, as the stage quality of a run judges its cutouts.
 
@@ -46,8 +61,15 @@ def stamp_quality(
     """
     pixels = in_unit("stamp_quality: the images", images, "1")
     pixels = pixels[None] if pixels.ndim == 3 else pixels
-    if pixels.ndim != 4 or pixels.shape[1] != len(schema.BANDS) or pixels.shape[2] != pixels.shape[3] or not pixels.size:
-        raise InputError(f"stamp_quality: the images have shape {np.shape(images)}, expected (3, y, x) or (n, 3, y, x) with y = x, bands {', '.join(schema.BANDS)}")
+    if (
+        pixels.ndim != 4
+        or pixels.shape[1] != len(schema.BANDS)
+        or pixels.shape[2] != pixels.shape[3]
+        or not pixels.size
+    ):
+        raise InputError(
+            f"stamp_quality: the images have shape {np.shape(images)}, expected (3, y, x) or (n, 3, y, x) with y = x, bands {', '.join(schema.BANDS)}"
+        )
     dataset = _as_cutouts(pixels.astype(np.float32), _weights(weights, pixels), _masks(masks, pixels))
     stars = pd.DataFrame({name: pd.Series(dtype=float) for name in ("ra", "dec", "gaia_phot_g_mean_mag")})
     measured = measure(dataset, stars, settings or config.Quality()).drop_vars(_LEFT_OUT, errors="ignore")
@@ -72,7 +94,9 @@ def _weights(weights: ArrayLike | None, pixels: np.ndarray) -> np.ndarray:
     if found.shape != pixels.shape:
         raise InputError(f"stamp_quality: the weights have shape {np.shape(weights)}, expected that of the images")
     if not np.isfinite(found).all() or (found < 0).any():
-        raise InputError(f"stamp_quality: {int((~(np.isfinite(found) & (found >= 0))).sum())} weights are negative or not finite, expected inverse variances of 0 or more")
+        raise InputError(
+            f"stamp_quality: {int((~(np.isfinite(found) & (found >= 0))).sum())} weights are negative or not finite, expected inverse variances of 0 or more"
+        )
     return found.astype(np.float32)
 
 
@@ -83,14 +107,21 @@ def _masks(masks: ArrayLike | None, pixels: np.ndarray) -> np.ndarray:
     found = np.asarray(masks)
     found = found[None] if found.ndim == 2 else found
     if found.shape != shape or found.dtype.kind not in "iub":
-        raise InputError(f"stamp_quality: the masks are {found.dtype} of shape {np.shape(masks)}, expected whole numbers of shape {shape}")
+        raise InputError(
+            f"stamp_quality: the masks are {found.dtype} of shape {np.shape(masks)}, expected whole numbers of shape {shape}"
+        )
     return found.astype(np.int32)
 
 
 def _as_cutouts(pixels: np.ndarray, weights: np.ndarray, masks: np.ndarray) -> xr.Dataset:
     """A Dataset as `schema.CUTOUTS` declares it, in which all that a stamp alone does not tell is unknown."""
     n = len(pixels)
-    known = {"image": (_IMAGE, pixels), "invvar": (_IMAGE, weights), "mask": (("galaxy", "y", "x"), masks), "galaxy_id": ("galaxy", np.arange(n))}
+    known = {
+        "image": (_IMAGE, pixels),
+        "invvar": (_IMAGE, weights),
+        "mask": (("galaxy", "y", "x"), masks),
+        "galaxy_id": ("galaxy", np.arange(n)),
+    }
     known["band"] = ("band", np.array(schema.BANDS, np.dtypes.StringDType()))
     unknown = {}
     for name, variable in schema.CUTOUTS.variables.items():
@@ -98,5 +129,8 @@ def _as_cutouts(pixels: np.ndarray, weights: np.ndarray, masks: np.ndarray) -> x
             continue
         shape = [n if dim == "galaxy" else len(schema.BANDS) for dim in variable.dims]
         kind = np.dtypes.StringDType() if variable.dtype == "str" else np.dtype(variable.dtype)
-        unknown[name] = (variable.dims, np.full(shape, "" if variable.dtype == "str" else np.nan if kind.kind == "f" else 0, kind))
+        unknown[name] = (
+            variable.dims,
+            np.full(shape, "" if variable.dtype == "str" else np.nan if kind.kind == "f" else 0, kind),
+        )
     return schema.CUTOUTS.describe(xr.Dataset({**known, **unknown}))

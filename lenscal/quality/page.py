@@ -38,12 +38,21 @@ def shown(quality: xr.Dataset, count: int = 12) -> np.ndarray:
     reason = quality["reason"].values.astype(object)
     rows = [row for name in REASONS if name != "no pixels" for row in np.flatnonzero(reason == name)[:2]][:count]
     usable = np.flatnonzero(reason == "")
-    places = np.unique(np.linspace(0, usable.size - 1, min(count - len(rows), usable.size)).round().astype(int)) if usable.size else []
+    places = (
+        np.unique(np.linspace(0, usable.size - 1, min(count - len(rows), usable.size)).round().astype(int))
+        if usable.size
+        else []
+    )
     return np.sort(np.array([*rows, *usable[places]], np.int64))
 
 
 def page(
-    quality: xr.Dataset, drawn: xr.Dataset, partitions: pd.DataFrame, origin: np.ndarray, settings: config.Quality, attrs: Mapping[str, object]
+    quality: xr.Dataset,
+    drawn: xr.Dataset,
+    partitions: pd.DataFrame,
+    origin: np.ndarray,
+    settings: config.Quality,
+    attrs: Mapping[str, object],
 ) -> dict[str, bytes]:
     """Files of the page, by name.
 
@@ -69,7 +78,9 @@ def page(
              f"<h1>Quality of the cutouts of {escape(str(attrs.get('run', '')))}</h1>"]  # fmt: skip
     if attrs.get("mock"):
         lines.append("<p class=mark>Made from the embedded (mock) sky: it says nothing about the real one.</p>")
-    lines.append(f"<p>{ok.size:,} cutouts in {len(partitions):,} partition{'s' * (len(partitions) != 1)}; {int(ok.sum()):,} ({100 * ok.mean():.1f} %) are fit for use.</p>")
+    lines.append(
+        f"<p>{ok.size:,} cutouts in {len(partitions):,} partition{'s' * (len(partitions) != 1)}; {int(ok.sum()):,} ({100 * ok.mean():.1f} %) are fit for use.</p>"
+    )
     if not ok.all():
         lines.append(_table("Why the others are not (the first reason that holds)", ["reason", "cutouts", "share"],
                             [[name, f"{reasons[name]:,}", f"{100 * reasons[name] / ok.size:.2f} %"] for name in REASONS if reasons[name]]))  # fmt: skip
@@ -83,8 +94,12 @@ def page(
         "partitions.png": f"Share of each partition that is not fit, by reason; the run stops at a partition beyond {100 * settings.failed_fraction_max:g} % and names it.",
     }
     for name, content in figures.items():
-        lines.append(f"<p><img alt='{name}' src='data:image/png;base64,{base64.b64encode(content).decode()}'></p><p class=note>{escape(captions[name])}</p>")
-    lines.append("<p class=note>One row per partition, with its name and numbers: partitions.parquet beside this page.</p>")
+        lines.append(
+            f"<p><img alt='{name}' src='data:image/png;base64,{base64.b64encode(content).decode()}'></p><p class=note>{escape(captions[name])}</p>"
+        )
+    lines.append(
+        "<p class=note>One row per partition, with its name and numbers: partitions.parquet beside this page.</p>"
+    )
     return {"index.html": "\n".join(lines).encode(), **figures}
 
 
@@ -112,7 +127,13 @@ def _noise(quality: xr.Dataset, origin: np.ndarray) -> str:
             known = KNOWN.get(column, "-")
             known = ", ".join(f"{b} {v}" for b, v in known.items()) if isinstance(known, dict) else known
             rows.append([label, *(_spread(values[:, bands.index(band)]) for band in schema.BANDS), known])
-        out.append(_table(f"{name or 'survey'}: {int(use.sum()):,} usable cutouts, median (16-84 %)", ["", *schema.BANDS, "known of DR10"], rows))
+        out.append(
+            _table(
+                f"{name or 'survey'}: {int(use.sum()):,} usable cutouts, median (16-84 %)",
+                ["", *schema.BANDS, "known of DR10"],
+                rows,
+            )
+        )
     out.append("<p class=note>Lags in pixels of (x, y). Known: six DR10 cutouts of the viewer, sources masked.</p>")
     return "\n".join(out)
 
@@ -169,7 +190,13 @@ def _cutouts(quality: xr.Dataset, drawn: xr.Dataset, settings: config.Quality) -
         found = pixels.sources(image, ring)
         level, sigma, _ = pixels.sky_noise(image, ring & ~found)
         sigma = sigma if np.isfinite(sigma) and sigma > 0 else 1.0
-        axis.imshow(np.arcsinh((image - np.nan_to_num(level)) / sigma), origin="lower", cmap="gray", vmin=np.arcsinh(-2), vmax=np.arcsinh(50))
+        axis.imshow(
+            np.arcsinh((image - np.nan_to_num(level)) / sigma),
+            origin="lower",
+            cmap="gray",
+            vmin=np.arcsinh(-2),
+            vmax=np.arcsinh(50),
+        )
         unseen = ~np.isfinite(drawn["image"].isel(galaxy=i).values).all(axis=0)
         for layer, colour in ((found, BLUE), ((drawn["mask"].isel(galaxy=i).values & area) != 0, RED), (unseen, GREEN)):
             if layer.any():
@@ -188,7 +215,10 @@ def _histograms(quality: xr.Dataset, partitions: pd.DataFrame) -> bytes:
 
     figure = _figure(9, 2.7)
     axes = figure.subplots(1, 3)
-    labels = {"annulus_snr_r": "signal to noise of the annulus (r)", "annulus_brightness_r": "surface brightness (r) [mag/arcsec$^2$]"}
+    labels = {
+        "annulus_snr_r": "signal to noise of the annulus (r)",
+        "annulus_brightness_r": "surface brightness (r) [mag/arcsec$^2$]",
+    }
     for axis, (column, edges) in zip(axes, HISTOGRAMS.items()):
         counts = np.sum(partitions[column].tolist(), axis=0) if len(partitions) else np.zeros(len(edges))
         inner = edges[1:-1]
@@ -204,7 +234,9 @@ def _histograms(quality: xr.Dataset, partitions: pd.DataFrame) -> bytes:
         if sigma.size:
             axes[2].hist(np.log10(sigma), bins=30, histtype="step", color=COLOURS.get(band, GREY), label=band)
         if band in KNOWN["sigma"]:
-            axes[2].axvline(np.log10(float(KNOWN["sigma"][band])), color=COLOURS.get(band, GREY), linestyle="--", linewidth=0.8)
+            axes[2].axvline(
+                np.log10(float(KNOWN["sigma"][band])), color=COLOURS.get(band, GREY), linestyle="--", linewidth=0.8
+            )
     axes[2].set_xlabel("log$_{10}$ sky noise [nanomaggy]")
     axes[2].xaxis.set_major_locator(MaxNLocator(4))
     axes[2].set_title("dashed: known of DR10", fontsize=7)

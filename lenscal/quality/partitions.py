@@ -28,7 +28,12 @@ def summary(quality: xr.Dataset, name: str) -> dict[str, object]:
     ok = quality["cutout_ok"].values
     reasons = Counter(quality["reason"].values.astype(object).tolist())
     reasons.pop("", None)
-    out: dict[str, object] = {"partition": name, "rows": int(ok.size), "usable": int(ok.sum()), "reasons": dict(sorted(reasons.items()))}
+    out: dict[str, object] = {
+        "partition": name,
+        "rows": int(ok.size),
+        "usable": int(ok.sum()),
+        "reasons": dict(sorted(reasons.items())),
+    }
     for b, band in enumerate(quality["band"].values.tolist()):
         sigma = quality["sigma"].values[ok, b]
         out[f"sigma_{band}"] = _median(sigma)
@@ -50,7 +55,10 @@ def partitions(summaries: Iterable[Mapping[str, object]]) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     counts = sorted(name for name in table.columns if name.startswith("reason: "))
     medians = sorted(name for name in table.columns if name.startswith(("sigma_", "noise_ratio_", "correlation_")))
-    table = table.assign(**{name: table[name].fillna(0).astype("int64") for name in counts}, **{name: table[name].astype(float) for name in medians})
+    table = table.assign(
+        **{name: table[name].fillna(0).astype("int64") for name in counts},
+        **{name: table[name].astype(float) for name in medians},
+    )
     first = [name for name in ("partition", "rows", "usable", *medians, *HISTOGRAMS) if name in table]
     return table[[*first, *sorted(set(table.columns) - {*first, *counts}), *counts]]
 

@@ -51,8 +51,21 @@ def compared(cutouts: xr.Dataset, rows: pd.DataFrame) -> list[dict]:
     for brick in sorted(set(bricks)):
         mine = bricks == brick
         for b, band in enumerate(schema.BANDS):
-            measures = {"flux": flux[mine, b], "colour": colour[mine, b], "psfsize": size[mine, b], "x": shift[mine, b, 0], "y": shift[mine, b, 1]}
-            out.append({"brick": brick, "band": band, "rows": int(mine.sum()), **{name: values[np.isfinite(values)].round(4).tolist() for name, values in measures.items()}})
+            measures = {
+                "flux": flux[mine, b],
+                "colour": colour[mine, b],
+                "psfsize": size[mine, b],
+                "x": shift[mine, b, 0],
+                "y": shift[mine, b, 1],
+            }
+            out.append(
+                {
+                    "brick": brick,
+                    "band": band,
+                    "rows": int(mine.sum()),
+                    **{name: values[np.isfinite(values)].round(4).tolist() for name, values in measures.items()},
+                }
+            )
     return out
 
 
@@ -77,7 +90,10 @@ def of_bricks(pieces: Iterable[Mapping]) -> pd.DataFrame:
         row["rows"] += piece["rows"]
         for name in measures:
             row[name] += piece[name]
-    rows = [{"brick": brick, "band": band, "rows": row["rows"], **{name: _middle(np.array(row[name])) for name in measures}} for (brick, band), row in sorted(whole.items())]
+    rows = [
+        {"brick": brick, "band": band, "rows": row["rows"], **{name: _middle(np.array(row[name])) for name in measures}}
+        for (brick, band), row in sorted(whole.items())
+    ]
     return pd.DataFrame(rows, columns=["brick", "band", "rows", *measures])
 
 
@@ -108,7 +124,9 @@ def _light(cutouts: xr.Dataset, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndar
         return np.full(shape, np.nan), np.full(shape, np.nan), np.full((*shape, 2), np.nan)
     edge = np.where(np.isfinite(image[..., rim]).any(axis=-1, keepdims=True), image[..., rim], 0.0)
     level = np.nanmedian(edge, axis=-1)
-    noise = 1.4826 * np.nanmedian(np.abs(edge - level[..., None]), axis=-1) * np.sqrt(2 * inside.sum())  # neighbours are correlated
+    noise = (
+        1.4826 * np.nanmedian(np.abs(edge - level[..., None]), axis=-1) * np.sqrt(2 * inside.sum())
+    )  # neighbours are correlated
     noise = np.where(known := _of_bands(rows, "psfdepth") > 0, np.nan, noise)
     # The catalogue's own depth where it has one, so that a plane in another unit does not hide itself: of a PSF, and four times as much in the aperture.
     noise[known] = 4 * 10 ** (0.4 * (schema.ZEROPOINT - _of_bands(rows, "psfdepth")[known])) / 5
@@ -164,11 +182,22 @@ def plane_gates(pieces: Iterable[Mapping]) -> list[Gate]:
     return found
 
 
-def _gate(id_: str, claim: str, table: pd.DataFrame, wrong: Mapping[str, pd.Series], known: pd.Series, values: Mapping[str, pd.Series]) -> Gate:
+def _gate(
+    id_: str,
+    claim: str,
+    table: pd.DataFrame,
+    wrong: Mapping[str, pd.Series],
+    known: pd.Series,
+    values: Mapping[str, pd.Series],
+) -> Gate:
     if not known.any():
         return absent(id_, claim, f"no brick has {ROWS_MIN} galaxies bright enough")
     bad = np.logical_or.reduce([rows.to_numpy() for rows in wrong.values()])
-    told = [f"{what}: {table['brick'][rows].nunique()} (the first: {table['brick'][rows].iloc[0]}, {values[name][rows].iloc[0]:+.2f})" for (what, rows), name in zip(wrong.items(), values) if rows.any()]
+    told = [
+        f"{what}: {table['brick'][rows].nunique()} (the first: {table['brick'][rows].iloc[0]}, {values[name][rows].iloc[0]:+.2f})"
+        for (what, rows), name in zip(wrong.items(), values)
+        if rows.any()
+    ]
     middle = ", ".join(f"{name} {series.median():+.3f}" for name, series in values.items())
     return Gate(
         id_, claim, "bricks that are otherwise", int(table["brick"][bad].nunique()), maximum=0, critical=True,

@@ -22,7 +22,19 @@ def criterion(
 ) -> Gate:  # fmt: skip
     """One criterion. Without a number, or without a reason to judge, it is never GO; none is critical: the run ends, and says NO-GO."""
     lower, upper = (None if end is None or math.isnan(end) else float(end) for end in (lower, upper))
-    return Gate(id, claim, measure, float(value), minimum, maximum, lower, upper, evidence=why, cannot=cannot, requirement=requirement)
+    return Gate(
+        id,
+        claim,
+        measure,
+        float(value),
+        minimum,
+        maximum,
+        lower,
+        upper,
+        evidence=why,
+        cannot=cannot,
+        requirement=requirement,
+    )
 
 
 def whole(criteria: Sequence[Gate]) -> Gate:
@@ -40,8 +52,22 @@ def table(criteria: Iterable[Gate]) -> pd.DataFrame:
     criteria = list(criteria)
     rows = []
     for c in (*criteria, whole(criteria)):
-        limits = {name: math.nan if getattr(c, name) is None else float(getattr(c, name)) for name in ("lower", "upper", "minimum", "maximum")}
-        rows.append({"id": c.id, "verdict": WORDS[c.verdict], "requirement": c.requirement, "claim": c.claim, "measure": c.measure, "value": c.value, **limits, "why": reason(c)})
+        limits = {
+            name: math.nan if getattr(c, name) is None else float(getattr(c, name))
+            for name in ("lower", "upper", "minimum", "maximum")
+        }
+        rows.append(
+            {
+                "id": c.id,
+                "verdict": WORDS[c.verdict],
+                "requirement": c.requirement,
+                "claim": c.claim,
+                "measure": c.measure,
+                "value": c.value,
+                **limits,
+                "why": reason(c),
+            }
+        )
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
@@ -49,7 +75,11 @@ def gates(criteria: Sequence[Gate]) -> list[Gate]:
     """The criteria as gates of the run, the one of the whole last, and the cross-check X.5."""
     criteria = list(criteria)
     named = [replace(c, id=f"realism.{c.id}", claim=f"realism: {c.claim}") for c in criteria]
-    return [*named, replace(whole(criteria), claim="realism: every criterion is GO"), _cross_check([c for c in criteria if c.id.startswith("snr_")])]
+    return [
+        *named,
+        replace(whole(criteria), claim="realism: every criterion is GO"),
+        _cross_check([c for c in criteria if c.id.startswith("snr_")]),
+    ]
 
 
 def _cross_check(ratios: Sequence[Gate]) -> Gate:
@@ -58,7 +88,9 @@ def _cross_check(ratios: Sequence[Gate]) -> Gate:
     if not ratios:
         return absent("X.5", claim, "no ratio was measured")
     passed = sum(c.verdict == PASS for c in ratios)
-    cannot = "" if any(c.verdict == FAIL for c in ratios) else "; ".join(dict.fromkeys(c.cannot for c in ratios if c.cannot))
+    cannot = (
+        "" if any(c.verdict == FAIL for c in ratios) else "; ".join(dict.fromkeys(c.cannot for c in ratios if c.cannot))
+    )
     evidence = "ratios " + ", ".join(f"{c.value:.2f}" for c in ratios)
     return Gate("X.5", claim, measure, passed, minimum=len(ratios), evidence=evidence, cannot=cannot, requirement="X.5")
 

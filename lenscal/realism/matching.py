@@ -11,7 +11,14 @@ from lenscal.gates import Ledger
 from lenscal.kernels import draws
 from lenscal.kernels.noise import CORRELATION_MAX
 
-SCALES = {"psfsize_r": 0.15, "psfdepth_r": 0.25, "mag_r": 0.5, "radius": 0.3, "host_colour_gr": 0.1, "host_colour_rz": 0.07}
+SCALES = {
+    "psfsize_r": 0.15,
+    "psfdepth_r": 0.25,
+    "mag_r": 0.5,
+    "radius": 0.3,
+    "host_colour_gr": 0.1,
+    "host_colour_rz": 0.07,
+}
 """Differences that count as one, in arcsec, mag, mag, arcsec, mag and mag."""
 CONDITIONS = ("psfsize_r", "psfdepth_r", "mag_r", "host_colour_gr", "host_colour_rz")
 """What hosts are matched in before anything is measured; colours only where both sides have them."""
@@ -39,7 +46,10 @@ def anchors(galaxies: xr.Dataset, settings: config.Realism, seed: int) -> tuple[
     left = role == "anchor"
     rows_in = int(left.sum())
     dropped = {}
-    noise = galaxies["sigma"].transpose("galaxy", "band").values, galaxies["noise_correlation"].transpose("galaxy", "band").values
+    noise = (
+        galaxies["sigma"].transpose("galaxy", "band").values,
+        galaxies["noise_correlation"].transpose("galaxy", "band").values,
+    )
     measured = np.all([(np.isfinite(v) & (v > 0)).all(1) for v in noise], axis=0)
     for reason, good in (
         ("tier not asked for", np.isin(tier, settings.anchor_tiers)),
@@ -54,7 +64,9 @@ def anchors(galaxies: xr.Dataset, settings: config.Realism, seed: int) -> tuple[
     order = np.argsort(draws.hashes(seed, "realism anchor", ids), kind="stable")[: settings.anchors_max]
     dropped["more than anchors_max"] = position.size - order.size
     position = np.sort(position[order])
-    table = pd.DataFrame({"galaxy_id": galaxies["galaxy_id"].values[position], "position": position, "tier": tier[position]})
+    table = pd.DataFrame(
+        {"galaxy_id": galaxies["galaxy_id"].values[position], "position": position, "tier": tier[position]}
+    )
     table["split"] = galaxies["split"].values.astype(object)[position]
     for name in CONDITIONS:
         table[name] = galaxies[name].values[position].astype(float) if name in galaxies else np.nan
@@ -73,7 +85,13 @@ def trials(injections: xr.Dataset) -> pd.DataFrame:
     made = np.flatnonzero(injections["failure"].transpose(*schema.TRIAL).values.astype(object).ravel() == "")
     places = np.unravel_index(made, shape)
     table = pd.DataFrame({f"i_{dim}": place for dim, place in zip(schema.TRIAL, places)})
-    columns = {"galaxy_id": "galaxy_id", "injection_id": "injection_id", "psfsize_r": "host_psfsize_r", "psfdepth_r": "host_psfdepth_r", "mag_r": "host_mag_r"}
+    columns = {
+        "galaxy_id": "galaxy_id",
+        "injection_id": "injection_id",
+        "psfsize_r": "host_psfsize_r",
+        "psfdepth_r": "host_psfdepth_r",
+        "mag_r": "host_mag_r",
+    }
     if "log_density_lens_like" in injections:  # else hosts are those of the survey, whose colours are no lenses'
         columns |= {"host_colour_gr": "host_colour_gr", "host_colour_rz": "host_colour_rz"}
     for name, source in columns.items():
@@ -136,7 +154,9 @@ def with_radius(real: pd.DataFrame, near: pd.DataFrame, settings: config.Realism
     near : DataFrame
         Candidates with `anchor_id` and `radius`.
     """
-    order = real["galaxy_id"].to_numpy()[np.argsort(draws.hashes(seed, "realism order", real["galaxy_id"].to_numpy()), kind="stable")]
+    order = real["galaxy_id"].to_numpy()[
+        np.argsort(draws.hashes(seed, "realism order", real["galaxy_id"].to_numpy()), kind="stable")
+    ]
     queues = {}
     for anchor in order:
         rows = np.flatnonzero(near["anchor_id"].to_numpy() == anchor)
@@ -160,15 +180,25 @@ def panel(real: pd.DataFrame, injected: pd.DataFrame, settings: config.Realism, 
     `injected` holds the matched injections with anchor_id; the first match of each lens is shown.
     """
     count = min(settings.panel, len(real), injected["anchor_id"].nunique() if len(injected) else 0)
-    chosen = real["galaxy_id"].to_numpy()[np.argsort(draws.hashes(seed, "realism panel", real["galaxy_id"].to_numpy()), kind="stable")]
+    chosen = real["galaxy_id"].to_numpy()[
+        np.argsort(draws.hashes(seed, "realism panel", real["galaxy_id"].to_numpy()), kind="stable")
+    ]
     partners = injected.drop_duplicates("anchor_id").set_index("anchor_id")
     chosen = [anchor for anchor in chosen if anchor in partners.index][:count]
     rows = [{"kind": "real", "galaxy_id": int(a), **{f"i_{dim}": -1 for dim in schema.TRIAL}} for a in chosen]
-    rows += [{"kind": "injected", **partners.loc[a, ["galaxy_id", *(f"i_{dim}" for dim in schema.TRIAL)]].astype(int).to_dict()} for a in chosen]
+    rows += [
+        {
+            "kind": "injected",
+            **partners.loc[a, ["galaxy_id", *(f"i_{dim}" for dim in schema.TRIAL)]].astype(int).to_dict(),
+        }
+        for a in chosen
+    ]
     columns = ["kind", "galaxy_id", *(f"i_{dim}" for dim in schema.TRIAL)]
     table = pd.DataFrame(rows, columns=columns)
     if len(table):
-        key = draws.hashes(seed, "realism blind", table["galaxy_id"].to_numpy() * 2 + (table["kind"] == "real").to_numpy())
+        key = draws.hashes(
+            seed, "realism blind", table["galaxy_id"].to_numpy() * 2 + (table["kind"] == "real").to_numpy()
+        )
         table = table.iloc[np.argsort(key, kind="stable")].reset_index(drop=True)
     table.insert(0, "number", np.arange(1, len(table) + 1))
     return table

@@ -36,7 +36,12 @@ class Pixels:
 
     def rows(self, chosen: np.ndarray) -> Pixels:
         """Those of some of the images."""
-        return Pixels(self.table.iloc[chosen].reset_index(drop=True), self.noise[chosen], self.texture[chosen], self.host_texture[chosen])
+        return Pixels(
+            self.table.iloc[chosen].reset_index(drop=True),
+            self.noise[chosen],
+            self.texture[chosen],
+            self.host_texture[chosen],
+        )
 
 
 def centred(images: np.ndarray, stamp: int) -> np.ndarray:
@@ -45,7 +50,9 @@ def centred(images: np.ndarray, stamp: int) -> np.ndarray:
     return images[..., cut:, cut:]
 
 
-def pixels(images: np.ndarray, sigma: np.ndarray, correlation: np.ndarray, reference: np.ndarray, settings: config.Realism) -> Pixels:
+def pixels(
+    images: np.ndarray, sigma: np.ndarray, correlation: np.ndarray, reference: np.ndarray, settings: config.Realism
+) -> Pixels:
     """Measures of images.
 
     Parameters
@@ -61,9 +68,15 @@ def pixels(images: np.ndarray, sigma: np.ndarray, correlation: np.ndarray, refer
     """
     images = np.asarray(images, np.float32)
     if images.ndim != 4 or images.shape != np.shape(reference) or images.shape[1] != len(schema.BANDS):
-        raise InputError(f"realism: images are {images.shape}, their references {np.shape(reference)}; expected (n, {len(schema.BANDS)}, y, x) both")
-    if len(images) and not (np.isfinite(sigma).all() and np.isfinite(correlation).all() and np.min(sigma) > 0 and np.min(correlation) > 0):
-        raise InputError("realism: a stamp has no positive noise; leave out stamps whose sigma or noise_correlation is not a positive number")
+        raise InputError(
+            f"realism: images are {images.shape}, their references {np.shape(reference)}; expected (n, {len(schema.BANDS)}, y, x) both"
+        )
+    if len(images) and not (
+        np.isfinite(sigma).all() and np.isfinite(correlation).all() and np.min(sigma) > 0 and np.min(correlation) > 0
+    ):
+        raise InputError(
+            "realism: a stamp has no positive noise; leave out stamps whose sigma or noise_correlation is not a positive number"
+        )
     light = arclight.measured(images, sigma, correlation, settings.radius_arcsec)
     found = light.arcs
     table = pd.DataFrame({"radius": found.radius * schema.PIXEL_SCALE})
@@ -79,7 +92,10 @@ def pixels(images: np.ndarray, sigma: np.ndarray, correlation: np.ndarray, refer
     half = min(settings.probe_window // 2, middle)
     window = (..., slice(middle - half, middle + half + 1), slice(middle - half, middle + half + 1))
     return Pixels(
-        table, _noise(images, reference, found.radius), features.texture((light.residuals / scaled)[window]), features.texture((light.models / scaled)[window])
+        table,
+        _noise(images, reference, found.radius),
+        features.texture((light.residuals / scaled)[window]),
+        features.texture((light.models / scaled)[window]),
     )
 
 

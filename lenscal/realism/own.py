@@ -51,7 +51,13 @@ class Comparison:
 
 
 def compare_stamps(
-    first: ArrayLike, second: ArrayLike, hosts: ArrayLike | None = None, *, matches: ArrayLike | None = None, settings: config.Realism | None = None, seed: int = 0
+    first: ArrayLike,
+    second: ArrayLike,
+    hosts: ArrayLike | None = None,
+    *,
+    matches: ArrayLike | None = None,
+    settings: config.Realism | None = None,
+    seed: int = 0,
 ) -> Comparison:
     """Hold a second set of stamps against a first, such as injections against real lenses.
 
@@ -81,25 +87,42 @@ def compare_stamps(
     settings = settings or config.Realism()
     one, two = _stamps("first", first), _stamps("second", second)
     if one.shape[1:] != two.shape[1:]:
-        raise InputError(f"compare_stamps: the first stamps are {one.shape[2]} pixels wide, the second {two.shape[2]}; cut both to one side (lenscal.crop)")
+        raise InputError(
+            f"compare_stamps: the first stamps are {one.shape[2]} pixels wide, the second {two.shape[2]}; cut both to one side (lenscal.crop)"
+        )
     bare = None if hosts is None else _stamps("hosts", hosts)
     if bare is not None and bare.shape != two.shape:
-        raise InputError(f"compare_stamps: hosts have shape {bare.shape}, expected that of the second stamps, {two.shape}")
+        raise InputError(
+            f"compare_stamps: hosts have shape {bare.shape}, expected that of the second stamps, {two.shape}"
+        )
     of = _matches(matches, len(one), len(two))
     real = _sample("first", one, one, np.arange(len(one)), None, settings)
     injected = _sample("second", two, two if bare is None else bare, len(one) + np.arange(len(two)), of, settings)
-    plain = _none(injected) if bare is None else _sample("hosts", bare, bare, len(one) + np.arange(len(two)), of, settings)
-    changes = pd.DataFrame(columns=["kind", "name", "why_not", "base", "changed", "change", "from_95", "to_95", "pairs"])
+    plain = (
+        _none(injected) if bare is None else _sample("hosts", bare, bare, len(one) + np.arange(len(two)), of, settings)
+    )
+    changes = pd.DataFrame(
+        columns=["kind", "name", "why_not", "base", "changed", "change", "from_95", "to_95", "pairs"]
+    )
     gates, tables = judge(real, injected, plain, None, changes, settings, seed)
     kept = [_without_hosts(gate) if bare is None else gate for gate in gates if gate.id not in _OF_A_RUN]
     known = {name: tables[name] for name in ("quantiles", "noise", "structure", "probe")}
-    return Comparison(criteria.table(kept).drop(columns="requirement"), **known, first=real.pixels.table, second=injected.pixels.table)
+    return Comparison(
+        criteria.table(kept).drop(columns="requirement"), **known, first=real.pixels.table, second=injected.pixels.table
+    )
 
 
 def _stamps(what: str, images: ArrayLike) -> np.ndarray:
     pixels_ = in_unit(f"compare_stamps: {what}", images, "1")
-    if pixels_.ndim != 4 or pixels_.shape[1] != len(schema.BANDS) or pixels_.shape[2] != pixels_.shape[3] or not pixels_.size:
-        raise InputError(f"compare_stamps: {what} has shape {pixels_.shape}, expected (n, 3, y, x) with y = x, bands {', '.join(schema.BANDS)}")
+    if (
+        pixels_.ndim != 4
+        or pixels_.shape[1] != len(schema.BANDS)
+        or pixels_.shape[2] != pixels_.shape[3]
+        or not pixels_.size
+    ):
+        raise InputError(
+            f"compare_stamps: {what} has shape {pixels_.shape}, expected (n, 3, y, x) with y = x, bands {', '.join(schema.BANDS)}"
+        )
     return pixels_.astype(np.float32)
 
 
@@ -108,11 +131,20 @@ def _matches(matches: ArrayLike | None, first: int, second: int) -> np.ndarray |
         return None
     found = np.asarray(matches)
     if found.shape != (second,) or found.dtype.kind not in "iu" or found.min() < 0 or found.max() >= first:
-        raise InputError(f"compare_stamps: matches are {found.dtype} of shape {found.shape}, expected a row of the {first} first stamps for each of the {second} second ones")
+        raise InputError(
+            f"compare_stamps: matches are {found.dtype} of shape {found.shape}, expected a row of the {first} first stamps for each of the {second} second ones"
+        )
     return found.astype(np.int64)
 
 
-def _sample(what: str, images: np.ndarray, reference: np.ndarray, objects: np.ndarray, matches: np.ndarray | None, settings: config.Realism) -> Sample:
+def _sample(
+    what: str,
+    images: np.ndarray,
+    reference: np.ndarray,
+    objects: np.ndarray,
+    matches: np.ndarray | None,
+    settings: config.Realism,
+) -> Sample:
     ring = sky.ring(images.shape[-1], *RING)
     _, sigma, correlation = sky.sky_noise(reference, ring & ~sky.sources(reference, ring))
     bad = ~(np.isfinite(sigma) & np.isfinite(correlation) & (sigma > 0) & (correlation > 0)).all(1)

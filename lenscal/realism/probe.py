@@ -64,7 +64,9 @@ def ask(first: np.ndarray, second: np.ndarray, group_first: np.ndarray, group_se
         for train, test in cut:
             if np.unique(label[train]).size < 2:
                 continue
-            model = make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=1000))
+            model = make_pipeline(
+                StandardScaler(), LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=1000)
+            )
             score[test] = model.fit(features[train], label[train]).decision_function(features[test])
     seen = np.isfinite(score)
     return Probe(*twosamples.area_under_curve(score[seen], label[seen] == 1, LEVEL), *counts)

@@ -45,14 +45,56 @@ def compared(real: pd.DataFrame, injected: pd.DataFrame, thresholds: pd.DataFram
         hit = (injected["score"].to_numpy() >= threshold).astype(float)
         each = pd.Series(hit).groupby(injected["anchor_id"].to_numpy()).mean().to_numpy()
         found = real["score"].to_numpy() >= threshold
-        row = {"threshold": threshold, "false_positive_rate": rate, "n_real": len(real), "k_real": int(found.sum()), "n_injected": len(injected), "k_injected": int(hit.sum())}
+        row = {
+            "threshold": threshold,
+            "false_positive_rate": rate,
+            "n_real": len(real),
+            "k_real": int(found.sum()),
+            "n_injected": len(injected),
+            "k_injected": int(hit.sum()),
+        }
         if not len(real):
-            rows.append({**row, "share_real": np.nan, "share_injected": np.nan, "n_effective": 0.0, "difference": np.nan, "from_95": np.nan, "to_95": np.nan})
+            rows.append(
+                {
+                    **row,
+                    "share_real": np.nan,
+                    "share_injected": np.nan,
+                    "n_effective": 0.0,
+                    "difference": np.nan,
+                    "from_95": np.nan,
+                    "to_95": np.nan,
+                }
+            )
             continue
         share, worth = each.mean(), _worth(each, len(injected))
-        low, high = proportions.independent_difference(int(found.sum()), len(real), share * worth, worth, schema.LEVELS[1])
-        rows.append({**row, "share_real": found.mean(), "share_injected": share, "n_effective": worth, "difference": share - found.mean(), "from_95": low, "to_95": high})
-    columns = ["threshold", "false_positive_rate", "n_real", "k_real", "share_real", "n_injected", "k_injected", "share_injected", "n_effective", "difference", "from_95", "to_95"]
+        low, high = proportions.independent_difference(
+            int(found.sum()), len(real), share * worth, worth, schema.LEVELS[1]
+        )
+        rows.append(
+            {
+                **row,
+                "share_real": found.mean(),
+                "share_injected": share,
+                "n_effective": worth,
+                "difference": share - found.mean(),
+                "from_95": low,
+                "to_95": high,
+            }
+        )
+    columns = [
+        "threshold",
+        "false_positive_rate",
+        "n_real",
+        "k_real",
+        "share_real",
+        "n_injected",
+        "k_injected",
+        "share_injected",
+        "n_effective",
+        "difference",
+        "from_95",
+        "to_95",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -117,10 +159,26 @@ def judged(table: pd.DataFrame, shares: tuple[float, float, int], settings: conf
         `recovery_difference`, `p_min` and `anchors_min`.
     """
     limit = settings.recovery_difference
-    claim, measure = "injections are recovered as often as the real lenses they stand for", "difference of recovery, injections less real lenses"
-    few = too_few([(int(table["n_real"].max()) if len(table) else 0, "anchors with a score and a match")], settings.anchors_min)
+    claim, measure = (
+        "injections are recovered as often as the real lenses they stand for",
+        "difference of recovery, injections less real lenses",
+    )
+    few = too_few(
+        [(int(table["n_real"].max()) if len(table) else 0, "anchors with a score and a match")], settings.anchors_min
+    )
     if not len(table) or not np.isfinite(table["difference"]).any():
-        return [criterion(NAME, "T.1", claim, measure, minimum=-limit, maximum=limit, cannot=few or "no real lens has a score and a match"), _scores(shares, settings, few)]
+        return [
+            criterion(
+                NAME,
+                "T.1",
+                claim,
+                measure,
+                minimum=-limit,
+                maximum=limit,
+                cannot=few or "no real lens has a score and a match",
+            ),
+            _scores(shares, settings, few),
+        ]
     worst = table.loc[table["difference"].abs().idxmax()]
     low, high = float(worst["from_95"]), float(worst["to_95"])
     why = "; ".join(
@@ -130,8 +188,15 @@ def judged(table: pd.DataFrame, shares: tuple[float, float, int], settings: conf
     value = float(worst["difference"])
     # More than the limit apart, and surely apart, is NO-GO; surely within the limit is GO; what lies between is not judged.
     settled = (-limit <= low and high <= limit) or (abs(value) > limit and (low > 0 or high < 0))
-    unsure = "" if settled else f"{value:+.2f} ({low:+.2f} to {high:+.2f}) with {int(worst['n_real'])} anchors is not surely within the limit of {limit:g}, nor surely a difference beyond it; {why}"
-    return [criterion(NAME, "T.1", claim, measure, value, low, high, -limit, limit, why, few or unsure), _scores(shares, settings, few)]
+    unsure = (
+        ""
+        if settled
+        else f"{value:+.2f} ({low:+.2f} to {high:+.2f}) with {int(worst['n_real'])} anchors is not surely within the limit of {limit:g}, nor surely a difference beyond it; {why}"
+    )
+    return [
+        criterion(NAME, "T.1", claim, measure, value, low, high, -limit, limit, why, few or unsure),
+        _scores(shares, settings, few),
+    ]
 
 
 def _scores(shares: tuple[float, float, int], settings: config.Realism, few: str) -> Gate:
@@ -151,5 +216,3 @@ def sentence(table: pd.DataFrame, verdict: str) -> str:
         f"{verdict}: of {int(one['n_real'])} real lenses {100 * one['share_real']:.0f} % are recovered, of the injections matched to them {100 * one['share_injected']:.0f} % "
         f"(difference {100 * one['difference']:+.0f}, {100 * one['from_95']:+.0f} to {100 * one['to_95']:+.0f} points at 95 %)"
     )
-
-

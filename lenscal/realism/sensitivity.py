@@ -34,15 +34,23 @@ def variants(injections: config.Injections, settings: config.Realism, beta: floa
             out.append(Variant("prior", prior, injections.model_copy(update={"prior": prior})))
     for other in settings.moffat_betas:
         if other != beta:
-            out.append(Variant("moffat", f"beta {other:g}", injections.model_copy(update={"moffat_beta": other}), redraw=False, moffat=True))
+            out.append(
+                Variant(
+                    "moffat",
+                    f"beta {other:g}",
+                    injections.model_copy(update={"moffat_beta": other}),
+                    redraw=False,
+                    moffat=True,
+                )
+            )
     if injections.inner_images:
-        out.append(Variant("inner images", "suppressed", injections.model_copy(update={"inner_images": False}), redraw=False))
+        out.append(
+            Variant("inner images", "suppressed", injections.model_copy(update={"inner_images": False}), redraw=False)
+        )
     return out
 
 
-def changes(
-    base: np.ndarray, scored: Mapping[str, tuple[Variant, np.ndarray | str]], threshold: float
-) -> pd.DataFrame:
+def changes(base: np.ndarray, scored: Mapping[str, tuple[Variant, np.ndarray | str]], threshold: float) -> pd.DataFrame:
     """Change of completeness of each variant, from pairs on the same hosts, seeds and theta_e.
 
     Parameters
@@ -66,11 +74,27 @@ def changes(
             rows.append({**row, "pairs": 0, "lost": 0, "won": 0, "why_not": scores})
             continue
         rows.append({**row, **Paired.of_scores(base, scores, threshold).row(), "why_not": ""})
-    columns = ["kind", "name", "pairs", "base", "changed", "change", "from_95", "to_95", "lost", "won", "p", "mid_p", "why_not"]
+    columns = [
+        "kind",
+        "name",
+        "pairs",
+        "base",
+        "changed",
+        "change",
+        "from_95",
+        "to_95",
+        "lost",
+        "won",
+        "p",
+        "mid_p",
+        "why_not",
+    ]
     return pd.DataFrame(rows, columns=columns)
 
 
-def inner_images(whole: np.ndarray, outer: np.ndarray, theta_e: np.ndarray, sigma: np.ndarray, correlation: np.ndarray) -> pd.DataFrame:
+def inner_images(
+    whole: np.ndarray, outer: np.ndarray, theta_e: np.ndarray, sigma: np.ndarray, correlation: np.ndarray
+) -> pd.DataFrame:
     """How visible the inner images are: their own signal-to-noise ratio, apart from the arc and its host.
 
     Parameters
@@ -90,12 +114,30 @@ def inner_images(whole: np.ndarray, outer: np.ndarray, theta_e: np.ndarray, sigm
     """
     with np.errstate(invalid="ignore"):
         independent = sigma * np.sqrt(correlation)  # of a pixel before the pixels were correlated
-    snr = np.array([noise.aperture_snr(np.ascontiguousarray(a - b, np.float32), float(s), noise.WHITE) for a, b, s in zip(whole, outer, independent)])
+    snr = np.array(
+        [
+            noise.aperture_snr(np.ascontiguousarray(a - b, np.float32), float(s), noise.WHITE)
+            for a, b, s in zip(whole, outer, independent)
+        ]
+    )
     edges = [0.0, 1.0, 1.5, 2.0, np.inf]
     rows = []
     for low, high in [(0.0, np.inf), *itertools.pairwise(edges)]:
         inside = (theta_e >= low) & (theta_e < high) & np.isfinite(snr)
-        name = "all" if (low, high) == (0.0, np.inf) else f"{low:g} to {high:g}" if np.isfinite(high) else f"{low:g} and more"
+        name = (
+            "all"
+            if (low, high) == (0.0, np.inf)
+            else f"{low:g} to {high:g}"
+            if np.isfinite(high)
+            else f"{low:g} and more"
+        )
         if inside.any():
-            rows.append({"theta_e": name, "n": int(inside.sum()), "snr_median": float(np.median(snr[inside])), "visible": float((snr[inside] >= VISIBLE).mean())})
+            rows.append(
+                {
+                    "theta_e": name,
+                    "n": int(inside.sum()),
+                    "snr_median": float(np.median(snr[inside])),
+                    "visible": float((snr[inside] >= VISIBLE).mean()),
+                }
+            )
     return pd.DataFrame(rows, columns=["theta_e", "n", "snr_median", "visible"])

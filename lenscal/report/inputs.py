@@ -99,28 +99,42 @@ class Inputs:
             found = {n: getattr(self, n)[axis].values for n in ("injections", "scores_injections", "completeness")}
             for name, values in found.items():
                 if not np.array_equal(values, found["completeness"]):
-                    raise InputError(f"report: {name} has {axis} {values}, completeness {found['completeness']}; open all from one run")
+                    raise InputError(
+                        f"report: {name} has {axis} {values}, completeness {found['completeness']}; open all from one run"
+                    )
         found, expected = self.completeness["threshold"].values, self.thresholds["threshold"].values
         if not np.array_equal(found, expected):
-            raise InputError(f"report: completeness was counted at thresholds {found}, the scores set {expected}; open both from one run")
+            raise InputError(
+                f"report: completeness was counted at thresholds {found}, the scores set {expected}; open both from one run"
+            )
 
     def _same_detector(self) -> None:
         named = str(self.attrs.get("detector_hash", ""))
         for name in ("scores_cutouts", "scores_injections", "completeness"):
             carried = str(getattr(self, name).attrs.get("detector_hash", named))
             if carried != named:
-                raise InputError(f"report: {name} was made with detector '{carried}', the run's is '{named}'; score again with one of them")
+                raise InputError(
+                    f"report: {name} was made with detector '{carried}', the run's is '{named}'; score again with one of them"
+                )
 
     def _gallery_fits(self) -> None:
         if self.gallery is None:
             return
         images = self.gallery_images
-        if images is None or images.ndim != 4 or len(images) != len(self.gallery) or images.shape[1] != len(schema.BANDS):
+        if (
+            images is None
+            or images.ndim != 4
+            or len(images) != len(self.gallery)
+            or images.shape[1] != len(schema.BANDS)
+        ):
             found = None if images is None else images.shape
-            raise InputError(f"report: gallery_images is {found}, not ({len(self.gallery)}, {len(schema.BANDS)}, y, x) as the gallery has rows")
+            raise InputError(
+                f"report: gallery_images is {found}, not ({len(self.gallery)}, {len(schema.BANDS)}, y, x) as the gallery has rows"
+            )
         if missing := set(self.gallery["galaxy_id"]) - set(self.manifest["galaxy_id"]):
-            raise InputError(f"report: {len(missing)} galaxies of the gallery are not in the manifest, {min(missing)} is one; open both from one run")
-
+            raise InputError(
+                f"report: {len(missing)} galaxies of the gallery are not in the manifest, {min(missing)} is one; open both from one run"
+            )
 
     def _realism_fits(self) -> None:
         if self.realism is None:
@@ -130,13 +144,39 @@ class Inputs:
                 raise InputError(f"report: the table '{name}' of realism lacks {missing}; run the stage realism again")
         shown, images = len(self.realism["panel"]), self.panel_images
         if shown and (images is None or len(images) != shown):
-            raise InputError(f"report: panel_images holds {0 if images is None else len(images)} images, the panel {shown}; open both from one run")
+            raise InputError(
+                f"report: panel_images holds {0 if images is None else len(images)} images, the panel {shown}; open both from one run"
+            )
 
 
 _GATE = list(Gate.__dataclass_fields__)
 _REALISM = {
-    "criteria": ["id", "verdict", "requirement", "claim", "measure", "value", "lower", "upper", "minimum", "maximum", "why"],
-    "measures": ["sample", "galaxy_id", "anchor_id", "radius", "snr_g", "snr_r", "colour_gr", "colour_rz", "concentration", "extent", "opposite"],
+    "criteria": [
+        "id",
+        "verdict",
+        "requirement",
+        "claim",
+        "measure",
+        "value",
+        "lower",
+        "upper",
+        "minimum",
+        "maximum",
+        "why",
+    ],
+    "measures": [
+        "sample",
+        "galaxy_id",
+        "anchor_id",
+        "radius",
+        "snr_g",
+        "snr_r",
+        "colour_gr",
+        "colour_rz",
+        "concentration",
+        "extent",
+        "opposite",
+    ],
     "quantiles": ["quantity", "percent", "real", "injected", "bare_hosts", "value", "from_95", "to_95"],
     "noise": ["band", "D", "p_halves", "D_halves_95", "p_pixels"],
     "noise_histogram": ["band", "sample", "fine_noise", "density"],

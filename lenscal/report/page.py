@@ -55,36 +55,58 @@ class Writer:
         """A number of the page, derived from the stores and noted in `numbers.json`."""
         found = self.book.look_up(name, **arguments)
         kind = "n words" if len(found.shown) > LONGEST else "n"
-        return Markup('<span class="{}" data-n="{}" title="{} ({})">{}</span>').format(kind, found.id, found.id, found.store, found.shown)
+        return Markup('<span class="{}" data-n="{}" title="{} ({})">{}</span>').format(
+            kind, found.id, found.id, found.store, found.shown
+        )
 
-    def interval(self, name: str, low: Mapping[str, object], high: Mapping[str, object], /, **arguments: object) -> Markup:
+    def interval(
+        self, name: str, low: Mapping[str, object], high: Mapping[str, object], /, **arguments: object
+    ) -> Markup:
         """A share with its 68.27 % interval, as in ``0.9 % (0.6 % to 1.3 %)``."""
         number = self.number
-        return Markup("{} ({} to {})").format(number(name, **arguments), number(name, **arguments | low), number(name, **arguments | high))
+        return Markup("{} ({} to {})").format(
+            number(name, **arguments), number(name, **arguments | low), number(name, **arguments | high)
+        )
 
     def cell(self, theta_e: float, index: int, population: str = "") -> Markup:
         """Completeness at the headline PSF and depth, with its total interval where there is one, else the statistical one."""
         psf, depth = summaries.headline(self.inputs)
-        where = {"theta_e": theta_e, "psf_fwhm": psf, "depth": depth, "index": index} | ({"population": population} if population else {})
+        where = {"theta_e": theta_e, "psf_fwhm": psf, "depth": depth, "index": index} | (
+            {"population": population} if population else {}
+        )
         level = {"level": schema.LEVELS[0]}
         number, kind = self.number, "total_" if "total_lower" in self.inputs.completeness else ""
         return Markup("{} ({} to {})").format(
-            number("cube", what="median", **where), number("cube", what=f"{kind}lower", **where, **level), number("cube", what=f"{kind}upper", **where, **level)
+            number("cube", what="median", **where),
+            number("cube", what=f"{kind}lower", **where, **level),
+            number("cube", what=f"{kind}upper", **where, **level),
         )
 
     def table(self, name: str, columns: list[str] | None = None, rows: int = ROWS_SHOWN) -> Markup:
         """One table, each number in it noted; its CSV file holds all of it."""
         made = self.book.derivation.table(name)
         if made is None or made.empty:
-            return Markup('<p class="absent">The run has no table of this: {}.</p>').format(summaries.SUMMARIES[name].title)
-        columns = columns or [str(c) for c in made.columns if not (self.thresholds == 1 and name in RATES and c in ("threshold", "false_positive_rate"))]
-        head = Markup("").join(Markup('<th class="{}">{}</th>').format(self._kind(name, 0, c)[0], label(c)) for c in columns)
+            return Markup('<p class="absent">The run has no table of this: {}.</p>').format(
+                summaries.SUMMARIES[name].title
+            )
+        columns = columns or [
+            str(c)
+            for c in made.columns
+            if not (self.thresholds == 1 and name in RATES and c in ("threshold", "false_positive_rate"))
+        ]
+        head = Markup("").join(
+            Markup('<th class="{}">{}</th>').format(self._kind(name, 0, c)[0], label(c)) for c in columns
+        )
         body = Markup("").join(self._row(name, made, i, columns) for i in range(min(rows, len(made))))
         more = ""
         if len(made) > rows:
-            more = Markup(' First {} rows; <a href="tables/{}.csv">all of them</a>.').format(self.number("shown", table=name, rows=rows), name)
+            more = Markup(' First {} rows; <a href="tables/{}.csv">all of them</a>.').format(
+                self.number("shown", table=name, rows=rows), name
+            )
         title = Markup("<caption>{}.{}</caption>").format(summaries.SUMMARIES[name].title, more)
-        return Markup('<div class="wide"><table>{}<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>').format(title, head, body)
+        return Markup('<div class="wide"><table>{}<thead><tr>{}</tr></thead><tbody>{}</tbody></table></div>').format(
+            title, head, body
+        )
 
     def _row(self, name: str, table: pd.DataFrame, row: int, columns: list[str]) -> Markup:
         cells = []
@@ -92,13 +114,17 @@ class Writer:
             kind, number = self._kind(name, row, column)
             cells.append(Markup('<td class="{}" data-n="{}">{}</td>').format(kind, number.id, number.shown))
         verdict = str(table["verdict"].iloc[row]) if "verdict" in columns else ""
-        mark = {PASS: "pass", FAIL: "fail", ABSENT: "absent", NOT_JUDGED: "absent", "GO": "pass", "NO-GO": "fail"}.get(verdict, "")
+        mark = {PASS: "pass", FAIL: "fail", ABSENT: "absent", NOT_JUDGED: "absent", "GO": "pass", "NO-GO": "fail"}.get(
+            verdict, ""
+        )
         return Markup('<tr class="{}">{}</tr>').format(mark, Markup("").join(cells))
 
     def _kind(self, table: str, row: int, column: str) -> tuple[str, tables.Number]:
         """A cell, and whether it is a number or a text."""
         number = self.book.look_up("cell", table=table, row=row, column=column)
-        return "num" if isinstance(number.value, (int, float)) and not isinstance(number.value, bool) else "text", number
+        return "num" if isinstance(number.value, (int, float)) and not isinstance(
+            number.value, bool
+        ) else "text", number
 
     def figure(self, name: str, text: str, caption: Markup | str = "") -> Markup:
         """One figure with its files; or, where there is none, why."""
@@ -173,7 +199,9 @@ def render(inputs: Inputs, pictures: Mapping[str, bytes | str]) -> tuple[bytes, 
         Figure name to PNG bytes, or to the sentence that says why there is none.
     """
     text = resources.files("lenscal.report").joinpath("page.html").read_text()
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+    )
     writer = Writer(inputs, pictures)
     html = environment.from_string(text).render(writer.context)
     return html.encode(), writer.book

@@ -42,12 +42,33 @@ def share(group: str, value: str, hits: np.ndarray) -> dict:
     """One row: how many of these reached the threshold, and the 68.27 % interval of the share (Beta posterior, Jeffreys prior)."""
     n, k = int(hits.size), int(hits.sum())
     lower, upper = (float(end) for end in intervals.interval(k, n, LEVEL))
-    return {"group": group, "value": value, "n": n, "k": k, "rate": k / n if n else np.nan, "lower_68": lower, "upper_68": upper}
+    return {
+        "group": group,
+        "value": value,
+        "n": n,
+        "k": k,
+        "rate": k / n if n else np.nan,
+        "lower_68": lower,
+        "upper_68": upper,
+    }
 
 
 def scored(inputs: Inputs) -> pd.DataFrame:
     """One row per cutout: score, pool, tier, class, split, role, label, and the channel of the manifest."""
-    names = ("galaxy_id", "ra", "dec", "split", "pool", "tier", "role", "label", "confuser_class", "cutout_ok", "arc_snr", "score")
+    names = (
+        "galaxy_id",
+        "ra",
+        "dec",
+        "split",
+        "pool",
+        "tier",
+        "role",
+        "label",
+        "confuser_class",
+        "cutout_ok",
+        "arc_snr",
+        "score",
+    )
     values = {name: inputs.scores_cutouts[name].values for name in names}
     table = pd.DataFrame({name: v.astype(object) if v.dtype.kind in "OTU" else v for name, v in values.items()})
     channel = inputs.manifest.set_index("galaxy_id")["channel"].astype(object)
@@ -86,7 +107,9 @@ def galaxies(inputs: Inputs) -> pd.DataFrame:
         if pool != "control" or len(part):
             rows.append({"pool": pool, **{s: int((part["split"] == s).sum()) for s in splits}, "all": len(part)})
     total = pd.DataFrame(rows)
-    return pd.concat([total, pd.DataFrame([{"pool": "all", **total.drop(columns="pool").sum().to_dict()}])], ignore_index=True)
+    return pd.concat(
+        [total, pd.DataFrame([{"pool": "all", **total.drop(columns="pool").sum().to_dict()}])], ignore_index=True
+    )
 
 
 @_summary("manifest", "Negatives of pool N2 by the class they were drawn for")
@@ -94,7 +117,16 @@ def confusers(inputs: Inputs) -> pd.DataFrame:
     table = inputs.manifest[inputs.manifest["pool"] == "N2"]
     kinds = [*schema.CONFUSERS, *(["(none named)"] if (table["confuser_class"] == "").any() else [])]
     named = table["confuser_class"].astype(object).replace("", "(none named)")
-    return pd.DataFrame([{"class": k, **{s: int(((named == k) & (table["split"] == s)).sum()) for s in schema.SPLITS[:3]}, "all": int((named == k).sum())} for k in kinds])
+    return pd.DataFrame(
+        [
+            {
+                "class": k,
+                **{s: int(((named == k) & (table["split"] == s)).sum()) for s in schema.SPLITS[:3]},
+                "all": int((named == k).sum()),
+            }
+            for k in kinds
+        ]
+    )
 
 
 @_summary("objects/lenses, objects/matches", "Lenses of the catalogues by tier")
@@ -131,7 +163,10 @@ def contaminants(inputs: Inputs) -> pd.DataFrame | None:
     if inputs.contaminants is None or inputs.contaminants.empty:
         return None
     table = inputs.contaminants
-    rows = [{"category": c, "objects": len(p), "matched": int((p["galaxy_id"] >= 0).sum())} for c, p in table.groupby("category")]
+    rows = [
+        {"category": c, "objects": len(p), "matched": int((p["galaxy_id"] >= 0).sum())}
+        for c, p in table.groupby("category")
+    ]
     return pd.DataFrame(rows)
 
 
@@ -198,12 +233,31 @@ def thresholds(inputs: Inputs) -> pd.DataFrame:
 def trials(inputs: Inputs) -> pd.DataFrame:
     good = inputs.injections["failure"].values == ""
     rows = []
-    for name in ("theta_e_drawn", "magnification", "beta_fraction", "arc_snr", "r_e", "n", "q", "source_mag_r", "host_mag_r"):
+    for name in (
+        "theta_e_drawn",
+        "magnification",
+        "beta_fraction",
+        "arc_snr",
+        "r_e",
+        "n",
+        "q",
+        "source_mag_r",
+        "host_mag_r",
+    ):
         values = inputs.injections[name].values[good].astype(float)
         values = values[np.isfinite(values)]
         low, mid, high = np.percentile(values, [10, 50, 90]) if values.size else (np.nan,) * 3
         about = schema.INJECTIONS.variables[name]
-        rows.append({"quantity": about.about, "unit": about.units.replace("1", ""), "trials": int(values.size), "p10": low, "p50": mid, "p90": high})
+        rows.append(
+            {
+                "quantity": about.about,
+                "unit": about.units.replace("1", ""),
+                "trials": int(values.size),
+                "p10": low,
+                "p50": mid,
+                "p90": high,
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -219,7 +273,9 @@ def statuses(inputs: Inputs) -> pd.DataFrame:
 
 @_summary("completeness", "Completeness, cell by cell")
 def completeness(inputs: Inputs) -> pd.DataFrame:
-    cube = inputs.completeness.transpose("theta_e", "psf_fwhm", "depth", "threshold", "quantile", "level", ..., missing_dims="ignore")
+    cube = inputs.completeness.transpose(
+        "theta_e", "psf_fwhm", "depth", "threshold", "quantile", "level", ..., missing_dims="ignore"
+    )
     flat = xr_frame(cube[["n_injected", "n_failed", "n_hosts", "n_detected", "n_effective", "status"]])
     flat["median"] = cube["completeness"].sel(quantile=0.5).values.ravel()
     for level in cube["level"].values:
@@ -243,12 +299,25 @@ def budget(inputs: Inputs) -> pd.DataFrame | None:
     for name in cube["population"].values:
         for theta_e in cube["theta_e"].values:
             one = cube.sel(population=name, psf_fwhm=psf, depth=depth, theta_e=theta_e).isel(threshold=0)
-            row = {"population": str(name), "theta_e": float(theta_e), "median": float(one["completeness"].sel(quantile=0.5))}
+            row = {
+                "population": str(name),
+                "theta_e": float(theta_e),
+                "median": float(one["completeness"].sel(quantile=0.5)),
+            }
             row |= {f"{end}_68": float(one[end].sel(level=level)) for end in ("lower", "upper")}
             for cause in cube["cause"].values:
-                row[str(cause)] = f"−{float(one['systematic_lower'].sel(cause=cause)):.2f} +{float(one['systematic_upper'].sel(cause=cause)):.2f}"
+                row[str(cause)] = (
+                    f"−{float(one['systematic_lower'].sel(cause=cause)):.2f} +{float(one['systematic_upper'].sel(cause=cause)):.2f}"
+                )
             row |= {f"total_{end}_68": float(one[f"total_{end}"].sel(level=level)) for end in ("lower", "upper")}
-            rows.append({**row, "n_effective": float(one["n_effective"]), "hosts_effective": float(one["hosts_effective"]), "status": str(one["status"].values)})
+            rows.append(
+                {
+                    **row,
+                    "n_effective": float(one["n_effective"]),
+                    "hosts_effective": float(one["hosts_effective"]),
+                    "status": str(one["status"].values),
+                }
+            )
     return pd.DataFrame(rows)
 
 
@@ -279,7 +348,14 @@ def headline_completeness(inputs: Inputs) -> pd.DataFrame:
 def occupancy(inputs: Inputs) -> pd.DataFrame:
     cube = inputs.completeness.transpose("psf_fwhm", "depth", ...)
     psf, depth = np.meshgrid(cube["psf_fwhm"].values, cube["depth"].values, indexing="ij")
-    return pd.DataFrame({"psf_fwhm": psf.ravel(), "depth": depth.ravel(), "host_pool": cube["host_pool"].values.ravel(), "area": cube["area"].values.ravel()})
+    return pd.DataFrame(
+        {
+            "psf_fwhm": psf.ravel(),
+            "depth": depth.ravel(),
+            "host_pool": cube["host_pool"].values.ravel(),
+            "area": cube["area"].values.ravel(),
+        }
+    )
 
 
 @_summary("scores/cutouts, manifest", "Known lenses recovered, out of training")
@@ -288,7 +364,9 @@ def recovered(inputs: Inputs) -> pd.DataFrame:
     table = table[(table["role"] == "anchor") & np.isfinite(table["score"])]
     channel = table["channel"].fillna("").astype(str)
     channels = sorted({c for joined in channel for c in joined.split("|") if c})
-    without_ml = (channel != "") & ~channel.str.contains("imaging-ml|follow-up")  # follow-up takes its targets from there
+    without_ml = (channel != "") & ~channel.str.contains(
+        "imaging-ml|follow-up"
+    )  # follow-up takes its targets from there
     groups = [("all anchors", "", np.ones(len(table), bool))]
     groups += [("tier", tier, (table["tier"] == tier).to_numpy()) for tier in schema.TIERS if tier]
     groups += [("channel", c, np.array([c in joined.split("|") for joined in channel], bool)) for c in channels]
@@ -299,7 +377,9 @@ def recovered(inputs: Inputs) -> pd.DataFrame:
     rows = []
     for threshold in inputs.thresholds["threshold"].values:
         hits = table["score"].to_numpy() >= threshold
-        rows += [{"threshold": float(threshold), **share(group, value, hits[inside])} for group, value, inside in groups]
+        rows += [
+            {"threshold": float(threshold), **share(group, value, hits[inside])} for group, value, inside in groups
+        ]
     return pd.DataFrame(rows)
 
 
@@ -394,7 +474,9 @@ def gates(inputs: Inputs) -> pd.DataFrame:
     table = inputs.gates.copy()
     table["limits"] = [_range(a, b, "≥ ", "≤ ") for a, b in zip(table["minimum"], table["maximum"])]
     table["interval"] = [_range(a, b, "", "to ") for a, b in zip(table["lower"], table["upper"])]
-    table["evidence"] = np.where(table["verdict"] == NOT_JUDGED, "cannot be judged: " + table["cannot"].astype(str), table["evidence"])
+    table["evidence"] = np.where(
+        table["verdict"] == NOT_JUDGED, "cannot be judged: " + table["cannot"].astype(str), table["evidence"]
+    )
     open_ = np.where(table["verdict"] == NOT_JUDGED, 2, 3)
     order = np.where(table["verdict"] != FAIL, open_, np.where(table["critical"].astype(bool), 0, 1))
     columns = ["verdict", "id", "claim", "measure", "value", "limits", "interval", "critical", "evidence"]
@@ -404,7 +486,11 @@ def gates(inputs: Inputs) -> pd.DataFrame:
 
 
 def _range(low: float | None, high: float | None, before_low: str, before_high: str) -> str:
-    found = [f"{word}{value:.4g}" for word, value in ((before_low, low), (before_high, high)) if value is not None and not np.isnan(value)]
+    found = [
+        f"{word}{value:.4g}"
+        for word, value in ((before_low, low), (before_high, high))
+        if value is not None and not np.isnan(value)
+    ]
     return " ".join(found).replace("-", "−")
 
 
@@ -414,7 +500,11 @@ def ledgers(inputs: Inputs) -> pd.DataFrame:
     for stage, ledger in inputs.ledgers.items():
         reasons_ = dict(ledger.dropped) or {"": 0}
         for i, (reason, dropped) in enumerate(reasons_.items()):
-            first = {"stage": stage, "rows_in": ledger.rows_in, "rows_out": ledger.rows_out, "unaccounted": ledger.missing} if i == 0 else {"stage": stage}
+            first = (
+                {"stage": stage, "rows_in": ledger.rows_in, "rows_out": ledger.rows_out, "unaccounted": ledger.missing}
+                if i == 0
+                else {"stage": stage}
+            )
             rows.append({**first, "reason": reason, "dropped": int(dropped)})
     columns = ["stage", "rows_in", "rows_out", "reason", "dropped", "unaccounted"]
     table = pd.DataFrame(rows, columns=columns)

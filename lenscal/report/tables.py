@@ -99,7 +99,9 @@ class Derivation:
 
 def identify(name: str, arguments: Mapping[str, object]) -> str:
     """The id of a query with its arguments."""
-    return f"{name}?{urlencode(sorted((k, str(v)) for k, v in arguments.items()), quote_via=quote)}" if arguments else name
+    return (
+        f"{name}?{urlencode(sorted((k, str(v)) for k, v in arguments.items()), quote_via=quote)}" if arguments else name
+    )
 
 
 def recompute(inputs: Inputs, id: str) -> Value:
@@ -138,7 +140,9 @@ def verify(inputs: Inputs, numbers: Sequence[Mapping[str, Any]]) -> list[tuple[s
         except (KeyError, IndexError, TypeError, ValueError, AttributeError):
             out.append((id, value, None, False))
             continue
-        good = all(stored.get(k) == getattr(again, k) for k in ("unit", "shown", "query", "store")) and _same(value, again.value)
+        good = all(stored.get(k) == getattr(again, k) for k in ("unit", "shown", "query", "store")) and _same(
+            value, again.value
+        )
         out.append((id, value, again.value, good))
     return out
 
@@ -170,7 +174,24 @@ _COUNTS = {
     "n_detected", "host_pool", "rows_in", "rows_out", "dropped", "unaccounted", "candidates_n1", "candidates_n2",
     "lost", "won", "pairs", "number", "percent", "n_real", "n_first", "n_second", "pixels_real", "pixels_injected", "stamps_real", "stamps_injected", "k_real", "k_injected",
 }  # fmt: skip
-_SHARES = {"share", "rate", "rate_requested", "false_positive_rate", "median", "lower_68", "upper_68", "lower_95", "upper_95", "visible", "base", "changed", "total_lower_68", "total_upper_68", "total_lower_95", "total_upper_95"}
+_SHARES = {
+    "share",
+    "rate",
+    "rate_requested",
+    "false_positive_rate",
+    "median",
+    "lower_68",
+    "upper_68",
+    "lower_95",
+    "upper_95",
+    "visible",
+    "base",
+    "changed",
+    "total_lower_68",
+    "total_upper_68",
+    "total_lower_95",
+    "total_upper_95",
+}
 _UNITS = {
     "theta_e": "arcsec", "psf_fwhm": "arcsec", "depth": "mag(AB)", "sigma": "nanomaggy", "area": "degree^2", "weight": "1",
     "radius": "arcsec", "median_psfsize_r": "arcsec", "median_psfdepth_r": "mag(AB)", "source_mag_r": "mag(AB)", "arc_snr": "1",
@@ -335,7 +356,9 @@ def _anchors(d: Derivation, index: str, group: str) -> pd.Series:
 
 
 @query("1", "share", "completeness")
-def cube(d: Derivation, theta_e: str, psf_fwhm: str, depth: str, index: str, what: str, level: str = "", population: str = "") -> float | int:
+def cube(
+    d: Derivation, theta_e: str, psf_fwhm: str, depth: str, index: str, what: str, level: str = "", population: str = ""
+) -> float | int:
     """One cell of the cube: what is median, lower, upper, total_lower or total_upper (with the level), n_injected, n_hosts or n_detected; of the meant population of hosts by default."""
     place = {"theta_e": float(theta_e), "psf_fwhm": float(psf_fwhm), "depth": float(depth)}
     cubes = d.inputs.completeness if not population else d.inputs.populations.sel(population=population)

@@ -17,7 +17,12 @@ from lenscal.run.place import Place
 __all__ = ["Place", "Plan", "PlanError", "Result", "executor_of", "pipeline_of", "plan_of", "run"]
 
 
-def run(settings: Settings, stages: Iterable[str] | None = None, display: Terminal | None = None, executor: Executor | None = None) -> Result:
+def run(
+    settings: Settings,
+    stages: Iterable[str] | None = None,
+    display: Terminal | None = None,
+    executor: Executor | None = None,
+) -> Result:
     """Do the stages of a run file that are not complete.
 
     Parameters
@@ -39,7 +44,11 @@ def run(settings: Settings, stages: Iterable[str] | None = None, display: Termin
     stages = None if stages is None else list(stages)
     pipeline = pipeline_of(settings)
     display = display or Terminal(stages or list(pipeline.stages), quiet=True)
-    sky = folders.reading(Path(settings.survey.root) / ".mock", f"the embedded sky in '{settings.survey.root}'") if settings.survey.mock else nullcontext()
+    sky = (
+        folders.reading(Path(settings.survey.root) / ".mock", f"the embedded sky in '{settings.survey.root}'")
+        if settings.survey.mock
+        else nullcontext()
+    )
     with display, sky:
         return engine.run(pipeline, stages, executor or executor_of(settings), [display])
 

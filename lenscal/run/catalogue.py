@@ -61,9 +61,13 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
         content = file.sha256() if settings.checksums else None
     packed, pixels = keys.packed(), footprint.sort_index().astype("int64")
     tables = {
-        f"{name}.keys.parquet": pd.DataFrame({"group": list(packed), "bits": list(packed.values())}).astype({"group": "int64"}),
+        f"{name}.keys.parquet": pd.DataFrame({"group": list(packed), "bits": list(packed.values())}).astype(
+            {"group": "int64"}
+        ),
         f"{name}.bricks.parquet": _joined_bricks(bricks),
-        f"{name}.footprint.parquet": pd.DataFrame({"healpix_128": pixels.index.astype("int64"), "rows": pixels.to_numpy()}),
+        f"{name}.footprint.parquet": pd.DataFrame(
+            {"healpix_128": pixels.index.astype("int64"), "rows": pixels.to_numpy()}
+        ),
     }
     beside = {notes / file: stores.write_table(notes / file, table) for file, table in tables.items()}
     digest = stores.add_digests(int(one, 16) for one in writer.written.values())
@@ -80,8 +84,13 @@ def checksums_of(place: Place, known: Mapping[str, str], files: Sequence[Path | 
         return {}
     paths = {sweeps.name_of(path): path for path in (sweeps.sweep_files(root) if files is None else files)}
     found = checksums.published(paths.values(), root) if place.settings.objects.checksums else {}
-    then = {name: version.split(" ")[0] or _UNCHECKED for name, version in known.items()}  # what was held against its checksum stays so
-    return {name: f"{found.get(name, digest)} {sweeps.version(paths[name]) if name in paths else 'absent'}" for name, digest in then.items()}
+    then = {
+        name: version.split(" ")[0] or _UNCHECKED for name, version in known.items()
+    }  # what was held against its checksum stays so
+    return {
+        name: f"{found.get(name, digest)} {sweeps.version(paths[name]) if name in paths else 'absent'}"
+        for name, digest in then.items()
+    }
 
 
 def verified(place: Place, path: Path | str, outcome: Outcome) -> Outcome | None:
@@ -118,12 +127,23 @@ def file_gates(place: Place, outcomes: Mapping[str, Outcome]) -> list[Gate]:
     lost = {name: rows_in[name] - outcomes[name].ledger.rows_out for name in rows_in}
     empty = [name for name in rows_in if rows_in[name] == lost[name]]
     most = max(lost, key=lost.get, default="")
-    told = f"{len(rows_in)} files" + (f"; most rows dropped: {lost[most]:,} of the {rows_in[most]:,} of {most}" if any(lost.values()) else ", no row dropped")
+    told = f"{len(rows_in)} files" + (
+        f"; most rows dropped: {lost[most]:,} of the {rows_in[most]:,} of {most}"
+        if any(lost.values())
+        else ", no row dropped"
+    )
     told += f"; the first without a row: {empty[0]} ({rows_in[empty[0]]:,} in)" if empty else ""
     return [
         _checksum_gate(place, len(outcomes), bare),
         _usable_gate(place, outcomes),
-        Gate("objects.files", "every sweep file leaves survey objects", "files without one", len(empty), maximum=0, evidence=f"{told}; all in objects/files.parquet"),
+        Gate(
+            "objects.files",
+            "every sweep file leaves survey objects",
+            "files without one",
+            len(empty),
+            maximum=0,
+            evidence=f"{told}; all in objects/files.parquet",
+        ),
     ]
 
 
@@ -132,10 +152,15 @@ _FAULTS = ("position", "RA outside", "Dec outside", "key out of range", "type un
 
 def _usable_gate(place: Place, outcomes: Mapping[str, Outcome]) -> Gate:
     """Whether nearly every row of every sweep file can be used; rows that are not primary or twice are no faults of a file."""
-    id_, claim = "objects.usable", "nearly every row of every sweep file has a position, a key, a type and a transmission"
+    id_, claim = (
+        "objects.usable",
+        "nearly every row of every sweep file has a position, a key, a type and a transmission",
+    )
     shares = {}
     for name, outcome in sorted(outcomes.items()):
-        lost = sum(rows for reason, rows in outcome.ledger.dropped.items() if reason.startswith(_FAULTS)) + (outcome.summary or {}).get("no_transmission", 0)
+        lost = sum(rows for reason, rows in outcome.ledger.dropped.items() if reason.startswith(_FAULTS)) + (
+            outcome.summary or {}
+        ).get("no_transmission", 0)
         if outcome.ledger.rows_in:
             shares[name] = 1 - lost / outcome.ledger.rows_in
     if not shares:
@@ -151,7 +176,13 @@ def _usable_gate(place: Place, outcomes: Mapping[str, Outcome]) -> Gate:
 def _checksum_gate(place: Place, files: int, bare: Sequence[str]) -> Gate:
     id_, claim = "objects.checksums", "every sweep file is the one that the survey published"
     if len(bare) == files:
-        return absent(id_, claim, "no list of checksums beside the sweeps" if place.settings.objects.checksums else "objects.checksums is off")
+        return absent(
+            id_,
+            claim,
+            "no list of checksums beside the sweeps"
+            if place.settings.objects.checksums
+            else "objects.checksums is off",
+        )
     return Gate(
         id_, claim, "files without a published SHA-256", len(bare), maximum=0,
         evidence=f"{files - len(bare)} of {files} files have theirs" + (f"; the first without: {bare[0]}" if bare else "") + lacking(place),
@@ -190,14 +221,18 @@ def _bricks_of(table: pd.DataFrame) -> pd.DataFrame:
 
 def _joined_bricks(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
     whole = pd.concat(parts) if parts else pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in _BRICK.items()})
-    out = whole.groupby(["brickid", "brickname"], as_index=False).agg(rows=("rows", "sum"), ra=("ra", "first"), dec=("dec", "first"))
+    out = whole.groupby(["brickid", "brickname"], as_index=False).agg(
+        rows=("rows", "sum"), ra=("ra", "first"), dec=("dec", "first")
+    )
     return out.astype(_BRICK)
 
 
 def brick_gate(place: Place, names: Sequence[str]) -> Gate:
     """Whether BRICKID, of which keys are made, is that of the brick named in the same row, and the brick is where the row is."""
     id_, claim = "objects.bricks", "BRICKID, BRICKNAME and position of survey objects are those of one brick"
-    found = _joined_bricks([stores.read_table(_notes(place) / f"{sweeps.stem_of(name)}.bricks.parquet") for name in names])
+    found = _joined_bricks(
+        [stores.read_table(_notes(place) / f"{sweeps.stem_of(name)}.bricks.parquet") for name in names]
+    )
     if found.empty:
         return absent(id_, claim, "no survey object")
     try:
@@ -206,15 +241,24 @@ def brick_gate(place: Place, names: Sequence[str]) -> Gate:
         return absent(id_, claim, f"no table of bricks to hold them against: {str(error)[:200]}")
     if "brickid" not in known:
         return absent(id_, claim, "the table of bricks has no BRICKID")
-    joined = found.merge(known[["brickname", "brickid", "ra", "dec"]], on="brickname", how="left", suffixes=("", "_of_brick"))
-    away = np.hypot((((joined["ra"] - joined["ra_of_brick"] + 180) % 360) - 180) * np.cos(np.deg2rad(joined["dec"])), joined["dec"] - joined["dec_of_brick"])
+    joined = found.merge(
+        known[["brickname", "brickid", "ra", "dec"]], on="brickname", how="left", suffixes=("", "_of_brick")
+    )
+    away = np.hypot(
+        (((joined["ra"] - joined["ra_of_brick"] + 180) % 360) - 180) * np.cos(np.deg2rad(joined["dec"])),
+        joined["dec"] - joined["dec_of_brick"],
+    )
     listed = joined["brickid_of_brick"].notna()
     wrong = {
         "in a brick that is not listed": ~listed, "with the BRICKID of another brick": listed & joined["brickid"].ne(joined["brickid_of_brick"]),
         "away from their brick": listed & ~(away <= _BRICK_DEGREES),
     }  # fmt: skip
     bad = np.logical_or.reduce(list(wrong.values()))
-    told = [f"{int(joined['rows'][rows].sum()):,} {what} (the first: {joined['brickname'][rows].iloc[0]})" for what, rows in wrong.items() if rows.any()]
+    told = [
+        f"{int(joined['rows'][rows].sum()):,} {what} (the first: {joined['brickname'][rows].iloc[0]})"
+        for what, rows in wrong.items()
+        if rows.any()
+    ]
     return Gate(
         id_, claim, "rows of another brick", int(joined["rows"][bad].sum()), maximum=0, critical=True,
         evidence="; ".join(told) or f"{len(joined):,} bricks, {int(joined['rows'].sum()):,} rows",
@@ -234,12 +278,20 @@ def finish_import(place: Place, names: Sequence[str], ledgers: Sequence[Ledger])
     hats.finish(folder, settings.partition_order, settings.margin_arcsec, rows, f"lenscal {lenscal.__version__}")
     notes = _notes(place)
     pixels = [stores.read_table(notes / f"{sweeps.stem_of(name)}.footprint.parquet") for name in names]
-    whole = pd.concat(pixels) if pixels else pd.DataFrame({"healpix_128": np.empty(0, np.int64), "rows": np.empty(0, np.int64)})
+    whole = (
+        pd.concat(pixels)
+        if pixels
+        else pd.DataFrame({"healpix_128": np.empty(0, np.int64), "rows": np.empty(0, np.int64)})
+    )
     footprint = whole.groupby("healpix_128", as_index=False)["rows"].sum()
     files = [
         {"sweep_file": name, "what": what, "rows": count}
         for name, ledger in zip(names, ledgers)
-        for what, count in {"in": ledger.rows_in, "out": ledger.rows_out, **dict(sorted(ledger.dropped.items()))}.items()
+        for what, count in {
+            "in": ledger.rows_in,
+            "out": ledger.rows_out,
+            **dict(sorted(ledger.dropped.items())),
+        }.items()
     ]
     return {
         "repeated": _repeated(notes, sorted(names)),
@@ -262,7 +314,9 @@ def _repeated(notes: Path, names: Sequence[str]) -> pd.DataFrame:
                 bits = keysets.union(seen[group], bits)
             seen[group] = bits
     whole = np.concatenate(ids) if ids else np.empty(0, np.int64)
-    return pd.DataFrame({"galaxy_id": whole.astype(np.int64), "sweep_file": np.array(files, dtype=object)}).astype({"sweep_file": "string[pyarrow]"})
+    return pd.DataFrame({"galaxy_id": whole.astype(np.int64), "sweep_file": np.array(files, dtype=object)}).astype(
+        {"sweep_file": "string[pyarrow]"}
+    )
 
 
 @dataclass(frozen=True)
@@ -318,7 +372,13 @@ def scan_leaf(place: Place, leaf: int, name: str) -> dict[str, str]:
     offers = seen.offers.trimmed(place.reservoirs, place.settings.seed)
     folder = _scans(place)
     counts = {n: getattr(offers, n).tolist() for n in ("positives", "ordinary", "confusing", "classes")}
-    note = {"rows_in": seen.rows_in, "steps": list(seen.steps.items()), "dropped": list(seen.dropped.items()), "candidates": offers.candidates, **counts}
+    note = {
+        "rows_in": seen.rows_in,
+        "steps": list(seen.steps.items()),
+        "dropped": list(seen.dropped.items()),
+        "candidates": offers.candidates,
+        **counts,
+    }
     rows, counted = folder / f"{name}.parquet", folder / f"{name}.json"
     return _below(place, {rows: stores.write_table(rows, offers.rows), counted: stores.write_json(counted, note)})
 
@@ -367,7 +427,10 @@ def gather(place: Place, rows: pd.DataFrame) -> pd.DataFrame:
     order = np.lexsort((rows["row"], rows["part"]))
     leaves, places = rows["part"].to_numpy()[order], rows["row"].to_numpy()[order]
     starts = np.flatnonzero(np.diff(leaves, prepend=-1))
-    parts = [place.galaxies.take(int(leaves[a]), places[a:b], names) for a, b in zip(starts, np.append(starts[1:], leaves.size))]
+    parts = [
+        place.galaxies.take(int(leaves[a]), places[a:b], names)
+        for a, b in zip(starts, np.append(starts[1:], leaves.size))
+    ]
     whole = schema.GALAXIES.cast_table(hats.joined(parts))
     back = np.empty(order.size, np.int64)
     back[order] = np.arange(order.size)

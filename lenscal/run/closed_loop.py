@@ -23,7 +23,9 @@ Say = Callable[[str], None]
 def settings_of_sky(settings: Settings, seed: int, lenses: int) -> Settings:
     """The run's settings for another sky: another seed, that many lenses, a folder of its own below the run's."""
     sky = settings.sky.model_copy(update={"lenses": lenses})
-    survey = settings.survey.model_copy(update={"root": str(Path(settings.stores) / FOLDER / f"sky-{seed}"), "randoms": []})
+    survey = settings.survey.model_copy(
+        update={"root": str(Path(settings.stores) / FOLDER / f"sky-{seed}"), "randoms": []}
+    )
     return settings.model_copy(update={"seed": seed, "sky": sky, "survey": survey})
 
 
@@ -39,9 +41,13 @@ def refuse(place: Place, seeds: list[int]) -> None:
 
     settings = place.settings
     if settings.sky is None or not settings.survey.mock:
-        raise PlanError("a closed loop needs an embedded sky, whose truth is known: this run file has no section `sky`, or says survey.mock: false")
+        raise PlanError(
+            "a closed loop needs an embedded sky, whose truth is known: this run file has no section `sky`, or says survey.mock: false"
+        )
     if settings.seed in seeds:
-        raise PlanError(f"the sky of seed {settings.seed} is the run's own: its lenses chose the detector and its threshold; give --seed another number")
+        raise PlanError(
+            f"the sky of seed {settings.seed} is the run's own: its lenses chose the detector and its threshold; give --seed another number"
+        )
     plan = plan_of(place)
     for name in ("injections", "detector", "scores", "completeness"):
         if plan.done(name) is None:
@@ -50,10 +56,14 @@ def refuse(place: Place, seeds: list[int]) -> None:
     for group in ("injections", "thresholds"):
         carried = str(place.store("scores", group).attrs.get("detector_hash", ""))
         if carried != detector.hash:
-            raise PlanError(f"the scores of the {group} carry detector {carried[:12] or 'none'}, the frozen one is {detector.hash[:12]}: run the stage scores again")
+            raise PlanError(
+                f"the scores of the {group} carry detector {carried[:12] or 'none'}, the frozen one is {detector.hash[:12]}: run the stage scores again"
+            )
     trained_on = detector.about.get("seed") if detector.mock else None
     if trained_on in seeds:
-        raise PlanError(f"the detector was trained on the embedded sky of seed {trained_on}: its true lenses are no test; give --seed another number")
+        raise PlanError(
+            f"the detector was trained on the embedded sky of seed {trained_on}: its true lenses are no test; give --seed another number"
+        )
 
 
 def lenses_of_sky(place: Place, sky: Settings, say: Say) -> pd.DataFrame:
@@ -101,17 +111,24 @@ def _rows(sky: Settings) -> pd.DataFrame:
     root = Path(sky.survey.root)
     truth = pd.read_parquet(root / "truth" / "truth.parquet")
     release = pd.read_parquet(root / "truth" / "bricks.parquet").set_index("brickid")["release"]
-    catalogue = pd.concat([objects.galaxies(sweeps.read_sweep(path), sweeps.name_of(path))[0] for path in sweeps.sweep_files(root)], ignore_index=True)
+    catalogue = pd.concat(
+        [objects.galaxies(sweeps.read_sweep(path), sweeps.name_of(path))[0] for path in sweeps.sweep_files(root)],
+        ignore_index=True,
+    )
     catalogue = catalogue.drop_duplicates("galaxy_id", ignore_index=True)
     whole = lambda values: np.asarray(values, np.int64)  # noqa: E731
     truth["galaxy_id"] = keys.pack(whole(truth["objid"]), whole(truth["brickid"]), whole(release.loc[truth["brickid"]]))
     lenses = truth[truth["kind"] == "lens"].set_index("galaxy_id")
     rows = catalogue[catalogue["galaxy_id"].isin(lenses.index)].reset_index(drop=True)
     lenses = lenses.loc[rows["galaxy_id"]].reset_index()
-    drawn = truth.loc[truth["drawn"], ["ra", "dec", "flux_r"]]  # an arc that the catalogue took for an object is no neighbour
+    drawn = truth.loc[
+        truth["drawn"], ["ra", "dec", "flux_r"]
+    ]  # an arc that the catalogue took for an object is no neighbour
     made = populations.features(rows)
     made[populations.NEIGHBOURS] = populations.neighbours(rows, drawn)
-    lensed = {band: schema.ZEROPOINT - 2.5 * np.log10(lenses[f"lensed_flux_{band}"].to_numpy(float)) for band in schema.BANDS}
+    lensed = {
+        band: schema.ZEROPOINT - 2.5 * np.log10(lenses[f"lensed_flux_{band}"].to_numpy(float)) for band in schema.BANDS
+    }
     made = made.assign(
         theta_e=lenses["lens_theta_e"], psfsize_r=rows["psfsize_r"].astype(float), psfdepth_r=rows["psfdepth_r"].astype(float), lensed_mag_r=lensed["r"],
         lensed_colour_gr=lensed["g"] - lensed["r"], lensed_colour_rz=lensed["r"] - lensed["z"],
@@ -155,14 +172,20 @@ def close(place: Place, skies: list[Settings], say: Say) -> tuple[dict, dict[str
     from lenscal.selection import loop
 
     scores = {group: place.store("scores", group).load() for group in ("injections", "thresholds")}
-    trials = selection.table_of(place.store("injections").drop_vars("image", errors="ignore").load(), scores["injections"])
+    trials = selection.table_of(
+        place.store("injections").drop_vars("image", errors="ignore").load(), scores["injections"]
+    )
     trials = trials[np.isfinite(trials[list(selection.FEATURES)].to_numpy(float)).all(1)].reset_index(drop=True)
     lenses = pd.concat([lenses_of_sky(place, sky, say) for sky in skies], ignore_index=True)
     unknown = ~np.isfinite(lenses[list(selection.FEATURES)].to_numpy(float)).all(1)
     lenses.loc[unknown & (lenses["left_out"] == ""), "left_out"] = "a colour or size is not measured"
-    brackets = place.table("realism/sensitivity.parquet") if place.path("realism/sensitivity.parquet").exists() else None
+    brackets = (
+        place.table("realism/sensitivity.parquet") if place.path("realism/sensitivity.parquet").exists() else None
+    )
     say("prediction from the trials")
-    return loop.judge(lenses, trials, scores["thresholds"], place.store("completeness").load(), brackets, place.settings.seed)
+    return loop.judge(
+        lenses, trials, scores["thresholds"], place.store("completeness").load(), brackets, place.settings.seed
+    )
 
 
 def write(place: Place, summary: dict, tables: dict[str, pd.DataFrame]) -> Path:

@@ -19,7 +19,9 @@ def galaxies(place: Place) -> xr.Dataset:
     noise = {name: quality[name].load() for name in ("sigma", "noise_correlation")}
     usable = place.usable.reset_coords()
     rows = place.manifest.set_index("galaxy_id").loc[usable["galaxy_id"].values]
-    colours = {f"host_{name}": ("galaxy", rows[name].to_numpy(float, na_value=np.nan)) for name in ("colour_gr", "colour_rz")}
+    colours = {
+        f"host_{name}": ("galaxy", rows[name].to_numpy(float, na_value=np.nan)) for name in ("colour_gr", "colour_rz")
+    }
     return usable.assign(noise).assign(colours)
 
 
@@ -46,11 +48,15 @@ def recovery(place: Place, table: pd.DataFrame, permutations: int) -> tuple[pd.D
     real["score"] = own.reindex(real["galaxy_id"]).to_numpy()
     matched = table[table["sample"] == "injected"].reset_index(drop=True)
     trials = place.store("scores", "injections")["score"]
-    score = trials.isel({dim: xr.DataArray(matched[f"i_{dim}"].to_numpy(np.int64), dims="one") for dim in schema.TRIAL}).values
+    score = trials.isel(
+        {dim: xr.DataArray(matched[f"i_{dim}"].to_numpy(np.int64), dims="one") for dim in schema.TRIAL}
+    ).values
     injected = pd.DataFrame({"anchor_id": matched["anchor_id"].to_numpy(np.int64), "score": score.astype(float)})
     cuts = place.store("scores", "thresholds")
     thresholds = pd.DataFrame({name: cuts[name].values for name in ("threshold", "false_positive_rate")})
-    return realism.recovery.compared(real, injected, thresholds), realism.recovery.score_p(real, injected, place.settings.seed, permutations)
+    return realism.recovery.compared(real, injected, thresholds), realism.recovery.score_p(
+        real, injected, place.settings.seed, permutations
+    )
 
 
 def _hosts(place: Place, block: xr.Dataset) -> xr.Dataset:
@@ -72,14 +78,21 @@ def _cropped(place: Place, pixels: xr.Dataset, centred: bool = True) -> np.ndarr
 
 def _noise(pixels: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
     bands = [[str(b) for b in pixels["band"].values].index(band) for band in schema.BANDS]
-    return tuple(pixels[name].transpose("galaxy", "band").values[:, bands].astype(float) for name in ("sigma", "noise_correlation"))
+    return tuple(
+        pixels[name].transpose("galaxy", "band").values[:, bands].astype(float)
+        for name in ("sigma", "noise_correlation")
+    )
 
 
-def _rendered(place: Place, block: xr.Dataset, hosts: xr.Dataset, settings: config.Injections, sources: list[dict] | None) -> np.ndarray:
+def _rendered(
+    place: Place, block: xr.Dataset, hosts: xr.Dataset, settings: config.Injections, sources: list[dict] | None
+) -> np.ndarray:
     """Images of a block under these settings, as the detector sees them."""
     from lenscal import injections
 
-    return injections.images(block, hosts, settings, place.settings.seed, sources=sources if settings.source == "stamps" else None)
+    return injections.images(
+        block, hosts, settings, place.settings.seed, sources=sources if settings.source == "stamps" else None
+    )
 
 
 def samples(place: Place, real: pd.DataFrame, trials: pd.DataFrame) -> tuple[pd.DataFrame, tuple]:
@@ -117,7 +130,11 @@ def samples(place: Place, real: pd.DataFrame, trials: pd.DataFrame) -> tuple[pd.
     injected = measured.rows(row)
     matched = _Injected(place, distinct.iloc[row].reset_index(drop=True))
     bare = matched.measure_hosts()
-    outer = matched.measure(settings.injections.model_copy(update={"inner_images": False})) if settings.injections.inner_images else None
+    outer = (
+        matched.measure(settings.injections.model_copy(update={"inner_images": False}))
+        if settings.injections.inner_images
+        else None
+    )
 
     hosts = near["galaxy_id"].to_numpy(np.int64)
     sample = realism.Sample
@@ -125,7 +142,17 @@ def samples(place: Place, real: pd.DataFrame, trials: pd.DataFrame) -> tuple[pd.
     found = (
         sample(real["galaxy_id"].to_numpy(), lenses), sample(hosts, injected, matched_to), sample(hosts, bare), None if outer is None else sample(hosts, outer),
     )  # fmt: skip
-    keys = near[["galaxy_id", "anchor_id", "injection_id", *(f"i_{dim}" for dim in schema.TRIAL), "psfsize_r", "psfdepth_r", "mag_r"]]
+    keys = near[
+        [
+            "galaxy_id",
+            "anchor_id",
+            "injection_id",
+            *(f"i_{dim}" for dim in schema.TRIAL),
+            "psfsize_r",
+            "psfdepth_r",
+            "mag_r",
+        ]
+    ]
     parts = [real.drop(columns="position").assign(sample="real", anchor_id=real["galaxy_id"])]
     for name, measures in (("injected", injected), ("bare host", bare), ("without inner images", outer)):
         if measures is not None:
@@ -154,7 +181,9 @@ class _Injected:
 
         if not self.row.size:
             return np.empty((0, len(schema.BANDS), settings.size - 1, settings.size - 1), np.float32)
-        return realism.centred(_rendered(self.place, self.block, self.hosts, settings, self.place.sources), self.hosts.sizes["x"])
+        return realism.centred(
+            _rendered(self.place, self.block, self.hosts, settings, self.place.sources), self.hosts.sizes["x"]
+        )
 
     def measure(self, settings: config.Injections) -> object:
         """Measures of the injections under these settings."""
@@ -186,7 +215,12 @@ def sensitivity(place: Place, trials: pd.DataFrame, say: Callable[[str], None]) 
     hosts = _hosts(place, block)
     row = pd.Index(hosts["galaxy_id"].values).get_indexer(chosen["galaxy_id"])
     bare = realism.bare(settings.injections)
-    scored = {bare.name: (bare, _scored(place, _cropped(place, hosts, centred=False)[row]) if len(chosen) else "no injection has an image")}
+    scored = {
+        bare.name: (
+            bare,
+            _scored(place, _cropped(place, hosts, centred=False)[row]) if len(chosen) else "no injection has an image",
+        )
+    }
     moffat = _without_psf_image(hosts)[row]
     beta = settings.injections.moffat_beta or settings.cutouts.psf_beta
     for variant in realism.variants(settings.injections, settings.realism, beta):
@@ -196,7 +230,11 @@ def sensitivity(place: Place, trials: pd.DataFrame, say: Callable[[str], None]) 
             sources = _stamps(place, variant.settings) if variant.settings.source == "stamps" else None
             try:
                 again = injections.redraw(block, variant.settings, seed, sources) if variant.redraw else block
-                found = _scored(place, _rendered(place, again, hosts, variant.settings, sources)) if len(chosen) else "no injection has an image"
+                found = (
+                    _scored(place, _rendered(place, again, hosts, variant.settings, sources))
+                    if len(chosen)
+                    else "no injection has an image"
+                )
                 # Where some hosts have a PSF image and some a profile, the question is put to the latter; where all have one, no pixel changes.
                 if variant.moffat and moffat.any():
                     found = np.where(moffat, found, np.nan)
@@ -233,7 +271,10 @@ def _inner(place: Place, block: xr.Dataset, hosts: xr.Dataset) -> pd.DataFrame:
     whole = place.settings.injections.model_copy(update={"inner_images": True, "shot_noise": False})
     sources = place.sources
     red = schema.BANDS.index("r")
-    pair = [_rendered(place, block, hosts, s, sources)[:, red] for s in (whole, whole.model_copy(update={"inner_images": False}))]
+    pair = [
+        _rendered(place, block, hosts, s, sources)[:, red]
+        for s in (whole, whole.model_copy(update={"inner_images": False}))
+    ]
     row = pd.Index(hosts["galaxy_id"].values).get_indexer(block["galaxy_id"].values.ravel())
     sigma, correlation = (values[row, red] for values in _noise(hosts))
     return realism.inner_images(*pair, block["theta_e_drawn"].values.ravel(), sigma, correlation)

@@ -26,7 +26,9 @@ def injected_images(place: Place, block: xr.Dataset) -> np.ndarray:
     cutout_ids = place.store("cutouts")["galaxy_id"].values
     positions = np.flatnonzero(np.isin(cutout_ids, ids[ids >= 0]))
     settings = place.settings
-    return injections.images(block, host_pixels(place, positions), settings.injections, settings.seed, sources=place.sources)
+    return injections.images(
+        block, host_pixels(place, positions), settings.injections, settings.seed, sources=place.sources
+    )
 
 
 def gallery_images(place: Place, gallery: pd.DataFrame) -> np.ndarray:
@@ -40,7 +42,9 @@ def gallery_images(place: Place, gallery: pd.DataFrame) -> np.ndarray:
     out = []
     for row in gallery.to_dict("records"):
         if np.isfinite(row.get("trial", np.nan)) and row["trial"] >= 0:
-            cell = injections.sel(psf_fwhm=[row["psf_fwhm"]], depth=[row["depth"]], theta_e=[row["theta_e"]], method="nearest")
+            cell = injections.sel(
+                psf_fwhm=[row["psf_fwhm"]], depth=[row["depth"]], theta_e=[row["theta_e"]], method="nearest"
+            )
             out.append(injected_images(place, cell.isel(trial=[int(row["trial"])]).load())[0])
         else:
             image = store["image"].isel(galaxy=position[int(row["galaxy_id"])]).load()

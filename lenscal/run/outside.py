@@ -55,7 +55,10 @@ def read(settings: Settings) -> Outside:
         tables, settings.objects.merge_radius_arcsec, settings.seed, settings.manifest.split_fractions
     )
     for item, table in zip(settings.objects.lenses, tables):
-        more = {"redshift unreadable": table.attrs["unreadable_redshifts"], "merged into another entry": lenses.attrs["merged"].get(item.name, 0)}
+        more = {
+            "redshift unreadable": table.attrs["unreadable_redshifts"],
+            "merged into another entry": lenses.attrs["merged"].get(item.name, 0),
+        }
         told += _accounts(item, ledgers[f"lenses.{item.name}"], more)
     for item in settings.objects.contaminants:
         table, ledger = objects.contaminant_table(catalogues.read_contaminants(item), item)
@@ -65,15 +68,22 @@ def read(settings: Settings) -> Outside:
     kinds = {n: "str" if v.dtype == "str" else v.dtype for n, v in schema.CONTAMINANTS.variables.items()}
     none = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
     joined = pd.concat(contaminants, ignore_index=True) if contaminants else none
-    names = [f"lenses.{item.name}" for item in settings.objects.lenses] + [f"contaminants.{item.name}" for item in settings.objects.contaminants]
+    names = [f"lenses.{item.name}" for item in settings.objects.lenses] + [
+        f"contaminants.{item.name}" for item in settings.objects.contaminants
+    ]
     accounts = pd.DataFrame(told, columns=["catalogue", "file", "what", "rows"])
     return Outside(tables, lenses, joined, ledgers, accounts, dict(zip(names, [*tables, *contaminants])))
 
 
-def _accounts(item: LensCatalogue | ContaminantCatalogue, ledger: Ledger, more: Mapping[str, int] | None = None) -> list[dict]:
+def _accounts(
+    item: LensCatalogue | ContaminantCatalogue, ledger: Ledger, more: Mapping[str, int] | None = None
+) -> list[dict]:
     """Rows of a catalogue: in, out, dropped by reason, and what else is to be said of some of those that stayed."""
     counts = {"in": ledger.rows_in, "out": ledger.rows_out, **dict(sorted(ledger.dropped.items())), **(more or {})}
-    return [{"catalogue": item.name, "file": Path(item.source).name, "what": what, "rows": rows} for what, rows in counts.items()]
+    return [
+        {"catalogue": item.name, "file": Path(item.source).name, "what": what, "rows": rows}
+        for what, rows in counts.items()
+    ]
 
 
 def stand_ins(settings: Settings) -> tuple[pd.DataFrame, Ledger, list[Gate]]:
@@ -87,7 +97,14 @@ def stand_ins(settings: Settings) -> tuple[pd.DataFrame, Ledger, list[Gate]]:
     from lenscal import objects
     from lenscal.io.tables import lenses as catalogues
 
-    parts, ledger = [pd.DataFrame({"ra": pd.Series(dtype=float), "dec": pd.Series(dtype=float), "galaxy_id": pd.Series(dtype="int64")})], Ledger(0, 0)
+    parts, ledger = (
+        [
+            pd.DataFrame(
+                {"ra": pd.Series(dtype=float), "dec": pd.Series(dtype=float), "galaxy_id": pd.Series(dtype="int64")}
+            )
+        ],
+        Ledger(0, 0),
+    )
     gates: list[Gate] = []
     for number, path in enumerate(settings.objects.galaxy_tables):
         table, part = objects.stand_ins(catalogues.read_table(path), f"table '{path}' (objects.galaxy_tables)", number)

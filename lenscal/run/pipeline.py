@@ -15,7 +15,15 @@ from lenscal.run.stages import STAGES
 def pipeline_of(settings: Settings) -> Pipeline:
     """All stages of a run file."""
     place = Place(settings)
-    return Pipeline(STAGES, place.folder, place, partial(given, place), partial(held, place), schema.VERSION, (opened, settings.model_dump_json()))
+    return Pipeline(
+        STAGES,
+        place.folder,
+        place,
+        partial(given, place),
+        partial(held, place),
+        schema.VERSION,
+        (opened, settings.model_dump_json()),
+    )
 
 
 def opened(message: str) -> Pipeline:

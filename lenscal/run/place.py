@@ -96,7 +96,11 @@ class Place:
         detector = self.settings.detector
         if detector.scientific:
             return {}
-        what = f"a detector brought by the run file, {self.detector.origin}" if detector.frozen else "a quick baseline detector"
+        what = (
+            f"a detector brought by the run file, {self.detector.origin}"
+            if detector.frozen
+            else "a quick baseline detector"
+        )
         return {"not_scientific": f"not scientific: made with {what}"}
 
     def table(self, name: str) -> pd.DataFrame:
@@ -126,7 +130,9 @@ class Place:
         """The galaxy of each positive."""
         from lenscal.manifest import labels
 
-        return labels.positives(self.lenses, self.table("objects/matches.parquet"), self.settings.manifest.positive_lenses)
+        return labels.positives(
+            self.lenses, self.table("objects/matches.parquet"), self.settings.manifest.positive_lenses
+        )
 
     @cached_property
     def reservoirs(self) -> np.ndarray:
@@ -204,7 +210,9 @@ class Place:
         files = {name: folder / name for name in ("weights.pt", "detector.json")}
         for file in files.values():
             if not file.exists():
-                raise stores.StoreError(f"'{file}' is missing; train the detector first (lenscal run --stages detector)")
+                raise stores.StoreError(
+                    f"'{file}' is missing; train the detector first (lenscal run --stages detector)"
+                )
         return {name: file.read_bytes() for name, file in files.items()}
 
     @cached_property

@@ -33,11 +33,16 @@ def print_summary(result: Result, settings: Settings, console: Console) -> None:
     )
     for gate in failed:
         mark = "[bold red]critical[/]" if gate.critical else "[yellow]failed[/]"
-        console.print(f"  {mark} {escape(f'{gate.id}: {gate.claim}; {gate.measure} {gate.value:.4g}, limits {_limits(gate)}')}", highlight=False)
+        console.print(
+            f"  {mark} {escape(f'{gate.id}: {gate.claim}; {gate.measure} {gate.value:.4g}, limits {_limits(gate)}')}",
+            highlight=False,
+        )
     if settings.survey.mock:
         console.print("made from the embedded (mock) sky: it says nothing about the real one")
     if any(stage.name == "report" for stage in result.stages):
-        console.print(f"report: {settings.stores / 'report' / 'index.html'}", highlight=False, soft_wrap=True, markup=False)
+        console.print(
+            f"report: {settings.stores / 'report' / 'index.html'}", highlight=False, soft_wrap=True, markup=False
+        )
     console.print(f"stores: {settings.stores}", highlight=False, soft_wrap=True, markup=False)
 
 

@@ -80,7 +80,9 @@ class SelectionFunction:
         n, k, failed = _outcomes(table, found, trials)
         places, inside = _places(table, edges)
         if not (n[inside].sum() > 0):
-            raise InputError(f"completeness: none of the {len(table)} rows holds a trial within the axes {', '.join(edges)}; widen the edges")
+            raise InputError(
+                f"completeness: none of the {len(table)} rows holds a trial within the axes {', '.join(edges)}; widen the edges"
+            )
         counts = _counts(table, places, inside, n, k, failed, edges, host, weight)
         units = {str(name): str(getattr(given, "unit", "1") or "1") for name, given in axes.items()}
         cube = _named(completeness.posterior(counts, settings), edges, units)
@@ -104,11 +106,17 @@ class SelectionFunction:
         ValueError
             It is no cube of completeness, or has no such population or threshold.
         """
-        if lacking := [name for name in ("completeness", "lower", "upper", "status", *schema.CELL) if name not in cube.variables]:
-            raise InputError(f"from_run: the Dataset lacks {', '.join(lacking)}, expected the completeness of a run: lenscal.open_run(path)['completeness']")
+        if lacking := [
+            name for name in ("completeness", "lower", "upper", "status", *schema.CELL) if name not in cube.variables
+        ]:
+            raise InputError(
+                f"from_run: the Dataset lacks {', '.join(lacking)}, expected the completeness of a run: lenscal.open_run(path)['completeness']"
+            )
         one = completeness.of_population(cube, population)
         if not 0 <= threshold < one.sizes["threshold"]:
-            raise InputError(f"from_run: threshold is {threshold}, the cube has {one.sizes['threshold']}, counted from 0")
+            raise InputError(
+                f"from_run: threshold is {threshold}, the cube has {one.sizes['threshold']}, counted from 0"
+            )
         edges = {dim: completeness.edges_of(one, dim) for dim in schema.CELL}
         return cls(one.isel(threshold=threshold), edges)
 
@@ -136,19 +144,33 @@ class SelectionFunction:
         if lacking := [name for name in self.edges if name not in points]:
             raise InputError(f"query: the points lack {', '.join(lacking)}; expected {', '.join(self.edges)}")
         try:
-            given = np.broadcast_arrays(*(np.atleast_1d(in_unit(f"query: {name}", points[name], _unit(self.cube, name))) for name in self.edges))
+            given = np.broadcast_arrays(
+                *(np.atleast_1d(in_unit(f"query: {name}", points[name], _unit(self.cube, name))) for name in self.edges)
+            )
         except ValueError as error:
-            raise error if str(error).startswith("query") else ValueError("query: the axes of the points have shapes that do not broadcast") from None
+            raise (
+                error
+                if str(error).startswith("query")
+                else ValueError("query: the axes of the points have shapes that do not broadcast")
+            ) from None
         flat = {name: values.ravel() for name, values in zip(self.edges, given)}
         places, inside = _bins(flat, self.edges)
         levels = self.cube["level"].values
         if not np.isclose(levels, level).any():
             raise InputError(f"query: the level is {level}, the cube has {', '.join(f'{value:g}' for value in levels)}")
-        at = {"quantile": int(np.argmin(np.abs(self.cube["quantile"].values - 0.5))), "level": int(np.argmin(np.abs(levels - level)))}
+        at = {
+            "quantile": int(np.argmin(np.abs(self.cube["quantile"].values - 0.5))),
+            "level": int(np.argmin(np.abs(levels - level))),
+        }
         out = {}
         for name in ("completeness", "lower", "upper", "total_lower", "total_upper"):
             if name in self.cube:
-                array = self.cube[name].isel({dim: place for dim, place in at.items() if dim in self.cube[name].dims}).transpose(*self.edges).values
+                array = (
+                    self.cube[name]
+                    .isel({dim: place for dim, place in at.items() if dim in self.cube[name].dims})
+                    .transpose(*self.edges)
+                    .values
+                )
                 out[name] = np.where(inside, array[places], np.nan)
         status = self.cube["status"].transpose(*self.edges).values.astype(object)[places]
         return pd.DataFrame(out | {"status": np.where(inside, status, OUTSIDE)})
@@ -161,12 +183,16 @@ def _unit(cube: xr.Dataset, axis: str) -> str:
 
 def _edges(axes: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
     if not isinstance(axes, Mapping) or not axes:
-        raise InputError("completeness: axes are missing; expected the edges of the bins of one column or more: {'theta_e': [0.5, 1.0, 1.5]}")
+        raise InputError(
+            "completeness: axes are missing; expected the edges of the bins of one column or more: {'theta_e': [0.5, 1.0, 1.5]}"
+        )
     out = {}
     for name, given in axes.items():
         edges = in_unit(f"completeness: the edges of {name}", given, str(getattr(given, "unit", "1") or "1"))
         if edges.ndim != 1 or edges.size < 2 or not (np.isfinite(edges).all() and (np.diff(edges) > 0).all()):
-            raise InputError(f"completeness: the edges of {name} are {np.array2string(edges, threshold=6)}, expected two rising numbers or more")
+            raise InputError(
+                f"completeness: the edges of {name} are {np.array2string(edges, threshold=6)}, expected two rising numbers or more"
+            )
         out[str(name)] = edges
     return out
 
@@ -176,24 +202,34 @@ def _outcomes(table: pd.DataFrame, found: str, trials: str | None) -> tuple[np.n
     try:
         k = table[found].to_numpy(float, na_value=np.nan)
     except (TypeError, ValueError):
-        raise InputError(f"completeness: the column '{found}' holds {table[found].iloc[0]!r}, expected true or false, or 1 or 0") from None
+        raise InputError(
+            f"completeness: the column '{found}' holds {table[found].iloc[0]!r}, expected true or false, or 1 or 0"
+        ) from None
     if trials is None:
         if wrong := int((~(np.isnan(k) | (k == 0) | (k == 1))).sum()):
-            raise InputError(f"completeness: {wrong} of {len(k)} rows of '{found}' are neither found (1) nor missed (0); where rows count several trials, name their column: trials=...")
+            raise InputError(
+                f"completeness: {wrong} of {len(k)} rows of '{found}' are neither found (1) nor missed (0); where rows count several trials, name their column: trials=..."
+            )
         lost = np.isnan(k)
         return (~lost).astype(np.int64), np.where(lost, 0, k).astype(np.int64), lost.astype(np.int64)
     n = finite(f"completeness: '{trials}'", in_unit(f"completeness: '{trials}'", table[trials].to_numpy(), "1"))
     finite(f"completeness: '{found}'", k)
     for name, values in ((trials, n), (found, k)):
         if ((values < 0) | (values != np.round(values))).any():
-            raise InputError(f"completeness: '{name}' holds {values[np.argmax((values < 0) | (values != np.round(values)))]:g}, expected whole numbers of 0 or more")
+            raise InputError(
+                f"completeness: '{name}' holds {values[np.argmax((values < 0) | (values != np.round(values)))]:g}, expected whole numbers of 0 or more"
+            )
     if (k > n).any():
         row = int(np.argmax(k > n))
-        raise InputError(f"completeness: row {row} has {k[row]:g} found of {n[row]:g} trials ({int((k > n).sum())} such rows); expected found at most trials")
+        raise InputError(
+            f"completeness: row {row} has {k[row]:g} found of {n[row]:g} trials ({int((k > n).sum())} such rows); expected found at most trials"
+        )
     return n.astype(np.int64), k.astype(np.int64), np.zeros(len(n), np.int64)
 
 
-def _bins(values: Mapping[str, np.ndarray], edges: Mapping[str, np.ndarray]) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+def _bins(
+    values: Mapping[str, np.ndarray], edges: Mapping[str, np.ndarray]
+) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
     """Bin of each value along each axis, and whether it is in one on all."""
     places, inside = [], np.ones(len(next(iter(values.values()))), bool)
     for name, ends in edges.items():
@@ -203,7 +239,13 @@ def _bins(values: Mapping[str, np.ndarray], edges: Mapping[str, np.ndarray]) -> 
 
 
 def _places(table: pd.DataFrame, edges: Mapping[str, np.ndarray]) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
-    return _bins({name: finite(f"completeness: '{name}'", in_unit(f"completeness: '{name}'", table[name].to_numpy(), "1")) for name in edges}, edges)
+    return _bins(
+        {
+            name: finite(f"completeness: '{name}'", in_unit(f"completeness: '{name}'", table[name].to_numpy(), "1"))
+            for name in edges
+        },
+        edges,
+    )
 
 
 def _counts(
@@ -212,12 +254,18 @@ def _counts(
 ) -> xr.Dataset:  # fmt: skip
     """Counts as `completeness.count` makes them: the first axis stands for theta_e, the cells of all others together for psf_fwhm."""
     sides = [ends.size - 1 for ends in edges.values()]
-    column = np.ravel_multi_index([place[inside] for place in places[1:]], sides[1:]) if len(sides) > 1 else np.zeros(int(inside.sum()), int)
+    column = (
+        np.ravel_multi_index([place[inside] for place in places[1:]], sides[1:])
+        if len(sides) > 1
+        else np.zeros(int(inside.sum()), int)
+    )
     row, n, k, failed = places[0][inside], n[inside], k[inside], failed[inside]
     names = np.arange(len(table)) if host is None else _codes(table[host], host)
     pairs, own = np.unique(np.stack([column, names[inside]], 1), axis=0, return_inverse=True)
     own, shape = own.ravel(), (sides[0], len(pairs))
-    put = lambda numbers, place, shape: np.bincount(np.ravel_multi_index(place, shape), numbers, int(np.prod(shape))).reshape(shape).astype(np.int64)  # noqa: E731
+    put = lambda numbers, place, shape: (
+        np.bincount(np.ravel_multi_index(place, shape), numbers, int(np.prod(shape))).reshape(shape).astype(np.int64)
+    )
     injected, detected = put(n, (row, own), shape), put(k, (row, own), shape)
     weights = _weights(table, weight, inside, own, len(pairs))
     used = injected.any(0)
@@ -245,20 +293,28 @@ def _counts(
 def _codes(hosts: pd.Series, name: str) -> np.ndarray:
     codes, _ = pd.factorize(hosts, sort=False)
     if (codes < 0).any():
-        raise InputError(f"completeness: {int((codes < 0).sum())} of {len(codes)} rows have no '{name}'; name the host of each trial, or pass host=None where each has its own")
+        raise InputError(
+            f"completeness: {int((codes < 0).sum())} of {len(codes)} rows have no '{name}'; name the host of each trial, or pass host=None where each has its own"
+        )
     return codes
 
 
 def _weights(table: pd.DataFrame, weight: str | None, inside: np.ndarray, own: np.ndarray, count: int) -> np.ndarray:
     if weight is None:
         return np.ones(count)
-    given = finite(f"completeness: '{weight}'", in_unit(f"completeness: '{weight}'", table[weight].to_numpy(), "1"))[inside]
+    given = finite(f"completeness: '{weight}'", in_unit(f"completeness: '{weight}'", table[weight].to_numpy(), "1"))[
+        inside
+    ]
     if (given < 0).any():
-        raise InputError(f"completeness: {int((given < 0).sum())} rows of '{weight}' are negative, expected weights of 0 or more")
+        raise InputError(
+            f"completeness: {int((given < 0).sum())} rows of '{weight}' are negative, expected weights of 0 or more"
+        )
     first = np.empty(count)
     first[own[::-1]] = given[::-1]
     if not np.allclose(given, first[own], rtol=1e-9, atol=0):
-        raise InputError(f"completeness: '{weight}' changes within a host of one cell; expected one weight for each host, the same in all its trials")
+        raise InputError(
+            f"completeness: '{weight}' changes within a host of one cell; expected one weight for each host, the same in all its trials"
+        )
     return first
 
 
@@ -275,4 +331,6 @@ def _named(cube: xr.Dataset, edges: Mapping[str, np.ndarray], units: Mapping[str
         out[name] = ((first, *others, *rest), values.reshape(shape), array.attrs)
     centres = {name: (name, (ends[1:] + ends[:-1]) / 2, {"units": units[name]}) for name, ends in edges.items()}
     kept = {name: one[name].variable for name in ("quantile", "level")}
-    return xr.Dataset(out, {**centres, **kept}, {name: value for name, value in cube.attrs.items() if name != "population"})
+    return xr.Dataset(
+        out, {**centres, **kept}, {name: value for name, value in cube.attrs.items() if name != "population"}
+    )

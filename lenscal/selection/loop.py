@@ -27,7 +27,12 @@ CAUSES = {"morphology": "source morphology", "moffat": "PSF profile"}
 
 
 def judge(
-    lenses: pd.DataFrame, trials: pd.DataFrame, thresholds: xr.Dataset, cube: xr.Dataset, changes: pd.DataFrame | None, seed: int
+    lenses: pd.DataFrame,
+    trials: pd.DataFrame,
+    thresholds: xr.Dataset,
+    cube: xr.Dataset,
+    changes: pd.DataFrame | None,
+    seed: int,
 ) -> tuple[dict, dict[str, pd.DataFrame]]:
     """Prediction and truth at every threshold.
 
@@ -57,13 +62,19 @@ def judge(
     """
     judged = lenses[lenses["left_out"] == ""].reset_index(drop=True)
     if judged.empty:
-        raise InputError(f"closed loop: none of {len(lenses)} true lenses is inside the grid and fit for use; {lenses['left_out'].value_counts().to_dict()}")
+        raise InputError(
+            f"closed loop: none of {len(lenses)} true lenses is inside the grid and fit for use; {lenses['left_out'].value_counts().to_dict()}"
+        )
     found_any, each = [], []
-    for place, (threshold, rate) in enumerate(zip(thresholds["threshold"].values, thresholds["false_positive_rate"].values)):
+    for place, (threshold, rate) in enumerate(
+        zip(thresholds["threshold"].values, thresholds["false_positive_rate"].values)
+    ):
         found = judged["score"].to_numpy() >= threshold
         naive = _naive(cube, judged, place)
         try:
-            said: Reweighted | str = reweight(trials, judged[list(FEATURES)], trials["score"].to_numpy() >= threshold, seed)
+            said: Reweighted | str = reweight(
+                trials, judged[list(FEATURES)], trials["score"].to_numpy() >= threshold, seed
+            )
         except SupportError as error:
             said = str(error)
         row = _row(np.arange(len(judged)), found, said, naive, changes)
@@ -89,7 +100,12 @@ def judge(
         "method": {} if refused else {"weighted": said.plain, "modelled": said.model, "joint": said.value, "deviation": said.deviation, "least_balanced": said.worst[0], "by": said.worst[1]},
     }  # fmt: skip
     marked = judged.assign(found=found, chance=np.nan if refused else said.chance, naive=naive["survey"])
-    return summary, {"lenses": lenses.merge(marked[["seed", "galaxy_id", "found", "chance", "naive"]], how="left", on=["seed", "galaxy_id"]), "bins": pd.DataFrame(bins)}
+    return summary, {
+        "lenses": lenses.merge(
+            marked[["seed", "galaxy_id", "found", "chance", "naive"]], how="left", on=["seed", "galaxy_id"]
+        ),
+        "bins": pd.DataFrame(bins),
+    }
 
 
 def _bins(values: np.ndarray, cube: xr.Dataset, axis: str) -> list[tuple[float, float, np.ndarray]]:
@@ -109,9 +125,14 @@ def _naive(cube: xr.Dataset, lenses: pd.DataFrame, threshold: int) -> dict[str, 
     """What the cube says of each lens when it is read at its theta_e, seeing and depth, by population; NaN outside and without data."""
     from lenscal.completeness import of_population, query
 
-    names = [str(name) for name in cube["population"].values] if "population" in cube["completeness"].dims else ["survey"]
+    names = (
+        [str(name) for name in cube["population"].values] if "population" in cube["completeness"].dims else ["survey"]
+    )
     where = [lenses[column].to_numpy(float) for column in ("theta_e", "psfsize_r", "psfdepth_r")]
-    return {name: query(of_population(cube, name) if len(names) > 1 else cube, *where, threshold=threshold) for name in names}
+    return {
+        name: query(of_population(cube, name) if len(names) > 1 else cube, *where, threshold=threshold)
+        for name in names
+    }
 
 
 def _brackets(changes: pd.DataFrame | None) -> dict[str, list[float]]:
@@ -121,11 +142,23 @@ def _brackets(changes: pd.DataFrame | None) -> dict[str, list[float]]:
     if changes is None or changes.empty:
         return {}
     done = changes[changes["why_not"].eq("") & (changes["pairs"] > 0)]
-    found = {name: [shift(row["base"], row["changed"], int(row["pairs"])) for row in done[done["kind"] == kind].to_dict("records")] for kind, name in CAUSES.items()}
+    found = {
+        name: [
+            shift(row["base"], row["changed"], int(row["pairs"]))
+            for row in done[done["kind"] == kind].to_dict("records")
+        ]
+        for kind, name in CAUSES.items()
+    }
     return {name: shifts for name, shifts in found.items() if shifts}
 
 
-def _row(rows: np.ndarray, found: np.ndarray, said: Reweighted | str, naive: Mapping[str, np.ndarray], changes: pd.DataFrame | None) -> dict:
+def _row(
+    rows: np.ndarray,
+    found: np.ndarray,
+    said: Reweighted | str,
+    naive: Mapping[str, np.ndarray],
+    changes: pd.DataFrame | None,
+) -> dict:
     n, k = rows.size, int(found[rows].sum())
     out: dict = {"n": int(n), "found": k, "observed": k / n}
     ends = dict.fromkeys(("lower_68", "upper_68", "lower_95", "upper_95"))
@@ -169,7 +202,10 @@ def predictive(value: float, variance_low: float, variance_high: float, n: int, 
 
 
 def _holds(row: Mapping, level: str) -> bool:
-    return row[f"lower_{level}"] is not None and row[f"lower_{level}"] - 1e-12 <= row["observed"] <= row[f"upper_{level}"] + 1e-12
+    return (
+        row[f"lower_{level}"] is not None
+        and row[f"lower_{level}"] - 1e-12 <= row["observed"] <= row[f"upper_{level}"] + 1e-12
+    )
 
 
 def _inside(bins: Sequence[Mapping], level: str) -> dict[str, int]:

@@ -18,7 +18,15 @@ from lenscal.selection.balance import entropy_weights
 
 CONDITIONS = ("theta_e", "psfsize_r", "psfdepth_r")
 SOURCE = ("lensed_mag_r", "lensed_colour_gr", "lensed_colour_rz", "beta_fraction", "r_e", "n", "source_q", "q")
-HOST = ("host_mag_z", "host_colour_gr", "host_colour_rz", "host_log_radius", "host_ellipticity", "host_sersic", "host_neighbours")
+HOST = (
+    "host_mag_z",
+    "host_colour_gr",
+    "host_colour_rz",
+    "host_log_radius",
+    "host_ellipticity",
+    "host_sersic",
+    "host_neighbours",
+)
 FEATURES = (*CONDITIONS, *SOURCE, *HOST)
 """What a trial and a lens are told by: conditions, lensed light and source, host. Units as in `schema.INJECTIONS`; lensed light as observed."""
 RANGE = 0.002  # quantile of the population beyond which a trial is too unlike it to be used
@@ -101,9 +109,14 @@ def table_of(injections: xr.Dataset, scores: xr.Dataset) -> pd.DataFrame:
         raise InputError(f"selection: the injections lack {', '.join(missing)}; do the stage injections again")
     flat = lambda array: array.transpose(*schema.TRIAL).values.ravel()  # noqa: E731
     table = pd.DataFrame({name: flat(injections[source]).astype(float) for name, source in names.items()})
-    magnitudes = {str(band): flat(injections["lensed_mag"].sel(band=band)).astype(float) for band in injections["band"].values}
+    magnitudes = {
+        str(band): flat(injections["lensed_mag"].sel(band=band)).astype(float) for band in injections["band"].values
+    }
     table["lensed_mag_r"] = magnitudes["r"]
-    table["lensed_colour_gr"], table["lensed_colour_rz"] = magnitudes["g"] - magnitudes["r"], magnitudes["r"] - magnitudes["z"]
+    table["lensed_colour_gr"], table["lensed_colour_rz"] = (
+        magnitudes["g"] - magnitudes["r"],
+        magnitudes["r"] - magnitudes["z"],
+    )
     for name in ("galaxy_id", "injection_id"):
         table[name] = flat(injections[name])
     for name in ("log_density_host", "log_density_survey", "log_density_lens_like", "log_density_source"):
@@ -152,7 +165,9 @@ def reweight(
         if missing := [name for name in features if name not in table]:
             raise InputError(f"reweight: the {what} lack {', '.join(missing)}")
         if bad := [name for name in features if not np.isfinite(table[name].to_numpy(float)).all()]:
-            raise InputError(f"reweight: {bad[0]} of the {what} is not finite in {int((~np.isfinite(table[bad[0]].to_numpy(float))).sum())} of {len(table)} rows; leave them out and count them")
+            raise InputError(
+                f"reweight: {bad[0]} of the {what} is not finite in {int((~np.isfinite(table[bad[0]].to_numpy(float))).sum())} of {len(table)} rows; leave them out and count them"
+            )
     outside = _outside(trials, population, features)
     name = max(outside, key=outside.get)
     if outside[name] > OUTSIDE_MAX:
@@ -163,16 +178,24 @@ def reweight(
         )
     near = _near(trials, population, features)
     if near.sum() < N_EFF_MIN:
-        raise SupportError(f"only {int(near.sum())} of {len(trials)} trials are like any system of the population; draw trials there (another prior or more hosts)")
+        raise SupportError(
+            f"only {int(near.sum())} of {len(trials)} trials are like any system of the population; draw trials there (another prior or more hosts)"
+        )
     return _doubly_robust(trials, population, found, near, group, features, outside)
 
 
-def _by_density(trials: pd.DataFrame, density: Callable[[pd.DataFrame], np.ndarray], found: np.ndarray, cluster: np.ndarray) -> Reweighted:
+def _by_density(
+    trials: pd.DataFrame, density: Callable[[pd.DataFrame], np.ndarray], found: np.ndarray, cluster: np.ndarray
+) -> Reweighted:
     if "log_density" not in trials:
-        raise InputError("reweight: the trials lack 'log_density', so a density of the population cannot be held against that they were drawn with")
+        raise InputError(
+            "reweight: the trials lack 'log_density', so a density of the population cannot be held against that they were drawn with"
+        )
     wanted, drawn = np.asarray(density(trials), float), trials["log_density"].to_numpy(float)
     if np.isnan(wanted).any() or np.isposinf(wanted).any() or not np.isfinite(drawn).all():
-        raise InputError("reweight: a log density is NaN or infinite; expected finite numbers, or -inf of the population where it has nothing")
+        raise InputError(
+            "reweight: a log density is NaN or infinite; expected finite numbers, or -inf of the population where it has nothing"
+        )
     logs = wanted - drawn
     if not np.isfinite(logs).any():
         raise SupportError("the population has no density at any trial; draw trials there (another prior or grid)")
@@ -181,9 +204,23 @@ def _by_density(trials: pd.DataFrame, density: Callable[[pd.DataFrame], np.ndarr
     value, variance = weighting.share(found, weights, cluster)
     n_eff = weighting.effective_number(weights)
     if n_eff < N_EFF_MIN:
-        raise SupportError(f"the trials are worth {n_eff:.0f} draws of this population, {N_EFF_MIN:.0f} needed: its density is concentrated where few trials were drawn")
+        raise SupportError(
+            f"the trials are worth {n_eff:.0f} draws of this population, {N_EFF_MIN:.0f} needed: its density is concentrated where few trials were drawn"
+        )
     empty = np.empty(0)
-    return Reweighted(value, float(np.sqrt(variance)), weights, n_eff, int((weights > 0).sum()), empty, np.empty((0, 0)), value, float("nan"), {}, ("", 0.0))
+    return Reweighted(
+        value,
+        float(np.sqrt(variance)),
+        weights,
+        n_eff,
+        int((weights > 0).sum()),
+        empty,
+        np.empty((0, 0)),
+        value,
+        float("nan"),
+        {},
+        ("", 0.0),
+    )
 
 
 def _outside(trials: pd.DataFrame, population: pd.DataFrame, features: Sequence[str]) -> dict[str, float]:
@@ -209,8 +246,13 @@ def _near(trials: pd.DataFrame, population: pd.DataFrame, features: Sequence[str
 def _doubly_robust(
     trials: pd.DataFrame, population: pd.DataFrame, found: np.ndarray, near: np.ndarray, group: np.ndarray, features: Sequence[str], outside: dict[str, float]
 ) -> Reweighted:  # fmt: skip
-    names = [*features, *(["log theta_e"] if "theta_e" in features else [])]  # what is found rises steeply with theta_e, and levels off
-    columns = lambda table: np.column_stack([table[list(features)].to_numpy(float), *([np.log(table["theta_e"])] if "theta_e" in features else [])])  # noqa: E731
+    names = [
+        *features,
+        *(["log theta_e"] if "theta_e" in features else []),
+    ]  # what is found rises steeply with theta_e, and levels off
+    columns = lambda table: np.column_stack(
+        [table[list(features)].to_numpy(float), *([np.log(table["theta_e"])] if "theta_e" in features else [])]
+    )
     centre, scale = columns(population).mean(0), columns(trials).std(0)
     scaled = lambda table: (columns(table) - centre) / np.where(scale > 0, scale, 1)  # noqa: E731
     inside, systems = scaled(trials)[near], scaled(population)
@@ -220,8 +262,14 @@ def _doubly_robust(
     apart = np.abs(weight @ inside - systems.mean(0))
     worst = names[int(apart.argmax())], float(apart.max())
     if n_eff < N_EFF_MIN:
-        raise SupportError(f"the trials are worth {n_eff:.0f} draws of this population, {N_EFF_MIN:.0f} needed; {worst[0]} is farthest from it: draw trials there")
-    left = [_estimate(inside[groups != g], systems, hits[groups != g], groups[groups != g], cross_fit=False) for g in range(GROUPS) if (groups == g).any()]
+        raise SupportError(
+            f"the trials are worth {n_eff:.0f} draws of this population, {N_EFF_MIN:.0f} needed; {worst[0]} is farthest from it: draw trials there"
+        )
+    left = [
+        _estimate(inside[groups != g], systems, hits[groups != g], groups[groups != g], cross_fit=False)
+        for g in range(GROUPS)
+        if (groups == g).any()
+    ]
     scatter = np.stack([one[4] for one in left])
     values = scatter.mean(1)
     deviation = float(np.sqrt((len(values) - 1) / len(values) * np.square(values - values.mean()).sum()))
@@ -245,7 +293,11 @@ def _estimate(
         for fold in range(FOLDS):
             asked = groups % FOLDS == fold
             kept = ~asked
-            own[asked] = _fitted(sample[kept], found[kept])(sample[asked]) if asked.any() and found[kept].min() < found[kept].max() else found[kept].mean()
+            own[asked] = (
+                _fitted(sample[kept], found[kept])(sample[asked])
+                if asked.any() and found[kept].min() < found[kept].max()
+                else found[kept].mean()
+            )
     else:
         own = fitted(sample)
     model = float(chance.mean())
@@ -258,9 +310,16 @@ def _fitted(sample: np.ndarray, found: np.ndarray) -> Callable[[np.ndarray], np.
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-    model = make_pipeline(StandardScaler(), PolynomialFeatures(2, include_bias=False), StandardScaler(), LogisticRegression(C=STRENGTH, max_iter=1000))
+    model = make_pipeline(
+        StandardScaler(),
+        PolynomialFeatures(2, include_bias=False),
+        StandardScaler(),
+        LogisticRegression(C=STRENGTH, max_iter=1000),
+    )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a fit that has not quite converged serves: it is corrected and its scatter measured
+        warnings.simplefilter(
+            "ignore"
+        )  # a fit that has not quite converged serves: it is corrected and its scatter measured
         model.fit(sample, found)
     return lambda rows: np.clip(model.predict_proba(rows)[:, 1], EPSILON, 1 - EPSILON)
 

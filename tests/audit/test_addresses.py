@@ -28,13 +28,32 @@ def project(folder):
     raw["objects"]["galaxy_tables"] = ["north/table.fits", "south/table.fits"]
     raw["survey"]["randoms"] = ["randoms/a.fits", "randoms/b.fits"]
     raw["survey"]["randoms_density"] = 2500.0
-    raw["injections"] |= {"prior": "mine", "prior_file": "priors.yaml", "source": "stamps", "source_stamps": "hst/cosmos_stamps.fits.gz"}
+    raw["injections"] |= {
+        "prior": "mine",
+        "prior_file": "priors.yaml",
+        "source": "stamps",
+        "source_stamps": "hst/cosmos_stamps.fits.gz",
+    }
     raw["realism"]["source_stamps"] = "more/cosmos_stamps.fits.gz"
     raw["detector"]["frozen"] = "brought"
-    names = ["north/table.fits", "south/table.fits", "randoms/a.fits", "randoms/b.fits", "brought/weights.pt", "brought/detector.json"]
+    names = [
+        "north/table.fits",
+        "south/table.fits",
+        "randoms/a.fits",
+        "randoms/b.fits",
+        "brought/weights.pt",
+        "brought/detector.json",
+    ]
     names += [f"{place}/cosmos_{name}" for place in ("hst", "more") for name in ("stamps.fits.gz", "catalog.csv")]
-    names += [f"stores/sky/{name}" for name in ("catalogues/known-lenses.csv", "catalogues/desi-sl-vac-mock.fits", "catalogues/contaminants.csv")]
-    names += ["stores/sky/survey-bricks.fits.gz", "stores/sky/south/survey-bricks-dr10-south.fits.gz", "stores/sky/south/sweep/10.1/sweep-000m005-005p000.fits"]
+    names += [
+        f"stores/sky/{name}"
+        for name in ("catalogues/known-lenses.csv", "catalogues/desi-sl-vac-mock.fits", "catalogues/contaminants.csv")
+    ]
+    names += [
+        "stores/sky/survey-bricks.fits.gz",
+        "stores/sky/south/survey-bricks-dr10-south.fits.gz",
+        "stores/sky/south/sweep/10.1/sweep-000m005-005p000.fits",
+    ]
     for name in names:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(name.encode())
@@ -126,7 +145,9 @@ INPUTS = {
 
 
 def test_every_file_of_the_run_file_is_among_the_inputs_of_a_stage(tmp_path):
-    inside = {"stores/sky/south/sweep/10.1/sweep-000m005-005p000.fits"}  # of sweeps and bricks the blocks keep the versions
+    inside = {
+        "stores/sky/south/sweep/10.1/sweep-000m005-005p000.fits"
+    }  # of sweeps and bricks the blocks keep the versions
     assert {*project(tmp_path)} - inside == {*INPUTS}
 
 
@@ -191,10 +212,15 @@ def test_stamps_count_by_every_file_of_theirs_though_a_list_of_checksums_says_ot
 @pytest.mark.parametrize("stage", STAGES)
 def test_what_a_stage_did_not_declare_is_refused_when_it_is_asked_for(folder, stage):
     place = given(Place(settings_of(folder)), stage)
-    with pytest.raises(NotGivenError, match=f"stage '{stage}' reads the setting 'cluster', which its address does not hold: add 'cluster' to its `sections`"):
+    with pytest.raises(
+        NotGivenError,
+        match=f"stage '{stage}' reads the setting 'cluster', which its address does not hold: add 'cluster' to its `sections`",
+    ):
         _ = place.settings.cluster
     own = {path.name for path in STAGES[stage].products(place)}
-    allowed = own | {path.name for name in STAGES[stage].reads for path in STAGES[name].products(Place(settings_of(folder)))}
+    allowed = own | {
+        path.name for name in STAGES[stage].reads for path in STAGES[name].products(Place(settings_of(folder)))
+    }
     every = {path.name for one in STAGES.values() for path in one.products(Place(settings_of(folder)))}
     for name in every:
         if name in allowed:
@@ -263,7 +289,9 @@ def test_a_summary_that_was_edited_by_hand_vouches_for_nothing(finished):
 def test_a_run_of_a_release_without_formats_is_named_as_such(finished):
     progress = Progress(finished.folder, "failures", {"lenscal": "0.1.0", "schema": 1, "settings": {}})
     progress.start()
-    assert plan_of(finished).progress("failures").changes == ["an older lenscal (0.1.0), whose addresses did not hold all that a product depends on"]
+    assert plan_of(finished).progress("failures").changes == [
+        "an older lenscal (0.1.0), whose addresses did not hold all that a product depends on"
+    ]
 
 
 def test_a_worker_with_other_sources_or_other_settings_than_the_run_does_no_block(finished):
@@ -273,7 +301,9 @@ def test_a_worker_with_other_sources_or_other_settings_than_the_run_does_no_bloc
 
     progress = plan_of(finished).progress("cutouts")
     message, block = plan_of(finished).pipeline.message, Block("000000000", {"start": 0, "stop": 1})
-    with pytest.raises(PlanError, match="this worker was started with other sources of lenscal than the run; start the workers anew"):
+    with pytest.raises(
+        PlanError, match="this worker was started with other sources of lenscal than the run; start the workers anew"
+    ):
         do_block(Order(message, "cutouts", progress.wanted, "other"), block)
     other_settings = progress.wanted | {"settings": progress.wanted["settings"] | {"seed": 8}}
     with pytest.raises(PlanError, match="settings that arrived at this worker are not those of the run"):
@@ -324,13 +354,26 @@ def test_a_file_of_lenscal_that_is_changed_added_or_put_back_is_seen_as_it_is(tm
 
     shutil.copytree(HERE.parent / "lenscal", tmp_path / "lenscal", ignore=shutil.ignore_patterns("__pycache__"))
     (tmp_path / "program.py").write_text(PROGRAM)
-    done = subprocess.run([sys.executable, "program.py", tmp_path], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "program.py", tmp_path],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout.count("lenscal's own sources were changed while the run was at work") == 4
 
 
 @pytest.mark.parametrize(
     ("error", "text"),
-    [(OSError(5, "Input/output error", "/data/x.fits"), "'/data/x.fits' cannot be read or written: Input/output error"), (TimeoutError("no answer"), "the disk or a service failed: no answer")],
+    [
+        (
+            OSError(5, "Input/output error", "/data/x.fits"),
+            "'/data/x.fits' cannot be read or written: Input/output error",
+        ),
+        (TimeoutError("no answer"), "the disk or a service failed: no answer"),
+    ],
 )
 def test_what_a_disk_refuses_anywhere_in_a_run_is_one_sentence(folder, monkeypatch, error, text):
     from lenscal.io.stores import StoreError

@@ -31,7 +31,9 @@ def galaxy(n=2, flux=(1.0, 2.0, 4.0)):
 
 def ring(n=2, flux=(0.5, 0.5, 0.5)):
     y, x = np.mgrid[:SIZE, :SIZE] - CENTRE
-    return np.repeat((np.array(flux)[:, None, None] * np.exp(-0.5 * ((np.hypot(x, y) - 7) / 1.2) ** 2) * (x > 0))[None], n, 0)
+    return np.repeat(
+        (np.array(flux)[:, None, None] * np.exp(-0.5 * ((np.hypot(x, y) - 7) / 1.2) ** 2) * (x > 0))[None], n, 0
+    )
 
 
 def made(host=None, arc=None, sigma=1e-4, colours=(0.5, 0.3), unobserved=True):
@@ -44,7 +46,15 @@ def made(host=None, arc=None, sigma=1e-4, colours=(0.5, 0.3), unobserved=True):
     lags = np.zeros((n, 3, 4, 7))
     lags[:, :, 0, 3], lags[:, :, 0, 4], lags[:, :, 0, 2], lags[:, :, 1, 3] = 1, 0.3, 0.3, 0.3
     return views.Views(
-        host + arc, host, arc, np.full((n, 3), sigma), lags, np.full((n, 3), 1.2), np.broadcast_to(np.array(colours), (n, 2)), np.arange(n) + 5, 0.262
+        host + arc,
+        host,
+        arc,
+        np.full((n, 3), sigma),
+        lags,
+        np.full((n, 3), 1.2),
+        np.broadcast_to(np.array(colours), (n, 2)),
+        np.arange(n) + 5,
+        0.262,
     )
 
 
@@ -100,14 +110,20 @@ def test_a_recoloured_host_has_the_colours_asked_for_and_its_arc_stays():
     np.testing.assert_allclose(-2.5 * np.log10(flux[:, 1] / flux[:, 2]), 0.7, atol=0.02)
     np.testing.assert_allclose(image[:, 1], seen.image[:, 1])  # r is what it was
     with_arc = made()
-    change = views.recoloured(with_arc, with_arc.image, np.array([1.4, 0.7])) - views.recoloured(with_arc, with_arc.host, np.array([1.4, 0.7]))
+    change = views.recoloured(with_arc, with_arc.image, np.array([1.4, 0.7])) - views.recoloured(
+        with_arc, with_arc.host, np.array([1.4, 0.7])
+    )
     np.testing.assert_allclose(change, with_arc.arc, atol=1e-12)
 
 
 @pytest.mark.parametrize("what", ["recoloured", "relit"])
 def test_a_colour_that_nobody_knows_changes_nothing(what):
     seen = made(colours=(np.nan, np.nan))
-    image = views.recoloured(seen, seen.image, np.ones(2)) if what == "recoloured" else views.relit(seen, seen.image, np.full((2, 3), np.nan))
+    image = (
+        views.recoloured(seen, seen.image, np.ones(2))
+        if what == "recoloured"
+        else views.relit(seen, seen.image, np.full((2, 3), np.nan))
+    )
     np.testing.assert_array_equal(image, seen.image)
 
 
@@ -118,7 +134,9 @@ def test_a_host_subtracted_without_its_arc_leaves_the_arc():
     left = views.host_subtracted(seen, with_arc=False)
     assert np.abs(left - seen.arc)[..., beyond].max() < 0.05
     assert np.abs(seen.host[..., beyond]).max() > 1
-    np.testing.assert_allclose(views.host_subtracted(seen, with_arc=True), seen.image - views.smooth(seen.image, seen.sigma, 0))
+    np.testing.assert_allclose(
+        views.host_subtracted(seen, with_arc=True), seen.image - views.smooth(seen.image, seen.sigma, 0)
+    )
 
 
 def test_clipping_cuts_the_brightest_pixels_of_each_band_and_no_others():
@@ -189,7 +207,9 @@ def test_arms_of_other_trials_are_refused_and_no_pair_is_no_number():
 def test_scores_are_judged_by_the_threshold_of_their_own_arm():
     base, changed = np.array([0.0, 1.0, 2.0, np.nan]), np.array([5.0, 7.0, 6.0, 9.0])
     assert Paired.of_scores(base, changed, 1.0, 6.5) == Paired(1, 1, 0, 1)
-    table = experiments.compared(paired.found(base, 1.0), {"one": paired.found(changed, 6.5), "same": paired.found(base, 1.0)})
+    table = experiments.compared(
+        paired.found(base, 1.0), {"one": paired.found(changed, 6.5), "same": paired.found(base, 1.0)}
+    )
     assert table["name"].tolist() == ["one", "same"]
     assert table["change"].tolist() == pytest.approx([-1 / 3, 0])
 
@@ -202,7 +222,9 @@ def test_every_subset_of_factors_takes_the_columns_of_its_factors_and_no_others(
     assert len(set(subsets)) == 2 ** len(experiments.FACTORS)
     for subset in subsets:
         row = experiments.mixed(truth, drawn, subset).iloc[0]
-        assert {name for name in columns if row[name] == 1} == {name for factor in subset for name in experiments.FACTORS[factor]}
+        assert {name for name in columns if row[name] == 1} == {
+            name for factor in subset for name in experiments.FACTORS[factor]
+        }
     assert (truth == 0).to_numpy().all()
 
 
@@ -210,7 +232,9 @@ def test_shares_with_what_is_left_sum_to_the_whole_gap():
     rng = np.random.default_rng(8)
     factors = ("host", "offset", "mass")
     own = (rng.random(60) < 0.9).astype(float)
-    found = {subset: (rng.random(60) < 0.9 - 0.2 * len(subset)).astype(float) for subset in experiments.crossed(factors)}
+    found = {
+        subset: (rng.random(60) < 0.9 - 0.2 * len(subset)).astype(float) for subset in experiments.crossed(factors)
+    }
     found["host",][3] = own[4] = np.nan
     table, summary = experiments.gap(own, found, factors)
     assert table["factor"].tolist() == [arms.ENGINE, *factors]
@@ -231,23 +255,52 @@ def test_no_lens_with_all_scores_is_refused():
 
 
 def test_the_json_is_strict():
-    value = writing.strict({1: [np.float32(0.5), np.nan, np.int64(3), np.bool_(True), (np.inf,)], "text": "x", "none": None})
-    assert json.loads(json.dumps(value, allow_nan=False)) == {"1": [0.5, None, 3, True, [None]], "text": "x", "none": None}
+    value = writing.strict(
+        {1: [np.float32(0.5), np.nan, np.int64(3), np.bool_(True), (np.inf,)], "text": "x", "none": None}
+    )
+    assert json.loads(json.dumps(value, allow_nan=False)) == {
+        "1": [0.5, None, 3, True, [None]],
+        "text": "x",
+        "none": None,
+    }
 
 
 def test_a_variant_says_what_it_changes_and_nothing_else_by_default():
     variant = Variant("host", "alone")
-    assert (variant.settings, variant.hosts, variant.transform, variant.detector, variant.why_not, variant.arc) == (None, None, None, None, "", True)
+    assert (variant.settings, variant.hosts, variant.transform, variant.detector, variant.why_not, variant.arc) == (
+        None,
+        None,
+        None,
+        None,
+        "",
+        True,
+    )
 
 
 def run_of(**changes):
     """As much of a run as the refusals look at."""
-    of = {"seed": 7, "sky": object(), "mock": True, "frozen": None, "trained_on": 7, "hashes": {}, "detector": "aaaa"} | changes
+    of = {
+        "seed": 7,
+        "sky": object(),
+        "mock": True,
+        "frozen": None,
+        "trained_on": 7,
+        "hashes": {},
+        "detector": "aaaa",
+    } | changes
     settings = SimpleNamespace(
-        seed=of["seed"], sky=of["sky"], survey=SimpleNamespace(mock=of["mock"]), detector=SimpleNamespace(frozen=of["frozen"]), stores=Path("nowhere")
+        seed=of["seed"],
+        sky=of["sky"],
+        survey=SimpleNamespace(mock=of["mock"]),
+        detector=SimpleNamespace(frozen=of["frozen"]),
+        stores=Path("nowhere"),
     )
     detector = SimpleNamespace(hash=of["detector"], mock=True, about={"seed": of["trained_on"]})
-    return SimpleNamespace(settings=settings, detector=detector, store=lambda name, group: xr.Dataset(attrs={"detector_hash": of["hashes"].get(group, "aaaa")}))
+    return SimpleNamespace(
+        settings=settings,
+        detector=detector,
+        store=lambda name, group: xr.Dataset(attrs={"detector_hash": of["hashes"].get(group, "aaaa")}),
+    )
 
 
 REFUSED = {
@@ -257,9 +310,24 @@ REFUSED = {
     "a run without an embedded sky": ({"sky": None}, {"arms"}, 1, "no section `sky`"),
     "a run on the survey": ({"mock": False}, {"fix"}, 1, "survey.mock: false"),
     "a brought detector to be trained": ({"frozen": "elsewhere"}, {"fix"}, 1, "cannot be trained again"),
-    "trials of another detector": ({"hashes": {"injections": "bbbb"}}, {"causal"}, 1, "scores of the injections carry detector bbbb"),
-    "thresholds of another detector": ({"hashes": {"thresholds": "bbbb"}}, {"causal"}, 1, "scores of the thresholds carry detector bbbb"),
-    "cutouts scored by another detector": ({"hashes": {"cutouts": ""}}, {"arms"}, 1, "scores of the cutouts carry detector none"),
+    "trials of another detector": (
+        {"hashes": {"injections": "bbbb"}},
+        {"causal"},
+        1,
+        "scores of the injections carry detector bbbb",
+    ),
+    "thresholds of another detector": (
+        {"hashes": {"thresholds": "bbbb"}},
+        {"causal"},
+        1,
+        "scores of the thresholds carry detector bbbb",
+    ),
+    "cutouts scored by another detector": (
+        {"hashes": {"cutouts": ""}},
+        {"arms"},
+        1,
+        "scores of the cutouts carry detector none",
+    ),
 }
 
 
@@ -274,7 +342,9 @@ def test_what_would_be_no_test_is_refused_by_name(monkeypatch, case):
 
 @pytest.mark.parametrize("stage", ["injections", "detector", "scores", "completeness"])
 def test_a_run_that_is_not_complete_is_refused_with_the_stage(monkeypatch, stage):
-    monkeypatch.setattr("lenscal.run.pipeline.plan_of", lambda place: SimpleNamespace(done=lambda name: None if name == stage else {}))
+    monkeypatch.setattr(
+        "lenscal.run.pipeline.plan_of", lambda place: SimpleNamespace(done=lambda name: None if name == stage else {})
+    )
     with pytest.raises(PlanError, match=f"experiments read {stage}, which is not complete"):
         run.refuse(run_of(), {"causal"}, 1)
 
@@ -304,10 +374,14 @@ def test_a_lens_is_given_a_host_of_its_own_cell():
     assert values.tolist() == [10, 11, 12]
     assert (np.abs(counts - 100) < 35).all()
     assert set(run_arms._hosts(HOSTS, lenses, "density_lens_like", 1)) == {11}
-    assert set(run_arms._hosts(HOSTS, lenses.assign(depth=24.0), "density_lens_like", 1)) == {-1}  # nobody knows the only one
+    assert set(run_arms._hosts(HOSTS, lenses.assign(depth=24.0), "density_lens_like", 1)) == {
+        -1
+    }  # nobody knows the only one
     assert set(run_arms._hosts(HOSTS, lenses.assign(depth=22.0), None, 1)) == {-1}
     shuffled = lenses.sample(frac=1, random_state=1)
-    np.testing.assert_array_equal(run_arms._hosts(HOSTS, shuffled, None, 1), drawn[shuffled["id"]])  # by the lens, not by its row
+    np.testing.assert_array_equal(
+        run_arms._hosts(HOSTS, shuffled, None, 1), drawn[shuffled["id"]]
+    )  # by the lens, not by its row
 
 
 def test_a_host_is_swapped_for_another_of_its_cell_and_never_for_itself():
@@ -319,8 +393,17 @@ def test_a_host_is_swapped_for_another_of_its_cell_and_never_for_itself():
 
 def test_draws_of_the_prior_are_told_by_what_is_seen_of_them():
     theta_e, mu = np.array([1.0, 2.0]), np.array([10.0, 4.0])
-    drawn = {name: np.array([0.1, 0.2]) for name in ("n", "r_e", "source_q", "source_phi", "q", "phi", "gamma1", "gamma2", "lens_x", "lens_y")}
-    drawn |= {"source_x": np.array([0.3, 0.4]), "source_y": np.array([0.1, -0.2]), "mag_g": np.full(2, 25.0), "mag_r": np.full(2, 24.5), "mag_z": np.full(2, 24.3)}
+    drawn = {
+        name: np.array([0.1, 0.2])
+        for name in ("n", "r_e", "source_q", "source_phi", "q", "phi", "gamma1", "gamma2", "lens_x", "lens_y")
+    }
+    drawn |= {
+        "source_x": np.array([0.3, 0.4]),
+        "source_y": np.array([0.1, -0.2]),
+        "mag_g": np.full(2, 25.0),
+        "mag_r": np.full(2, 24.5),
+        "mag_z": np.full(2, 24.3),
+    }
     table = run_arms._as_drawn(theta_e, drawn, mu)
     assert {name for names in experiments.FACTORS.values() for name in names} - {"galaxy_id"} == set(table)
     np.testing.assert_allclose(table["lensed_mag_r"], 24.5 - 2.5 * np.log10(mu))
@@ -334,9 +417,15 @@ def test_every_variant_says_what_it_asks_and_only_those_without_an_arc_say_so():
     made_ = run_causal.variants(settings, HOSTS, np.array([10, 11]), colours, 1)
     assert len({(v.kind, v.name) for v in made_}) == len(made_)
     assert all(v.about for v in made_)
-    assert [v.name for v in made_ if not v.arc] == ["alone, arc removed", "blank sky alone", "that of known lenses, arc removed"]
+    assert [v.name for v in made_ if not v.arc] == [
+        "alone, arc removed",
+        "blank sky alone",
+        "that of known lenses, arc removed",
+    ]
     without = run_causal.variants(settings, HOSTS.drop(columns="density_lens_like"), np.array([10, 11]), colours, 1)
-    assert [v.why_not for v in without if v.name == "swapped for a lens-like one"] == ["known lenses are too few to tell lens-like hosts"]
+    assert [v.why_not for v in without if v.name == "swapped for a lens-like one"] == [
+        "known lenses are too few to tell lens-like hosts"
+    ]
     seen = made()
     for variant in made_:
         if variant.transform is not None:
@@ -353,7 +442,18 @@ def test_tables_figures_and_json_of_every_experiment_are_written_and_others_stay
     none = Paired(0, 0, 0, 0).row()
     cases = {
         "arms": (summary, {"arms": table, "arms_lenses": pd.DataFrame({"galaxy_id": [1]})}),
-        "causal": ({"trials": 10}, {"causal": pd.DataFrame([{"hosts": hosts, "kind": "host", "name": name, **row} for hosts in run_causal.LIKE for name, row in (("a", pair), ("b", none))])}),
+        "causal": (
+            {"trials": 10},
+            {
+                "causal": pd.DataFrame(
+                    [
+                        {"hosts": hosts, "kind": "host", "name": name, **row}
+                        for hosts in run_causal.LIKE
+                        for name, row in (("a", pair), ("b", none))
+                    ]
+                )
+            },
+        ),
         "fix": ({"lenses": pair}, {"fix_theta_e": pd.DataFrame([{"theta_e": 1.0, **pair}, {"theta_e": 1.5, **none}])}),
     }
     for name, result in cases.items():
@@ -368,7 +468,16 @@ def test_tables_figures_and_json_of_every_experiment_are_written_and_others_stay
         assert (made / f"{name}.png").read_bytes().startswith(b"\x89PNG")
         assert (made / f"{name}.pdf").read_bytes().startswith(b"%PDF")
         for key in tables:
-            assert len(pd.read_parquet(made / f"{key}.parquet")) == len(pd.read_csv(made / f"{key}.csv")) == len(tables[key])
+            assert (
+                len(pd.read_parquet(made / f"{key}.parquet"))
+                == len(pd.read_csv(made / f"{key}.csv"))
+                == len(tables[key])
+            )
     place.detector.hash = "bbbb"
     writing.write(place, {"fix": cases["fix"]}, {})
-    assert set(json.loads((made / "experiments.json").read_text())) == {"run", "mock", "detector", "fix"}  # what another detector did is not kept beside it
+    assert set(json.loads((made / "experiments.json").read_text())) == {
+        "run",
+        "mock",
+        "detector",
+        "fix",
+    }  # what another detector did is not kept beside it

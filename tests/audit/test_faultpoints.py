@@ -24,7 +24,10 @@ def hidden(trial):
     """What is said of a failed write of one table where it is known, swallowed, turned into an error of Python's own, and told without a name."""
     from lenscal.io import folders, stores
 
-    fault = next(n for n, (kind, path) in enumerate(trial.points) if kind == "write" and "lenses.parquet" in path), "error"
+    fault = (
+        next(n for n, (kind, path) in enumerate(trial.points) if kind == "write" and "lenses.parquet" in path),
+        "error",
+    )
     said = {"known": trial.wrong(fault)}
     write = folders.write_bytes
 

@@ -92,9 +92,17 @@ def test_false_positives_are_counted_in_the_bins_of_the_runs_own_grid(first):
 
     settings, _ = first
     table = Place(settings).table("failures/false_positives.parquet")
-    for group, axis in (("psfsize_r", settings.injections.grid.psf_fwhm), ("psfdepth_r", settings.injections.grid.depth)):
+    for group, axis in (
+        ("psfsize_r", settings.injections.grid.psf_fwhm),
+        ("psfdepth_r", settings.injections.grid.depth),
+    ):
         edges = [f"{edge:g}" for edge in axis.edges]
-        allowed = {f"< {edges[0]}", f">= {edges[-1]}", "not measured", *(f"{low} to {high}" for low, high in itertools.pairwise(edges))}
+        allowed = {
+            f"< {edges[0]}",
+            f">= {edges[-1]}",
+            "not measured",
+            *(f"{low} to {high}" for low, high in itertools.pairwise(edges)),
+        }
         assert set(table.loc[table["group"] == group, "value"]) <= allowed
 
 
@@ -131,6 +139,7 @@ def test_redrawn_under_its_own_settings_an_injection_is_what_it_was(first):
     import dask
 
     from lenscal import injections, realism
+
     settings, _ = first
     with dask.config.set(scheduler="synchronous"):
         whole = Place(settings).store("injections").load()
@@ -142,7 +151,11 @@ def test_redrawn_under_its_own_settings_an_injection_is_what_it_was(first):
 
 def test_a_finished_run_does_nothing_again(first):
     settings, _ = first
-    before = {path: path.stat().st_mtime_ns for path in settings.stores.rglob("*") if path.is_file() and path.name not in ("gates.json", "lock")}
+    before = {
+        path: path.stat().st_mtime_ns
+        for path in settings.stores.rglob("*")
+        if path.is_file() and path.name not in ("gates.json", "lock")
+    }
     again = run(settings)
     assert {stage.state for stage in again.stages} == {"was complete"}
     assert before == {path: path.stat().st_mtime_ns for path in before}
@@ -166,7 +179,9 @@ def test_a_killed_run_goes_on_to_the_same_bytes(folder, first):
     settings = config.load(path)
     command = [sys.executable, "-m", "lenscal", "run", str(path), "--quiet"]
     for stage in ("cutouts", "injections"):
-        process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
         blocks = settings.stores / ".plan" / stage / "blocks"
         deadline = time.monotonic() + 300
         while not (blocks.is_dir() and any(blocks.glob("*.json"))) and process.poll() is None:
@@ -190,14 +205,27 @@ def test_a_changed_setting_redoes_only_what_depends_on_it(folder, first):
 
 def test_another_rate_moves_the_threshold_and_all_that_is_judged_by_it(folder, first):
     shutil.copytree(first[0].stores, folder / "stores" / "rate")
-    settings = config.load(runfile(folder, "rate", completeness={"false_positive_rates": [0.5], "trials_min": 12, "hosts_min": 3}))
+    settings = config.load(
+        runfile(folder, "rate", completeness={"false_positive_rates": [0.5], "trials_min": 12, "hosts_min": 3})
+    )
     result = run(settings)
-    assert [stage.name for stage in result.stages if stage.state == "done"] == ["scores", "realism", "completeness", "failures", "report"]
+    assert [stage.name for stage in result.stages if stage.state == "done"] == [
+        "scores",
+        "realism",
+        "completeness",
+        "failures",
+        "report",
+    ]
     places = [Place(one) for one in (first[0], settings)]
     before, after = (place.table("realism/sensitivity.parquet")["base"].dropna() for place in places)
     assert (after >= before).all()
     assert (after > before).any(), "the share that is recovered is that of the new threshold"
-    assert (places[0].store("scores", "cutouts")["score"].load().identical(places[1].store("scores", "cutouts")["score"].load()))
+    assert (
+        places[0]
+        .store("scores", "cutouts")["score"]
+        .load()
+        .identical(places[1].store("scores", "cutouts")["score"].load())
+    )
     assert all(good for _, good in verify_stores(places[1]))
 
 
@@ -225,13 +253,30 @@ def test_stores_open_by_plain_xarray_without_a_warning(first):
     stores = first[0].stores
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for name, group in [("cutouts", None), ("quality", None), ("injections", None), ("completeness", None), ("scores", None), ("scores", "thresholds"), ("scores", "cutouts")]:
+        for name, group in [
+            ("cutouts", None),
+            ("quality", None),
+            ("injections", None),
+            ("completeness", None),
+            ("scores", None),
+            ("scores", "thresholds"),
+            ("scores", "cutouts"),
+        ]:
             xr.open_zarr(stores / f"{name}.zarr", group=group)
 
 
 @pytest.mark.parametrize(
     "damage",
-    ["gates.json", "scores.zarr/thresholds/threshold/c/0", "injections.zarr/theta_e/c/0", "completeness.zarr/n_detected/c/0/0/0/0", "hosts.parquet", "quality/index.html", "detector/history.json", ".plan/report/done.json"],
+    [
+        "gates.json",
+        "scores.zarr/thresholds/threshold/c/0",
+        "injections.zarr/theta_e/c/0",
+        "completeness.zarr/n_detected/c/0/0/0/0",
+        "hosts.parquet",
+        "quality/index.html",
+        "detector/history.json",
+        ".plan/report/done.json",
+    ],
 )
 def test_an_edit_by_hand_or_a_turned_bit_anywhere_is_found(folder, first, damage):
     copy = folder / "stores" / "edited"
@@ -313,7 +358,9 @@ def test_a_prior_is_calibrated_at_the_anchors_of_a_run_and_used_by_name(folder, 
     assert entry["calibration"]["conditions"]["origin"] == "anchors of the run 'tiny' (mock sky)"
     assert entry["calibration"]["conditions"]["count"] >= 10
     assert 2.5 < entry["calibration"]["reached"][0.9] < 10
-    chosen = config.load(runfile(folder, "calibrated", injections={"prior": "frozen", "prior_file": "frozen.yaml"})).injections
+    chosen = config.load(
+        runfile(folder, "calibrated", injections={"prior": "frozen", "prior_file": "frozen.yaml"})
+    ).injections
     assert priors.named(chosen.prior, chosen.more_priors)["mag_r"] == entry["mag_r"]
     assert "not written over" in invoke(folder / "many.yaml", folder / "frozen.yaml").output
 
@@ -375,8 +422,21 @@ def test_true_lenses_of_another_sky_are_all_accounted_for(looped):
     threshold = float(place.store("scores", "thresholds")["threshold"].values[0])
     assert summary["overall"]["found"] == int((stayed["score"] >= threshold).sum())
     for row in [summary["overall"], *summary["bins"]]:
-        assert {"n", "found", "observed", "predicted", "lower_68", "upper_68", "lower_95", "upper_95", "n_eff", "naive"} <= row.keys()
-    assert {"closed-loop.json", "closed-loop.png", "closed-loop.pdf", "bins.csv", "lenses.csv"} <= {path.name for path in written.iterdir()}
+        assert {
+            "n",
+            "found",
+            "observed",
+            "predicted",
+            "lower_68",
+            "upper_68",
+            "lower_95",
+            "upper_95",
+            "n_eff",
+            "naive",
+        } <= row.keys()
+    assert {"closed-loop.json", "closed-loop.png", "closed-loop.pdf", "bins.csv", "lenses.csv"} <= {
+        path.name for path in written.iterdir()
+    }
     assert json.loads((written / "closed-loop.json").read_text())["overall"] == summary["overall"]
 
 
@@ -405,14 +465,20 @@ def test_scores_of_true_lenses_are_those_that_the_run_would_give_them(looped, fi
 
 @pytest.mark.parametrize(
     ("seeds", "changes", "sentence"),
-    [([7], {}, "is the run's own"), ([8], {"sky": None}, "needs an embedded sky"), ([8], {"injections": {"trials": 13}}, "which is not complete")],
+    [
+        ([7], {}, "is the run's own"),
+        ([8], {"sky": None}, "needs an embedded sky"),
+        ([8], {"injections": {"trials": 13}}, "which is not complete"),
+    ],
 )
 def test_a_loop_that_could_not_tell_anything_is_refused(looped, seeds, changes, sentence):
     from lenscal.run import PlanError, closed_loop
 
     settings = looped[0].settings
     for name, value in changes.items():
-        settings = settings.model_copy(update={name: value if value is None else getattr(settings, name).model_copy(update=value)})
+        settings = settings.model_copy(
+            update={name: value if value is None else getattr(settings, name).model_copy(update=value)}
+        )
     with pytest.raises(PlanError, match=sentence):
         closed_loop.refuse(Place(settings), seeds)
 
@@ -459,7 +525,10 @@ def test_experiments_of_a_finished_run_are_paired_and_their_shares_sum_to_the_ga
     val = [row for row in found["fix"]["tables"]["fix_negatives"] if row["split"] == "val"]
     rate = settings.completeness.false_positive_rates[0]
     for side in ("base", "changed"):  # either threshold leaves no more false positives than asked for
-        assert sum(row[side] * row["pairs"] for row in val if row["pairs"]) <= rate * sum(row["pairs"] for row in val) + 1e-9
+        assert (
+            sum(row[side] * row["pairs"] for row in val if row["pairs"])
+            <= rate * sum(row["pairs"] for row in val) + 1e-9
+        )
     for name in ("arms", "causal", "fix"):
         assert (made / f"{name}.png").stat().st_size > 1000
         assert (made / f"{name}.pdf").exists()

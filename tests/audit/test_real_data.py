@@ -1,6 +1,5 @@
 """What the stamps on disk are, measured: depths, widths, scales, and how few hosts they leave. Needs the real data."""
 
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -44,7 +43,10 @@ def test_few_hosts_remain_and_each_says_where_its_conditions_come_from(stamps, r
     assert np.isfinite(hosts[[f"{n}_{b}" for n in ("psfsize", "psfdepth") for b in schema.BANDS]]).all(axis=None)
     ledger = stamps.ledger
     assert (ledger.rows_in, ledger.rows_out, ledger.missing) == (41, 7, 0)
-    assert ledger.dropped == {"no PSF: no star in the stamp": 31, "no PSF: no star in the stamp, no conditions nearby": 3}
+    assert ledger.dropped == {
+        "no PSF: no star in the stamp": 31,
+        "no PSF: no star in the stamp, no conditions nearby": 3,
+    }
 
 
 def test_stars_of_the_des_stamps_have_the_seeing_of_the_survey(rows):
@@ -138,7 +140,10 @@ def test_every_stamp_gives_a_cutout_of_91_px_with_its_galaxy_in_the_middle(stamp
 
 def test_psf_models_of_each_band_are_wider_in_the_blue(real):
     models = load_profiles().psf_models
-    median = {band: np.median([widths.psfsize(read_psfex(real / p).image(), 0.262) for p in getattr(models, band)]) for band in schema.BANDS}
+    median = {
+        band: np.median([widths.psfsize(read_psfex(real / p).image(), 0.262) for p in getattr(models, band)])
+        for band in schema.BANDS
+    }
     assert median["g"] > median["r"] > median["z"] * 0.95
     assert all(0.9 < value < 1.9 for value in median.values())
 

@@ -51,7 +51,11 @@ def copied(chaos, first, name, **changes):
 
 
 def contents(folder):
-    return {str(p.relative_to(folder)): hashlib.blake2b(p.read_bytes()).hexdigest() for p in folder.rglob("*") if p.is_file()}
+    return {
+        str(p.relative_to(folder)): hashlib.blake2b(p.read_bytes()).hexdigest()
+        for p in folder.rglob("*")
+        if p.is_file()
+    }
 
 
 def digests(settings):
@@ -61,7 +65,9 @@ def digests(settings):
 
 def times(settings):
     """When each file of a shard or chunk was changed."""
-    files = (path for path in settings.stores.rglob("*") if path.is_file() and "c" in path.relative_to(settings.stores).parts)
+    files = (
+        path for path in settings.stores.rglob("*") if path.is_file() and "c" in path.relative_to(settings.stores).parts
+    )
     return {str(path.relative_to(settings.stores)): path.stat().st_mtime_ns for path in files}
 
 
@@ -92,16 +98,29 @@ def test_damaged_shards_are_found_and_only_their_blocks_are_done_again(chaos, fi
         (settings.stores / ".plan" / "cutouts" / "done.json").unlink()
     before = times(settings)
     result = run(settings, PIXELS)
-    assert states(result) == {"objects": "was complete", "manifest": "was complete", "cutouts": "done", "quality": "done"}
+    assert states(result) == {
+        "objects": "was complete",
+        "manifest": "was complete",
+        "cutouts": "done",
+        "quality": "done",
+    }
     assert digests(settings) == digests(first)
-    again = {(name.split("/")[0], name.split("/")[3]) for name, changed in times(settings).items() if before.get(name) != changed}
+    again = {
+        (name.split("/")[0], name.split("/")[3])
+        for name, changed in times(settings).items()
+        if before.get(name) != changed
+    }
     assert again == {("cutouts.zarr", "1"), ("cutouts.zarr", "3"), ("quality.zarr", "0")}
     assert set(states(run(settings, PIXELS)).values()) == {"was complete"}
 
 
 @pytest.mark.parametrize(
     ("file", "again"),
-    [("cutouts.zarr/image/zarr.json", "cutouts"), ("manifest/Npix-*.parquet", "manifest"), (".plan/quality/blocks/*.json", None)],
+    [
+        ("cutouts.zarr/image/zarr.json", "cutouts"),
+        ("manifest/Npix-*.parquet", "manifest"),
+        (".plan/quality/blocks/*.json", None),
+    ],
 )
 def test_damage_outside_the_blocks_is_found_as_well(chaos, first, here, file, again):
     settings = copied(chaos, first, "outside-" + file.split("/")[1])
@@ -120,13 +139,17 @@ def worked(monkeypatch, name):
     """Names of the blocks of a stage that are worked on from now on."""
     done, stage = [], STAGES[name]
     work = stage.work
-    monkeypatch.setattr(stage, "work", lambda place, block, *more: done.append(block.name) or work(place, block, *more), raising=False)
+    monkeypatch.setattr(
+        stage, "work", lambda place, block, *more: done.append(block.name) or work(place, block, *more), raising=False
+    )
     return done
 
 
 @pytest.mark.parametrize("finished", [True, False])
 @pytest.mark.parametrize("damage", ["bit", "cut", "lost"])
-def test_a_leaf_that_is_not_as_its_file_was_imported_is_imported_again_by_itself(chaos, first, here, monkeypatch, finished, damage):
+def test_a_leaf_that_is_not_as_its_file_was_imported_is_imported_again_by_itself(
+    chaos, first, here, monkeypatch, finished, damage
+):
     settings = copied(chaos, first, f"leaf-{finished}-{damage}")
     leaf = leaves(settings)[1]
     if damage == "bit":
@@ -166,11 +189,15 @@ def test_a_scan_that_is_not_as_it_was_written_is_made_again_by_itself(chaos, fir
     assert contents(settings.stores / "manifest") == contents(first.stores / "manifest")
 
 
-def test_leaves_are_not_read_again_when_the_import_ends_and_their_ledger_says_what_they_hold(chaos, first, here, monkeypatch):
+def test_leaves_are_not_read_again_when_the_import_ends_and_their_ledger_says_what_they_hold(
+    chaos, first, here, monkeypatch
+):
     settings = copied(chaos, first, "ledger")
     (settings.stores / ".plan" / "objects" / "done.json").unlink()
     read, contents_of_files = [], folders.contents
-    monkeypatch.setattr(folders, "contents", lambda path, names: read.extend(names := list(names)) or contents_of_files(path, names))
+    monkeypatch.setattr(
+        folders, "contents", lambda path, names: read.extend(names := list(names)) or contents_of_files(path, names)
+    )
     run(settings, ["objects"])
     assert "lenses.parquet" in read
     assert not [name for name in read if "Npix" in name]
@@ -204,7 +231,9 @@ def test_a_kill_while_the_old_products_go_is_no_foreign_store_and_trusts_nothing
     assert digests(back)["quality"] == digests(first)["quality"]
 
 
-def test_half_a_file_of_a_killed_worker_is_gone_when_the_run_that_went_on_without_it_ends(chaos, first, here, monkeypatch):
+def test_half_a_file_of_a_killed_worker_is_gone_when_the_run_that_went_on_without_it_ends(
+    chaos, first, here, monkeypatch
+):
     settings = copied(chaos, first, "half")
     folders.remove(settings.stores / ".plan" / "quality")
     folders.remove(settings.stores / "quality.zarr")
@@ -238,7 +267,9 @@ def test_a_stage_that_other_code_began_is_made_again_and_one_that_it_finished_is
 def test_a_store_that_no_run_made_is_never_removed(chaos, first, here):
     settings = copied(chaos, first, "foreign")
     shutil.rmtree(settings.stores / ".plan" / "quality")
-    with pytest.raises(PlanError, match=r"quality: '.*quality.zarr' is there but no run of lenscal made it; move it away"):
+    with pytest.raises(
+        PlanError, match=r"quality: '.*quality.zarr' is there but no run of lenscal made it; move it away"
+    ):
         run(settings, PIXELS)
     assert (settings.stores / "quality.zarr" / "zarr.json").exists()
 
@@ -248,12 +279,17 @@ def test_workers_that_die_while_they_start_are_one_sentence(monkeypatch):
         raise RuntimeError("Nanny failed to start.")
 
     monkeypatch.setattr("distributed.LocalCluster", dying)
-    with pytest.raises(BlockError, match=r"workers on this machine did not start \(Nanny failed.*run again to go on"), Local().client():
+    with (
+        pytest.raises(BlockError, match=r"workers on this machine did not start \(Nanny failed.*run again to go on"),
+        Local().client(),
+    ):
         pass
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_a_dashboard_is_served_and_told_of_only_when_asked_for_and_never_on_a_port_of_others(chaos, first, wanted, capfd):
+def test_a_dashboard_is_served_and_told_of_only_when_asked_for_and_never_on_a_port_of_others(
+    chaos, first, wanted, capfd
+):
     from urllib.error import HTTPError
     from urllib.request import urlopen
 
@@ -279,7 +315,10 @@ def test_a_dashboard_is_served_and_told_of_only_when_asked_for_and_never_on_a_po
 
 def test_two_runs_never_work_in_one_folder(chaos, first, here):
     settings = first
-    with folders.alone(settings.stores / ".plan"), pytest.raises(stores.StoreError, match=rf"another run \(process {os.getpid()}\) is at work"):
+    with (
+        folders.alone(settings.stores / ".plan"),
+        pytest.raises(stores.StoreError, match=rf"another run \(process {os.getpid()}\) is at work"),
+    ):
         run(settings, PIXELS)
 
 
@@ -288,7 +327,10 @@ def test_a_full_disk_stops_with_the_reason_and_room_lets_it_go_on(chaos, first, 
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))  # no file beyond 1 MB: a shard of images is larger
     try:
-        with pytest.raises(stores.StoreError, match=r"cutouts.zarr' cannot be written: File too large; check the folder's rights and space"):
+        with pytest.raises(
+            stores.StoreError,
+            match=r"cutouts.zarr' cannot be written: File too large; check the folder's rights and space",
+        ):
             run(settings, PIXELS)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
@@ -300,20 +342,30 @@ def test_a_full_disk_stops_with_the_reason_and_room_lets_it_go_on(chaos, first, 
 @pytest.fixture
 def bucket(monkeypatch):
     with serving_buckets() as server:
-        for name, value in {"AWS_ENDPOINT_URL": server.address, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1"}.items():
+        for name, value in {
+            "AWS_ENDPOINT_URL": server.address,
+            "AWS_ACCESS_KEY_ID": "a",
+            "AWS_SECRET_ACCESS_KEY": "b",
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }.items():
             monkeypatch.setenv(name, value)
         server.make("stores")
         yield server
 
 
 def test_a_run_into_a_bucket_that_falters_has_the_bytes_of_one_on_disk(chaos, first, here, bucket):
-    settings = config.load(chaos.runfile("far", stores="s3://stores/runs/far", cutouts={"block": 48}, quality={"block": 48}))
+    settings = config.load(
+        chaos.runfile("far", stores="s3://stores/runs/far", cutouts={"block": 48}, quality={"block": 48})
+    )
     bucket.faults = {20: 500, 21: 503, 40: "slow", 90: 500, 91: 500, 150: "slow", 200: 500}
     run(settings, PIXELS)
     assert bucket.faults == {}
     assert digests(settings) == digests(first)
     for name in ("cutouts", "quality"):
-        far, near = stores.open(settings.stores / f"{name}.zarr").load(), stores.open(first.stores / f"{name}.zarr").load()
+        far, near = (
+            stores.open(settings.stores / f"{name}.zarr").load(),
+            stores.open(first.stores / f"{name}.zarr").load(),
+        )
         far.attrs.clear()
         near.attrs.clear()
         xr.testing.assert_identical(far, near)
@@ -334,7 +386,10 @@ def test_a_run_into_a_bucket_that_falters_has_the_bytes_of_one_on_disk(chaos, fi
 
 
 def test_a_bucket_that_stays_broken_or_is_not_there_is_said(chaos, first, here, bucket, monkeypatch):
-    with pytest.raises(stores.StoreError, match=r"'s3://none/x/.*cannot be (read|written).*check the bucket, its endpoint and your rights"):
+    with pytest.raises(
+        stores.StoreError,
+        match=r"'s3://none/x/.*cannot be (read|written).*check the bucket, its endpoint and your rights",
+    ):
         run(config.load(chaos.runfile("none", stores="s3://none/x")), PIXELS)
     monkeypatch.setitem(config.BUCKET, "config_kwargs", {"retries": {"max_attempts": 1}})
     bucket.always = 500
@@ -381,13 +436,18 @@ def test_a_service_that_fails_midway_is_gone_on_with_and_no_complete_block_is_as
     shared = (made.failure.values == "") & (direct.failure.values == "")
     assert shared.sum() > 40
     served, cut = made.image.values[shared], direct.image.values[shared]
-    assert ((served == cut) | (served != served) | (cut != cut)).all()  # the service takes an exact zero for unobserved; bricks have nexp as well
+    assert (
+        (served == cut) | (served != served) | (cut != cut)
+    ).all()  # the service takes an exact zero for unobserved; bricks have nexp as well
 
 
 def blocks_done_again(settings, before):
     """Blocks of 16 whose shards of images, and of measures, were written again."""
     changed = {name for name, when in times(settings).items() if before.get(name) != when}
-    return [sorted({int(name.split("/")[3]) for name in changed if name.startswith(store)}) for store in ("cutouts.zarr/image/", "quality.zarr/sigma/")]
+    return [
+        sorted({int(name.split("/")[3]) for name in changed if name.startswith(store)})
+        for store in ("cutouts.zarr/image/", "quality.zarr/sigma/")
+    ]
 
 
 @pytest.fixture
@@ -399,9 +459,15 @@ def own_sky(chaos, tmp_path):
 
 def a_plane(sky, first):
     """A file of the brick most galaxies of the second block are cut from, and the blocks that looked at it."""
-    brick = pd.Series(stores.open(first.stores / "cutouts.zarr").cutout_url.values[16:32].astype(object)).mode()[0].split("/")[-2]
+    brick = (
+        pd.Series(stores.open(first.stores / "cutouts.zarr").cutout_url.values[16:32].astype(object))
+        .mode()[0]
+        .split("/")[-2]
+    )
     plan = first.stores / ".plan" / "cutouts" / "blocks"
-    readers = [i for i, path in enumerate(sorted(plan.glob("*.json"))) if brick in json.loads(path.read_text())["sources"]]
+    readers = [
+        i for i, path in enumerate(sorted(plan.glob("*.json"))) if brick in json.loads(path.read_text())["sources"]
+    ]
     return next(sky.rglob(f"legacysurvey-{brick}-image-r.fits.fz")), readers
 
 
@@ -417,7 +483,12 @@ def test_a_changed_brick_does_again_only_the_blocks_that_looked_at_it_and_what_r
         hdus[1].data = hdus[1].data * np.float32(1.5)
     before = times(settings)
     result = run(settings, PIXELS)
-    assert states(result) == {"objects": "was complete", "manifest": "was complete", "cutouts": "done", "quality": "done"}
+    assert states(result) == {
+        "objects": "was complete",
+        "manifest": "was complete",
+        "cutouts": "done",
+        "quality": "done",
+    }
     cut, measured = blocks_done_again(settings, before)
     assert cut == readers
     assert measured
@@ -434,11 +505,15 @@ def test_a_file_mended_later_does_again_only_the_blocks_that_had_it(chaos, first
     plane, readers = a_plane(sky, first)
     whole = plane.read_bytes()
     plane.write_bytes(whole[: len(whole) // 2])
-    settings = config.load(chaos.runfile("mended", **changes, cutouts={"broken": "count"}, quality={"failed_fraction_max": 1.0}))
+    settings = config.load(
+        chaos.runfile("mended", **changes, cutouts={"broken": "count"}, quality={"failed_fraction_max": 1.0})
+    )
     run(settings, PIXELS)
     failure = stores.open(settings.stores / "cutouts.zarr").failure.values.astype(object)
     assert sum(text.startswith("band r") for text in failure) >= 1
-    assert set(states(run(settings, PIXELS)).values()) == {"was complete"}, "a broken file that stays as it is is not tried again"
+    assert set(states(run(settings, PIXELS)).values()) == {"was complete"}, (
+        "a broken file that stays as it is is not tried again"
+    )
     plane.write_bytes(whole)
     before = times(settings)
     run(settings, PIXELS)

@@ -78,7 +78,11 @@ def test_unknown_stage(folder):
 
 
 def test_stage_before_what_it_reads(folder):
-    refused(lenscal("run", folder / "run.yaml", "--stages", "quality"), "quality reads objects, manifest, cutouts", "not complete")
+    refused(
+        lenscal("run", folder / "run.yaml", "--stages", "quality"),
+        "quality reads objects, manifest, cutouts",
+        "not complete",
+    )
 
 
 def test_missing_sky(folder):
@@ -106,7 +110,9 @@ def test_wrong_unit_of_a_column(folder):
     with fits.open(path, mode="update") as hdus:
         number = [name.upper() for name in hdus[1].columns.names].index("FLUX_R") + 1
         hdus[1].header[f"TUNIT{number}"] = "mJy"
-    refused(lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS), path.name, "FLUX_R is in 'mJy', expected 'nanomaggy'")
+    refused(
+        lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS), path.name, "FLUX_R is in 'mJy', expected 'nanomaggy'"
+    )
     assert not complete(folder, "objects")
 
 
@@ -194,7 +200,11 @@ def test_preflight_names_what_is_missing_and_the_fix(folder):
 
 
 def test_preflight_of_the_survey_on_an_empty_folder_says_what_is_there_what_is_expected_and_what_to_do(tmp_path):
-    text = (HERE.parent / "pipelines" / "dr10.yaml").read_text().replace("/data/legacysurvey/dr10", str(tmp_path / "empty"))
+    text = (
+        (HERE.parent / "pipelines" / "dr10.yaml")
+        .read_text()
+        .replace("/data/legacysurvey/dr10", str(tmp_path / "empty"))
+    )
     (tmp_path / "empty").mkdir()
     (tmp_path / "dr10.yaml").write_text(text)
     (tmp_path / "lenses.fits").write_bytes(b"SIMPLE")
@@ -202,15 +212,28 @@ def test_preflight_of_the_survey_on_an_empty_folder_says_what_is_there_what_is_e
     result = RUNNER.invoke(app, ["preflight", str(tmp_path / "dr10.yaml")], env={"COLUMNS": "1000"})
     assert result.exit_code == 1
     lines = {line.split()[0]: line for line in result.output.splitlines()[1:]}
-    for words in ("missing", "has no table of bricks: it is empty; expected survey-bricks.fits.gz", "correct survey.root"):
+    for words in (
+        "missing",
+        "has no table of bricks: it is empty; expected survey-bricks.fits.gz",
+        "correct survey.root",
+    ):
         assert words in lines["survey"]
-    for words in ("missing", "no sweep file below", "it is empty; expected south/sweep/10.1/sweep-<corner>-<corner>.fits", "correct survey.root"):
+    for words in (
+        "missing",
+        "no sweep file below",
+        "it is empty; expected south/sweep/10.1/sweep-<corner>-<corner>.fits",
+        "correct survey.root",
+    ):
         assert words in lines["sweeps"]
     assert "32,838 rows" in lines["lenscat"]
     assert "lenses.fits' cannot be read" in lines["desi-sl-vac"]
     assert "its header cannot be read, nor any row" in lines["desi-sl-vac"]
     assert "does not exist" in lines["gz-mergers"]
-    refused(lenscal("run", tmp_path / "dr10.yaml", "--stages", "manifest"), "manifest reads objects", "--stages objects,manifest")
+    refused(
+        lenscal("run", tmp_path / "dr10.yaml", "--stages", "manifest"),
+        "manifest reads objects",
+        "--stages objects,manifest",
+    )
     refused(lenscal("conditions", tmp_path / "dr10.yaml"), "has no table of bricks: it is empty")
     refused(lenscal("calibrate-cuts", tmp_path / "dr10.yaml"), "there are no galaxies yet", "--stages objects")
 
@@ -222,7 +245,21 @@ def test_status_tells_done_from_waiting(folder):
     assert "not started" in output or "waits" in output
 
 
-@pytest.mark.parametrize("command", ["mock", "preflight", "run", "status", "verify", "query", "conditions", "calibrate-cuts", "calibrate-prior", "catalog"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "mock",
+        "preflight",
+        "run",
+        "status",
+        "verify",
+        "query",
+        "conditions",
+        "calibrate-cuts",
+        "calibrate-prior",
+        "catalog",
+    ],
+)
 def test_every_command_explains_itself(command):
     result = lenscal(command, "--help")
     assert result.exit_code == 0
@@ -250,7 +287,10 @@ def test_calibrate_writes_a_prior_that_can_be_named_and_never_writes_over_one(tm
     assert "annulus_snr by quantile" in done.output
     assert set(yaml.safe_load(output.read_text())) == {"mine"}
     refused(lenscal("calibrate-prior", runfile, output, "--conditions", "survey"), "exists", "frozen")
-    refused(lenscal("calibrate-prior", runfile, tmp_path / "b.yaml", "--conditions", "survey", "--target", "5"), "quantile:snr")
+    refused(
+        lenscal("calibrate-prior", runfile, tmp_path / "b.yaml", "--conditions", "survey", "--target", "5"),
+        "quantile:snr",
+    )
     refused(lenscal("calibrate-prior", runfile, tmp_path / "b.yaml", "--conditions", "moon"), "'anchors' or 'survey'")
 
 
@@ -264,9 +304,16 @@ def test_the_sky_is_not_drawn_anew_under_a_run_nor_read_while_it_is_drawn(folder
 
     sky = folder / "stores" / "sky"
     with folders.reading(sky / ".mock", "the sky"):
-        refused(lenscal("mock", folder / "run.yaml", "--again"), "a run reads the embedded sky", "wait for it or stop it")
+        refused(
+            lenscal("mock", folder / "run.yaml", "--again"), "a run reads the embedded sky", "wait for it or stop it"
+        )
     with folders.alone(sky, ".mock"):
-        refused(lenscal("run", folder / "run.yaml", "--quiet"), "the embedded sky in", "is being replaced by process", "run again")
+        refused(
+            lenscal("run", folder / "run.yaml", "--quiet"),
+            "the embedded sky in",
+            "is being replaced by process",
+            "run again",
+        )
     assert (sky / "sha256sums.txt").exists()
 
 
@@ -288,7 +335,9 @@ def test_a_catalogue_that_lies_in_the_current_folder_is_not_read(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     (tmp_path / "catalogs.yaml").write_text(EVIL)
     assert "harmless" not in lenscal("catalog").output
-    monkeypatch.setattr("lenscal.io.datasets.__file__", str(tmp_path / "a" / "b" / "c" / "catalog.py"))  # as installed, without a checkout
+    monkeypatch.setattr(
+        "lenscal.io.datasets.__file__", str(tmp_path / "a" / "b" / "c" / "catalog.py")
+    )  # as installed, without a checkout
     refused(lenscal("catalog"), "no catalogs.yaml beside lenscal", "--path")
 
 
@@ -304,7 +353,15 @@ def test_describing_a_catalogue_calls_nothing_that_it_names(tmp_path, monkeypatc
 
 @pytest.mark.parametrize(
     "text",
-    ["aliases: {x: x}\nentries: {}\n", "aliases: {x: x}\nentries: {x: {kwargs: {data: '{data(y)}'}}}\n", "aliases: &a {x: *a}\nentries: *a\n", "[", "- 1", "", "aliases: {x: x}\nentries: {x: {kwargs: {data: 3}}}"],
+    [
+        "aliases: {x: x}\nentries: {}\n",
+        "aliases: {x: x}\nentries: {x: {kwargs: {data: '{data(y)}'}}}\n",
+        "aliases: &a {x: *a}\nentries: *a\n",
+        "[",
+        "- 1",
+        "",
+        "aliases: {x: x}\nentries: {x: {kwargs: {data: 3}}}",
+    ],
 )
 def test_a_catalogue_that_is_none_is_one_sentence(tmp_path, text):
     (tmp_path / "mine.yaml").write_text(text)

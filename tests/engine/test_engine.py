@@ -38,10 +38,19 @@ def test_a_finished_run_does_nothing_and_has_the_same_digests(run):
     assert set(states(again).values()) == {"was complete"}
     assert [stage.calls for stage in stages] == [[], [], []]
     assert [stage.digest for stage in first.stages] == [stage.digest for stage in again.stages]
-    assert json.loads((run.folder / "c" / "002.json").read_text()) == 4 + 4 + 8  # what it has itself, and what a and b have
+    assert (
+        json.loads((run.folder / "c" / "002.json").read_text()) == 4 + 4 + 8
+    )  # what it has itself, and what a and b have
 
 
-@pytest.mark.parametrize("look", [lambda plan: plan.gates(), lambda plan: [plan.is_complete(name) for name in plan.pipeline.stages], lambda plan: plan.check(["c"])])
+@pytest.mark.parametrize(
+    "look",
+    [
+        lambda plan: plan.gates(),
+        lambda plan: [plan.is_complete(name) for name in plan.pipeline.stages],
+        lambda plan: plan.check(["c"]),
+    ],
+)
 def test_one_look_at_a_finished_run_evaluates_each_plan_once(run, look):
     engine.run(pipeline(run, *three(run)))
     stages = three(run)
@@ -68,7 +77,11 @@ def test_another_setting_is_named_and_done_again(run):
 
 def test_a_stage_of_another_format_is_done_again_and_so_is_what_reads_it(run):
     engine.run(pipeline(run, *three(run)))
-    assert states(engine.run(pipeline(run, *three(run, format=2)))) == {"a": "done", "b": "was complete", "c": "was complete"}  # the digest is what it was
+    assert states(engine.run(pipeline(run, *three(run, format=2)))) == {
+        "a": "done",
+        "b": "was complete",
+        "c": "was complete",
+    }  # the digest is what it was
 
 
 def test_a_file_that_differs_costs_its_block_alone(run):
@@ -126,7 +139,10 @@ def test_an_outside_file_that_changes_while_earlier_stages_work_is_seen_by_the_n
 def test_a_block_that_gives_another_digest_than_before_is_refused(run):
     engine.run(pipeline(run, Fickle("a")))
     (run.folder / "a" / "001.json").write_text("7")
-    with pytest.raises(PlanError, match=r"a 001: the block has another digest than when it was done before .* draws on something outside its address"):
+    with pytest.raises(
+        PlanError,
+        match=r"a 001: the block has another digest than when it was done before .* draws on something outside its address",
+    ):
         engine.run(pipeline(run, Fickle("a")))
 
 
@@ -144,7 +160,9 @@ def test_an_outside_file_that_changes_while_its_own_stage_works_leaves_that_stag
     assert states(engine.run(pipeline(there, Toy("a"), Toy("b", ("a",))))) == {"a": "done", "b": "done"}
 
 
-@pytest.mark.parametrize("ask", [lambda plan: plan.gates(), lambda plan: plan.is_complete("a")], ids=["gates", "complete"])
+@pytest.mark.parametrize(
+    "ask", [lambda plan: plan.gates(), lambda plan: plan.is_complete("a")], ids=["gates", "complete"]
+)
 def test_a_stage_whose_summary_the_disk_does_not_give_is_not_unfinished(run, monkeypatch, ask):
     engine.run(pipeline(run, Toy("a")))
 
@@ -164,7 +182,9 @@ def test_two_stages_that_write_one_product_are_refused(run):
         def products(self, run):
             return [run.folder / "a"]
 
-    with pytest.raises(PlanError, match=r"the stages 'a' and 'b' both write '.*/a'; each product has one stage that writes it"):
+    with pytest.raises(
+        PlanError, match=r"the stages 'a' and 'b' both write '.*/a'; each product has one stage that writes it"
+    ):
         pipeline(run, Toy("a"), Same("b"))
 
 
@@ -172,9 +192,15 @@ def test_two_stages_that_write_one_product_are_refused(run):
     ("stages", "words"),
     [
         ([("a", ("b",)), ("b", ("a",))], r"stage 'a' reads 'b', which comes after it \(a circle: a reads b reads a\)"),
-        ([("a", ("c",)), ("b", ("a",)), ("c", ("b",))], r"stage 'a' reads 'c', which comes after it \(a circle: a reads c reads b reads a\)"),
+        (
+            [("a", ("c",)), ("b", ("a",)), ("c", ("b",))],
+            r"stage 'a' reads 'c', which comes after it \(a circle: a reads c reads b reads a\)",
+        ),
         ([("a", ("a",))], r"stage 'a' reads 'a', which comes after it \(a circle: a reads a\)"),
-        ([("a", ("b",)), ("b", ())], r"stage 'a' reads 'b', which comes after it; a stage reads what was made before it"),
+        (
+            [("a", ("b",)), ("b", ())],
+            r"stage 'a' reads 'b', which comes after it; a stage reads what was made before it",
+        ),
         ([("a", ("x",))], r"stage 'a' reads 'x', which is no stage of this pipeline \(a\)"),
     ],
 )
@@ -202,7 +228,10 @@ def test_a_gate_id_that_is_used_twice_is_refused(run, twice):
 def test_an_unknown_stage_and_one_whose_reads_are_not_complete_are_refused_before_any_work(run):
     with pytest.raises(PlanError, match="no stage 'x'; stages are a, b, c"):
         engine.run(pipeline(run, *three(run)), ["x"])
-    with pytest.raises(PlanError, match="c reads a, b, not complete as this run file has it: run `lenscal run --stages a,b,c`, or all stages"):
+    with pytest.raises(
+        PlanError,
+        match="c reads a, b, not complete as this run file has it: run `lenscal run --stages a,b,c`, or all stages",
+    ):
         engine.run(pipeline(run, *three(run)), ["c"])
 
 
@@ -256,11 +285,17 @@ def test_blocks_on_workers_that_die_or_hang_give_the_bytes_of_the_loop(tmp_path,
     calm = engine.run(opened(json.dumps(["Toy", str(loop)])), executor=InProcess())
     there.parent.mkdir()
     heard = []
-    result = engine.run(opened(json.dumps([kind, str(there)])), executor=OnDask(Local(1, 1), block_timeout=6), listeners=[heard.append])
+    result = engine.run(
+        opened(json.dumps([kind, str(there)])), executor=OnDask(Local(1, 1), block_timeout=6), listeners=[heard.append]
+    )
     assert result.stages[0].digest == calm.stages[0].digest
-    assert folders.contents(there / "a", folders.inventory(there / "a")) == folders.contents(loop / "a", folders.inventory(loop / "a"))
+    assert folders.contents(there / "a", folders.inventory(there / "a")) == folders.contents(
+        loop / "a", folders.inventory(loop / "a")
+    )
     assert (there.parent / "been").exists() == (kind != "Toy")
-    again = [event for event in heard if isinstance(event, events.Waiting) and "the worker is started anew" in event.text]
+    again = [
+        event for event in heard if isinstance(event, events.Waiting) and "the worker is started anew" in event.text
+    ]
     assert bool(again) == (kind == "Hanging")
     assert set(result.memory) == {"driver", "workers"}
 

@@ -60,7 +60,10 @@ def test_an_address_where_no_scheduler_answers_is_one_sentence(impatient, what):
     there, port = what()
     with (
         there,
-        pytest.raises(BlockError, match=rf"no Dask scheduler answers at 'tcp://127.0.0.1:{port}' \(.+\); start it, or leave cluster.address out"),
+        pytest.raises(
+            BlockError,
+            match=rf"no Dask scheduler answers at 'tcp://127.0.0.1:{port}' \(.+\); start it, or leave cluster.address out",
+        ),
         Running(f"tcp://127.0.0.1:{port}").client(),
     ):
         pass
@@ -71,13 +74,18 @@ def local():
     """A scheduler with one worker process under a nanny, and the address of the worker."""
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=50) as made:
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=50
+    ) as made:
         yield made
 
 
 def test_the_address_of_a_worker_is_no_scheduler(impatient, local):
     worker = local.workers[0].worker_address
-    with pytest.raises(BlockError, match=r"no Dask scheduler answers at .* \(a Worker is there\)"), Running(worker).client():
+    with (
+        pytest.raises(BlockError, match=r"no Dask scheduler answers at .* \(a Worker is there\)"),
+        Running(worker).client(),
+    ):
         pass
 
 
@@ -91,7 +99,9 @@ class Given:
 def sweep(connected, work, arguments, names, done, say=lambda text: None, timeout=None, workers_timeout=None):
     """Calls on a cluster, with a listener that hears what is waited for."""
     with OnDask(Given(connected), timeout, workers_timeout) as executor:
-        executor.do(Job("objects", work, arguments, names, done, "silence", events.Events([lambda event: say(event.text)])))
+        executor.do(
+            Job("objects", work, arguments, names, done, "silence", events.Events([lambda event: say(event.text)]))
+        )
 
 
 def swept(connected, seconds, heard, timeout=None, then=lambda: None, workers_timeout=None):
@@ -104,7 +114,16 @@ def swept(connected, seconds, heard, timeout=None, then=lambda: None, workers_ti
             acted.append(then())
 
     ended = []
-    sweep(connected, time.sleep, [(s,) for s in seconds], [f"objects leaf{i}" for i in range(len(seconds))], lambda i, _: ended.append(i), say, timeout, workers_timeout)
+    sweep(
+        connected,
+        time.sleep,
+        [(s,) for s in seconds],
+        [f"objects leaf{i}" for i in range(len(seconds))],
+        lambda i, _: ended.append(i),
+        say,
+        timeout,
+        workers_timeout,
+    )
     return sorted(ended)
 
 
@@ -112,7 +131,9 @@ def test_a_cluster_without_workers_is_said_and_goes_on_when_one_comes(impatient)
     from distributed import LocalCluster
 
     heard = []
-    with LocalCluster(n_workers=0, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=50) as made:
+    with LocalCluster(
+        n_workers=0, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=50
+    ) as made:
         address = made.scheduler_address
         with Running(address).client() as connected:
             assert swept(connected, [0.01] * 3, heard, then=lambda: made.scale(1)) == [0, 1, 2]
@@ -129,26 +150,50 @@ def test_a_worker_that_stands_still_is_named_with_its_block_and_what_it_does_cou
     with Running(local.scheduler_address).client() as connected:
         sweep(connected, signal.raise_signal, [(signal.SIGSTOP,)], ["objects leaf0"], lambda i, _: ended.append(i), say)
     assert ended == [0]
-    assert heard[0].startswith(("waits for objects leaf0, at work for ", "waits for a worker to take up a block, for "))  # it may stand before it has said what it began
+    assert heard[0].startswith(
+        ("waits for objects leaf0, at work for ", "waits for a worker to take up a block, for ")
+    )  # it may stand before it has said what it began
     assert local.workers[0].worker_address in heard[0]
 
 
 def test_a_block_that_does_not_end_is_said_again_and_again_and_stops_the_run_where_it_has_a_limit(impatient, local):
     heard = []
     with Running(local.scheduler_address).client() as connected:
-        with pytest.raises(BlockError, match=r"objects leaf1: not at its end after \d+ s on tcp://.*, for the second time \(cluster.block_timeout is 8\)"):
+        with pytest.raises(
+            BlockError,
+            match=r"objects leaf1: not at its end after \d+ s on tcp://.*, for the second time \(cluster.block_timeout is 8\)",
+        ):
             swept(connected, [0.1, 60], heard, timeout=8)
-        again = [i for i, text in enumerate(heard) if text.endswith("(cluster.block_timeout is 8): the worker is started anew, and the block done again")]
+        again = [
+            i
+            for i, text in enumerate(heard)
+            if text.endswith("(cluster.block_timeout is 8): the worker is started anew, and the block done again")
+        ]
         assert again[0] >= 2
-        assert all(text.startswith("waits for objects leaf1, at work for ") and "the longest that ended took" in text for text in heard[: again[0]])
+        assert all(
+            text.startswith("waits for objects leaf1, at work for ") and "the longest that ended took" in text
+            for text in heard[: again[0]]
+        )
 
 
 def test_a_block_whose_worker_stands_still_is_done_again_by_a_worker_that_is_started_anew(impatient, local, tmp_path):
     heard, ended = [], []
     with Running(local.scheduler_address).client() as connected:
-        sweep(connected, stand_still_once, [(str(tmp_path / "been"),), (str(tmp_path),)], ["objects a", "objects b"], lambda i, gave: ended.append((i, gave)), heard.append, 4)
+        sweep(
+            connected,
+            stand_still_once,
+            [(str(tmp_path / "been"),), (str(tmp_path),)],
+            ["objects a", "objects b"],
+            lambda i, gave: ended.append((i, gave)),
+            heard.append,
+            4,
+        )
     assert sorted(ended) == [(0, "again"), (1, "again")]
-    assert any("objects a: not at its end after " in text or "do not answer (cluster.block_timeout is 4): they are started anew" in text for text in heard)
+    assert any(
+        "objects a: not at its end after " in text
+        or "do not answer (cluster.block_timeout is 4): they are started anew" in text
+        for text in heard
+    )
 
 
 def stand_still_once(path):
@@ -164,9 +209,14 @@ def test_a_cluster_to_which_no_worker_comes_stops_the_run(impatient):
 
     heard = []
     with (
-        LocalCluster(n_workers=0, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=50) as made,
+        LocalCluster(
+            n_workers=0, threads_per_worker=1, host="127.0.0.1", dashboard_address=None, silence_logs=50
+        ) as made,
         Running(made.scheduler_address).client() as connected,
-        pytest.raises(BlockError, match=rf"no worker came to {made.scheduler_address} within \d+ s \(cluster.workers_timeout is 4\); start some .* and run again"),
+        pytest.raises(
+            BlockError,
+            match=rf"no worker came to {made.scheduler_address} within \d+ s \(cluster.workers_timeout is 4\); start some .* and run again",
+        ),
     ):
         swept(connected, [0.01], heard, workers_timeout=4)
     assert heard[0].startswith("waits for workers: none is at ")
@@ -254,7 +304,14 @@ if __name__ == "__main__":
 @pytest.mark.parametrize(("line", "later"), [("begun", 0.3), ("begun", 2.0), ("up", 0.0), ("done", 0.5)])
 def test_a_stop_at_any_moment_is_one_sentence_and_leaves_no_process(tmp_path, sign, line, later):
     (tmp_path / "program.py").write_text(PROGRAM)
-    process = subprocess.Popen([sys.executable, "program.py"], cwd=tmp_path, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "program.py"],
+        cwd=tmp_path,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         for said in process.stdout:
             if said.strip() == line:
@@ -298,7 +355,14 @@ def test_a_stop_that_comes_where_nobody_hears_it_is_not_lost(local, capfd, sign)
 def test_ctrl_c_while_a_sky_is_drawn_is_one_sentence(tmp_path, later):
     raw = yaml.safe_load((HERE / "tiny.yaml").read_text())
     (tmp_path / "run.yaml").write_text(yaml.safe_dump(raw | {"sky": raw["sky"] | {"bricks": 40, "brick_pixels": 900}}))
-    process = subprocess.Popen([sys.executable, "-m", "lenscal", "mock", "run.yaml"], cwd=tmp_path, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lenscal", "mock", "run.yaml"],
+        cwd=tmp_path,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     try:
         began = time.monotonic()
         while not (tmp_path / "stores" / "sky" / ".new").exists() and process.poll() is None:

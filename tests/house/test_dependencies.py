@@ -19,8 +19,18 @@ EXTRAS = {name: [Requirement(line) for line in lines] for name, lines in PROJECT
 CORE = [Requirement(line) for line in PROJECT["dependencies"]]
 EVERY = [requirement for group in (CORE, *EXTRAS.values()) for requirement in group if requirement.name != "lenscal"]
 BAD = yaml.safe_load((TESTS / "house" / "known_bad.yaml").read_text())
-PINS = {canonicalize_name(line.partition("==")[0]): line.partition("==")[2] for line in (ROOT / "constraints.txt").read_text().splitlines() if line and not line.startswith("#")}
-IMPORTED_AS = {"pyyaml": "yaml", "scikit-learn": "sklearn", "universal-pathlib": "upath", "dask-cloudprovider": "dask_cloudprovider", "rocket-fft": "rocket_fft"}
+PINS = {
+    canonicalize_name(line.partition("==")[0]): line.partition("==")[2]
+    for line in (ROOT / "constraints.txt").read_text().splitlines()
+    if line and not line.startswith("#")
+}
+IMPORTED_AS = {
+    "pyyaml": "yaml",
+    "scikit-learn": "sklearn",
+    "universal-pathlib": "upath",
+    "dask-cloudprovider": "dask_cloudprovider",
+    "rocket-fft": "rocket_fft",
+}
 """Module of a requirement, where it has another name."""
 NOT_IMPORTED = {
     "lenscat": "its file is read (lenscal/io/datasets.py)", "s3fs": "fsspec opens buckets with it", "cryptography": "distributed makes keys with it",
@@ -40,22 +50,40 @@ def excluded(requirement, versions):
     bad = SpecifierSet(versions)
     ends = [Version(spec.version.removesuffix(".*")) for spec in bad]
     tried = [*ends, *([floor(requirement)] if floor(requirement) else [Version("0")])]
-    return not any(requirement.specifier.contains(version, prereleases=True) and bad.contains(version, prereleases=True) for version in tried)
+    return not any(
+        requirement.specifier.contains(version, prereleases=True) and bad.contains(version, prereleases=True)
+        for version in tried
+    )
 
 
 @pytest.mark.parametrize("entry", BAD, ids=lambda entry: f"{entry['library']}{entry['versions']}: {entry['why'][:30]}")
 def test_floors_leave_out_what_is_known_bad(entry):
     assert entry["why"], entry
     assert entry["seen"], entry
-    of = [requirement for requirement in EVERY if canonicalize_name(requirement.name) == canonicalize_name(entry["library"])]
-    assert all(excluded(requirement, entry["versions"]) for requirement in of), f"{of} allows {entry['versions']}: {entry['why']}"
+    of = [
+        requirement
+        for requirement in EVERY
+        if canonicalize_name(requirement.name) == canonicalize_name(entry["library"])
+    ]
+    assert all(excluded(requirement, entry["versions"]) for requirement in of), (
+        f"{of} allows {entry['versions']}: {entry['why']}"
+    )
     pin = PINS.get(canonicalize_name(entry["library"]))
-    assert pin is None or not SpecifierSet(entry["versions"]).contains(pin), f"constraints.txt pins {pin}: {entry['why']}"
+    assert pin is None or not SpecifierSet(entry["versions"]).contains(pin), (
+        f"constraints.txt pins {pin}: {entry['why']}"
+    )
 
 
 @pytest.mark.parametrize(
     ("requirement", "versions", "out"),
-    [("dask>=2026.6", "<2026.6", True), ("dask>=2026.1", "<2026.6", False), ("dask", "<2026.6", False), ("x>=1.3", "==1.4.*", False), ("x>=1.3,!=1.4.*", "==1.4.*", True), ("x>=1.5", "==1.4.*", True)],
+    [
+        ("dask>=2026.6", "<2026.6", True),
+        ("dask>=2026.1", "<2026.6", False),
+        ("dask", "<2026.6", False),
+        ("x>=1.3", "==1.4.*", False),
+        ("x>=1.3,!=1.4.*", "==1.4.*", True),
+        ("x>=1.5", "==1.4.*", True),
+    ],
 )
 def test_the_comparison_itself_can_fail(requirement, versions, out):
     assert excluded(Requirement(requirement), versions) == out
@@ -67,15 +95,22 @@ def test_pins_satisfy_what_is_declared(requirement):
         assert canonicalize_name(requirement.name) not in PINS, "no test installs it"
         return
     pin = PINS[canonicalize_name(requirement.name)]
-    assert requirement.specifier.contains(pin), f"constraints.txt pins {requirement.name} {pin}, pyproject.toml declares {requirement}"
+    assert requirement.specifier.contains(pin), (
+        f"constraints.txt pins {requirement.name} {pin}, pyproject.toml declares {requirement}"
+    )
 
 
 def test_every_line_of_the_constraints_is_one_pin_from_an_index():
     lines = [line for line in (ROOT / "constraints.txt").read_text().splitlines() if not line.startswith("#")]
-    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9.]+", line) for line in lines), [line for line in lines if not re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9.]+", line)]
+    assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9.]+", line) for line in lines), [
+        line for line in lines if not re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9.]+", line)
+    ]
     assert len(PINS) == len(lines) > 100
     assert "lenscal" not in PINS
-    assert sorted(PINS) == [canonicalize_name(line.partition("==")[0]) for line in sorted(lines, key=lambda line: canonicalize_name(line.partition("==")[0]))]
+    assert sorted(PINS) == [
+        canonicalize_name(line.partition("==")[0])
+        for line in sorted(lines, key=lambda line: canonicalize_name(line.partition("==")[0]))
+    ]
 
 
 def test_every_floor_is_named_and_once():
@@ -112,10 +147,14 @@ def imported(*folders):
 PACKAGE, TESTS = imported("lenscal"), imported("tests", "benchmarks")
 
 
-@pytest.mark.parametrize("requirement", [*CORE, *EXTRAS["detector"], *EXTRAS["mock"], *EXTRAS["lsdb"], *EXTRAS["ec2"]], ids=str)
+@pytest.mark.parametrize(
+    "requirement", [*CORE, *EXTRAS["detector"], *EXTRAS["mock"], *EXTRAS["lsdb"], *EXTRAS["ec2"]], ids=str
+)
 def test_every_requirement_of_the_package_is_used_by_it(requirement):
     module = IMPORTED_AS.get(requirement.name, requirement.name)
-    assert (module in PACKAGE) != (requirement.name in NOT_IMPORTED), f"{requirement.name} is imported nowhere in lenscal, or NOT_IMPORTED names it for nothing"
+    assert (module in PACKAGE) != (requirement.name in NOT_IMPORTED), (
+        f"{requirement.name} is imported nowhere in lenscal, or NOT_IMPORTED names it for nothing"
+    )
 
 
 @pytest.mark.parametrize("requirement", [r for r in EXTRAS["test"] if r.name not in TOOLS | {"lenscal"}], ids=str)
@@ -125,7 +164,10 @@ def test_every_requirement_of_the_tests_is_used_by_them(requirement):
 
 def test_what_is_imported_is_declared():
     """What comes with another library (such as fsspec with dask) may go with it."""
-    declared = {IMPORTED_AS.get(r.name, r.name).replace("-", "_") for r in [*CORE, *EXTRAS["detector"], *EXTRAS["mock"], *EXTRAS["lsdb"], *EXTRAS["ec2"]]}
+    declared = {
+        IMPORTED_AS.get(r.name, r.name).replace("-", "_")
+        for r in [*CORE, *EXTRAS["detector"], *EXTRAS["mock"], *EXTRAS["lsdb"], *EXTRAS["ec2"]]
+    }
     with_others = {
         "fsspec": "dask", "distributed": "dask", "tornado": "dask", "psutil": "dask", "botocore": "s3fs", "aiohttp": "s3fs", "urllib3": "requests",
         "markupsafe": "jinja2", "llvmlite": "numba",
@@ -136,15 +178,22 @@ def test_what_is_imported_is_declared():
 
 def test_make_installs_by_the_constraints():
     text = (ROOT / "Makefile").read_text()
-    installs = [line for line in text.splitlines() if "pip install" in line and "lenscal" not in line and "-U pip" not in line]
+    installs = [
+        line for line in text.splitlines() if "pip install" in line and "lenscal" not in line and "-U pip" not in line
+    ]
     assert len(installs) == 2
     assert all("-c constraints.txt -e" in line for line in installs)
     assert "'.[detector,mock]'" in installs[0]
     assert "'.[test]'" in installs[1]
 
 
-@pytest.mark.parametrize(("python", "environment"), [("", ".venv/"), ("PYTHON=python3.13", ".venv-python3.13/"), ("PYTHON=/opt/bin/python3.12", ".venv-python3.12/")])
+@pytest.mark.parametrize(
+    ("python", "environment"),
+    [("", ".venv/"), ("PYTHON=python3.13", ".venv-python3.13/"), ("PYTHON=/opt/bin/python3.12", ".venv-python3.12/")],
+)
 def test_another_python_has_an_environment_of_its_own(python, environment):
     """Else tests that were asked for on one Python would run on the other, without a word."""
-    done = subprocess.run(["make", "-n", "test", *python.split()], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["make", "-n", "test", *python.split()], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert f"{environment}bin/python -m pytest" in done.stdout, done.stderr

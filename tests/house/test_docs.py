@@ -15,7 +15,10 @@ HOW_TO = sorted(path.stem for path in (DOCS / "how-to").glob("*.md"))
 
 def blocks(page):
     """Language, title and text of each block of a page; indentation of lists taken away."""
-    return [(language, title, re.sub(r"^    ", "", text, flags=re.M) if text.startswith("    ") else text) for language, title, text in FENCE.findall(page.read_text())]
+    return [
+        (language, title, re.sub(r"^    ", "", text, flags=re.M) if text.startswith("    ") else text)
+        for language, title, text in FENCE.findall(page.read_text())
+    ]
 
 
 def work_through(page, folder):
@@ -37,8 +40,13 @@ def work_through(page, folder):
 def shell(text, folder):
     """Run lines of a shell; every one of them must do."""
     commands = f'set -e; lenscal() {{ "{sys.executable}" -m lenscal "$@"; }}\n{text}'
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]), "PYTHONWARNINGS": "ignore"}
-    done = subprocess.run(["bash", "-c", commands], cwd=folder, capture_output=True, text=True, env=environment, check=False)
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
+        "PYTHONWARNINGS": "ignore",
+    }
+    done = subprocess.run(
+        ["bash", "-c", commands], cwd=folder, capture_output=True, text=True, env=environment, check=False
+    )
     assert done.returncode == 0, f"{text}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     return done.stdout
 
@@ -70,10 +78,21 @@ def test_the_site_builds_without_a_warning_and_has_every_public_name(tmp_path):
     import lenscal
 
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-m", "mkdocs", "build", "--strict", "-d", tmp_path / "site"], cwd=ROOT, capture_output=True, text=True, env=environment, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", tmp_path / "site"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env=environment,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     functions = (tmp_path / "site" / "api.html").read_text()
     assert all(f"lenscal.{name}" in functions for name in dir(lenscal) if not name.startswith("__"))
     commands = (tmp_path / "site" / "commands.html").read_text()
     assert all(f"lenscal {name}" in commands for name in ("mock", "run", "query", "closed-loop", "experiments"))
-    assert not [page for page in (tmp_path / "site").glob("*.html") if re.search(r'(?:src|href)="https?://(?!squidfunk)', page.read_text())]  # nothing is fetched from elsewhere
+    assert not [
+        page
+        for page in (tmp_path / "site").glob("*.html")
+        if re.search(r'(?:src|href)="https?://(?!squidfunk)', page.read_text())
+    ]  # nothing is fetched from elsewhere

@@ -67,7 +67,9 @@ def test_every_name_is_there_documented_and_says_how_it_is_called(name):
     if inspect.isfunction(found):
         signature = inspect.signature(found)
         assert signature.return_annotation is not inspect.Signature.empty, name
-        assert all(parameter.annotation is not inspect.Signature.empty for parameter in signature.parameters.values()), name
+        assert all(
+            parameter.annotation is not inspect.Signature.empty for parameter in signature.parameters.values()
+        ), name
 
 
 def test_star_import_gives_the_public_names():
@@ -120,7 +122,10 @@ try:
 except ImportError as error:
     print(type(error).__name__, error)
 """
-    assert re.fullmatch(rf"MissingExtra [^\n]+ needs {library}, which is not installed; install it with: pip install 'lenscal\[{extra}\]'", python(code))
+    assert re.fullmatch(
+        rf"MissingExtra [^\n]+ needs {library}, which is not installed; install it with: pip install 'lenscal\[{extra}\]'",
+        python(code),
+    )
 
 
 def test_a_command_without_its_extra_ends_with_that_sentence(tmp_path):
@@ -145,7 +150,14 @@ sys.argv = ["lenscal", "preflight", "tiny.yaml"]
 from lenscal.cli import app
 app()
 """
-        done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "400"})
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ | {"COLUMNS": "400"},
+        )
         assert done.returncode == 1, "the sky is not drawn either"
         assert ("pip install 'lenscal[detector]'" in done.stdout) == said, done.stdout + done.stderr
 

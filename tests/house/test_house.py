@@ -32,13 +32,23 @@ def test_pages_written_from_the_schema_are_current():
 
 def test_heavy_libraries_are_imported_where_they_are_used():
     heavy = "torch sklearn healpy galsim matplotlib photutils lenscat distributed"
-    done = run(sys.executable, "-c", f"import sys, lenscal, lenscal.cli; print([m for m in '{heavy}'.split() if m in sys.modules])")
+    done = run(
+        sys.executable,
+        "-c",
+        f"import sys, lenscal, lenscal.cli; print([m for m in '{heavy}'.split() if m in sys.modules])",
+    )
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
 def test_no_benchmark_has_the_name_of_an_installed_package():
     # Python puts the folder of a script before all others: a library that imports a package of that name would get the benchmark.
-    done = run(sys.executable, "-P", "-c", "import importlib.util, sys; print([name for name in sys.argv[1:] if importlib.util.find_spec(name)])", *(p.stem for p in (ROOT / "benchmarks").glob("*.py")))
+    done = run(
+        sys.executable,
+        "-P",
+        "-c",
+        "import importlib.util, sys; print([name for name in sys.argv[1:] if importlib.util.find_spec(name)])",
+        *(p.stem for p in (ROOT / "benchmarks").glob("*.py")),
+    )
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
@@ -46,7 +56,9 @@ def test_every_requirement_has_a_row():
     text = (ROOT / "docs" / "requirements.md").read_text()
     rows = [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| ") and "---" not in line][1:]
     assert len(rows) == len(set(rows)) > 150
-    states = {line.rstrip(" |").split("|")[-1].strip().split(":")[0] for line in text.splitlines() if line.startswith("| ")} - {"state", "---"}
+    states = {
+        line.rstrip(" |").split("|")[-1].strip().split(":")[0] for line in text.splitlines() if line.startswith("| ")
+    } - {"state", "---"}
     assert states <= {"done", "partly", "not yet"}, states
 
 

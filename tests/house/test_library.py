@@ -23,7 +23,19 @@ def test_each_block_is_five_lines_and_every_part_has_one():
     assert all(len(block.splitlines()) <= 5 for _, block in [*BLOCKS, ("", FIRST), ("", OF_A_RUN)])
     assert len(BLOCKS) == 9
     used = set(re.findall(r"lc\.(\w+)", "".join(block for _, block in BLOCKS) + OF_A_RUN))
-    asked = {"interval", "split_of", "near_any", "cross_match", "render", "inject_into", "stamp_quality", "compare_stamps", "SelectionFunction", "reweight", "open_run"}
+    asked = {
+        "interval",
+        "split_of",
+        "near_any",
+        "cross_match",
+        "render",
+        "inject_into",
+        "stamp_quality",
+        "compare_stamps",
+        "SelectionFunction",
+        "reweight",
+        "open_run",
+    }
     assert asked <= used <= set(dir(lenscal))
 
 

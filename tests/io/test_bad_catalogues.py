@@ -25,10 +25,6 @@ def raw():
     return raw_sky()[0].iloc[:1500].reset_index(drop=True)
 
 
-
-
-
-
 def spoilt(raw, column, rows, value):
     table = raw.copy()
     table.loc[table.index[:rows], column] = value
@@ -102,9 +98,14 @@ def told(place):
     conserved = [gate for gate in gates if gate.id.startswith("rows.")]
     assert {gate.id.removeprefix("rows.objects.") for gate in conserved} == set(ledgers)
     assert all(gate.verdict == PASS and gate.value == 0 for gate in conserved)
-    files, catalogues, repeated = (place.table(f"objects/{name}.parquet") for name in ("files", "catalogues", "repeated"))
+    files, catalogues, repeated = (
+        place.table(f"objects/{name}.parquet") for name in ("files", "catalogues", "repeated")
+    )
     rows_in = files["what"].eq("in")
-    assert files[rows_in].set_index("sweep_file")["rows"].to_dict() == files[~rows_in].groupby("sweep_file")["rows"].sum().to_dict()
+    assert (
+        files[rows_in].set_index("sweep_file")["rows"].to_dict()
+        == files[~rows_in].groupby("sweep_file")["rows"].sum().to_dict()
+    )
     lines = [f"{row.sweep_file}: {row.what} {row.rows}" for row in files.itertuples()]
     lines += [f"{row.file}: {row.what} {row.rows}" for row in catalogues.itertuples()]
     lines += [f"repeated in {name}: {rows}" for name, rows in repeated["sweep_file"].value_counts().items()]
@@ -123,7 +124,11 @@ def test_whatever_is_wrong_is_named_with_its_file_and_rows_and_nothing_is_lost(t
         (tmp_path / "other.csv").write_text(what["lenses"])
         lenses = place.settings.objects.lenses
         other = lenses[0].model_copy(update={"name": "other", "source": str(tmp_path / "other.csv")})
-        place = Place(place.settings.model_copy(update={"objects": place.settings.objects.model_copy(update={"lenses": [*lenses, other]})}))
+        place = Place(
+            place.settings.model_copy(
+                update={"objects": place.settings.objects.model_copy(update={"lenses": [*lenses, other]})}
+            )
+        )
     held = "HELD"
     if "after" in what:
         path = next((tmp_path / "survey").rglob(name))
@@ -159,7 +164,9 @@ def test_a_sweep_without_rows_is_read_and_an_empty_survey_stops_the_sample(tmp_p
         (lambda t: t.assign(OBJID=t["OBJID"].astype("f4")), sweeps.SweepError, "OBJID is .*expected i4"),
     ],
 )
-def test_a_file_that_would_make_a_result_wrong_stops_its_block_by_name_and_leaves_nothing(tmp_path, raw, spoil, error, words):
+def test_a_file_that_would_make_a_result_wrong_stops_its_block_by_name_and_leaves_nothing(
+    tmp_path, raw, spoil, error, words
+):
     place = place_of(tmp_path, {NAME: spoil(raw)})
     with pytest.raises(error, match=rf"{NAME}'.*{words}"):
         imported(place)
@@ -190,7 +197,9 @@ def checksum_gate(gates):
 
 
 @pytest.mark.parametrize("ending", ["", ".gz"])
-def test_a_file_that_is_not_the_published_one_is_named_leaves_nothing_and_may_be_taken_on_request(tmp_path, raw, ending):
+def test_a_file_that_is_not_the_published_one_is_named_leaves_nothing_and_may_be_taken_on_request(
+    tmp_path, raw, ending
+):
     place = place_of(tmp_path, {NAME + ending: raw, "sweep-025m005-030p005.fits": raw.iloc[:300]})
     sums(tmp_path)
     gates, ledgers, _ = imported(place)
@@ -202,10 +211,15 @@ def test_a_file_that_is_not_the_published_one_is_named_leaves_nothing_and_may_be
     again = Place(place.settings.model_copy(update={"stores": tmp_path / "again"}))
     stage = STAGES["objects"]
     one, two = stage.blocks(again)
-    with pytest.raises(sweeps.SweepError, match=rf"{NAME}{ending}' \(1,500 rows\) is not the file that the survey published: its SHA-256 is .*objects.checksums: false"):
+    with pytest.raises(
+        sweeps.SweepError,
+        match=rf"{NAME}{ending}' \(1,500 rows\) is not the file that the survey published: its SHA-256 is .*objects.checksums: false",
+    ):
         stage.work(again, one)
     stage.work(again, two)
-    assert {path.name for path in again.folder.rglob("*.parquet") if "dataset" in str(path)} == {"sweep-025m005-030p005.parquet"}
+    assert {path.name for path in again.folder.rglob("*.parquet") if "dataset" in str(path)} == {
+        "sweep-025m005-030p005.parquet"
+    }
     loose = again.settings.objects.model_copy(update={"checksums": False})
     gates, taken, _ = imported(Place(again.settings.model_copy(update={"objects": loose})))
     assert (checksum_gate(gates).verdict, checksum_gate(gates).evidence) == (ABSENT, "objects.checksums is off")
@@ -250,10 +264,14 @@ def ran(place):
 
 
 def with_checksums(place, wanted):
-    return Place(place.settings.model_copy(update={"objects": place.settings.objects.model_copy(update={"checksums": wanted})}))
+    return Place(
+        place.settings.model_copy(update={"objects": place.settings.objects.model_copy(update={"checksums": wanted})})
+    )
 
 
-def test_checksums_asked_for_later_are_held_against_the_files_that_were_imported_without_them(tmp_path, raw, here, read):
+def test_checksums_asked_for_later_are_held_against_the_files_that_were_imported_without_them(
+    tmp_path, raw, here, read
+):
     names = [NAME, "sweep-025m005-030p005.fits", "sweep-030m005-035p005.fits"]
     place = place_of(tmp_path, {name: raw.iloc[i * 300 : i * 300 + 300] for i, name in enumerate(names)})
     sums(tmp_path, names[:2])
@@ -261,9 +279,15 @@ def test_checksums_asked_for_later_are_held_against_the_files_that_were_imported
     first, gate = ran(loose)
     assert (gate.verdict, gate.evidence) == (ABSENT, "objects.checksums is off")
     assert len(read["imported"]) == 3
-    leaves = {path: path.stat().st_mtime_ns for path in place.path("objects").rglob("*.parquet") if "dataset" in str(path)}
+    leaves = {
+        path: path.stat().st_mtime_ns for path in place.path("objects").rglob("*.parquet") if "dataset" in str(path)
+    }
     second, gate = ran(strict)
-    assert (gate.verdict, gate.value, gate.evidence) == (FAIL, 1, f"2 of 3 files have theirs; the first without: {names[2]}")
+    assert (gate.verdict, gate.value, gate.evidence) == (
+        FAIL,
+        1,
+        f"2 of 3 files have theirs; the first without: {names[2]}",
+    )
     assert (len(read["imported"]), read["checked"]) == (3, [sweeps.stem_of(name) for name in names[:2]])
     assert second.digest == first.digest
     assert {path: path.stat().st_mtime_ns for path in leaves} == leaves
@@ -295,7 +319,9 @@ def test_a_file_that_fails_its_late_checksum_is_named_and_the_others_are_not_rea
     assert (len(read["imported"]), read["checked"]) == (2, [sweeps.stem_of(name) for name in names])
 
 
-def test_a_file_that_was_replaced_since_its_import_is_imported_again_before_it_counts_as_held(tmp_path, raw, here, read):
+def test_a_file_that_was_replaced_since_its_import_is_imported_again_before_it_counts_as_held(
+    tmp_path, raw, here, read
+):
     place = place_of(tmp_path, {NAME: raw.iloc[:300]})
     path = next((tmp_path / "survey").rglob(NAME))
     good = path.read_bytes()
@@ -313,13 +339,25 @@ def test_a_file_that_was_replaced_since_its_import_is_imported_again_before_it_c
 
 
 def test_sweeps_that_the_survey_lists_and_that_are_not_here_are_counted(tmp_path, raw):
-    place = place_of(tmp_path, {NAME: raw.iloc[:300], "sweep-025m005-030p005.fits": raw.iloc[300:500], "sweep-030m005-035p005.fits": raw.iloc[500:600]})
+    place = place_of(
+        tmp_path,
+        {
+            NAME: raw.iloc[:300],
+            "sweep-025m005-030p005.fits": raw.iloc[300:500],
+            "sweep-030m005-035p005.fits": raw.iloc[500:600],
+        },
+    )
     sums(tmp_path)
     listed = next((tmp_path / "survey").rglob("*.sha256sum"))
-    listed.write_text(listed.read_text() + f"{'0' * 64} *sweep-030m005-035p005-pz.fits\n")  # a companion, which is never read
+    listed.write_text(
+        listed.read_text() + f"{'0' * 64} *sweep-030m005-035p005-pz.fits\n"
+    )  # a companion, which is never read
     next((tmp_path / "survey").rglob("sweep-025*")).unlink()
     gate = checksum_gate(imported(place)[0])
-    assert (gate.verdict, gate.evidence) == (PASS, "2 of 2 files have theirs; 1 listed and not here, the first: sweep-025m005-030p005.fits")
+    assert (gate.verdict, gate.evidence) == (
+        PASS,
+        "2 of 2 files have theirs; 1 listed and not here, the first: sweep-025m005-030p005.fits",
+    )
 
 
 def test_a_list_that_is_none_is_refused_by_its_line(tmp_path, raw):
@@ -344,9 +382,15 @@ def test_of_two_versions_of_the_sweeps_side_by_side_the_newest_is_read_wherever_
     (folder / "10.1-photo-z").mkdir()
     with serving(tmp_path / "survey") as server:
         root = {"folder": tmp_path / "survey", "file": f"file://{tmp_path}/survey", "http": server.address}[place]
-        assert [str(path).split("/sweep/")[-1] for path in sweeps.sweep_files(root)] == [f"10.1/{NAME}", "10.1/sweep-025m005-030p005.fits"]
+        assert [str(path).split("/sweep/")[-1] for path in sweeps.sweep_files(root)] == [
+            f"10.1/{NAME}",
+            "10.1/sweep-025m005-030p005.fits",
+        ]
         (folder / "10.1" / NAME).unlink()
-        with pytest.raises(sweeps.SweepError, match=rf"version 10\.1 of the sweeps lacks 1 files that 9\.0 has, the first: {NAME[:-5]}; copy them, or leave one of sweep/10\.1"):
+        with pytest.raises(
+            sweeps.SweepError,
+            match=rf"version 10\.1 of the sweeps lacks 1 files that 9\.0 has, the first: {NAME[:-5]}; copy them, or leave one of sweep/10\.1",
+        ):
             sweeps.sweep_files(root)
         write_sweep(folder / "10.1" / NAME, raw.iloc[:9])
         (folder / "10.1" / f"{NAME}.gz").write_bytes(b"")
@@ -363,7 +407,9 @@ def test_text_redshifts_and_overlapping_catalogues_are_counted_by_catalogue(tmp_
     assert set(table["catalogue"] + " " + table["file"]) == {"tests lenses.csv"}
     counts = {"in": 4, "out": 3, "position off the sphere": 1, "redshift unreadable": 2, "merged into another entry": 1}
     assert table.set_index("what")["rows"].to_dict() == counts
-    assert place.lenses.set_index("name")["zlens"].to_dict() == pytest.approx({"DESI-1": np.nan, "DESI-2": 0.4}, nan_ok=True)
+    assert place.lenses.set_index("name")["zlens"].to_dict() == pytest.approx(
+        {"DESI-1": np.nan, "DESI-2": 0.4}, nan_ok=True
+    )
 
 
 def test_sweeps_are_read_from_an_address_as_from_a_folder(tmp_path, raw):
@@ -375,7 +421,9 @@ def test_sweeps_are_read_from_an_address_as_from_a_folder(tmp_path, raw):
     try:
         assert [sweeps.name_of(p) for p in sweeps.sweep_files("memory://dr10")] == [NAME]
         (address,) = sweeps.sweep_files("memory://dr10")
-        pd.testing.assert_frame_equal(sweeps.read_sweep(address, rows=(100, 900)), sweeps.read_sweep(path, rows=(100, 900)))
+        pd.testing.assert_frame_equal(
+            sweeps.read_sweep(address, rows=(100, 900)), sweeps.read_sweep(path, rows=(100, 900))
+        )
         near, far = imported(place), None
         survey = place.settings.survey.model_copy(update={"root": "memory://dr10"})
         other = Place(place.settings.model_copy(update={"survey": survey, "stores": tmp_path / "far"}))

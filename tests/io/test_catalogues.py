@@ -153,7 +153,9 @@ def test_every_contaminant_catalogue_of_dr10_is_read_and_counted_by_category(rea
         "ring": len(pd.read_csv(real / "contaminants" / "gz_decals_rings_basic.csv")),
         "merger": len(pd.read_csv(real / "contaminants" / "gz_mergers_darg10.csv")),
         "planetary_nebula": len(pd.read_csv(real / "contaminants" / "hash_planetary_nebulae.csv")),
-        "spiral": sum(len(pd.read_csv(real / "contaminants" / f"gz_{name}.csv")) for name in ("bluespiralsa2", "redspiralsa1")),
+        "spiral": sum(
+            len(pd.read_csv(real / "contaminants" / f"gz_{name}.csv")) for name in ("bluespiralsa2", "redspiralsa1")
+        ),
     }
     assert counts[list(direct)].to_dict() == direct
     assert len(counts) > 10
@@ -162,7 +164,9 @@ def test_every_contaminant_catalogue_of_dr10_is_read_and_counted_by_category(rea
 def test_real_look_alikes_meet_real_dr10_rows_as_astropy_says(real):
     rows = pd.read_csv(real / "tractor" / "dr10" / "lrg_parent_dr10.csv.gz")
     survey = pd.DataFrame({"galaxy_id": np.arange(len(rows)), "ra": rows["RA"], "dec": rows["DEC"]})
-    item = ContaminantCatalogue(name="ngc", source=str(real / "contaminants" / "ngc_ic_in_dr8.fits"), category="large_galaxy")
+    item = ContaminantCatalogue(
+        name="ngc", source=str(real / "contaminants" / "ngc_ic_in_dr8.fits"), category="large_galaxy"
+    )
     table, _ = objects.contaminant_table(catalogues.read_contaminants(item), item)
     met = objects.match_contaminants(table, survey, 30.0)
     a, b = (SkyCoord(t["ra"].to_numpy(), t["dec"].to_numpy(), unit="deg") for t in (met, survey))

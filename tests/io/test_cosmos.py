@@ -24,7 +24,10 @@ def folder(tmp_path):
         image = 10 * gaussian(size, 5.0, dx) + 0.01 + rng.normal(0, sigma, (size, size))
         if neighbour:
             image += neighbour * gaussian(size, 2.0, 26, 26)
-        hdus += [fits.ImageHDU(image.astype("f4"), name=f"GAL_{ident}"), fits.ImageHDU(np.ones((5, 5), "f4"), name=f"PSF_{ident}")]
+        hdus += [
+            fits.ImageHDU(image.astype("f4"), name=f"GAL_{ident}"),
+            fits.ImageHDU(np.ones((5, 5), "f4"), name=f"PSF_{ident}"),
+        ]
     fits.HDUList(hdus).writeto(tmp_path / "cosmos_stamps.fits.gz")
     pd.DataFrame([{"IDENT": i, **row} for i in (4, 9)]).to_csv(tmp_path / "cosmos_catalog.csv", index=False)
     return tmp_path

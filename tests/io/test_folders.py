@@ -56,7 +56,13 @@ def test_the_other_lock_keeps_other_processes_out(monkeypatch, tmp_path):
 def test_where_no_lock_can_be_had_one_sentence_names_the_folder_and_what_to_do(monkeypatch, tmp_path, code):
     monkeypatch.setattr(fcntl, "flock", refusing(code))
     monkeypatch.setattr(fcntl, "lockf", refusing(code))
-    with pytest.raises(folders.StoreError, match=rf"'{tmp_path}/plan/lock' cannot be locked .*file system.*put this folder .* on another"), folders.alone(tmp_path / "plan"):
+    with (
+        pytest.raises(
+            folders.StoreError,
+            match=rf"'{tmp_path}/plan/lock' cannot be locked .*file system.*put this folder .* on another",
+        ),
+        folders.alone(tmp_path / "plan"),
+    ):
         pass
 
 

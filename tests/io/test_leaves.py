@@ -22,14 +22,6 @@ from lenscal.run.stages import STAGES
 BLEND = schema.CONFUSERS.index("blend_merger")
 
 
-
-
-
-
-
-
-
-
 @pytest.fixture(scope="module")
 def sky(tmp_path_factory):
     """Three sweep files, some rows in two of them, and 40 lenses on objects and 3 off them."""
@@ -51,8 +43,6 @@ def sky(tmp_path_factory):
     )  # fmt: skip
     lenses.to_csv(folder / "lenses.csv", index=False)
     return folder, raw, pair
-
-
 
 
 def made(settings, backwards=False):
@@ -85,17 +75,22 @@ def test_the_sample_is_that_of_the_table_in_memory(sky, whole):
         place.settings.manifest, 5, {"pipeline_version": "x"},
     )  # fmt: skip
     for name in ("waterfall", "strata", "balance"):
-        pd.testing.assert_frame_equal(getattr(memory, name), place.table(f"manifest-notes/{name}.parquet"), check_dtype=False)
+        pd.testing.assert_frame_equal(
+            getattr(memory, name), place.table(f"manifest-notes/{name}.parquet"), check_dtype=False
+        )
     made_of = ["pipeline_version", "git_commit", "extraction_timestamp"]
     pd.testing.assert_frame_equal(memory.table.drop(columns=made_of), place.manifest.drop(columns=made_of))
     assert len(memory.table) > 400
 
 
 @pytest.mark.parametrize(
-    ("order", "chunk", "margin", "backwards"), [(5, 1024, 20.0, True), (3, 262144, 20.0, False), (6, 1500, 20.0, False), (5, 2000, 90.0, False)]
+    ("order", "chunk", "margin", "backwards"),
+    [(5, 1024, 20.0, True), (3, 262144, 20.0, False), (6, 1500, 20.0, False), (5, 2000, 90.0, False)],
 )
 def test_no_partition_chunk_margin_or_order_of_files_shows_in_the_sample(sky, whole, order, chunk, margin, backwards):
-    settings = settings_of(sky[0], f"other-{order}-{chunk}", order=order, chunk=chunk, objects={"margin_arcsec": margin})
+    settings = settings_of(
+        sky[0], f"other-{order}-{chunk}", order=order, chunk=chunk, objects={"margin_arcsec": margin}
+    )
     place, _ = made(settings, backwards)
     assert content(place) == content(whole[0])
 
@@ -106,7 +101,9 @@ def test_every_gate_of_rows_holds_and_repeated_keys_are_counted(whole):
     assert len(place.repeated) == 60
     steps = place.table("manifest-notes/waterfall.parquet").set_index("step")["rows"]
     assert steps["galaxies"] - steps["each key once"] == 60
-    by_file = place.table("objects/files.parquet").pivot_table(index="sweep_file", columns="what", values="rows", fill_value=0)
+    by_file = place.table("objects/files.parquet").pivot_table(
+        index="sweep_file", columns="what", values="rows", fill_value=0
+    )
     assert (by_file["in"] == by_file.drop(columns="in").sum(axis=1)).all()
 
 
@@ -131,7 +128,9 @@ def test_a_pair_astride_a_border_is_seen_from_both_sides(sky, whole):
     found = 0
     for leaf in place.galaxies.leaves:
         own = place.galaxies.read(leaf, manifest.COLUMNS)
-        alone = manifest.scan(own, place.positives, place.lenses, place.settings.manifest, 5).offers.rows.set_index("galaxy_id")["bits"]
+        alone = manifest.scan(own, place.positives, place.lenses, place.settings.manifest, 5).offers.rows.set_index(
+            "galaxy_id"
+        )["bits"]
         alone = alone[~alone.index.duplicated()]
         found += int((alone.reindex(ids).fillna(0).to_numpy(int) >> BLEND & 1).sum())
     assert found < 0.1 * ids.size
@@ -173,15 +172,35 @@ def test_a_number_that_is_not_known_is_nan_and_no_row_is_lost_for_it(sky, whole)
 
 def test_stars_about_galaxies_are_those_of_the_whole_catalogue(whole):
     place, _ = whole
-    stars = place.galaxies.where(["ra", "dec", "gaia_phot_g_mean_mag"], lambda t: t["gaia_phot_g_mean_mag"].between(0, 16, inclusive="neither").to_numpy())
+    stars = place.galaxies.where(
+        ["ra", "dec", "gaia_phot_g_mean_mag"],
+        lambda t: t["gaia_phot_g_mean_mag"].between(0, 16, inclusive="neither").to_numpy(),
+    )
     some = place.galaxies.where(["ra", "dec"], lambda t: np.arange(len(t)) % 997 == 0).iloc[:6]
     assert len(stars) > 100
     for radius in (20.0, 900.0):
         for rows in (some, some.iloc[:1], pd.concat([some, some.iloc[:1] * np.nan])):
             found = place.stars(rows["ra"].to_numpy(), rows["dec"].to_numpy(), radius)
-            away = np.degrees(2 * np.arcsin(np.sqrt(_haversine(*(stars[c].to_numpy()[:, None] for c in ("ra", "dec")), *(rows[c].to_numpy() for c in ("ra", "dec")))))) * 3600
+            away = (
+                np.degrees(
+                    2
+                    * np.arcsin(
+                        np.sqrt(
+                            _haversine(
+                                *(stars[c].to_numpy()[:, None] for c in ("ra", "dec")),
+                                *(rows[c].to_numpy() for c in ("ra", "dec")),
+                            )
+                        )
+                    )
+                )
+                * 3600
+            )
             near = stars[(away <= radius).any(axis=1)]
-            assert set(near.itertuples(index=False, name=None)) <= set(found.itertuples(index=False, name=None)) <= set(stars.itertuples(index=False, name=None))
+            assert (
+                set(near.itertuples(index=False, name=None))
+                <= set(found.itertuples(index=False, name=None))
+                <= set(stars.itertuples(index=False, name=None))
+            )
     assert len(found) < len(stars), "parts of the sky without galaxies are not read"
     assert place.stars(np.array([np.nan]), np.array([np.nan]), 900.0).empty
 
@@ -192,8 +211,12 @@ def test_coarser_pixels_are_those_of_healpy(whole):
     ra, dec = rng.uniform(0, 360, 100_000), np.degrees(np.arcsin(rng.uniform(-1, 1, 100_000)))
     fine = healpy.ang2pix(1 << 29, ra, dec, nest=True, lonlat=True)
     for nside in (64, 128):
-        np.testing.assert_array_equal(table[f"healpix_{nside}"], healpy.ang2pix(nside, table["ra"], table["dec"], nest=True, lonlat=True))
-        np.testing.assert_array_equal(fine >> 2 * (29 - int(np.log2(nside))), healpy.ang2pix(nside, ra, dec, nest=True, lonlat=True))
+        np.testing.assert_array_equal(
+            table[f"healpix_{nside}"], healpy.ang2pix(nside, table["ra"], table["dec"], nest=True, lonlat=True)
+        )
+        np.testing.assert_array_equal(
+            fine >> 2 * (29 - int(np.log2(nside))), healpy.ang2pix(nside, ra, dec, nest=True, lonlat=True)
+        )
 
 
 def test_matches_over_leaves_are_those_of_the_table_in_memory(sky, whole):
@@ -201,9 +224,16 @@ def test_matches_over_leaves_are_those_of_the_table_in_memory(sky, whole):
     table = place.galaxies.where(["galaxy_id", "ra", "dec"], lambda t: np.ones(len(t), bool))
     memory = objects.match_lenses(place.lenses, table, 5.0)
     pd.testing.assert_frame_equal(memory, place.table("objects/matches.parquet"))
-    assert memory["reason"].value_counts().to_dict() == {"matched": 40, "no object within radius": 2, "outside the footprint": 1}
+    assert memory["reason"].value_counts().to_dict() == {
+        "matched": 40,
+        "no object within radius": 2,
+        "outside the footprint": 1,
+    }
     near = place.table("objects/neighbours.parquet")
-    assert near.groupby("lens_id").size().to_dict() == memory[memory["n_within"] > 0].set_index("lens_id")["n_within"].to_dict()
+    assert (
+        near.groupby("lens_id").size().to_dict()
+        == memory[memory["n_within"] > 0].set_index("lens_id")["n_within"].to_dict()
+    )
     first = near[near["rank"] == 1].set_index("lens_id")["galaxy_id"]
     assert first.equals(memory[memory["galaxy_id"] >= 0].set_index("lens_id")["galaxy_id"])
 
@@ -280,7 +310,9 @@ def test_no_temporary_file_is_left(whole):
 
 def test_a_number_that_is_not_known_is_null_in_the_leaves_as_in_every_other_table(sky, whole):
     place, _ = whole
-    leaves = dataset.dataset(place.path("objects") / "galaxies" / "dataset", format="parquet", exclude_invalid_files=True)
+    leaves = dataset.dataset(
+        place.path("objects") / "galaxies" / "dataset", format="parquet", exclude_invalid_files=True
+    )
     known = place.galaxies.where(["mag_g", "mag_r", "colour_gr"], lambda t: np.ones(len(t), bool))
     assert known["mag_g"].isna().sum() > 50
     for name in ("mag_g", "mag_r", "colour_gr"):
@@ -297,7 +329,13 @@ def test_a_number_that_is_not_known_is_null_in_the_leaves_as_in_every_other_tabl
 def bricks_of(folder, raw):
     """A table of bricks that is right of every row of a sky."""
     ids = np.unique(raw["BRICKID"])
-    table = Table({"BRICKNAME": [f"b{i:06d}" for i in ids], "BRICKID": ids, **{n: raw.groupby("BRICKID")[n].first().loc[ids].to_numpy() for n in ("RA", "DEC")}})
+    table = Table(
+        {
+            "BRICKNAME": [f"b{i:06d}" for i in ids],
+            "BRICKID": ids,
+            **{n: raw.groupby("BRICKID")[n].first().loc[ids].to_numpy() for n in ("RA", "DEC")},
+        }
+    )
     (folder / "survey").mkdir()
     table.write(folder / "survey" / "survey-bricks.fits.gz")
 
@@ -324,7 +362,10 @@ def test_the_brickid_of_every_row_is_held_against_the_table_of_bricks(tmp_path, 
     raw["OBJID"] = np.arange(600, dtype="i4")
     bricks_of(tmp_path, raw)
     raw = change(raw)
-    write_sweep(tmp_path / "survey/south/sweep/10.1/sweep-020m005-025p005.fits", raw.assign(BRICKNAME=raw["BRICKNAME"].astype(object), TYPE=raw["TYPE"].astype(object)))
+    write_sweep(
+        tmp_path / "survey/south/sweep/10.1/sweep-020m005-025p005.fits",
+        raw.assign(BRICKNAME=raw["BRICKNAME"].astype(object), TYPE=raw["TYPE"].astype(object)),
+    )
     (tmp_path / "lenses.csv").write_text("ra,dec,name,grade,reference\n20.5,0.1,a,probable,x\n")
     place, stage = Place(settings_of(tmp_path, "run")), STAGES["objects"]
     gates, _, _ = stage.finish(place, [stage.work(place, block) for block in stage.blocks(place)])

@@ -50,10 +50,16 @@ def folder(tmp_path):
     (folder / ".plan" / "completeness" / "done.json").write_text("{}")
     stores.write(folder / "completeness.zarr", schema.COMPLETENESS, cube(), {"half_width_psf_fwhm": 0.15})
     stores.write_group(folder / "scores.zarr", xr.Dataset(attrs={"schema_version": schema.VERSION}))
-    stores.write_group(folder / "scores.zarr", xr.Dataset({"score": ("galaxy", [1.0, 2.0])}, attrs={"schema_version": schema.VERSION}), "cutouts")
+    stores.write_group(
+        folder / "scores.zarr",
+        xr.Dataset({"score": ("galaxy", [1.0, 2.0])}, attrs={"schema_version": schema.VERSION}),
+        "cutouts",
+    )
     for part in (0, 1):
         stores.write_table(folder / "manifest" / f"part-{part}.parquet", pd.DataFrame({"galaxy_id": [part]}))
-        stores.write_table(folder / "objects" / "galaxies" / "dataset" / f"{part}.parquet", pd.DataFrame({"galaxy_id": [part, part]}))
+        stores.write_table(
+            folder / "objects" / "galaxies" / "dataset" / f"{part}.parquet", pd.DataFrame({"galaxy_id": [part, part]})
+        )
     stores.write_table(folder / "objects" / "lenses.parquet", pd.DataFrame({"lens_id": ["J1"]}))
     stores.write_table(folder / "hosts.parquet", pd.DataFrame({"galaxy_id": [5]}))
     (folder / "gates.json").write_text(json.dumps([{"id": "rows.objects", "verdict": "pass"}]))
@@ -95,7 +101,11 @@ def test_a_product_that_is_none_or_not_finished_is_refused(folder):
 
 @pytest.mark.parametrize(
     ("name", "message"),
-    [("nowhere", "is no folder; expected the stores of a run"), ("empty", "holds no product of a run"), ("file", "is no folder")],
+    [
+        ("nowhere", "is no folder; expected the stores of a run"),
+        ("empty", "holds no product of a run"),
+        ("file", "is no folder"),
+    ],
 )
 def test_a_folder_that_is_no_run_is_refused(tmp_path, name, message):
     (tmp_path / "empty" / ".plan").mkdir(parents=True)

@@ -98,7 +98,11 @@ def of_bricks(product, band):
             (folder / name).write_bytes(content)
         data = planes(1)[{"image": 0, "invvar": 1, "nexp": 2, "psfsize": 0, "maskbits": 2}[product]]
         path = folder / f"legacysurvey-1500p000-{product}{'-' + band if band else ''}.fits.fz"
-        write(path, np.abs(data).astype("i4" if product == "maskbits" else data.dtype), changed(header(150.0, 0.0), change, 0.262))
+        write(
+            path,
+            np.abs(data).astype("i4" if product == "maskbits" else data.dtype),
+            changed(header(150.0, 0.0), change, 0.262),
+        )
         read = BrickFiles(folder, "1500p000").read(np.array([150.0]), np.array([0.0]), 21)
         assert np.isfinite(read["image"]).any()
 
@@ -146,8 +150,14 @@ def test_what_is_not_north_up_is_refused_with_what_it_is(tmp_path, reader, way):
         READERS[reader](tmp_path, change)
 
 
-@pytest.mark.parametrize("reader", [name for name in READERS if name not in ("stamps", "brick, image g", "service, image")])
-@pytest.mark.parametrize("change", [turned(0.3), lambda p: {"CRPIX1": "half"}, lambda p: {"CRVAL2": "half"}, lambda p: {"CD1_1": -p * 1.004}], ids=["turned", "half a pixel along x", "half a pixel along y", "scaled"])
+@pytest.mark.parametrize(
+    "reader", [name for name in READERS if name not in ("stamps", "brick, image g", "service, image")]
+)
+@pytest.mark.parametrize(
+    "change",
+    [turned(0.3), lambda p: {"CRPIX1": "half"}, lambda p: {"CRVAL2": "half"}, lambda p: {"CD1_1": -p * 1.004}],
+    ids=["turned", "half a pixel along x", "half a pixel along y", "scaled"],
+)
 def test_a_plane_that_lies_off_its_sisters_is_refused(tmp_path, reader, change):
     side, dec = (21, 2.0) if reader.startswith("service") else (SIDE, 0.0)
     half = {"CRPIX1": (side + 1) / 2 + 0.5, "CRVAL2": dec + 0.131 / 3600}
@@ -176,7 +186,15 @@ def test_a_side_that_is_even_puts_the_object_on_no_pixel(tmp_path, shape):
     (tmp_path / "cutouts/ways").mkdir(parents=True)
     for band in "grz":
         fits.writeto(tmp_path / f"cutouts/ways/files_a_{band}.fits.gz", np.ones(shape, "f4"))
-    profiles = declared(tmp_path / "p.yaml", "des_hosts", array=None, axes=["band", "y", "x"], bands=["g", "r", "z"], pixel_scale=0.262, **WAYS["files"])
+    profiles = declared(
+        tmp_path / "p.yaml",
+        "des_hosts",
+        array=None,
+        axes=["band", "y", "x"],
+        bands=["g", "r", "z"],
+        pixel_scale=0.262,
+        **WAYS["files"],
+    )
     with pytest.raises(StampError, match=r"has an even side"):
         StampSurvey(tmp_path, ["des_hosts"], resampling.resample, widths, declared=profiles).check()
 
@@ -188,9 +206,21 @@ def test_bands_of_a_stamp_that_lie_apart_are_refused(tmp_path, way):
     for plane, band in zip(image, "grz"):
         cards = header(10.0, 1.0, side=91)
         if band == "z":
-            cards = changed(cards, {"turned": turned(20), "mirrored": lambda p: {"CD1_1": p}, "shifted": lambda p: {"CRPIX2": 46.5}}[way], 0.262)
+            cards = changed(
+                cards,
+                {"turned": turned(20), "mirrored": lambda p: {"CD1_1": p}, "shifted": lambda p: {"CRPIX2": 46.5}}[way],
+                0.262,
+            )
         fits.writeto(tmp_path / f"cutouts/ways/files_a_{band}.fits.gz", plane, cards)
-    profiles = declared(tmp_path / "p.yaml", "des_hosts", array=None, axes=["band", "y", "x"], bands=["g", "r", "z"], pixel_scale=0.262, **WAYS["files"])
+    profiles = declared(
+        tmp_path / "p.yaml",
+        "des_hosts",
+        array=None,
+        axes=["band", "y", "x"],
+        bands=["g", "r", "z"],
+        pixel_scale=0.262,
+        **WAYS["files"],
+    )
     with pytest.raises(StampError, match=r"not North up|lie up to 0\.5 pixels off each other"):
         StampSurvey(tmp_path, ["des_hosts"], resampling.resample, widths, declared=profiles).check()
 
@@ -208,7 +238,9 @@ def test_the_sky_of_a_plane_is_that_of_astropy_everywhere(ra, dec):
 def test_the_projection_of_a_plane_is_that_astropy_reads_from_its_header_to_the_last_bit(way):
     cards = header(150.0, -30.0, side=101)
     changes = {"no off-diagonal cards": lambda p: {"CD1_2": None, "CD2_1": None}}
-    for card, value in (SAME | {name: change for name, (change, _) in OTHER.items()} | changes)[way](0.262 / 3600).items():
+    for card, value in (SAME | {name: change for name, (change, _) in OTHER.items()} | changes)[way](
+        0.262 / 3600
+    ).items():
         if value is None:
             cards.remove(card, ignore_missing=True)
         elif card != "arcsec":

@@ -65,7 +65,11 @@ def written(path, ra, dec, units=("", ""), names=("ra", "dec")):
 
 
 def is_right(table, ra=RA, dec=DEC):
-    return len(table) == len(ra) and np.allclose(np.sort(table["ra"]), np.sort(ra), atol=1e-9) and np.allclose(np.sort(table["dec"]), np.sort(dec), atol=1e-9)
+    return (
+        len(table) == len(ra)
+        and np.allclose(np.sort(table["ra"]), np.sort(ra), atol=1e-9)
+        and np.allclose(np.sort(table["dec"]), np.sort(dec), atol=1e-9)
+    )
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -80,14 +84,25 @@ def test_positions_are_converted_by_the_unit_that_the_file_states(tmp_path, read
 
 
 @pytest.mark.parametrize("reader", ["lenses", "look-alikes"])
-@pytest.mark.parametrize(("names", "unit"), [(("RA [deg]", "DEC [deg]"), "deg"), (("ra_rad", "dec_rad"), "rad"), (("RA (hours)", "Dec (degrees)"), "h"), (("ra_hours", "dec_deg"), "h")])
+@pytest.mark.parametrize(
+    ("names", "unit"),
+    [
+        (("RA [deg]", "DEC [deg]"), "deg"),
+        (("ra_rad", "dec_rad"), "rad"),
+        (("RA (hours)", "Dec (degrees)"), "h"),
+        (("ra_hours", "dec_deg"), "h"),
+    ],
+)
 def test_a_unit_in_the_name_of_a_column_counts(tmp_path, reader, names, unit):
     path = written(tmp_path / "a.csv", *in_unit(unit), names=names)
     assert is_right(READERS[reader](path, columns={"ra": names[0], "dec": names[1]})[0])
 
 
 @pytest.mark.parametrize("reader", ["lenses", "look-alikes"])
-@pytest.mark.parametrize(("unit", "stated"), [("rad", {"ra": "rad", "dec": "rad"}), ("h", {"ra": "hourangle"}), ("h", {"ra": "hourangle", "dec": "deg"})])
+@pytest.mark.parametrize(
+    ("unit", "stated"),
+    [("rad", {"ra": "rad", "dec": "rad"}), ("h", {"ra": "hourangle"}), ("h", {"ra": "hourangle", "dec": "deg"})],
+)
 def test_the_run_file_states_the_unit_where_the_file_does_not(tmp_path, reader, unit, stated):
     assert is_right(READERS[reader](written(tmp_path / "a.csv", *in_unit(unit)), units=stated)[0])
 
@@ -103,13 +118,22 @@ def test_what_is_no_unit_of_an_angle_is_refused_by_name(tmp_path, reader, unit):
 @pytest.mark.parametrize("unit", ["rad", "h"])
 def test_hours_and_radians_are_named_where_only_the_numbers_say_so(tmp_path, reader, unit):
     path = written(tmp_path / "a.csv", *in_unit(unit))
-    with pytest.raises(objects.ObjectsError, match=rf"positions in {'hours' if unit == 'h' else 'radians'} have; expected degrees"):
+    with pytest.raises(
+        objects.ObjectsError, match=rf"positions in {'hours' if unit == 'h' else 'radians'} have; expected degrees"
+    ):
         READERS[reader](path)
 
 
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize(
-    ("ra", "dec"), [(RA, DEC), (RA / 15 + 180, DEC), (RNG.uniform(0, 24, 20), RNG.uniform(-2, 2, 20)), (RNG.uniform(1, 2, 20), RNG.uniform(-1, 1, 20)), (RA[:3] / 15, DEC[:3])]
+    ("ra", "dec"),
+    [
+        (RA, DEC),
+        (RA / 15 + 180, DEC),
+        (RNG.uniform(0, 24, 20), RNG.uniform(-2, 2, 20)),
+        (RNG.uniform(1, 2, 20), RNG.uniform(-1, 1, 20)),
+        (RA[:3] / 15, DEC[:3]),
+    ],
 )
 def test_degrees_in_a_corner_of_the_sky_stay_degrees(tmp_path, reader, ra, dec):
     assert is_right(READERS[reader](written(tmp_path / "a.csv", ra, dec))[0], ra, dec)
@@ -142,7 +166,15 @@ def test_ra_from_minus_180_is_wrapped_in_a_sweep_too():
     assert west["healpix_128"].tolist() == whole["healpix_128"].tolist()
 
 
-CELLS = {"blank": "", "sexagesimal": "10:20:30", "a filling": "-999", "1e20": "1e20", "999999": "999999", "text": "unknown", "infinite": "inf"}
+CELLS = {
+    "blank": "",
+    "sexagesimal": "10:20:30",
+    "a filling": "-999",
+    "1e20": "1e20",
+    "999999": "999999",
+    "text": "unknown",
+    "infinite": "inf",
+}
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -168,7 +200,13 @@ def test_empty_cells_that_were_filled_with_zeros_are_no_place(tmp_path, reader):
 @pytest.mark.parametrize("ending", ["fits", "ecsv"])
 def test_masked_positions_are_blank(tmp_path, reader, ending):
     for kind, fill in ((int, -1), (float, np.nan)):
-        table = Table({"ra": MaskedColumn([10, 20, 30], mask=[0, 1, 0], dtype=kind, fill_value=fill), "dec": [1.0, 2.0, 3.0], "name": ["a", "b", "c"]})
+        table = Table(
+            {
+                "ra": MaskedColumn([10, 20, 30], mask=[0, 1, 0], dtype=kind, fill_value=fill),
+                "dec": [1.0, 2.0, 3.0],
+                "name": ["a", "b", "c"],
+            }
+        )
         path = tmp_path / f"{kind.__name__}.{ending}"
         table.write(path)
         found, ledger = READERS[reader](path)
@@ -197,12 +235,28 @@ def gates_of(folder, **of_objects):
 
 CHANGES = {
     "hours": (lambda t: t.assign(ra=t["ra"] / 15), "footprint", r"15 if they are hours"),
-    "radians": (lambda t: t.assign(ra=np.deg2rad(t["ra"]), dec=np.deg2rad(t["dec"])), "footprint", r"15 if they are radians"),
-    "half sexagesimal": (lambda t: t.assign(ra=t["ra"].astype(str).where(np.arange(len(t)) % 2 == 0, "1:20:30")), "usable", "position not finite 7"),
-    "half blank": (lambda t: t.assign(dec=t["dec"].where(np.arange(len(t)) % 2 == 0)), "usable", "position not finite 7"),
+    "radians": (
+        lambda t: t.assign(ra=np.deg2rad(t["ra"]), dec=np.deg2rad(t["dec"])),
+        "footprint",
+        r"15 if they are radians",
+    ),
+    "half sexagesimal": (
+        lambda t: t.assign(ra=t["ra"].astype(str).where(np.arange(len(t)) % 2 == 0, "1:20:30")),
+        "usable",
+        "position not finite 7",
+    ),
+    "half blank": (
+        lambda t: t.assign(dec=t["dec"].where(np.arange(len(t)) % 2 == 0)),
+        "usable",
+        "position not finite 7",
+    ),
     "empty": (lambda t: t.iloc[:0], "rows", "0 in, 0 out"),
     "another sky": (lambda t: t.assign(ra=t["ra"] + 100), "footprint", "0 of 15 rows; check ra, dec and their units"),
-    "swapped": (lambda t: t.assign(ra=t["dec"], dec=t["ra"]), "footprint", "0 of 15 rows; check ra, dec and their units"),
+    "swapped": (
+        lambda t: t.assign(ra=t["dec"], dec=t["ra"]),
+        "footprint",
+        "0 of 15 rows; check ra, dec and their units",
+    ),
 }
 
 
@@ -226,7 +280,11 @@ def test_a_sound_catalogue_passes_its_gates(sky):
     folder, table = sky
     table.to_csv(folder / "c.csv", index=False)
     gates = gates_of(folder, contaminants=[{"name": "c", "source": str(folder / "c.csv"), "category": "ring"}])
-    mine = {name: gate.verdict for name, gate in gates.items() if name.startswith(("objects.rows.", "objects.usable.", "objects.footprint."))}
+    mine = {
+        name: gate.verdict
+        for name, gate in gates.items()
+        if name.startswith(("objects.rows.", "objects.usable.", "objects.footprint."))
+    }
     assert set(mine.values()) == {PASS}
     assert len(mine) == 6
 
@@ -259,11 +317,17 @@ def test_a_table_that_stands_in_for_the_survey_has_the_same_gates(tmp_path, sky,
 def test_long_whole_names_keep_their_digits_beside_a_blank(tmp_path, reader, ending, blank):
     path, ids = tmp_path / f"a.{ending}", [1234567890123456789, 39627640566453061, 7]
     if ending in ("fits", "ecsv"):
-        Table({"name": MaskedColumn(ids, mask=[0, 0, blank], fill_value=-1), "ra": [10.0, 11, 12], "dec": [1.0, 1, 1]}).write(path)
+        Table(
+            {"name": MaskedColumn(ids, mask=[0, 0, blank], fill_value=-1), "ra": [10.0, 11, 12], "dec": [1.0, 1, 1]}
+        ).write(path)
     else:
         sign = "\t" if ending == "tsv" else ","
         cells = [*map(str, ids[:2]), "" if blank else "7"]
-        text = sign.join(["name", "ra", "dec"]) + "\n" + "".join(f"{name}{sign}{10 + i}{sign}1\n" for i, name in enumerate(cells))
+        text = (
+            sign.join(["name", "ra", "dec"])
+            + "\n"
+            + "".join(f"{name}{sign}{10 + i}{sign}1\n" for i, name in enumerate(cells))
+        )
         path.write_bytes(gzip.compress(text.encode()) if ending.endswith("gz") else text.encode())
     names = READERS[reader](path)[0]["name"].astype(str).tolist()
     assert names == ["1234567890123456789", "39627640566453061", "" if blank else "7"]

@@ -12,7 +12,14 @@ def write(path, columns=True, sampling=1.0, degree=2, components=6, size=15, row
     rng = np.random.default_rng(0)
     mask = rng.normal(size=(rows, components, size, size)).astype("f4")
     mask[:, 0] += 5
-    keys = {"polzero1": 1000.0, "polzero2": 2000.0, "polscal1": 1900.0, "polscal2": 3900.0, "poldeg1": degree, "psf_samp": sampling}
+    keys = {
+        "polzero1": 1000.0,
+        "polzero2": 2000.0,
+        "polscal1": 1900.0,
+        "polscal2": 3900.0,
+        "poldeg1": degree,
+        "psf_samp": sampling,
+    }
     fields = [fits.Column("psf_mask", f"{components * size * size}E", dim=f"({size},{size},{components})", array=mask)]
     if columns:
         fields += [fits.Column(key, "D", array=np.full(rows, value)) for key, value in keys.items()]
@@ -53,7 +60,9 @@ def test_terms_of_any_degree_are_in_the_order_of_legacypipe():
 
 def test_without_a_position_the_constant_term_is_given(tmp_path):
     mask = write(tmp_path / "m.fits")
-    np.testing.assert_allclose(read_psfex(tmp_path / "m.fits").image(), mask[0, 0].astype(float) / mask[0, 0].astype(float).sum())
+    np.testing.assert_allclose(
+        read_psfex(tmp_path / "m.fits").image(), mask[0, 0].astype(float) / mask[0, 0].astype(float).sum()
+    )
 
 
 def test_a_merged_file_needs_the_name_of_the_ccd(tmp_path):
@@ -133,7 +142,11 @@ def test_real_models_lie_about_the_published_beta_and_core_to_psfsize_ratio(real
 
 def test_a_real_psf_changes_over_its_ccd_by_little_and_keeps_its_sum(real):
     model = read_psfex(real / "psf/psfex/testcase3/c4d_150329_083320_ooi_r_ls9-N11-psfex.fits.gz")
-    corners = [model.image(model.zero[0] + sx * model.scale[0] / 2, model.zero[1] + sy * model.scale[1] / 2) for sx in (-1, 1) for sy in (-1, 1)]
+    corners = [
+        model.image(model.zero[0] + sx * model.scale[0] / 2, model.zero[1] + sy * model.scale[1] / 2)
+        for sx in (-1, 1)
+        for sy in (-1, 1)
+    ]
     sizes = [widths.psfsize(image, 0.262) for image in corners]
     assert all(image.sum() == pytest.approx(1) for image in corners)
     assert 0.001 < np.ptp(sizes) / np.mean(sizes) < 0.1
@@ -152,9 +165,15 @@ def merged(path, masks, degrees, sizes, names=("N1", "N2"), polnaxis=2):
     n, terms, side, _ = masks.shape
     ints = {"polnaxis": [polnaxis] * n, "poldeg1": degrees, "psfaxis1": sizes, "psfaxis2": sizes}
     keys = {"polzero1": 1000.0, "polzero2": 2000.0, "polscal1": 1900.0, "polscal2": 3900.0, "psf_samp": 1.0}
-    columns = [fits.Column("psf_mask", f"{terms * side * side}E", dim=f"({side},{side},{terms})", array=masks.astype("f4"))]
-    columns += [fits.Column(key, "D", array=np.full(n, value)) for key, value in keys.items()] + [fits.Column(k, "J", array=np.array(v)) for k, v in ints.items()]
-    fits.BinTableHDU.from_columns([*columns, fits.Column("ccdname", "3A", array=np.array(names))]).writeto(path, overwrite=True)
+    columns = [
+        fits.Column("psf_mask", f"{terms * side * side}E", dim=f"({side},{side},{terms})", array=masks.astype("f4"))
+    ]
+    columns += [fits.Column(key, "D", array=np.full(n, value)) for key, value in keys.items()] + [
+        fits.Column(k, "J", array=np.array(v)) for k, v in ints.items()
+    ]
+    fits.BinTableHDU.from_columns([*columns, fits.Column("ccdname", "3A", array=np.array(names))]).writeto(
+        path, overwrite=True
+    )
     return path
 
 
@@ -195,7 +214,9 @@ def test_what_looks_like_padding_and_is_none_is_refused(tmp_path):
 @pytest.mark.parametrize("flat", [True, False])
 def test_a_model_that_does_not_vary_is_one_image_everywhere(tmp_path, flat):
     image = narrow(15)
-    column = fits.Column("psf_mask", "225E", dim="(15,15)" if flat else "(15,15,1)", array=image[None] if flat else image[None, None])
+    column = fits.Column(
+        "psf_mask", "225E", dim="(15,15)" if flat else "(15,15,1)", array=image[None] if flat else image[None, None]
+    )
     table = fits.BinTableHDU.from_columns([column])
     table.header["POLNAXIS"], table.header["PSF_SAMP"] = 0, 1.0
     table.writeto(tmp_path / "a.fits")

@@ -54,25 +54,41 @@ PLANES = [*(f"{product}-{band}" for product in ("image", "invvar", "nexp", "psfs
 def test_a_plane_that_the_disk_does_not_give_is_no_broken_one_whose_galaxies_fail(survey, plane, brick):
     path = survey / "south" / "coadd" / brick[:3] / brick / f"legacysurvey-{brick}-{plane}.fits.fz"
     x, y = (120, 230) if brick == "1500p001" else (120, 120)
-    with refusing("read", path, errno.EIO), pytest.raises(folders.DiskError, match=f"'{path}' cannot be read: Input/output error; check the disk"):
+    with (
+        refusing("read", path, errno.EIO),
+        pytest.raises(folders.DiskError, match=f"'{path}' cannot be read: Input/output error; check the disk"),
+    ):
         CoaddSurvey(survey, "ls-dr10-south").read(table(sky(x, y)), 21)
 
 
 @pytest.mark.parametrize("number", [errno.EIO, errno.EACCES, errno.ESTALE, errno.ETIMEDOUT, errno.EMFILE])
-@pytest.mark.parametrize("name", ["table.csv", "table.csv.gz", "table.tsv", "table.ecsv", "table.fits", "table.fits.gz"])
+@pytest.mark.parametrize(
+    "name", ["table.csv", "table.csv.gz", "table.tsv", "table.ecsv", "table.fits", "table.fits.gz"]
+)
 def test_a_table_that_the_disk_does_not_give_is_said_to_be_that(tmp_path, name, number):
     path = tmp_path / name
-    kind = {"csv": "ascii.csv", "tsv": "ascii.tab", "ecsv": "ascii.ecsv", "fits": "fits"}[name.removesuffix(".gz").split(".")[1]]
+    kind = {"csv": "ascii.csv", "tsv": "ascii.tab", "ecsv": "ascii.ecsv", "fits": "fits"}[
+        name.removesuffix(".gz").split(".")[1]
+    ]
     Table({"ra": [1.0], "dec": [2.0]}).write(path.with_name(name.removesuffix(".gz")), format=kind)
     if name.endswith(".gz"):
-        Table({"ra": [1.0], "dec": [2.0]}).write(path, format=kind) if kind == "fits" else pd.DataFrame({"ra": [1.0], "dec": [2.0]}).to_csv(path)
+        Table({"ra": [1.0], "dec": [2.0]}).write(path, format=kind) if kind == "fits" else pd.DataFrame(
+            {"ra": [1.0], "dec": [2.0]}
+        ).to_csv(path)
     assert len(reading.read_table(path)) == 1
-    with refusing("read", path, number), pytest.raises(folders.DiskError, match=f"'{path}' cannot be read: {os.strerror(number)}"):
+    with (
+        refusing("read", path, number),
+        pytest.raises(folders.DiskError, match=f"'{path}' cannot be read: {os.strerror(number)}"),
+    ):
         reading.read_table(path)
 
 
 def _stamps(path):
-    return list(stamp_files._read_file(profiles.load_profiles().profiles[next(iter(profiles.load_profiles().profiles))], path, path.name))
+    return list(
+        stamp_files._read_file(
+            profiles.load_profiles().profiles[next(iter(profiles.load_profiles().profiles))], path, path.name
+        )
+    )
 
 
 def _sources(path):
@@ -80,13 +96,24 @@ def _sources(path):
     return cosmos.read_cosmos(path)
 
 
-@pytest.mark.parametrize(("name", "read"), [("model.fits", psfex.read_psfex), ("stamps.npz", _stamps), ("stamps.fits", _stamps), ("cosmos_stamps.fits.gz", _sources)])
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("model.fits", psfex.read_psfex),
+        ("stamps.npz", _stamps),
+        ("stamps.fits", _stamps),
+        ("cosmos_stamps.fits.gz", _sources),
+    ],
+)
 def test_a_model_or_stamp_that_the_disk_does_not_give_is_no_broken_one(tmp_path, name, read):
     path = tmp_path / name
     path.write_bytes(b"nothing of use")
     with pytest.raises(ValueError, match="cannot be read"):
         read(path)
-    with refusing("read", path, errno.EIO), pytest.raises(folders.DiskError, match=f"'{path}' cannot be read: Input/output error"):
+    with (
+        refusing("read", path, errno.EIO),
+        pytest.raises(folders.DiskError, match=f"'{path}' cannot be read: Input/output error"),
+    ):
         read(path)
 
 
@@ -96,7 +123,10 @@ def test_the_table_of_bricks_that_the_disk_does_not_give_is_not_absent(survey):
     from lenscal.io.survey import geometry
 
     geometry._joined.cache_clear()
-    with refusing("read", root / "survey-bricks.fits.gz", errno.EIO), pytest.raises(folders.DiskError, match=r"survey-bricks\.fits\.gz' cannot be read"):
+    with (
+        refusing("read", root / "survey-bricks.fits.gz", errno.EIO),
+        pytest.raises(folders.DiskError, match=r"survey-bricks\.fits\.gz' cannot be read"),
+    ):
         CoaddSurvey(root, "ls-dr10-south").bricks()
 
 
@@ -137,14 +167,27 @@ def _flat_brick(root):
 def test_a_folder_that_may_not_be_listed_is_no_empty_one(tmp_path, listed):
     folder, read = listed(tmp_path)
     found = read()
-    assert (len(found) if hasattr(found, "__len__") else found)
-    with refusing("list", folder, errno.EACCES), pytest.raises(folders.DiskError, match=f"'{folder}' cannot be listed: Permission denied"):
+    assert len(found) if hasattr(found, "__len__") else found
+    with (
+        refusing("list", folder, errno.EACCES),
+        pytest.raises(folders.DiskError, match=f"'{folder}' cannot be listed: Permission denied"),
+    ):
         read()
 
 
-@pytest.mark.parametrize("pattern", ["*.parquet", "**/*.parquet", "a/*/x.parquet", "*/b=*/*", "none/*", "**/b=*", "a.parquet/*"])
+@pytest.mark.parametrize(
+    "pattern", ["*.parquet", "**/*.parquet", "a/*/x.parquet", "*/b=*/*", "none/*", "**/b=*", "a.parquet/*"]
+)
 def test_a_folder_that_may_be_listed_gives_what_a_glob_gives(tmp_path, pattern):
-    for name in ("x.parquet", ".y.parquet", "a/b=1/x.parquet", "a/b=2/x.parquet", "a/c/x.parquet", "d/b=1/z", "a.parquet"):
+    for name in (
+        "x.parquet",
+        ".y.parquet",
+        "a/b=1/x.parquet",
+        "a/b=2/x.parquet",
+        "a/c/x.parquet",
+        "d/b=1/z",
+        "a.parquet",
+    ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "linked").symlink_to(tmp_path / "a")
@@ -152,7 +195,9 @@ def test_a_folder_that_may_be_listed_gives_what_a_glob_gives(tmp_path, pattern):
 
 
 def _arrow_fails(*_, **__):
-    raise OSError(errno.EIO, "Error reading bytes from file. Detail: [errno 5] Input/output error")  # as Arrow says it: no name
+    raise OSError(
+        errno.EIO, "Error reading bytes from file. Detail: [errno 5] Input/output error"
+    )  # as Arrow says it: no name
 
 
 @pytest.mark.parametrize("what", ["table", "leaf", "rows"])
@@ -161,7 +206,11 @@ def test_what_arrow_cannot_read_is_named(tmp_path, monkeypatch, what):
     path = hats.leaf_folder(tmp_path, 5, 7) / "sweep.parquet"
     path.parent.mkdir(parents=True)
     pd.DataFrame({"ra": [1.0]}).to_parquet(path)
-    read = {"table": lambda: stores.read_table(path), "leaf": lambda: hats.Catalogue(tmp_path).read(7, ["ra"]), "rows": lambda: hats.rows_of(tmp_path)}[what]
+    read = {
+        "table": lambda: stores.read_table(path),
+        "leaf": lambda: hats.Catalogue(tmp_path).read(7, ["ra"]),
+        "rows": lambda: hats.rows_of(tmp_path),
+    }[what]
     monkeypatch.setattr(pq, "read_table", _arrow_fails)
     monkeypatch.setattr(pq, "ParquetFile", _arrow_fails)
     with pytest.raises(folders.DiskError, match=f"'{path}' cannot be read: .*Input/output error"):
@@ -169,7 +218,9 @@ def test_what_arrow_cannot_read_is_named(tmp_path, monkeypatch, what):
 
 
 def _galaxies():
-    rows = pd.DataFrame({name: np.zeros(3, "f8" if v.dtype == "str" else v.dtype) for name, v in hats.schema.GALAXIES.variables.items()})
+    rows = pd.DataFrame(
+        {name: np.zeros(3, "f8" if v.dtype == "str" else v.dtype) for name, v in hats.schema.GALAXIES.variables.items()}
+    )
     text = [name for name, v in hats.schema.GALAXIES.variables.items() if v.dtype == "str"]
     return rows.assign(**{name: ["a"] * 3 for name in text})
 
@@ -177,7 +228,10 @@ def _galaxies():
 @pytest.mark.parametrize("method", ["__init__", "write_table", "close"])
 def test_what_arrow_cannot_write_is_named_and_no_part_of_it_stays(tmp_path, monkeypatch, method):
     monkeypatch.setattr(pq.ParquetWriter, method, _arrow_fails)
-    with pytest.raises(folders.DiskError, match=r"/\.sweep\.tmp' cannot be written: .*Input/output error"), hats.Writer(tmp_path / "galaxies", "sweep", 5, 10.0) as writer:
+    with (
+        pytest.raises(folders.DiskError, match=r"/\.sweep\.tmp' cannot be written: .*Input/output error"),
+        hats.Writer(tmp_path / "galaxies", "sweep", 5, 10.0) as writer,
+    ):
         writer.add(_galaxies())
     assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
@@ -197,5 +251,10 @@ def test_what_a_killed_write_left_beside_its_place_is_taken_away(tmp_path, name)
 
 
 def test_an_answer_of_a_file_that_is_not_there_stays_what_it_was(tmp_path):
-    for error in (FileNotFoundError(errno.ENOENT, "none"), NotADirectoryError(errno.ENOTDIR, "none"), OSError("Empty or corrupt FITS file"), ValueError("no number")):
+    for error in (
+        FileNotFoundError(errno.ENOENT, "none"),
+        NotADirectoryError(errno.ENOTDIR, "none"),
+        OSError("Empty or corrupt FITS file"),
+        ValueError("no number"),
+    ):
         assert folders.pass_on(error, Path("x")) is None

@@ -130,7 +130,12 @@ def test_memory_is_that_of_a_range_not_of_the_file(tmp_path, monkeypatch):
 
 def test_a_survey_in_a_bucket_is_imported_as_from_a_folder(near, tmp_path, monkeypatch):
     with serving_buckets() as buckets:
-        for name, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_DEFAULT_REGION": "us-east-1", "AWS_ENDPOINT_URL": buckets.address}.items():
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "a",
+            "AWS_SECRET_ACCESS_KEY": "b",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": buckets.address,
+        }.items():
             monkeypatch.setenv(name, value)
         buckets.make("survey")
         with open(f"{near[0].settings.survey.root}/{PLACE}", "rb") as file:

@@ -59,7 +59,10 @@ def test_pixels_planes_and_provenance_are_those_that_were_served(viewer, size):
     assert (found.failure == "").all()
     assert found.layer_version.values.tolist() == ["ls-dr10 DR10"] * 3
     url = found.cutout_url.values[1]
-    assert url == f"{viewer.address}?ra=359.9990000&dec=-30.5000000&size=21&layer=ls-dr10&pixscale=0.262&bands=grz&invvar&maskbits"
+    assert (
+        url
+        == f"{viewer.address}?ra=359.9990000&dec=-30.5000000&size=21&layer=ls-dr10&pixscale=0.262&bands=grz&invvar&maskbits"
+    )
     assert len(set(found.checksum.values.tolist())) == 3
     moment = pd.Timestamp(found.download_timestamp.values[0])
     assert abs((pd.Timestamp.now("UTC") - moment).total_seconds()) < 60
@@ -100,7 +103,9 @@ def test_a_bad_answer_is_asked_for_again_and_the_good_one_taken(viewer, fault):
 def test_an_answer_that_stays_bad_stops_with_what_came(viewer, fault):
     viewer.always, message = FAULTS[fault]
     limits = {"timeout_seconds": 0.1} if "slow" in fault else {}
-    with pytest.raises(PixelError, match=rf"service: 2 attempts at '.*ra=150.*' failed, the last: .*({message}).*run again to go on"):
+    with pytest.raises(
+        PixelError, match=rf"service: 2 attempts at '.*ra=150.*' failed, the last: .*({message}).*run again to go on"
+    ):
         survey(viewer, attempts=2, **limits).read(ROWS[:1], SIZE)
     assert len(viewer.asked) == 2
 
@@ -194,7 +199,11 @@ def test_a_layer_without_weights_and_masks_can_be_asked_for_its_image_alone(view
 
 
 def test_what_the_service_gives_becomes_cutouts(viewer):
-    columns = {n: "" if v.dtype == "str" else np.zeros(3, v.dtype) for n, v in (schema.MANIFEST.variables | schema.GALAXY_COORDS).items() if n not in ROWS}
+    columns = {
+        n: "" if v.dtype == "str" else np.zeros(3, v.dtype)
+        for n, v in (schema.MANIFEST.variables | schema.GALAXY_COORDS).items()
+        if n not in ROWS
+    }
     rows = ROWS.assign(**columns).assign(psfsize_r=1.3)
     made = cutouts.cut(rows, pickle.loads(pickle.dumps(survey(viewer))).read, Cutouts(size=SIZE))
     assert made.checksum.values[0] != ""
@@ -250,7 +259,11 @@ def test_a_service_that_goes_down_after_some_answers_stops_the_block_at_once(vie
 
 
 def test_a_service_that_is_down_for_a_while_costs_no_row(viewer):
-    viewer.faults = [None, 500, 500]  # both attempts at the second place; the first one answers again, and then the second
+    viewer.faults = [
+        None,
+        500,
+        500,
+    ]  # both attempts at the second place; the first one answers again, and then the second
     found = survey(viewer, attempts=2).read(ROWS, SIZE)
     assert set(found.failure.values) == {""}
     assert np.isfinite(found.image).any(("band", "y", "x")).all()
@@ -276,7 +289,9 @@ def test_a_first_row_alone_fails_where_the_service_answers_in_a_brick(viewer, tm
     assert one.read(ROWS[:1], SIZE).failure.values[0].startswith("service: 2 attempts")
 
 
-@pytest.mark.parametrize("text", ["there is no layer ls-dr99", "no such layer", "Unknown layer: x", "Layer 'x' does not exist\n"])
+@pytest.mark.parametrize(
+    "text", ["there is no layer ls-dr99", "no such layer", "Unknown layer: x", "Layer 'x' does not exist\n"]
+)
 def test_an_unknown_layer_stops_at_once_and_names_the_setting(viewer, text):
     viewer.always = {"body": text.encode()}
     with pytest.raises(PixelError, match=r"answered '.*[lL]ayer.*'; check survey\.layer \('ls-dr10'\)"):

@@ -22,12 +22,17 @@ def psfex(path, fwhm):
     mask = np.zeros((1, 6, 63, 63), "f4")
     mask[0, 0] = moffat(63, fwhm, beta=2.6)
     table = fits.BinTableHDU.from_columns([fits.Column("psf_mask", "23814E", dim="(63,63,6)", array=mask)])
-    for key, value in {"POLZERO1": 1, "POLZERO2": 1, "POLSCAL1": 1, "POLSCAL2": 1, "POLDEG1": 2, "PSF_SAMP": 1.0}.items():
+    for key, value in {
+        "POLZERO1": 1,
+        "POLZERO2": 1,
+        "POLSCAL1": 1,
+        "POLSCAL2": 1,
+        "POLDEG1": 2,
+        "PSF_SAMP": 1.0,
+    }.items():
         table.header[key] = value
     path.parent.mkdir(parents=True, exist_ok=True)
     table.writeto(path)
-
-
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +133,10 @@ def test_a_host_without_psf_or_depth_is_counted_out_but_stays_a_negative(everyth
     assert list(rows.loc[rows["pool"] == "N1", "host"]) == [False, False, True, False, False, False, True, True, False]
     ledger = everything.ledger
     assert (ledger.rows_in, ledger.rows_out, ledger.missing) == (9, 3, 0)
-    assert ledger.dropped == {"no PSF: no star in the stamp": 5, "no PSF: no star in the stamp, no conditions nearby": 1}
+    assert ledger.dropped == {
+        "no PSF: no star in the stamp": 5,
+        "no PSF: no star in the stamp, no conditions nearby": 1,
+    }
 
 
 def test_a_stamp_without_sky_has_no_depth_and_is_no_host(root):
@@ -283,8 +291,6 @@ def test_a_file_that_is_not_as_its_profile_says_is_refused(root, changes, messag
         survey(root, "des_hosts").check()
 
 
-
-
 def three_ways(root):
     """The same three bands of a galaxy: in one image, in an HDU each, in a file each."""
     image = galaxy(np.random.default_rng(7), 91, "grz")
@@ -298,27 +304,49 @@ def three_ways(root):
     return image
 
 
-
-
 @pytest.mark.parametrize("way", WAYS)
 def test_bands_come_from_one_image_from_hdus_or_from_files_as_declared(root, tmp_path, way):
     image = three_ways(root)
-    profiles = declared(tmp_path / "p.yaml", "des_hosts", array=None, axes=["band", "y", "x"], bands=["g", "r", "z"], pixel_scale=0.262, **WAYS[way])
+    profiles = declared(
+        tmp_path / "p.yaml",
+        "des_hosts",
+        array=None,
+        axes=["band", "y", "x"],
+        bands=["g", "r", "z"],
+        pixel_scale=0.262,
+        **WAYS[way],
+    )
     hosts = survey(root, "des_hosts", declared=profiles)
     np.testing.assert_array_equal(hosts.read(hosts.rows(), 91)["image"].values[0], image)
 
 
 def test_bands_of_several_files_belong_together_or_are_refused(root, tmp_path):
     three_ways(root)
-    profiles = declared(tmp_path / "p.yaml", "des_hosts", array=None, axes=["band", "y", "x"], bands=["g", "r", "z"], pixel_scale=0.262, **WAYS["files"])
+    profiles = declared(
+        tmp_path / "p.yaml",
+        "des_hosts",
+        array=None,
+        axes=["band", "y", "x"],
+        bands=["g", "r", "z"],
+        pixel_scale=0.262,
+        **WAYS["files"],
+    )
     path = root / "cutouts/ways/files_a_z.fits.gz"
     for make, message in (
-        (lambda: fits.writeto(path, np.ones((90, 90), "f4"), overwrite=True), r"bands have the shapes \(90, 90\), \(91, 91\)"),
-        (lambda: fits.writeto(path, np.ones((91, 91), "f4"), fits.Header([("BUNIT", "mag")]), overwrite=True), "bands are in '', 'mag'"),
+        (
+            lambda: fits.writeto(path, np.ones((90, 90), "f4"), overwrite=True),
+            r"bands have the shapes \(90, 90\), \(91, 91\)",
+        ),
+        (
+            lambda: fits.writeto(path, np.ones((91, 91), "f4"), fits.Header([("BUNIT", "mag")]), overwrite=True),
+            "bands are in '', 'mag'",
+        ),
         (path.unlink, "files_a_z.fits.gz"),
     ):
         make()
-        with pytest.raises(StampError, match=rf"profile 'des_hosts': 'cutouts/ways/files_a_g.fits.gz' cannot be read .*{message}"):
+        with pytest.raises(
+            StampError, match=rf"profile 'des_hosts': 'cutouts/ways/files_a_g.fits.gz' cannot be read .*{message}"
+        ):
             survey(root, "des_hosts", declared=profiles).check()
 
 
@@ -453,7 +481,21 @@ def test_a_zero_point_scales_the_pixels(root, tmp_path):
 CONDITIONS = "ra_center_deg,dec_center_deg,median_psf_r_arcsec\n10.0,1.3,1.35\n203.0,1.0,1.1\n"
 
 
-@pytest.mark.parametrize("row", [",,2.9", "10.2,,2.9", ",1.0,2.9", "10.1,1.1,", "10.1,1.1,-1", "10.1,1.1,inf", "10.1,95,2.9", "999,1.0,2.9", "none,none,2.9", "nan,1.0,2.9"])
+@pytest.mark.parametrize(
+    "row",
+    [
+        ",,2.9",
+        "10.2,,2.9",
+        ",1.0,2.9",
+        "10.1,1.1,",
+        "10.1,1.1,-1",
+        "10.1,1.1,inf",
+        "10.1,95,2.9",
+        "999,1.0,2.9",
+        "none,none,2.9",
+        "nan,1.0,2.9",
+    ],
+)
 def test_a_row_of_the_conditions_that_has_no_place_or_no_seeing_changes_no_stamp(root, row):
     path = root / "conditions" / "dr10_region_conditions.csv.gz"
     found = []
@@ -466,7 +508,9 @@ def test_a_row_of_the_conditions_that_has_no_place_or_no_seeing_changes_no_stamp
 
 
 def test_conditions_without_one_row_of_use_are_refused(root):
-    (root / "conditions" / "dr10_region_conditions.csv.gz").write_bytes(gzip.compress(CONDITIONS.splitlines()[0].encode() + b"\n,,1.2\n"))
+    (root / "conditions" / "dr10_region_conditions.csv.gz").write_bytes(
+        gzip.compress(CONDITIONS.splitlines()[0].encode() + b"\n,,1.2\n")
+    )
     with pytest.raises(StampError, match="has no row with a position and a seeing in r"):
         survey(root, "decals_grz").check()
 
@@ -479,11 +523,28 @@ def many(root, folder, count=3, **keys):
     images = np.stack([galaxy(np.random.default_rng(i), 91, "grz") for i in range(count)])
     (root / "cutouts/set").mkdir(parents=True, exist_ok=True)
     np.savez(root / "cutouts/set/many.npz", image=images, **keys)
-    changes = {"files": "cutouts/set/*.npz", "axes": ["object", "band", "y", "x"], "bands": ["g", "r", "z"], "pixel_scale": 0.262}
-    return survey(root, "des_hosts", declared=declared(folder / "p.yaml", "des_hosts", **changes, position={"ra": "ra", "dec": "dec"}, fields={"type": "source_type"}))
+    changes = {
+        "files": "cutouts/set/*.npz",
+        "axes": ["object", "band", "y", "x"],
+        "bands": ["g", "r", "z"],
+        "pixel_scale": 0.262,
+    }
+    return survey(
+        root,
+        "des_hosts",
+        declared=declared(
+            folder / "p.yaml",
+            "des_hosts",
+            **changes,
+            position={"ra": "ra", "dec": "dec"},
+            fields={"type": "source_type"},
+        ),
+    )
 
 
-@pytest.mark.parametrize("kind", [list, np.array, lambda v: np.array(v, object) if isinstance(v[0], str) else np.array(v, "f4")])
+@pytest.mark.parametrize(
+    "kind", [list, np.array, lambda v: np.array(v, object) if isinstance(v[0], str) else np.array(v, "f4")]
+)
 def test_each_stamp_of_a_file_has_its_own_position_and_fields(root, tmp_path, kind):
     if kind not in (list, np.array):
         kind = lambda v: np.array(v, "U5") if isinstance(v[0], str) else np.array(v, "f4")  # noqa: E731
@@ -514,12 +575,30 @@ def test_keys_that_do_not_fit_the_stamps_are_refused_by_name(root, tmp_path, cha
         stamps.check()
 
 
-@pytest.mark.parametrize("more", [{"meta": np.array({"a": 1}, dtype=object)}, {"meta_url": np.array(None, dtype=object)}, {"other": np.array([1, "a", None], dtype=object)}])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"meta": np.array({"a": 1}, dtype=object)},
+        {"meta_url": np.array(None, dtype=object)},
+        {"other": np.array([1, "a", None], dtype=object)},
+    ],
+)
 def test_a_key_that_nobody_uses_does_no_harm(root, tmp_path, more):
     assert len(many(root, tmp_path, ra=RA, dec=DEC, source_type=TYPES, **more).rows()) == 3
 
 
-@pytest.mark.parametrize(("bands", "right"), [("grz", True), (["g", "r", "z"], True), (np.array("grz"), True), ("g,r,z", True), ("gzr", False), (["z", "r", "g"], False), ("gr", False)])
+@pytest.mark.parametrize(
+    ("bands", "right"),
+    [
+        ("grz", True),
+        (["g", "r", "z"], True),
+        (np.array("grz"), True),
+        ("g,r,z", True),
+        ("gzr", False),
+        (["z", "r", "g"], False),
+        ("gr", False),
+    ],
+)
 def test_bands_are_read_as_a_word_or_one_by_one(root, tmp_path, bands, right):
     stamps = many(root, tmp_path, ra=RA, dec=DEC, source_type=TYPES, bands=bands)
     if right:
@@ -532,7 +611,15 @@ def test_bands_are_read_as_a_word_or_one_by_one(root, tmp_path, bands, right):
 @pytest.mark.parametrize("card", ["FILTER", "EXTNAME"])
 def test_planes_that_say_another_band_are_refused(root, tmp_path, card):
     three_ways(root)
-    profiles = declared(tmp_path / "p.yaml", "des_hosts", array=None, axes=["band", "y", "x"], bands=["g", "r", "z"], pixel_scale=0.262, **WAYS["files"])
+    profiles = declared(
+        tmp_path / "p.yaml",
+        "des_hosts",
+        array=None,
+        axes=["band", "y", "x"],
+        bands=["g", "r", "z"],
+        pixel_scale=0.262,
+        **WAYS["files"],
+    )
     words = {"FILTER": ("g DECam SDSS c0001", "r", "zd DECam k1038"), "EXTNAME": ("IMAGE_g", "IMAGE-r", "Z")}[card]
     for bands, right in (("grz", True), ("zrg", False)):
         for word, band in zip(words, bands):

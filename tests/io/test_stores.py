@@ -58,7 +58,8 @@ def fill(path, block=BLOCK, order=None):
     starts = list(range(0, ROWS, block))
     parts = [slice(s, min(s + block, ROWS)) for s in starts]
     return [
-        stores.write_block(path, SMALL, dataset(parts[i]), {"galaxy": parts[i]}, block=block) for i in order or range(len(parts))
+        stores.write_block(path, SMALL, dataset(parts[i]), {"galaxy": parts[i]}, block=block)
+        for i in order or range(len(parts))
     ]
 
 
@@ -77,7 +78,11 @@ def test_what_was_written_comes_back(tmp_path, block):
 
 @pytest.mark.parametrize(
     ("declaration", "block"),
-    [*itertools.product([schema.CUTOUTS, schema.QUALITY], [None, 48, 300]), (schema.INJECTIONS, None), (schema.COMPLETENESS, None)],
+    [
+        *itertools.product([schema.CUTOUTS, schema.QUALITY], [None, 48, 300]),
+        (schema.INJECTIONS, None),
+        (schema.COMPLETENESS, None),
+    ],
     ids=lambda value: getattr(value, "name", str(value)),
 )
 def test_every_array_is_zarr_v3_with_its_unit_and_no_metadata_are_consolidated(tmp_path, declaration, block):
@@ -101,7 +106,11 @@ def test_every_array_is_zarr_v3_with_its_unit_and_no_metadata_are_consolidated(t
         side = held["chunk_grid"]["configuration"]["chunk_shape"][0]
         if block is not None and variable.dims[0] == "galaxy":
             assert side == min(block, 600), f"a file of {name} holds a block"
-            assert sharded == (len(variable.dims) > 2 and block > declaration.chunk["galaxy"] and block % declaration.chunk["galaxy"] == 0), name
+            assert sharded == (
+                len(variable.dims) > 2
+                and block > declaration.chunk["galaxy"]
+                and block % declaration.chunk["galaxy"] == 0
+            ), name
 
 
 def test_digest_does_not_depend_on_blocks_or_their_order(tmp_path):
@@ -232,7 +241,9 @@ def test_a_turned_bit_in_any_file_of_a_small_store_is_an_error_and_never_a_numbe
         content = bytearray(chunk.read_bytes())
         content[len(content) // 2] ^= 1
         chunk.write_bytes(content)
-        with pytest.raises(stores.StoreError, match=r"cannot be read: .*checksum do not match.*; run the stage that writes it again"):
+        with pytest.raises(
+            stores.StoreError, match=r"cannot be read: .*checksum do not match.*; run the stage that writes it again"
+        ):
             stores.open(copy, group)
         with pytest.raises(ValueError, match="checksum do not match"):
             xr.open_zarr(copy, group=group).load()
@@ -249,9 +260,14 @@ def test_a_lost_file_of_a_small_store_is_said_when_it_is_opened(small, tmp_path,
             shutil.copytree(small / name, copy)
             (copy / path.relative_to(small / name)).unlink()
             try:
-                xr.testing.assert_identical(stores.open(copy, group, chunks).load(), whole)  # of empty texts, NaN and False nothing is lost
+                xr.testing.assert_identical(
+                    stores.open(copy, group, chunks).load(), whole
+                )  # of empty texts, NaN and False nothing is lost
             except stores.StoreError as error:
-                seen += "does not hold what was written (a chunk was lost or changed); run the stage that writes it again" in str(error)
+                seen += (
+                    "does not hold what was written (a chunk was lost or changed); run the stage that writes it again"
+                    in str(error)
+                )
     assert seen >= 3
 
 

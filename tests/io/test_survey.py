@@ -28,7 +28,15 @@ def root(tmp_path_factory):
         rows.append((name, number, ra, dec, ra - STEP / 2, ra + STEP / 2, dec - STEP / 2, dec + STEP / 2))
     names = ["BRICKNAME", "BRICKID", "RA", "DEC", "RA1", "RA2", "DEC1", "DEC2"]
     Table(rows=rows, names=names).write(root / "survey-bricks.fits.gz")
-    summary = Table({"brickname": list(CENTRES), "ra": [1.0] * 3, "dec": [1.0] * 3, "psfdepth_r": np.full(3, 24.0, "f4"), "nexphist_r": np.zeros((3, 6))})
+    summary = Table(
+        {
+            "brickname": list(CENTRES),
+            "ra": [1.0] * 3,
+            "dec": [1.0] * 3,
+            "psfdepth_r": np.full(3, 24.0, "f4"),
+            "nexphist_r": np.zeros((3, 6)),
+        }
+    )
     summary.write(root / "south" / "survey-bricks-dr10-south.fits.gz")
     return root
 
@@ -36,8 +44,6 @@ def root(tmp_path_factory):
 @pytest.fixture
 def survey(root):
     return CoaddSurvey(root, "ls-dr10-south")
-
-
 
 
 def test_bricks_keep_the_contract_of_surveys(survey, tmp_path):
@@ -147,14 +153,18 @@ def test_a_dense_brick_read_whole_gives_the_same_bits_as_stamp_by_stamp(root):
 def test_each_file_is_opened_once_a_block_however_many_galaxies_lie_in_it(survey, monkeypatch, count):
     """The first image twice: its header says what lies in it before its pixels are read."""
     opened, fits_open = [], fits.open
-    monkeypatch.setattr(fits, "open", lambda path, *more, **named: opened.append(path.name) or fits_open(path, *more, **named))
+    monkeypatch.setattr(
+        fits, "open", lambda path, *more, **named: opened.append(path.name) or fits_open(path, *more, **named)
+    )
     rng = np.random.default_rng(4)
     rows = table(*(sky(*place) for place in rng.uniform(5, SIDE + 35, size=(count, 2))))
     rows["brickname"] = rng.choice([*CENTRES, "9999p999"], count)
     survey.read(rows, 15)
     times = {name: opened.count(name) for name in opened}
     assert times
-    assert {name for name, number in times.items() if number > 1} <= {f"legacysurvey-{brick}-image-g.fits.fz" for brick in CENTRES}
+    assert {name for name, number in times.items() if number > 1} <= {
+        f"legacysurvey-{brick}-image-g.fits.fz" for brick in CENTRES
+    }
     assert max(times.values()) == 2
 
 
@@ -205,7 +215,9 @@ def test_a_missing_band_is_named_and_costs_only_the_galaxies_of_that_brick(tmp_p
     (tmp_path / "coadd/150/1500p000/legacysurvey-1500p000-image-r.fits.fz").unlink()
     survey = CoaddSurvey(tmp_path, "ls-dr10-south")
     read = survey.read(table(sky(120, 120)), 9)
-    assert read.failure.values[0].startswith("band r: file 'coadd/150/1500p000/legacysurvey-1500p000-image-r.fits.fz' is missing")
+    assert read.failure.values[0].startswith(
+        "band r: file 'coadd/150/1500p000/legacysurvey-1500p000-image-r.fits.fz' is missing"
+    )
     with pytest.raises(SurveyError, match=r"lists 1 bricks and has the files of none; the first: band r"):
         survey.check()
 
@@ -264,11 +276,21 @@ def test_pixels_that_do_not_decompress_are_named(brick):
         ("image", header(150, 0), "mag", "is in 'mag', not 'nanomaggy'"),
         ("invvar", header(150, 0), "nanomaggy", "is in 'nanomaggy', not '1/nanomaggy"),
         ("image", header(150, 0, MAGZERO=30.0), "nanomaggy", "has zero point 30.0, not 22.5"),
-        ("image", header(150, 0, scale=0.27 / 3600), "nanomaggy", "has pixels of 0.2700 x 0.2700 arcsec, not 0.262 within 1 %"),
+        (
+            "image",
+            header(150, 0, scale=0.27 / 3600),
+            "nanomaggy",
+            "has pixels of 0.2700 x 0.2700 arcsec, not 0.262 within 1 %",
+        ),
         ("image", header(150, 0, scale=-SCALE), "nanomaggy", "is not North up and East left"),
         ("image", fits.Header(), "nanomaggy", "has the projection"),
         ("image", fits.Header([("CTYPE1", "RA---TAN"), ("CTYPE2", "DEC--TAN")]), "nanomaggy", "has no pixel scale"),
-        ("image", fits.Header(c for c in header(150, 0).cards if c.keyword not in ("CRVAL2", "CRPIX1")), "nanomaggy", "does not say where it is: it has no CRVAL2, CRPIX1"),
+        (
+            "image",
+            fits.Header(c for c in header(150, 0).cards if c.keyword not in ("CRVAL2", "CRPIX1")),
+            "nanomaggy",
+            "does not say where it is: it has no CRVAL2, CRPIX1",
+        ),
         ("invvar", header(150.01, 0), "1/nanomaggy^2", "has CRVAL1 150.01, its sisters 150.0"),
         ("maskbits", header(150, 0, MBIT_2="BRIGHT"), None, "calls bit 2 'BRIGHT', not 'SATUR_G'"),
     ],
@@ -320,11 +342,16 @@ def test_bricks_join_geometry_and_summary(survey):
     assert survey.check()[:2] == ["3 bricks listed", "3 bricks with image and invvar in g, r, z and maskbits"]
 
 
-def test_of_a_long_list_of_bricks_a_spread_few_are_looked_at_and_all_when_these_have_no_files(root, tmp_path, monkeypatch):
+def test_of_a_long_list_of_bricks_a_spread_few_are_looked_at_and_all_when_these_have_no_files(
+    root, tmp_path, monkeypatch
+):
     import shutil
 
     monkeypatch.setattr("lenscal.io.survey.coadds.LOOKED_AT", 2)
-    assert CoaddSurvey(root, "ls-dr10-south").check() == ["3 bricks listed", "2 bricks of the 2 looked at with image and invvar in g, r, z and maskbits"]
+    assert CoaddSurvey(root, "ls-dr10-south").check() == [
+        "3 bricks listed",
+        "2 bricks of the 2 looked at with image and invvar in g, r, z and maskbits",
+    ]
     shutil.copytree(root, tmp_path / "copy")
     for name in ("1499p000", "1500p001"):
         shutil.rmtree(tmp_path / "copy" / "south" / "coadd" / name[:3] / name)
@@ -394,7 +421,9 @@ def test_the_real_exact_zeros_are_no_coverage(real, tmp_path):
         for product in ("image", "invvar", "nexp"):
             content = (folder / f"legacysurvey-0959p805-{product}-g.fits.fz").read_bytes()
             assert content.count(b"FILTER  = 'g       '") == 1
-            (tmp_path / f"legacysurvey-0959p805-{product}-{band}.fits.fz").write_bytes(content.replace(b"FILTER  = 'g", f"FILTER  = '{band}".encode()))
+            (tmp_path / f"legacysurvey-0959p805-{product}-{band}.fits.fz").write_bytes(
+                content.replace(b"FILTER  = 'g", f"FILTER  = '{band}".encode())
+            )
     with fits.open(folder / "legacysurvey-0959p805-image-g.fits.fz") as hdus:
         cards, image = hdus[1].header, hdus[1].data
     exposures = fits.getdata(folder / "legacysurvey-0959p805-nexp-g.fits.fz")
@@ -437,7 +466,17 @@ def test_a_plane_of_another_band_or_kind_is_refused_by_its_cards(brick, product,
 @pytest.mark.parametrize("product", ["image", "invvar", "nexp", "psfsize"])
 @pytest.mark.parametrize(
     "cards",
-    [{"FILTER": "g"}, {"FILTER": "g DECam SDSS c0001 4720.0 1520.0"}, {"FILTER": "gd"}, {"EXTNAME": "{P}_g"}, {"EXTNAME": "{P}-g"}, {"EXTNAME": "COMPRESSED_IMAGE"}, {"EXTNAME": "IMAGE"}, {"FILTER": "clear"}, {"IMTYPE": "{P}"}],
+    [
+        {"FILTER": "g"},
+        {"FILTER": "g DECam SDSS c0001 4720.0 1520.0"},
+        {"FILTER": "gd"},
+        {"EXTNAME": "{P}_g"},
+        {"EXTNAME": "{P}-g"},
+        {"EXTNAME": "COMPRESSED_IMAGE"},
+        {"EXTNAME": "IMAGE"},
+        {"FILTER": "clear"},
+        {"IMTYPE": "{P}"},
+    ],
 )
 def test_cards_that_say_the_band_and_kind_or_nothing_are_accepted(brick, product, cards):
     for card, value in cards.items():

@@ -31,7 +31,9 @@ def test_values_are_those_of_the_file_in_native_bytes(tmp_path, columns):
 def test_unsigned_numbers_are_read_as_they_were_meant(tmp_path, columns, name, kind):
     top = np.iinfo(kind).max
     columns[name] = np.array([0, 1, 2, top - 1, top], kind)
-    Table({n: values.astype(values.dtype.newbyteorder("=")) for n, values in columns.items()}).write(tmp_path / "a.fits")
+    Table({n: values.astype(values.dtype.newbyteorder("=")) for n, values in columns.items()}).write(
+        tmp_path / "a.fits"
+    )
     assert fits.getheader(tmp_path / "a.fits", 1)["TZERO*"]
     assert sweeps.read_sweep(tmp_path / "a.fits")[name].tolist() == columns[name].tolist()
 
@@ -171,10 +173,23 @@ YES_AND_NO = {
 @pytest.mark.parametrize("kind", YES_AND_NO)
 def test_rows_that_are_not_primary_go_however_yes_and_no_are_written(tmp_path, kind):
     columns = sweep_columns() | {"BRICK_PRIMARY": YES_AND_NO[kind]}
-    assert sweeps.read_sweep(write(tmp_path / "tractor.fits", columns))["BRICK_PRIMARY"].tolist() == [True, False, True, False, True]
+    assert sweeps.read_sweep(write(tmp_path / "tractor.fits", columns))["BRICK_PRIMARY"].tolist() == [
+        True,
+        False,
+        True,
+        False,
+        True,
+    ]
 
 
-@pytest.mark.parametrize("values", [np.array([b"T", b"?", b"T", b"F", b"T"], "S1"), np.array([1, 2, 1, 0, 1], "u1"), np.array([1, np.nan, 1, 0, 1], ">f4")])
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.array([b"T", b"?", b"T", b"F", b"T"], "S1"),
+        np.array([1, 2, 1, 0, 1], "u1"),
+        np.array([1, np.nan, 1, 0, 1], ">f4"),
+    ],
+)
 def test_what_is_neither_yes_nor_no_is_refused(tmp_path, values):
     with pytest.raises(sweeps.SweepError, match=r"column BRICK_PRIMARY holds .*; expected T and F, or 1 and 0"):
         sweeps.read_sweep(write(tmp_path / "tractor.fits", sweep_columns() | {"BRICK_PRIMARY": values}))

@@ -31,7 +31,14 @@ SPELT = {
     "1/arcsec^2": ["1/arcsec^2", "arcsec^(-2)", "arcsec-2"],
     "mag": ["mag", "mag(AB)", "AB mag", "ABmag", "magnitude"],
 }  # fmt: skip
-OTHERS = {"nanomaggy": "uJy", "1/nanomaggy^2": "nanomaggy", "arcsec": "pixel", "deg": "rad", "1/arcsec^2": "arcsec", "mag": "nanomaggy"}
+OTHERS = {
+    "nanomaggy": "uJy",
+    "1/nanomaggy^2": "nanomaggy",
+    "arcsec": "pixel",
+    "deg": "rad",
+    "1/arcsec^2": "arcsec",
+    "mag": "nanomaggy",
+}
 
 
 @pytest.mark.parametrize("unit", SPELT)
@@ -53,7 +60,16 @@ def test_what_is_no_unit_is_never_taken_for_one(text):
     assert units.is_inverse_variance(text) is None
 
 
-COLUMNS = {"FLUX_G": "nanomaggy", "FLUX_IVAR_R": "1/nanomaggy^2", "PSFSIZE_Z": "arcsec", "RA": "deg", "DEC": "deg", "SHAPE_R": "arcsec", "SHAPE_R_IVAR": "1/arcsec^2", "GAIA_PHOT_G_MEAN_MAG": "mag"}
+COLUMNS = {
+    "FLUX_G": "nanomaggy",
+    "FLUX_IVAR_R": "1/nanomaggy^2",
+    "PSFSIZE_Z": "arcsec",
+    "RA": "deg",
+    "DEC": "deg",
+    "SHAPE_R": "arcsec",
+    "SHAPE_R_IVAR": "1/arcsec^2",
+    "GAIA_PHOT_G_MEAN_MAG": "mag",
+}
 
 
 def stating(path, column, unit):
@@ -71,7 +87,10 @@ def test_columns_of_sweeps_are_read_in_every_spelling_and_refused_in_another_uni
         path, names = stating(tmp_path / f"{i}.fits", column, text)
         assert len(sweeps.read_sweep(path, names)) == 5
     path, names = stating(tmp_path / "other.fits", column, OTHERS[COLUMNS[column]])
-    with pytest.raises(sweeps.SweepError, match=rf"column {column} is in '{OTHERS[COLUMNS[column]]}', expected '{COLUMNS[column].replace('^', '.')}'"):
+    with pytest.raises(
+        sweeps.SweepError,
+        match=rf"column {column} is in '{OTHERS[COLUMNS[column]]}', expected '{COLUMNS[column].replace('^', '.')}'",
+    ):
         sweeps.read_sweep(path, names)
 
 
@@ -89,10 +108,20 @@ def test_planes_of_a_brick_are_read_in_every_spelling_and_refused_in_another_uni
         BrickFiles(tmp_path, "1500p000").read(np.array([150.0]), np.array([0.0]), 21)
 
 
-@pytest.mark.parametrize(("column", "unit", "other"), [("psfsize_r", "arcsec", "pixel"), ("psfdepth_r", "mag", "1/nanomaggy^2"), ("area", "deg^2", "arcmin^2"), ("galdepth_z", "mag", "nanomaggy")])
+@pytest.mark.parametrize(
+    ("column", "unit", "other"),
+    [
+        ("psfsize_r", "arcsec", "pixel"),
+        ("psfdepth_r", "mag", "1/nanomaggy^2"),
+        ("area", "deg^2", "arcmin^2"),
+        ("galdepth_z", "mag", "nanomaggy"),
+    ],
+)
 def test_columns_of_the_table_of_bricks_are_held_to_their_unit(tmp_path, column, unit, other):
     for text, right in ((unit, True), (other, False)):
-        Table({"brickname": ["a", "b"], "ra": [1.0, 2.0], "dec": [1.0, 2.0], column: [1.0, 2.0]}).write(tmp_path / "survey-bricks.fits.gz", overwrite=True)
+        Table({"brickname": ["a", "b"], "ra": [1.0, 2.0], "dec": [1.0, 2.0], column: [1.0, 2.0]}).write(
+            tmp_path / "survey-bricks.fits.gz", overwrite=True
+        )
         fits.setval(tmp_path / "survey-bricks.fits.gz", "TUNIT4", value=text, ext=1)
         if right:
             assert CoaddSurvey(tmp_path, "ls-dr10").bricks()[column].tolist() == [1.0, 2.0]
@@ -109,7 +138,9 @@ def test_positions_of_bricks_are_converted_and_one_without_a_place_is_refused(tm
     np.testing.assert_allclose(bricks["ra"], [10.0, 200.0])
     np.testing.assert_allclose(bricks["dec"], [1.0, -30.0])
     (tmp_path / "other").mkdir()
-    Table({"brickname": ["a", "b"], "ra": [10.0, np.nan], "dec": [1.0, 2.0]}).write(tmp_path / "other/survey-bricks.fits.gz")
+    Table({"brickname": ["a", "b"], "ra": [10.0, np.nan], "dec": [1.0, 2.0]}).write(
+        tmp_path / "other/survey-bricks.fits.gz"
+    )
     with pytest.raises(SurveyError, match=r"1 of 2 bricks have no position in degrees, the first: 'b'"):
         CoaddSurvey(tmp_path / "other", "ls-dr10").bricks()
 
@@ -121,7 +152,11 @@ ROWS = pd.DataFrame({"galaxy_id": [7], "ra": [150.0], "dec": [2.0], "brickname":
 def test_answers_of_the_service_are_held_to_their_unit(unit):
     with serving() as viewer:
         viewer.planes, viewer.always = (), {"units": unit}
-        service = ServiceSurvey(Service(url=viewer.address, planes=[], requests_per_second=1000, attempts=1, backoff_seconds=0.01), "ls-dr10", "/nowhere")
+        service = ServiceSurvey(
+            Service(url=viewer.address, planes=[], requests_per_second=1000, attempts=1, backoff_seconds=0.01),
+            "ls-dr10",
+            "/nowhere",
+        )
         if unit in SPELT["nanomaggy"]:
             assert service.read(ROWS, 21).failure.values.tolist() == [""]
         else:
@@ -157,7 +192,14 @@ def sweep_of(folder, raw, unit, value=None):
     for name in raw:
         values = raw[name].to_numpy() if value is None or name not in objects.DEPTHS else np.full(len(raw), value, "f4")
         kind = {"i2": "I", "i4": "J", "f4": "E", "f8": "D"}.get(values.dtype.str[1:], "8A")
-        columns.append(fits.Column(name, kind, unit=unit if name in objects.DEPTHS else None, array=values.astype("S8") if kind == "8A" else values))
+        columns.append(
+            fits.Column(
+                name,
+                kind,
+                unit=unit if name in objects.DEPTHS else None,
+                array=values.astype("S8") if kind == "8A" else values,
+            )
+        )
     fits.BinTableHDU.from_columns(columns).writeto(path, overwrite=True)
     return path
 
@@ -177,7 +219,9 @@ def test_depths_of_a_sweep_become_magnitudes_by_the_unit_it_states(tmp_path, raw
 
 
 def test_depths_that_are_none_of_the_unit_they_state_are_refused(tmp_path, raw):
-    with pytest.raises(objects.ObjectsError, match="depths from row 0 on can be no magnitudes, and the file says that they are"):
+    with pytest.raises(
+        objects.ObjectsError, match="depths from row 0 on can be no magnitudes, and the file says that they are"
+    ):
         imported(tmp_path, sweep_of(tmp_path, raw, "mag"))
     with pytest.raises(objects.ObjectsError, match="0 of 2,400 depths can be no magnitudes, and the others lie in"):
         imported(tmp_path, sweep_of(tmp_path, raw, "1/nanomaggy^2", 24.5))
@@ -188,5 +232,3 @@ def test_depths_that_are_none_of_the_unit_they_state_are_refused(tmp_path, raw):
     fits.setval(path, f"TUNIT{names.index('GALDEPTH_Z') + 1}", value="mag", ext=1)
     with pytest.raises(sweeps.SweepError, match=r"some depths are in 1/nanomaggy.2 and others in mag"):
         imported(tmp_path, path)
-
-

@@ -24,7 +24,9 @@ class Refusing(Wrapped):
         raise ValueError("nothing to open")
 
 
-@pytest.mark.parametrize("make", [Refusing, lambda: Hashed(), lambda: Wrapped(), lambda: RemoteFile("memory://nowhere/file.fits")])
+@pytest.mark.parametrize(
+    "make", [Refusing, lambda: Hashed(), lambda: Wrapped(), lambda: RemoteFile("memory://nowhere/file.fits")]
+)
 def test_a_file_that_was_never_opened_closes_without_a_complaint(make, ignored):
     with pytest.raises((ValueError, TypeError, OSError)):
         make()

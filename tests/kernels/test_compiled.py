@@ -13,7 +13,10 @@ from numba.core.dispatcher import Dispatcher
 
 import lenscal.kernels
 
-MODULES = [importlib.import_module(f"lenscal.kernels.{module.name}") for module in pkgutil.iter_modules(lenscal.kernels.__path__)]
+MODULES = [
+    importlib.import_module(f"lenscal.kernels.{module.name}")
+    for module in pkgutil.iter_modules(lenscal.kernels.__path__)
+]
 
 
 def is_kept(value):
@@ -26,13 +29,23 @@ def called(function):
     names = set(code.co_names).union(*(inside.co_names for inside in code.co_consts if hasattr(inside, "co_names")))
     for name in names & set(function.__globals__):
         value = function.__globals__[name]
-        yield from ((name, part) for part in ([value] if isinstance(value, Dispatcher) else [getattr(value, other, None) for other in names]))
+        yield from (
+            (name, part)
+            for part in ([value] if isinstance(value, Dispatcher) else [getattr(value, other, None) for other in names])
+        )
 
 
 def test_a_kernel_that_is_kept_calls_none_that_is_kept():
-    kept = {f"{module.__name__}.{name}": value for module in MODULES for name, value in vars(module).items() if is_kept(value)}
+    kept = {
+        f"{module.__name__}.{name}": value
+        for module in MODULES
+        for name, value in vars(module).items()
+        if is_kept(value)
+    }
     assert len(kept) > 15
-    wrong = [(name, inner) for name, kernel in kept.items() for inner, value in called(kernel.py_func) if is_kept(value)]
+    wrong = [
+        (name, inner) for name, kernel in kept.items() for inner, value in called(kernel.py_func) if is_kept(value)
+    ]
     assert not wrong
 
 
@@ -44,9 +57,18 @@ def test_the_rule_would_see_a_kept_kernel_in_another(monkeypatch):
 
 
 def test_relaxed_arithmetic_is_inlined_by_force():
-    relaxed = [(name, value) for module in MODULES for name, value in vars(module).items() if isinstance(value, Dispatcher) and value.targetoptions.get("fastmath")]
+    relaxed = [
+        (name, value)
+        for module in MODULES
+        for name, value in vars(module).items()
+        if isinstance(value, Dispatcher) and value.targetoptions.get("fastmath")
+    ]
     assert len(relaxed) > 5
-    assert not [name for name, value in relaxed if not (value.targetoptions.get("forceinline") or value.targetoptions.get("inline") == "always")]
+    assert not [
+        name
+        for name, value in relaxed
+        if not (value.targetoptions.get("forceinline") or value.targetoptions.get("inline") == "always")
+    ]
 
 
 PROGRAM = """
@@ -62,7 +84,12 @@ print(hashlib.blake2b(lenscal.render(table, shape=(65, 65)).values.tobytes()).he
 
 def test_images_are_the_same_bits_from_kernels_just_compiled_and_from_kept_ones(tmp_path):
     environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
-    compiled, kept = (subprocess.run([sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True).stdout for _ in range(2))
+    compiled, kept = (
+        subprocess.run(
+            [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=True
+        ).stdout
+        for _ in range(2)
+    )
     assert len(compiled) > 64
     assert compiled == kept
 
@@ -77,12 +104,21 @@ def started(tmp_path, locked, **more):
     for place in places:
         place.chmod(0o555 if place.is_dir() else 0o444)
     env = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA", "XDG"))}
-    env |= {"HOME": str(home), "PYTHONPATH": str(package.parent), "PYTHONDONTWRITEBYTECODE": "1", "IPYTHONDIR": str(home / "ipython")} | more
+    env |= {
+        "HOME": str(home),
+        "PYTHONPATH": str(package.parent),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "IPYTHONDIR": str(home / "ipython"),
+    } | more
     # Root may write anywhere: without these capabilities rights hold for it as well.
-    as_user = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    as_user = (
+        ["setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all"] if os.geteuid() == 0 else []
+    )
     code = f"import {', '.join(module.__name__ for module in MODULES)}; import numba; print(numba.config.CACHE_DIR)"
     try:
-        return subprocess.run([*as_user, sys.executable, "-c", code], env=env, capture_output=True, text=True, cwd=tmp_path, check=False)
+        return subprocess.run(
+            [*as_user, sys.executable, "-c", code], env=env, capture_output=True, text=True, cwd=tmp_path, check=False
+        )
     finally:
         for place in places:
             place.chmod(0o755 if place.is_dir() else 0o644)

@@ -50,7 +50,9 @@ def test_a_point_between_cells_becomes_the_psf_about_that_point(x, y):
     size = 41
     grid, points, (left, bottom, cell) = empty(size)
     column, row = ((a - low) / cell - 0.5 + sampling.PAD for a, low in ((x, left), (y, bottom)))
-    sampling._spread.py_func(points.reshape(-1), np.uint64(points.shape[1]), np.float32(column), np.float32(row), np.float32(1))
+    sampling._spread.py_func(
+        points.reshape(-1), np.uint64(points.shape[1]), np.float32(column), np.float32(row), np.float32(1)
+    )
     out = run(grid, points, gaussian(41, 0.45), size)
     want = gaussian(size, 0.45, x, y)
     assert np.abs(out - want).max() < 1e-3 * want.max()

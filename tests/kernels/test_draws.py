@@ -20,8 +20,10 @@ def test_order_and_grouping_do_not_matter():
 
 def test_numbers_are_uniform_and_streams_unrelated():
     ids = np.arange(200_000)
-    u = [draws.uniform(seed, purpose, ids, stream) for seed, purpose, stream in
-         [(1, "a", 0), (2, "a", 0), (1, "b", 0), (1, "a", 1)]]
+    u = [
+        draws.uniform(seed, purpose, ids, stream)
+        for seed, purpose, stream in [(1, "a", 0), (2, "a", 0), (1, "b", 0), (1, "a", 1)]
+    ]
     for x in u:
         assert stats.kstest(x, "uniform").pvalue > 1e-3
     correlation = np.corrcoef(u)

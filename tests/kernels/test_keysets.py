@@ -39,7 +39,11 @@ def test_common_and_union_are_those_of_sets(one, two):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.integers(-(1 << 62), 1 << 62), max_size=40), st.lists(st.integers(-(1 << 62), 1 << 62), max_size=40), st.integers(0, 20))
+@given(
+    st.lists(st.integers(-(1 << 62), 1 << 62), max_size=40),
+    st.lists(st.integers(-(1 << 62), 1 << 62), max_size=40),
+    st.integers(0, 20),
+)
 def test_contains_is_that_of_a_set(some, others, shared):
     ids = np.array([*others, *some[:shared]], np.int64)
     assert keysets.contains(ids, np.array(some, np.int64)).tolist() == [i in set(some) for i in ids.tolist()]

@@ -33,7 +33,9 @@ def test_an_ellipse_keeps_the_flux_of_its_circle(q):
 
 
 def test_the_major_axis_of_a_source_lies_at_phi():
-    assert light.sersic(np.cos(0.5), np.sin(0.5), 1, 0.3, 0.5, 0.5) > light.sersic(-np.sin(0.5), np.cos(0.5), 1, 0.3, 0.5, 0.5)
+    assert light.sersic(np.cos(0.5), np.sin(0.5), 1, 0.3, 0.5, 0.5) > light.sersic(
+        -np.sin(0.5), np.cos(0.5), 1, 0.3, 0.5, 0.5
+    )
 
 
 @pytest.mark.parametrize(("n", "radius"), [(0.5, 0.3), (1, 0.05), (4, 0.01), (4, 0.5)])
@@ -77,7 +79,9 @@ def test_core_width_is_that_of_a_spline_through_the_image_and_the_same_bits_alon
     found = light.core_fwhm(images, 0.262)
     for row, band in np.ndindex(8, 3):
         assert light.core_fwhm(images[row : row + 1, band], 0.262)[0] == found[row, band]
-    spline = RectBivariateSpline(np.arange(21), np.arange(21), images[4, 1, 20:41, 20:41])(np.linspace(0, 20, 101), np.linspace(0, 20, 101))
+    spline = RectBivariateSpline(np.arange(21), np.arange(21), images[4, 1, 20:41, 20:41])(
+        np.linspace(0, 20, 101), np.linspace(0, 20, 101)
+    )
     assert found[4, 1] == pytest.approx(2 * np.sqrt((spline > spline.max() / 2).sum() / np.pi) / 5 * 0.262, rel=1e-12)
 
 

@@ -119,7 +119,9 @@ def test_arc_snr_of_a_flat_arc_is_its_flux_over_the_noise_of_its_area():
     assert noise.aperture_snr(image, 0.002, noise.WHITE) == pytest.approx(150 * 0.01 / (0.002 * np.sqrt(150)), rel=1e-5)
     # Ten rows of fourteen pairs along x, and nine of fifteen along y.
     variance = 150 + 2 * (10 * 14 * 0.3 + 9 * 15 * 0.2)
-    assert noise.aperture_snr(image, 0.002, table(y0x1=0.3, y1x0=0.2)) == pytest.approx(1.5 / (0.002 * np.sqrt(variance)), rel=1e-5)
+    assert noise.aperture_snr(image, 0.002, table(y0x1=0.3, y1x0=0.2)) == pytest.approx(
+        1.5 / (0.002 * np.sqrt(variance)), rel=1e-5
+    )
 
 
 def test_arc_snr_is_the_best_over_all_isophotes():
@@ -148,7 +150,9 @@ def test_measured_lags_tell_the_scatter_of_aperture_sums_in_resampled_noise():
     from lenscal.kernels import pixels
 
     rng = np.random.default_rng(5)
-    image = ndimage.convolve(rng.normal(size=(900, 900)), np.array([[0.05, 0.2, 0.0], [0.3, 1.0, 0.3], [0.0, 0.2, 0.1]]))
+    image = ndimage.convolve(
+        rng.normal(size=(900, 900)), np.array([[0.05, 0.2, 0.0], [0.3, 1.0, 0.3], [0.0, 0.2, 0.1]])
+    )
     _, sigma, correlation, lags = pixels.sky_statistics(image, np.ones_like(image, bool))
     y, x = np.indices((20, 20)) - 9.5
     ring = np.abs(np.hypot(x, y) - 6) < 1.5

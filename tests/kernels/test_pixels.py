@@ -63,7 +63,9 @@ def slow_sources(image, sky):
     """Five obvious lines with another code (scipy.ndimage)."""
     weight = np.isfinite(image).astype(float)
     taps = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
-    blur = lambda a: ndimage.convolve1d(ndimage.convolve1d(a, taps / taps.sum(), axis=0, mode="constant"), taps / taps.sum(), axis=1, mode="constant")  # noqa: E731
+    blur = lambda a: ndimage.convolve1d(
+        ndimage.convolve1d(a, taps / taps.sum(), axis=0, mode="constant"), taps / taps.sum(), axis=1, mode="constant"
+    )
     with np.errstate(invalid="ignore"):
         smooth = np.where(weight > 0, blur(np.where(weight > 0, image, 0).astype(float)) / blur(weight), np.nan)
     found = np.zeros(image.shape, bool)
@@ -81,7 +83,12 @@ def slow_sources(image, sky):
 @pytest.mark.parametrize("seed", range(6))
 def test_sources_agree_with_the_slow_twin(seed):
     rng = np.random.default_rng(seed)
-    image = white(1, seed)[0] + galaxy(400) + galaxy(60, *rng.uniform(5, 95, 2), 2.0) + galaxy(900, *rng.uniform(5, 95, 2), 6.0)
+    image = (
+        white(1, seed)[0]
+        + galaxy(400)
+        + galaxy(60, *rng.uniform(5, 95, 2), 2.0)
+        + galaxy(900, *rng.uniform(5, 95, 2), 6.0)
+    )
     image[rng.random(image.shape) < 0.02] = np.nan
     image[:, : 12 * (seed % 2)] = np.nan
     np.testing.assert_array_equal(pixels.sources(image, ring()[0]), slow_sources(image, ring()[0]))
@@ -262,7 +269,9 @@ def test_noise_of_the_real_cutouts_is_that_of_the_survey(real):
     _, sigma, correlation = pixels.sky_noise(image, area & ~pixels.sources(image, area))
     np.testing.assert_allclose(np.median(sigma, axis=0), [0.0017, 0.0024, 0.0079], rtol=0.1)
     assert correlation.mean() == pytest.approx(2.0, abs=0.3)
-    table = np.genfromtxt(real / "noise" / "pixel_noise_acf.csv", delimiter=",", names=True, dtype=None, encoding="utf8")
+    table = np.genfromtxt(
+        real / "noise" / "pixel_noise_acf.csv", delimiter=",", names=True, dtype=None, encoding="utf8"
+    )
     for i, file in enumerate(files):
         for b, band in enumerate("grz"):
             listed = table[(table["image"] == file.stem) & (table["band"] == band)]["sigma_nanomaggy"][0]
@@ -282,7 +291,10 @@ def test_noise_of_a_real_coadd_is_that_of_its_inverse_variance(real):
     from astropy.io import fits
 
     folder = real / "coadds" / "brick-0959p805"
-    image, invvar, nexp = (fits.getdata(folder / f"legacysurvey-0959p805-{name}-g.fits.fz")[:1100, :710] for name in ("image", "invvar", "nexp"))
+    image, invvar, nexp = (
+        fits.getdata(folder / f"legacysurvey-0959p805-{name}-g.fits.fz")[:1100, :710]
+        for name in ("image", "invvar", "nexp")
+    )
     corners = [(y, x) for y in range(10, 1000, 101) for x in range(10, 600, 101)]
     boxes = [(slice(y, y + SIZE), slice(x, x + SIZE)) for y, x in corners]
     boxes = [box for box in boxes if (nexp[box] == 0).mean() < 0.02]
@@ -314,4 +326,6 @@ def test_clipping_at_five_sigma_takes_nothing_from_a_gaussian_sky():
     level, sigma, _, _ = pixels.sky_statistics(images, ring(20))
     sky = images[:, ring()[0]]
     np.testing.assert_allclose(level, np.median(sky, axis=1), rtol=1e-6)
-    np.testing.assert_allclose(sigma, 1.4826 * np.median(np.abs(sky - np.median(sky, axis=1)[:, None]), axis=1), rtol=1e-6)
+    np.testing.assert_allclose(
+        sigma, 1.4826 * np.median(np.abs(sky - np.median(sky, axis=1)[:, None]), axis=1), rtol=1e-6
+    )

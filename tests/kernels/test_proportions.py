@@ -43,7 +43,9 @@ def test_paired_interval_covers_where_pairs_are_alike_and_where_they_are_not():
             u = rng.random(n)
             v = np.where(rng.random(n) < alike, u, rng.random(n))
             a, b = u < p_1, v < p_2
-            _, low, high = proportions.paired_difference(int((a & b).sum()), int((a & ~b).sum()), int((~a & b).sum()), int((~a & ~b).sum()), 0.95)
+            _, low, high = proportions.paired_difference(
+                int((a & b).sum()), int((a & ~b).sum()), int((~a & b).sum()), int((~a & ~b).sum()), 0.95
+            )
             inside += low <= p_2 - p_1 <= high
         assert inside / 2000 > 0.93
 

@@ -30,13 +30,19 @@ def ratio(a, b):
 
 def test_nothing_to_compare_has_no_number():
     rng = np.random.default_rng(1)
-    assert np.isnan(quantiles.compared(np.array([]), np.ones(3), np.array([], int), np.arange(3), 0.5, ratio, 0.95, rng)).all()
-    assert np.isnan(quantiles.compared(-np.ones(5), np.ones(5), np.arange(5), np.arange(5), 0.5, ratio, 0.95, rng)).all()
+    assert np.isnan(
+        quantiles.compared(np.array([]), np.ones(3), np.array([], int), np.arange(3), 0.5, ratio, 0.95, rng)
+    ).all()
+    assert np.isnan(
+        quantiles.compared(-np.ones(5), np.ones(5), np.arange(5), np.arange(5), 0.5, ratio, 0.95, rng)
+    ).all()
 
 
 def test_infinities_count_in_the_median_and_its_interval():
     one, two = np.array([0.0, 1, 2, 3, np.inf]), np.array([-np.inf, 1.0, 2, 3, 4])
-    value, lower, upper = quantiles.compared(one, two, np.arange(5), 10 + np.arange(5), 0.5, lambda a, b: b - a, 0.95, np.random.default_rng(1))
+    value, lower, upper = quantiles.compared(
+        one, two, np.arange(5), 10 + np.arange(5), 0.5, lambda a, b: b - a, 0.95, np.random.default_rng(1)
+    )
     assert value == 0
     assert lower < 0 < upper
 
@@ -49,10 +55,16 @@ def test_intervals_of_the_ratio_hold_the_truth_whatever_an_anchors_matches_share
     inside = {q: [] for q in (0.1, 0.5, 0.9)}
     for trial in range(150):
         luck = rng.normal(size=anchors)
-        shared = {"independent": rng.normal(size=own.size), "with their anchor": luck[own], "for reasons of their own": rng.normal(size=anchors)[own]}[alike]
+        shared = {
+            "independent": rng.normal(size=own.size),
+            "with their anchor": luck[own],
+            "for reasons of their own": rng.normal(size=anchors)[own],
+        }[alike]
         one, two = np.exp(0.9 * luck), np.exp(0.9 * (0.6**0.5 * shared + 0.4**0.5 * rng.normal(size=own.size)))
         for q, found in inside.items():
-            _, lower, upper = quantiles.compared(one, two, np.arange(anchors), own, q, ratio, 0.95, np.random.default_rng(trial), 100)
+            _, lower, upper = quantiles.compared(
+                one, two, np.arange(anchors), own, q, ratio, 0.95, np.random.default_rng(trial), 100
+            )
             found.append(lower <= 1 <= upper)
     for q, found in inside.items():
         assert abs(np.mean(found) - 0.95) < 0.02 + 3 * np.sqrt(0.95 * 0.05 / 150), q

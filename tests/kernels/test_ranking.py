@@ -46,7 +46,9 @@ def test_lower_end_is_delongs_on_the_logit_with_half_a_lens_at_the_median():
     half = stats.norm.ppf(0.95) * np.sqrt(variance) / (centre * (1 - centre))
     assert np.log(lower / (1 - lower)) == pytest.approx(np.log(centre / (1 - centre)) - half)
     plain = np.sqrt(won.mean(1).var(ddof=1) / 12 + won.mean(0).var(ddof=1) / 80) / (won.mean() * (1 - won.mean()))
-    highest = max(np.log(centre / (1 - centre)) + half, np.log(won.mean() / (1 - won.mean())) + stats.norm.ppf(0.95) * plain)
+    highest = max(
+        np.log(centre / (1 - centre)) + half, np.log(won.mean() / (1 - won.mean())) + stats.norm.ppf(0.95) * plain
+    )
     assert np.log(upper / (1 - upper)) == pytest.approx(highest)
 
 
@@ -115,7 +117,10 @@ def sample(kind, area, m, n, rng):
 
 
 @pytest.mark.parametrize("kind", ["alike", "wide", "lost"])
-@pytest.mark.parametrize(("m", "n", "area"), [(11, 945, 0.985), (11, 945, 0.95), (11, 945, 0.8), (50, 945, 0.985), (21, 84, 0.7), (21, 84, 0.95)])
+@pytest.mark.parametrize(
+    ("m", "n", "area"),
+    [(11, 945, 0.985), (11, 945, 0.95), (11, 945, 0.8), (50, 945, 0.985), (21, 84, 0.7), (21, 84, 0.95)],
+)
 def test_intervals_of_the_area_hold_the_truth_also_near_one_and_for_a_dozen_lenses(kind, m, n, area):
     rng = np.random.default_rng(6)
     found = np.array([ranking.auc(*sample(kind, area, m, n, rng))[1:] for _ in range(600)])

@@ -78,11 +78,17 @@ def test_scale_is_what_a_correlation_adds_to_the_excess(n, rho):
             law = binom(n, p) if rho == 0 else betabinom(n, strength * p, strength * (1 - p))
             chance = float(np.prod(law.pmf(k)))
         sums = recovery.pair_sums(np.array(n), np.array(k))
-        excess, scale, told = excess + chance * sums.excess, scale + chance * sums.scale, told + chance * (sums.scale != 0)
+        excess, scale, told = (
+            excess + chance * sums.excess,
+            scale + chance * sums.scale,
+            told + chance * (sums.scale != 0),
+        )
     assert excess == pytest.approx(rho * scale, abs=0.03 * scale)
 
 
-@pytest.mark.parametrize(("n", "k"), [([5], [2]), ([1, 1, 1], [1, 0, 1]), ([3, 3], [0, 0]), ([3, 3], [3, 3]), ([0, 0], [0, 0])])
+@pytest.mark.parametrize(
+    ("n", "k"), [([5], [2]), ([1, 1, 1], [1, 0, 1]), ([3, 3], [0, 0]), ([3, 3], [3, 3]), ([0, 0], [0, 0])]
+)
 def test_cells_that_tell_nothing_add_nothing(n, k):
     assert [float(value) for value in recovery.pair_sums(np.array(n), np.array(k))] == [0, 0, 0]
 
@@ -152,8 +158,21 @@ def test_an_interval_of_few_hosts_takes_students_quantile_for_what_hosts_add(lev
 
 @pytest.mark.parametrize(
     ("hosts", "told"),
-    [([35.0], True), ([26.0], True), ([25.9], False), ([3.0] * 7, False), ([3.0] * 8, True), ([1.0] * 100, False), ([1.0] * 100 + [17.0], True), ([], False), ([0.0, 0.0], False),
-     ([[9.0]] * 6, False), ([[9.0, 9.0]] * 2, True), ([[9.0, 9.0]], False), ([[26.0], [0.0]], True)],
+    [
+        ([35.0], True),
+        ([26.0], True),
+        ([25.9], False),
+        ([3.0] * 7, False),
+        ([3.0] * 8, True),
+        ([1.0] * 100, False),
+        ([1.0] * 100 + [17.0], True),
+        ([], False),
+        ([0.0, 0.0], False),
+        ([[9.0]] * 6, False),
+        ([[9.0, 9.0]] * 2, True),
+        ([[9.0, 9.0]], False),
+        ([[26.0], [0.0]], True),
+    ],
 )
 def test_few_hosts_tell_nothing(hosts, told):
     assert recovery.told(np.array(hosts)) is told
@@ -171,7 +190,9 @@ def test_a_column_that_tells_nothing_borrows_from_the_others():
 def test_design_effect_counts_trials_of_equal_hosts():
     assert recovery.design_effect(np.full(40, 5), 0.25) == 2
     assert recovery.design_effect(np.array([8, 0, 2]), 1.0) == 6.8
-    assert recovery.design_effect(np.array([200]), np.nan) == 200, "one host is worth one trial where nothing else is known"
+    assert recovery.design_effect(np.array([200]), np.nan) == 200, (
+        "one host is worth one trial where nothing else is known"
+    )
     assert recovery.design_effect(np.array([5, 5]), np.nan) == 1
     assert np.isnan(recovery.design_effect(np.zeros(3), 0.0))
 
@@ -238,7 +259,9 @@ def test_two_halves_of_the_hosts_tell_by_how_much_correlations_differ_between_ce
     rng = np.random.default_rng(9)
     truth = rng.uniform(0.2, 0.8, (6, 3000))
     alike = clustered(rng, truth, trials, 0.2)
-    differ = np.concatenate([clustered(rng, truth[:, :1500], trials, 0.05), clustered(rng, truth[:, 1500:], trials, 0.35)], 1)
+    differ = np.concatenate(
+        [clustered(rng, truth[:, :1500], trials, 0.05), clustered(rng, truth[:, 1500:], trials, 0.35)], 1
+    )
     for k, expected in ((alike, 0.0), (differ, 0.15**2)):
         products = [part.sum(0) for part in recovery.halves(trials, k, np.full(truth.shape, 0.2))]
         square = products[0].sum() / products[1].sum()

@@ -1,6 +1,5 @@
 """The quadtree gives the light of a lensed source as adaptive cubature does: flux within 0.1 %, pixels within 0.2 % of peak."""
 
-
 import numba
 import numpy as np
 import pytest
@@ -19,8 +18,6 @@ def record():
 @pytest.fixture(scope="module")
 def errors(record):
     return errors_of(record)
-
-
 
 
 def test_the_200_sets_of_record_are_the_hard_ones_that_are_promised(record):
@@ -217,7 +214,9 @@ def test_lenstronomy_makes_the_same_pixels_at_equal_sampling_as_the_single_preci
             "amp": float(np.exp(b - fit)), "R_sersic": r_e * (fit / b) ** n, "n_sersic": n, "e1": es * np.cos(2 * source_phi),
             "e2": es * np.sin(2 * source_phi), "center_x": sx, "center_y": sy,
         }  # fmt: skip
-        theirs = sersic.surface_brightness(*model.ray_shooting(x.astype(float), y.astype(float), kwargs), [light_kwargs])
+        theirs = sersic.surface_brightness(
+            *model.ray_shooting(x.astype(float), y.astype(float), kwargs), [light_kwargs]
+        )
         pixels_ = [image.astype(float).reshape(SIZE, 4, SIZE, 4).mean((1, 3)) for image in (ours, theirs)]
         assert np.abs(pixels_[0] - pixels_[1]).max() < limit * pixels_[1].max()
 
@@ -246,7 +245,15 @@ def test_a_source_that_needs_too_many_cells_says_so():
     sides, origin = imaging.geometry((SIZE, SIZE), 0.262)
     inside, full = np.zeros(1), np.zeros(1, np.int64)
     imaging.pixels(
-        lens, *components(source), np.ones(1, bool), 1e-5, origin, *imaging.work_space(sides), np.zeros((1, 0, 0), np.float32), inside, full
+        lens,
+        *components(source),
+        np.ones(1, bool),
+        1e-5,
+        origin,
+        *imaging.work_space(sides),
+        np.zeros((1, 0, 0), np.float32),
+        inside,
+        full,
     )
     assert full[0] == 1
 

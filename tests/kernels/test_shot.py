@@ -14,7 +14,9 @@ def put(host, image, gain, key=0, lags=noise.WHITE, shape=None):
     kernel = noise.resampling_kernels(lags)[None, None]
     first = np.zeros(1, np.int64)
     keys = np.array([[key]], np.uint64)
-    shot.put_into(np.float32(host)[None, None], first, image[None, None], np.array([[float(gain)]]), keys, kernel, first, out)
+    shot.put_into(
+        np.float32(host)[None, None], first, image[None, None], np.array([[float(gain)]]), keys, kernel, first, out
+    )
     return out[0, 0]
 
 

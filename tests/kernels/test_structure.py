@@ -12,7 +12,9 @@ Y, X = np.indices((SIDE, SIDE)) - 50.0
 
 def seen(light, seed=0, noise=SIGMA):
     blurred = ndimage.gaussian_filter(light, FWHM / 2.3548)
-    return structure(blurred + np.random.default_rng(seed).normal(0, noise, light.shape), SIGMA, FWHM, 1.2 / 0.262, 6 / 0.262)
+    return structure(
+        blurred + np.random.default_rng(seed).normal(0, noise, light.shape), SIGMA, FWHM, 1.2 / 0.262, 6 / 0.262
+    )
 
 
 def disc(scale=6.0, q=1.0, peak=3.0, angle=0.0):

@@ -29,7 +29,10 @@ def test_a_shift_of_all_stamps_is_found_and_none_is_not():
     rng = np.random.default_rng(3)
     edges = np.linspace(-6, 6, 61)
     stamps = lambda n, scale: np.stack([np.histogram(rng.normal(0, scale, 400), edges)[0] for _ in range(n)])  # noqa: E731
-    alike = [twosamples.stamp_permutation_p(stamps(30, 1.0), stamps(60, 1.0), np.random.default_rng(0), 400)[1] for _ in range(40)]
+    alike = [
+        twosamples.stamp_permutation_p(stamps(30, 1.0), stamps(60, 1.0), np.random.default_rng(0), 400)[1]
+        for _ in range(40)
+    ]
     assert np.median(alike) == pytest.approx(0.5, abs=0.25)
     assert sum(p <= 0.05 for p in alike) <= 6
     real = stamps(30, 1.0)

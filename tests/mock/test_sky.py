@@ -41,7 +41,10 @@ GRID = {
     "psf_fwhm": {"start": 1.0, "stop": 1.75, "step": 0.25},
     "depth": {"start": 23.0, "stop": 24.0, "step": 0.5},
 }
-TWO_CELLS = GRID | {"psf_fwhm": {"start": 1.1, "stop": 1.5, "step": 0.4}, "depth": {"start": 23.5, "stop": 23.5, "step": 1.0}}
+TWO_CELLS = GRID | {
+    "psf_fwhm": {"start": 1.1, "stop": 1.5, "step": 0.4},
+    "depth": {"start": 23.5, "stop": 23.5, "step": 1.0},
+}
 TINY = {"bricks": 8, "brick_pixels": 300, "galaxies_per_brick": 9, "lenses": 6, "overlapping_pairs": 1}
 
 
@@ -150,7 +153,11 @@ def _bricks(seed, sky=None, per_split=2):
 
 def test_every_file_is_listed_with_its_checksum(root):
     listed = dict(reversed(line.split("  ")) for line in (root / "sha256sums.txt").read_text().splitlines())
-    found = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file() and path.name not in (".mock", "sha256sums.txt")}
+    found = {
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*")
+        if path.is_file() and path.name not in (".mock", "sha256sums.txt")
+    }
     assert set(listed) == found
     for place, digest in listed.items():
         assert hashlib.sha256((root / place).read_bytes()).hexdigest() == digest
@@ -173,23 +180,39 @@ def earlier(tmp_path_factory):
     """A small sky, whole."""
     target = tmp_path_factory.mktemp("earlier") / "sky"
     few = TINY | {"bricks": 5, "galaxies_per_brick": 4, "lenses": 2, "overlapping_pairs": 0}
-    mock.draw(settings(target, TWO_CELLS | {"psf_fwhm": {"start": 1.3, "stop": 1.3, "step": 0.4}}, seed=3, **few), workers=1)
+    mock.draw(
+        settings(target, TWO_CELLS | {"psf_fwhm": {"start": 1.3, "stop": 1.3, "step": 0.4}}, seed=3, **few), workers=1
+    )
     return target, few
 
 
 def files_of(target):
-    return {path.relative_to(target).as_posix(): path.stat().st_mtime_ns for path in target.rglob("*") if path.is_file() and not {".new", ".mock"} & {*path.parts}}
+    return {
+        path.relative_to(target).as_posix(): path.stat().st_mtime_ns
+        for path in target.rglob("*")
+        if path.is_file() and not {".new", ".mock"} & {*path.parts}
+    }
 
 
 @pytest.mark.parametrize("late", [False, True])
-@pytest.mark.parametrize("changes", [{"psfsize_r_arcsec": (5.0, 6.0)}, {"overlapping_pairs": 9}], ids=lambda changes: next(iter(changes)))
+@pytest.mark.parametrize(
+    "changes", [{"psfsize_r_arcsec": (5.0, 6.0)}, {"overlapping_pairs": 9}], ids=lambda changes: next(iter(changes))
+)
 def test_a_sky_that_cannot_be_drawn_leaves_the_one_that_is_there(earlier, changes, late, monkeypatch):
     """Whether that is known before a brick is drawn or, as of a sky that lies in one sweep file, when the last one is."""
     target, few = earlier
     before = files_of(target)
     if late:
-        monkeypatch.setattr("lenscal.mock.sweeps.by_tile", lambda rows: (_ for _ in ()).throw(ValueError("the embedded sky lies in one sweep file")))
-    wrong = settings(target, TWO_CELLS | {"psf_fwhm": {"start": 1.3, "stop": 1.3, "step": 0.4}}, seed=3, **(few if late else few | changes))
+        monkeypatch.setattr(
+            "lenscal.mock.sweeps.by_tile",
+            lambda rows: (_ for _ in ()).throw(ValueError("the embedded sky lies in one sweep file")),
+        )
+    wrong = settings(
+        target,
+        TWO_CELLS | {"psf_fwhm": {"start": 1.3, "stop": 1.3, "step": 0.4}},
+        seed=3,
+        **(few if late else few | changes),
+    )
     with pytest.raises(ValueError, match=r"cell of injections.grid|overlapping_pairs|one sweep file"):
         mock.draw(wrong, workers=1)
     assert files_of(target) == before
@@ -230,9 +253,18 @@ def test_a_sky_is_not_replaced_while_a_run_reads_it_nor_read_while_it_is_replace
     target, _ = earlier
     taken = "a run reads it"
     sky = target / ".mock", "the sky"
-    with folders.reading(*sky), folders.reading(*sky), pytest.raises(folders.StoreError, match=taken), folders.alone(target, ".mock", taken):
+    with (
+        folders.reading(*sky),
+        folders.reading(*sky),
+        pytest.raises(folders.StoreError, match=taken),
+        folders.alone(target, ".mock", taken),
+    ):
         pass
-    with folders.alone(target, ".mock", taken), pytest.raises(folders.StoreError, match=r"the sky is being replaced by process \d+"), folders.reading(target / ".mock", "the sky"):
+    with (
+        folders.alone(target, ".mock", taken),
+        pytest.raises(folders.StoreError, match=r"the sky is being replaced by process \d+"),
+        folders.reading(target / ".mock", "the sky"),
+    ):
         pass
 
 
@@ -264,12 +296,22 @@ def test_sweeps_have_the_130_columns_of_dr10_in_order_and_type(root):
         assert found.byteorder in (">", "|")
 
 
-@pytest.mark.parametrize(("name", "declared"), [("dr10_sweep_columns", columns.SWEEP), ("dr10_survey_bricks_columns", columns.SURVEY_BRICKS)])
+@pytest.mark.parametrize(
+    ("name", "declared"), [("dr10_sweep_columns", columns.SWEEP), ("dr10_survey_bricks_columns", columns.SURVEY_BRICKS)]
+)
 def test_columns_are_those_of_the_survey_documentation(name, declared):
     real = config.real_data()
     if real is None or not (real / "schema" / f"{name}.csv").is_file():
         pytest.skip("needs the column lists of the real data")
-    words = {"int16": "i2", "int32": "i4", "int64": "i8", "float32": "f4", "float64": "f8", "uint8": "u1", "boolean": "?"}
+    words = {
+        "int16": "i2",
+        "int32": "i4",
+        "int64": "i8",
+        "float32": "f4",
+        "float64": "f8",
+        "uint8": "u1",
+        "boolean": "?",
+    }
     listed = pd.read_csv(real / "schema" / f"{name}.csv")
     assert list(declared) == list(listed.name)
     for entry in listed.itertuples():
@@ -367,7 +409,10 @@ def test_bits_of_a_row_are_those_of_its_pixel(root, bricks, sweep):
     for brick in bricks.itertuples():
         mask = plane(root, brick.brickname, "maskbits")
         rows = sweep[(sweep["BRICKID"] == brick.brickid) & (sweep["TYPE"] != "PSF")]
-        x, y = (np.round(c).astype(int) for c in geometry.to_pixel(brick.ra, brick.dec, brick.pixels, rows["RA"], rows["DEC"]))
+        x, y = (
+            np.round(c).astype(int)
+            for c in geometry.to_pixel(brick.ra, brick.dec, brick.pixels, rows["RA"], rows["DEC"])
+        )
         inside = (x >= 0) & (y >= 0) & (x < brick.pixels) & (y < brick.pixels)
         same = mask[y[inside], x[inside]] == rows["MASKBITS"][inside]
         assert same.mean() > 0.9  # positions have errors, masks have edges
@@ -424,7 +469,9 @@ def test_paired_bricks_overlap_by_130_pixels_and_show_the_same_sky(root, bricks,
     for item in truth[truth.drawn & truth.brickid.isin(pair.brickid) & (truth.flux_r > 4)].itertuples():
         places = [geometry.to_pixel(brick.ra, brick.dec, brick.pixels, item.ra, item.dec) for brick in (first, second)]
         if all(10 < c < first.pixels - 11 for place in places for c in place):
-            sums = [image[int(y) - 6 : int(y) + 7, int(x) - 6 : int(x) + 7].sum() for image, (x, y) in zip(images, places)]
+            sums = [
+                image[int(y) - 6 : int(y) + 7, int(x) - 6 : int(x) + 7].sum() for image, (x, y) in zip(images, places)
+            ]
             assert sums[0] == pytest.approx(sums[1], rel=0.35)
             seen += 1
     assert seen >= 1
@@ -442,7 +489,10 @@ def test_validation_and_test_hold_every_cell_of_the_grid(seed):
         chosen = table[table.split == split]
         # The patches of a brick differ by up to 2 % from it: no object may fall out of the brick's cell.
         for factor in (0.98, 1.0, 1.02):
-            psf, depth = np.digitize(factor * chosen.psfsize_r, grid.psf_fwhm.edges), np.digitize(chosen.depth_r, grid.depth.edges)
+            psf, depth = (
+                np.digitize(factor * chosen.psfsize_r, grid.psf_fwhm.edges),
+                np.digitize(chosen.depth_r, grid.depth.edges),
+            )
             assert len(set(zip(psf, depth)) & {(i, j) for i in range(1, 5) for j in range(1, 4)}) == 12
     assert set(table.split) == {"train", "val", "test"}
     assert (table.nobs_z <= 2).any()
@@ -523,7 +573,10 @@ def test_noise_is_correlated_as_in_the_coadds(empty_sky):
     root, brick, _ = empty_sky
     image = plane(root, brick["brickname"], "image", "r").astype(float)
     image /= image.std()
-    lag = {(y, x): (image[y:, x:] * image[: image.shape[0] - y, : image.shape[1] - x]).mean() for y, x in ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))}
+    lag = {
+        (y, x): (image[y:, x:] * image[: image.shape[0] - y, : image.shape[1] - x]).mean()
+        for y, x in ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
+    }
     assert lag[0, 1] == pytest.approx(0.19, abs=0.015)
     assert lag[1, 0] == pytest.approx(0.27, abs=0.015)
     assert 0.03 < lag[1, 1] < 0.08
@@ -604,7 +657,9 @@ def test_position_angle_is_east_of_north(field):
         box = image[round(row.y) - 20 : round(row.y) + 21, round(row.x) - 20 : round(row.x) + 21]
         weight = box * np.exp(-(x**2 + y**2) / 120)
         north, east = y, -x
-        angle = 0.5 * np.degrees(np.arctan2(2 * (weight * north * east).sum(), (weight * (north**2 - east**2)).sum())) % 180
+        angle = (
+            0.5 * np.degrees(np.arctan2(2 * (weight * north * east).sum(), (weight * (north**2 - east**2)).sum())) % 180
+        )
         assert angle == pytest.approx(row.pa, abs=8)
         listed = 0.5 * np.degrees(np.arctan2(table[k]["SHAPE_E2"], table[k]["SHAPE_E1"])) % 180
         assert listed == pytest.approx(row.pa, abs=5)
@@ -621,7 +676,9 @@ def test_depths_in_the_sweeps_are_inverse_variances_of_the_same_depth(field):
 def test_bright_stars_mask_saturate_and_bleed(tmp_path):
     brick = one_brick(pixels=400)
     star = {"type": "PSF", "kind": "star", "n": 0.0, "r_e": 0.0, "flux_g": 2e4, "flux_r": 2e4, "flux_z": 2e4}
-    rows = objects_at(brick, [star | {"x": 200.0, "y": 200.0, "gaia_g": 12.0}, star | {"x": 60.0, "y": 60.0, "gaia_g": 15.0}])
+    rows = objects_at(
+        brick, [star | {"x": 200.0, "y": 200.0, "gaia_g": 12.0}, star | {"x": 60.0, "y": 60.0, "gaia_g": 15.0}]
+    )
     pixels.draw(brick, rows.to_dict("records"), str(tmp_path), 5)
     mask = plane(tmp_path, brick["brickname"], "maskbits")
     bit = lambda name: mask >> schema.MASKBITS[name] & 1  # noqa: E731
@@ -706,10 +763,19 @@ def catalogue():
         own = truth[truth.brickid == brick["brickid"]]
         star = own[own.kind == "star"]
         x, y = (np.clip(np.round(own[name]).astype(int), 0, brick["pixels"] - 1) for name in ("x", "y"))
-        samples = {"maskbits": stars.star_mask(brick["pixels"], star.x, star.y, star.gaia_g)[y, x], "wisemask_w1": 0, "wisemask_w2": 0}
+        samples = {
+            "maskbits": stars.star_mask(brick["pixels"], star.x, star.y, star.gaia_g)[y, x],
+            "wisemask_w1": 0,
+            "wisemask_w2": 0,
+        }
         for band in BANDS:
             sigma = conditions.pixel_sigma(conditions.depth_ivar(brick[f"depth_{band}"]), brick[f"psfsize_{band}"])
-            values = {"nobs": brick[f"nobs_{band}"], "psfsize": brick[f"psfsize_{band}"], "invvar": sigma**-2, "allmask": 0}
+            values = {
+                "nobs": brick[f"nobs_{band}"],
+                "psfsize": brick[f"psfsize_{band}"],
+                "invvar": sigma**-2,
+                "allmask": 0,
+            }
             samples |= {f"{name}_{band}": np.full(len(own), value) for name, value in values.items()}
         parts.append(sweeps.rows(brick, own, samples, seed))
     rows = np.concatenate(parts)
@@ -754,8 +820,14 @@ def test_every_stratum_has_a_hundred_negatives_to_a_known_lens(catalogue):
     is_lens = np.isin(key, known.brickid.to_numpy(np.int64) << 22 | known.objid.to_numpy(np.int64))
     low, _, name = (np.array(column) for column in zip(*schema.NOBS_BINS))
     nobs_bin = name[np.clip(np.searchsorted(low, galaxies.nobs_z, side="right") - 1, 0, None)]
-    usable = galaxies.type.isin(["SER", "DEV", "REX"]) & (galaxies.mag_z < 20) & (galaxies[["nobs_g", "nobs_r", "nobs_z"]] >= 3).all(axis=1)
-    counts = pd.DataFrame({"bin": nobs_bin, "type": galaxies.type.to_numpy(), "lens": is_lens, "negative": usable.to_numpy() & ~is_lens})
+    usable = (
+        galaxies.type.isin(["SER", "DEV", "REX"])
+        & (galaxies.mag_z < 20)
+        & (galaxies[["nobs_g", "nobs_r", "nobs_z"]] >= 3).all(axis=1)
+    )
+    counts = pd.DataFrame(
+        {"bin": nobs_bin, "type": galaxies.type.to_numpy(), "lens": is_lens, "negative": usable.to_numpy() & ~is_lens}
+    )
     strata = counts.groupby(["bin", "type"])[["lens", "negative"]].sum().query("lens > 0")
     assert len(strata) == 6
     assert (strata.negative >= 100 * strata.lens).all(), strata
@@ -779,14 +851,19 @@ def test_nothing_but_lenses_lies_within_the_exclusion_radius_of_most_lenses(cata
 
 def lens_rows(**changes):
     population = config.LensPopulation(**changes)
-    return pd.DataFrame([lenses.parameters(index, ("SER", "DEV", "REX")[index % 3], 11, population) for index in range(60)])
+    return pd.DataFrame(
+        [lenses.parameters(index, ("SER", "DEV", "REX")[index % 3], 11, population) for index in range(60)]
+    )
 
 
 def test_another_population_changes_what_it_says_and_nothing_else():
     plain = lens_rows()
     for changes, moved in (
         ({"hosts": "blue"}, {"mag_g", "mag_r", "mag_z", "mag_w1", "r_e", "z_lens", "z_source"}),
-        ({"sources": "smooth"}, {"source_arms", "source_knots", "magnification", "source_mag_g", "source_mag_r", "source_mag_z"}),
+        (
+            {"sources": "smooth"},
+            {"source_arms", "source_knots", "magnification", "source_mag_g", "source_mag_r", "source_mag_z"},
+        ),
         ({"lensed_colour_gr": 0.5}, {"lensed_mag_g", "source_mag_g"}),
     ):
         other = lens_rows(**changes)
@@ -795,7 +872,10 @@ def test_another_population_changes_what_it_says_and_nothing_else():
 
 
 def test_hosts_of_another_population_have_its_colours():
-    colour = {name: (rows["mag_g"] - rows["mag_r"]).median() for name, rows in ((name, lens_rows(hosts=name)) for name in ("massive", "ordinary", "blue"))}
+    colour = {
+        name: (rows["mag_g"] - rows["mag_r"]).median()
+        for name, rows in ((name, lens_rows(hosts=name)) for name in ("massive", "ordinary", "blue"))
+    }
     assert colour["massive"] > colour["ordinary"] + 0.05 > colour["blue"] + 0.4
 
 
@@ -829,7 +909,15 @@ def test_without_arcs_the_galaxies_and_the_noise_stay(tmp_path):
     assert left[near].sum() == pytest.approx(lens["lensed_flux_r"], rel=0.1)
 
 
-@pytest.mark.parametrize(("changes", "sentence"), [({"offsets": (0.5, 0.2)}, "lower end first"), ({"offsets": (0.5, 1.2)}, "numbers from 0 to 1"), ({"lensed_mag_r": (22.0, 20.0)}, "lower end first"), ({"hosts": "green"}, "massive")])
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"offsets": (0.5, 0.2)}, "lower end first"),
+        ({"offsets": (0.5, 1.2)}, "numbers from 0 to 1"),
+        ({"lensed_mag_r": (22.0, 20.0)}, "lower end first"),
+        ({"hosts": "green"}, "massive"),
+    ],
+)
 def test_a_population_that_cannot_be_is_refused(changes, sentence):
     with pytest.raises(ValueError, match=sentence):
         config.LensPopulation(**changes)

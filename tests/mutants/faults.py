@@ -8,9 +8,24 @@ SHOT, POISSON = "kernels/test_shot.py::", "kernels/test_poisson.py::"
 INJECTIONS, CALIBRATION = "stages/test_injections.py::", "stages/test_calibration.py::"
 
 
-KINDS, RECOVERY, INTERVALS, RANKING = "stages/test_kinds.py::", "kernels/test_recovery.py::", "kernels/test_intervals.py::", "kernels/test_ranking.py::"
-COMPLETENESS, COVERAGE, FAILURES, SCORES = "stages/test_completeness.py::", "stages/test_coverage.py::", "stages/test_failures.py::", "stages/test_scores.py::"
-SHARES, DETECTOR, LEAKS, REALISM = "kernels/test_shares.py::", "stages/test_detector.py::", "stages/test_leaks.py::", "stages/test_realism.py::"
+KINDS, RECOVERY, INTERVALS, RANKING = (
+    "stages/test_kinds.py::",
+    "kernels/test_recovery.py::",
+    "kernels/test_intervals.py::",
+    "kernels/test_ranking.py::",
+)
+COMPLETENESS, COVERAGE, FAILURES, SCORES = (
+    "stages/test_completeness.py::",
+    "stages/test_coverage.py::",
+    "stages/test_failures.py::",
+    "stages/test_scores.py::",
+)
+SHARES, DETECTOR, LEAKS, REALISM = (
+    "kernels/test_shares.py::",
+    "stages/test_detector.py::",
+    "stages/test_leaks.py::",
+    "stages/test_realism.py::",
+)
 
 
 def _fault(name, file, old, new, tests, *killers):

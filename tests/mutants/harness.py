@@ -82,7 +82,9 @@ class Fault:
 
     def apply(self, text: str) -> str:
         if text.count(self.old) != 1:
-            raise FaultError(f"fault '{self.name}': {self.file} holds {self.old!r} {text.count(self.old)} times, not once")
+            raise FaultError(
+                f"fault '{self.name}': {self.file} holds {self.old!r} {text.count(self.old)} times, not once"
+            )
         return text.replace(self.old, self.new)
 
 

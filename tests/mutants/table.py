@@ -1,7 +1,7 @@
 """Writes docs/mutants.md: every fault, where it is put, and the tests that kill it.
 
-    python tests/mutants/table.py           # the page
-    python tests/mutants/table.py --run     # runs all of them here and prints what killed what: the proof of every row
+python tests/mutants/table.py           # the page
+python tests/mutants/table.py --run     # runs all of them here and prints what killed what: the proof of every row
 """
 
 import sys
@@ -48,7 +48,11 @@ def main() -> int:
             names = {test.rsplit("/", 1)[-1].split("[")[0] for test in fault.killers}
             killed = {name.split("[")[0] for name in outcome.failed} == names and not outcome.broken
             survivors += not killed
-            print(f"{'killed' if killed else 'SURVIVED':9s} {time.perf_counter() - start:5.1f} s  {fault.name}: {', '.join(outcome.failed)}", *outcome.broken, flush=True)
+            print(
+                f"{'killed' if killed else 'SURVIVED':9s} {time.perf_counter() - start:5.1f} s  {fault.name}: {', '.join(outcome.failed)}",
+                *outcome.broken,
+                flush=True,
+            )
         copy.close()
     print(f"{len(FAULTS) - survivors} of {len(FAULTS)} killed")
     return int(survivors > 0)

@@ -31,7 +31,9 @@ def test_the_fault_is_killed_by_every_test_named_for_it(copy, fault):
     outcome = copy.run(fault.killers, fault)
     assert not outcome.broken, f"{fault.name}: the tests did not run: {outcome.broken}"
     failed = {name.split("[")[0] for name in outcome.failed}
-    assert failed == {test.rsplit("/", 1)[-1].split("[")[0] for test in fault.killers}, f"{fault.name} survived: {outcome}"
+    assert failed == {test.rsplit("/", 1)[-1].split("[")[0] for test in fault.killers}, (
+        f"{fault.name} survived: {outcome}"
+    )
 
 
 def test_there_are_at_least_100_faults_and_each_has_its_own_name():

@@ -21,23 +21,37 @@ from lenscal.run.place import Place
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
-
-
-
-
-
-
 def cut_short(path):
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
 
 
 FILES = {
     "truncated": ("image-r", cut_short, "band r: file '.*image-r.fits.fz' (is truncated|cannot be read)"),
-    "missing plane": ("invvar-z", lambda path: path.unlink(), "band z: file '.*invvar-z.fits.fz' is missing; g, r, z are all required"),
-    "no scale": ("image-g", lambda path: change(path, {"CD1_1": None, "CD2_2": None}), "band g: file '.*' has no pixel scale"),
-    "no place": ("image-g", lambda path: change(path, {"CRVAL1": None}), "band g: file '.*' does not say where it is: it has no CRVAL1"),
-    "another unit": ("image-z", lambda path: change(path, {"BUNIT": "mag"}), "band z: file '.*' is in 'mag', not 'nanomaggy'"),
-    "another shape": ("invvar-g", lambda path: change(path, pixels=lambda d: d[:-1]), r"band g: .* has shape \(\d+, \d+\), its sisters"),
+    "missing plane": (
+        "invvar-z",
+        lambda path: path.unlink(),
+        "band z: file '.*invvar-z.fits.fz' is missing; g, r, z are all required",
+    ),
+    "no scale": (
+        "image-g",
+        lambda path: change(path, {"CD1_1": None, "CD2_2": None}),
+        "band g: file '.*' has no pixel scale",
+    ),
+    "no place": (
+        "image-g",
+        lambda path: change(path, {"CRVAL1": None}),
+        "band g: file '.*' does not say where it is: it has no CRVAL1",
+    ),
+    "another unit": (
+        "image-z",
+        lambda path: change(path, {"BUNIT": "mag"}),
+        "band z: file '.*' is in 'mag', not 'nanomaggy'",
+    ),
+    "another shape": (
+        "invvar-g",
+        lambda path: change(path, pixels=lambda d: d[:-1]),
+        r"band g: .* has shape \(\d+, \d+\), its sisters",
+    ),
 }
 
 
@@ -53,7 +67,13 @@ def spoil(folders, faults):
 
 def test_a_broken_file_costs_the_galaxies_of_its_brick_each_with_the_reason(spoilt, here):
     folders, settings = spoilt
-    named = spoil(folders, {fault: lambda at, fault=fault: FILES[fault][1](at.with_name(f"{at.name}-{FILES[fault][0]}.fits.fz")) for fault in FILES})
+    named = spoil(
+        folders,
+        {
+            fault: lambda at, fault=fault: FILES[fault][1](at.with_name(f"{at.name}-{FILES[fault][0]}.fits.fz"))
+            for fault in FILES
+        },
+    )
     counted = settings(cutouts={"broken": "count"}, quality={"failed_fraction_max": 1.0})
     cutouts, _ = adds_up(counted, run(counted, PIXELS))
     own = Place(counted).manifest["brickname"].to_numpy(str)
@@ -67,7 +87,10 @@ def test_a_broken_file_costs_the_galaxies_of_its_brick_each_with_the_reason(spoi
 def test_a_run_stops_at_a_broken_file_and_says_what_to_do(spoilt, here):
     folders, settings = spoilt
     cut_short(next(folders[0].glob("*-image-r.fits.fz")))
-    with pytest.raises(stores.StoreError, match=r"\d+ galaxies have no pixels; the first: band r: file '.*' (is truncated|cannot be read).*mend the files, or set cutouts.broken: count"):
+    with pytest.raises(
+        stores.StoreError,
+        match=r"\d+ galaxies have no pixels; the first: band r: file '.*' (is truncated|cannot be read).*mend the files, or set cutouts.broken: count",
+    ):
         run(settings(), PIXELS)
 
 
@@ -85,7 +108,9 @@ def test_planes_without_pixels_exclude_their_galaxies_with_the_reason(spoilt, he
     folders, settings = spoilt
 
     def of(planes):
-        return lambda at: [change(at.with_name(f"{at.name}-{product}.fits.fz"), pixels=pixels) for product, pixels in planes.items()]
+        return lambda at: [
+            change(at.with_name(f"{at.name}-{product}.fits.fz"), pixels=pixels) for product, pixels in planes.items()
+        ]
 
     named = spoil(folders, {fault: of(PLANES[fault][0]) for fault in PLANES})
     counted = settings(quality={"failed_fraction_max": 1.0})
@@ -108,13 +133,27 @@ def adds_up(settings, result):
     assert 0 < ok.sum() < ok.size
     assert ((cutouts.failure.values != "") == (why == "no pixels")).all()
     assert [len(bands) == 3 for bands in cutouts.bandset.values[ok]] == [True] * ok.sum()
-    for name in ("sigma", "noise_correlation", "noise_lags", "core_brightness_r", "mad_r", "median_r", "psf_fwhm_r", "sky_invvar"):
+    for name in (
+        "sigma",
+        "noise_correlation",
+        "noise_lags",
+        "core_brightness_r",
+        "mad_r",
+        "median_r",
+        "psf_fwhm_r",
+        "sky_invvar",
+    ):
         assert np.isfinite(quality[name].values[ok]).all(), name
     centre = cutouts.image.values[ok][:, :, 28:73, 28:73]
     assert np.isfinite(centre).all()
     verdicts = {gate.id: gate.verdict for gate in result.gates}
-    assert {verdicts[name] for name in ("cutouts.rows", "rows.cutouts", "rows.quality", "quality.nan", "quality.reasons")} == {gates.PASS}
-    ledgers = {name: json.loads((settings.stores / ".plan" / name / "done.json").read_text())["ledgers"][name] for name in ("cutouts", "quality")}
+    assert {
+        verdicts[name] for name in ("cutouts.rows", "rows.cutouts", "rows.quality", "quality.nan", "quality.reasons")
+    } == {gates.PASS}
+    ledgers = {
+        name: json.loads((settings.stores / ".plan" / name / "done.json").read_text())["ledgers"][name]
+        for name in ("cutouts", "quality")
+    }
     for ledger in ledgers.values():
         assert ledger["rows_in"] == ledger["rows_out"] + sum(ledger["dropped"].values()) == len(manifest)
     return cutouts, quality
@@ -125,7 +164,10 @@ def test_a_bad_partition_stops_the_run_with_its_name_and_what_is_complete_stays(
     for path in folders[0].glob("*-image-r.fits.fz"):
         change(path, pixels=lambda data: np.full_like(data, np.nan))
     strict = settings(quality={"failed_fraction_max": 0.5, "reason_fraction_max": {"band not observed": 0.1}})
-    with pytest.raises(QualityError, match=r"of the 16 cutouts of block '0000000\d\d' \d+ .*band not observed.*; look at the pixels of this block, or change quality"):
+    with pytest.raises(
+        QualityError,
+        match=r"of the 16 cutouts of block '0000000\d\d' \d+ .*band not observed.*; look at the pixels of this block, or change quality",
+    ):
         run(strict, PIXELS)
     assert plan_of(Place(strict)).progress("cutouts").done
     assert plan_of(Place(strict)).progress("quality").done is None
@@ -150,10 +192,14 @@ def test_a_store_of_another_schema_version_is_never_read_as_one_of_this(chaos, h
     settings = config.load(chaos.runfile("versions"))
     meta = settings.stores / "cutouts.zarr" / "zarr.json"
     meta.write_text(meta.read_text().replace('"schema_version": ', '"schema_version": 9'))
-    with pytest.raises(stores.StoreError, match=r"cutouts.zarr' was written with schema version 9\d+, this lenscal reads version"):
+    with pytest.raises(
+        stores.StoreError, match=r"cutouts.zarr' was written with schema version 9\d+, this lenscal reads version"
+    ):
         run(settings, ["quality"])
     result = run(settings, PIXELS[:3])
-    assert [stage.state for stage in result.stages] == ["was complete", "was complete", "done"], "a run makes such a store again"
+    assert [stage.state for stage in result.stages] == ["was complete", "was complete", "done"], (
+        "a run makes such a store again"
+    )
 
 
 def test_positives_are_cut_at_the_canonical_size_from_the_same_layer_as_negatives(chaos):

@@ -16,7 +16,11 @@ def counts():
     injections, scores = drawn(trials=40, hosts=10)
     host = injections["galaxy_id"]
     like = np.log(1 + host % 10)
-    densities = {"log_density_host": np.log(0.1) + 0 * host, "log_density_survey": np.log(0.1) + 0 * host, "log_density_lens_like": np.log(0.1) + like}
+    densities = {
+        "log_density_host": np.log(0.1) + 0 * host,
+        "log_density_survey": np.log(0.1) + 0 * host,
+        "log_density_lens_like": np.log(0.1) + like,
+    }
     return completeness.count(injections.assign(densities), scores, thresholds(0.0, 1.0), SETTINGS_2)
 
 
@@ -65,7 +69,11 @@ def test_causes_add_in_quadrature_and_each_to_its_own_side(counts):
     apart = middle - plain["lower"].values[1, 0, 0, 0, 0]
     assert cube["total_lower"].values[1, 0, 0, 0, 0] == pytest.approx(middle - np.hypot(apart, low))
     assert (cube["total_lower"] <= cube["lower"] + 1e-12).where(np.isfinite(cube["lower"]), True).all()
-    assert (cube["total_lower"].sel(level=0.95) <= cube["total_lower"].sel(level=0.6827)).where(np.isfinite(middle), True).values[1, 0, 0, 0]
+    assert (
+        (cube["total_lower"].sel(level=0.95) <= cube["total_lower"].sel(level=0.6827))
+        .where(np.isfinite(middle), True)
+        .values[1, 0, 0, 0]
+    )
 
 
 def test_cells_without_data_have_no_total(counts):
@@ -75,11 +83,26 @@ def test_cells_without_data_have_no_total(counts):
 
 
 def test_brackets_name_their_causes_and_the_population_is_one(counts):
-    changes = pd.DataFrame({"kind": ["morphology", "prior", "control", "moffat"], "base": 0.5, "changed": [0.45, 0.3, 0.0, np.nan], "pairs": [100, 100, 100, 0], "why_not": ["", "", "", "no stamps"]})
+    changes = pd.DataFrame(
+        {
+            "kind": ["morphology", "prior", "control", "moffat"],
+            "base": 0.5,
+            "changed": [0.45, 0.3, 0.0, np.nan],
+            "pairs": [100, 100, 100, 0],
+            "why_not": ["", "", "", "no stamps"],
+        }
+    )
     hosts = pd.DataFrame({"galaxy_id": counts["host_id"].values, "density_drawn": 0.1})
-    hosts["density_lens_like_arc_none"], hosts["density_lens_like_arc_all"] = 0.1, 0.1 * (1 + hosts["galaxy_id"] % 10) ** 2
+    hosts["density_lens_like_arc_none"], hosts["density_lens_like_arc_all"] = (
+        0.1,
+        0.1 * (1 + hosts["galaxy_id"] % 10) ** 2,
+    )
     shifts = completeness.brackets(counts, hosts, changes, SETTINGS_2)
-    assert shifts["survey"].keys() == shifts["lens-like"].keys() == {"source morphology", "source prior", "host population"}
+    assert (
+        shifts["survey"].keys()
+        == shifts["lens-like"].keys()
+        == {"source morphology", "source prior", "host population"}
+    )
     assert len(shifts["lens-like"]["host population"]) == 2
     toward = completeness.posteriors(counts, SETTINGS_2)["fraction_detected"].isel(threshold=0)
     means = {name: float(toward.sel(population=name).mean()) for name in ("survey", "lens-like")}
@@ -87,7 +110,9 @@ def test_brackets_name_their_causes_and_the_population_is_one(counts):
 
 
 def test_counts_of_hosts_drawn_otherwise_do_not_add(counts):
-    other = counts.assign(host_weight=counts["host_weight"] * np.where(counts["population"] == "lens-like", 2.0, 1.0)[:, None])
+    other = counts.assign(
+        host_weight=counts["host_weight"] * np.where(counts["population"] == "lens-like", 2.0, 1.0)[:, None]
+    )
     with pytest.raises(ValueError, match="drawn with another density"):
         completeness.add(counts, other)
     with pytest.raises(ValueError, match="other populations of hosts"):
@@ -97,8 +122,15 @@ def test_counts_of_hosts_drawn_otherwise_do_not_add(counts):
 def test_a_cube_without_densities_is_of_the_survey_alone():
     cube = completeness.posteriors(completeness.count(*drawn(), thresholds(0.0, 1.0), SETTINGS_2), SETTINGS_2)
     assert cube["population"].values.tolist() == ["survey"]
-    assert isinstance(schema.COMPLETENESS.check(cube.assign(area=xr.zeros_like(cube["n_hosts"].isel(theta_e=0, drop=True), float).assign_attrs(units="degree^2"),
-        host_pool=xr.zeros_like(cube["n_hosts"].isel(theta_e=0, drop=True)))), xr.Dataset)
+    assert isinstance(
+        schema.COMPLETENESS.check(
+            cube.assign(
+                area=xr.zeros_like(cube["n_hosts"].isel(theta_e=0, drop=True), float).assign_attrs(units="degree^2"),
+                host_pool=xr.zeros_like(cube["n_hosts"].isel(theta_e=0, drop=True)),
+            )
+        ),
+        xr.Dataset,
+    )
     assert config.Completeness().population == "lens-like"
 
 
@@ -112,8 +144,13 @@ def test_an_axis_of_hosts_parts_the_trials_of_the_cube_and_each_class_is_a_cube_
     for axis, classes in (("host_type", ["DEV", "SER"]), ("host_colour_gr", [0.3, 0.75, 1.05, 1.35, 1.8])):
         cube = completeness.by_host(injections, scores, thresholds(0.0, 1.0), SETTINGS_2, axis)
         assert cube[axis].values.tolist() == classes
-        np.testing.assert_array_equal(cube["n_injected"].sum(axis).transpose(*schema.CELL), whole["n_injected"].transpose(*schema.CELL))
-        np.testing.assert_array_equal(cube["n_detected"].sum(axis).transpose(*schema.CELL, "threshold"), whole["n_detected"].transpose(*schema.CELL, "threshold"))
+        np.testing.assert_array_equal(
+            cube["n_injected"].sum(axis).transpose(*schema.CELL), whole["n_injected"].transpose(*schema.CELL)
+        )
+        np.testing.assert_array_equal(
+            cube["n_detected"].sum(axis).transpose(*schema.CELL, "threshold"),
+            whole["n_detected"].transpose(*schema.CELL, "threshold"),
+        )
         assert cube["completeness"].dims[0] == axis or axis in cube["completeness"].dims
     with pytest.raises(ValueError, match="no axis of hosts"):
         completeness.by_host(injections, scores, thresholds(0.0, 1.0), SETTINGS_2, "host_mag_r")

@@ -20,7 +20,9 @@ GRID = {
 
 @pytest.fixture(scope="module")
 def found():
-    return calibration.calibrate("mine", calibration.survey_conditions(), settings(grid=GRID), 3, count=1500, origin="survey")
+    return calibration.calibrate(
+        "mine", calibration.survey_conditions(), settings(grid=GRID), 3, count=1500, origin="survey"
+    )
 
 
 def test_counts_follow_ten_to_the_slope_times_magnitude():

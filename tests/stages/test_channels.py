@@ -25,7 +25,9 @@ def table(catalogue, ra, grade, dec=0.0, name="DESI-x"):
 
 @pytest.fixture
 def met():
-    spectra = table(VAC, [10, 10 + STEP, 11, 12, 13], ["confirmed", "confirmed", "confirmed", "confirmed", "probable"], name="s")
+    spectra = table(
+        VAC, [10, 10 + STEP, 11, 12, 13], ["confirmed", "confirmed", "confirmed", "confirmed", "probable"], name="s"
+    )
     candidates = table(CANDIDATES, [10, 12 + 3 * STEP, 13, 40], "probable")
     return [spectra, candidates]
 
@@ -51,7 +53,9 @@ def test_spectra_are_counted_with_and_without_a_candidate(met):
 
 def test_a_candidate_in_two_catalogues_is_one(met):
     again = CANDIDATES.model_copy(update={"name": "again"})
-    crossed = values(channels.spectra_and_candidates([*met, table(again, [10, 50], "probable")], [VAC, CANDIDATES, again], 5.0))
+    crossed = values(
+        channels.spectra_and_candidates([*met, table(again, [10, 50], "probable")], [VAC, CANDIDATES, again], 5.0)
+    )
     assert crossed["imaging candidates"] == 5
 
 
@@ -74,15 +78,26 @@ def test_the_ledger_counts_every_lens_once_by_channel(met):
     assert (ledger[["train", "val", "test"]].sum(axis=1) == ledger["matched"]).all()
     by_channel = ledger.set_index("channel")
     assert set(by_channel.index) == {"imaging-ml", "imaging-ml|spectroscopic", "spectroscopic"}
-    assert by_channel["independent"].to_dict() == {"imaging-ml": False, "imaging-ml|spectroscopic": False, "spectroscopic": True}
+    assert by_channel["independent"].to_dict() == {
+        "imaging-ml": False,
+        "imaging-ml|spectroscopic": False,
+        "spectroscopic": True,
+    }
 
 
 def test_spectra_of_candidates_are_no_independent_selection(met):
     follow = VAC.model_copy(update={"channel": "follow-up"})
     tables = [table(follow, [10, 20], "confirmed", name="s"), met[1]]
-    assert values(channels.spectra_and_candidates(tables, [follow, CANDIDATES], 5.0))["high quality, with an imaging candidate"] == 1
+    assert (
+        values(channels.spectra_and_candidates(tables, [follow, CANDIDATES], 5.0))[
+            "high quality, with an imaging candidate"
+        ]
+        == 1
+    )
     lenses, _ = objects.merge_lenses(tables, 2.0, 1, FRACTIONS)
-    ledger = channels.ledger(lenses, objects.match_lenses(lenses, pd.DataFrame({"galaxy_id": [1], "ra": [10.0], "dec": 0.0}), 5.0))
+    ledger = channels.ledger(
+        lenses, objects.match_lenses(lenses, pd.DataFrame({"galaxy_id": [1], "ra": [10.0], "dec": 0.0}), 5.0)
+    )
     assert not ledger["independent"].any()
 
 
@@ -103,7 +118,9 @@ STAND_INS = {
 @pytest.mark.parametrize("name", STAND_INS)
 def test_real_spectroscopic_catalogues_meet_lenscat_as_astropy_says(real, name):
     file, columns = STAND_INS[name]
-    spectra = LensCatalogue(name=name, source=str(real / "positives" / file), format="csv", channel="spectroscopic", columns=columns)
+    spectra = LensCatalogue(
+        name=name, source=str(real / "positives" / file), format="csv", channel="spectroscopic", columns=columns
+    )
     lenscat = LensCatalogue(name="lenscat", source="lenscat")
     tables = [objects.lens_table(catalogues.read_lenses(item), item)[0] for item in (spectra, lenscat)]
     crossed = values(channels.spectra_and_candidates(tables, [spectra, lenscat], 5.0))

@@ -18,14 +18,6 @@ from lenscal.kernels import intervals
 SETTINGS = config.Completeness(trials_min=20, hosts_min=5)
 
 
-
-
-
-
-
-
-
-
 @pytest.fixture
 def cuts():
     return thresholds(0.0, 1.0)
@@ -34,8 +26,6 @@ def cuts():
 @pytest.fixture
 def counts(cuts):
     return completeness.count(*drawn(), cuts, SETTINGS_2)
-
-
 
 
 @pytest.fixture
@@ -71,13 +61,18 @@ def test_a_score_at_the_threshold_is_a_detection():
 
 
 def test_counts_do_not_depend_on_the_order_of_dims_and_are_lazy_on_stores(counts, cuts):
-    injections, scores = (part.transpose("trial", "depth", "theta_e", "psf_fwhm").chunk(psf_fwhm=1, depth=1) for part in drawn())
+    injections, scores = (
+        part.transpose("trial", "depth", "theta_e", "psf_fwhm").chunk(psf_fwhm=1, depth=1) for part in drawn()
+    )
     xr.testing.assert_identical(completeness.count(injections, scores, cuts, SETTINGS_2), counts)
 
 
 def test_counts_of_disjoint_cells_add_to_the_whole(counts, cuts):
     injections, scores = drawn()
-    blocks = [{"psf_fwhm": [i], "depth": [j]} for i in range(2) for j in range(2)] + [{"theta_e": [0]}, {"theta_e": [1, 2]}]
+    blocks = [{"psf_fwhm": [i], "depth": [j]} for i in range(2) for j in range(2)] + [
+        {"theta_e": [0]},
+        {"theta_e": [1, 2]},
+    ]
     parts = [completeness.count(injections.isel(block), scores.isel(block), cuts, SETTINGS_2) for block in blocks]
     xr.testing.assert_identical(completeness.add(*parts[:4]), counts)
     xr.testing.assert_identical(completeness.add(*parts[3::-1]), counts)
@@ -89,7 +84,9 @@ def test_counts_of_disjoint_cells_add_to_the_whole(counts, cuts):
 def test_counts_of_disjoint_trials_add_and_a_shared_host_stays_one(counts, cuts, cut):
     injections, scores = drawn()
     pieces = [slice(None, cut), slice(cut, None)]
-    parts = [completeness.count(injections.isel(trial=piece), scores.isel(trial=piece), cuts, SETTINGS_2) for piece in pieces]
+    parts = [
+        completeness.count(injections.isel(trial=piece), scores.isel(trial=piece), cuts, SETTINGS_2) for piece in pieces
+    ]
     whole = completeness.add(*parts)
     xr.testing.assert_identical(whole, counts)
     xr.testing.assert_identical(completeness.posterior(whole, SETTINGS_2), completeness.posterior(counts, SETTINGS_2))
@@ -105,9 +102,18 @@ def test_counts_of_other_detectors_do_not_add(counts):
 @pytest.mark.parametrize(
     ("message", "change"),
     [
-        ("carry no detector_hash; a completeness needs the scores of a frozen detector", lambda i, s, t: (i, s.drop_attrs(deep=False), t)),
-        ("scored by detector abababababab, the thresholds were set with cdcdcdcdcdcd", lambda i, s, t: (i, s, t.assign_attrs(detector_hash="cd" * 32))),
-        ("1 trials have an image without a score", lambda i, s, t: (i, s.assign(score=s["score"].where(s["score"] != s["score"].max())), t)),
+        (
+            "carry no detector_hash; a completeness needs the scores of a frozen detector",
+            lambda i, s, t: (i, s.drop_attrs(deep=False), t),
+        ),
+        (
+            "scored by detector abababababab, the thresholds were set with cdcdcdcdcdcd",
+            lambda i, s, t: (i, s, t.assign_attrs(detector_hash="cd" * 32)),
+        ),
+        (
+            "1 trials have an image without a score",
+            lambda i, s, t: (i, s.assign(score=s["score"].where(s["score"] != s["score"].max())), t),
+        ),
         ("other cells along depth", lambda i, s, t: (i.assign_coords(depth=i["depth"] + 0.5), s, t)),
         ("scores and injections have other hosts", lambda i, s, t: (i.assign(galaxy_id=i["galaxy_id"] + 1), s, t)),
         ("24 trials have scores, 23 were injected", lambda i, s, t: (i.isel(trial=slice(23)), s, t)),
@@ -193,7 +199,9 @@ def test_intervals_of_whole_cubes_cover_truths_drawn_from_the_prior(rho):
         host = np.broadcast_to(number % pools, (*shape, trials))
         score = np.where(rng.random(host.shape) < np.take_along_axis(own, host, -1), 1.0, -1.0).astype("f4")
         coords = axes(1 + np.arange(6) / 4, 1 + np.arange(4) / 4, 23 + np.arange(3) / 2)
-        found = completeness.posterior(completeness.count(*survey(score, host, coords), thresholds(0.0), SETTINGS), SETTINGS)
+        found = completeness.posterior(
+            completeness.count(*survey(score, host, coords), thresholds(0.0), SETTINGS), SETTINGS
+        )
         for level, results in inside.items():
             lower, upper = (found[end].sel(level=level).isel(threshold=0).values for end in ("lower", "upper"))
             results.append((lower <= truth) & (truth <= upper))
@@ -205,15 +213,33 @@ def test_intervals_of_whole_cubes_cover_truths_drawn_from_the_prior(rho):
 def test_occupancy_accounts_for_all_sky_and_hosts():
     grid = config.Grid()
     rng = np.random.default_rng(1)
-    bricks = pd.DataFrame({"psfsize_r": rng.uniform(0.7, 2, 500), "psfdepth_r": rng.uniform(22, 25, 500), "area": rng.uniform(0.05, 0.07, 500)})
+    bricks = pd.DataFrame(
+        {
+            "psfsize_r": rng.uniform(0.7, 2, 500),
+            "psfdepth_r": rng.uniform(22, 25, 500),
+            "area": rng.uniform(0.05, 0.07, 500),
+        }
+    )
     bricks.loc[:4, "psfsize_r"] = np.nan
-    bricks.loc[5, ["psfsize_r", "psfdepth_r"]] = grid.psf_fwhm.edges[0], grid.depth.edges[-1]  # a lower edge is in, an upper one is out
+    bricks.loc[5, ["psfsize_r", "psfdepth_r"]] = (
+        grid.psf_fwhm.edges[0],
+        grid.depth.edges[-1],
+    )  # a lower edge is in, an upper one is out
     hosts = pd.DataFrame({"galaxy_id": [1, 2, 3], "psf_fwhm": [0.9, 0.9, 1.8], "depth": [22.5, 22.5, 24.5]})
     found = completeness.occupancy(bricks, hosts, grid)
-    parts = [found.attrs[f"area_{name}"] for name in ("inside", "without_conditions", "psf_below", "psf_above", "depth_below", "depth_above")]
+    parts = [
+        found.attrs[f"area_{name}"]
+        for name in ("inside", "without_conditions", "psf_below", "psf_above", "depth_below", "depth_above")
+    ]
     assert min(parts) > 0
     assert sum(parts) == pytest.approx(bricks["area"].sum())
-    slow = [bricks["area"][(bricks["psfsize_r"] - p).between(-0.075, 0.075) & (bricks["psfdepth_r"] - d).between(-0.25, 0.25)].sum() for p in found["psf_fwhm"].values for d in found["depth"].values]
+    slow = [
+        bricks["area"][
+            (bricks["psfsize_r"] - p).between(-0.075, 0.075) & (bricks["psfdepth_r"] - d).between(-0.25, 0.25)
+        ].sum()
+        for p in found["psf_fwhm"].values
+        for d in found["depth"].values
+    ]
     np.testing.assert_allclose(found["area"].values.ravel(), slow)
     assert found["host_pool"].sum() == 3
     assert found["host_pool"][0, 0] == 2
@@ -239,7 +265,9 @@ def test_occupancy_refuses_depths_that_are_no_magnitudes_and_hosts_of_another_gr
 def test_the_average_is_that_of_the_plain_shares_with_the_error_of_all_cells(cube, over, weights):
     # enough trials for normal errors
     cube = cube.drop_vars("fraction_detected")  # told by the counts alone
-    cube = cube.assign(n_injected=cube["n_injected"] * 100, n_detected=cube["n_detected"] * 80 + 99 * (cube["n_injected"] > 0))
+    cube = cube.assign(
+        n_injected=cube["n_injected"] * 100, n_detected=cube["n_detected"] * 80 + 99 * (cube["n_injected"] > 0)
+    )
     found = completeness.marginalise(cube, over, weights)
     dims = [over] if isinstance(over, str) else list(over)
     known = cube["n_injected"] > 0
@@ -288,7 +316,9 @@ def test_intervals_of_cells_and_averages_are_of_the_kind_that_the_settings_name(
     average = completeness.marginalise(cube)
     for level in schema.LEVELS:
         ends = np.stack(intervals.interval(k, n, level, prior, interval), -1)
-        np.testing.assert_allclose(np.stack([cube[end].sel(level=level).values.ravel() for end in ("lower", "upper")], -1), ends, rtol=1e-9)
+        np.testing.assert_allclose(
+            np.stack([cube[end].sel(level=level).values.ravel() for end in ("lower", "upper")], -1), ends, rtol=1e-9
+        )
         found = np.stack([average[end].sel(level=level).values.ravel() for end in ("lower", "upper")], -1)
         np.testing.assert_allclose(found[1:3], ends[1:3], atol=0.002)
 
@@ -308,7 +338,9 @@ def test_hosts_are_those_with_a_scored_trial_at_this_theta_e():
 def test_a_stored_cube_keeps_its_hosts_and_adds_as_its_counts_do(cuts):
     injections, scores = drawn()
     pieces = [slice(None, 9), slice(9, None)]
-    parts = [completeness.count(injections.isel(trial=piece), scores.isel(trial=piece), cuts, SETTINGS_2) for piece in pieces]
+    parts = [
+        completeness.count(injections.isel(trial=piece), scores.isel(trial=piece), cuts, SETTINGS_2) for piece in pieces
+    ]
     cubes = [with_occupancy(completeness.posterior(part, SETTINGS_2)) for part in parts]
     added, direct = completeness.add(*cubes), completeness.add(*parts)
     for name in direct.variables:
@@ -333,7 +365,12 @@ def test_every_bin_of_the_occupancy_holds_its_lower_edge_and_not_its_upper_one()
     found = completeness.occupancy(bricks, pd.DataFrame({"psf_fwhm": [], "depth": []}), grid)
     for i, (low, high) in enumerate(itertools.pairwise(grid.psf_fwhm.edges)):
         for j, (shallow, deep) in enumerate(itertools.pairwise(grid.depth.edges)):
-            own = bricks["psfsize_r"].ge(low) & bricks["psfsize_r"].lt(high) & bricks["psfdepth_r"].ge(shallow) & bricks["psfdepth_r"].lt(deep)
+            own = (
+                bricks["psfsize_r"].ge(low)
+                & bricks["psfsize_r"].lt(high)
+                & bricks["psfdepth_r"].ge(shallow)
+                & bricks["psfdepth_r"].lt(deep)
+            )
             assert own.sum() == 4
             assert found["area"].values[i, j] == pytest.approx(bricks.loc[own, "area"].sum())
 
@@ -354,7 +391,10 @@ def test_unknown_sky_widens_the_bounds_and_nothing_else(cube):
     assert float(inside["unknown"][0]) == pytest.approx(0.4)
     assert float(more["unknown"][0]) == pytest.approx(0.7)
     for found in (inside, more):
-        np.testing.assert_allclose(found["bound_upper"] - found["bound_lower"], (1 - found["unknown"]) * (found["upper"] - found["lower"]) + found["unknown"])
+        np.testing.assert_allclose(
+            found["bound_upper"] - found["bound_lower"],
+            (1 - found["unknown"]) * (found["upper"] - found["lower"]) + found["unknown"],
+        )
     nowhere = completeness.marginalise(cube.isel(psf_fwhm=[1], depth=[1]), weights="hosts")
     assert np.isnan(nowhere["completeness"]).all()
     assert (nowhere["bound_lower"] == 0).all()
@@ -381,9 +421,13 @@ def test_query_finds_the_cell_that_holds_a_point_and_none_outside(cube):
     middle = cube["completeness"].sel(quantile=0.5).isel(threshold=0)
     assert completeness.query(cube, 1.6, 1.2, 23.6) == middle[1, 0, 0]
     assert completeness.query(cube, 1.75, 1.25, 23.75 - 1e-3) == middle[2, 1, 0], "a bin holds its lower edge"
-    assert np.isnan(completeness.query(cube, [0.7, 2.3, 1.5, 1.5, 1.5], [1.2, 1.2, 0.9, 1.2, 1.4], [23.5, 23.5, 23.5, 24.3, 24.0])).all()
+    assert np.isnan(
+        completeness.query(cube, [0.7, 2.3, 1.5, 1.5, 1.5], [1.2, 1.2, 0.9, 1.2, 1.4], [23.5, 23.5, 23.5, 24.3, 24.0])
+    ).all()
     assert np.isnan(completeness.query(cube, np.nan, 1.2, 23.5))
-    grid = completeness.query(cube, cube["theta_e"].values[:, None], 1.1, cube["depth"].values, quantile=0.975, threshold=1)
+    grid = completeness.query(
+        cube, cube["theta_e"].values[:, None], 1.1, cube["depth"].values, quantile=0.975, threshold=1
+    )
     np.testing.assert_array_equal(grid, cube["completeness"].sel(quantile=0.975).isel(threshold=1, psf_fwhm=0))
     with pytest.raises(ValueError, match=r"quantile 0.3 is not in the cube"):
         completeness.query(cube, 1, 1, 24, quantile=0.3)

@@ -25,7 +25,13 @@ STEP = {"psf_fwhm": 0.15, "depth": 0.5}
 def bricks():
     rng = np.random.default_rng(2)
     n = 4000
-    return pd.DataFrame({"psfsize_r": rng.normal(1.35, 0.15, n), "psfdepth_r": rng.normal(24.4, 0.4, n), "area": rng.uniform(0, 0.06, n)})
+    return pd.DataFrame(
+        {
+            "psfsize_r": rng.normal(1.35, 0.15, n),
+            "psfdepth_r": rng.normal(24.4, 0.4, n),
+            "area": rng.uniform(0, 0.06, n),
+        }
+    )
 
 
 def test_the_plane_holds_all_the_area_and_agrees_with_the_occupancy_of_the_cube(bricks):
@@ -35,7 +41,9 @@ def test_the_plane_holds_all_the_area_and_agrees_with_the_occupancy_of_the_cube(
     hosts = pd.DataFrame({"psf_fwhm": [], "depth": []})
     cube = completeness.occupancy(bricks, hosts, grid)
     np.testing.assert_allclose(plane.iloc[1:-1, 1:-1].to_numpy(), cube["area"].values)
-    assert plane.to_numpy().sum() - plane.iloc[1:-1, 1:-1].to_numpy().sum() == pytest.approx(cube.attrs["area_total"] - cube.attrs["area_inside"])
+    assert plane.to_numpy().sum() - plane.iloc[1:-1, 1:-1].to_numpy().sum() == pytest.approx(
+        cube.attrs["area_total"] - cube.attrs["area_inside"]
+    )
 
 
 @pytest.mark.parametrize("tail", [0.001, 0.01, 0.1])
@@ -49,13 +57,17 @@ def test_the_recommended_grid_is_the_smallest_that_leaves_out_no_more_than_the_t
         assert right <= tail
         assert area[values < edges[1]].sum() / area.sum() > tail  # one bin less would leave out too much
         assert area[values >= edges[-2]].sum() / area.sum() > tail
-        np.testing.assert_allclose(axes[name].centres / STEP[name], np.round(axes[name].centres / STEP[name]), atol=1e-6)
+        np.testing.assert_allclose(
+            axes[name].centres / STEP[name], np.round(axes[name].centres / STEP[name]), atol=1e-6
+        )
 
 
 def test_bricks_without_conditions_are_left_out_and_nothing_at_all_is_refused(bricks):
     some = bricks.assign(psfsize_r=np.where(np.arange(len(bricks)) % 2, np.nan, bricks["psfsize_r"]))
     grid = config.Grid()
-    assert conditions.plane(some, grid.psf_fwhm, grid.depth).to_numpy().sum() == pytest.approx(bricks["area"][::2].sum())
+    assert conditions.plane(some, grid.psf_fwhm, grid.depth).to_numpy().sum() == pytest.approx(
+        bricks["area"][::2].sum()
+    )
     with pytest.raises(ValueError, match="none of 4000 has seeing"):
         conditions.recommended(bricks.assign(psfsize_r=np.nan), STEP)
     with pytest.raises(ValueError, match="negative number or NaN"):
@@ -90,7 +102,9 @@ def test_random_points_give_the_plane_and_the_grid_that_the_bricks_give(tmp_path
     pd.testing.assert_frame_equal(ours, theirs, atol=1e-9)
     assert min(theirs.loc["below"].sum(), theirs.loc["above"].sum(), theirs["above"].sum()) > 0
     assert conditions.recommended(pieces, STEP) == conditions.recommended(bricks, STEP)
-    said = CliRunner().invoke(app, ["conditions", str(run_file(tmp_path)), *(part for path in paths for part in ("--randoms", str(path)))])
+    said = CliRunner().invoke(
+        app, ["conditions", str(run_file(tmp_path)), *(part for path in paths for part in ("--randoms", str(path)))]
+    )
     assert f"{bricks['area'].sum():.2f} in all" in said.output
     assert f"without conditions in r {bricks['area'][:10].sum() / bricks['area'].sum():.1%}" in said.output
 
@@ -99,8 +113,16 @@ def region(path, ra, dec, count=600, density=2500.0, unit=None, seed=1, ordered=
     """Random points of one region, their conditions known."""
     rng = np.random.default_rng(seed)
     place = rng.uniform(*ra, count), rng.uniform(*dec, count)
-    values = {"RA": np.sort(place[0]) if ordered else place[0], "DEC": place[1], "PSFSIZE_R": np.full(count, 1.3), "PSFDEPTH_R": np.full(count, 500.0)}
-    columns = [fits.Column(n, "D" if n in ("RA", "DEC") else "E", unit=unit if n == "PSFDEPTH_R" else None, array=v) for n, v in values.items()]
+    values = {
+        "RA": np.sort(place[0]) if ordered else place[0],
+        "DEC": place[1],
+        "PSFSIZE_R": np.full(count, 1.3),
+        "PSFDEPTH_R": np.full(count, 500.0),
+    }
+    columns = [
+        fits.Column(n, "D" if n in ("RA", "DEC") else "E", unit=unit if n == "PSFDEPTH_R" else None, array=v)
+        for n, v in values.items()
+    ]
     table = fits.BinTableHDU.from_columns(columns)
     table.header["DENSITY"] = density
     fits.HDUList([fits.PrimaryHDU(), table]).writeto(path)
@@ -128,7 +150,9 @@ def test_random_points_of_several_files_stand_for_the_area_of_their_union(tmp_pa
 def test_a_file_of_random_points_is_opened_once_whatever_is_asked_of_it(tmp_path, case, monkeypatch):
     paths = [region(tmp_path / f"randoms-{i}.fits", **{"seed": i, **one}) for i, one in enumerate(TOGETHER[case][0])]
     opened, way_in = [], SweepFile.__init__
-    monkeypatch.setattr(SweepFile, "__init__", lambda file, path, *more: (opened.append(path), way_in(file, path, *more))[1])
+    monkeypatch.setattr(
+        SweepFile, "__init__", lambda file, path, *more: (opened.append(path), way_in(file, path, *more))[1]
+    )
     pd.concat(read_randoms(paths))
     assert opened == paths
 
@@ -146,7 +170,9 @@ def test_depths_of_random_points_go_by_the_unit_of_their_file(tmp_path, unit):
 
 def run_file(folder):
     path = folder / "run.yaml"
-    path.write_text(f"name: points\nseed: 1\nstores: {folder / 'stores'}\nsurvey: {{root: {folder}}}\nobjects: {{lenses: []}}\n")
+    path.write_text(
+        f"name: points\nseed: 1\nstores: {folder / 'stores'}\nsurvey: {{root: {folder}}}\nobjects: {{lenses: []}}\n"
+    )
     return path
 
 
@@ -158,7 +184,10 @@ def test_depths_of_random_points_may_be_magnitudes_and_points_of_no_known_densit
     with pytest.raises(ValueError, match="some are inverse variances and of others magnitudes"):
         conditions.of_randoms([points, inverse])
     path = points_of(tmp_path, bricks.iloc[:9], 3, 2500, card=False)
-    with pytest.raises(SweepError, match=r"randoms-1-3\.fits' \([\d,]+ rows\) has DENSITY None in its header; .*survey\.randoms_density, or --density"):
+    with pytest.raises(
+        SweepError,
+        match=r"randoms-1-3\.fits' \([\d,]+ rows\) has DENSITY None in its header; .*survey\.randoms_density, or --density",
+    ):
         next(read_randoms([path]))
     assert next(read_randoms([path], 2500.0))["area"].iloc[0] == 1 / 2500
     path.write_bytes(path.read_bytes()[:6000])
@@ -182,13 +211,20 @@ def test_points_together_are_the_points_one_by_one_however_they_are_cut(bricks):
 def test_bricks_that_were_never_seen_are_area_without_conditions_not_below_the_grid(bricks):
     never = bricks.assign(psfsize_r=0.0, psfdepth_r=0.0).iloc[:500]
     table, grid = conditions.of_bricks(pd.concat([bricks, never], ignore_index=True)), config.Grid()
-    pd.testing.assert_frame_equal(conditions.plane(table, grid.psf_fwhm, grid.depth), conditions.plane(bricks, grid.psf_fwhm, grid.depth))
+    pd.testing.assert_frame_equal(
+        conditions.plane(table, grid.psf_fwhm, grid.depth), conditions.plane(bricks, grid.psf_fwhm, grid.depth)
+    )
     cube = completeness.occupancy(table, pd.DataFrame({"psf_fwhm": [], "depth": []}), grid)
     assert cube.attrs["area_without_conditions"] == pytest.approx(never["area"].sum())
-    with pytest.raises(ValueError, match=r"4,000 rows without psfsize_r, psfdepth_r; expected those of survey-bricks-dr10-south.*survey\.randoms"):
+    with pytest.raises(
+        ValueError,
+        match=r"4,000 rows without psfsize_r, psfdepth_r; expected those of survey-bricks-dr10-south.*survey\.randoms",
+    ):
         conditions.of_bricks(bricks[["area"]])
     with pytest.raises(ValueError, match=r"psfdepth_r of 7 of 4,000 bricks is no magnitude \(up to 900\)"):
-        conditions.of_bricks(bricks.assign(psfdepth_r=np.where(np.arange(len(bricks)) < 7, 900.0, bricks["psfdepth_r"])))
+        conditions.of_bricks(
+            bricks.assign(psfdepth_r=np.where(np.arange(len(bricks)) < 7, 900.0, bricks["psfdepth_r"]))
+        )
 
 
 def test_the_area_of_a_run_is_that_of_its_random_points_where_it_names_some(tmp_path, bricks):
@@ -204,12 +240,19 @@ def test_the_area_of_a_run_is_that_of_its_random_points_where_it_names_some(tmp_
     places = Place(config.load(path)), Place(settings)
     grid = settings.injections.grid
     hosts = pd.DataFrame({"psf_fwhm": [], "depth": []})
-    by_bricks, by_points = (completeness.occupancy(sky := place.sky(), hosts, grid).assign_attrs(sky.attrs) for place in places)
+    by_bricks, by_points = (
+        completeness.occupancy(sky := place.sky(), hosts, grid).assign_attrs(sky.attrs) for place in places
+    )
     assert by_bricks.attrs["area_from"] == "table of bricks"
     assert by_points.attrs["area_from"] == "random points: randoms-1-0.fits"
     assert by_points.attrs["area_total"] == pytest.approx(survey["area"].sum())
     gates = [completeness.occupancy_gate(found, settings.completeness) for found in (by_bricks, by_points)]
-    direct = survey.loc[(survey["psfdepth_r"] >= 24.75) | (survey["psfsize_r"] < 0.825) | (survey["psfsize_r"] >= 1.875), "area"].sum() / survey["area"].sum()
+    direct = (
+        survey.loc[
+            (survey["psfdepth_r"] >= 24.75) | (survey["psfsize_r"] < 0.825) | (survey["psfsize_r"] >= 1.875), "area"
+        ].sum()
+        / survey["area"].sum()
+    )
     assert [gate.verdict for gate in gates] == [FAIL if gates[0].value > 0.1 else PASS, FAIL]
     assert gates[1].value == pytest.approx(direct, abs=1e-6)
     assert gates[1].value > gates[0].value
@@ -233,7 +276,9 @@ def write_bricks(folder, bricks):
     where = {"BRICKNAME": names, "RA": np.arange(len(bricks)) * 0.25, "DEC": np.zeros(len(bricks))}
     Table(where).write(folder / "survey-bricks.fits.gz")
     (folder / "south").mkdir()
-    Table({**where, **{name: bricks[name.lower()] for name in ("PSFSIZE_R", "PSFDEPTH_R", "AREA")}}).write(folder / "south" / "survey-bricks-dr10-south.fits.gz")
+    Table({**where, **{name: bricks[name.lower()] for name in ("PSFSIZE_R", "PSFDEPTH_R", "AREA")}}).write(
+        folder / "south" / "survey-bricks-dr10-south.fits.gz"
+    )
 
 
 def test_random_points_of_stamps_are_refused(tmp_path):
@@ -244,7 +289,13 @@ def test_random_points_of_stamps_are_refused(tmp_path):
 def test_real_dr10_regions_need_a_deeper_grid_than_the_seed(real):
     table = pd.read_csv(real / "conditions" / "dr10_region_conditions.csv.gz")
     table = table[(table["median_psf_r_arcsec"] > 0) & (table["median_psfdepth_r"] > 0)]
-    bricks = pd.DataFrame({"psfsize_r": table["median_psf_r_arcsec"], "psfdepth_r": table["median_psfdepth_r"], "area": table["total_area_deg2"]})
+    bricks = pd.DataFrame(
+        {
+            "psfsize_r": table["median_psf_r_arcsec"],
+            "psfdepth_r": table["median_psfdepth_r"],
+            "area": table["total_area_deg2"],
+        }
+    )
     grid = config.Grid()
     plane = conditions.plane(bricks, grid.psf_fwhm, grid.depth)
     deeper = plane["above"].sum() / plane.to_numpy().sum()

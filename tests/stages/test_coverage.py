@@ -32,7 +32,9 @@ def held(truth, trials, detected, level, kind="equal-tailed", prior="jeffreys"):
 
 
 @pytest.mark.parametrize("shape", [(11, 7, 5), (3, 2, 1), (1, 7, 5)])
-@pytest.mark.parametrize(("hosts", "trials"), [("bb 0.3", "zipf"), ("falls", "60 on 10"), ("bb 0", "even"), ("columns differ", "even")])
+@pytest.mark.parametrize(
+    ("hosts", "trials"), [("bb 0.3", "zipf"), ("falls", "60 on 10"), ("bb 0", "even"), ("columns differ", "even")]
+)
 def test_the_simulated_cubes_are_those_of_the_stage(shape, hosts, trials):
     rng = np.random.default_rng(1)
     truth, n, k = clustered.drawn(rng, clustered.uniform, hosts, trials, (shape[0], shape[1] * shape[2], 4))
@@ -67,7 +69,9 @@ def test_intervals_of_cells_hold_truths_of_no_prior(trials, hosts, truths):
     if not recovery.enough(np.full((8, 35), float(recovery.hosts_effective(n)))).all():
         assert trials == "24 on 3"
         return
-    few = n.sum() < 200 and truths is clustered.steep  # at 1 to 2 % of 60 trials one detection more or less is most of the interval
+    few = (
+        n.sum() < 200 and truths is clustered.steep
+    )  # at 1 to 2 % of 60 trials one detection more or less is most of the interval
     assert_covers(held(truth, n, k, 0.6827), 0.6827, 0.03 if few else POINTS)
     assert_covers(held(truth, n, k, 0.95), 0.95)
 
@@ -90,7 +94,9 @@ def test_small_cubes_hold_or_say_nothing(shape, trials):
         assert trials != "even"
         return
     for seed, hosts in enumerate(("bb 0", "bb 0.1", "bb 0.3", "logit 0.3")):
-        truth, n, k = clustered.drawn(np.random.default_rng(seed), clustered.uniform, hosts, trials, (*shape, 3000 // (shape[0] * shape[1])))
+        truth, n, k = clustered.drawn(
+            np.random.default_rng(seed), clustered.uniform, hosts, trials, (*shape, 3000 // (shape[0] * shape[1]))
+        )
         for level in schema.LEVELS:
             assert_covers(held(truth, n, k, level), level)
 
@@ -107,7 +113,9 @@ def test_three_hosts_of_a_lone_cell_have_no_interval_and_the_cube_says_why():
     gate = next(gate for gate in completeness.gates(cube) if gate.id == "X.8")
     assert gate.verdict == "not judged"
     assert "do not tell how alike" in gate.evidence
-    assert _ends(cube.isel(theta_e=0, psf_fwhm=0, depth=0, threshold=0), "lower", "upper").startswith("no interval: 3.0 effective hosts here")
+    assert _ends(cube.isel(theta_e=0, psf_fwhm=0, depth=0, threshold=0), "lower", "upper").startswith(
+        "no interval: 3.0 effective hosts here"
+    )
 
 
 def test_a_cell_of_few_hosts_among_others_has_no_interval_and_an_average_of_mostly_such_cells_none():
@@ -115,7 +123,11 @@ def test_a_cell_of_few_hosts_among_others_has_no_interval_and_an_average_of_most
     _, n, k = clustered.drawn(rng, clustered.uniform, "bb 0.3", "even", (2, 6, 1))
     k[:, 0] = np.where(np.arange(n.size) < 3, k[:, 0], 0)
     counts = clustered.counted(n, k[:, :, 0], (3, 2))
-    few = (counts["host_psf_fwhm"] == counts["psf_fwhm"][0]) & (counts["host_depth"] == counts["depth"][0]) & (counts["host_id"] % n.size >= 3)
+    few = (
+        (counts["host_psf_fwhm"] == counts["psf_fwhm"][0])
+        & (counts["host_depth"] == counts["depth"][0])
+        & (counts["host_id"] % n.size >= 3)
+    )
     counts["host_injected"] = counts["host_injected"].where(~few, 0)
     counts["n_injected"][:, 0, 0] = int(n[:3].sum())
     counts["n_hosts"][:, 0, 0] = 3
@@ -134,7 +146,10 @@ def averaged(truth, n, k, level, rng, spread):
     """Truths of the weighted mean over columns, and whether its interval holds them: (theta_e, cube)."""
     weight = np.exp(rng.normal(0, spread, truth.shape[1:]))
     effect, _, freedom = clustered.design(n, k)
-    last = [np.moveaxis(np.broadcast_to(array, truth.shape), 1, -1) for array in (weight, k.sum(-1), float(n.sum()), recovery.widened(effect, freedom, level))]
+    last = [
+        np.moveaxis(np.broadcast_to(array, truth.shape), 1, -1)
+        for array in (weight, k.sum(-1), float(n.sum()), recovery.widened(effect, freedom, level))
+    ]
     share, trials = shares.mean(*last)
     lower, upper = intervals.interval(share * trials, trials, level)
     mean = (weight * truth).sum(1) / weight.sum(0)
@@ -175,4 +190,6 @@ def test_the_average_of_the_stage_is_the_one_that_is_simulated():
         np.testing.assert_allclose(share, (area.ravel() * k[:, :, 0].sum(-1) / n.sum()).sum(-1) / area.sum())
         ends = intervals.interval(share * trials, trials, level)
         np.testing.assert_allclose([found["lower"][:, 0, at], found["upper"][:, 0, at]], ends)
-    assert (found["insufficient"] == 1).all(), "cells that are insufficient count, and the average says how much they weigh"
+    assert (found["insufficient"] == 1).all(), (
+        "cells that are insufficient count, and the average says how much they weigh"
+    )

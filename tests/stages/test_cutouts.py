@@ -19,7 +19,9 @@ def manifest(n=4):
     """Rows with every column of the manifest."""
     columns = {}
     for name, variable in schema.MANIFEST.variables.items():
-        columns[name] = [f"{name}{i}" for i in range(n)] if variable.dtype == "str" else np.arange(n).astype(variable.dtype)
+        columns[name] = (
+            [f"{name}{i}" for i in range(n)] if variable.dtype == "str" else np.arange(n).astype(variable.dtype)
+        )
     rows = pd.DataFrame(columns)
     rows["galaxy_id"] = (np.int64(10000) << 42) + np.arange(n)
     for b, band in enumerate("grz"):
@@ -113,7 +115,9 @@ def test_the_bandset_is_that_of_the_bands_that_were_observed():
         image[0, 2], image[1], image[2, :, 0] = np.nan, np.nan, np.nan
         return image
 
-    out = cutouts.cut(manifest(), spoilt(image=change, failure=lambda f: np.where(np.arange(4) == 3, "brick: gone", f)), SETTINGS)
+    out = cutouts.cut(
+        manifest(), spoilt(image=change, failure=lambda f: np.where(np.arange(4) == 3, "brick: gone", f)), SETTINGS
+    )
     assert out.bandset.values.tolist() == ["gr", "", "grz", ""]
 
 
@@ -252,14 +256,17 @@ def test_rounded_images_take_half_the_room():
 
     codec = Blosc("zstd", 1, Blosc.BITSHUFFLE)
     exact, rounded = (
-        len(codec.encode(cutouts.cut(manifest(8), noisy, settings).image.values)) for settings in (SETTINGS, Cutouts(size=SIZE, rounding_nanomaggy=0.0003))
+        len(codec.encode(cutouts.cut(manifest(8), noisy, settings).image.values))
+        for settings in (SETTINGS, Cutouts(size=SIZE, rounding_nanomaggy=0.0003))
     )
     assert rounded < 0.5 * exact
 
 
 def test_without_a_step_every_bit_stays():
     assert SETTINGS.rounding_nanomaggy is None
-    np.testing.assert_array_equal(cutouts.cut(manifest(2), noisy, SETTINGS).image.values, noisy(manifest(2), SIZE).image.values)
+    np.testing.assert_array_equal(
+        cutouts.cut(manifest(2), noisy, SETTINGS).image.values, noisy(manifest(2), SIZE).image.values
+    )
 
 
 def test_a_band_without_weights_is_not_rounded_since_nothing_says_how_deep_it_is():
@@ -281,5 +288,8 @@ def test_a_step_that_is_not_far_below_the_noise_is_refused_with_the_one_that_wou
         data["invvar"].values[1, 2, 5, 5] = 1 / 0.0015**2
         return data
 
-    with pytest.raises(ValueError, match=r"rounding to 0.000244 nanomaggy is not far below the noise of galaxy \d+, 0.0015 nanomaggy in z; set .* to 0.00015 or less"):
+    with pytest.raises(
+        ValueError,
+        match=r"rounding to 0.000244 nanomaggy is not far below the noise of galaxy \d+, 0.0015 nanomaggy in z; set .* to 0.00015 or less",
+    ):
         cutouts.cut(manifest(2), deep, Cutouts(size=SIZE, rounding_nanomaggy=0.00025))

@@ -77,7 +77,9 @@ def sky(n_lens, n_other, stamp=30, seed=3):
 
 
 def settings(architecture="small-test", size=24, **training_settings):
-    return config.Detector(architecture=architecture, size=size, training={"epochs": 2, "batch": 32, **training_settings})
+    return config.Detector(
+        architecture=architecture, size=size, training={"epochs": 2, "batch": 32, **training_settings}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +89,9 @@ def cutouts():
 
 @pytest.fixture(scope="module")
 def trained(cutouts):
-    return training.train(cutouts, settings("resnet18", epochs=4, positives_per_epoch=50, negatives_per_epoch=70), seed=5)
+    return training.train(
+        cutouts, settings("resnet18", epochs=4, positives_per_epoch=50, negatives_per_epoch=70), seed=5
+    )
 
 
 def test_a_frozen_network_keeps_the_contract_of_detectors(trained):
@@ -137,7 +141,11 @@ def test_history_says_every_count_and_cap(trained):
 
 
 def test_the_learning_rate_falls_as_half_a_cosine_from_its_full_value():
-    _, history = training.train(sky(20, 40), settings(epochs=6, patience=6, learning_rate=0.01, positives_per_epoch=12, negatives_per_epoch=20), seed=4)
+    _, history = training.train(
+        sky(20, 40),
+        settings(epochs=6, patience=6, learning_rate=0.01, positives_per_epoch=12, negatives_per_epoch=20),
+        seed=4,
+    )
     expected = 0.01 * 0.5 * (1 + np.cos(np.pi * np.arange(6) / 6))
     np.testing.assert_allclose(history["learning_rate"], expected, rtol=1e-9)
 
@@ -146,17 +154,25 @@ def test_probabilities_are_fitted_on_the_validation_rows_and_on_no_other(cutouts
     # Validation rows that look otherwise than training ones: a fit on any others would be another one.
     changed = cutouts.copy(deep=True)
     val = np.flatnonzero(cutouts["split"].values == "val")
-    changed["image"].values[val] *= np.where(cutouts["label"].values[val] == 1, 0.6, 1.3)[:, None, None, None].astype("f4")
+    changed["image"].values[val] *= np.where(cutouts["label"].values[val] == 1, 0.6, 1.3)[:, None, None, None].astype(
+        "f4"
+    )
     for prevalence in (1 / 101, 0.2):
         choice = settings("small-test", epochs=2).model_copy(update={"prevalence": prevalence})
         detector, _ = training.train(changed, choice, seed=4)
         logits, label = detector.score(changed["image"].values[val]), cutouts["label"].values[val]
         fitted = detector.about["calibration"]
-        assert (fitted["slope"], fitted["intercept"]) == pytest.approx(calibration.fit(logits, label, prevalence), rel=1e-5)
+        assert (fitted["slope"], fitted["intercept"]) == pytest.approx(
+            calibration.fit(logits, label, prevalence), rel=1e-5
+        )
         assert fitted["prevalence"] == detector.prevalence == prevalence
-        assert fitted["quality_on_these_rows"] == pytest.approx(calibration.reliability(expit(fitted["slope"] * logits + fitted["intercept"]), label, prevalence))
+        assert fitted["quality_on_these_rows"] == pytest.approx(
+            calibration.reliability(expit(fitted["slope"] * logits + fitted["intercept"]), label, prevalence)
+        )
         train = np.flatnonzero(cutouts["split"].values == "train")
-        others = calibration.fit(detector.score(changed["image"].values[train]), cutouts["label"].values[train], prevalence)
+        others = calibration.fit(
+            detector.score(changed["image"].values[train]), cutouts["label"].values[train], prevalence
+        )
         assert abs(others[0] / fitted["slope"] - 1) > 0.01
         weights = calibration.class_weights(label, prevalence)
         assert np.average(detector.probability(logits), weights=weights) == pytest.approx(prevalence, rel=0.01)
@@ -249,7 +265,9 @@ def test_scoring_shows_the_network_what_training_showed(cutouts, monkeypatch):
     monkeypatch.setattr(batches, "augment", lambda stamp, size, sigma, rng: batches.centred(stamp[None])[0])
     Small.seen = []
     try:
-        detector, _ = training.train(cutouts, settings(epochs=1, positives_per_epoch=None, negatives_per_epoch=None), seed=4)
+        detector, _ = training.train(
+            cutouts, settings(epochs=1, positives_per_epoch=None, negatives_per_epoch=None), seed=4
+        )
         shown = {image.tobytes() for batch in Small.seen for image in batch}
         Small.seen = []
         rows = np.isin(cutouts["galaxy_id"].values, detector.training_ids)
@@ -303,7 +321,9 @@ def test_masked_pixels_are_unobserved_ones(dtype):
     hidden = rng.random(image.shape) < 0.2
     hidden[3, 1] = True
     missing = np.where(hidden, np.nan, image).astype("f4" if dtype == "f4" else "f8")
-    filled = np.ma.masked_array(np.where(hidden, np.asarray(1e6, dtype), image), hidden)  # what lies under a mask is no flux
+    filled = np.ma.masked_array(
+        np.where(hidden, np.asarray(1e6, dtype), image), hidden
+    )  # what lies under a mask is no flux
     found = detector.score(filled)
     np.testing.assert_array_equal(found, detector.score(missing))
     assert np.isnan(found).tolist() == [False, False, False, True], "a band that is masked whole has no score"
@@ -311,7 +331,10 @@ def test_masked_pixels_are_unobserved_ones(dtype):
     np.testing.assert_array_equal(detector.preprocessing(filled), detector.preprocessing(missing))
     np.testing.assert_array_equal(detector.preprocessing.observed(filled), detector.preprocessing.observed(missing))
     np.testing.assert_array_equal(preprocessing.robust_sigma(filled), preprocessing.robust_sigma(missing))
-    np.testing.assert_array_equal(detector.probability(np.ma.masked_array([1.0, 2.0], [True, False])), detector.probability(np.array([np.nan, 2.0])))
+    np.testing.assert_array_equal(
+        detector.probability(np.ma.masked_array([1.0, 2.0], [True, False])),
+        detector.probability(np.array([np.nan, 2.0])),
+    )
 
 
 @pytest.mark.parametrize("size", [32, 64])
@@ -350,7 +373,9 @@ def test_files_bring_back_the_same_detector(trained, cutouts):
     np.testing.assert_array_equal(made().training_ids, [2, 3, 1 << 60])
 
 
-@pytest.mark.parametrize("name", ["conv1.weight", "layer2.0.downsample.1.running_var", "layer4.1.bn2.num_batches_tracked", "fc.bias"])
+@pytest.mark.parametrize(
+    "name", ["conv1.weight", "layer2.0.downsample.1.running_var", "layer4.1.bn2.num_batches_tracked", "fc.bias"]
+)
 def test_a_changed_weight_is_refused(name):
     detector = made()
     files = frozen.dump(detector)
@@ -364,7 +389,9 @@ def test_a_changed_weight_is_refused(name):
     assert frozen.Frozen(weights, detector.about).hash != detector.hash
 
 
-@pytest.mark.parametrize(("old", "new"), [(b"0.009", b"0.0091"), (b'"slope": 1.5', b'"slope": 1.6'), (b'"mock": true', b'"mock": false')])
+@pytest.mark.parametrize(
+    ("old", "new"), [(b"0.009", b"0.0091"), (b'"slope": 1.5', b'"slope": 1.6'), (b'"mock": true', b'"mock": false')]
+)
 def test_a_changed_description_is_refused(old, new):
     files = frozen.dump(made())
     assert old in files["detector.json"]
@@ -373,12 +400,16 @@ def test_a_changed_description_is_refused(old, new):
 
 
 def test_an_artifact_says_on_what_and_where_it_was_trained(cutouts):
-    placed = cutouts.assign_coords(ra=("galaxy", np.arange(200.0)), dec=("galaxy", -np.arange(200.0) / 9)).assign_attrs(layer="ls-dr10", mock=0)
+    placed = cutouts.assign_coords(ra=("galaxy", np.arange(200.0)), dec=("galaxy", -np.arange(200.0) / 9)).assign_attrs(
+        layer="ls-dr10", mock=0
+    )
     detector, _ = training.train(placed, settings(), seed=4)
     again = frozen.load(frozen.dump(detector))
     assert again.survey == {"layer": "ls-dr10", "mock": False}
     assert again.origin == "trained on 'ls-dr10'"
-    place = dict(zip(cutouts["galaxy_id"].values.tolist(), zip(placed["ra"].values.tolist(), placed["dec"].values.tolist())))
+    place = dict(
+        zip(cutouts["galaxy_id"].values.tolist(), zip(placed["ra"].values.tolist(), placed["dec"].values.tolist()))
+    )
     assert again.training_positions.tolist() == [list(place[i]) for i in again.training_ids.tolist()]
     unplaced, _ = training.train(cutouts, settings(), seed=4)
     assert unplaced.training_positions is None
@@ -421,7 +452,16 @@ def test_the_hash_of_a_detector_covers_the_code_of_its_architecture(monkeypatch)
     assert frozen.content_hash(detector.weights, same) != detector.hash
 
 
-@pytest.mark.parametrize(("old", "new", "same"), [("x + 1", "x + 1  # why", True), ("x + 1", "x + 2", False), ('"""What."""', '"""Why."""', True), ("\n\n", "\n\n\n", True), ("    return", "        return", False)])
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("x + 1", "x + 1  # why", True),
+        ("x + 1", "x + 2", False),
+        ('"""What."""', '"""Why."""', True),
+        ("\n\n", "\n\n\n", True),
+        ("    return", "        return", False),
+    ],
+)
 def test_code_is_told_by_what_it_does_not_by_its_comments(old, new, same):
     source = 'def f(x):\n    """What."""\n    if x:\n        x = 3\n\n    return x + 1\n'
     assert (architectures._plain(source) == architectures._plain(source.replace(old, new, 1))) is same
@@ -443,8 +483,16 @@ def test_weights_that_hold_code_are_refused():
 def test_parameters_are_named_as_in_torchvision():
     blocks = [f"layer{i}.{j}" for i in range(1, 5) for j in range(2)]
     norms = [f"{b}.bn{k}" for b in blocks for k in (1, 2)] + [f"layer{i}.0.downsample.1" for i in (2, 3, 4)] + ["bn1"]
-    convolutions = ["conv1", *(f"{b}.conv{k}" for b in blocks for k in (1, 2)), *(f"layer{i}.0.downsample.0" for i in (2, 3, 4))]
-    parameters = [f"{c}.weight" for c in convolutions] + [f"{n}.{p}" for n in norms for p in ("weight", "bias")] + ["fc.weight", "fc.bias"]
+    convolutions = [
+        "conv1",
+        *(f"{b}.conv{k}" for b in blocks for k in (1, 2)),
+        *(f"layer{i}.0.downsample.0" for i in (2, 3, 4)),
+    ]
+    parameters = (
+        [f"{c}.weight" for c in convolutions]
+        + [f"{n}.{p}" for n in norms for p in ("weight", "bias")]
+        + ["fc.weight", "fc.bias"]
+    )
     buffers = [f"{n}.{b}" for n in norms for b in ("running_mean", "running_var", "num_batches_tracked")]
     module = network.ResNet18(3)
     assert len(parameters) == 62

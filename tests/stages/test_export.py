@@ -99,13 +99,21 @@ def test_suppressed_inner_images_are_refused_or_said_and_never_exported_unsaid()
     hosts = make_hosts()
     table, _ = injections.assign_hosts(hosts, settings(), 1)
     drawn = injections.draw(1.2, 23.5, table, settings(), 1)
-    whole, outer = (lenscal.injection_parameters(injections.inject(drawn, hosts, settings(inner_images=inner), 1))[:3] for inner in (True, False))
+    whole, outer = (
+        lenscal.injection_parameters(injections.inject(drawn, hosts, settings(inner_images=inner), 1))[:3]
+        for inner in (True, False)
+    )
     assert [entry["inner_images"] for entry in lenscal.lenstronomy_kwargs(whole)] == [True] * 3
-    with pytest.raises(ValueError, match=f"injection {outer.index[0]} and 2 more have their inner images suppressed, which lenstronomy would draw"):
+    with pytest.raises(
+        ValueError,
+        match=f"injection {outer.index[0]} and 2 more have their inner images suppressed, which lenstronomy would draw",
+    ):
         lenscal.lenstronomy_kwargs(outer)
     entries = lenscal.lenstronomy_kwargs(outer, all_images=True)
     assert [entry.pop("inner_images") for entry in entries] == [False] * 3
-    assert entries == [{k: v for k, v in entry.items() if k != "inner_images"} for entry in lenscal.lenstronomy_kwargs(whole)]
+    assert entries == [
+        {k: v for k, v in entry.items() if k != "inner_images"} for entry in lenscal.lenstronomy_kwargs(whole)
+    ]
     # What is said is true: lenstronomy draws the image with inner images, and not the one that was injected.
     drawn_there = rerender(lenscal.lenstronomy_kwargs(outer[:1], shape=SHAPE, all_images=True)[0], "r", 15)
     agree(lenscal.render(whole[:1], shape=SHAPE).values[0, 1], drawn_there, 0.01)
@@ -127,5 +135,7 @@ def test_the_exported_flux_is_that_of_the_magnitude():
     fit, n = 1.9992 * kwargs["n_sersic"] - 0.3271, kwargs["n_sersic"]
     r = np.linspace(0, 12, 400_001)
     profile = kwargs["amp"] * np.exp(-fit * ((r / kwargs["R_sersic"]) ** (1 / n) - 1))
-    assert np.trapezoid(2 * np.pi * r * profile, r) == pytest.approx(10 ** (-0.4 * (table["mag_g"][0] - 22.5)), rel=1e-3)
+    assert np.trapezoid(2 * np.pi * r * profile, r) == pytest.approx(
+        10 ** (-0.4 * (table["mag_g"][0] - 22.5)), rel=1e-3
+    )
     assert light.sersic_b(n) != fit

@@ -14,10 +14,6 @@ from lenscal.kernels import intervals, recovery
 EDGE_ON, RING = (1 << schema.CONFUSERS.index(name) for name in ("edge_on", "face_on_disk"))
 
 
-
-
-
-
 @pytest.fixture
 def sample():
     rng = np.random.default_rng(1)
@@ -40,8 +36,6 @@ def sample():
         nobs_z_bin=np.where(np.arange(n) % 3, "3-5", "6-10"),
         type=np.array(["SER", "DEV", "REX"])[np.arange(n) % 3],
     )
-
-
 
 
 def test_false_positives_are_those_of_a_recount_by_hand(sample):
@@ -74,14 +68,21 @@ def test_each_condition_holds_every_negative_once(sample):
 
 
 def test_a_galaxy_of_two_classes_counts_in_both():
-    table = failures.false_positives(scored(score=[5.0, -5.0], split="test", pool="N2", confuser=[EDGE_ON | RING, RING]), thresholds(0.0))
+    table = failures.false_positives(
+        scored(score=[5.0, -5.0], split="test", pool="N2", confuser=[EDGE_ON | RING, RING]), thresholds(0.0)
+    )
     assert (of(table, "confuser", "edge_on", "k"), of(table, "confuser", "edge_on", "n")) == (1, 1)
     assert (of(table, "confuser", "face_on_disk", "k"), of(table, "confuser", "face_on_disk", "n")) == (1, 2)
     assert "psf_halo" not in set(table["value"])
 
 
 def test_controls_lenses_and_other_splits_are_no_false_positives():
-    sample = scored(score=[1.0] * 5, label=[0, -1, 1, 0, 0], pool=["N1", "control", "positive", "N1", "N1"], split=["test"] * 3 + ["train", "val"])
+    sample = scored(
+        score=[1.0] * 5,
+        label=[0, -1, 1, 0, 0],
+        pool=["N1", "control", "positive", "N1", "N1"],
+        split=["test"] * 3 + ["train", "val"],
+    )
     assert of(failures.false_positives(sample, thresholds(0.0)), "all", "all", "n") == 1
     assert of(failures.false_positives(sample, thresholds(0.0), split="val"), "all", "all", "n") == 1
 
@@ -91,8 +92,6 @@ def test_without_negatives_there_is_a_row_without_a_rate():
     assert len(table) == 1
     assert table["n"].item() == 0
     assert table[["rate", "lower_68", "upper_95"]].isna().all(axis=None)
-
-
 
 
 def test_missed_injections_are_those_of_a_recount_by_hand():
@@ -110,8 +109,20 @@ def test_missed_injections_are_those_of_a_recount_by_hand():
         ("arc_snr", "not measured", injections["arc_snr"].isnull()),
         ("host_mag_r", "< 16", injections["host_mag_r"] < 16),
     ):
-        assert (of(table, group, value, "n"), of(table, group, value, "k")) == (int((good & own).sum()), int((lost & own).sum()))
-    for group in ("theta_e", "psf_fwhm", "depth", "host_type", "magnification", "beta_fraction", "arc_snr", "host_mag_r"):
+        assert (of(table, group, value, "n"), of(table, group, value, "k")) == (
+            int((good & own).sum()),
+            int((lost & own).sum()),
+        )
+    for group in (
+        "theta_e",
+        "psf_fwhm",
+        "depth",
+        "host_type",
+        "magnification",
+        "beta_fraction",
+        "arc_snr",
+        "host_mag_r",
+    ):
         assert table[table["group"] == group]["n"].sum() == int(good.sum())
 
 
@@ -240,7 +251,9 @@ PARITY = np.indices((8, 7, 5)).sum(0) % 2
 """Cells that alternate along every axis: each is as far below its neighbours as it can be without a collapse."""
 
 
-@pytest.mark.parametrize(("hosts", "trials"), [("bb 0", "even"), ("anew 0.3", "even"), ("bb 0.3", "zipf"), ("bb 0.3", "24 on 3")])
+@pytest.mark.parametrize(
+    ("hosts", "trials"), [("bb 0", "even"), ("anew 0.3", "even"), ("bb 0.3", "zipf"), ("bb 0.3", "24 on 3")]
+)
 @pytest.mark.parametrize(("high", "low"), [(0.6, 0.5), (0.25, 0.15), (0.5, 0.5), (0.1, 0.1)])
 def test_of_sound_cells_at_the_limit_one_list_in_twenty_is_not_empty(high, low, hosts, trials):
     found = listed(np.where(PARITY, high, low), hosts, trials, 30)
@@ -268,7 +281,12 @@ def test_insufficient_cells_are_neither_judged_nor_neighbours():
     share = TREND.copy()
     share[2, 2, 1], share[0, 0, 0] = 0.11, 0.02
     one = cube(share)
-    flag = lambda *places: one.assign(sufficient=(schema.CELL, ~np.isin(np.arange(75), [np.ravel_multi_index(p, (5, 5, 3)) for p in places]).reshape(5, 5, 3)))  # noqa: E731
+    flag = lambda *places: one.assign(
+        sufficient=(
+            schema.CELL,
+            ~np.isin(np.arange(75), [np.ravel_multi_index(p, (5, 5, 3)) for p in places]).reshape(5, 5, 3),
+        )
+    )
     assert len(failures.collapsed(flag())) == 2
     assert failures.collapsed(flag((2, 2, 1), (0, 0, 0))).empty
     # Without its neighbours along psf_fwhm and depth only the rise along theta_e is left to compare with: 0.45 and 0.75.
@@ -306,7 +324,9 @@ def test_tables_do_not_depend_on_the_order_of_rows(sample):
         pd.testing.assert_frame_equal(make(sample, cuts), make(sample.isel(galaxy=order), cuts))
     turned = [part.transpose(*reversed(schema.TRIAL), ...) for part in (injections, scores)]
     pd.testing.assert_frame_equal(failures.missed(injections, scores, cuts), failures.missed(*turned, cuts))
-    pd.testing.assert_frame_equal(failures.gallery(sample, injections, scores, 9), failures.gallery(sample.isel(galaxy=order), *turned, 9))
+    pd.testing.assert_frame_equal(
+        failures.gallery(sample, injections, scores, 9), failures.gallery(sample.isel(galaxy=order), *turned, 9)
+    )
 
 
 def verdicts(sample, cuts, table=None):
@@ -344,7 +364,9 @@ def test_a_rate_that_the_test_split_does_not_bear_out_fails(sample, fair, n_fals
 def test_gates_without_ground_say_so():
     cuts = thresholds(0.0, 1.0)
     found = verdicts(scored(score=[1.0, 2.0], split="val", pool="N1"), cuts)
-    assert found.to_dict() == dict.fromkeys(("failures.classes", "failures.rate.1", "failures.rate.2"), gate_table.ABSENT)
+    assert found.to_dict() == dict.fromkeys(
+        ("failures.classes", "failures.rate.1", "failures.rate.2"), gate_table.ABSENT
+    )
 
 
 def test_sound_splits_seldom_fail_the_rate():

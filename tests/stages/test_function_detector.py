@@ -31,7 +31,11 @@ class Template:
 
 @pytest.mark.parametrize(
     "made",
-    [lambda: FunctionDetector(blue_light, size=32), lambda: FunctionDetector(peak, ["i"], 25, fill=-1.0), lambda: FunctionDetector(Template(0.5), ["r", "z"], 24, about={"weight": 0.5})],
+    [
+        lambda: FunctionDetector(blue_light, size=32),
+        lambda: FunctionDetector(peak, ["i"], 25, fill=-1.0),
+        lambda: FunctionDetector(Template(0.5), ["r", "z"], 24, about={"weight": 0.5}),
+    ],
     ids=["three bands", "one band, odd side", "an object"],
 )
 def test_functions_keep_the_contract(made):
@@ -86,7 +90,10 @@ def at_random(images):
         (at_random, "a stamp that is .* has another score"),
         (lambda images: np.ones(len(images)), r"have one score \(1\); expected scores that vary"),
         (lambda images: images.sum((1, 2)), r"gave shape \(5, 32\) for 5 images; expected \(5,\)"),
-        (lambda images: np.log(images.min((1, 2, 3))), "5 of 5 scores are not finite, though every pixel that it was shown is"),
+        (
+            lambda images: np.log(images.min((1, 2, 3))),
+            "5 of 5 scores are not finite, though every pixel that it was shown is",
+        ),
     ],
     ids=["batch", "row", "random", "constant", "shape", "not finite"],
 )
@@ -98,7 +105,12 @@ def test_what_is_no_detector_is_refused_by_what_it_does(function, words):
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [((3.0,), "3.0 is no function"), ((peak, []), "expected at least one band"), ((peak, ["r"], 0), "a positive size"), ((peak, ["r"], 9, np.nan), "a finite fill")],
+    [
+        ((3.0,), "3.0 is no function"),
+        ((peak, []), "expected at least one band"),
+        ((peak, ["r"], 0), "a positive size"),
+        ((peak, ["r"], 9, np.nan), "a finite fill"),
+    ],
 )
 def test_arguments_that_cannot_be_are_refused(arguments, words):
     with pytest.raises(InputError, match=words):

@@ -16,12 +16,6 @@ from lenscal.kernels import convolution, light, noise
 SUM = 2.0
 
 
-
-
-
-
-
-
 @pytest.fixture(scope="module")
 def hosts():
     return make_hosts()
@@ -37,10 +31,10 @@ def drawn(table):
     return injections.draw(1.2, 23.5, table, settings(), 1)
 
 
-
-
 def psf(width=1.2, count=None):
-    image = np.stack([light.moffat(light.moffat_fwhm(w, 2.5), 2.5, 31, 0.262) for w in (width * 1.06, width, width * 0.93)])
+    image = np.stack(
+        [light.moffat(light.moffat_fwhm(w, 2.5), 2.5, 31, 0.262) for w in (width * 1.06, width, width * 0.93)]
+    )
     dims = ("band", "psf_y", "psf_x")
     if count:
         return xr.DataArray(np.stack([image] * count), dims=("injection", *dims), attrs={"includes_pixel": True})
@@ -77,7 +71,9 @@ def test_a_dataset_renders_as_its_table():
     np.testing.assert_array_equal(render(dataset, shape=(33, 33)), render(table, shape=(33, 33)))
 
 
-@pytest.mark.parametrize(("shape", "scale"), [((101, 101), 0.262), ((60, 81), 0.262), ((45, 45), 0.5), ((15, 21), 0.262)])
+@pytest.mark.parametrize(
+    ("shape", "scale"), [((101, 101), 0.262), ((60, 81), 0.262), ((45, 45), 0.5), ((15, 21), 0.262)]
+)
 def test_shape_and_pixel_scale_are_those_asked_for_and_flux_follows_the_sky(shape, scale):
     table = parameters(2)
     table[["theta_e", "source_x", "source_y"]] = [0.5, 0.2, 0.1]
@@ -140,7 +136,17 @@ def test_an_optical_psf_blurs_more_than_the_same_image_that_holds_the_pixel():
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("theta_e", 0.0), ("q", 1.2), ("q", np.nan), ("r_e", -0.1), ("source_q", 0.0), ("n", np.inf), ("mag_r", np.nan), ("mag_z", -99.0)]
+    ("name", "value"),
+    [
+        ("theta_e", 0.0),
+        ("q", 1.2),
+        ("q", np.nan),
+        ("r_e", -0.1),
+        ("source_q", 0.0),
+        ("n", np.inf),
+        ("mag_r", np.nan),
+        ("mag_z", -99.0),
+    ],
 )
 def test_a_bad_parameter_is_refused_with_the_name_of_its_injection(name, value):
     table = parameters().set_index(pd.Index(list("abcdef")))
@@ -174,7 +180,9 @@ def test_bands_and_injections_of_a_psf_are_taken_by_name():
     np.testing.assert_array_equal(render(table, turned, shape=(33, 33)).values, want)
     more = xr.concat([named, named.isel(band=[1]).assign_coords(band=["i"])], "band").isel(band=[0, 1, 3, 2])
     np.testing.assert_array_equal(render(table, more, shape=(33, 33)).values, want)
-    np.testing.assert_array_equal(render(table.reset_index(drop=True), named, shape=(33, 33)).values, want)  # injections that are only numbered
+    np.testing.assert_array_equal(
+        render(table.reset_index(drop=True), named, shape=(33, 33)).values, want
+    )  # injections that are only numbered
     for wrong in (named.isel(band=[0, 1, 1]), named.assign_coords(band=["g", "r", "i"])):
         with pytest.raises(ValueError, match=r"not \['g', 'r', 'z'\]"):
             render(table, wrong, shape=(33, 33))
@@ -282,7 +290,9 @@ def test_under_and_overflow_and_unfit_galaxies_are_counted(hosts):
     assert ledger.dropped == {
         "no PSF size or depth": 1, "PSF below the grid": 1, "PSF above the grid": 1, "depth below the grid": 1, "depth above the grid": 1,
     }  # fmt: skip
-    frame = hosts.assign(host=("galaxy", np.array([0, 1, 1, 1, 1], bool)), cutout_ok=("galaxy", np.array([1, 1, 0, 1, 1], bool)))
+    frame = hosts.assign(
+        host=("galaxy", np.array([0, 1, 1, 1, 1], bool)), cutout_ok=("galaxy", np.array([1, 1, 0, 1, 1], bool))
+    )
     table, ledger = injections.assign_hosts(frame, settings(), 1)
     assert ledger.dropped == {"not a host": 1, "cutout not fit for use": 1}
     assert set(table["position"]) == {1, 3, 4}
@@ -313,7 +323,9 @@ def test_ids_depend_on_the_cells_centre_and_the_trial_and_are_unique():
     coarse = priors.injection_ids(np.array([1.0, 2.0]), 1.2, 23.5, np.arange(5))
     fine = priors.injection_ids(np.array([1.0, 1.5, 2.0]), 1.2, 23.5, np.arange(9))
     np.testing.assert_array_equal(fine[::2, :5], coarse)
-    every = [priors.injection_ids(np.arange(0.5, 3.1, 0.25), p, d, np.arange(50)) for p in (0.9, 1.05) for d in (22.5, 23.0)]
+    every = [
+        priors.injection_ids(np.arange(0.5, 3.1, 0.25), p, d, np.arange(50)) for p in (0.9, 1.05) for d in (22.5, 23.0)
+    ]
     assert np.unique(every).size == np.size(every)
     with pytest.raises(ValueError, match="psf_fwhm"):
         priors.injection_ids(np.array([1.0]), 9.0, 23.5, np.arange(5))
@@ -405,7 +417,9 @@ def test_the_arc_is_the_public_render_and_the_host_lies_under_it(drawn, hosts):
         rows[f"mag_{band}"] = flat[f"source_mag_{band}"].values
     widths = light.moffat_fwhm(np.array([1.3, 1.2, 1.1], "f4"), 2.5).astype("f4")
     kernel = np.stack([light.moffat(float(w), 2.5, trials.MOFFAT_SIZE, 0.262) for w in widths])
-    arc = render(rows, xr.DataArray(kernel, dims=("band", "psf_y", "psf_x"), attrs={"includes_pixel": True}), shape=(65, 65))
+    arc = render(
+        rows, xr.DataArray(kernel, dims=("band", "psf_y", "psf_x"), attrs={"includes_pixel": True}), shape=(65, 65)
+    )
     position = {g: i for i, g in enumerate(hosts["galaxy_id"].values)}
     for t in range(12):
         host = hosts["image"].values[position[int(flat["galaxy_id"][t])]][:, 18:82, 18:82]
@@ -449,7 +463,9 @@ def test_shot_noise_has_the_variance_of_the_gain(table, hosts):
     pull = ((noisy - clean) / np.sqrt(np.clip(arc, 1e-12, None) / gain / SUM))[lit]
     assert pull.mean() == pytest.approx(0, abs=5 * np.sqrt(SUM / pull.size))
     assert pull.std() == pytest.approx(1, abs=0.015)
-    beside = ((noisy - clean)[..., 1:] * (noisy - clean)[..., :-1] / (np.clip(arc, 1e-12, None) / gain / SUM)[..., 1:])[lit[..., 1:] & lit[..., :-1]]
+    beside = ((noisy - clean)[..., 1:] * (noisy - clean)[..., :-1] / (np.clip(arc, 1e-12, None) / gain / SUM)[..., 1:])[
+        lit[..., 1:] & lit[..., :-1]
+    ]
     assert beside.mean() == pytest.approx(0.25, abs=0.02)
     assert gain[0, :, 0, 0] == pytest.approx(np.array([0.105, 0.297, 2.84]) / (2 * SIGMA**2), rel=1e-5)
 
@@ -463,7 +479,9 @@ def test_bands_and_trials_have_unrelated_noise_and_one_trial_keeps_its_own_at_ev
 
 def pulls(drawn, hosts):
     """Shot noise of each trial over the deviation of its electrons, (trial, band, y, x); NaN where no band has light to speak of."""
-    noisy, clean = (injections.images(drawn, hosts, settings(shot_noise=chosen), 1).astype(float) for chosen in (True, False))
+    noisy, clean = (
+        injections.images(drawn, hosts, settings(shot_noise=chosen), 1).astype(float) for chosen in (True, False)
+    )
     host = hosts["image"].values[(drawn["galaxy_id"].values.ravel() - 100) // 7][:, :, 18:82, 18:82].astype(float)
     gain = (np.array([0.105, 0.297, 2.84]) / (2 * SIGMA**2))[:, None, None]
     lit = ((clean - host) * gain > 30).all(1, keepdims=True)
@@ -548,7 +566,10 @@ def test_a_run_that_is_to_stop_stops_at_a_broken_host_with_injection_and_block(d
     hosts = make_hosts()
     hosts["invvar"].values[2, 1] = 0
     first = int(drawn["injection_id"].values[drawn["galaxy_id"].values == 114][0])
-    with pytest.raises(trials.InjectionError, match=rf"block psf_fwhm 1.2, depth 23.5: injection {first} \(host 114\): host without variance"):
+    with pytest.raises(
+        trials.InjectionError,
+        match=rf"block psf_fwhm 1.2, depth 23.5: injection {first} \(host 114\): host without variance",
+    ):
         injections.inject(drawn, hosts, settings(on_failure="stop"), 1)
 
 
@@ -613,8 +634,6 @@ def test_hosts_in_the_wrong_unit_or_too_small_or_missing_are_refused(drawn, host
 # kinds of sources
 
 
-
-
 @pytest.mark.parametrize("kind", ["sersic", "clumpy", "stamps"])
 def test_a_source_of_any_kind_has_the_flux_of_its_magnitude_before_it_is_lensed(kind):
     values = {name: array.to_numpy() for name, array in parameters(4).items()}
@@ -660,7 +679,9 @@ def test_render_makes_the_images_that_each_row_asks_for():
     np.testing.assert_array_equal(whole, render(table, psf(), shape=(64, 64)).values)
     assert (outer.sum((1, 2, 3)) < 0.99 * whole.sum((1, 2, 3))).all()
     mixed = table.assign(inner_images=[True, False, False, True])
-    np.testing.assert_array_equal(render(mixed, psf(), shape=(64, 64)).values, np.stack([whole[0], outer[1], outer[2], whole[3]]))
+    np.testing.assert_array_equal(
+        render(mixed, psf(), shape=(64, 64)).values, np.stack([whole[0], outer[1], outer[2], whole[3]])
+    )
     bare = [render(t, shape=(64, 64)).values for t in (mixed[:2], mixed[1:2])]
     np.testing.assert_array_equal(bare[0][1:], bare[1])
     with pytest.raises(ValueError, match="'inner_images' is float64"):
@@ -679,7 +700,10 @@ def with_galaxies(hosts):
 
 
 def verdicts(drawn, hosts, table, **changes):
-    return {g.id: g for g in injections.gates(injections.inject(drawn, hosts, settings(**changes), 1), table, settings(**changes))}
+    return {
+        g.id: g
+        for g in injections.gates(injections.inject(drawn, hosts, settings(**changes), 1), table, settings(**changes))
+    }
 
 
 def test_all_gates_of_a_good_run_pass(drawn, hosts, table):
@@ -740,7 +764,10 @@ def test_each_physics_gate_fails_on_hosts_that_contradict_it(drawn, hosts, table
 
 def test_a_gain_of_150_electrons_is_refused_with_both_numbers(drawn, hosts):
     chosen = settings(gain=dict.fromkeys(schema.BANDS, 150.0))
-    with pytest.raises(physics.GainError, match=r"depth 23.5: injections.gain is 150 electrons .* in g, .* says 1.817e\+04 .* fainter than the dark sky"):
+    with pytest.raises(
+        physics.GainError,
+        match=r"depth 23.5: injections.gain is 150 electrons .* in g, .* says 1.817e\+04 .* fainter than the dark sky",
+    ):
         injections.inject(drawn, hosts, chosen, 1)
     with pytest.raises(physics.GainError, match="in r"):
         injections.inject(drawn, hosts, settings(gain={"g": 1.8e4, "r": 2.5e6, "z": 2.3e4}), 1)

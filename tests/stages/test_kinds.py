@@ -42,7 +42,9 @@ def test_fluxes_are_dereddened_in_colours_and_nowhere_else():
         np.testing.assert_allclose(table[f"mag_{band}"], magnitude[band], rtol=1e-6)
         for kind in ("psfdepth", "galdepth"):
             if f"{kind}_{band}" in table:
-                np.testing.assert_allclose(table[f"{kind}_{band}"], 22.5 - 2.5 * np.log10(5 / np.sqrt(depth[band])), rtol=1e-6)
+                np.testing.assert_allclose(
+                    table[f"{kind}_{band}"], 22.5 - 2.5 * np.log10(5 / np.sqrt(depth[band])), rtol=1e-6
+                )
     np.testing.assert_allclose(table["colour_gr"], free["g"] - free["r"], atol=2e-5)
     np.testing.assert_allclose(table["colour_rz"], free["r"] - free["z"], atol=2e-5)
     np.testing.assert_allclose(table["colour_zw1"], free["z"] - free["w1"], atol=2e-5)
@@ -63,12 +65,18 @@ def test_light_of_the_classes_is_dereddened_once():
     sky = confusers.Sky(table)
     np.testing.assert_allclose(sky.flux("r"), table["flux_r"] / table["mw_transmission_r"], rtol=1e-6)
     np.testing.assert_allclose(sky.r, 22.5 - 2.5 * np.log10(table["flux_r"] / table["mw_transmission_r"]), rtol=1e-6)
-    expected = -2.5 * np.log10(table["flux_g"] / table["mw_transmission_g"]) + 2.5 * np.log10(table["flux_r"] / table["mw_transmission_r"])
+    expected = -2.5 * np.log10(table["flux_g"] / table["mw_transmission_g"]) + 2.5 * np.log10(
+        table["flux_r"] / table["mw_transmission_r"]
+    )
     np.testing.assert_allclose(sky.g_r, expected, rtol=1e-5)
-    np.testing.assert_array_equal(confusers.dereddened(np.array([4.0, 4.0, 4.0]), np.array([0.5, 0.0, -1.0])), [8, np.nan, np.nan])
+    np.testing.assert_array_equal(
+        confusers.dereddened(np.array([4.0, 4.0, 4.0]), np.array([0.5, 0.0, -1.0])), [8, np.nan, np.nan]
+    )
 
 
-@pytest.mark.parametrize(("flux", "transmission"), [((10, 10), (0.8, 0.5)), ((10, 10), (0.5, 0.8)), ((12, 7), (0.6, 0.9))])
+@pytest.mark.parametrize(
+    ("flux", "transmission"), [((10, 10), (0.8, 0.5)), ((10, 10), (0.5, 0.8)), ((12, 7), (0.6, 0.9))]
+)
 def test_a_neighbours_share_is_that_of_light_without_extinction_on_both_sides(flux, transmission):
     table = neighbours([flux], [transmission])
     true = (flux[1] / transmission[1]) / (flux[0] / transmission[0])
@@ -90,7 +98,9 @@ def test_psfsize_of_a_galaxy_is_that_of_its_own_pixel_and_band(tmp_path):
     y, x = np.indices((brick_files.SIDE,) * 2)
     for b, band in enumerate(schema.BANDS):
         plane = (1 + 0.1 * b + 0.002 * x + 0.0005 * y * (1 + b)).astype("f4")
-        brick_files.write(tmp_path / f"legacysurvey-{name}-psfsize-{band}.fits.fz", plane, brick_files.header(ra, dec), "arcsec")
+        brick_files.write(
+            tmp_path / f"legacysurvey-{name}-psfsize-{band}.fits.fz", plane, brick_files.header(ra, dec), "arcsec"
+        )
     at = np.array([[40, 200], [200, 40], [120, 121], [60, 60]])  # column, row
     position = np.array([brick_files.sky(*place) for place in at])
     found = BrickFiles(tmp_path, name).read(position[:, 0], position[:, 1], 11)["psfsize"]
@@ -165,11 +175,18 @@ def test_both_snr_of_an_arc_are_those_of_its_light_in_r_and_the_noise_of_r(uneve
     arc = clean[:, 1] - hosts["image"].values[row][:, 1, 18:82, 18:82]
     theta_e = out["theta_e_drawn"].values.ravel() / schema.PIXEL_SCALE
     names = [name for name in out.data_vars if "snr" in str(name)]
-    sigma, correlation, lags = (hosts[name].values[0, 1].astype(float) for name in ("sigma", "noise_correlation", "noise_lags"))
+    sigma, correlation, lags = (
+        hosts[name].values[0, 1].astype(float) for name in ("sigma", "noise_correlation", "noise_lags")
+    )
     whole = np.array([noise.aperture_snr(np.ascontiguousarray(a, np.float32), float(sigma), lags) for a in arc])
     np.testing.assert_allclose(out["arc_snr"].values.ravel(), whole, rtol=0.01)
     annulus = next(name for name in names if name != "arc_snr")
-    mean = np.array([noise.annulus_snr(np.ascontiguousarray(a, np.float32), float(sigma), float(correlation), t, (32.0, 32.0)) for a, t in zip(arc, theta_e)])
+    mean = np.array(
+        [
+            noise.annulus_snr(np.ascontiguousarray(a, np.float32), float(sigma), float(correlation), t, (32.0, 32.0))
+            for a, t in zip(arc, theta_e)
+        ]
+    )
     np.testing.assert_allclose(out[annulus].values.ravel(), mean, rtol=0.02)
     assert theta_e.min() > 2.5, "radii in arcsec and in pixels are far apart"
 
@@ -190,7 +207,14 @@ def test_the_unit_of_the_noise_is_that_of_the_stamp_before_its_arc():
     rng = np.random.default_rng(3)
     before = (rng.normal(size=(2, 3, 63, 63)) * [[[0.01]], [[0.02]], [[0.03]]]).astype("f4")
     found = [measures._noise(factor * before, before, np.array([6.0, 6.0])) for factor in (1.0, 2.0)]
-    spread = [np.sqrt(np.average(np.square(0.5 * (measures.NOISE_EDGES[1:] + measures.NOISE_EDGES[:-1])), weights=counts.sum(0).sum(0))) for counts in found]
+    spread = [
+        np.sqrt(
+            np.average(
+                np.square(0.5 * (measures.NOISE_EDGES[1:] + measures.NOISE_EDGES[:-1])), weights=counts.sum(0).sum(0)
+            )
+        )
+        for counts in found
+    ]
     assert spread[0] == pytest.approx(1, abs=0.1)
     assert spread[1] == pytest.approx(2, abs=0.2), "a stamp noisier than its reference is seen to be"
 
@@ -198,7 +222,9 @@ def test_the_unit_of_the_noise_is_that_of_the_stamp_before_its_arc():
 # --- ties: a score at the threshold is a detection, wherever scores are compared
 
 CUT = float(np.float32(0.3))
-TIED = np.array([CUT, np.nextafter(np.float32(CUT), np.float32(-1)), np.nextafter(np.float32(CUT), np.float32(1)), np.nan], "f4")
+TIED = np.array(
+    [CUT, np.nextafter(np.float32(CUT), np.float32(-1)), np.nextafter(np.float32(CUT), np.float32(1)), np.nan], "f4"
+)
 
 
 def found_by(where):
@@ -222,11 +248,15 @@ def found_by(where):
     if where == "tally":
         return recovery.tally(np.arange(4)[None], TIED[None], np.array([CUT]))[2].sum()
     variant = sensitivity.Variant("morphology", "clumpy", config.Injections())
-    row = realism.changes(TIED, {"c": (variant, np.zeros(4, "f4") if where == "base of changes" else TIED)}, CUT).iloc[0]
+    row = realism.changes(TIED, {"c": (variant, np.zeros(4, "f4") if where == "base of changes" else TIED)}, CUT).iloc[
+        0
+    ]
     return round(3 * row["base" if where == "base of changes" else "changed"])
 
 
-@pytest.mark.parametrize("where", ["false positives", "recovered", "missed lenses", "missed", "tally", "base of changes", "changes"])
+@pytest.mark.parametrize(
+    "where", ["false positives", "recovered", "missed lenses", "missed", "tally", "base of changes", "changes"]
+)
 def test_a_score_at_the_threshold_is_a_detection_in_every_table(where):
     assert found_by(where) == 2
 
@@ -270,4 +300,3 @@ def test_the_design_effect_is_in_every_number_that_is_reported():
     found = (cube["upper"] - cube["lower"]).sel(level=0.6827).values / 2
     np.testing.assert_allclose(found[inside], half[inside], rtol=0.12)
     np.testing.assert_allclose(cube["n_effective"], cube["n_injected"] / cube["design_effect"])
-

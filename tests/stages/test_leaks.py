@@ -31,7 +31,9 @@ def detector(rows, table=None, survey={"layer": "ls-dr10-south", "mock": False},
     made = Mean()
     made.training_ids = np.asarray(rows if ids is None else ids)
     made.survey = survey
-    made.training_positions = None if table is None else np.stack([table["ra"].values[rows], table["dec"].values[rows]], 1)
+    made.training_positions = (
+        None if table is None else np.stack([table["ra"].values[rows], table["dec"].values[rows]], 1)
+    )
     return made
 
 
@@ -88,7 +90,10 @@ def test_injections_on_training_galaxies_fail_also_for_a_detector_of_this_run():
     [
         ("without a list of what trained it", lambda table: detector(TRAIN, None, ids=np.empty(0, np.int64))),
         ("does not say on which survey it was trained", lambda table: detector(TRAIN, None, survey=None)),
-        ("scored on 'ls-dr10-south', and without positions", lambda table: detector(TRAIN, None, survey={"layer": "ls-dr9", "mock": False})),
+        (
+            "scored on 'ls-dr10-south', and without positions",
+            lambda table: detector(TRAIN, None, survey={"layer": "ls-dr9", "mock": False}),
+        ),
     ],
 )
 def test_what_is_not_known_is_not_judged(why, made):

@@ -16,7 +16,9 @@ R = np.hypot(X, Y)
 PLAIN = 3 * np.exp(-0.5 * R**2 / 5.0**2)
 LONG = 3 * np.exp(-0.5 * (X**2 / 12.0**2 + Y**2 / 3.0**2))
 PAIR = PLAIN + 2 * np.exp(-0.5 * ((X - 16) ** 2 + Y**2) / 2.5**2)
-CLUMPS = PLAIN + sum(2 * np.exp(-0.5 * ((X - x) ** 2 + (Y - y) ** 2) / 1.5**2) for x, y in ((7, 3), (-5, 8), (-8, -6), (4, -9), (10, -4)))
+CLUMPS = PLAIN + sum(
+    2 * np.exp(-0.5 * ((X - x) ** 2 + (Y - y) ** 2) / 1.5**2) for x, y in ((7, 3), (-5, 8), (-8, -6), (4, -9), (10, -4))
+)
 RING = np.exp(-0.5 * R**2 / 3.0**2) + 0.5 * np.exp(-0.5 * (R - 14) ** 2 / 2.0**2)
 STAR = np.where(R == 0, 60.0, 0.0)
 WITNESS = {
@@ -30,7 +32,9 @@ WITNESS = {
 def cutouts_of(lights, masks=None):
     """Cutouts and quality of images, numbered from 1."""
     rng = np.random.default_rng(2)
-    images = np.stack([ndimage.gaussian_filter(light, FWHM / 2.3548) + rng.normal(0, SIGMA, light.shape) for light in lights])
+    images = np.stack(
+        [ndimage.gaussian_filter(light, FWHM / 2.3548) + rng.normal(0, SIGMA, light.shape) for light in lights]
+    )
     n = len(lights)
     cutouts = xr.Dataset(
         {
@@ -49,7 +53,9 @@ def said(*claims):
 
 
 def verdicts(lights, claims, **more):
-    table = lookalikes.judged(said(*claims), lookalikes.measured(*cutouts_of(lights, **more), np.arange(len(lights))), {})
+    table = lookalikes.judged(
+        said(*claims), lookalikes.measured(*cutouts_of(lights, **more), np.arange(len(lights))), {}
+    )
     return table["verdict"].tolist()
 
 
@@ -75,7 +81,12 @@ def test_claims_are_the_classes_and_the_catalogued_categories_and_never_of_a_len
         "contaminant": ["", "ring|spiral", "ring", ""],
     })  # fmt: skip
     found = lookalikes.claims(manifest)[["galaxy_id", "claim", "origin"]].to_numpy().tolist()
-    assert found == [[1, "blue_clumpy", "columns"], [1, "edge_on", "columns"], [2, "ring", "catalogue"], [2, "spiral", "catalogue"]]
+    assert found == [
+        [1, "blue_clumpy", "columns"],
+        [1, "edge_on", "columns"],
+        [2, "ring", "catalogue"],
+        [2, "spiral", "catalogue"],
+    ]
 
 
 @pytest.mark.parametrize(
@@ -96,7 +107,9 @@ def test_names_of_no_category_stay_as_they_are():
 
 
 def test_spellings_of_one_category_meet_in_the_claims_and_their_counts():
-    manifest = pd.DataFrame({"galaxy_id": [1, 2, 3], "pool": "N1", "confuser": 0, "contaminant": ["Ring|ring galaxy", "RINGS", "edge-on"]})
+    manifest = pd.DataFrame(
+        {"galaxy_id": [1, 2, 3], "pool": "N1", "confuser": 0, "contaminant": ["Ring|ring galaxy", "RINGS", "edge-on"]}
+    )
     table = lookalikes.claims(manifest)
     assert table[["galaxy_id", "claim"]].to_numpy().tolist() == [[1, "ring"], [2, "ring"], [3, "edge_on"]]
     found = lookalikes.judged(table, lookalikes.measured(*cutouts_of([RING, PLAIN, LONG]), np.arange(3)), {})
@@ -105,19 +118,32 @@ def test_spellings_of_one_category_meet_in_the_claims_and_their_counts():
 
 def test_what_cannot_be_judged_says_why_and_counts_add_up():
     claims = said("edge_on", "planetary nebula", "edge_on", "edge_on", "edge_on")
-    structures = lookalikes.measured(*cutouts_of([LONG, LONG, LONG, np.zeros((SIDE, SIDE)), PLAIN]), np.array([0, 1, 3, 4]))
+    structures = lookalikes.measured(
+        *cutouts_of([LONG, LONG, LONG, np.zeros((SIDE, SIDE)), PLAIN]), np.array([0, 1, 3, 4])
+    )
     table = lookalikes.judged(claims, structures, {3: "mask in centre"})
     assert table[["verdict", "reason"]].to_numpy().tolist() == [
         ["confirmed", ""], ["not judged", "no measure for this category"], ["not judged", "cutout not fit for use: mask in centre"],
         ["not judged", "not detected in r, or no noise or PSF"], ["refuted", "the image does not show: axis ratio <= 0.5, twice as long as the PSF"],
     ]  # fmt: skip
     counts = lookalikes.counted(table)
-    assert counts[["claim", "before", "confirmed", "refuted", "not_judged"]].to_numpy().tolist() == [["edge_on", 4, 1, 1, 2], ["planetary nebula", 1, 0, 0, 1]]
+    assert counts[["claim", "before", "confirmed", "refuted", "not_judged"]].to_numpy().tolist() == [
+        ["edge_on", 4, 1, 1, 2],
+        ["planetary nebula", 1, 0, 0, 1],
+    ]
     assert (counts["before"] == counts[["confirmed", "refuted", "not_judged"]].sum(axis=1)).all()
 
 
 def test_the_gate_fails_on_a_category_that_no_image_bears_out():
-    row = {"origin": "columns", "claim": "edge_on", "before": 12, "confirmed": 0, "refuted": 12, "not_judged": 0, "reason": ""}
+    row = {
+        "origin": "columns",
+        "claim": "edge_on",
+        "before": 12,
+        "confirmed": 0,
+        "refuted": 12,
+        "not_judged": 0,
+        "reason": "",
+    }
     assert lookalikes.gate(pd.DataFrame([row])).verdict == FAIL
     assert lookalikes.gate(pd.DataFrame([{**row, "confirmed": 1, "refuted": 11}])).verdict == PASS
     assert lookalikes.gate(pd.DataFrame([{**row, "refuted": 9}])).verdict == ABSENT

@@ -20,12 +20,21 @@ def sky(n, seed, hosts=None, colour=1.2, mag=21.0, offset=0.0):
     rng = np.random.default_rng(seed)
     spread = 0.3 if hosts else 0.12
     table = pd.DataFrame({name: rng.normal(0, 1, n) for name in FEATURES})
-    table["theta_e"], table["psfsize_r"], table["psfdepth_r"] = rng.uniform(0.5, 2.0, n), rng.uniform(0.9, 1.7, n), rng.uniform(23, 24, n)
+    table["theta_e"], table["psfsize_r"], table["psfdepth_r"] = (
+        rng.uniform(0.5, 2.0, n),
+        rng.uniform(0.9, 1.7, n),
+        rng.uniform(23, 24, n),
+    )
     table["lensed_mag_r"] = rng.normal(mag, 0.8 if hosts else 0.4, n)
     table["galaxy_id"] = 10**12 + (rng.integers(0, hosts, n) if hosts else np.arange(n))
     own = dict(zip(table["galaxy_id"].unique(), rng.normal(colour, spread, table["galaxy_id"].nunique())))
     table["host_colour_gr"] = table["galaxy_id"].map(own)
-    p = expit(5 * (np.log(table["theta_e"]) - 0.2) - 1.2 * (table["lensed_mag_r"] - 21) + 4 * (table["host_colour_gr"] - 1.2) + offset)
+    p = expit(
+        5 * (np.log(table["theta_e"]) - 0.2)
+        - 1.2 * (table["lensed_mag_r"] - 21)
+        + 4 * (table["host_colour_gr"] - 1.2)
+        + offset
+    )
     table["score"] = np.where(rng.random(n) < p, 1.0, -1.0) + 0.1 * rng.random(n)
     return table
 
@@ -43,12 +52,17 @@ def trials():
 def cube():
     shape = tuple(map(len, GRID.values()))
     value = np.broadcast_to(np.array([0.1, 0.4, 0.6])[:, None, None, None, None], (*shape, 1, 5))
-    coords = {dim: (dim, values, {"units": UNITS[dim], "half_width": 0.25}) for dim, values in GRID.items()} | {"quantile": list(schema.QUANTILES), "threshold": [0.0]}
+    coords = {dim: (dim, values, {"units": UNITS[dim], "half_width": 0.25}) for dim, values in GRID.items()} | {
+        "quantile": list(schema.QUANTILES),
+        "threshold": [0.0],
+    }
     return xr.Dataset({"completeness": ((*GRID, "threshold", "quantile"), value)}, coords)
 
 
 def cuts(*values):
-    return xr.Dataset(coords={"threshold": list(values), "false_positive_rate": ("threshold", np.linspace(0.01, 0.05, len(values)))})
+    return xr.Dataset(
+        coords={"threshold": list(values), "false_positive_rate": ("threshold", np.linspace(0.01, 0.05, len(values)))}
+    )
 
 
 def test_trials_that_know_the_truth_are_go_where_the_cube_read_at_each_lens_is_far_off(trials, cube):
@@ -63,7 +77,13 @@ def test_trials_that_know_the_truth_are_go_where_the_cube_read_at_each_lens_is_f
     assert overall["lower_95"] < overall["lower_68"] < overall["predicted"] < overall["upper_68"] < overall["upper_95"]
     assert overall["n_eff"] > 0.3 * summary["trials_used"]
     assert sum(row["n"] for row in summary["bins"] if row["axis"] == "theta_e") == 500
-    assert {row["axis"] for row in summary["bins"]} == {"theta_e", "psf_fwhm", "depth", "lensed_mag_r", "host_colour_gr"}
+    assert {row["axis"] for row in summary["bins"]} == {
+        "theta_e",
+        "psf_fwhm",
+        "depth",
+        "lensed_mag_r",
+        "host_colour_gr",
+    }
     json.dumps(summary, allow_nan=False)
     assert len(tables["lenses"]) == 500
     assert tables["lenses"]["chance"].mean() == pytest.approx(overall["predicted"])
@@ -104,9 +124,20 @@ def test_every_threshold_has_its_own_prediction_and_ties_are_detections(trials, 
 
 
 def test_brackets_of_morphology_and_psf_widen_the_total_interval(trials, cube):
-    changes = pd.DataFrame({"kind": ["morphology", "moffat", "prior"], "base": 0.6, "changed": [0.45, 0.65, 0.1], "pairs": 200, "why_not": ""})
+    changes = pd.DataFrame(
+        {
+            "kind": ["morphology", "moffat", "prior"],
+            "base": 0.6,
+            "changed": [0.45, 0.65, 0.1],
+            "pairs": 200,
+            "why_not": "",
+        }
+    )
     plain, wide = (loop.judge(truth(), trials, cuts(0.0), cube, given, 7)[0] for given in (None, changes))
-    assert wide["systematic"].keys() == {"source morphology", "PSF profile"}  # the population of the sources is known here
+    assert wide["systematic"].keys() == {
+        "source morphology",
+        "PSF profile",
+    }  # the population of the sources is known here
     assert wide["overall"]["lower_68"] < plain["overall"]["lower_68"] - 0.02
     assert wide["overall"]["upper_95"] > plain["overall"]["upper_95"]
 

@@ -117,9 +117,19 @@ def verdict(gates, id_):
 def test_every_gate_passes_on_the_sky_and_none_is_missing(built):
     verdicts = {g.id: g.verdict for g in built.gates}
     assert {i for i, v in verdicts.items() if v == FAIL} == set()
-    assert {"manifest.rows", "1A.3", "1A.4", "1A.7", "X.1", "X.2", "manifest.anchors", "manifest.training", "1B.3", "1B.4", "2.5"} <= set(
-        verdicts
-    )
+    assert {
+        "manifest.rows",
+        "1A.3",
+        "1A.4",
+        "1A.7",
+        "X.1",
+        "X.2",
+        "manifest.anchors",
+        "manifest.training",
+        "1B.3",
+        "1B.4",
+        "2.5",
+    } <= set(verdicts)
 
 
 def test_rows_in_are_rows_out_plus_rows_dropped(built):
@@ -283,7 +293,10 @@ def test_asking_only_the_rows_that_may_belong_loses_no_member(sky):
     table, _, _ = sky
     chosen = confusers.cuts({"face_on_disk": {"r_max": 21.5}})
     with np.errstate(invalid="ignore"):
-        slow = sum(1 << bit & -item.member(confusers.Sky(table), chosen[item.name]).astype(np.int32) for bit, item in enumerate(confusers.CLASSES))
+        slow = sum(
+            1 << bit & -item.member(confusers.Sky(table), chosen[item.name]).astype(np.int32)
+            for bit, item in enumerate(confusers.CLASSES)
+        )
     assert (np.bincount(slow)[1:] > 0).sum() > 5
     np.testing.assert_array_equal(confusers.classify(table, {"face_on_disk": {"r_max": 21.5}}), slow)
 
@@ -348,7 +361,9 @@ def test_every_lever_is_a_cut_of_its_class_and_a_stricter_one_holds_no_more(sky)
     for item in confusers.CLASSES:
         lever, loose, strict = item.lever
         assert lever in item.cuts
-        held = [item.member(confusers.Sky(bright), {**item.cuts, lever: value}) for value in np.linspace(loose, strict, 7)]
+        held = [
+            item.member(confusers.Sky(bright), {**item.cuts, lever: value}) for value in np.linspace(loose, strict, 7)
+        ]
         assert all((~tight | wide).all() for wide, tight in itertools.pairwise(held))
 
 
@@ -371,7 +386,7 @@ def test_calibrated_cuts_hold_the_share_and_freeze_into_a_run_file(sky):
     for name in ("edge_on", "face_on_disk", "residual_structure"):  # levers whose quantity is continuous here
         assert moved.loc[name, "share_after"] == pytest.approx(0.02, abs=1e-3)
         assert moved.loc[name, "share_before"] != pytest.approx(0.02, abs=1e-3)
-    halves = [(table[: 8000], counted[:8000]), (table[8000:].reset_index(drop=True), counted[8000:])]
+    halves = [(table[:8000], counted[:8000]), (table[8000:].reset_index(drop=True), counted[8000:])]
     alone = confusers.calibrated(halves, 0.02)[0]
     assert alone["edge_on"] == frozen["edge_on"]  # no neighbours asked about: parts do not show
     with pytest.raises(confusers.ClassError, match="needs rows"):
@@ -490,7 +505,9 @@ def test_rows_near_any_lens_are_no_negatives_even_when_the_lens_has_no_match(sky
 def test_exclusion_gate_fails_on_a_negative_beside_a_lens(built, radius):
     row = built.table[built.table["label"] == 0].iloc[0]
     lens = merged(lenses_of([row["ra"]], [row["dec"] + (radius - 1) / 3600]))
-    gate = verdict(audit.gates(built.table, SETTINGS.model_copy(update={"exclusion_radius_arcsec": radius}), SEED, lens), "1A.7")
+    gate = verdict(
+        audit.gates(built.table, SETTINGS.model_copy(update={"exclusion_radius_arcsec": radius}), SEED, lens), "1A.7"
+    )
     assert gate.verdict == FAIL
     assert gate.value >= 1
 
@@ -677,7 +694,10 @@ def test_overlap_is_not_judged_where_numbers_alone_would_make_it_small(table, ve
 
 def test_the_share_to_expect_is_that_of_positives_drawn_as_the_others_are():
     found = audit.overlap(few(4000, 25)).set_index(["compared", "quantity"]).loc[("negatives", "psfsize_r")]
-    drawn = [audit.overlap(few(4000, 25).assign(psfsize_r=np.random.default_rng(i).uniform(0.9, 3.9, 4025))).iloc[2] for i in range(200)]
+    drawn = [
+        audit.overlap(few(4000, 25).assign(psfsize_r=np.random.default_rng(i).uniform(0.9, 3.9, 4025))).iloc[2]
+        for i in range(200)
+    ]
     assert np.mean([row.alike for row in drawn]) == pytest.approx(np.mean([row.share for row in drawn]), abs=0.04)
     assert found.share < 0.9
 
@@ -729,7 +749,11 @@ def test_the_waterfall_of_an_excerpt_skips_what_its_columns_cannot_tell_and_name
         assert whole.loc[f"N2 class: {name}", "rows"] == int((inside & ((bits >> bit & 1) > 0)).sum())
     part = excerpt.waterfall(table.drop(columns=["shape_e1", "nobs_g"]), SETTINGS, lenses).set_index("step")
     short = part[part["lacks"].ne("")]
-    assert short["lacks"].to_dict() == {"NOBS >= 3 in g, r and z": "nobs_g", "N2 class: edge_on": "shape_e1", "N2 class: face_on_disk": "shape_e1"}
+    assert short["lacks"].to_dict() == {
+        "NOBS >= 3 in g, r and z": "nobs_g",
+        "N2 class: edge_on": "shape_e1",
+        "N2 class: face_on_disk": "shape_e1",
+    }
     assert short["rows"].isna().all()
     assert part["rows"].notna().sum() == len(part) - 3
 
@@ -742,7 +766,20 @@ def test_real_excerpts_have_a_waterfall_of_what_their_columns_can_tell(real):
     assert found.loc["N1 rule: z < 20", "rows"] == 3186
     assert found.loc["N2 class: edge_on", "lacks"].startswith("shape_e1, shape_e2, shape_r")
     assert found.loc[[f"N2 class: {name}" for name in schema.CONFUSERS], "rows"].isna().all()
-    old = sweeps.read_sweep(real / "tractor" / "dr8" / "sweep-320m005-330p000.fits", ["RA", "DEC", "TYPE", "FLUX_R", "MW_TRANSMISSION_R", "FRACFLUX_R", "FRACIN_R", "MASKBITS", "GAIA_PHOT_G_MEAN_MAG"])
+    old = sweeps.read_sweep(
+        real / "tractor" / "dr8" / "sweep-320m005-330p000.fits",
+        [
+            "RA",
+            "DEC",
+            "TYPE",
+            "FLUX_R",
+            "MW_TRANSMISSION_R",
+            "FRACFLUX_R",
+            "FRACIN_R",
+            "MASKBITS",
+            "GAIA_PHOT_G_MEAN_MAG",
+        ],
+    )
     found = excerpt.waterfall(old.rename(columns=str.lower), config.Manifest()).set_index("step")
     told = found[found["rows"].notna()].index
     assert {"N2 class: blend_merger", "N2 class: psf_halo"} == {step for step in told if step.startswith("N2 class")}

@@ -16,8 +16,6 @@ FRACTIONS = (0.7, 0.15, 0.15)
 ANY = LensCatalogue(name="tests", source="x", format="csv", channel="visual")
 
 
-
-
 def test_galaxy_id_is_the_target_id_of_desi():
     raw = raw_of(2, RELEASE=[10000, 10002], BRICKID=[662174, 5], OBJID=[(1 << 22) - 1, 7])
     table, _ = objects.galaxies(raw, "f")
@@ -362,7 +360,9 @@ def test_real_positives_meet_the_real_dr10_rows(real):
 @pytest.mark.parametrize("offset", [0.0, 0.01, 0.05])
 def test_a_lens_or_look_alike_beside_a_dup_is_matched_to_the_galaxy_that_has_the_light(offset):
     ra = [10.0, 10.0 + 0.05 / 3600, 20.0]
-    galaxies, _ = objects.galaxies(raw_of(3, TYPE=["SER", "DUP", "DUP"], RA=ra, DEC=[0.0] * 3, FLUX_R=[80.0, 0.0, 0.0]), "f")
+    galaxies, _ = objects.galaxies(
+        raw_of(3, TYPE=["SER", "DUP", "DUP"], RA=ra, DEC=[0.0] * 3, FLUX_R=[80.0, 0.0, 0.0]), "f"
+    )
     on = pd.DataFrame({"ra": [10.0 + (0.05 + offset) / 3600, 20.0], "dec": [0.0, 0.0], "name": "x", "category": "ring"})
     item = config.LensCatalogue(name="l", source="x", format="csv", channel="visual")
     lenses, _ = objects.merge_lenses([objects.lens_table(on, item)[0]], 2.0, 1, FRACTIONS)
@@ -385,6 +385,11 @@ def test_a_transmission_that_is_no_share_of_the_light_gives_no_colour(band, valu
     table, ledger = objects.galaxies(raw, "f")
     assert not ledger.dropped
     assert table.attrs["no_transmission"] == 1
-    touched = {"G": ["colour_gr"], "R": ["colour_gr", "colour_rz"], "Z": ["colour_rz", "colour_zw1"], "W1": ["colour_zw1"]}[band]
+    touched = {
+        "G": ["colour_gr"],
+        "R": ["colour_gr", "colour_rz"],
+        "Z": ["colour_rz", "colour_zw1"],
+        "W1": ["colour_zw1"],
+    }[band]
     for name in ("colour_gr", "colour_rz", "colour_zw1"):
         assert table[name].isna().tolist() == [False, name in touched, False, False]

@@ -26,7 +26,9 @@ PSF = gaussian()
 
 
 def rendered(parameters=BANDS, psf=PSF, **options):
-    kernel = xr.DataArray(np.broadcast_to(psf, (3, *psf.shape[-2:])), dims=("band", "psf_y", "psf_x"), attrs={"includes_pixel": True})
+    kernel = xr.DataArray(
+        np.broadcast_to(psf, (3, *psf.shape[-2:])), dims=("band", "psf_y", "psf_x"), attrs={"includes_pixel": True}
+    )
     return lc.render(pd.DataFrame([parameters]), kernel, **options).values[0]
 
 
@@ -63,7 +65,9 @@ def test_at_another_pixel_it_is_the_same_arc_and_what_leaves_the_image_is_cut_of
 
 @pytest.mark.parametrize("offset", [(0.4, -0.3), (-0.5, 0.49), (0.0, 0.25)])
 def test_between_pixels_lens_source_and_shear_move_together(offset):
-    made = lc.inject_into(np.zeros((3, 101, 101)), PSF, BANDS | {"gamma1": 0.1, "gamma2": -0.08}, place=(50 + offset[0], 50 + offset[1])).arc
+    made = lc.inject_into(
+        np.zeros((3, 101, 101)), PSF, BANDS | {"gamma1": 0.1, "gamma2": -0.08}, place=(50 + offset[0], 50 + offset[1])
+    ).arc
     still = rendered(BANDS | {"gamma1": 0.1, "gamma2": -0.08})
     moved = np.stack([ndimage.shift(band.astype(float), offset, order=5) for band in still])
     assert np.abs(moved - made)[:, 10:-10, 10:-10].max() < 1e-4 * still.max()
@@ -78,7 +82,9 @@ def test_even_sides_have_their_middle_between_pixels():
 def test_flux_is_magnified_and_in_the_unit_of_the_zeropoint():
     made = lc.inject_into(np.zeros((101, 101)), PSF, ONE, zeropoint=27.0)
     assert made.arc.sum() == pytest.approx(made.magnification * 10 ** (0.4 * 5), rel=0.01)
-    np.testing.assert_allclose(made.arc, 10 ** (0.4 * 4.5) * lc.inject_into(np.zeros((101, 101)), PSF, ONE).arc, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        made.arc, 10 ** (0.4 * 4.5) * lc.inject_into(np.zeros((101, 101)), PSF, ONE).arc, rtol=1e-5, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("scale", [0.1, 0.262, 0.4])
@@ -90,13 +96,22 @@ def test_pixels_may_have_any_scale(scale):
 def test_shear_and_offset_are_nothing_where_they_are_not_given():
     less = {name: value for name, value in ONE.items() if name not in own.AT_REST}
     still = ONE | dict.fromkeys(own.AT_REST, 0.0)
-    np.testing.assert_array_equal(lc.inject_into(np.zeros((101, 101)), PSF, less).arc, lc.inject_into(np.zeros((101, 101)), PSF, still).arc)
+    np.testing.assert_array_equal(
+        lc.inject_into(np.zeros((101, 101)), PSF, less).arc, lc.inject_into(np.zeros((101, 101)), PSF, still).arc
+    )
 
 
 def test_angles_may_have_units_and_a_row_of_a_table_serves():
     known = lc.inject_into(np.zeros((101, 101)), PSF, ONE).arc
-    angles = ONE | {"theta_e": 1.5 * u.arcsec, "phi": np.degrees(0.4) * u.deg, "r_e": 300 * u.mas, "mag": 22.0 * u.ABmag}
-    np.testing.assert_allclose(lc.inject_into(np.zeros((101, 101)), PSF, angles, pixel_scale=262 * u.mas).arc, known, rtol=1e-4, atol=1e-7)
+    angles = ONE | {
+        "theta_e": 1.5 * u.arcsec,
+        "phi": np.degrees(0.4) * u.deg,
+        "r_e": 300 * u.mas,
+        "mag": 22.0 * u.ABmag,
+    }
+    np.testing.assert_allclose(
+        lc.inject_into(np.zeros((101, 101)), PSF, angles, pixel_scale=262 * u.mas).arc, known, rtol=1e-4, atol=1e-7
+    )
     np.testing.assert_array_equal(lc.inject_into(np.zeros((101, 101)), PSF, pd.DataFrame([ONE]).iloc[0]).arc, known)
     bare = lc.inject_into(np.zeros((101, 101)), PSF, ONE | {"inner_images": False}).arc
     assert 0 < bare.sum() < known.sum()
@@ -125,7 +140,9 @@ def test_snr_is_that_of_the_weights_and_pixels_without_weight_tell_nothing():
 def test_noise_of_the_arc_has_the_variance_of_its_electrons_which_the_weights_know():
     gain, weights = 300.0, np.full((101, 101), 1e3)
     clean = lc.inject_into(np.zeros((101, 101)), PSF, ONE)
-    made = [lc.inject_into(np.zeros((101, 101)), PSF, ONE, weights=weights, gain=gain, seed=seed) for seed in range(200)]
+    made = [
+        lc.inject_into(np.zeros((101, 101)), PSF, ONE, weights=weights, gain=gain, seed=seed) for seed in range(200)
+    ]
     bright = clean.arc > 0.05
     values = np.stack([one.image for one in made])[:, bright]
     expected = clean.arc[bright] / gain
@@ -133,7 +150,9 @@ def test_noise_of_the_arc_has_the_variance_of_its_electrons_which_the_weights_kn
     assert abs((values.mean(0) - clean.arc[bright]).mean()) < 3 * np.sqrt(expected.mean() / values.size)
     np.testing.assert_allclose(1 / made[0].weights[bright], 1 / weights[bright] + expected, rtol=1e-5)
     np.testing.assert_array_equal(made[0].arc, clean.arc)
-    np.testing.assert_array_equal(made[3].image, lc.inject_into(np.zeros((101, 101)), PSF, ONE, weights=weights, gain=gain, seed=3).image)
+    np.testing.assert_array_equal(
+        made[3].image, lc.inject_into(np.zeros((101, 101)), PSF, ONE, weights=weights, gain=gain, seed=3).image
+    )
 
 
 IMAGE = np.zeros((101, 101))
@@ -152,7 +171,10 @@ BROKEN = {
     "psf negative": ({"psf": NEGATIVE}, "of its light in negative pixels"),
     "psf dims": ({"psf": PSF[0]}, r"the PSF has shape \(25,\), expected"),
     "psf bands": ({"psf": np.stack([PSF] * 2)}, r"the PSF has shape \(2, 25, 25\), expected"),
-    "weights shape": ({"weights": np.ones((100, 101))}, r"the weights have shape \(100, 101\), expected that of the image, \(101, 101\)"),
+    "weights shape": (
+        {"weights": np.ones((100, 101))},
+        r"the weights have shape \(100, 101\), expected that of the image, \(101, 101\)",
+    ),
     "weights negative": ({"weights": IMAGE - 1}, "10201 weights are negative"),
     "weights nan": ({"weights": IMAGE * np.nan}, "the weights is not finite in 10201"),
     "scale": ({"pixel_scale": 0}, "pixel_scale is .*expected one number above 0"),
@@ -167,7 +189,10 @@ BROKEN = {
     "bands of one": ({"bands": ["g"]}, "leave bands out"),
     "bands without names": ({"image": np.zeros((2, 9, 9))}, "the image has 2 bands without names"),
     "bands twice": ({"image": np.zeros((2, 9, 9)), "bands": ["g", "g"]}, "expected one name for each"),
-    "missing": ({"source": {k: v for k, v in ONE.items() if k not in ("theta_e", "mag")}}, "the source lacks theta_e, mag"),
+    "missing": (
+        {"source": {k: v for k, v in ONE.items() if k not in ("theta_e", "mag")}},
+        "the source lacks theta_e, mag",
+    ),
     "unknown": ({"source": ONE | {"gamma_1": 0.1}}, "a parameter 'gamma_1' that is none"),
     "range": ({"source": ONE | {"q": 1.2}}, r"q is 1.2, expected a finite number in \(0, 1\]"),
     "nan": ({"source": ONE | {"mag": np.nan}}, "mag is nan, expected a finite number"),

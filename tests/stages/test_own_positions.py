@@ -27,7 +27,9 @@ FORMS = {
 def test_every_form_of_positions_gives_the_splits_and_matches_of_the_manifest(form):
     positions = FORMS[form]
     np.testing.assert_array_equal(lc.sky_pixels(positions), healpix.pixels_of(RA, DEC, 128))
-    np.testing.assert_array_equal(lc.split_of(positions, seed=7), splits.split_of(healpix.pixels_of(RA, DEC, 128), 7, (0.7, 0.15, 0.15)))
+    np.testing.assert_array_equal(
+        lc.split_of(positions, seed=7), splits.split_of(healpix.pixels_of(RA, DEC, 128), 7, (0.7, 0.15, 0.15))
+    )
     guarded = lc.near_border(positions, 60.0, seed=7)
     np.testing.assert_array_equal(guarded, exclusion.near_border(FORMS["table"], 60.0, 7, (0.7, 0.15, 0.15)))
     assert 0 < guarded.sum() < guarded.size
@@ -43,7 +45,9 @@ def test_every_form_of_positions_gives_the_splits_and_matches_of_the_manifest(fo
 @pytest.mark.parametrize("radius", [30.0, 30 * u.arcsec, 0.5 * u.arcmin, np.radians(30 / 3600) * u.rad])
 def test_a_radius_may_have_a_unit(radius):
     others = (RA + 1e-3, DEC)
-    pd.testing.assert_frame_equal(lc.cross_match(FORMS["pair"], others, radius), lc.cross_match(FORMS["pair"], others, 30.0))
+    pd.testing.assert_frame_equal(
+        lc.cross_match(FORMS["pair"], others, radius), lc.cross_match(FORMS["pair"], others, 30.0)
+    )
     np.testing.assert_array_equal(lc.near_border(FORMS["pair"], radius), lc.near_border(FORMS["pair"], 30.0))
 
 
@@ -54,7 +58,9 @@ def test_a_match_is_exact_across_ra_0_and_at_the_pole():
 
 
 def test_groups_are_linked_by_steps():
-    np.testing.assert_array_equal(lc.sky_groups(([10.0, 10.0, 10.0, 20.0], [0.0, 0.001, 0.002, 0.0]), 4 * u.arcsec), [0, 0, 0, 3])
+    np.testing.assert_array_equal(
+        lc.sky_groups(([10.0, 10.0, 10.0, 20.0], [0.0, 0.001, 0.002, 0.0]), 4 * u.arcsec), [0, 0, 0, 3]
+    )
 
 
 def test_what_has_no_position_has_no_split():
@@ -105,7 +111,15 @@ def test_positions_that_match_nothing_are_refused_where_they_are_matched(functio
 
 
 @pytest.mark.parametrize("radius", [0, -1, np.nan, np.inf, [1.0, 2.0], 5 * u.m])
-@pytest.mark.parametrize("function", [lambda r: lc.cross_match(OTHERS, OTHERS, r), lambda r: lc.near_any(OTHERS, OTHERS, r), lambda r: lc.sky_groups(OTHERS, r), lambda r: lc.near_border(OTHERS, r)])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda r: lc.cross_match(OTHERS, OTHERS, r),
+        lambda r: lc.near_any(OTHERS, OTHERS, r),
+        lambda r: lc.sky_groups(OTHERS, r),
+        lambda r: lc.near_border(OTHERS, r),
+    ],
+)
 def test_a_radius_that_is_none_is_refused(function, radius):
     with pytest.raises(ValueError, match=r"expected one number above 0|cannot be converted to arcsec"):
         function(radius)
@@ -117,7 +131,9 @@ def test_a_radius_beyond_the_reach_of_matching_is_refused():
 
 
 @pytest.mark.parametrize("fractions", [(0.7, 0.2, 0.2), (1.2, -0.1, -0.1), (0.5, 0.5), (np.nan, 0.5, 0.5)])
-@pytest.mark.parametrize("function", [lambda f: lc.split_of(OTHERS, fractions=f), lambda f: lc.near_border(OTHERS, 5.0, fractions=f)])
+@pytest.mark.parametrize(
+    "function", [lambda f: lc.split_of(OTHERS, fractions=f), lambda f: lc.near_border(OTHERS, 5.0, fractions=f)]
+)
 def test_fractions_that_are_no_shares_are_refused(function, fractions):
     with pytest.raises(ValueError, match="expected the shares of train, val and test, which add to 1"):
         function(fractions)

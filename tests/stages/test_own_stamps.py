@@ -18,8 +18,21 @@ def noise(n, seed, sigma=0.01, side=101):
 
 def arcs(n, seed, magnitude=22.0):
     rng = np.random.default_rng(seed)
-    table = pd.DataFrame({"theta_e": rng.uniform(1, 2, n), "phi": rng.uniform(0, 3, n), "source_x": rng.uniform(-0.3, 0.3, n)})
-    fixed = {"q": 0.8, "gamma1": 0.0, "gamma2": 0.0, "lens_x": 0.0, "lens_y": 0.0, "n": 1.0, "r_e": 0.3, "source_q": 0.7, "source_phi": 1.0, "source_y": 0.1}
+    table = pd.DataFrame(
+        {"theta_e": rng.uniform(1, 2, n), "phi": rng.uniform(0, 3, n), "source_x": rng.uniform(-0.3, 0.3, n)}
+    )
+    fixed = {
+        "q": 0.8,
+        "gamma1": 0.0,
+        "gamma2": 0.0,
+        "lens_x": 0.0,
+        "lens_y": 0.0,
+        "n": 1.0,
+        "r_e": 0.3,
+        "source_q": 0.7,
+        "source_phi": 1.0,
+        "source_y": 0.1,
+    }
     return lc.render(table.assign(**fixed, mag_g=magnitude + 0.5, mag_r=magnitude, mag_z=magnitude - 0.5)).values
 
 
@@ -39,19 +52,35 @@ def test_quality_is_that_of_the_stage(stamps):
     table = lc.stamp_quality(stamps, weights, masks)
     stars = pd.DataFrame({"ra": [], "dec": [], "gaia_phot_g_mean_mag": []}, dtype=float)
     stage = measure(_as_cutouts(stamps, weights, masks.astype("i4")), stars, config.Quality())
-    for name in ("cutout_ok", "reason", "nan_pixel_count", "bad_pixel_frac", "mad_r", "annulus_snr_r", "masked_in_centre"):
+    for name in (
+        "cutout_ok",
+        "reason",
+        "nan_pixel_count",
+        "bad_pixel_frac",
+        "mad_r",
+        "annulus_snr_r",
+        "masked_in_centre",
+    ):
         assert table[name].tolist() == pytest.approx(stage[name].values.tolist(), nan_ok=True)
     for band in schema.BANDS:
         for name in ("sigma", "noise_correlation", "sky_invvar"):
             np.testing.assert_array_equal(table[f"{name}_{band}"], stage[name].sel(band=band))
-    assert table["reason"].tolist() == ["", "NaN in centre", "band not observed", "noise unlike weights", "mask in centre"]
+    assert table["reason"].tolist() == [
+        "",
+        "NaN in centre",
+        "band not observed",
+        "noise unlike weights",
+        "mask in centre",
+    ]
     assert table["cutout_ok"].tolist() == [True, False, False, False, False]
 
 
 def test_one_stamp_and_many_are_measured_alike_and_a_limit_may_be_named(stamps):
     many = lc.stamp_quality(stamps)
     pd.testing.assert_frame_equal(lc.stamp_quality(stamps[0]), many.head(1))
-    assert not lc.stamp_quality(stamps[:1], np.full((1, 3, 101, 101), 1.2e4), settings=config.Quality(cutout_noise_ratio_limits=(1e-9, 0.5)))["cutout_ok"][0]
+    assert not lc.stamp_quality(
+        stamps[:1], np.full((1, 3, 101, 101), 1.2e4), settings=config.Quality(cutout_noise_ratio_limits=(1e-9, 0.5))
+    )["cutout_ok"][0]
 
 
 def test_without_weights_the_noise_is_held_against_nothing(stamps):
@@ -61,7 +90,9 @@ def test_without_weights_the_noise_is_held_against_nothing(stamps):
 
 
 def test_what_a_stamp_alone_does_not_tell_is_not_told(stamps):
-    assert not {"galaxy_id", "split", "pool", "bright_star_dist", "psf_fwhm_r", "arc_snr"} & set(lc.stamp_quality(stamps).columns)
+    assert not {"galaxy_id", "split", "pool", "bright_star_dist", "psf_fwhm_r", "arc_snr"} & set(
+        lc.stamp_quality(stamps).columns
+    )
 
 
 SQUARE = noise(2, 3)
@@ -155,7 +186,10 @@ GOOD = noise(3, 5)
         ({"second": GOOD[:, :2]}, "second has shape"),
         ({"second": noise(3, 6, side=65)}, "the first stamps are 101 pixels wide, the second 65"),
         ({"hosts": GOOD[:2]}, "hosts have shape"),
-        ({"first": np.full_like(GOOD, np.nan)}, "the sky noise of 3 of 3 stamps of first cannot be measured, first row 0"),
+        (
+            {"first": np.full_like(GOOD, np.nan)},
+            "the sky noise of 3 of 3 stamps of first cannot be measured, first row 0",
+        ),
         ({"second": np.zeros_like(GOOD)}, "of 3 of 3 stamps of second cannot be measured"),
         ({"hosts": np.zeros_like(GOOD)}, "cannot be measured"),
         ({"matches": [0, 1]}, "expected a row of the 3 first stamps"),

@@ -26,7 +26,9 @@ def sample(bricks=3, rows=8, seed=1, faint=1.0):
     image = np.empty((n, 3, SIZE, SIZE))
     for i in range(n):
         shape = np.exp(-((x - away[i, 0]) ** 2 + (y - away[i, 1]) ** 2) / 2 / 2.5**2)
-        image[i] = flux[i][:, None, None] * shape / shape.sum() + rng.normal(0, [[[0.002]], [[0.003]], [[0.006]]], (3, SIZE, SIZE))
+        image[i] = flux[i][:, None, None] * shape / shape.sum() + rng.normal(
+            0, [[[0.002]], [[0.003]], [[0.006]]], (3, SIZE, SIZE)
+        )
     names = np.repeat([f"{100 + b}p000" for b in range(bricks)], rows)
     psfsize = np.tile([1.4, 1.3, 1.2], (n, 1))
     text = np.dtypes.StringDType()
@@ -39,7 +41,11 @@ def sample(bricks=3, rows=8, seed=1, faint=1.0):
     )  # fmt: skip
     table = pd.DataFrame({"brickname": names})
     for b, band in enumerate(schema.BANDS):
-        table[f"flux_{band}"], table[f"psfsize_{band}"], table[f"psfdepth_{band}"] = flux[:, b], psfsize[:, b], [25.0, 24.5, 23.5][b]
+        table[f"flux_{band}"], table[f"psfsize_{band}"], table[f"psfdepth_{band}"] = (
+            flux[:, b],
+            psfsize[:, b],
+            [25.0, 24.5, 23.5][b],
+        )
     return cutouts, table
 
 
@@ -51,7 +57,10 @@ def test_sound_planes_pass_and_the_numbers_are_those_that_were_drawn():
     cutouts, rows = sample()
     gates = verdicts(cutouts, rows)
     assert {gate.verdict for gate in gates.values()} == {PASS}
-    assert set(gates) == {f"quality.{kind}.{band}" for kind in ("flux", "psfsize") for band in "grz"} | {"quality.shift.g", "quality.shift.z"}
+    assert set(gates) == {f"quality.{kind}.{band}" for kind in ("flux", "psfsize") for band in "grz"} | {
+        "quality.shift.g",
+        "quality.shift.z",
+    }
     table = quality.of_bricks(quality.compared(cutouts, rows))
     assert table["flux"].abs().max() < 0.02
     assert table["colour"].abs().max() < 0.02
@@ -116,7 +125,11 @@ def test_planes_of_one_brick_that_are_not_what_they_should_be_fail_a_critical_ga
     for name in gates:
         assert (found[name].verdict, found[name].critical, found[name].value) == (FAIL, True, 1), name
         assert "100p000" in found[name].evidence
-    assert all(gate.verdict == PASS for name, gate in found.items() if name.split(".")[1] not in {g.split(".")[1] for g in gates})
+    assert all(
+        gate.verdict == PASS
+        for name, gate in found.items()
+        if name.split(".")[1] not in {g.split(".")[1] for g in gates}
+    )
 
 
 def test_a_few_odd_galaxies_do_not_speak_for_their_brick():
@@ -128,7 +141,12 @@ def test_a_few_odd_galaxies_do_not_speak_for_their_brick():
 
 @pytest.mark.parametrize("faint", [0.001, 0.0])
 def test_faint_galaxies_or_too_few_say_nothing(faint):
-    for cutouts, rows in (sample(faint=faint), tuple(part.isel(galaxy=[0, 1, 8]) if isinstance(part, xr.Dataset) else part.iloc[[0, 1, 8]] for part in sample())):
+    for cutouts, rows in (
+        sample(faint=faint),
+        tuple(
+            part.isel(galaxy=[0, 1, 8]) if isinstance(part, xr.Dataset) else part.iloc[[0, 1, 8]] for part in sample()
+        ),
+    ):
         gates = verdicts(cutouts, rows)
         assert {gates[f"quality.flux.{band}"].verdict for band in "grz"} == {ABSENT}
 
@@ -142,7 +160,11 @@ def test_unobserved_pixels_and_failed_cutouts_say_nothing():
     assert all("2 bricks with" in gate.evidence for gate in gates.values())
 
 
-SWAPPED = {"images": ("image",), "images and weights": ("image", "invvar"), "all of a band": ("image", "invvar", "nexp", "psfsize")}
+SWAPPED = {
+    "images": ("image",),
+    "images and weights": ("image", "invvar"),
+    "all of a band": ("image", "invvar", "nexp", "psfsize"),
+}
 
 
 @pytest.mark.parametrize("products", SWAPPED)

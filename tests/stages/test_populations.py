@@ -19,7 +19,14 @@ def rows(n, seed, mag=19.2, gr=1.1, ebv=0.1, pool="N1", first=0):
     light = {"z": z, "r": z + r_z, "g": z + r_z + g_r}
     dust = {"g": 3.214, "r": 2.165, "z": 1.211}
     extinction = ebv * rng.uniform(0.2, 3, n)
-    table = pd.DataFrame({"galaxy_id": first + np.arange(n), "pool": pool, "shape_e1": 0.1 * rng.standard_normal(n), "shape_e2": 0.1 * rng.standard_normal(n)})
+    table = pd.DataFrame(
+        {
+            "galaxy_id": first + np.arange(n),
+            "pool": pool,
+            "shape_e1": 0.1 * rng.standard_normal(n),
+            "shape_e2": 0.1 * rng.standard_normal(n),
+        }
+    )
     table["shape_r"], table["sersic"] = np.exp(0.2 * rng.standard_normal(n)), rng.uniform(1, 6, n)
     table["ra"], table["dec"] = 150 + rng.uniform(-0.5, 0.5, n), 2 + rng.uniform(-0.5, 0.5, n)
     for band, magnitude in light.items():
@@ -81,7 +88,9 @@ def test_a_galaxy_never_vouches_for_itself_and_the_ratio_does_not_hang_on_order(
     ratio = populations.density_ratio(lenses, pool, pool.iloc[::-1], 7)[::-1]
     np.testing.assert_allclose(ratio, populations.density_ratio(lenses, pool, pool, 7), rtol=1e-6)
     shifted = pool.copy()
-    shifted.iloc[0] = lenses.iloc[0]  # a galaxy of the pool that looks as a lens is weighed by a fit that has not seen it
+    shifted.iloc[0] = lenses.iloc[
+        0
+    ]  # a galaxy of the pool that looks as a lens is weighed by a fit that has not seen it
     assert populations.density_ratio(lenses, shifted, shifted.iloc[:1], 7)[0] > 1
 
 
@@ -94,7 +103,14 @@ def test_no_difference_is_no_ratio(sample):
 
 
 def cells(n=40, ratio=None):
-    hosts = pd.DataFrame({"galaxy_id": np.arange(2 * n), "psf_fwhm": np.repeat([1.0, 1.2], n), "depth": 23.5, "rank": np.tile(np.arange(n), 2)})
+    hosts = pd.DataFrame(
+        {
+            "galaxy_id": np.arange(2 * n),
+            "psf_fwhm": np.repeat([1.0, 1.2], n),
+            "depth": 23.5,
+            "rank": np.tile(np.arange(n), 2),
+        }
+    )
     return populations.densities(hosts, ratio, 0.6)
 
 
@@ -131,7 +147,9 @@ def test_both_populations_are_told_from_the_same_trials():
 
 
 def populated(**changes):
-    manifest = pd.concat([rows(400, 6)[0], rows(60, 7, mag=18.8, gr=1.45, first=10_000, pool="positive")[0]], ignore_index=True)
+    manifest = pd.concat(
+        [rows(400, 6)[0], rows(60, 7, mag=18.8, gr=1.45, first=10_000, pool="positive")[0]], ignore_index=True
+    )
     hosts = pd.DataFrame({"galaxy_id": np.arange(0, 400, 2), "psf_fwhm": np.tile([1.0, 1.2], 100), "depth": 23.5})
     arcs = pd.DataFrame({f"arc_{band}": 0.3 for band in "grz"}, index=10_000 + np.arange(60))
     return populations.populate(hosts, manifest, arcs, None, SETTINGS.model_copy(update=changes), 7)
@@ -144,7 +162,10 @@ def test_too_few_known_lenses_tell_no_population_and_the_gate_says_so():
     gate = populations.gates(table, known, SETTINGS.model_copy(update={"lenses_min": 100}))[0]
     assert gate.verdict == "not judged"
     assert "60 known lenses" in gate.cannot
-    assert populations.gates(table, known, SETTINGS.model_copy(update={"host_populations": ["survey"]}))[0].verdict == "not applicable"
+    assert (
+        populations.gates(table, known, SETTINGS.model_copy(update={"host_populations": ["survey"]}))[0].verdict
+        == "not applicable"
+    )
 
 
 def test_the_bracket_of_the_arcs_light_is_kept_beside_the_population():
@@ -171,8 +192,12 @@ def test_source_densities_are_those_that_proposals_are_drawn_with():
                      {"measure": "log", "low": 0.1, "high": 0.5}, {"measure": "disc", "low": 0.05, "high": 0.45}):  # fmt: skip
         u = (np.arange(20_000) + 0.5) / 20_000
         value = priors.quantile(quantity, u)
-        assert np.mean(np.exp(-priors._log_density(quantity, value))) == pytest.approx(quantity["high"] - quantity["low"], rel=2e-3)
-        assert np.isneginf(priors._log_density(quantity, np.array([quantity["low"] - 0.01, quantity["high"] + 0.01]))).all()
+        assert np.mean(np.exp(-priors._log_density(quantity, value))) == pytest.approx(
+            quantity["high"] - quantity["low"], rel=2e-3
+        )
+        assert np.isneginf(
+            priors._log_density(quantity, np.array([quantity["low"] - 0.01, quantity["high"] + 0.01]))
+        ).all()
 
 
 def test_stored_densities_are_the_product_of_independent_measures():
@@ -183,5 +208,7 @@ def test_stored_densities_are_the_product_of_independent_measures():
     by_hand = np.full(500, -np.log(0.25) - 2 * np.log(np.pi) - np.log(2 * np.pi))
     for name in ("q", "gamma1", "gamma2", "lens_x", "lens_y", "beta_fraction", "n", "r_e", "source_q", "mag_r"):
         by_hand += priors._log_density(prior[name], drawn[name])
-    by_hand += priors._log_density(prior["colour_gr"], drawn["mag_g"] - drawn["mag_r"]) + priors._log_density(prior["colour_rz"], drawn["mag_r"] - drawn["mag_z"])
+    by_hand += priors._log_density(prior["colour_gr"], drawn["mag_g"] - drawn["mag_r"]) + priors._log_density(
+        prior["colour_rz"], drawn["mag_r"] - drawn["mag_z"]
+    )
     np.testing.assert_allclose(found, by_hand)

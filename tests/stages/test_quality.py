@@ -15,8 +15,6 @@ from lenscal.config import Quality
 CENTRE = 50
 
 
-
-
 def spoil(data, name, index, value):
     data[name].values[index] = value
     return data
@@ -114,7 +112,9 @@ def test_a_stamp_whose_sky_cannot_be_measured_is_excluded():
     assert np.isnan(measured.sigma.values[4, 1])
 
 
-@pytest.mark.parametrize(("factor", "reason"), [(1000.0, "noise unlike weights"), (0.001, "noise unlike weights"), (3.0, ""), (0.3, "")])
+@pytest.mark.parametrize(
+    ("factor", "reason"), [(1000.0, "noise unlike weights"), (0.001, "noise unlike weights"), (3.0, ""), (0.3, "")]
+)
 def test_a_band_in_another_unit_than_its_weights_is_excluded(factor, reason):
     data = cutouts()
     data["image"].values[5, 2] *= factor
@@ -145,17 +145,25 @@ def test_measures_are_those_of_five_obvious_lines():
         red = data.image.values[i, 1].astype(float)
         row = measured.isel(galaxy=i)
         assert float(row.core_brightness_r) == pytest.approx(np.nanmean(red[radius <= 8]), rel=1e-5)
-        assert float(row.outer_brightness_r) == pytest.approx(np.nanmean(red[(radius >= 20) & (radius <= 33)]), rel=1e-3, abs=1e-6)
+        assert float(row.outer_brightness_r) == pytest.approx(
+            np.nanmean(red[(radius >= 20) & (radius <= 33)]), rel=1e-3, abs=1e-6
+        )
         assert float(row.mean_r) == pytest.approx(np.nanmean(red), rel=1e-5)
         assert float(row.std_r) == pytest.approx(np.nanstd(red), rel=1e-5)
         found = [float(row[name]) for name in ("percentile_1_r", "median_r", "percentile_99_r")]
         assert found == pytest.approx(np.nanpercentile(red, [1, 50, 99]).tolist(), rel=1e-5)
         for b in range(3):
             flat = data.image.values[i, b].astype(float)
-            found = [float(row[f"pixel_{name}"][b]) for name in ("mean", "std", "percentile_1", "median", "percentile_99")]
-            assert found == pytest.approx([np.nanmean(flat), np.nanstd(flat), *np.nanpercentile(flat, [1, 50, 99])], rel=1e-5)
+            found = [
+                float(row[f"pixel_{name}"][b]) for name in ("mean", "std", "percentile_1", "median", "percentile_99")
+            ]
+            assert found == pytest.approx(
+                [np.nanmean(flat), np.nanstd(flat), *np.nanpercentile(flat, [1, 50, 99])], rel=1e-5
+            )
         assert int(row.nan_pixel_count) == np.isnan(data.image.values[i]).sum()
-        assert float(row.clip_frac_r) == pytest.approx((np.abs(red) > 5 * 0.003).sum() / np.isfinite(red).sum(), abs=2e-3)
+        assert float(row.clip_frac_r) == pytest.approx(
+            (np.abs(red) > 5 * 0.003).sum() / np.isfinite(red).sum(), abs=2e-3
+        )
     assert float(measured.bad_pixel_frac[0]) == pytest.approx(4 / 101)
     assert float(measured.wise_brightmask_frac[0]) == pytest.approx(5 / 101)
     np.testing.assert_allclose(measured.sigma.mean("galaxy"), SIGMA, rtol=0.02)
@@ -213,7 +221,9 @@ def test_quality_does_not_depend_on_chunks(size):
 def test_quality_does_not_depend_on_the_order_of_galaxies_or_stars():
     order = np.random.default_rng(0).permutation(11)
     whole = quality.measure(mixed(), STARS, SETTINGS)
-    xr.testing.assert_identical(quality.measure(mixed().isel(galaxy=order), STARS.iloc[::-1], SETTINGS), whole.isel(galaxy=order))
+    xr.testing.assert_identical(
+        quality.measure(mixed().isel(galaxy=order), STARS.iloc[::-1], SETTINGS), whole.isel(galaxy=order)
+    )
 
 
 def test_nothing_is_computed_before_it_is_asked_for():
@@ -238,7 +248,10 @@ def test_a_missing_band_is_refused():
 
 @pytest.mark.parametrize(
     ("settings", "message"),
-    [(Quality(central_radius_arcsec=0.1), "less than a pixel of 0.262 arcsec"), (Quality().model_copy(update={"sky_ring_px": (48, 33)}), "expected 0 < inner < outer")],
+    [
+        (Quality(central_radius_arcsec=0.1), "less than a pixel of 0.262 arcsec"),
+        (Quality().model_copy(update={"sky_ring_px": (48, 33)}), "expected 0 < inner < outer"),
+    ],
 )
 def test_impossible_areas_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
@@ -249,7 +262,10 @@ def test_a_bad_block_stops_the_run_with_its_name():
     data = cutouts()
     data["image"].values[:7, 1, CENTRE, CENTRE] = np.nan
     measured = quality.measure(data, STARS, SETTINGS)
-    with pytest.raises(quality.QualityError, match=r"of the 12 cutouts of block 'south-17' 7 \(58.3 %\) are unfit .* \(NaN in centre: 7\)"):
+    with pytest.raises(
+        quality.QualityError,
+        match=r"of the 12 cutouts of block 'south-17' 7 \(58.3 %\) are unfit .* \(NaN in centre: 7\)",
+    ):
         quality.check_block(measured, "south-17", SETTINGS)
     within = quality.check_block(measured, "south-17", Quality(failed_fraction_max=0.6))
     assert (within["usable"], within["reasons"]) == (5, {"NaN in centre": 7})
@@ -259,9 +275,17 @@ def test_the_reason_of_a_bad_block_has_its_own_limit():
     data = cutouts()
     data["image"].values[:3, 1, CENTRE, CENTRE] = np.nan
     measured = quality.measure(data, STARS, SETTINGS)
-    with pytest.raises(quality.QualityError, match=r"of the 12 cutouts of block 'b' 3 \(25.0 %\) have 'NaN in centre', above the limit of 20 %.*quality.reason_fraction_max"):
+    with pytest.raises(
+        quality.QualityError,
+        match=r"of the 12 cutouts of block 'b' 3 \(25.0 %\) have 'NaN in centre', above the limit of 20 %.*quality.reason_fraction_max",
+    ):
         quality.check_block(measured, "b", Quality(reason_fraction_max={"NaN in centre": 0.2}))
-    assert quality.check_block(measured, "b", Quality(reason_fraction_max={"NaN in centre": 0.25, "mask in centre": 0.0}))["usable"] == 9
+    assert (
+        quality.check_block(measured, "b", Quality(reason_fraction_max={"NaN in centre": 0.25, "mask in centre": 0.0}))[
+            "usable"
+        ]
+        == 9
+    )
     with pytest.raises(ValueError, match="reason_fraction_max names 'cloud'; reasons are no pixels"):
         quality.check_block(measured, "b", Quality(reason_fraction_max={"cloud": 0.2}))
 
@@ -358,7 +382,10 @@ def test_the_measures_of_real_cutouts_are_those_written_beside_them(real):
 
 def blocks(data, size):
     measured = quality.measure(data, STARS, SETTINGS)
-    return measured, [quality.summary(measured.isel(galaxy=slice(i, i + size)), f"block-{i}") for i in range(0, data.sizes["galaxy"], size)]
+    return measured, [
+        quality.summary(measured.isel(galaxy=slice(i, i + size)), f"block-{i}")
+        for i in range(0, data.sizes["galaxy"], size)
+    ]
 
 
 def test_summaries_of_blocks_add_to_that_of_the_whole():
@@ -403,7 +430,9 @@ def test_the_arc_of_a_positive_is_measured_and_that_of_no_other():
     data = cutouts(40, seed=3)
     yy, xx = np.mgrid[:SIZE, :SIZE] - CENTRE
     radius, turn = np.hypot(yy, xx), np.arctan2(yy, xx)
-    arc = np.exp(-((radius - 6) ** 2) / 2 / 1.5**2) * (np.abs(turn) < 1)  # of a fifth of an ellipse or so: the host's model leaves it
+    arc = np.exp(-((radius - 6) ** 2) / 2 / 1.5**2) * (
+        np.abs(turn) < 1
+    )  # of a fifth of an ellipse or so: the host's model leaves it
     data["label"].values[:30] = 1
     data["image"].values[:15] += (arc * np.array([0.02, 0.02, 0.01])[:, None, None]).astype("f4")
     measured = quality.measure(data, STARS, SETTINGS)
@@ -432,12 +461,32 @@ def test_the_page_says_how_many_why_and_beside_what():
     assert {"NaN in centre", "mask in centre", "constant image", ""} <= set(reason)
     assert "no pixels" not in reason
     origin = np.array(["north"] * 6 + ["south"] * 5, object)
-    files = quality.page(measured, data.reset_coords().isel(galaxy=rows), quality.partitions(summaries), origin, SETTINGS, {"run": "one", "mock": 1})
+    files = quality.page(
+        measured,
+        data.reset_coords().isel(galaxy=rows),
+        quality.partitions(summaries),
+        origin,
+        SETTINGS,
+        {"run": "one", "mock": 1},
+    )
     text = files["index.html"].decode()
-    for part in ("11 cutouts in 3 partitions; 7 (63.6 %)", "<td>NaN in centre</td><td>1</td><td>9.09 %</td>", "north: 2 usable", "south: 5 usable", "mock"):
+    for part in (
+        "11 cutouts in 3 partitions; 7 (63.6 %)",
+        "<td>NaN in centre</td><td>1</td><td>9.09 %</td>",
+        "north: 2 usable",
+        "south: 5 usable",
+        "mock",
+    ):
         assert part in text, part
     assert all(files[name].startswith(b"\x89PNG") for name in ("cutouts.png", "histograms.png", "partitions.png"))
-    again = quality.page(measured, data.reset_coords().isel(galaxy=rows), quality.partitions(summaries), origin, SETTINGS, {"run": "one", "mock": 1})
+    again = quality.page(
+        measured,
+        data.reset_coords().isel(galaxy=rows),
+        quality.partitions(summaries),
+        origin,
+        SETTINGS,
+        {"run": "one", "mock": 1},
+    )
     assert again == files, "the same run has the same page"
 
 
@@ -445,7 +494,14 @@ def test_text_of_files_and_headers_is_text_on_the_page():
     data = mixed()
     measured, summaries = blocks(data, 4)
     rows, evil = quality.shown(measured, 6), "<script>alert('x')</script>&\""
-    text = quality.page(measured, data.reset_coords().isel(galaxy=rows), quality.partitions(summaries), np.array([evil] * 11, object), SETTINGS, {"run": evil})["index.html"].decode()
+    text = quality.page(
+        measured,
+        data.reset_coords().isel(galaxy=rows),
+        quality.partitions(summaries),
+        np.array([evil] * 11, object),
+        SETTINGS,
+        {"run": evil},
+    )["index.html"].decode()
     assert "<script" not in text
     assert text.count("&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;&amp;&quot;") == 3
 
@@ -457,7 +513,10 @@ def test_partitions_have_one_order_of_columns_whatever_that_of_the_keys():
     back = [json.loads(json.dumps(summary, sort_keys=True)) for summary in summaries]
     pd.testing.assert_frame_equal(quality.partitions(back), quality.partitions(summaries))
     assert any(list(one) != list(other) for one, other in zip(back, summaries))
-    none = [dict.fromkeys(summary, None) | {"reasons": {}, "partition": "a", "rows": 0, "usable": 0} for summary in summaries]
+    none = [
+        dict.fromkeys(summary, None) | {"reasons": {}, "partition": "a", "rows": 0, "usable": 0}
+        for summary in summaries
+    ]
     assert quality.partitions(none).dtypes["sigma_r"] == "float64"
 
 
@@ -467,7 +526,13 @@ def test_the_noise_of_real_candidates_is_that_known_of_the_survey(real):
     for i, file in enumerate(files):
         data["image"].values[i] = np.load(file)["cutout"].transpose(2, 0, 1)
     measured = quality.measure(data, STARS, SETTINGS)
-    known = {(1, 0): (0.18, 0.20), (0, 1): (0.27, 0.29), (1, 1): (0.05, 0.07), (2, 0): (-0.1, -0.1), (3, 0): (0.04, 0.04)}
+    known = {
+        (1, 0): (0.18, 0.20),
+        (0, 1): (0.27, 0.29),
+        (1, 1): (0.05, 0.07),
+        (2, 0): (-0.1, -0.1),
+        (3, 0): (0.04, 0.04),
+    }
     for (x, y), (low, high) in known.items():
         both = measured.noise_lags.values[:, :, y, [3 + x, 3 - x]].mean(-1)  # both diagonals
         assert low - 0.05 <= float(np.median(both)) <= high + 0.05, (x, y)
@@ -479,7 +544,11 @@ def test_the_noise_of_real_candidates_is_that_known_of_the_survey(real):
 @pytest.mark.parametrize("rim", ["x", "y"])
 def test_the_rim_of_a_brick_that_a_neighbour_owns_is_no_defect(columns, rim):
     data = cutouts(2)
-    place = (slice(None), slice(None), slice(SIZE - columns, None)) if rim == "x" else (slice(None), slice(SIZE - columns, None))
+    place = (
+        (slice(None), slice(None), slice(SIZE - columns, None))
+        if rim == "x"
+        else (slice(None), slice(SIZE - columns, None))
+    )
     data["mask"].values[place] |= 1 << schema.MASKBITS["NPRIMARY"]
     assert reasons(data) == ["", ""]
     data["mask"].values[place] |= 1 << schema.MASKBITS["BAILOUT"]

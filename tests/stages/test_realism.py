@@ -65,7 +65,9 @@ def test_arcs_of_other_colours_are_no_go(real, bare):
 
 def test_a_gain_of_150_electrons_per_nanomaggy_is_no_go(real, bare):
     verdict, _ = judged(real, bare, gain=np.full(3, 150.0))
-    assert verdict["noise_p_g"] == verdict["noise_p_r"] == verdict["noise_d_g"] == "NO-GO"  # in r resampling leaves D at 0.048
+    assert (
+        verdict["noise_p_g"] == verdict["noise_p_r"] == verdict["noise_d_g"] == "NO-GO"
+    )  # in r resampling leaves D at 0.048
 
 
 def test_a_gaussian_with_psfsize_as_its_width_is_no_go(real, bare):
@@ -105,7 +107,10 @@ def test_five_anchors_judge_nothing_and_are_no_pass(real, bare):
 
 def test_what_fails_is_said_even_when_something_else_cannot_be_judged():
     c = criteria.criterion
-    rows = [c("snr_10", "3A.5", "a", "m", 0.1, minimum=0.5, maximum=2.0), c("snr_50", "3A.5", "b", "m", 1.0, minimum=0.5, maximum=2.0, cannot="dim")]
+    rows = [
+        c("snr_10", "3A.5", "a", "m", 0.1, minimum=0.5, maximum=2.0),
+        c("snr_50", "3A.5", "b", "m", 1.0, minimum=0.5, maximum=2.0, cannot="dim"),
+    ]
     made = {gate.id: gate for gate in realism.gates(rows)}
     assert (made["realism.snr_10"].verdict, made["realism.snr_50"].verdict) == (gates.FAIL, gates.NOT_JUDGED)
     assert made["realism"].verdict == made["X.5"].verdict == gates.FAIL
@@ -170,8 +175,12 @@ def test_an_anchor_is_drawn_with_its_matches():
     twins = realism.Sample(1000 + rows, pixels(rows), rows)
     ratio = lambda a, b: b / a  # noqa: E731
     for percent in JUDGE.PERCENT:
-        assert JUDGE._compared(real, twins, "snr_r", percent, ratio, np.random.default_rng(1)) == pytest.approx((1, 1, 1))
-        alone = JUDGE._compared(real, realism.Sample(1000 + rows, pixels(rows)), "snr_r", percent, ratio, np.random.default_rng(1))
+        assert JUDGE._compared(real, twins, "snr_r", percent, ratio, np.random.default_rng(1)) == pytest.approx(
+            (1, 1, 1)
+        )
+        alone = JUDGE._compared(
+            real, realism.Sample(1000 + rows, pixels(rows)), "snr_r", percent, ratio, np.random.default_rng(1)
+        )
         assert alone[2] - alone[1] > 0.2
 
 
@@ -192,46 +201,87 @@ def test_overall_verdict_is_go_only_when_every_one_is():
     unknown = criteria.criterion("d", "3D", "claim", "measure", 1.0, maximum=2.0, cannot="why")
     last = lambda *rows: criteria.table(rows)["verdict"].iloc[-1]  # noqa: E731
     assert [criteria.WORDS[c.verdict] for c in (go, bad, lost, unknown)] == ["GO", "NO-GO", "NO-GO", "not judged"]
-    assert (last(go, go), last(go, unknown), last(go, unknown, bad), last()) == ("GO", "not judged", "NO-GO", "not judged")
+    assert (last(go, go), last(go, unknown), last(go, unknown, bad), last()) == (
+        "GO",
+        "not judged",
+        "NO-GO",
+        "not judged",
+    )
 
 
 def test_a_reader_who_tells_them_apart_makes_the_panel_no_go():
-    verdict = lambda n, k: realism.judge.__globals__["_panel"](SETTINGS.model_copy(update={"panel_judged": n, "panel_correct": k})).verdict  # noqa: E731
+    verdict = lambda n, k: (
+        realism.judge.__globals__["_panel"](SETTINGS.model_copy(update={"panel_judged": n, "panel_correct": k})).verdict
+    )
     assert verdict(24, 13) == gates.PASS
     assert verdict(24, 20) == gates.FAIL
     assert verdict(6, 3) == gates.NOT_JUDGED
 
 
 def galaxies(n, **given):
-    values = {"galaxy_id": np.arange(n), "role": np.full(n, "anchor", object), "tier": np.full(n, "A", object), "split": np.full(n, "test", object)}
-    values |= {"cutout_ok": np.ones(n, bool), "psfsize_r": np.full(n, 1.3), "psfdepth_r": np.full(n, 23.5), "mag_r": np.full(n, 19.0)} | given
+    values = {
+        "galaxy_id": np.arange(n),
+        "role": np.full(n, "anchor", object),
+        "tier": np.full(n, "A", object),
+        "split": np.full(n, "test", object),
+    }
+    values |= {
+        "cutout_ok": np.ones(n, bool),
+        "psfsize_r": np.full(n, 1.3),
+        "psfdepth_r": np.full(n, 23.5),
+        "mag_r": np.full(n, 19.0),
+    } | given
     dataset = xr.Dataset({name: ("galaxy", column) for name, column in values.items()})
     noise = (("galaxy", "band"), np.full((n, 3), 0.01))
     return dataset.assign(sigma=noise, noise_correlation=(("galaxy", "band"), np.full((n, 3), 2.0)))
 
 
 def test_anchors_left_out_are_counted_by_reason():
-    role, tier, ok = np.array(["anchor"] * 5 + ["train"], object), np.array(["A", "A", "B", "A", "A", "A"], object), np.array([1, 0, 1, 1, 1, 1], bool)
+    role, tier, ok = (
+        np.array(["anchor"] * 5 + ["train"], object),
+        np.array(["A", "A", "B", "A", "A", "A"], object),
+        np.array([1, 0, 1, 1, 1, 1], bool),
+    )
     dataset = galaxies(6, role=role, tier=tier, cutout_ok=ok)
     dataset["sigma"][3, 1] = np.nan
     dataset["noise_correlation"][4, 2] = 9.0
     table, ledger = realism.anchors(dataset, config.Realism(anchor_tiers=["A"]), 1)
     assert list(table["galaxy_id"]) == [0]
     assert (ledger.rows_in, ledger.rows_out, ledger.missing) == (5, 1, 0)
-    assert dict(ledger.dropped) == {"tier not asked for": 1, "cutout not fit for use": 1, "noise not measured": 1, "light in the sky ring": 1}
+    assert dict(ledger.dropped) == {
+        "tier not asked for": 1,
+        "cutout not fit for use": 1,
+        "noise not measured": 1,
+        "light in the sky ring": 1,
+    }
 
 
 def trial_table(rng, hosts=40, each=6):
     n = hosts * each
     host = np.repeat(np.arange(hosts), each)
-    table = pd.DataFrame({"galaxy_id": host, "injection_id": np.arange(n), "psfsize_r": rng.uniform(0.9, 1.8, hosts)[host]})
-    return table.assign(psfdepth_r=rng.uniform(22.5, 24.5, hosts)[host], mag_r=rng.uniform(17, 20, hosts)[host], radius=rng.uniform(0.6, 3, n), **{f"i_{d}": 0 for d in schema.TRIAL})
+    table = pd.DataFrame(
+        {"galaxy_id": host, "injection_id": np.arange(n), "psfsize_r": rng.uniform(0.9, 1.8, hosts)[host]}
+    )
+    return table.assign(
+        psfdepth_r=rng.uniform(22.5, 24.5, hosts)[host],
+        mag_r=rng.uniform(17, 20, hosts)[host],
+        radius=rng.uniform(0.6, 3, n),
+        **{f"i_{d}": 0 for d in schema.TRIAL},
+    )
 
 
 def test_matches_are_near_and_no_host_serves_twice():
     rng = np.random.default_rng(4)
     table = trial_table(rng)
-    real = pd.DataFrame({"galaxy_id": [1000, 1001, 1002], "psfsize_r": [1.0, 1.3, 1.7], "psfdepth_r": [23.0, 23.5, 24.0], "mag_r": [18.0, 19.0, np.nan], "radius": [1.0, 1.5, 2.0]})
+    real = pd.DataFrame(
+        {
+            "galaxy_id": [1000, 1001, 1002],
+            "psfsize_r": [1.0, 1.3, 1.7],
+            "psfdepth_r": [23.0, 23.5, 24.0],
+            "mag_r": [18.0, 19.0, np.nan],
+            "radius": [1.0, 1.5, 2.0],
+        }
+    )
     settings = config.Realism(candidates=10, matches=3)
     near = realism.candidates(real, table, settings, 5)
     assert near.groupby("anchor_id").size().tolist() == [10, 10, 10]
@@ -246,7 +296,15 @@ def test_matches_are_near_and_no_host_serves_twice():
 def test_what_stands_beside_a_lens_does_not_depend_on_the_order_of_rows():
     rng = np.random.default_rng(4)
     table = trial_table(rng)
-    real = pd.DataFrame({"galaxy_id": [1000, 1001], "psfsize_r": [1.0, 1.3], "psfdepth_r": [23.0, 23.5], "mag_r": [18.0, 19.0], "radius": [1.0, 1.5]})
+    real = pd.DataFrame(
+        {
+            "galaxy_id": [1000, 1001],
+            "psfsize_r": [1.0, 1.3],
+            "psfdepth_r": [23.0, 23.5],
+            "mag_r": [18.0, 19.0],
+            "radius": [1.0, 1.5],
+        }
+    )
     one = set(realism.candidates(real, table, SETTINGS, 5)["injection_id"])
     assert one == set(realism.candidates(real.iloc[::-1], table, SETTINGS, 5)["injection_id"])
 
@@ -265,7 +323,16 @@ def test_the_panel_is_blind_and_balanced():
 def test_each_setting_is_changed_alone_and_what_cannot_be_made_says_why():
     made = realism.variants(config.Injections(prior="rest-frame-colours"), SETTINGS, 3.5)
     names = [(v.kind, v.name) for v in made]
-    assert names == [("morphology", "clumpy"), ("morphology", "stamps"), ("prior", "observed-colours"), ("prior", "compact-arcs"), ("prior", "anchor-snr"), ("moffat", "beta 2.5"), ("moffat", "beta 4.5"), ("inner images", "suppressed")]
+    assert names == [
+        ("morphology", "clumpy"),
+        ("morphology", "stamps"),
+        ("prior", "observed-colours"),
+        ("prior", "compact-arcs"),
+        ("prior", "anchor-snr"),
+        ("moffat", "beta 2.5"),
+        ("moffat", "beta 4.5"),
+        ("inner images", "suppressed"),
+    ]
     assert "source_stamps" in made[1].why_not
     assert made[0].settings.prior == "rest-frame-colours"
     assert not any(v.redraw for v in made[-3:])
@@ -279,7 +346,11 @@ def test_change_of_completeness_counts_discordant_pairs():
     assert (row["lost"], row["won"], row["pairs"]) == (20, 5, 100)
     assert row["change"] == pytest.approx(-0.15)
     assert row["from_95"] < -0.15 < row["to_95"] < 0
-    table = realism.changes(base, {"c": (variant, other), "s": (sensitivity.Variant("morphology", "stamps", config.Injections()), "no file")}, 0.5)
+    table = realism.changes(
+        base,
+        {"c": (variant, other), "s": (sensitivity.Variant("morphology", "stamps", config.Injections()), "no file")},
+        0.5,
+    )
     verdicts = {limit: judged_changes(table, limit) for limit in (0.1, 0.2)}
     assert verdicts == {0.1: "NO-GO", 0.2: "not judged"}  # an incomplete bracket can fail, not pass
 
@@ -287,7 +358,9 @@ def test_change_of_completeness_counts_discordant_pairs():
 def test_a_detector_that_calls_bare_hosts_lenses_says_nothing_on_sources():
     clumpy = sensitivity.Variant("morphology", "clumpy", config.Injections())
     base, control = np.r_[np.ones(90), np.zeros(10)], realism.bare(config.Injections())
-    hears, deaf = (realism.changes(base, {"b": (control, bare), "c": (clumpy, base)}, 0.5) for bare in (np.zeros(100), base))
+    hears, deaf = (
+        realism.changes(base, {"b": (control, bare), "c": (clumpy, base)}, 0.5) for bare in (np.zeros(100), base)
+    )
     assert judged_changes(hears, 0.1) == "GO"
     assert judged_changes(deaf, 0.1) == "not judged"
 
@@ -298,7 +371,10 @@ def judged_changes(table, limit, kind="morphology"):
 
 
 def test_a_psf_profile_that_changes_completeness_is_no_go():
-    wide, narrow = (sensitivity.Variant("moffat", f"beta {beta}", config.Injections(moffat_beta=beta), moffat=True) for beta in (3.5, 4.5))
+    wide, narrow = (
+        sensitivity.Variant("moffat", f"beta {beta}", config.Injections(moffat_beta=beta), moffat=True)
+        for beta in (3.5, 4.5)
+    )
     base = np.r_[np.ones(60), np.zeros(40)]
     more = np.r_[np.ones(80), np.zeros(20)]
     with_image = np.r_[np.full(50, np.nan), more[50:]]  # half of the hosts have PSF images: not asked
@@ -326,7 +402,9 @@ def test_inner_images_are_measured_apart_from_the_arc():
     arc, spot = np.zeros((2, 31, 31)), np.zeros((2, 31, 31))
     arc[:, 10, 5:25] = 1.0
     spot[0, 18, 15] = 0.2  # twenty times the noise
-    table = realism.inner_images(arc + spot, arc, np.array([1.2, 1.2]), np.full(2, 0.01), np.ones(2)).set_index("theta_e")
+    table = realism.inner_images(arc + spot, arc, np.array([1.2, 1.2]), np.full(2, 0.01), np.ones(2)).set_index(
+        "theta_e"
+    )
     assert table.loc["all", "n"] == table.loc["1 to 1.5", "n"] == 2
     assert table.loc["all", "visible"] == 0.5
 

@@ -21,19 +21,31 @@ def samples(real, injected, matches=4):
 
 def verdicts(real, injected, cuts=CUTS, settings=SETTINGS, seed=3):
     table = recovery.compared(real, injected, cuts)
-    return table, {gate.id: (criteria.WORDS[gate.verdict], gate) for gate in recovery.judged(table, recovery.score_p(real, injected, seed, 2000), settings)}
+    return table, {
+        gate.id: (criteria.WORDS[gate.verdict], gate)
+        for gate in recovery.judged(table, recovery.score_p(real, injected, seed, 2000), settings)
+    }
 
 
 def test_twenty_one_of_twenty_one_beside_56_of_84_is_no_go():
     """The audit of small.yaml at 60ea248: every anchor recovered, two thirds of the injections that stood for them, and 107 gates passed."""
     rng = np.random.default_rng(1)
-    real, injected = samples(rng.normal(4, 1.5, 21).clip(0.1), np.repeat([2.0, -2.0], [56, 28])[rng.permutation(84)] + rng.normal(0, 0.3, 84))
+    real, injected = samples(
+        rng.normal(4, 1.5, 21).clip(0.1), np.repeat([2.0, -2.0], [56, 28])[rng.permutation(84)] + rng.normal(0, 0.3, 84)
+    )
     table, found = verdicts(real, injected)
-    assert (table["k_real"].iloc[0], table["n_real"].iloc[0], table["k_injected"].iloc[0], table["n_injected"].iloc[0]) == (21, 21, 56, 84)
+    assert (
+        table["k_real"].iloc[0],
+        table["n_real"].iloc[0],
+        table["k_injected"].iloc[0],
+        table["n_injected"].iloc[0],
+    ) == (21, 21, 56, 84)
     assert table["difference"].iloc[0] == pytest.approx(-1 / 3)
     assert table["to_95"].iloc[0] < -0.1
     assert found["recovery"][0] == found["scores"][0] == "NO-GO"
-    assert "NO-GO: of 21 real lenses 100 % are recovered, of the injections matched to them 67 %" in recovery.sentence(table, "NO-GO")
+    assert "NO-GO: of 21 real lenses 100 % are recovered, of the injections matched to them 67 %" in recovery.sentence(
+        table, "NO-GO"
+    )
 
 
 def test_injections_that_are_lenses_are_go_when_there_are_enough_of_them():
@@ -51,7 +63,9 @@ def test_a_difference_that_anchors_do_not_settle_is_not_judged():
 
 def test_a_difference_beyond_the_limit_that_is_surely_one_is_no_go_however_wide_its_interval():
     rng = np.random.default_rng(8)
-    table, found = verdicts(*samples(np.repeat([1.0, -1.0], [18, 3]), np.repeat([1.0, -1.0], [51, 33])[rng.permutation(84)]))
+    table, found = verdicts(
+        *samples(np.repeat([1.0, -1.0], [18, 3]), np.repeat([1.0, -1.0], [51, 33])[rng.permutation(84)])
+    )
     assert table["from_95"].iloc[0] < -0.1 < table["to_95"].iloc[0] < 0
     assert found["recovery"][0] == "NO-GO"
 
@@ -65,7 +79,9 @@ def test_too_few_anchors_are_not_judged():
 def test_the_worst_threshold_decides():
     rng = np.random.default_rng(4)
     real, injected = samples(rng.normal(3, 0.2, 300), rng.normal(2, 0.2, 1200))
-    table, found = verdicts(real, injected, pd.DataFrame({"threshold": [0.0, 2.5], "false_positive_rate": [0.05, 0.01]}))
+    table, found = verdicts(
+        real, injected, pd.DataFrame({"threshold": [0.0, 2.5], "false_positive_rate": [0.05, 0.01]})
+    )
     assert table["difference"].iloc[0] == 0
     assert found["recovery"][0] == "NO-GO"
     assert found["recovery"][1].value == table["difference"].iloc[1] < -0.9

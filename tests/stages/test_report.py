@@ -47,7 +47,9 @@ def fill(declaration, sizes, given):
 
 def blank(declaration, rows, **given):
     """A table of the declaration: what is given, else zeros and empty text."""
-    columns = {n: np.full(rows, "") if v.dtype == "str" else np.zeros(rows, v.dtype) for n, v in declaration.variables.items()}
+    columns = {
+        n: np.full(rows, "") if v.dtype == "str" else np.zeros(rows, v.dtype) for n, v in declaration.variables.items()
+    }
     return declaration.cast_table(pd.DataFrame(columns | given))
 
 
@@ -85,9 +87,17 @@ def quality_of(manifest, rng):
 def scores_of(manifest, quality, rng):
     ok = quality["cutout_ok"].values
     score = rng.normal(np.select([manifest["pool"] == "positive", manifest["pool"] == "N2"], [0.3, -2.2], -3.5), 1.2)
-    given = {n: manifest[n].to_numpy(object if schema.MANIFEST.variables[n].dtype == "str" else None) for n in schema.GALAXY_COORDS if n in manifest}
+    given = {
+        n: manifest[n].to_numpy(object if schema.MANIFEST.variables[n].dtype == "str" else None)
+        for n in schema.GALAXY_COORDS
+        if n in manifest
+    }
     given |= {"arc_snr": np.where(manifest["label"] == 1, rng.uniform(0, 9, len(manifest)), np.nan)}
-    given |= {"cutout_ok": ok, "score": np.where(ok, score, np.nan), "probability": np.where(ok, 1 / (1 + np.exp(-score)), np.nan)}
+    given |= {
+        "cutout_ok": ok,
+        "score": np.where(ok, score, np.nan),
+        "probability": np.where(ok, 1 / (1 + np.exp(-score)), np.nan),
+    }
     return fill(schema.SCORES_CUTOUTS, {"galaxy": len(manifest)}, given).assign_attrs(detector_hash=HASH)
 
 
@@ -98,7 +108,9 @@ def injected(manifest, grid, rng):
     shape = tuple(sizes[dim] for dim in schema.TRIAL)
     hosts = manifest.loc[manifest["host"], "galaxy_id"].to_numpy()
     p, d = sizes["psf_fwhm"], sizes["depth"]
-    pools = rng.permutation(hosts)[: hosts.size // (p * d) * p * d].reshape(p, d, -1)  # cells of other conditions have other hosts
+    pools = rng.permutation(hosts)[: hosts.size // (p * d) * p * d].reshape(
+        p, d, -1
+    )  # cells of other conditions have other hosts
     number = rng.integers(0, pools.shape[-1], shape)
     number[:, 0, 2] %= 5
     host = pools[np.arange(p)[None, :, None, None], np.arange(d)[None, None, :, None], number]
@@ -130,7 +142,13 @@ def catalogues(manifest, rng):
 
 
 def notes(manifest):
-    stratum = {"nobs_z_bin": ["3-5", "6-10"], "type_bin": ["SER", "REX"], "positives": [30, 18], "wanted": [3000, 1800], "n1": [300, 200]}
+    stratum = {
+        "nobs_z_bin": ["3-5", "6-10"],
+        "type_bin": ["SER", "REX"],
+        "positives": [30, 18],
+        "wanted": [3000, 1800],
+        "n1": [300, 200],
+    }
     return {
         "waterfall": pd.DataFrame({"step": ["galaxies", "Dec < 32"], "rows": [900, len(manifest)]}),
         "strata": pd.DataFrame(stratum | {"n2": [100, 40], "shortfall": [2600, 1560]}),
@@ -166,16 +184,32 @@ def realism_tables():
     bare = lenses.draw_hosts(40, 2, settings, first=1000)
     rng = np.random.default_rng(5)
     base = rng.normal(size=40)
-    kinds = {v.name: (v, v.why_not or base + rng.normal(0, 0.4, 40)) for v in (realism.bare(config.Injections()), *realism.variants(config.Injections(), settings, 2.5))}
+    kinds = {
+        v.name: (v, v.why_not or base + rng.normal(0, 0.4, 40))
+        for v in (realism.bare(config.Injections()), *realism.variants(config.Injections(), settings, 2.5))
+    }
     changes = realism.changes(base, kinds, 0.0)
     _, tables = realism.judge(real, found, bare, found, changes, settings, 3)
     samples = {"real": real, "injected": found, "bare host": bare}
-    tables["measures"] = pd.concat([s.pixels.table.assign(sample=n, galaxy_id=s.objects, anchor_id=s.objects) for n, s in samples.items()], ignore_index=True)
+    tables["measures"] = pd.concat(
+        [s.pixels.table.assign(sample=n, galaxy_id=s.objects, anchor_id=s.objects) for n, s in samples.items()],
+        ignore_index=True,
+    )
     tables["sensitivity"] = changes
-    tables["inner"] = realism.inner_images(rng.uniform(size=(4, 9, 9)), np.zeros((4, 9, 9)), np.array([0.9, 1.2, 1.7, 2.2]), np.full(4, 0.1), np.ones(4))
+    tables["inner"] = realism.inner_images(
+        rng.uniform(size=(4, 9, 9)), np.zeros((4, 9, 9)), np.array([0.9, 1.2, 1.7, 2.2]), np.full(4, 0.1), np.ones(4)
+    )
     kind = np.array(["real", "injected"] * 3)
     axes = {name: np.where(kind == "real", np.nan, 1.0) for name in schema.AXES}
-    tables["panel"] = pd.DataFrame({"number": np.arange(1, 7), "kind": kind, "galaxy_id": np.arange(6) + 5, "trial": np.where(kind == "real", -1, 3), **axes})
+    tables["panel"] = pd.DataFrame(
+        {
+            "number": np.arange(1, 7),
+            "kind": kind,
+            "galaxy_id": np.arange(6) + 5,
+            "trial": np.where(kind == "real", -1, 3),
+            **axes,
+        }
+    )
     return tables, rng.normal(0, 0.01, (6, 3, 64, 64)).astype("f4")
 
 
@@ -188,11 +222,18 @@ def make(rates=(0.05,)):
     scored = scores_of(manifest, quality, rng)
     injections, trials = injected(manifest, chosen.injections.grid, rng)
     thresholds = scores.thresholds(scored, rates)
-    cube = completeness.posterior(completeness.count(injections, trials, thresholds, chosen.completeness), chosen.completeness)
+    cube = completeness.posterior(
+        completeness.count(injections, trials, thresholds, chosen.completeness), chosen.completeness
+    )
     hosts = trials["galaxy_id"].isel(theta_e=0)
-    pool = np.array([[np.unique(cell[cell >= 0]).size for cell in row] for row in hosts.transpose("psf_fwhm", "depth", ...).values])
+    pool = np.array(
+        [[np.unique(cell[cell >= 0]).size for cell in row] for row in hosts.transpose("psf_fwhm", "depth", ...).values]
+    )
     area = np.where(pool > 0, pool / 50, 0.0)
-    cube = cube.assign(area=(("psf_fwhm", "depth"), area, {"units": "degree^2"}), host_pool=(("psf_fwhm", "depth"), pool, {"units": "1"}))
+    cube = cube.assign(
+        area=(("psf_fwhm", "depth"), area, {"units": "degree^2"}),
+        host_pool=(("psf_fwhm", "depth"), pool, {"units": "1"}),
+    )
     gallery = failures.gallery(scored, injections, trials, 10)
     attrs = {
         "run": "synthetic", "seed": 7, "timestamp": "2026-01-01T00:00:00Z", "mock": True, "detector_hash": HASH, "lenscal_version": "0.1.0",
@@ -278,7 +319,9 @@ def test_one_number_derives_from_its_id_alone(inputs, numbers):
         assert tables.recompute(inputs, number["id"]) == number["value"], number["id"]
 
 
-@pytest.mark.parametrize(("key", "false"), [("value", 1e6), ("shown", "99 %"), ("unit", "furlong"), ("store", "elsewhere")])
+@pytest.mark.parametrize(
+    ("key", "false"), [("value", 1e6), ("shown", "99 %"), ("unit", "furlong"), ("store", "elsewhere")]
+)
 def test_a_tampered_number_is_caught_and_no_other(inputs, numbers, key, false):
     place = next(i for i, number in enumerate(numbers) if number["query"] == "cube")
     tampered = [dict(number) for number in numbers]
@@ -293,16 +336,31 @@ def test_a_small_change_of_a_value_is_caught(inputs, numbers):
     assert not row[3]
 
 
-@pytest.mark.parametrize("id", ["no_such_query", "cell?column=n&row=0&table=nothing", "cell?column=n&row=99999&table=gates", "rows?table=attrs_", ""])
+@pytest.mark.parametrize(
+    "id",
+    [
+        "no_such_query",
+        "cell?column=n&row=0&table=nothing",
+        "cell?column=n&row=99999&table=gates",
+        "rows?table=attrs_",
+        "",
+    ],
+)
 def test_a_number_that_cannot_be_derived_is_not_taken_for_right(inputs, id):
-    assert report.verify(inputs, [{"id": id, "value": None, "unit": "1", "shown": "–", "query": "cell", "store": ""}]) == [(id, None, None, False)]
+    assert report.verify(
+        inputs, [{"id": id, "value": None, "unit": "1", "shown": "–", "query": "cell", "store": ""}]
+    ) == [(id, None, None, False)]
 
 
 def test_a_store_that_changed_after_the_report_is_caught(inputs, numbers):
     scored = inputs.scores_cutouts.copy(deep=True)
     anchors = np.flatnonzero((scored["role"].values == "anchor") & np.isfinite(scored["score"].values))
     scored["score"][anchors] = 50.0
-    wrong = {row[0].partition("?")[0] for row in report.verify(dataclasses.replace(inputs, scores_cutouts=scored), numbers) if not row[3]}
+    wrong = {
+        row[0].partition("?")[0]
+        for row in report.verify(dataclasses.replace(inputs, scores_cutouts=scored), numbers)
+        if not row[3]
+    }
     assert "anchors_recovered" in wrong
     assert "cube" not in wrong
 
@@ -318,9 +376,17 @@ def test_page_prints_exactly_what_numbers_json_says(files, numbers):
 def test_no_number_stands_on_the_page_without_a_query(files, inputs):
     """What is left are constants of the text and names: of the template, the headings, the run file."""
     plain = " ".join(Page(files["index.html"].decode()).plain)
-    template = (page.resources.files("lenscal.report") / "page.html").read_text() + " ".join(map(str, [*page.LABELS.values(), *page.LABELS]))
+    template = (page.resources.files("lenscal.report") / "page.html").read_text() + " ".join(
+        map(str, [*page.LABELS.values(), *page.LABELS])
+    )
     constants = set(re.findall(r"\d[\d.,]*", re.sub(r"<style>.*?</style>", "", template, flags=re.S)))
-    constants |= set(re.findall(r"\d[\d.,]*", f"{inputs.settings.survey.layer} {HASH} {HASH[:12]} N1 N2 " + " ".join(s.title for s in summaries.SUMMARIES.values())))
+    constants |= set(
+        re.findall(
+            r"\d[\d.,]*",
+            f"{inputs.settings.survey.layer} {HASH} {HASH[:12]} N1 N2 "
+            + " ".join(s.title for s in summaries.SUMMARIES.values()),
+        )
+    )
     for token in re.findall(r"\d[\d.,]*", plain):
         assert token.rstrip(".,") in {c.rstrip(".,") for c in constants}, token
 
@@ -393,12 +459,34 @@ def test_failed_gates_are_named_at_the_top_and_come_first(quick):
     assert rows.index('<tr class="fail">') < rows.index('<tr class="pass">')
 
 
-@pytest.mark.parametrize("phrase", ["label noise", "anchor coverage", "circularity", "1,372", "conditional on the prior", "does not claim", "complete sample"])
+@pytest.mark.parametrize(
+    "phrase",
+    [
+        "label noise",
+        "anchor coverage",
+        "circularity",
+        "1,372",
+        "conditional on the prior",
+        "does not claim",
+        "complete sample",
+    ],
+)
 def test_limits_are_stated(quick, phrase):
     assert phrase in quick()[0].partition('id="limits"')[2].lower()
 
 
-OPTIONAL = ["lenses", "matches", "contaminants", "waterfall", "strata", "balance", "history", "false_positives", "missed", "gallery"]
+OPTIONAL = [
+    "lenses",
+    "matches",
+    "contaminants",
+    "waterfall",
+    "strata",
+    "balance",
+    "history",
+    "false_positives",
+    "missed",
+    "gallery",
+]
 
 
 @pytest.mark.parametrize("name", OPTIONAL)
@@ -416,10 +504,17 @@ def test_a_product_the_run_does_not_have_is_said_in_a_sentence(quick, inputs, na
 
 def test_with_all_optional_products_absent_the_report_is_whole(inputs):
     bare = dataclasses.replace(inputs, **dict.fromkeys([*OPTIONAL, "gallery_images"]))
-    words = {name: plan() for name, plan in figures.plans(bare).items() if name in ("history", "false_positives", "missed")}
+    words = {
+        name: plan() for name, plan in figures.plans(bare).items() if name in ("history", "false_positives", "missed")
+    }
     html, book = page.render(bare, dict.fromkeys(figures.plans(bare), "not drawn") | words)
     assert Page(html.decode()).open == []
-    for text in ("brought by the run file", "no false-positive rate was measured", "no table of missed injections", "has no gallery"):
+    for text in (
+        "brought by the run file",
+        "no false-positive rate was measured",
+        "no table of missed injections",
+        "has no gallery",
+    ):
         assert text in html.decode()
     assert all(row[3] for row in report.verify(bare, book.records()))
 
@@ -430,7 +525,12 @@ def test_rows_without_position_or_split_make_a_report(inputs):
     scored = inputs.scores_cutouts.copy(deep=True)
     for name, value in {"ra": np.nan, "dec": np.nan, "split": "none", "role": "none"}.items():
         scored[name][:] = value
-    sample = dataclasses.replace(inputs, manifest=manifest, scores_cutouts=scored, false_positives=failures.false_positives(scored, inputs.thresholds))
+    sample = dataclasses.replace(
+        inputs,
+        manifest=manifest,
+        scores_cutouts=scored,
+        false_positives=failures.false_positives(scored, inputs.thresholds),
+    )
     drawn = {name: draw(sample) for name, draw in figures.FIXED.items()}
     words = {name: figure for name, figure in drawn.items() if isinstance(figure, str)}
     assert set(words) == {"splits", "validation", "false_positives"}
@@ -476,7 +576,9 @@ def test_headline_is_a_cell_of_the_cube(inputs):
     enough = inputs.completeness["sufficient"].sel(depth=depth).sum("theta_e")
     assert enough.sel(psf_fwhm=psf) == enough.max()
     table = summaries.headline_completeness(inputs)
-    np.testing.assert_array_equal(table["median"], inputs.completeness["completeness"].sel(psf_fwhm=psf, depth=depth, quantile=0.5)[:, 0])
+    np.testing.assert_array_equal(
+        table["median"], inputs.completeness["completeness"].sel(psf_fwhm=psf, depth=depth, quantile=0.5)[:, 0]
+    )
 
 
 def test_completeness_table_holds_every_cell_of_the_cube(inputs, files):
@@ -517,7 +619,10 @@ def test_texts_of_a_map_stay_in_their_cells(inputs):
             figure.draw_without_rendering()
             axes = figure.axes[0]
             box = axes.get_window_extent()
-            width, height = box.width / inputs.completeness.sizes["theta_e"], box.height / inputs.completeness.sizes["psf_fwhm"]
+            width, height = (
+                box.width / inputs.completeness.sizes["theta_e"],
+                box.height / inputs.completeness.sizes["psf_fwhm"],
+            )
             for text in axes.texts:
                 extent = text.get_window_extent()
                 assert extent.width < width
@@ -533,10 +638,17 @@ def test_gallery_says_which_rows_are_no_failures(inputs):
         assert ("(rejected)" in text) == (kind == "false positive" and score < threshold)
     assert any("(recovered)" in text for text in found)
     wrong = tables.recompute(inputs, "pictured?kind=missed%20lens&wrong=yes")
-    assert wrong == int((rows.loc[rows["kind"] == "missed lens", "score"] < threshold).sum()) < (rows["kind"] == "missed lens").sum()
+    assert (
+        wrong
+        == int((rows.loc[rows["kind"] == "missed lens", "score"] < threshold).sum())
+        < (rows["kind"] == "missed lens").sum()
+    )
 
 
-@pytest.mark.parametrize(("ra", "span"), [([350.0, 359.0, 1.0, 12.0], 22.0), ([10.0, 20.0], 10.0), ([5.0], 0.0), ([0.0, 180.0, 200.0], 180.0)])
+@pytest.mark.parametrize(
+    ("ra", "span"),
+    [([350.0, 359.0, 1.0, 12.0], 22.0), ([10.0, 20.0], 10.0), ([5.0], 0.0), ([0.0, 180.0, 200.0], 180.0)],
+)
 def test_sky_is_not_torn_at_zero_hours(ra, span):
     shifted = samples.around(np.array(ra))
     assert np.ptp(shifted) == pytest.approx(span)
@@ -576,7 +688,9 @@ def test_products_of_another_run_are_refused(inputs):
     with pytest.raises(ValueError, match="galaxies that are not the 688 of the manifest"):
         report.write(dataclasses.replace(inputs, quality=inputs.quality.isel(galaxy=slice(0, 10))))
     with pytest.raises(ValueError, match="was made with detector 'other'"):
-        report.write(dataclasses.replace(inputs, scores_injections=inputs.scores_injections.assign_attrs(detector_hash="other")))
+        report.write(
+            dataclasses.replace(inputs, scores_injections=inputs.scores_injections.assign_attrs(detector_hash="other"))
+        )
     with pytest.raises(ValueError, match="gallery_images is None"):
         report.write(dataclasses.replace(inputs, gallery_images=None))
     with pytest.raises(ValueError, match=r"false_positives lacks \['rate'\]"):
@@ -592,7 +706,14 @@ def test_a_product_in_other_units_is_refused(inputs):
 
 def test_a_ledger_that_lost_rows_shows_how_many(inputs):
     table = summaries.ledgers(dataclasses.replace(inputs, ledgers={"a": Ledger(10, 6, {"broken": 3})}))
-    assert table.iloc[0].to_dict() == {"stage": "a", "rows_in": 10, "rows_out": 6, "reason": "broken", "dropped": 3, "unaccounted": 1}
+    assert table.iloc[0].to_dict() == {
+        "stage": "a",
+        "rows_in": 10,
+        "rows_out": 6,
+        "reason": "broken",
+        "dropped": 3,
+        "unaccounted": 1,
+    }
 
 
 def test_realism_is_said_up_front_and_its_key_stands_at_the_end(files, inputs):

@@ -26,7 +26,10 @@ def cutouts():
 def quality(cutouts):
     ok = np.arange(9) % 4 != 0
     snr = np.where(np.arange(9) < 4, 5 + np.arange(9), np.nan).astype("f4")
-    return xr.Dataset({"cutout_ok": ("galaxy", ok, {"units": "1"}), "arc_snr": ("galaxy", snr, {"units": "1"})}, {"galaxy_id": cutouts["galaxy_id"]})
+    return xr.Dataset(
+        {"cutout_ok": ("galaxy", ok, {"units": "1"}), "arc_snr": ("galaxy", snr, {"units": "1"})},
+        {"galaxy_id": cutouts["galaxy_id"]},
+    )
 
 
 def test_scores_take_the_detectors_bands_and_leave_unfit_cutouts_without(cutouts, quality):
@@ -86,7 +89,9 @@ def test_missing_images_and_missing_pixels_are_refused(block):
 
 def test_threshold_is_the_lowest_that_keeps_the_rate():
     values = np.random.default_rng(1).permutation(np.arange(1000))
-    others = scored(np.append(values, [5000, 5001, np.nan]), ["val"] * 1000 + ["test", "val", "val"], [0] * 1001 + [1, 0])
+    others = scored(
+        np.append(values, [5000, 5001, np.nan]), ["val"] * 1000 + ["test", "val", "val"], [0] * 1001 + [1, 0]
+    )
     found = scores.thresholds(others, [0.01, 0.0257])
     np.testing.assert_array_equal(found["threshold"], [990, 975])
     np.testing.assert_array_equal(found["n_false"], [10, 25])
@@ -115,7 +120,9 @@ def test_equal_scores_stay_together_and_the_rate_reached_is_told(ties, threshold
 
 
 def test_a_rate_that_the_negatives_cannot_set_is_refused():
-    with pytest.raises(ValueError, match=r"rate of 0\.001 cannot be set with 500 validation negatives: it needs at least 1000"):
+    with pytest.raises(
+        ValueError, match=r"rate of 0\.001 cannot be set with 500 validation negatives: it needs at least 1000"
+    ):
         scores.thresholds(scored(np.arange(500), "val", 0), [0.001])
     assert scores.thresholds(scored(np.arange(1000), "val", 0), [0.001])["n_false"].item() == 1
     with pytest.raises(ValueError, match="expected numbers between 0 and 1"):
@@ -145,7 +152,9 @@ def test_thresholds_keep_the_digits_of_the_scores():
     value = np.append(np.linspace(-3, 0, 98), [low, high])
     found = scores.thresholds(table.assign(score=("galaxy", value, table["score"].attrs)), [0.01])
     assert (found["threshold"].item(), found["n_false"].item()) == (high, 1)
-    alike = scores.thresholds(table.assign(score=("galaxy", np.append(value[:-2], [high, high]), table["score"].attrs)), [0.01])
+    alike = scores.thresholds(
+        table.assign(score=("galaxy", np.append(value[:-2], [high, high]), table["score"].attrs)), [0.01]
+    )
     assert alike["n_false"].item() == 0
     assert alike["threshold"].item() == np.nextafter(high, 2)
 
@@ -214,6 +223,8 @@ def test_a_lower_end_at_one_half_is_no_better_than_chance(run, history, monkeypa
 
 def test_gates_without_ground_say_so(run, history):
     run = run.isel(galaxy=(run["role"] != "anchor").values)
-    found = verdicts(scores.gates(run, None, SimpleNamespace(hash=Mean.hash, training_ids=np.arange(5), settings={"training": {}})))
+    found = verdicts(
+        scores.gates(run, None, SimpleNamespace(hash=Mean.hash, training_ids=np.arange(5), settings={"training": {}}))
+    )
     for name in ("X.4", "X.11", "2.7", "detector.auc", "detector.calibration", "detector.learnt", "detector.kept"):
         assert found[name] == gate_table.ABSENT

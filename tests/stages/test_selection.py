@@ -22,7 +22,11 @@ def chance(table):
 def trials(n=6000, hosts=400, seed=1, luck=0.0):
     rng = np.random.default_rng(seed)
     host = rng.integers(0, hosts, n)
-    own = {"psfsize_r": rng.uniform(1.0, 1.8, hosts), "host_colour_gr": rng.normal(1.2, 0.3, hosts), "luck": luck * rng.standard_normal(hosts)}
+    own = {
+        "psfsize_r": rng.uniform(1.0, 1.8, hosts),
+        "host_colour_gr": rng.normal(1.2, 0.3, hosts),
+        "luck": luck * rng.standard_normal(hosts),
+    }
     table = pd.DataFrame({"galaxy_id": 10**12 + host, **{name: values[host] for name, values in own.items()}})
     table["theta_e"], table["lensed_mag_r"] = rng.uniform(0.6, 2.2, n), rng.normal(21, 0.9, n)
     return table, rng.random(n) < chance(table)
@@ -30,7 +34,12 @@ def trials(n=6000, hosts=400, seed=1, luck=0.0):
 
 def systems(n=600, seed=9, theta=1.6, mag=20.7, colour=1.45):
     rng = np.random.default_rng(seed)
-    table = pd.DataFrame({"theta_e": np.clip(theta * np.exp(0.2 * rng.standard_normal(n)), 0.65, 2.15), "psfsize_r": rng.uniform(1.0, 1.7, n)})
+    table = pd.DataFrame(
+        {
+            "theta_e": np.clip(theta * np.exp(0.2 * rng.standard_normal(n)), 0.65, 2.15),
+            "psfsize_r": rng.uniform(1.0, 1.7, n),
+        }
+    )
     table["lensed_mag_r"], table["host_colour_gr"] = rng.normal(mag, 0.4, n), rng.normal(colour, 0.12, n)
     return table
 

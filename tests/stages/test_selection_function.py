@@ -34,10 +34,18 @@ def run_of(seed=1, trials=24, hosts=6):
     score = (rng.normal(size=host.shape) + mood + coords["theta_e"][1][:, None, None, None] - 1.5).astype("f4")
     host[:, -1, -1], score[:, -1, -1], score[0, 0, 0, 3] = -1, np.nan, np.nan
     failure = np.where(np.isnan(score), "no host", "").astype(object)
-    injections = schema.INJECTIONS.describe(xr.Dataset({"galaxy_id": (schema.TRIAL, host), "failure": (schema.TRIAL, failure)}, coords))
-    scores = {"galaxy_id": (schema.TRIAL, host), "score": (schema.TRIAL, score), "probability": (schema.TRIAL, score * 0)}
+    injections = schema.INJECTIONS.describe(
+        xr.Dataset({"galaxy_id": (schema.TRIAL, host), "failure": (schema.TRIAL, failure)}, coords)
+    )
+    scores = {
+        "galaxy_id": (schema.TRIAL, host),
+        "score": (schema.TRIAL, score),
+        "probability": (schema.TRIAL, score * 0),
+    }
     scores = schema.SCORES_INJECTIONS.describe(xr.Dataset(scores, coords, {"detector_hash": HASH}))
-    thresholds = xr.Dataset(coords={"threshold": [0.0], "false_positive_rate": ("threshold", [0.01])}, attrs={"detector_hash": HASH})
+    thresholds = xr.Dataset(
+        coords={"threshold": [0.0], "false_positive_rate": ("threshold", [0.01])}, attrs={"detector_hash": HASH}
+    )
     for name in thresholds.variables:
         thresholds[name].attrs["units"] = "1"
     return injections, scores, thresholds
@@ -68,7 +76,9 @@ def assert_same(found, cube):
     assert found["status"].values.tolist() == cube["status"].isel(threshold=0, missing_dims="ignore").values.tolist()
 
 
-@pytest.mark.parametrize(("prior", "interval"), list(itertools.product(["jeffreys", "uniform"], ["equal-tailed", "hpd", "wilson"])))
+@pytest.mark.parametrize(
+    ("prior", "interval"), list(itertools.product(["jeffreys", "uniform"], ["equal-tailed", "hpd", "wilson"]))
+)
 def test_a_table_gives_the_cube_of_the_run_to_the_bit(table, prior, interval):
     settings = config.Completeness(trials_min=20, hosts_min=5, prior=prior, interval=interval)
     cube = completeness.posterior(completeness.count(*run_of(), SETTINGS), settings)
@@ -76,7 +86,9 @@ def test_a_table_gives_the_cube_of_the_run_to_the_bit(table, prior, interval):
 
 
 def test_names_of_columns_and_hosts_do_not_matter(table, cube):
-    other = table.rename(columns={"theta_e": "size", "psf_fwhm": "seeing", "depth": "noise", "found": "hit", "host": "galaxy"})
+    other = table.rename(
+        columns={"theta_e": "size", "psf_fwhm": "seeing", "depth": "noise", "found": "hit", "host": "galaxy"}
+    )
     other["galaxy"] = "galaxy " + other["galaxy"].astype(str)
     other["hit"] = other["hit"].map({1.0: True, 0.0: False})
     edges = dict(zip(("size", "seeing", "noise"), EDGES.values()))
@@ -86,13 +98,26 @@ def test_names_of_columns_and_hosts_do_not_matter(table, cube):
 
 
 def test_rows_of_several_trials_count_as_these_trials(table):
-    counted = table.dropna(subset="found").groupby(["theta_e", "psf_fwhm", "depth", "host"])["found"].agg(["sum", "count"]).reset_index()
+    counted = (
+        table.dropna(subset="found")
+        .groupby(["theta_e", "psf_fwhm", "depth", "host"])["found"]
+        .agg(["sum", "count"])
+        .reset_index()
+    )
     many = lc.SelectionFunction.from_table(counted, EDGES, found="sum", trials="count", settings=SETTINGS).cube
     one = lc.SelectionFunction.from_table(table.dropna(subset="found"), EDGES, settings=SETTINGS).cube
     xr.testing.assert_identical(many, one)
 
 
-@pytest.mark.parametrize("axes", [["theta_e"], ["theta_e", "psf_fwhm"], ["theta_e", "psf_fwhm", "depth"], ["theta_e", "psf_fwhm", "depth", "colour"]])
+@pytest.mark.parametrize(
+    "axes",
+    [
+        ["theta_e"],
+        ["theta_e", "psf_fwhm"],
+        ["theta_e", "psf_fwhm", "depth"],
+        ["theta_e", "psf_fwhm", "depth", "colour"],
+    ],
+)
 def test_any_number_of_axes_counts_every_trial_once(table, axes):
     table = table.assign(colour=np.where(table["host"] % 2, 0.5, 1.5))
     edges = {name: (EDGES | {"colour": [0.0, 1.0, 2.0]})[name] for name in axes}
@@ -111,7 +136,9 @@ def test_any_number_of_axes_counts_every_trial_once(table, axes):
 
 
 def test_trials_outside_of_the_axes_are_counted_and_in_no_cell(table):
-    found = lc.SelectionFunction.from_table(table, {"theta_e": [0.75, 1.25], "psf_fwhm": [0.95, 1.25]}, settings=SETTINGS).cube
+    found = lc.SelectionFunction.from_table(
+        table, {"theta_e": [0.75, 1.25], "psf_fwhm": [0.95, 1.25]}, settings=SETTINGS
+    ).cube
     assert found.attrs["outside"] + int(found["n_injected"].sum() + found["n_failed"].sum()) == len(table)
     assert found.attrs["outside"] > 0
 
@@ -134,14 +161,24 @@ def test_trials_of_alike_hosts_tell_less():
     rng = np.random.default_rng(5)
     host = np.repeat(np.arange(60), 20)
     table = pd.DataFrame({"x": 0.5, "found": rng.random(60)[host] < 0.5, "host": host})
-    own, alike = (lc.SelectionFunction.from_table(table, {"x": [0, 1]}, host=name).query({"x": 0.5}).iloc[0] for name in (None, "host"))
+    own, alike = (
+        lc.SelectionFunction.from_table(table, {"x": [0, 1]}, host=name).query({"x": 0.5}).iloc[0]
+        for name in (None, "host")
+    )
     assert alike["upper"] - alike["lower"] > 3 * (own["upper"] - own["lower"])
 
 
 def test_weights_are_those_of_hosts_in_a_population():
     rng = np.random.default_rng(6)
     host = np.repeat(np.arange(100), 10)
-    table = pd.DataFrame({"x": 0.5, "host": host, "found": rng.random(1000) < np.where(host < 50, 0.2, 0.8), "w": np.where(host < 50, 3.0, 1.0)})
+    table = pd.DataFrame(
+        {
+            "x": 0.5,
+            "host": host,
+            "found": rng.random(1000) < np.where(host < 50, 0.2, 0.8),
+            "w": np.where(host < 50, 3.0, 1.0),
+        }
+    )
     cube = lc.SelectionFunction.from_table(table, {"x": [0, 1]}, weight="w").cube
     assert float(cube["fraction_detected"][0]) == pytest.approx(np.average(table["found"], weights=table["w"]))
     even = lc.SelectionFunction.from_table(table.assign(w=7.0), {"x": [0, 1]}, weight="w").cube
@@ -150,13 +187,23 @@ def test_weights_are_those_of_hosts_in_a_population():
 
 def test_a_query_gives_the_cell_its_interval_and_its_status(table, cube):
     selection = lc.SelectionFunction.from_table(table, EDGES, settings=SETTINGS)
-    points = pd.DataFrame({"theta_e": [1.0, 1.5, 1.0, 9.0, np.nan], "psf_fwhm": [1.1, 1.4, 1.4, 1.1, 1.1], "depth": [23.5, 23.5, 24.0, 23.5, 23.5]})
+    points = pd.DataFrame(
+        {
+            "theta_e": [1.0, 1.5, 1.0, 9.0, np.nan],
+            "psf_fwhm": [1.1, 1.4, 1.4, 1.1, 1.1],
+            "depth": [23.5, 23.5, 24.0, 23.5, 23.5],
+        }
+    )
     for level in (0.6827, 0.95):
         found = selection.query(points, level)
         assert found["status"].tolist()[2:] == ["no data", "outside", "outside"]
         assert found[["completeness", "lower", "upper"]].isna().all(axis=1).tolist() == [False, False, True, True, True]
         at = cube.isel(threshold=0).sel(theta_e=1.5, psf_fwhm=1.4, depth=23.5)
-        assert found.loc[1, ["completeness", "lower", "upper"]].tolist() == [float(at.completeness.sel(quantile=0.5)), float(at.lower.sel(level=level)), float(at.upper.sel(level=level))]
+        assert found.loc[1, ["completeness", "lower", "upper"]].tolist() == [
+            float(at.completeness.sel(quantile=0.5)),
+            float(at.lower.sel(level=level)),
+            float(at.upper.sel(level=level)),
+        ]
 
 
 def test_points_broadcast_and_may_have_units(table):
@@ -164,7 +211,9 @@ def test_points_broadcast_and_may_have_units(table):
     selection = lc.SelectionFunction.from_table(table, edges, settings=SETTINGS)
     assert selection.cube["theta_e"].attrs["units"] == "arcsec"
     plain = selection.query({"theta_e": [1.0, 1.5], "psf_fwhm": 1.1, "depth": 23.5})
-    pd.testing.assert_frame_equal(selection.query({"theta_e": [1000, 1500] * u.mas, "psf_fwhm": 1.1, "depth": 23.5}), plain)
+    pd.testing.assert_frame_equal(
+        selection.query({"theta_e": [1000, 1500] * u.mas, "psf_fwhm": 1.1, "depth": 23.5}), plain
+    )
     with pytest.raises(ValueError, match="query: theta_e is in m, which cannot be converted to arcsec"):
         selection.query({"theta_e": 1 * u.m, "psf_fwhm": 1.1, "depth": 23.5})
 
@@ -194,27 +243,46 @@ def test_a_million_points_are_read_off_in_one_go(table):
 
 
 def frame(**change):
-    return pd.DataFrame({"x": [0.1, 0.5, 0.9], "found": [1.0, 0.0, 1.0], "host": [1, 1, 2], "n": [2, 2, 2], "w": [1.0, 1.0, 2.0]} | change)
+    return pd.DataFrame(
+        {"x": [0.1, 0.5, 0.9], "found": [1.0, 0.0, 1.0], "host": [1, 1, 2], "n": [2, 2, 2], "w": [1.0, 1.0, 2.0]}
+        | change
+    )
 
 
 AXES = {"x": [0.0, 1.0]}
 REFUSED = {
-    "column": ((frame().drop(columns="found"), AXES), {}, "the table lacks the column found; its columns are x, host, n, w"),
+    "column": (
+        (frame().drop(columns="found"), AXES),
+        {},
+        "the table lacks the column found; its columns are x, host, n, w",
+    ),
     "axis": ((frame(), {"y": [0, 1]}), {}, "lacks the column y"),
     "host column": ((frame().drop(columns="host"), AXES), {}, "lacks the column host"),
     "weight column": ((frame(), AXES), {"weight": "mass"}, "lacks the column mass"),
     "trials column": ((frame(), AXES), {"trials": "tries"}, "lacks the column tries"),
     "no table": (([[1, 2]], AXES), {}, "the table is a list, expected a pandas DataFrame"),
-    "k above n": ((frame(found=[3, 1, 1]), AXES), {"trials": "n"}, r"row 0 has 3 found of 2 trials \(1 such rows\); expected found at most trials"),
+    "k above n": (
+        (frame(found=[3, 1, 1]), AXES),
+        {"trials": "n"},
+        r"row 0 has 3 found of 2 trials \(1 such rows\); expected found at most trials",
+    ),
     "k above one": ((frame(found=[3, 1, 1]), AXES), {}, "1 of 3 rows of 'found' are neither found"),
     "negative": ((frame(found=[-1, 1, 1]), AXES), {"trials": "n"}, "'found' holds -1, expected whole numbers"),
     "broken number": ((frame(n=[2.5, 2, 2]), AXES), {"trials": "n"}, "'n' holds 2.5, expected whole numbers"),
     "trials nan": ((frame(n=[np.nan, 2, 2]), AXES), {"trials": "n"}, "'n' is not finite in 1 of 3"),
-    "found text": ((frame(found=["yes", "no", "no"]), AXES), {}, "the column 'found' holds 'yes', expected true or false"),
+    "found text": (
+        (frame(found=["yes", "no", "no"]), AXES),
+        {},
+        "the column 'found' holds 'yes', expected true or false",
+    ),
     "axis nan": ((frame(x=[np.nan, 0.5, 0.9]), AXES), {}, "'x' is not finite in 1 of 3 places"),
     "axis nan everywhere": ((frame(x=[np.nan] * 3), AXES), {}, "'x' is not finite in 3 of 3 places"),
     "axis text": ((frame(x=["a", "b", "c"]), AXES), {}, "expected numbers"),
-    "host unknown": ((frame(host=[None, 1, 2]), AXES), {}, "1 of 3 rows have no 'host'; name the host of each trial, or pass host=None"),
+    "host unknown": (
+        (frame(host=[None, 1, 2]), AXES),
+        {},
+        "1 of 3 rows have no 'host'; name the host of each trial, or pass host=None",
+    ),
     "weights negative": ((frame(w=[-1.0, -1.0, 2.0]), AXES), {"weight": "w"}, "2 rows of 'w' are negative"),
     "weights nan": ((frame(w=[np.nan, 1.0, 2.0]), AXES), {"weight": "w"}, "'w' is not finite"),
     "weights in a host": ((frame(w=[1.0, 2.0, 2.0]), AXES), {"weight": "w"}, "'w' changes within a host"),
@@ -239,13 +307,34 @@ def test_tables_that_tell_no_completeness_are_refused(bad):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda s, cube: s.query({"theta_e": 1.0}), "the points lack psf_fwhm, depth; expected theta_e, psf_fwhm, depth"),
-        (lambda s, cube: s.query({"theta_e": [1.0, 2.0], "psf_fwhm": [1.0, 1.1, 1.2], "depth": 23.5}), "shapes that do not broadcast"),
-        (lambda s, cube: s.query({"theta_e": 1.0, "psf_fwhm": 1.1, "depth": 23.5}, level=0.9), "the level is 0.9, the cube has 0.6827, 0.95"),
-        (lambda s, cube: s.query({"theta_e": "large", "psf_fwhm": 1.1, "depth": 23.5}), "theta_e holds 'large', expected numbers"),
-        (lambda s, cube: lc.SelectionFunction.from_run(cube, threshold=1), "threshold is 1, the cube has 1, counted from 0"),
-        (lambda s, cube: lc.SelectionFunction.from_run(cube, population="elliptical"), "population 'survey' alone, not of 'elliptical'"),
-        (lambda s, cube: lc.SelectionFunction.from_run(cube.drop_vars("lower")), "the Dataset lacks lower, expected the completeness of a run"),
+        (
+            lambda s, cube: s.query({"theta_e": 1.0}),
+            "the points lack psf_fwhm, depth; expected theta_e, psf_fwhm, depth",
+        ),
+        (
+            lambda s, cube: s.query({"theta_e": [1.0, 2.0], "psf_fwhm": [1.0, 1.1, 1.2], "depth": 23.5}),
+            "shapes that do not broadcast",
+        ),
+        (
+            lambda s, cube: s.query({"theta_e": 1.0, "psf_fwhm": 1.1, "depth": 23.5}, level=0.9),
+            "the level is 0.9, the cube has 0.6827, 0.95",
+        ),
+        (
+            lambda s, cube: s.query({"theta_e": "large", "psf_fwhm": 1.1, "depth": 23.5}),
+            "theta_e holds 'large', expected numbers",
+        ),
+        (
+            lambda s, cube: lc.SelectionFunction.from_run(cube, threshold=1),
+            "threshold is 1, the cube has 1, counted from 0",
+        ),
+        (
+            lambda s, cube: lc.SelectionFunction.from_run(cube, population="elliptical"),
+            "population 'survey' alone, not of 'elliptical'",
+        ),
+        (
+            lambda s, cube: lc.SelectionFunction.from_run(cube.drop_vars("lower")),
+            "the Dataset lacks lower, expected the completeness of a run",
+        ),
     ],
 )
 def test_questions_that_have_no_answer_are_refused(call, message, cube):

@@ -38,7 +38,13 @@ def test_no_trial_is_no_number_and_no_error():
     assert lc.interval(u.Quantity(3), 10)[0] == lc.interval(3, 10)[0]
 
 
-COUNTED = [lc.interval, lc.share_quantiles, lc.rate_interval, lambda k, n: lc.share_difference(k, n, 1, 2), lambda k, n: lc.share_difference(1, 2, k, n)]
+COUNTED = [
+    lc.interval,
+    lc.share_quantiles,
+    lc.rate_interval,
+    lambda k, n: lc.share_difference(k, n, 1, 2),
+    lambda k, n: lc.share_difference(1, 2, k, n),
+]
 
 
 @pytest.mark.parametrize("function", COUNTED)
@@ -61,7 +67,15 @@ def test_what_cannot_be_counts_is_refused(function, k, n, message):
 
 
 @pytest.mark.parametrize("level", [0, 1, -0.5, 68.27, np.nan, "wide", None])
-@pytest.mark.parametrize("function", [lambda level: lc.interval(1, 2, level), lambda level: lc.rate_interval(1, 2, level), lambda level: lc.auc([1.0], [0.0], level), lambda level: lc.share_difference(1, 2, 1, 2, level)])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda level: lc.interval(1, 2, level),
+        lambda level: lc.rate_interval(1, 2, level),
+        lambda level: lc.auc([1.0], [0.0], level),
+        lambda level: lc.share_difference(1, 2, 1, 2, level),
+    ],
+)
 def test_a_level_that_is_no_probability_is_refused(function, level):
     with pytest.raises(ValueError, match=r"the level is .*expected a number between 0 and 1"):
         function(level)

@@ -31,7 +31,11 @@ def header(ra, dec, side=SIDE, offset=0.0, scale=SCALE, **more):
 
 def write(path, data, cards, units=None):
     """Losslessly compressed in tiles of 100, as the coadds are."""
-    kind = {"compression_type": "GZIP_1", "quantize_level": 0.0} if data.dtype.kind == "f" else {"compression_type": "RICE_1"}
+    kind = (
+        {"compression_type": "GZIP_1", "quantize_level": 0.0}
+        if data.dtype.kind == "f"
+        else {"compression_type": "RICE_1"}
+    )
     hdu = fits.CompImageHDU(data, cards, tile_shape=(100, 100), **kind)
     if units:
         hdu.header["BUNIT"] = units
@@ -62,7 +66,12 @@ def write_brick(folder, name, number, cards, nexp=True, psfsize=True, side=SIDE)
         if nexp:
             write(at.with_name(f"{at.name}-nexp-{band}.fits.fz"), exposures, cards)
         if psfsize:
-            write(at.with_name(f"{at.name}-psfsize-{band}.fits.fz"), np.full((side, side), 1.0 + 0.1 * b + number, "f4"), cards, "arcsec")
+            write(
+                at.with_name(f"{at.name}-psfsize-{band}.fits.fz"),
+                np.full((side, side), 1.0 + 0.1 * b + number, "f4"),
+                cards,
+                "arcsec",
+            )
     write(folder / f"legacysurvey-{name}-maskbits.fits.fz", bits, cards)
 
 
@@ -73,5 +82,10 @@ def sky(x, y, name="1500p000"):
 
 def table(*positions, brick="1500p000"):
     return pd.DataFrame(
-        {"galaxy_id": np.arange(len(positions)) + 7, "ra": [p[0] for p in positions], "dec": [p[1] for p in positions], "brickname": brick}
+        {
+            "galaxy_id": np.arange(len(positions)) + 7,
+            "ra": [p[0] for p in positions],
+            "dec": [p[1] for p in positions],
+            "brickname": brick,
+        }
     )

@@ -29,12 +29,16 @@ class Buckets:
             time.sleep(1.0)
         elif fault:
             start(f"{fault} Internal Error", [("Content-Type", "application/xml")])
-            return [b"<Error><Code>InternalError</Code><Message>We encountered an internal error. Please try again.</Message></Error>"]
+            return [
+                b"<Error><Code>InternalError</Code><Message>We encountered an internal error. Please try again.</Message></Error>"
+            ]
         return self.application(environ, start)
 
     @property
     def client(self):
-        client = boto3.client("s3", endpoint_url=self.address, aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1")
+        client = boto3.client(
+            "s3", endpoint_url=self.address, aws_access_key_id="a", aws_secret_access_key="b", region_name="us-east-1"
+        )
         client.meta.events.register("before-send.s3", lambda request, **_: request.headers.__setitem__("X-Mine", "1"))
         return client
 
@@ -49,7 +53,10 @@ class Buckets:
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=name, Prefix=prefix)
         keys = [item["Key"] for page in pages for item in page.get("Contents", [])]
         client = self.client
-        return {key[len(prefix) :]: hashlib.blake2b(client.get_object(Bucket=name, Key=key)["Body"].read()).hexdigest() for key in keys}
+        return {
+            key[len(prefix) :]: hashlib.blake2b(client.get_object(Bucket=name, Key=key)["Body"].read()).hexdigest()
+            for key in keys
+        }
 
 
 @contextmanager

@@ -36,11 +36,24 @@ STAGES = ("objects", "manifest", "cutouts", "quality")
 TARGETS = ("driver", "worker", "scheduler", "machine")
 UNSAVED = 2.0  # seconds of writing that a machine without power has not yet put on its disk
 STEP = 25  # blocks that a run is left alone at most, so that each takes several kills
-BARREN = 3  # kills in a row that a run without a new block takes; then it is left to come to its end, on a slow machine too
+BARREN = (
+    3  # kills in a row that a run without a new block takes; then it is left to come to its end, on a slow machine too
+)
 PATIENCE = 900  # seconds after which a run that neither ends nor fails is called hung
 _ENV = {"OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join([str(HERE.parent), os.environ.get("PYTHONPATH", "")])}
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["lenscal.cli", "lenscal.run", "lenscal.cutouts", "lenscal.quality", "distributed.cli.dask_scheduler", "distributed.cli.dask_worker", "dask.array", "zarr"])
+_FORKS.set_forkserver_preload(
+    [
+        "lenscal.cli",
+        "lenscal.run",
+        "lenscal.cutouts",
+        "lenscal.quality",
+        "distributed.cli.dask_scheduler",
+        "distributed.cli.dask_worker",
+        "dask.array",
+        "zarr",
+    ]
+)
 
 
 def _fork(work: object, *arguments: object) -> multiprocessing.process.BaseProcess:
@@ -91,7 +104,9 @@ class Cluster:
                 raise RuntimeError("the scheduler did not start")
             time.sleep(0.02)
         self.address = json.loads(self.file.read_text())["address"]
-        self.nanny = _fork(_serve, folder, "worker", ["--nworkers", "1", "--nthreads", "2", "--death-timeout", "20", *common])
+        self.nanny = _fork(
+            _serve, folder, "worker", ["--nworkers", "1", "--nthreads", "2", "--death-timeout", "20", *common]
+        )
 
     def workers(self) -> list[psutil.Process]:
         """The processes that do the work."""
@@ -189,13 +204,25 @@ class Chaos:
         process.join(PATIENCE)
         if process.is_alive():
             process.kill()
-            raise RuntimeError(f"the run neither ended nor failed within {PATIENCE} s: {(self.folder / 'said.txt').read_text()[-2000:]}")
+            raise RuntimeError(
+                f"the run neither ended nor failed within {PATIENCE} s: {(self.folder / 'said.txt').read_text()[-2000:]}"
+            )
 
     def damage(self, name: str, rng: random.Random) -> str:
         """Turn a byte of a finished file, or cut it short, and say which."""
         stores = self.folder / "stores" / name
-        files = sorted(path for product in ("cutouts.zarr", "quality.zarr") for path in (stores / product).rglob("c/*") if path.is_file())
-        files += sorted(path for product in ("cutouts.zarr", "quality.zarr") for path in (stores / product).rglob("c/*/*/*/*") if path.is_file())
+        files = sorted(
+            path
+            for product in ("cutouts.zarr", "quality.zarr")
+            for path in (stores / product).rglob("c/*")
+            if path.is_file()
+        )
+        files += sorted(
+            path
+            for product in ("cutouts.zarr", "quality.zarr")
+            for path in (stores / product).rglob("c/*/*/*/*")
+            if path.is_file()
+        )
         files = [path for path in files if path.stat().st_size]  # one that lost its power may be empty already
         if not files:
             return ""
@@ -275,12 +302,19 @@ class Chaos:
                 before = self.markers(name)
                 if barren == BARREN:
                     self.wait(process)
-                blocks = rng.randint(before, max(before, min(before + STEP, self.markers("calm") - 1)))  # within what is left to do
+                blocks = rng.randint(
+                    before, max(before, min(before + STEP, self.markers("calm") - 1))
+                )  # within what is left to do
                 delay = rng.uniform(0, (ended - begun) / self.markers("calm"))
                 if self.moment(process, name, blocks, delay):
                     workers = _workers(process.pid) if own else cluster.workers()
                     everyone = [process, *(_below(process.pid) if own else cluster.processes())]
-                    victims = {"driver": [process], "worker": workers, "scheduler": [] if own else [cluster.scheduler], "machine": everyone}[target]
+                    victims = {
+                        "driver": [process],
+                        "worker": workers,
+                        "scheduler": [] if own else [cluster.scheduler],
+                        "machine": everyone,
+                    }[target]
                     for sign in (signal.SIGSTOP, signal.SIGKILL):  # all at the same moment
                         for victim in victims:
                             with suppress(ProcessLookupError):
@@ -288,7 +322,9 @@ class Chaos:
                     if victims:
                         done += 1
                         where = "its own cluster" if own else "a cluster that outlives it"
-                        self.say(f"{done}. {name} on {where}: {target} killed {delay:.2f} s after block {blocks}, {before} -> {self.markers(name)} blocks")
+                        self.say(
+                            f"{done}. {name} on {where}: {target} killed {delay:.2f} s after block {blocks}, {before} -> {self.markers(name)} blocks"
+                        )
                         barren = 0 if self.markers(name) > before else barren + 1
                     if target == "worker":
                         continue  # its nanny starts another: the run goes on, and is killed again
@@ -323,7 +359,14 @@ class Chaos:
             raise RuntimeError((self.folder / "said.txt").read_text())
         found = self.digests(name)
         differ = [key for key in calm if found[key] != calm[key]]
-        self.say(f"{name}: complete; " + ("DIFFERS in " + ", ".join(differ) if differ else "every digest and every byte is that of the run left alone"))
+        self.say(
+            f"{name}: complete; "
+            + (
+                "DIFFERS in " + ", ".join(differ)
+                if differ
+                else "every digest and every byte is that of the run left alone"
+            )
+        )
         shutil.rmtree(self.folder / "stores" / name)
         return not differ
 
@@ -352,7 +395,10 @@ def main() -> int:
         start = time.monotonic()
         chaos = Chaos(Path(folder), asked.seed, said=asked.log)
         good = chaos.go(asked.kills)
-        chaos.say(f"{asked.kills} kills in {time.monotonic() - start:.0f} s: " + ("no digest differs" if good else "DIGESTS DIFFER"))
+        chaos.say(
+            f"{asked.kills} kills in {time.monotonic() - start:.0f} s: "
+            + ("no digest differs" if good else "DIGESTS DIFFER")
+        )
         print(chaos.log[-1])
     return 0 if good else 1
 

@@ -10,8 +10,16 @@ from scipy.special import betaincinv, expit, ndtri
 TRIALS = {
     "even": np.bincount(np.arange(200) % 35),
     "thirty": np.bincount(np.arange(200) % 30),
-    "zipf": np.bincount(np.searchsorted(np.cumsum(1 / np.arange(1, 31)) / np.sum(1 / np.arange(1, 31)), (np.arange(200) + 0.5) / 200), minlength=30),
-    "uneven": np.bincount(np.searchsorted(np.cumsum(np.arange(1, 41) ** -0.5) / np.sum(np.arange(1, 41) ** -0.5), (np.arange(200) + 0.5) / 200), minlength=40),
+    "zipf": np.bincount(
+        np.searchsorted(np.cumsum(1 / np.arange(1, 31)) / np.sum(1 / np.arange(1, 31)), (np.arange(200) + 0.5) / 200),
+        minlength=30,
+    ),
+    "uneven": np.bincount(
+        np.searchsorted(
+            np.cumsum(np.arange(1, 41) ** -0.5) / np.sum(np.arange(1, 41) ** -0.5), (np.arange(200) + 0.5) / 200
+        ),
+        minlength=40,
+    ),
     "two sizes": np.repeat([2, 16], [20, 10]),
     "24 on 3": np.full(3, 8),
     "48 on 6": np.full(6, 8),
@@ -79,7 +87,9 @@ HOSTS = {
     "flips": lambda rng, truth, n: by_logit(rng, truth, n, logit_width(0.3), flips=True),
     "rises": lambda rng, truth, n: by_share(rng, truth, n, np.linspace(0, 0.4, len(truth))),
     "falls": lambda rng, truth, n: by_share(rng, truth, n, np.linspace(0.4, 0, len(truth))),
-    "columns differ": lambda rng, truth, n: np.concatenate([HOSTS[("bb 0", "bb 0.1", "bb 0.3")[i % 3]](rng, truth[:, [i]], n) for i in range(truth.shape[1])], 1),
+    "columns differ": lambda rng, truth, n: np.concatenate(
+        [HOSTS[("bb 0", "bb 0.1", "bb 0.3")[i % 3]](rng, truth[:, [i]], n) for i in range(truth.shape[1])], 1
+    ),
 }
 """Shares of the hosts of each cell."""
 
@@ -111,8 +121,18 @@ def counted(trials, detected, shape):
         "host_injected": (("theta_e", "host"), np.broadcast_to(np.tile(trials, columns), (n_theta, columns * hosts))),
         "host_detected": (("theta_e", "threshold", "host"), detected.reshape(n_theta, 1, columns * hosts)),
     }
-    coords = {"theta_e": 0.5 + 0.25 * np.arange(n_theta), "psf_fwhm": seeing, "depth": depth, "threshold": [0.0], "false_positive_rate": ("threshold", [0.01])}
-    coords |= {"host_id": ("host", np.arange(columns * hosts)), "host_psf_fwhm": ("host", place[0]), "host_depth": ("host", place[1])}
+    coords = {
+        "theta_e": 0.5 + 0.25 * np.arange(n_theta),
+        "psf_fwhm": seeing,
+        "depth": depth,
+        "threshold": [0.0],
+        "false_positive_rate": ("threshold", [0.01]),
+    }
+    coords |= {
+        "host_id": ("host", np.arange(columns * hosts)),
+        "host_psf_fwhm": ("host", place[0]),
+        "host_depth": ("host", place[1]),
+    }
     return schema.COMPLETENESS.describe(xr.Dataset(data, coords, {"detector_hash": "ab" * 32}))
 
 
@@ -123,6 +143,12 @@ def design(trials, detected):
     sums = recovery.levelled(recovery.pair_sums(trials, detected), trials, detected)
     rho = recovery.correlation(recovery.PairSums(*(np.swapaxes(part, 0, 1) for part in sums)))
     effect = np.broadcast_to(recovery.design_effect(trials, rho[:, None]), detected.shape[:-1])
-    square = recovery.scatter(*(part.sum(0) for part in recovery.halves(trials, detected, np.broadcast_to(rho[:, None], effect.shape))))
+    square = recovery.scatter(
+        *(part.sum(0) for part in recovery.halves(trials, detected, np.broadcast_to(rho[:, None], effect.shape)))
+    )
     slope = float(recovery.design_effect(trials, 1.0)) - 1
-    return effect, np.where(effect > 1, square * (slope / effect) ** 2, 0), detected.shape[1] * (float(recovery.hosts_effective(trials)) - 1)
+    return (
+        effect,
+        np.where(effect > 1, square * (slope / effect) ** 2, 0),
+        detected.shape[1] * (float(recovery.hosts_effective(trials)) - 1),
+    )

@@ -20,7 +20,9 @@ def stamps_for(detector, count=7, seed=3):
     side = detector.size + 5
     y, x = np.mgrid[:side, :side] - side // 2
     light = np.exp(-0.5 * (np.hypot(y, x) / 3) ** 2)
-    return rng.normal(0, 0.01, (count, len(detector.bands), side, side)) + light * rng.uniform(0.1, 20, (count, len(detector.bands), 1, 1))
+    return rng.normal(0, 0.01, (count, len(detector.bands), side, side)) + light * rng.uniform(
+        0.1, 20, (count, len(detector.bands), 1, 1)
+    )
 
 
 def check_detector(detector):
@@ -45,7 +47,12 @@ def check_detector(detector):
     ):
         np.testing.assert_allclose(found, scores, rtol=1e-5, atol=1e-5)
     start = (images.shape[-1] - detector.size) // 2
-    np.testing.assert_allclose(detector.score(images[:, :, start : start + detector.size, start : start + detector.size]), scores, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        detector.score(images[:, :, start : start + detector.size, start : start + detector.size]),
+        scores,
+        rtol=1e-5,
+        atol=1e-5,
+    )
     beyond = images.copy()
     beyond[:, :, 0, 0] = np.nan  # outside of the crop
     np.testing.assert_allclose(detector.score(beyond), scores, rtol=1e-5, atol=1e-5)
@@ -99,7 +106,26 @@ def check_cluster(cluster):
     ended = {}
     for _ in range(2):  # it can be used again
         with OnDask(cluster, block_timeout=60, workers_timeout=60) as executor:
-            executor.do(Job("stage", pow, [(2, n) for n in range(9)], [f"block {n}" for n in range(9)], ended.__setitem__, "contract", events.Events()))
-            executor.do(Job("stage", pow, [(3, n) for n in range(3)], [f"block {n}" for n in range(3)], lambda i, gave: ended.__setitem__(("3", i), gave), "contract"))
+            executor.do(
+                Job(
+                    "stage",
+                    pow,
+                    [(2, n) for n in range(9)],
+                    [f"block {n}" for n in range(9)],
+                    ended.__setitem__,
+                    "contract",
+                    events.Events(),
+                )
+            )
+            executor.do(
+                Job(
+                    "stage",
+                    pow,
+                    [(3, n) for n in range(3)],
+                    [f"block {n}" for n in range(3)],
+                    lambda i, gave: ended.__setitem__(("3", i), gave),
+                    "contract",
+                )
+            )
         assert ended == {**{n: 2**n for n in range(9)}, **{("3", n): 3**n for n in range(3)}}
         assert set(executor.memory) == {"driver", "workers"}

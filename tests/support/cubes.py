@@ -12,12 +12,17 @@ UNITS = {"theta_e": "arcsec", "psf_fwhm": "arcsec", "depth": "mag(AB)"}
 
 
 def axes(theta_e=(1.0, 1.5, 2.0), psf_fwhm=(1.1, 1.4), depth=(23.5, 24.0)):
-    return {dim: (dim, np.array(values), {"units": UNITS[dim]}) for dim, values in zip(UNITS, (theta_e, psf_fwhm, depth))}
+    return {
+        dim: (dim, np.array(values), {"units": UNITS[dim]}) for dim, values in zip(UNITS, (theta_e, psf_fwhm, depth))
+    }
 
 
 def thresholds(*values):
     rate = np.array([0.01, 0.001, 0.0001])[: len(values)]
-    ends = {"lower": (("threshold", "level"), rate[:, None] * [0.8, 0.5]), "upper": (("threshold", "level"), rate[:, None] * [1.2, 2.0])}
+    ends = {
+        "lower": (("threshold", "level"), rate[:, None] * [0.8, 0.5]),
+        "upper": (("threshold", "level"), rate[:, None] * [1.2, 2.0]),
+    }
     coords = {"threshold": list(values), "false_positive_rate": ("threshold", rate), "level": list(schema.LEVELS)}
     out = xr.Dataset(ends, coords, {"detector_hash": HASH})
     for name in out.variables:
@@ -30,7 +35,11 @@ def survey(score, host, coords=None, failure=None):
     failure = np.where(np.isnan(score), "no host", "") if failure is None else failure
     coords = coords or axes()
     injections = {"galaxy_id": (schema.TRIAL, host), "failure": (schema.TRIAL, failure.astype(object))}
-    scores = {"galaxy_id": (schema.TRIAL, host), "score": (schema.TRIAL, score), "probability": (schema.TRIAL, score * 0)}
+    scores = {
+        "galaxy_id": (schema.TRIAL, host),
+        "score": (schema.TRIAL, score),
+        "probability": (schema.TRIAL, score * 0),
+    }
     return (
         schema.INJECTIONS.describe(xr.Dataset(injections, coords)),
         schema.SCORES_INJECTIONS.describe(xr.Dataset(scores, coords, {"detector_hash": HASH})),

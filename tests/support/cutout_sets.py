@@ -18,7 +18,9 @@ SIZE = 101
 SIGMA = np.array([0.002, 0.003, 0.008], "f4")
 
 
-STARS = pd.DataFrame({"ra": [150.0, 150.01, 150.0], "dec": [2.01, 2.0, 2.0005], "gaia_phot_g_mean_mag": [12.5, 15.9, 16.5]})
+STARS = pd.DataFrame(
+    {"ra": [150.0, 150.01, 150.0], "dec": [2.01, 2.0, 2.0005], "gaia_phot_g_mean_mag": [12.5, 15.9, 16.5]}
+)
 
 
 def cutouts(n=12, size=SIZE, seed=0):

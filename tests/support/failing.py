@@ -45,7 +45,10 @@ def injected(seed=1, hosts=20, trials=60, spread=0.0):
     score = rng.normal(size=shape) + 2 * (theta_e - 1)[:, None, None, None] + spread * effect[column, number]
     score[:, 0, 0, 5] = np.nan
     host = 10**13 + 1000 * column + number
-    axes = {"theta_e": ("theta_e", theta_e, {"units": "arcsec"}), "psf_fwhm": ("psf_fwhm", [1.1, 1.4], {"units": "arcsec"})}
+    axes = {
+        "theta_e": ("theta_e", theta_e, {"units": "arcsec"}),
+        "psf_fwhm": ("psf_fwhm", [1.1, 1.4], {"units": "arcsec"}),
+    }
     axes["depth"] = ("depth", [24.0], {"units": "mag(AB)"})
     data = {
         "galaxy_id": host,
@@ -56,6 +59,10 @@ def injected(seed=1, hosts=20, trials=60, spread=0.0):
         "arc_snr": np.where(rng.random(shape) < 0.05, np.nan, rng.uniform(0, 100, shape)),
         "failure": np.where(np.isnan(score), "no host", "").astype(object),
     }
-    injections = schema.INJECTIONS.describe(xr.Dataset({name: (schema.TRIAL, value) for name, value in data.items()}, axes))
+    injections = schema.INJECTIONS.describe(
+        xr.Dataset({name: (schema.TRIAL, value) for name, value in data.items()}, axes)
+    )
     values = {"galaxy_id": host, "score": score.astype("f4"), "probability": score.astype("f4")}
-    return injections, schema.SCORES_INJECTIONS.describe(xr.Dataset({name: (schema.TRIAL, value) for name, value in values.items()}, axes))
+    return injections, schema.SCORES_INJECTIONS.describe(
+        xr.Dataset({name: (schema.TRIAL, value) for name, value in values.items()}, axes)
+    )

@@ -38,7 +38,19 @@ from pathlib import Path
 from places import TESTS as HERE
 from points import MODES, Points, drawn_once, in_one_thread, named, unfinished
 
-STAGES = ("objects", "manifest", "cutouts", "quality", "injections", "detector", "scores", "realism", "completeness", "failures", "report")
+STAGES = (
+    "objects",
+    "manifest",
+    "cutouts",
+    "quality",
+    "injections",
+    "detector",
+    "scores",
+    "realism",
+    "completeness",
+    "failures",
+    "report",
+)
 PATIENCE = 300  # seconds after which a fork that does not end is called hung
 POINTS = Points()
 _CLOCK = ("files", "versions", "seconds", "seal")  # of plans and markers: they hold times
@@ -90,7 +102,11 @@ class Trial:
         """Of every product and of the digest of the stage."""
         from lenscal.io import folders
 
-        names = [name for name in folders.inventory(self.stores) if not name.startswith(".plan/") and name.startswith(self.own)]
+        names = [
+            name
+            for name in folders.inventory(self.stores)
+            if not name.startswith(".plan/") and name.startswith(self.own)
+        ]
         done = json.loads((self.stores / ".plan" / self.stage / "done.json").read_text())
         return folders.contents(self.stores, names) | {"digest": done["digest"], "gates": json.dumps(done["gates"])}
 
@@ -176,7 +192,10 @@ class Trial:
                 raise Unlike(f"point {n} of {self.stage} is {kind} {path}, and was {self.points[n]}")
             for mode in wanted.get(n, ()):
                 POINTS.at = None
-                here, absent = self.state(), [folder for folder in (self.stores / ".plan", self.stores) if not folder.exists()]
+                here, absent = (
+                    self.state(),
+                    [folder for folder in (self.stores / ".plan", self.stores) if not folder.exists()],
+                )
                 aside = self._set_aside()
                 child = 0 if mode == "kill" else _fork()
                 if mode != "kill" and not child.pid:
@@ -193,7 +212,12 @@ class Trial:
                     ask({"outcome": (n, mode), "wrong": "files of other stages were touched"})
                 else:
                     state = self.state()
-                    if state not in self._known and state == here and "kill" in wanted.get(self._renamed_next[n], ()) and (n, mode) != (self._renamed_next[n], "kill"):
+                    if (
+                        state not in self._known
+                        and state == here
+                        and "kill" in wanted.get(self._renamed_next[n], ())
+                        and (n, mode) != (self._renamed_next[n], "kill")
+                    ):
                         self._waiting.setdefault(state, []).append((n, mode))
                     else:
                         self._known[state] = self._known.get(state) if state in self._known else ask({"go on": True})
@@ -232,7 +256,9 @@ class Trial:
 
     def _names_it(self, text: str) -> bool:
         """Whether a sentence has a file or folder of the run or its survey, or the product, by name."""
-        return any(f"{place}/" in text or f"'{place}'" in text for place in self.places) or any(f"'{name}" in text for name in self.own)
+        return any(f"{place}/" in text or f"'{place}'" in text for place in self.places) or any(
+            f"'{name}" in text for name in self.own
+        )
 
     def judged_run(self) -> str:
         """What is wrong with the end of a run of the stage, whatever fails it."""
@@ -310,14 +336,20 @@ class Trial:
             if name.startswith(".plan/"):
                 with suppress(ValueError):
                     found = json.loads(content)
-                    content = json.dumps({key: value for key, value in found.items() if key not in _CLOCK}, sort_keys=True).encode()
+                    content = json.dumps(
+                        {key: value for key, value in found.items() if key not in _CLOCK}, sort_keys=True
+                    ).encode()
             self._hashes[key] = hashlib.blake2b(content, digest_size=16).hexdigest()
         return self._hashes[key]
 
     def _inventory_of_others(self) -> dict[str, str]:
         from lenscal.io import folders
 
-        return {name: version for name, version in folders.inventory(self.stores).items() if not name.startswith(self.own) and (name.startswith(".plan/") or not name.startswith("."))}
+        return {
+            name: version
+            for name, version in folders.inventory(self.stores).items()
+            if not name.startswith(self.own) and (name.startswith(".plan/") or not name.startswith("."))
+        }
 
     def as_before(self) -> None:
         """The stores as they were before the stage."""
@@ -408,7 +440,9 @@ def _open_to_write(folder: Path) -> dict[str, int]:
     for name in os.listdir("/proc/self/fd"):
         with suppress(FileNotFoundError):
             path = os.readlink(f"/proc/self/fd/{name}")
-            if path.startswith(f"{folder}/") and int(Path(f"/proc/self/fdinfo/{name}").read_text().split("flags:")[1].split()[0], 8) & (os.O_WRONLY | os.O_RDWR):
+            if path.startswith(f"{folder}/") and int(
+                Path(f"/proc/self/fdinfo/{name}").read_text().split("flags:")[1].split()[0], 8
+            ) & (os.O_WRONLY | os.O_RDWR):
                 found[path] = int(name)
     return found
 
@@ -478,7 +512,9 @@ def small_run(folder: Path) -> Iterator[tuple[Callable[..., object], object]]:
         yield settings, patched
 
 
-def stage_trials(folder: Path, settings: Callable[..., object], patched: object, plain: bool = False) -> Callable[[str], Trial]:
+def stage_trials(
+    folder: Path, settings: Callable[..., object], patched: object, plain: bool = False
+) -> Callable[[str], Trial]:
     """A function that gives the trial of each stage of a `small_run`, which are to be asked for in their order.
 
     `plain` has the report with its first figure alone.
@@ -528,7 +564,9 @@ def main() -> int:
     parser.add_argument("--kinds", default=",".join(MODES), help="only points of these kinds")
     parser.add_argument("--every", type=int, default=1, help="only every so many-th of the faults")
     parser.add_argument("--log", type=Path)
-    parser.add_argument("--count", action="store_true", help="try none, and say what there is and what the log has of it")
+    parser.add_argument(
+        "--count", action="store_true", help="try none, and say what there is and what the log has of it"
+    )
     parser.add_argument("--afresh", action="store_true", help="try those of the log again")
     arguments = parser.parse_args()
     wanted, log, bad, table = arguments.stages.split(","), Log(arguments.log, arguments.afresh), 0, []
@@ -546,17 +584,27 @@ def main() -> int:
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     kinds = list(MODES)
-    print(f"| stage | points | {' | '.join(kinds)} | faults | tried | silent, unnamed or with a trace |\n|{' --- |' * (len(kinds) + 5)}")
+    print(
+        f"| stage | points | {' | '.join(kinds)} | faults | tried | silent, unnamed or with a trace |\n|{' --- |' * (len(kinds) + 5)}"
+    )
     for stage, counts, faults, done, wrong in table:
-        print(f"| {stage} | {sum(counts.values()):,} | {' | '.join(str(counts[kind]) for kind in kinds)} | {faults:,} | {done:,} | {wrong} |")
+        print(
+            f"| {stage} | {sum(counts.values()):,} | {' | '.join(str(counts[kind]) for kind in kinds)} | {faults:,} | {done:,} | {wrong} |"
+        )
     return bad > 0
 
 
 def tried(trial: Trial, log: Log, kinds: Sequence[str], every: int, count: bool) -> tuple[str, Counter, int, int, int]:
     """All faults of a stage that the log has not; name, points by kind, faults, those tried and those that went wrong."""
-    counts, faults = Counter(kind for kind, _ in trial.points), [(n, mode) for n, mode in trial.faults() if trial.points[n][0] in kinds][::every]
+    counts, faults = (
+        Counter(kind for kind, _ in trial.points),
+        [(n, mode) for n, mode in trial.faults() if trial.points[n][0] in kinds][::every],
+    )
     todo = [fault for fault in faults if log.done.get(trial.told(fault), "?")]
-    print(f"{trial.stage}: {len(trial.points)} points ({', '.join(f'{count} {kind}' for kind, count in sorted(counts.items()))}), {len(faults)} faults, {len(faults) - len(todo)} of them in the log", flush=True)
+    print(
+        f"{trial.stage}: {len(trial.points)} points ({', '.join(f'{count} {kind}' for kind, count in sorted(counts.items()))}), {len(faults)} faults, {len(faults) - len(todo)} of them in the log",
+        flush=True,
+    )
     began = spoke = time.monotonic()
     for number, (fault, wrong) in enumerate(trial.outcomes(todo) if todo and not count else (), 1):
         log.add(trial.told(fault), wrong)
@@ -565,7 +613,10 @@ def tried(trial: Trial, log: Log, kinds: Sequence[str], every: int, count: bool)
         if time.monotonic() - spoke > 20 or number == len(todo):
             spoke = time.monotonic()
             rate = number / (spoke - began)
-            print(f"  {trial.stage}: {number} of {len(todo)}, {rate:.1f}/s, {(len(todo) - number) / rate / 60:.1f} min to go", flush=True)
+            print(
+                f"  {trial.stage}: {number} of {len(todo)}, {rate:.1f}/s, {(len(todo) - number) / rate / 60:.1f} min to go",
+                flush=True,
+            )
     found = [log.done[told] for told in map(trial.told, faults) if told in log.done]
     return trial.stage, counts, len(faults), len(found), sum(map(bool, found))
 

@@ -49,7 +49,9 @@ class Failing:
         with self._lock:
             n, self.number = self.number, self.number + 1
         mode = ""
-        if self.fault is not None and (n == self.fault[0] or (n > self.fault[0] and self.fault[1].endswith("for good"))):
+        if self.fault is not None and (
+            n == self.fault[0] or (n > self.fault[0] and self.fault[1].endswith("for good"))
+        ):
             mode = self.fault[1].split()[0]
         out, handler.wfile = handler.wfile, io.BytesIO()
         self.respond(handler, body)
@@ -151,9 +153,20 @@ def fetch_trials(folder: Path, settings: Callable[..., object], patched: object)
         def trial_of(name: str) -> Fetches:
             if name == "address":
                 server.respond = files.respond
-                return Fetches(folder, settings(name="far", stores="stores/far", survey={"root": server.address}), "objects", server, name)
+                return Fetches(
+                    folder,
+                    settings(name="far", stores="stores/far", survey={"root": server.address}),
+                    "objects",
+                    server,
+                    name,
+                )
             server.respond = lambda handler, _: viewer.respond(handler)
-            asked = {"url": f"{server.address}/fits-cutout", "requests_per_second": 1e5, "attempts": 2, "backoff_seconds": 0.001}
+            asked = {
+                "url": f"{server.address}/fits-cutout",
+                "requests_per_second": 1e5,
+                "attempts": 2,
+                "backoff_seconds": 0.001,
+            }
             served = settings(name="served", stores="stores/served", survey={"service": asked})
             for stage in ("objects", "manifest"):
                 Trial(folder, served, stage).end()
@@ -177,7 +190,10 @@ def main() -> int:
                 fetches = trial_of(name)
                 faults = fetches.faults()[:: arguments.every]
                 todo = [fault for fault in faults if log.done.get(fetches.told(fault), "?")]
-                print(f"{name}: {fetches.requests} requests, {len(faults)} faults, {len(faults) - len(todo)} of them in the log", flush=True)
+                print(
+                    f"{name}: {fetches.requests} requests, {len(faults)} faults, {len(faults) - len(todo)} of them in the log",
+                    flush=True,
+                )
                 began = spoke = time.monotonic()
                 for number, fault in enumerate(todo, 1):
                     wrong = fetches.wrong(fault)
@@ -187,7 +203,10 @@ def main() -> int:
                     if time.monotonic() - spoke > 20 or number == len(todo):
                         spoke = time.monotonic()
                         rate = number / (spoke - began)
-                        print(f"  {name}: {number} of {len(todo)}, {rate:.1f}/s, {(len(todo) - number) / rate / 60:.1f} min to go", flush=True)
+                        print(
+                            f"  {name}: {number} of {len(todo)}, {rate:.1f}/s, {(len(todo) - number) / rate / 60:.1f} min to go",
+                            flush=True,
+                        )
                 wrong = sum(bool(log.done[fetches.told(fault)]) for fault in faults)
                 print(f"{name}: {len(faults) - wrong} of {len(faults)} faults named or without a trace", flush=True)
                 bad += wrong

@@ -22,7 +22,9 @@ class Files:
     def respond(self, handler, body):
         path = self.folder / handler.path.split("?")[0].strip("/")
         if path.is_dir():
-            page = "".join(f'<a href="{item.name}{"/" * item.is_dir()}">{item.name}</a>\n' for item in sorted(path.iterdir())).encode()
+            page = "".join(
+                f'<a href="{item.name}{"/" * item.is_dir()}">{item.name}</a>\n' for item in sorted(path.iterdir())
+            ).encode()
             self._head(handler, 200, len(page), {"Content-Type": "text/html"})
             handler.wfile.write(page if body else b"")
             return

@@ -17,9 +17,17 @@ def parameters(count, seed=3):
     source_q, source_phi = rng.uniform(0.3, 1, count), rng.uniform(0, np.pi, count)
     offset, angle = theta_e * np.sqrt(rng.uniform(0.01, 1, count)), rng.uniform(0, 2 * np.pi, count)
     fifth = count // 5
-    n[: 2 * fifth], r_e[:fifth], source_q[:fifth], r_e[2 * fifth : 3 * fifth], q[3 * fifth : 4 * fifth] = 4, 0.03, 0.3, 0.03, 0.3
+    n[: 2 * fifth], r_e[:fifth], source_q[:fifth], r_e[2 * fifth : 3 * fifth], q[3 * fifth : 4 * fifth] = (
+        4,
+        0.03,
+        0.3,
+        0.03,
+        0.3,
+    )
     lens = np.column_stack([theta_e, q, phi, *gamma, *centre])
-    source = np.column_stack([n, r_e, source_q, source_phi, centre[0] + offset * np.cos(angle), centre[1] + offset * np.sin(angle)])
+    source = np.column_stack(
+        [n, r_e, source_q, source_phi, centre[0] + offset * np.cos(angle), centre[1] + offset * np.sin(angle)]
+    )
     return lens, source
 
 
@@ -42,7 +50,17 @@ def pixels(lens, source, size=SIZE, inner=True, tolerance=1.0, pixel_scale=0.262
     sides, origin = imaging.geometry((size, size), pixel_scale)
     out = np.zeros((len(lens), size, size), np.float32)
     inside, full = np.zeros(len(lens)), np.zeros(len(lens), np.int64)
-    imaging.pixels(lens, *components(source, pixel_scale), np.full(len(lens), inner), tolerance, origin, *imaging.work_space(sides), out, inside, full)
+    imaging.pixels(
+        lens,
+        *components(source, pixel_scale),
+        np.full(len(lens), inner),
+        tolerance,
+        origin,
+        *imaging.work_space(sides),
+        out,
+        inside,
+        full,
+    )
     assert not full.any()
     return out, inside
 

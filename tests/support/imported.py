@@ -21,7 +21,9 @@ def place_of(folder, files):
         write_sweep(folder / "survey" / "south" / "sweep" / "10.1" / name, table)
     (folder / "lenses.csv").write_text(LENSES)
     settings = settings_of(folder, "run")
-    catalogue = settings.objects.lenses[0].model_copy(update={"columns": {**settings.objects.lenses[0].columns, "zlens": "z"}})
+    catalogue = settings.objects.lenses[0].model_copy(
+        update={"columns": {**settings.objects.lenses[0].columns, "zlens": "z"}}
+    )
     return Place(settings.model_copy(update={"objects": settings.objects.model_copy(update={"lenses": [catalogue]})}))
 
 

@@ -52,7 +52,11 @@ def make_hosts(count=5, size=101, sigma=SIGMA, seed=0):
             "psfdepth": (per_band, widths.depth(np.broadcast_to(sigma, (count, 3)), 2.0, moffats(width)).astype("f4")),
             "sigma": (per_band, np.broadcast_to(sigma, (count, 3)).astype("f4"), {"units": "nanomaggy"}),
             "noise_correlation": (per_band, np.full_like(width, 2.0), {"units": "1"}),
-            "noise_lags": ((*per_band, "lag_y", "lag_x"), np.broadcast_to(LAGS, (count, 3, 4, 7)).astype("f4"), {"units": "1"}),
+            "noise_lags": (
+                (*per_band, "lag_y", "lag_x"),
+                np.broadcast_to(LAGS, (count, 3, 4, 7)).astype("f4"),
+                {"units": "1"},
+            ),
             "failure": ("galaxy", np.full(count, "").astype(text)),
             **columns,
         },

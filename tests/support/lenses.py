@@ -14,7 +14,9 @@ SIGMA = np.array([0.006, 0.010, 0.025])
 GAIN = np.array([15e3, 20e3, 20e3])
 SMOOTHING = np.array([0.1, 0.78, 0.1])  # correlates the noise of neighbours
 CORRELATION = 1 / (SMOOTHING**2).sum() ** 2
-RESAMPLING = np.pad(np.outer(SMOOTHING, SMOOTHING), noise.REACH - 1).astype(np.float32) / np.float32(SMOOTHING.sum() ** 2)
+RESAMPLING = np.pad(np.outer(SMOOTHING, SMOOTHING), noise.REACH - 1).astype(np.float32) / np.float32(
+    SMOOTHING.sum() ** 2
+)
 WHITE = noise.resampling_kernels(noise.WHITE)
 PSFSIZE, BETA = 1.3, 2.5
 
@@ -54,7 +56,9 @@ def hosts(n, rng):
         shape = np.exp(-np.sqrt(q * u**2 + v**2 / q + 2.0) / size)
         flux = rng.uniform(10, 25) * np.array([0.25, 1.0, 2.2])
         for b in range(3):
-            white = ndimage.convolve1d(ndimage.convolve1d(rng.standard_normal((SIZE, SIZE)), SMOOTHING, 0), SMOOTHING, 1)
+            white = ndimage.convolve1d(
+                ndimage.convolve1d(rng.standard_normal((SIZE, SIZE)), SMOOTHING, 0), SMOOTHING, 1
+            )
             out[i, b] = flux[b] * shape / shape.sum() + SIGMA[b] * white * np.sqrt(CORRELATION)
     return out
 
@@ -68,7 +72,16 @@ def arcs(table, rng, psf=None, gain=GAIN, brightness=1.0, resampling=RESAMPLING)
     dark, noisy = np.zeros((1, *clean.shape[1:]), np.float32), np.empty(clean.shape, np.float32)
     keys = rng.integers(0, 2**64, clean.shape[:2], dtype=np.uint64)
     kernels = np.tile(resampling, (1, 3, 1, 1))
-    shot.put_into(dark, np.zeros(n, np.int64), clean.astype(np.float32), np.tile(np.asarray(gain, float), (n, 1)), keys, kernels, np.arange(n), noisy)
+    shot.put_into(
+        dark,
+        np.zeros(n, np.int64),
+        clean.astype(np.float32),
+        np.tile(np.asarray(gain, float), (n, 1)),
+        keys,
+        kernels,
+        np.arange(n),
+        noisy,
+    )
     return noisy
 
 

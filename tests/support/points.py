@@ -28,7 +28,13 @@ _EVENTS = {
     "open": "read", "os.rename": "rename", "os.link": "rename", "os.remove": "remove", "os.rmdir": "remove", "os.mkdir": "make",
     "os.scandir": "list", "os.listdir": "list", "os.truncate": "write",
 }  # fmt: skip
-_WHERE = {"os.rename": 2, "os.link": 2, "os.remove": 1, "os.rmdir": 1, "os.mkdir": 2}  # argument that is an open folder, if any
+_WHERE = {
+    "os.rename": 2,
+    "os.link": 2,
+    "os.remove": 1,
+    "os.rmdir": 1,
+    "os.mkdir": 2,
+}  # argument that is an open folder, if any
 _SHORT = 7  # bytes that a file which is cut short may have
 _CHANGING = re.compile(r"\.(\d+\.)?[0-9a-f]{8}(?=\.tmp)|\.[0-9a-f]{32}(?=\.partial)")
 
@@ -133,7 +139,11 @@ def in_one_thread(patched: object, points: Points) -> None:
     from lenscal.io import folders
 
     threaded = zarr.core.sync.sync
-    for module in [module for name, module in sys.modules.items() if name.startswith("zarr") and getattr(module, "sync", None) is threaded]:
+    for module in [
+        module
+        for name, module in sys.modules.items()
+        if name.startswith("zarr") and getattr(module, "sync", None) is threaded
+    ]:
         patched.setattr(module, "sync", _finished)
     patched.setattr(asyncio, "to_thread", _at_once)
     patched.setattr(training, "THREADS", 1)  # a fork has none of PyTorch's other threads, and would wait for them
@@ -162,7 +172,9 @@ def _telling_of_path(points: Points, call: Callable, kind: str, place: int = 1) 
             try:
                 points.happens(kind, str(arguments[place]))
             except OSError as error:
-                raise OSError(error.errno, f"Error in a file of Arrow. Detail: [errno {error.errno}] {error.strerror}") from None
+                raise OSError(
+                    error.errno, f"Error in a file of Arrow. Detail: [errno {error.errno}] {error.strerror}"
+                ) from None
         return call(*arguments, **named)
 
     return told
@@ -186,7 +198,9 @@ async def _at_once(call: Callable, *arguments: object, **named: object) -> objec
 
 
 _LOOPS: list[asyncio.AbstractEventLoop] = []
-os.register_at_fork(after_in_child=lambda: asyncio.events._set_running_loop(_LOOPS[-1] if _LOOPS else None))  # a fork goes on in it
+os.register_at_fork(
+    after_in_child=lambda: asyncio.events._set_running_loop(_LOOPS[-1] if _LOOPS else None)
+)  # a fork goes on in it
 
 
 def _finished(coroutine: object, loop: object = None, timeout: float | None = None) -> object:

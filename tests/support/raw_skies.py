@@ -57,7 +57,12 @@ def raw_sky():
 
 
 def write_sweep(path, raw):
-    columns = [fits.Column(name, _format(raw[name]), array=np.asarray(raw[name].tolist() if raw[name].dtype == object else raw[name])) for name in raw]
+    columns = [
+        fits.Column(
+            name, _format(raw[name]), array=np.asarray(raw[name].tolist() if raw[name].dtype == object else raw[name])
+        )
+        for name in raw
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
     fits.BinTableHDU.from_columns(columns).writeto(path)
 

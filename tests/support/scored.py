@@ -56,6 +56,11 @@ def scored(score, split, label, role=None, pool=None, ids=None, ra=None):
     if ids is not None:
         columns["galaxy_id"] = ("galaxy", np.asarray(ids), {"units": "1"})
     score = np.asarray(score, "f4")
-    values = {"score": score, "probability": expit(score), "cutout_ok": np.isfinite(score), "arc_snr": np.full(score.size, 8, "f4")}
+    values = {
+        "score": score,
+        "probability": expit(score),
+        "cutout_ok": np.isfinite(score),
+        "arc_snr": np.full(score.size, 8, "f4"),
+    }
     data = {name: ("galaxy", v) for name, v in values.items()}
     return schema.SCORES_CUTOUTS.describe(xr.Dataset(data, columns, {"detector_hash": Mean.hash}))

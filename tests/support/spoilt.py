@@ -1,6 +1,5 @@
 """Files of bricks, changed."""
 
-
 from astropy.io import fits
 
 
@@ -14,5 +13,7 @@ def change(path, header=None, pixels=None):
         else:
             cards[card] = value
     data = data if pixels is None else pixels(data)
-    hdu = fits.CompImageHDU(data, cards, compression_type="GZIP_1", **({"quantize_level": 0.0} if data.dtype.kind == "f" else {}))
+    hdu = fits.CompImageHDU(
+        data, cards, compression_type="GZIP_1", **({"quantize_level": 0.0} if data.dtype.kind == "f" else {})
+    )
     fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(path, overwrite=True)

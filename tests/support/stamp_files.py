@@ -25,7 +25,9 @@ def galaxy(rng, size, bands, star=False, scale=1.0, bright=1):
     """A galaxy in white sky, nanomaggy per pixel; `scale` is the side of a pixel over 0.262 arcsec."""
     planes = []
     for band in bands:
-        image = bright * FLUX[band] * moffat(size, 7.0 / scale, beta=2.0) + rng.normal(0, scale * SIGMA[band], (size, size))
+        image = bright * FLUX[band] * moffat(size, 7.0 / scale, beta=2.0) + rng.normal(
+            0, scale * SIGMA[band], (size, size)
+        )
         if star:
             image += 2 * FLUX[band] * moffat(size, 4.4 / scale, 22 / scale, -20 / scale)
         planes.append(image)

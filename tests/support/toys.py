@@ -63,7 +63,11 @@ class Toy(Stage):
         return Outcome(int(written[name], 16), 1, Ledger(1, 1), written=written)
 
     def finish(self, run: Run, outcomes: list[Outcome]) -> tuple[list[Gate], dict, int]:
-        return [Gate(f"{self.name}.rows", "every block has a row", "rows", len(outcomes), minimum=self.blocks_of)], {}, 0
+        return (
+            [Gate(f"{self.name}.rows", "every block has a row", "rows", len(outcomes), minimum=self.blocks_of)],
+            {},
+            0,
+        )
 
 
 class Failing(Toy):
@@ -107,7 +111,14 @@ class Fickle(Toy):
 
 def pipeline(run: Run, *stages: Stage, message: object = None) -> Pipeline:
     """Of toys; they see all settings, and all settings are in each address."""
-    return Pipeline({stage.name: stage for stage in stages}, run.folder, run, lambda name: run, lambda name: dict(run.settings), message=message)
+    return Pipeline(
+        {stage.name: stage for stage in stages},
+        run.folder,
+        run,
+        lambda name: run,
+        lambda name: dict(run.settings),
+        message=message,
+    )
 
 
 KINDS = {"Toy": Toy, "Dying": Dying, "Hanging": Hanging, "Failing": Failing}

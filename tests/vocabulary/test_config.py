@@ -1,6 +1,5 @@
 """A run file is refused before any work, with a sentence that names the key."""
 
-
 import numpy as np
 import pytest
 import yaml
@@ -37,7 +36,10 @@ def test_dr10_holds_the_grid_of_record():
         (lambda raw: raw["manifest"].update(colour="red"), r"manifest\.colour: unknown key"),
         (lambda raw: raw.update(wrong=1), r"wrong: unknown key"),
         (lambda raw: raw.pop("seed"), r"seed: Field required"),
-        (lambda raw: raw["injections"].update(trials=0), r"injections\.trials: .*greater than or equal to 1 \(found 0\)"),
+        (
+            lambda raw: raw["injections"].update(trials=0),
+            r"injections\.trials: .*greater than or equal to 1 \(found 0\)",
+        ),
         (lambda raw: raw["injections"]["grid"]["depth"].update(stop=23.7), r"not a whole number of steps"),
         (lambda raw: raw["injections"].update(size=200), r"larger than cutouts\.size"),
         (lambda raw: raw["quality"].update(centre_bits=["BRIGHTER"]), r"'BRIGHTER' is no MASKBITS name"),
@@ -98,7 +100,9 @@ def test_stamps_need_a_file_and_only_they(tmp_path, injections):
 
 
 @pytest.mark.parametrize("name", ["small", "dr10"])
-def test_run_files_name_stamps_for_the_whole_bracket_of_sources_and_say_which_key_is_wrong_when_they_are_missing(name, tmp_path):
+def test_run_files_name_stamps_for_the_whole_bracket_of_sources_and_say_which_key_is_wrong_when_they_are_missing(
+    name, tmp_path
+):
     from lenscal.io.stores import StoreError
     from lenscal.run import Place
     from lenscal.run.stages import STAGES
@@ -107,7 +111,9 @@ def test_run_files_name_stamps_for_the_whole_bracket_of_sources_and_say_which_ke
     assert settings.realism.morphologies == ["sersic", "clumpy", "stamps"]
     assert settings.realism.source_stamps.endswith("cosmos_stamps.fits.gz")
     missing = settings.realism.model_copy(update={"source_stamps": str(tmp_path / "cosmos_stamps.fits.gz")})
-    with pytest.raises(StoreError, match=r"cosmos_stamps.fits.gz' is missing; correct realism.source_stamps, or leave it out"):
+    with pytest.raises(
+        StoreError, match=r"cosmos_stamps.fits.gz' is missing; correct realism.source_stamps, or leave it out"
+    ):
         STAGES["realism"].inputs(Place(settings.model_copy(update={"realism": missing})))
 
 
@@ -155,7 +161,11 @@ def test_a_number_that_is_none_is_refused_in_every_place_of_a_run_file(tmp_path)
             continue
         for none in (float("nan"), float("inf"), -float("inf")):
             if isinstance(value, dict):
-                bad = {**value, "edge_on": {"x": none}} if path[-1] == "confuser_cuts" else {**value, next(iter(value), "g"): none}
+                bad = (
+                    {**value, "edge_on": {"x": none}}
+                    if path[-1] == "confuser_cuts"
+                    else {**value, next(iter(value), "g"): none}
+                )
             else:
                 bad = [*value[:-1], none] if isinstance(value, (list, tuple)) else none
             refused(tmp_path, with_value(raw, path, bad), path)
@@ -169,7 +179,13 @@ def test_yes_and_no_are_no_numbers_in_any_place(tmp_path):
     for path, kind, value in leaves(settings):
         if "bool" in kind or path == ("stores",) or "Catalogue" in kind:
             continue
-        bad = {**value, next(iter(value), "g"): True} if isinstance(value, dict) else [*value[:-1], True] if isinstance(value, (list, tuple)) else True
+        bad = (
+            {**value, next(iter(value), "g"): True}
+            if isinstance(value, dict)
+            else [*value[:-1], True]
+            if isinstance(value, (list, tuple))
+            else True
+        )
         refused(tmp_path, with_value(raw, path, bad), path)
         seen += 1
     assert seen > 120
@@ -177,15 +193,25 @@ def test_yes_and_no_are_no_numbers_in_any_place(tmp_path):
 
 def test_a_thing_named_twice_is_refused_in_every_list(tmp_path):
     raw, settings = everything(tmp_path)
-    lists = [(path, value) for path, _, value in leaves(settings) if isinstance(value, list) and value and not isinstance(value[0], config.Section)]
-    assert {"bands", "false_positive_rates", "morphologies", "priors", "types", "centre_bits", "moffat_betas"} <= {path[-1] for path, _ in lists}
+    lists = [
+        (path, value)
+        for path, _, value in leaves(settings)
+        if isinstance(value, list) and value and not isinstance(value[0], config.Section)
+    ]
+    assert {"bands", "false_positive_rates", "morphologies", "priors", "types", "centre_bits", "moffat_betas"} <= {
+        path[-1] for path, _ in lists
+    }
     for path, value in lists:
         assert "twice; name each once" in refused(tmp_path, with_value(raw, path, [*value, value[0]]), path)
 
 
 def test_a_range_that_falls_is_refused_everywhere(tmp_path):
     raw, settings = everything(tmp_path)
-    ranges = [(path, value) for path, kind, value in leaves(settings) if "tuple[float, float]" in kind.replace("builtins.", "") and value]
+    ranges = [
+        (path, value)
+        for path, kind, value in leaves(settings)
+        if "tuple[float, float]" in kind.replace("builtins.", "") and value
+    ]
     assert len(ranges) >= 10
     for path, value in ranges:
         refused(tmp_path, with_value(raw, path, [value[1], value[0]]), path)
@@ -202,9 +228,18 @@ def test_a_range_that_falls_is_refused_everywhere(tmp_path):
         (lambda raw: raw["survey"].update(root="a\0b"), r"survey.root: .*zero byte"),
         (lambda raw: raw["objects"]["lenses"][0].update(source="a\0b"), r"source: .*zero byte"),
         (lambda raw: raw["detector"].update(bands=[]), r"detector.bands: .*at least 1 item"),
-        (lambda raw: raw["detector"]["training"].update(learning_rate=1e30), r"learning_rate: .*less than or equal to 10"),
-        (lambda raw: raw["injections"]["grid"].update(depth={"start": 99, "stop": 99, "step": 1}), r"depth has bins from 98.5 to 99.5 mag; expected them within 10 and 40"),
-        (lambda raw: raw["injections"]["grid"].update(theta_e={"start": 0, "stop": 1, "step": 0.5}), r"theta_e has bins from -0.25"),
+        (
+            lambda raw: raw["detector"]["training"].update(learning_rate=1e30),
+            r"learning_rate: .*less than or equal to 10",
+        ),
+        (
+            lambda raw: raw["injections"]["grid"].update(depth={"start": 99, "stop": 99, "step": 1}),
+            r"depth has bins from 98.5 to 99.5 mag; expected them within 10 and 40",
+        ),
+        (
+            lambda raw: raw["injections"]["grid"].update(theta_e={"start": 0, "stop": 1, "step": 0.5}),
+            r"theta_e has bins from -0.25",
+        ),
         (lambda raw: raw["injections"]["grid"]["depth"].update(step=1e-9, stop=24.5), r"bins; expected 10,000 at most"),
         (lambda raw: raw.update(report={"depth": 99}), r"report.depth is 99, outside of the depths of the grid"),
         (lambda raw: raw.update(cluster={"address": "banana"}), r"cluster.address: .*found 'banana'"),
@@ -233,7 +268,9 @@ def test_yaml_that_is_no_run_file_is_one_sentence(tmp_path, text, message):
 
 
 def test_what_is_merged_yields_to_what_is_written(tmp_path):
-    text = (ROOT / "tests" / "tiny.yaml").read_text().replace("cutouts: {size: 101, block: 64}", "cutouts: &c {block: 64}")
+    text = (
+        (ROOT / "tests" / "tiny.yaml").read_text().replace("cutouts: {size: 101, block: 64}", "cutouts: &c {block: 64}")
+    )
     settings = config.load(write(tmp_path, text=text.replace("quality: {block: 64}", "quality: {<<: *c, block: 80}")))
     assert (settings.cutouts.block, settings.quality.block) == (64, 80)
 

@@ -30,7 +30,9 @@ def test_each_row_outside_has_one_reason_and_the_others_a_cell(rows):
     a, b = np.array(rows).T
     reasons = dict(grid.outside({"a": (EDGES, a), "b": (EDGES, b)}))
     assert list(reasons) == ["unknown", "a below", "a above", "b below", "b above"]
-    np.testing.assert_array_equal(sum(mask.astype(int) for mask in reasons.values()), ~(grid.inside(EDGES, a) & grid.inside(EDGES, b)))
+    np.testing.assert_array_equal(
+        sum(mask.astype(int) for mask in reasons.values()), ~(grid.inside(EDGES, a) & grid.inside(EDGES, b))
+    )
     np.testing.assert_array_equal(reasons["unknown"], np.isnan(a) | np.isnan(b))
 
 

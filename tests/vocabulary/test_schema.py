@@ -13,7 +13,12 @@ def quality():
     data = {}
     for name, v in schema.QUALITY.variables.items():
         dtype = object if v.dtype == "str" else v.dtype
-        data[name] = (v.dims, np.zeros([sizes[d] for d in v.dims], dtype) if dtype is not object else np.full([sizes[d] for d in v.dims], "", object))
+        data[name] = (
+            v.dims,
+            np.zeros([sizes[d] for d in v.dims], dtype)
+            if dtype is not object
+            else np.full([sizes[d] for d in v.dims], "", object),
+        )
     return schema.QUALITY.describe(xr.Dataset(data))
 
 
@@ -25,13 +30,20 @@ def test_every_difference_is_named_at_once():
     wrong = quality().drop_vars("mad_r")
     wrong["median_r"].attrs["units"] = "mag"
     wrong["cutout_ok"] = wrong["cutout_ok"].astype("i4").assign_attrs(units="1")
-    with pytest.raises(schema.SchemaError, match=r"quality: 'cutout_ok' is int32, not bool; 'mad_r' is missing; 'median_r' is in 'mag', not 'nanomaggy'"):
+    with pytest.raises(
+        schema.SchemaError,
+        match=r"quality: 'cutout_ok' is int32, not bool; 'mad_r' is missing; 'median_r' is in 'mag', not 'nanomaggy'",
+    ):
         schema.QUALITY.check(wrong)
 
 
 def test_tables_are_held_to_column_and_kind():
-    table = pd.DataFrame({"name": ["a"], "category": [1], "catalogue": ["x"], "ra": [1.0], "dec": [1.0], "galaxy_id": [1]})
-    with pytest.raises(schema.SchemaError, match=r"column 'category' is int64, not str; column 'separation' is missing"):
+    table = pd.DataFrame(
+        {"name": ["a"], "category": [1], "catalogue": ["x"], "ra": [1.0], "dec": [1.0], "galaxy_id": [1]}
+    )
+    with pytest.raises(
+        schema.SchemaError, match=r"column 'category' is int64, not str; column 'separation' is missing"
+    ):
         schema.CONTAMINANTS.check_table(table)
 
 
@@ -49,12 +61,18 @@ def test_level_1_and_2_hold_every_column_of_the_requirements():
         "bright_star_dist gaia_mag_nearest"
     )
     assert set(level_2.split()) <= set(schema.QUALITY.variables)
-    assert {"stamp_size", "bandset", "cutout_url", "download_timestamp", "layer_version"} <= set(schema.CUTOUTS.variables)
-    assert {"source_mag_g", "theta_e_drawn", "q", "gamma1", "magnification", "arc_snr"} <= set(schema.INJECTIONS.variables)
+    assert {"stamp_size", "bandset", "cutout_url", "download_timestamp", "layer_version"} <= set(
+        schema.CUTOUTS.variables
+    )
+    assert {"source_mag_g", "theta_e_drawn", "q", "gamma1", "magnification", "arc_snr"} <= set(
+        schema.INJECTIONS.variables
+    )
 
 
 def test_maskbits_are_those_of_dr10():
-    assert [schema.MASKBITS[n] for n in ("NPRIMARY", "BRIGHT", "BAILOUT", "MEDIUM", "GALAXY", "CLUSTER", "SUB_BLOB")] == [0, 1, 10, 11, 12, 13, 16]
+    assert [
+        schema.MASKBITS[n] for n in ("NPRIMARY", "BRIGHT", "BAILOUT", "MEDIUM", "GALAXY", "CLUSTER", "SUB_BLOB")
+    ] == [0, 1, 10, 11, 12, 13, 16]
 
 
 def test_maskbits_agree_with_the_survey_page(real):

@@ -35,7 +35,13 @@ class OnDask:
         Say where Dask's dashboard is.
     """
 
-    def __init__(self, cluster: _Cluster, block_timeout: float | None = None, workers_timeout: float | None = None, dashboard: bool = False) -> None:
+    def __init__(
+        self,
+        cluster: _Cluster,
+        block_timeout: float | None = None,
+        workers_timeout: float | None = None,
+        dashboard: bool = False,
+    ) -> None:
         self.memory: dict[str, float] = {}
         self._cluster, self._limits, self._dashboard = cluster, (block_timeout, workers_timeout), dashboard
         self._context = self._client = None
@@ -47,7 +53,9 @@ class OnDask:
         self.memory["driver"] = peak_memory()
         if self._client is not None:
             if error[0] is None:
-                with suppress(OSError, RuntimeError):  # a scheduler that ends after the last block takes nothing with it
+                with suppress(
+                    OSError, RuntimeError
+                ):  # a scheduler that ends after the last block takes nothing with it
                     self.memory["workers"] = sum(self._client.run(peak_memory).values())
             self._context.__exit__(*error)
 
@@ -57,7 +65,9 @@ class OnDask:
             self._context = self._cluster.client()
             self._client = self._context.__enter__()
             if self._dashboard:
-                with suppress(OSError, RuntimeError):  # a scheduler that is gone already is told of with the first block
+                with suppress(
+                    OSError, RuntimeError
+                ):  # a scheduler that is gone already is told of with the first block
                     tell(events.Served("", self._client.dashboard_link))
         return self._client
 
@@ -87,7 +97,10 @@ class OnDask:
             raise
         except (Exception, CancelledError) as error:
             # Whatever is raised when the scheduler goes (it differs with the moment), it is no fault of a block.
-            if isinstance(error, (ConnectionError, CommClosedError, CancelledError, TimeoutError)) or connected.status != "running":
+            if (
+                isinstance(error, (ConnectionError, CommClosedError, CancelledError, TimeoutError))
+                or connected.status != "running"
+            ):
                 raise BlockError(_GONE) from error
             raise
 
@@ -102,7 +115,9 @@ def _sweep(connected: Any, job: Job, watch: Watch, prefix: str) -> None:
         i = next(waiting, None)
         if i is not None:
             key = f"{prefix}-{uuid.uuid4().hex}"
-            future = connected.submit(_begun, watch.topic, i, job.work, *job.arguments[i], key=key, pure=False, retries=1, priority=-i)
+            future = connected.submit(
+                _begun, watch.topic, i, job.work, *job.arguments[i], key=key, pure=False, retries=1, priority=-i
+            )
             running[future.key] = (i, future)
             future.add_done_callback(ended.put)
 

@@ -18,7 +18,9 @@ from lenscal.io import stopping
 class Watch:
     """Of one job on one cluster."""
 
-    def __init__(self, connected: Any, job: Job, block_timeout: float | None = None, workers_timeout: float | None = None) -> None:
+    def __init__(
+        self, connected: Any, job: Job, block_timeout: float | None = None, workers_timeout: float | None = None
+    ) -> None:
         self.topic = f"lenscal-blocks-{uuid.uuid4().hex}"
         self._connected, self._job = connected, job
         self._block_timeout, self._workers_timeout = block_timeout, workers_timeout
@@ -72,7 +74,9 @@ class Watch:
         try:
             self._connected.restart_workers(workers, timeout=2 * events.PATIENCE, raise_for_error=False)
         except ValueError:
-            raise BlockError(f"{_few(workers)} stands still and has no nanny that could start it anew: end it, start another and run again to go on") from None
+            raise BlockError(
+                f"{_few(workers)} stands still and has no nanny that could start it anew: end it, start another and run again to go on"
+            ) from None
         for i in [i for i, (_, where) in self._begun.items() if where in workers]:
             del self._begun[i]  # they begin again, and say so
         self._last = time.monotonic()
@@ -89,7 +93,9 @@ class Watch:
 
     def _nobody(self, age: float) -> None:
         """No block is at work: say why, and stop when there has been no worker for too long."""
-        if age <= min(self._next(-1), self._block_timeout or math.inf) and (not self._alone or self._workers_timeout is None):
+        if age <= min(self._next(-1), self._block_timeout or math.inf) and (
+            not self._alone or self._workers_timeout is None
+        ):
             return
         address = self._connected.scheduler.address
         try:
@@ -103,11 +109,17 @@ class Watch:
             if self._block_timeout is not None and age > self._block_timeout and (still := self._silent()):
                 self._stand_still(still, age)
             elif age > self._next(-1):
-                self._tell(-1, age, f"waits for a worker to take up a block, for {age:.0f} s; at {address} are {_few(workers)}: they may stand still, or be at work for others")
+                self._tell(
+                    -1,
+                    age,
+                    f"waits for a worker to take up a block, for {age:.0f} s; at {address} are {_few(workers)}: they may stand still, or be at work for others",
+                )
             return
         self._alone = True
         if self._workers_timeout is not None and age > self._workers_timeout:
-            raise BlockError(f"no worker came to {address} within {age:.0f} s (cluster.workers_timeout is {self._workers_timeout:g}); start some (dask worker {address}) and run again")
+            raise BlockError(
+                f"no worker came to {address} within {age:.0f} s (cluster.workers_timeout is {self._workers_timeout:g}); start some (dask worker {address}) and run again"
+            )
         if age > self._next(-1):
             self._tell(-1, age, f"waits for workers: none is at {address}; start some (dask worker {address})")
 
@@ -120,7 +132,9 @@ class Watch:
         """Start workers anew that took blocks and do not even say that they began; stop when that was done before."""
         told = f"no block was taken up for {age:.0f} s, and {_few(workers)} do not answer (cluster.block_timeout is {self._block_timeout:g})"
         if -1 in self._again:
-            raise BlockError(f"{told}, for the second time; their machine may stand still: mend that and run again to go on")
+            raise BlockError(
+                f"{told}, for the second time; their machine may stand still: mend that and run again to go on"
+            )
         self._again.add(-1)
         self._say(f"{told}: they are started anew")
         self._start_anew(workers)
@@ -147,7 +161,9 @@ class Watch:
             silent, left = [], 0
             for worker in self.threads():
                 try:
-                    at_work = self._connected.sync(self._connected._run, _at_work, prefix, workers=[worker], callback_timeout=events.PATIENCE / 3)
+                    at_work = self._connected.sync(
+                        self._connected._run, _at_work, prefix, workers=[worker], callback_timeout=events.PATIENCE / 3
+                    )
                     left += sum(at_work.values())
                 except TimeoutError:
                     silent.append(worker)
@@ -157,7 +173,13 @@ class Watch:
             stopping.check()
             age = time.monotonic() - began
             if age > self._next(-1):
-                self._tell(-1, age, f"waits for {_few(silent)} to answer" if silent else f"waits for {left} blocks that an earlier run left at work")
+                self._tell(
+                    -1,
+                    age,
+                    f"waits for {_few(silent)} to answer"
+                    if silent
+                    else f"waits for {left} blocks that an earlier run left at work",
+                )
             limit = self._block_timeout
             if limit is not None and age > limit:
                 raise BlockError(f"{_few(silent)} did not answer within {age:.0f} s (cluster.block_timeout is {limit:g}); end it and run again" if silent

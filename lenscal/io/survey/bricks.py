@@ -21,7 +21,18 @@ from lenscal.io import folders, orientation, planes, units
 
 SECTION = 200  # pixels: reading a section takes as long as decompressing, in a whole plane, a square that much larger
 UNITS = {"image": "nanomaggy", "invvar": "1/nanomaggy^2", "psfsize": "arcsec"}
-_BROKEN = (OSError, EOFError, ValueError, TypeError, KeyError, IndexError, RuntimeError, struct.error, zlib.error, fits.VerifyError)
+_BROKEN = (
+    OSError,
+    EOFError,
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    fits.VerifyError,
+)
 
 
 class PixelError(LenscalError, ValueError):
@@ -74,12 +85,19 @@ class BrickFiles:
         wanted = [(product, band) for band in schema.BANDS for product in ("image", "invvar")] + [("maskbits", "")]
         for product, band in wanted:
             if not self.path(product, band).is_file():
-                raise PixelError(f"{_kind(product, band)}: file '{self.name(product, band)}' is missing; {', '.join(schema.BANDS)} are all required")
+                raise PixelError(
+                    f"{_kind(product, band)}: file '{self.name(product, band)}' is missing; {', '.join(schema.BANDS)} are all required"
+                )
 
     @cached_property
     def _header(self) -> tuple[orientation.Plane, tuple[int, int], str, dict[str, object]]:
         with self._open("image", schema.BANDS[0]) as hdu:
-            return self._plane(hdu, "image", schema.BANDS[0]), hdu.shape, str(hdu.header.get("DRVERSIO", "")), orientation.cards(hdu.header)
+            return (
+                self._plane(hdu, "image", schema.BANDS[0]),
+                hdu.shape,
+                str(hdu.header.get("DRVERSIO", "")),
+                orientation.cards(hdu.header),
+            )
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -171,7 +189,9 @@ class BrickFiles:
             return _boxes(kept, boxes, size, dtype)
         with self._open(product, band) as hdu:
             if hdu.shape != self.shape:
-                raise PixelError(f"{_kind(product, band)}: '{self.name(product, band)}' has shape {hdu.shape}, its sisters {self.shape}")
+                raise PixelError(
+                    f"{_kind(product, band)}: '{self.name(product, band)}' has shape {hdu.shape}, its sisters {self.shape}"
+                )
             self._same_place(hdu, product, band)
             if self.keep:
                 self._planes[product, band] = hdu.data.astype(dtype)
@@ -226,7 +246,9 @@ class BrickFiles:
         except orientation.OrientationError as error:
             raise PixelError(f"{named} {error}") from None
         if kinds != ("RA---TAN", "DEC--TAN") or plane.wcs.has_distortion:
-            raise PixelError(f"{named} has the projection {kinds}{' with a distortion' if plane.wcs.has_distortion else ''}, not ('RA---TAN', 'DEC--TAN')")
+            raise PixelError(
+                f"{named} has the projection {kinds}{' with a distortion' if plane.wcs.has_distortion else ''}, not ('RA---TAN', 'DEC--TAN')"
+            )
         return plane
 
     def _same_place(self, hdu: fits.CompImageHDU, product: str, band: str) -> None:
@@ -243,7 +265,9 @@ class BrickFiles:
         if product == "image" or orientation.has_place(hdu.header):
             plane = self._plane(hdu, product, band)
         elif orientation.has_matrix(own):  # the rest as the first image has it
-            plane = self._plane(_Bare(fits.Header([*(orientation.without_matrix(known) | own).items()]), hdu.shape), product, band)
+            plane = self._plane(
+                _Bare(fits.Header([*(orientation.without_matrix(known) | own).items()]), hdu.shape), product, band
+            )
         else:
             return
         if (away := first.away(plane)) > orientation.PLACE_TOLERANCE:

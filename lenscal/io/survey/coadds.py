@@ -49,7 +49,9 @@ class CoaddSurvey:
     def root(self) -> Path:
         """The folder. A catalogue may lie at an address, bricks may not."""
         if "://" in str(self._root):
-            raise SurveyError(f"survey root '{self._root}' is a URL; bricks are read from a folder: copy or mount the survey")
+            raise SurveyError(
+                f"survey root '{self._root}' is a URL; bricks are read from a folder: copy or mount the survey"
+            )
         return Path(self._root)
 
     def bricks(self) -> pd.DataFrame:
@@ -109,9 +111,14 @@ class CoaddSurvey:
         reasons = [self._lacks(name) for name in sample]
         complete, reason = reasons.count(""), next(filter(None, reasons), "")
         if not complete and not any(self._lacks(name) == "" for name in names):  # a few bricks of a long list
-            raise SurveyError(f"survey root '{self.root}' lists {len(names)} bricks and has the files of none; the first: {reason}")
+            raise SurveyError(
+                f"survey root '{self.root}' lists {len(names)} bricks and has the files of none; the first: {reason}"
+            )
         of = f" of the {len(sample)} looked at" if step > 1 else ""
-        found = [f"{len(names)} bricks listed", f"{complete} bricks{of} with image and invvar in {', '.join(schema.BANDS)} and maskbits"]
+        found = [
+            f"{len(names)} bricks listed",
+            f"{complete} bricks{of} with image and invvar in {', '.join(schema.BANDS)} and maskbits",
+        ]
         return found + ([f"{len(sample) - complete} bricks{of} without files; the first: {reason}"] if reason else [])
 
     def _lacks(self, name: str) -> str:
@@ -169,10 +176,16 @@ class CoaddSurvey:
         except PixelError:
             return "absent"
         with os.scandir(folder) as entries:
-            found = sorted((e.name, e.stat().st_size, e.stat().st_mtime_ns) for e in entries if e.name.startswith(f"legacysurvey-{brickname}-"))
+            found = sorted(
+                (e.name, e.stat().st_size, e.stat().st_mtime_ns)
+                for e in entries
+                if e.name.startswith(f"legacysurvey-{brickname}-")
+            )
         return hashlib.blake2b(repr(found).encode(), digest_size=8).hexdigest()
 
-    def _choose(self, ra: np.ndarray, dec: np.ndarray, own: np.ndarray, sources: dict[str, str]) -> tuple[np.ndarray, np.ndarray]:
+    def _choose(
+        self, ra: np.ndarray, dec: np.ndarray, own: np.ndarray, sources: dict[str, str]
+    ) -> tuple[np.ndarray, np.ndarray]:
         """For each position the files where it is most central (None: nowhere), and why there are none; the bricks looked at go into `sources`."""
         geometry = read_geometry(self.root, self._region)
         best = np.zeros(len(ra))

@@ -53,7 +53,9 @@ def read_geometry(root: Path, region: str) -> Geometry:
     """
     geometry, summary = tables(root, region)
     if geometry is None and summary is None:
-        raise SurveyError(f"survey root '{root}' has no table of bricks: {folders.holds(root)}; expected {LAYOUT}; check survey.root")
+        raise SurveyError(
+            f"survey root '{root}' has no table of bricks: {folders.holds(root)}; expected {LAYOUT}; check survey.root"
+        )
     return _joined(*((str(path), path.stat().st_mtime_ns) if path else None for path in (geometry, summary)))
 
 
@@ -92,15 +94,26 @@ def _read(path: str) -> pd.DataFrame:
     if missing := [name for name in ("brickname", "ra", "dec") if name not in table]:
         raise SurveyError(f"table of bricks '{path}' has no column {missing}; found {sorted(table)}")
     for name in table.columns:
-        expected = next((unit for start, unit in _UNITS.items() if name == start or (start.endswith("_") and name.startswith(start))), None)
+        expected = next(
+            (
+                unit
+                for start, unit in _UNITS.items()
+                if name == start or (start.endswith("_") and name.startswith(start))
+            ),
+            None,
+        )
         if expected and (problem := units.problem(stated.get(name), expected)):
-            raise SurveyError(f"table of bricks '{path}', {len(table):,} rows: column {name} {problem}; take the survey's own table")
+            raise SurveyError(
+                f"table of bricks '{path}', {len(table):,} rows: column {name} {problem}; take the survey's own table"
+            )
         if table[name].dtype in ("Int64", "UInt64"):  # blank where TNULL says so
             table[name] = table[name].astype("Float64").to_numpy("f8", na_value=np.nan)
     placed = table["ra"].between(-180, 360) & table["dec"].between(-90, 90)
     if not placed.all():
         first = table["brickname"][~placed].iloc[0]
-        raise SurveyError(f"table of bricks '{path}': {int((~placed).sum()):,} of {len(table):,} bricks have no position in degrees, the first: '{first}'; copy it again")
+        raise SurveyError(
+            f"table of bricks '{path}': {int((~placed).sum()):,} of {len(table):,} bricks have no position in degrees, the first: '{first}'; copy it again"
+        )
     table["brickname"] = table["brickname"].astype(str).str.strip()
     twice = table["brickname"][table["brickname"].duplicated()]
     if len(twice):
@@ -118,4 +131,6 @@ def _tangent(ra: np.ndarray, dec: np.ndarray, ra0: np.ndarray, dec0: np.ndarray)
     """Gnomonic coordinates about centres (degrees), in radians (Calabretta & Greisen 2002, section 5.1.3)."""
     ra, dec, dec0 = np.deg2rad(ra - ra0), np.deg2rad(dec), np.deg2rad(dec0)
     depth = np.sin(dec) * np.sin(dec0) + np.cos(dec) * np.cos(dec0) * np.cos(ra)
-    return np.cos(dec) * np.sin(ra) / depth, (np.sin(dec) * np.cos(dec0) - np.cos(dec) * np.sin(dec0) * np.cos(ra)) / depth
+    return np.cos(dec) * np.sin(ra) / depth, (
+        np.sin(dec) * np.cos(dec0) - np.cos(dec) * np.sin(dec0) * np.cos(ra)
+    ) / depth

@@ -73,7 +73,9 @@ class ServiceSurvey:
 
     has_catalogue = True
 
-    def __init__(self, service: config.Service, layer: str, root: str | Path, seed: int = 0, mock: bool = False) -> None:
+    def __init__(
+        self, service: config.Service, layer: str, root: str | Path, seed: int = 0, mock: bool = False
+    ) -> None:
         self.service, self.layer, self.root, self.seed, self.mock = service, layer, Path(root), seed, bool(mock)
         self._region = "north" if "north" in layer else "south"
         self._session: requests.Session | None = None
@@ -102,7 +104,9 @@ class ServiceSurvey:
             It does not, or gives something else.
         """
         brick = self.bricks().iloc[0]
-        rows = pd.DataFrame({"galaxy_id": [0], "ra": [brick["ra"]], "dec": [brick["dec"]], "brickname": [brick["brickname"]]})
+        rows = pd.DataFrame(
+            {"galaxy_id": [0], "ra": [brick["ra"]], "dec": [brick["dec"]], "brickname": [brick["brickname"]]}
+        )
         try:
             found = self.read(rows, 21)
         except PixelError as error:
@@ -111,7 +115,14 @@ class ServiceSurvey:
 
     def url(self, ra: float, dec: float, size: int) -> str:
         """Of a cutout of odd side."""
-        query = {"ra": f"{ra:.7f}", "dec": f"{dec:.7f}", "size": size, "layer": self.layer, "pixscale": schema.PIXEL_SCALE, "bands": "".join(schema.BANDS)}
+        query = {
+            "ra": f"{ra:.7f}",
+            "dec": f"{dec:.7f}",
+            "size": size,
+            "layer": self.layer,
+            "pixscale": schema.PIXEL_SCALE,
+            "bands": "".join(schema.BANDS),
+        }
         return f"{self.service.url}?{urlencode(query)}" + "".join(f"&{plane}" for plane in self.service.planes)
 
     def read(self, rows: pd.DataFrame, size: int) -> xr.Dataset:
@@ -130,7 +141,9 @@ class ServiceSurvey:
         """
         data = unread(rows, size, self.layer, self.mock, more=("checksum",))
         out = {name: data[name].values for name in data.variables}
-        odd = size + 1 - size % 2  # of an even stamp the object is on pixel size // 2: the last row and column of an odd one are left out
+        odd = (
+            size + 1 - size % 2
+        )  # of an even stamp the object is on pixel size // 2: the last row and column of an odd one are left out
         places = [(ra, dec) for ra, dec in zip(rows["ra"].to_numpy(float), rows["dec"].to_numpy(float))]
         sane = [bool(np.isfinite([ra, dec]).all() and abs(dec) <= 90) for ra, dec in places]
         answered = None
@@ -215,7 +228,9 @@ class ServiceSurvey:
         """Seconds before the next attempt: what the service asks for, else doubled each time, times 0.5 to 1.5 drawn by (seed, url, attempt)."""
         if asked is not None:
             return min(asked, WAIT_MAX)
-        return min(self.service.backoff_seconds * 2 ** (attempt - 1), WAIT_MAX) * (0.5 + random.Random(f"{self.seed} {url} {attempt}").random())
+        return min(self.service.backoff_seconds * 2 ** (attempt - 1), WAIT_MAX) * (
+            0.5 + random.Random(f"{self.seed} {url} {attempt}").random()
+        )
 
     def _once(self, url: str, ra: float, dec: float, size: int) -> tuple[bytes | None, str, tuple]:
         _slot(url, self.service.requests_per_second)
@@ -230,9 +245,13 @@ class ServiceSurvey:
             wait = _retry_after(answer.headers.get("Retry-After"))
             raise _Again(f"answer {answer.status_code} {answer.reason}", wait, of_place=answer.status_code == 500)
         if answer.status_code != 200:
-            raise PixelError(f"service: '{url}' answered {answer.status_code} {answer.reason}; check survey.service.url and survey.layer")
+            raise PixelError(
+                f"service: '{url}' answered {answer.status_code} {answer.reason}; check survey.service.url and survey.layer"
+            )
         if word := _refusal(answer.content):
-            raise PixelError(f"service: '{url}' answered '{word}'; check survey.layer ('{self.layer}') and survey.service.url")
+            raise PixelError(
+                f"service: '{url}' answered '{word}'; check survey.layer ('{self.layer}') and survey.service.url"
+            )
         found = _planes(answer.content, ra, dec, size, self.service.planes)
         return answer.content, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), found
 
@@ -262,7 +281,12 @@ def _retry_after(text: str | None) -> float | None:
 def _slot(url: str, rate: float) -> None:
     """Wait for one's turn: of one user on one machine, whatever the number of processes, a host gets no more than `rate` requests a second."""
     host = hashlib.blake2b(urlsplit(url).netloc.encode(), digest_size=8).hexdigest()
-    with os.fdopen(os.open(_own_folder() / f"rate-{host}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "r+") as file, folders.locked(file):
+    with (
+        os.fdopen(
+            os.open(_own_folder() / f"rate-{host}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600), "r+"
+        ) as file,
+        folders.locked(file),
+    ):
         file.seek(0)
         text = file.read()
         now = time.time()
@@ -289,7 +313,12 @@ def _own_folder() -> Path:
             status = folder.lstat()
         except OSError:
             continue
-        if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not status.st_mode & 0o022 and os.access(folder, os.W_OK):
+        if (
+            stat.S_ISDIR(status.st_mode)
+            and status.st_uid == os.getuid()
+            and not status.st_mode & 0o022
+            and os.access(folder, os.W_OK)
+        ):
             return folder
     return folders.own_temporary()
 
@@ -309,19 +338,27 @@ def _planes(content: bytes, ra: float, dec: float, size: int, wanted: list[str])
         raise _Again(f"a FITS file cut short: {len(content)} bytes are not whole records of 2880")
     try:
         with fits.open(io.BytesIO(content), memmap=False) as hdus:
-            found = {str(hdu.header.get("IMAGETYP", "IMAGE")).strip().lower(): (hdu.data, hdu.header) for hdu in hdus if hdu.header.get("NAXIS", 0) > 0}
+            found = {
+                str(hdu.header.get("IMAGETYP", "IMAGE")).strip().lower(): (hdu.data, hdu.header)
+                for hdu in hdus
+                if hdu.header.get("NAXIS", 0) > 0
+            }
             found = {name: (None if data is None else np.array(data), header) for name, (data, header) in found.items()}
     except (OSError, ValueError, TypeError, KeyError, IndexError, fits.VerifyError) as error:
         raise _Again(f"a FITS file that cannot be read ({error})") from error
     for plane in ("image", *wanted):
         if plane not in found or found[plane][0] is None:
-            raise _Again(f"no plane '{plane}' but {sorted(found)}; take out of survey.service.planes what the service does not offer")
+            raise _Again(
+                f"no plane '{plane}' but {sorted(found)}; take out of survey.service.planes what the service does not offer"
+            )
         data, header = found[plane]
         shape = (size, size) if plane == "maskbits" else (len(schema.BANDS), size, size)
         if data.shape != shape:
             raise _Again(f"plane '{plane}' has shape {data.shape}, not {shape}")
     header = found["image"][1]
-    bands = str(header.get("BANDS", "".join(str(header.get(f"BAND{i}", "?")).strip() for i in range(len(schema.BANDS))))).strip()
+    bands = str(
+        header.get("BANDS", "".join(str(header.get(f"BAND{i}", "?")).strip() for i in range(len(schema.BANDS))))
+    ).strip()
     if bands != "".join(schema.BANDS):
         raise _Again(f"bands '{bands}', not '{''.join(schema.BANDS)}'")
     for plane, unit in (("image", "nanomaggy"), ("invvar", "1/nanomaggy^2")):
@@ -334,7 +371,9 @@ def _planes(content: bytes, ra: float, dec: float, size: int, wanted: list[str])
             if away > orientation.PLACE_TOLERANCE:
                 raise _Again(f"plane '{plane}' that lies up to {away:.3g} pixels off the image")
     version = str(header.get("VERSION", header.get("SURVEY", ""))).strip()
-    return {name: found[name][0].astype(np.int32 if name == "maskbits" else np.float32) for name in ("image", *wanted)}, version
+    return {
+        name: found[name][0].astype(np.int32 if name == "maskbits" else np.float32) for name in ("image", *wanted)
+    }, version
 
 
 def _placed(header: fits.Header, plane: str, ra: float, dec: float, size: int) -> orientation.Plane:
@@ -345,7 +384,9 @@ def _placed(header: fits.Header, plane: str, ra: float, dec: float, size: int) -
     except orientation.OrientationError as error:
         raise _Again(f"plane '{plane}' that {error}, so its scale and place are not those asked for") from None
     there = placed.centre
-    away = np.array([((there[0] - ra + 180) % 360 - 180) * np.cos(np.deg2rad(dec)), there[1] - dec]) * 3600 / placed.scale
+    away = (
+        np.array([((there[0] - ra + 180) % 360 - 180) * np.cos(np.deg2rad(dec)), there[1] - dec]) * 3600 / placed.scale
+    )
     if not np.abs(away).max() <= PLACE_TOLERANCE:
         raise _Again(f"a stamp about ra {there[0]:.7f}, dec {there[1]:.7f}, not about ra {ra}, dec {dec}")
     return placed

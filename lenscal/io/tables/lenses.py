@@ -116,7 +116,9 @@ def _texts(choices: Mapping[str, tuple[str, ...]]) -> set[str]:
     return {theirs for ours in ("name", "grade", "reference", "category") for theirs in choices.get(ours, ())}
 
 
-def _renamed(raw: pd.DataFrame, choices: Mapping[str, tuple[str, ...]], required: object, what: str, stated: Mapping[str, str]) -> pd.DataFrame:
+def _renamed(
+    raw: pd.DataFrame, choices: Mapping[str, tuple[str, ...]], required: object, what: str, stated: Mapping[str, str]
+) -> pd.DataFrame:
     """The columns that `choices` finds, exact names first, then in any case; ra and dec in degrees.
 
     `attrs["stated"]` says that the unit of both is known: of the file, or of the run file (`stated`), which goes before it.

@@ -20,7 +20,9 @@ from lenscal.io import folders, row_counts, units
 
 _TEXT = (".csv", ".tsv", ".txt", ".ecsv")
 _BROKEN = (OSError, EOFError, ValueError, TypeError, KeyError, zlib.error, fits.VerifyError, AstropyUserWarning)
-_IN_NAME = re.compile(r"[\[(]\s*([^\])]+?)\s*[\])]\s*$|_(rad|radians?|hours?|hr|hourangle|deg|degrees?)$", re.IGNORECASE)
+_IN_NAME = re.compile(
+    r"[\[(]\s*([^\])]+?)\s*[\])]\s*$|_(rad|radians?|hours?|hr|hourangle|deg|degrees?)$", re.IGNORECASE
+)
 
 
 class CatalogueError(LenscalError, ValueError):
@@ -60,18 +62,30 @@ def read_table(path: str | Path, extension: str | None = None, text: Collection[
     if not fits_like and not name.endswith(_TEXT):
         raise CatalogueError(f"catalogue '{path}' is of no known kind; expected .csv, .csv.gz, .tsv, .ecsv or .fits")
     try:
-        table = _fits_table(path, extension) if fits_like else _text_table(path, text, "\t" if name.endswith(".tsv") else ",")
+        table = (
+            _fits_table(path, extension)
+            if fits_like
+            else _text_table(path, text, "\t" if name.endswith(".tsv") else ",")
+        )
     except CatalogueError:
         raise
     except pd.errors.ParserWarning:
-        raise CatalogueError(f"catalogue '{path}' has rows with more cells than its header has names, so no column is known; mend its header") from None
+        raise CatalogueError(
+            f"catalogue '{path}' has rows with more cells than its header has names, so no column is known; mend its header"
+        ) from None
     except _BROKEN as error:
         folders.pass_on(error, path)
         with path.open("rb") as file:
             packed = path.name.endswith(".gz")
-            left = row_counts.told(file, packed, extension) if fits_like else f"{row_counts.lines(file, packed):,} lines can be read"
+            left = (
+                row_counts.told(file, packed, extension)
+                if fits_like
+                else f"{row_counts.lines(file, packed):,} lines can be read"
+            )
         reason = " ".join(str(error).split())[:200]
-        raise CatalogueError(f"catalogue '{path}' cannot be read ({reason}): {left}; it may be truncated: fetch it again") from None
+        raise CatalogueError(
+            f"catalogue '{path}' cannot be read ({reason}): {left}; it may be truncated: fetch it again"
+        ) from None
     for column in [column for column in table.columns if str(column).lower() in ("ra", "dec")]:
         attrs, table[column] = table.attrs, in_degrees(table, column, f"catalogue '{path}'")
         table.attrs = attrs
@@ -127,7 +141,11 @@ def _fits_table(path: Path, extension: str | None) -> pd.DataFrame:
                 raise CatalogueError(f"'{path}' holds no FITS table: it is another file, or truncated")
             columns = tables[0].columns
             out = {column.name: values for column in columns if (values := _column(tables[0].data, column)) is not None}
-            stated = {column.name: units.stated(column.unit) for column in columns if column.name in out and units.stated(column.unit)}
+            stated = {
+                column.name: units.stated(column.unit)
+                for column in columns
+                if column.name in out and units.stated(column.unit)
+            }
     table = pd.DataFrame(out)
     table.attrs["units"] = stated
     return table
@@ -174,7 +192,11 @@ def _scaled(values: np.ndarray, scale: int, zero: int) -> np.ndarray:
     if not values.size:
         return values.astype(np.int64)
     ends = [int(v) * scale + zero for v in (values.min(), values.max())]
-    if min(ends) >= np.iinfo(np.int64).min and max(ends) <= np.iinfo(np.int64).max and abs(zero) <= np.iinfo(np.int64).max:
+    if (
+        min(ends) >= np.iinfo(np.int64).min
+        and max(ends) <= np.iinfo(np.int64).max
+        and abs(zero) <= np.iinfo(np.int64).max
+    ):
         return values.astype(np.int64) * scale + zero
     if min(ends) >= 0 and max(ends) <= np.iinfo(np.uint64).max:
         return (values.astype(object) * scale + zero).astype(np.uint64)
@@ -225,9 +247,15 @@ def _text_table(path: Path, text: Collection[str], separator: str) -> pd.DataFra
         warnings.simplefilter("error", pd.errors.ParserWarning)
         table = pd.read_csv(source(), sep=separator, low_memory=False, encoding=encoding, index_col=False)
         known = {name.lower() for name in text}
-        numbers_ = [i for i, name in enumerate(table.columns) if str(name).strip().lower() in known and pd.api.types.is_numeric_dtype(table.dtypes.iloc[i])]
+        numbers_ = [
+            i
+            for i, name in enumerate(table.columns)
+            if str(name).strip().lower() in known and pd.api.types.is_numeric_dtype(table.dtypes.iloc[i])
+        ]
         if numbers_:  # of names that are numbers the digits count
-            texts = pd.read_csv(source(), sep=separator, encoding=encoding, index_col=False, usecols=numbers_, dtype=str)
+            texts = pd.read_csv(
+                source(), sep=separator, encoding=encoding, index_col=False, usecols=numbers_, dtype=str
+            )
             for i, name in zip(numbers_, texts.columns):
                 table.isetitem(i, texts[name])
     table.columns = [str(name).strip() for name in table.columns]

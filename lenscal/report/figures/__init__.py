@@ -53,7 +53,11 @@ def _suffix(inputs: Inputs, index: int) -> str:
 
 def map_name(inputs: Inputs, index: int, depth: float | None = None) -> str:
     """File name of a completeness map, of all depths or one."""
-    return "completeness_maps" + _suffix(inputs, index) if depth is None else f"completeness_depth{depth:g}{_suffix(inputs, index)}"
+    return (
+        "completeness_maps" + _suffix(inputs, index)
+        if depth is None
+        else f"completeness_depth{depth:g}{_suffix(inputs, index)}"
+    )
 
 
 def curve_name(inputs: Inputs, index: int) -> str:

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _CONDITIONS = {"psfsize_r": "PSFSIZE_R [arcsec]", "psfdepth_r": "PSFDEPTH_R [mag]", "nobs_z": "exposures in z"}
-_TYPE_COLOURS = {"PSF": style.GREY, "REX": style.SKY, "EXP": style.GREEN, "DEV": style.RED, "SER": style.BLUE, "DUP": style.PURPLE}
+_TYPE_COLOURS = {
+    "PSF": style.GREY,
+    "REX": style.SKY,
+    "EXP": style.GREEN,
+    "DEV": style.RED,
+    "SER": style.BLUE,
+    "DUP": style.PURPLE,
+}
 _ASIDE = ("galaxies matched to a positive", "of these positives")  # counted on the way, no filter
 _INK = {"train": "#666666", "val": style.ORANGE, "test": style.BLUE}
 
@@ -48,7 +55,9 @@ def _shares_below(axes: Axes, inputs: Inputs, name: str, splits: list[str]) -> N
             part = np.sort(values[here & table["label"].eq(label).to_numpy(bool)])
             if part.size:
                 share = np.arange(1, part.size + 1) / part.size
-                axes.step(part, share, where="post", color=_INK[split], ls=line, lw=width, label=split if label == 0 else None)
+                axes.step(
+                    part, share, where="post", color=_INK[split], ls=line, lw=width, label=split if label == 0 else None
+                )
     axes.plot([], [], color="black", ls="-", label="negatives")
     axes.plot([], [], color="black", ls=":", label="positives")
     axes.set_ylim(0, 1.02)
@@ -65,7 +74,9 @@ def _types(axes: Axes, inputs: Inputs, splits: list[str]) -> None:
     axes.set(yticks=range(len(splits)), xlim=(0, 1), xlabel="share of the types, all rows")
     axes.set_yticklabels(splits)
     axes.invert_yaxis()
-    axes.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.45, 1.0), handlelength=0.8, handletextpad=0.3, columnspacing=0.8)
+    axes.legend(
+        ncols=3, loc="lower center", bbox_to_anchor=(0.45, 1.0), handlelength=0.8, handletextpad=0.3, columnspacing=0.8
+    )
 
 
 def waterfall(inputs: Inputs) -> Figure | str:
@@ -76,7 +87,16 @@ def waterfall(inputs: Inputs) -> Figure | str:
     figure = style.new(style.PAGE, 0.35 + 0.135 * len(table))
     axes = figure.subplots()
     steps, rows = table["step"].astype(str), table["rows"].to_numpy(float)
-    colours = [style.GREEN if s.startswith("N2") else style.RED if s.startswith("pool") else style.GREY if s in _ASIDE else style.BLUE for s in steps]
+    colours = [
+        style.GREEN
+        if s.startswith("N2")
+        else style.RED
+        if s.startswith("pool")
+        else style.GREY
+        if s in _ASIDE
+        else style.BLUE
+        for s in steps
+    ]
     axes.barh(range(len(table)), np.maximum(rows, 0.5), color=colours, height=0.72)
     for y, count in enumerate(rows):
         axes.text(max(count, 0.6) * 1.08, y, f"{int(count):,}", va="center", fontsize=style.SMALL)

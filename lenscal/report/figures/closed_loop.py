@@ -38,15 +38,38 @@ def _figure(summary: Mapping) -> object:
         for level, alpha in (("95", 0.18), ("68", 0.35)):
             for row in rows:
                 if row[f"lower_{level}"] is not None:
-                    axes.fill_between([row["low"], row["high"]], row[f"lower_{level}"], row[f"upper_{level}"], color=style.BLUE, alpha=alpha, lw=0)
-        axes.plot(middle, column("predicted"), "_", color=style.BLUE, ms=9, mew=1.5, label="predicted from the trials (68, 95 %)")
+                    axes.fill_between(
+                        [row["low"], row["high"]],
+                        row[f"lower_{level}"],
+                        row[f"upper_{level}"],
+                        color=style.BLUE,
+                        alpha=alpha,
+                        lw=0,
+                    )
+        axes.plot(
+            middle,
+            column("predicted"),
+            "_",
+            color=style.BLUE,
+            ms=9,
+            mew=1.5,
+            label="predicted from the trials (68, 95 %)",
+        )
         axes.plot(middle, column("observed"), "o", color="black", label="found of the true lenses")
         axes.plot(middle, column("naive"), "s", color=style.RED, mfc="none", label="cube, hosts of the survey")
         axes.plot(middle, column("naive_lens_like"), "^", color=style.GREEN, mfc="none", label="cube, hosts lens-like")
         for place, (x, row) in enumerate(zip(middle, rows)):
-            axes.text(x, 0.015 + 0.055 * (place % 2), f"{row['n']}", ha="center", va="bottom", fontsize=style.SMALL, color=style.GREY)
+            axes.text(
+                x,
+                0.015 + 0.055 * (place % 2),
+                f"{row['n']}",
+                ha="center",
+                va="bottom",
+                fontsize=style.SMALL,
+                color=style.GREY,
+            )
         axes.set(xlabel=LABELS[name], ylim=(0, 1.03))
-    for axes in grid[:: 3]:
+    for axes in grid[::3]:
         axes.set_ylabel("share found")
     last = grid[len(axes_of)]
     last.axis("off")
@@ -55,7 +78,11 @@ def _figure(summary: Mapping) -> object:
     if overall["predicted"] is None:
         lines.append("no prediction: outside the trials")
     else:
-        lines += [f"predicted {overall['predicted']:.3f}", f"  68 %: {overall['lower_68']:.3f} to {overall['upper_68']:.3f}", f"  95 %: {overall['lower_95']:.3f} to {overall['upper_95']:.3f}"]
+        lines += [
+            f"predicted {overall['predicted']:.3f}",
+            f"  68 %: {overall['lower_68']:.3f} to {overall['upper_68']:.3f}",
+            f"  95 %: {overall['lower_95']:.3f} to {overall['upper_95']:.3f}",
+        ]
     lines += [f"cube, survey {overall['naive']:.3f}" if overall["naive"] is not None else "cube: no data"]
     if overall.get("naive_lens_like") is not None:
         lines.append(f"cube, lens-like {overall['naive_lens_like']:.3f}")

@@ -87,7 +87,9 @@ def _map(axes: Axes, layer: xr.Dataset, labels: int = 15) -> object:
     from matplotlib.patches import Rectangle
 
     median, status = layer["median"].values, layer["status"].values.astype(object)
-    image = axes.imshow(np.where(status == "no data", np.nan, median), cmap=MAP, vmin=0, vmax=1, origin="lower", aspect="auto")
+    image = axes.imshow(
+        np.where(status == "no data", np.nan, median), cmap=MAP, vmin=0, vmax=1, origin="lower", aspect="auto"
+    )
     for i, j in np.argwhere(status == "no data"):
         axes.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fc=style.NO_DATA, ec="white", lw=0.5))
     for i, j in np.argwhere(status == "insufficient"):
@@ -140,7 +142,9 @@ def _annotate(figure: Figure, drawn: list[tuple[Axes, xr.Dataset]]) -> None:
             value, low, high = (float(layer[n].values[i, j]) for n in ("median", "lower", "upper"))
             ends = f"{low:.2f}–{high:.2f}" if np.isfinite(low) else "few hosts"
             text = f"{value:.2f}\n{ends}" if both else f"{value:.2f}" if one else ""
-            around = [withStroke(linewidth=2.4, foreground=colormaps[MAP](value))] if status[i, j] == "insufficient" else []
+            around = (
+                [withStroke(linewidth=2.4, foreground=colormaps[MAP](value))] if status[i, j] == "insufficient" else []
+            )
             axes.text(
                 j, i, text, ha="center", va="center", fontsize=style.SMALL, linespacing=1.15,
                 color="white" if _dark(value) else "black", path_effects=around,
@@ -211,7 +215,15 @@ def occupancy(inputs: Inputs) -> Figure:
         axes.set_facecolor(style.NO_DATA)
         for i, j in np.ndindex(values.shape):
             colour = style.GREY if not values[i, j] > 0 else "white" if values[i, j] < 0.55 * top else "black"
-            axes.text(j, i, form.format(values[i, j]) if np.isfinite(values[i, j]) else "–", ha="center", va="center", fontsize=style.SMALL, color=colour)
+            axes.text(
+                j,
+                i,
+                form.format(values[i, j]) if np.isfinite(values[i, j]) else "–",
+                ha="center",
+                va="center",
+                fontsize=style.SMALL,
+                color=colour,
+            )
         axes.set_xticks(range(cube.sizes["depth"]), [f"{v:g}" for v in cube["depth"].values])
         axes.set_yticks(range(cube.sizes["psf_fwhm"]), [f"{v:g}" for v in cube["psf_fwhm"].values])
         axes.set(xlabel="PSFDEPTH$_r$ (5σ) [mag]", ylabel=_Y, title=title)

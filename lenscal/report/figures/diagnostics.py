@@ -29,20 +29,34 @@ def quality(inputs: Inputs) -> Figure:
     figure = style.new(style.PAGE, 2.3)
     noise, correlation, reasons = figure.subplots(1, 3, width_ratios=(1, 1, 1.1))
     panels = (
-        (noise, lambda p: p["sigma"].values.astype(float) ** 2 * p["sky_invvar"].values, np.linspace(0, 2.5, 51), "σ² × survey inverse variance"),
+        (
+            noise,
+            lambda p: p["sigma"].values.astype(float) ** 2 * p["sky_invvar"].values,
+            np.linspace(0, 2.5, 51),
+            "σ² × survey inverse variance",
+        ),
         (correlation, lambda p: p["noise_correlation"].values, np.linspace(0, 5, 51), "noise correlation"),
     )
     for axes, measure, edges, label in panels:
         for band, line in zip(good["band"].values, ("-", "--", "-.")):
             values = _finite(measure(good.sel(band=band)))
-            axes.hist(np.clip(values, edges[0], edges[-1]), edges, histtype="step", color=style.BAND_COLOURS[str(band)], ls=line, label=f"{band} ({values.size:,})")
+            axes.hist(
+                np.clip(values, edges[0], edges[-1]),
+                edges,
+                histtype="step",
+                color=style.BAND_COLOURS[str(band)],
+                ls=line,
+                label=f"{band} ({values.size:,})",
+            )
         axes.axvline(1, color=style.GREY, lw=0.7, ls=":")
         axes.set(xlabel=label, ylabel="cutouts")
         axes.margins(x=0)
     noise.set_ylim(top=1.45 * noise.get_ylim()[1])
     noise.legend(loc="upper right")
     table = summaries.reasons(inputs)
-    reasons.barh(range(len(table)), np.maximum(table["rows"], 0.5), color=[style.BLUE, *[style.ORANGE] * (len(table) - 1)])
+    reasons.barh(
+        range(len(table)), np.maximum(table["rows"], 0.5), color=[style.BLUE, *[style.ORANGE] * (len(table) - 1)]
+    )
     for i, rows in enumerate(table["rows"]):
         reasons.text(max(rows, 0.6) * 1.15, i, f"{rows:,}", va="center", fontsize=style.SMALL)
     reasons.set_yticks(range(len(table)), table["reason"])
@@ -83,7 +97,13 @@ def injections(inputs: Inputs) -> Figure | str:
     snr = inputs.injections["arc_snr"].values.ravel()[made].astype(float)
     figure = style.new(style.PAGE, 2.1)
     left, middle, right = figure.subplots(1, 3)
-    left.hist(_finite(magnification), np.linspace(*inputs.settings.injections.magnification, 31), color=style.PURPLE, histtype="stepfilled", alpha=0.6)
+    left.hist(
+        _finite(magnification),
+        np.linspace(*inputs.settings.injections.magnification, 31),
+        color=style.PURPLE,
+        histtype="stepfilled",
+        alpha=0.6,
+    )
     left.set(xlabel="magnification", ylabel="injections")
     positive = np.isfinite(snr) & (snr > 0)
     if not positive.any():

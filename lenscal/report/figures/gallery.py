@@ -53,5 +53,7 @@ def pictures(inputs: Inputs, kind: str) -> Figure:
         axes = figure.add_axes((column / COLUMNS + 0.003, bottom, 1 / COLUMNS - 0.006, (side - 0.04) / height))
         axes.axis("off")
         axes.imshow(grz(inputs.gallery_images[row]), origin="lower", interpolation="nearest")  # +y is North, +x West
-        figure.text((column + 0.5) / COLUMNS, bottom - 0.02 / height, name, ha="center", va="top", fontsize=5.5, linespacing=1.1)
+        figure.text(
+            (column + 0.5) / COLUMNS, bottom - 0.02 / height, name, ha="center", va="top", fontsize=5.5, linespacing=1.1
+        )
     return figure

@@ -99,12 +99,27 @@ def _dots(axes: Axes, table: pd.DataFrame, labels: list[str], colours: list[str]
         n, k = int(row["n"]), int(row["k"])
         if n < 0:
             continue
-        axes.text(1.015, i, f"{k:,}/{n:,}" if n else "none", transform=axes.get_yaxis_transform(), va="center", fontsize=style.SMALL)
+        axes.text(
+            1.015,
+            i,
+            f"{k:,}/{n:,}" if n else "none",
+            transform=axes.get_yaxis_transform(),
+            va="center",
+            fontsize=style.SMALL,
+        )
         if n == 0:
             continue
         low, rate = (max(row[name], floor or 0.0) for name in ("lower_68", "rate"))
         axes.plot([low, row["upper_68"]], [i, i], color=colour, lw=1.4, solid_capstyle="butt")
-        axes.plot(1.06 * rate if k == 0 else rate, i, "<" if k == 0 and floor else "o", color=colour, mfc="white" if k == 0 else colour, clip_on=False, zorder=3)
+        axes.plot(
+            1.06 * rate if k == 0 else rate,
+            i,
+            "<" if k == 0 and floor else "o",
+            color=colour,
+            mfc="white" if k == 0 else colour,
+            clip_on=False,
+            zorder=3,
+        )
     axes.set_yticks(range(len(labels)), labels)
     axes.set_ylim(len(labels) - 0.4, -0.6)
     axes.spines["left"].set_visible(False)

@@ -45,7 +45,15 @@ def measures(inputs: Inputs) -> Figure | str:
             values = np.clip(values[~np.isnan(values)], low, high)
             if not values.size:
                 continue
-            axes.hist(values, np.linspace(low, high, BINS + 1), density=True, histtype="step", color=colour, lw=1.1, ls=":" if sample == "bare host" else "-")
+            axes.hist(
+                values,
+                np.linspace(low, high, BINS + 1),
+                density=True,
+                histtype="step",
+                color=colour,
+                lw=1.1,
+                ls=":" if sample == "bare host" else "-",
+            )
             axes.axvline(np.median(values), color=colour, lw=0.9, ls="--", zorder=0)
         axes.set(xlabel=label, xlim=(low, high), yticks=[])
         axes.spines["left"].set_visible(False)
@@ -73,7 +81,9 @@ def noise(inputs: Inputs) -> Figure | str:
             axes.step(at, np.where(coarse > 0, coarse, np.nan), where="mid", color=COLOURS[sample], label=sample)
         row = numbers.loc[band]
         axes.set(yscale="log", xlabel=f"fine noise in {band} / that of its sky")
-        axes.set_title(f"{band}: D {row['D']:.3f}, p {row['p_halves']:.2g}" if np.isfinite(row["D"]) else f"{band}: not measured")
+        axes.set_title(
+            f"{band}: D {row['D']:.3f}, p {row['p_halves']:.2g}" if np.isfinite(row["D"]) else f"{band}: not measured"
+        )
     grid[0].set_ylabel("density")
     grid[0].legend(loc="lower center")
     return figure
@@ -91,7 +101,12 @@ def tests(inputs: Inputs) -> Figure | str:
     left.axvline(0.5, color="black", lw=0.8, ls=":", zorder=0)
     left.axvline(limit, color="black", lw=0.8, ls="--", zorder=0)
     left.set(xlim=(0, 1), xlabel="AUC of the probe")
-    _dots(right, changes.assign(value=changes["change"]), [f"{row['kind']}: {row['name']}" for row in changes.to_dict("records")], style.GREEN)
+    _dots(
+        right,
+        changes.assign(value=changes["change"]),
+        [f"{row['kind']}: {row['name']}" for row in changes.to_dict("records")],
+        style.GREEN,
+    )
     right.axvline(0, color="black", lw=0.8, ls=":", zorder=0)
     right.set(xlabel="change of completeness")
     return figure
@@ -101,7 +116,16 @@ def _dots(axes: Axes, table: pd.DataFrame, labels: list[str], colour: str) -> No
     """Values with intervals, one row each from the top; a word where there is none."""
     for i, row in enumerate(table.to_dict("records")):
         if not np.isfinite(row["value"]):
-            axes.text(0.5, i, "not judged", transform=axes.get_yaxis_transform(), va="center", ha="center", fontsize=style.SMALL, color=style.GREY)
+            axes.text(
+                0.5,
+                i,
+                "not judged",
+                transform=axes.get_yaxis_transform(),
+                va="center",
+                ha="center",
+                fontsize=style.SMALL,
+                color=style.GREY,
+            )
             continue
         axes.plot([row["from_95"], row["to_95"]], [i, i], color=colour, lw=1.4, solid_capstyle="butt")
         axes.plot(row["value"], i, "o", color=colour, clip_on=False)
@@ -125,8 +149,17 @@ def panel(inputs: Inputs) -> Figure | str:
     for i, number in enumerate(rows["number"]):
         line, column = divmod(i, PANEL_COLUMNS)
         bottom = 1 - (line * (side + text) + side) / height
-        axes = figure.add_axes((column / PANEL_COLUMNS + 0.003, bottom, 1 / PANEL_COLUMNS - 0.006, (side - 0.04) / height))
+        axes = figure.add_axes(
+            (column / PANEL_COLUMNS + 0.003, bottom, 1 / PANEL_COLUMNS - 0.006, (side - 0.04) / height)
+        )
         axes.axis("off")
         axes.imshow(grz(inputs.panel_images[i]), origin="lower", interpolation="nearest")
-        figure.text((column + 0.5) / PANEL_COLUMNS, bottom - 0.015 / height, str(number), ha="center", va="top", fontsize=style.SMALL)
+        figure.text(
+            (column + 0.5) / PANEL_COLUMNS,
+            bottom - 0.015 / height,
+            str(number),
+            ha="center",
+            va="top",
+            fontsize=style.SMALL,
+        )
     return figure

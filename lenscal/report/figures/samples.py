@@ -40,7 +40,9 @@ def _sky(axes: Axes, inputs: Inputs) -> None:
     axes.set(xlabel="RA [degree]", ylabel="Dec [degree]")
     if not placed.any():
         axes.set(xticks=[], yticks=[])
-        axes.text(0.5, 0.5, "no galaxy has a position", transform=axes.transAxes, ha="center", va="center", color=style.GREY)
+        axes.text(
+            0.5, 0.5, "no galaxy has a position", transform=axes.transAxes, ha="center", va="center", color=style.GREY
+        )
         return
     shifted = np.full(ra.size, np.nan)
     shifted[placed] = around(ra[placed])
@@ -54,9 +56,20 @@ def _sky(axes: Axes, inputs: Inputs) -> None:
             known = here & (pixel >= 0)
             pixels, first = np.unique(pixel[known], return_index=True)
             _pixels(axes, pixels, shifted[known][first], colour)
-            axes.scatter(shifted[here & ~positive], dec[here & ~positive], s=size, color=colour, lw=0, rasterized=True, zorder=2)
+            axes.scatter(
+                shifted[here & ~positive], dec[here & ~positive], s=size, color=colour, lw=0, rasterized=True, zorder=2
+            )
             axes.scatter([], [], s=12, color=colour, lw=0, label=f"{split}, {len(pixels):,} pixels")
-            axes.scatter(shifted[here & positive], dec[here & positive], s=14, color=colour, marker="*", ec="black", lw=0.3, zorder=3)
+            axes.scatter(
+                shifted[here & positive],
+                dec[here & positive],
+                s=14,
+                color=colour,
+                marker="*",
+                ec="black",
+                lw=0.3,
+                zorder=3,
+            )
     if (positive & placed).any():
         axes.scatter([], [], s=14, color="white", marker="*", ec="black", lw=0.4, label="positive")
     axes.autoscale_view()
@@ -74,10 +87,16 @@ def _pixels(axes: Axes, pixels: np.ndarray, near: np.ndarray, colour: str) -> No
 
     if not pixels.size:
         return
-    ra, dec = healpy.vec2ang(np.moveaxis(healpy.boundaries(128, pixels, step=1, nest=True), 1, 2).reshape(-1, 3), lonlat=True)
+    ra, dec = healpy.vec2ang(
+        np.moveaxis(healpy.boundaries(128, pixels, step=1, nest=True), 1, 2).reshape(-1, 3), lonlat=True
+    )
     ra, dec = ra.reshape(-1, 4), dec.reshape(-1, 4)
     ra = near[:, None] + (ra - near[:, None] + 180) % 360 - 180
-    axes.add_collection(PolyCollection(np.stack([ra, dec], axis=-1), facecolors=colour, alpha=0.3, lw=0, rasterized=len(pixels) > 500, zorder=1))
+    axes.add_collection(
+        PolyCollection(
+            np.stack([ra, dec], axis=-1), facecolors=colour, alpha=0.3, lw=0, rasterized=len(pixels) > 500, zorder=1
+        )
+    )
 
 
 def _bars(axes: Axes, inputs: Inputs) -> None:

@@ -23,10 +23,22 @@ def groups(inputs: Inputs) -> list[tuple[str, str, np.ndarray]]:
     found = []
     for tier in schema.TIERS:
         if tier:
-            found.append((f"lens, {tier}", style.RED, value[((table["pool"] == "positive") & (table["tier"] == tier)).to_numpy()]))
+            found.append(
+                (
+                    f"lens, {tier}",
+                    style.RED,
+                    value[((table["pool"] == "positive") & (table["tier"] == tier)).to_numpy()],
+                )
+            )
     found.append(("N1", style.BLUE, value[(table["pool"] == "N1").to_numpy()]))
     for name in schema.CONFUSERS:
-        found.append((f"N2, {name}", style.GREEN, value[((table["pool"] == "N2") & (table["confuser_class"] == name)).to_numpy()]))
+        found.append(
+            (
+                f"N2, {name}",
+                style.GREEN,
+                value[((table["pool"] == "N2") & (table["confuser_class"] == name)).to_numpy()],
+            )
+        )
     scores = inputs.scores_injections["score"]
     for theta_e in scores["theta_e"].values:
         one = scores.sel(theta_e=theta_e).values.astype(float)
@@ -53,7 +65,9 @@ def distributions(inputs: Inputs) -> Figure | str:
         share = np.arange(1, values.size + 1) / values.size
         floor = min(floor, share[0])
         left.step(values, share, where="post", color=colours[name], ls=lines[name], label=f"{name} ({values.size:,})")
-    left.set(yscale="log", ylim=(max(floor, 1e-5) * 0.7, 1.3), xlabel="score (logit)", ylabel="share at or above the score")
+    left.set(
+        yscale="log", ylim=(max(floor, 1e-5) * 0.7, 1.3), xlabel="score (logit)", ylabel="share at or above the score"
+    )
     for axes in (left, right):
         for threshold in inputs.thresholds["threshold"].values:
             axes.axvline(threshold, color="black", lw=0.8, ls=":", zorder=0)

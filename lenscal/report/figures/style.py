@@ -14,7 +14,15 @@ COLUMN, PAGE = 3.32, 6.97  # inches: one and two columns of MNRAS and ApJ
 DPI = 200
 SMALL = 6.0  # points: the smallest text
 
-BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#56B4E9", "#777777"
+BLUE, ORANGE, GREEN, RED, PURPLE, SKY, GREY = (
+    "#0072B2",
+    "#E69F00",
+    "#009E73",
+    "#D55E00",
+    "#CC79A7",
+    "#56B4E9",
+    "#777777",
+)
 SERIES = (BLUE, RED, GREEN, PURPLE, ORANGE, SKY)
 MARKERS = ("o", "s", "^", "D", "v", "P")
 SPLIT_COLOURS = {"train": "#AAAAAA", "val": ORANGE, "test": BLUE, "none": PURPLE}
@@ -73,4 +81,3 @@ def pdf(figure: Figure) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, format="pdf", dpi=DPI, metadata={"CreationDate": None, "Producer": None, "Creator": None})
     return file.getvalue()
-

@@ -40,17 +40,27 @@ def refuse(place: Place, what: set[str], seed: int) -> None:
     for group in ("injections", "thresholds", "cutouts"):
         carried = str(place.store("scores", group).attrs.get("detector_hash", ""))
         if carried != frozen.hash:
-            raise PlanError(f"the scores of the {group} carry detector {carried[:12] or 'none'}, the frozen one is {frozen.hash[:12]}: run the stage scores again")
+            raise PlanError(
+                f"the scores of the {group} carry detector {carried[:12] or 'none'}, the frozen one is {frozen.hash[:12]}: run the stage scores again"
+            )
     if not what & _TRUTH:
         return
     if settings.sky is None or not settings.survey.mock:
-        raise PlanError("the experiments arms and fix need true lenses of an embedded sky: this run file has no section `sky`, or says survey.mock: false; ask for --what causal")
+        raise PlanError(
+            "the experiments arms and fix need true lenses of an embedded sky: this run file has no section `sky`, or says survey.mock: false; ask for --what causal"
+        )
     if seed == settings.seed:
-        raise PlanError(f"the sky of seed {seed} is the run's own: its lenses chose the detector and its threshold; give --seed another number")
+        raise PlanError(
+            f"the sky of seed {seed} is the run's own: its lenses chose the detector and its threshold; give --seed another number"
+        )
     if frozen.mock and frozen.about.get("seed") == seed:
-        raise PlanError(f"the detector was trained on the embedded sky of seed {seed}: its true lenses are no test; give --seed another number")
+        raise PlanError(
+            f"the detector was trained on the embedded sky of seed {seed}: its true lenses are no test; give --seed another number"
+        )
     if "fix" in what and settings.detector.frozen:
-        raise PlanError("the detector was brought by the run file (detector.frozen): what trained it is not here, so it cannot be trained again; leave fix out of --what")
+        raise PlanError(
+            "the detector was brought by the run file (detector.frozen): what trained it is not here, so it cannot be trained again; leave fix out of --what"
+        )
 
 
 def skies(settings: Settings, what: set[str], seed: int, lenses: int) -> dict[str, Settings]:
@@ -62,5 +72,7 @@ def skies(settings: Settings, what: set[str], seed: int, lenses: int) -> dict[st
     if "arms" in what:
         population = sky.sky.lens_population.model_copy(update={"arcs": False})
         survey = sky.survey.model_copy(update={"root": str(Path(sky.survey.root).with_name(f"sky-{seed}-bare"))})
-        out["bare"] = sky.model_copy(update={"sky": sky.sky.model_copy(update={"lens_population": population}), "survey": survey})
+        out["bare"] = sky.model_copy(
+            update={"sky": sky.sky.model_copy(update={"lens_population": population}), "survey": survey}
+        )
     return out

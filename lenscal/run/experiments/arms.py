@@ -66,8 +66,19 @@ def arms(place: Place, sky: Settings, bare: Settings, count: int, say: Say) -> t
     table, summary = experiments.gap(own, found, factors)
     say("single changes")
     singles = _singles(place, lenses, drawn, hosts, score[()], threshold)
-    subsets = pd.DataFrame([{**{name: name in subset for name in factors}, "n": int(np.isfinite(v).sum()), "found": float(np.nanmean(v))} for subset, v in found.items()])
-    kept = truth[["galaxy_id", "theta_e", "psfsize_r", "psfdepth_r", "lensed_mag_r", "own"]].assign(engine=score[()], trials=score[factors], host=drawn["galaxy_id"].to_numpy())
+    subsets = pd.DataFrame(
+        [
+            {
+                **{name: name in subset for name in factors},
+                "n": int(np.isfinite(v).sum()),
+                "found": float(np.nanmean(v)),
+            }
+            for subset, v in found.items()
+        ]
+    )
+    kept = truth[["galaxy_id", "theta_e", "psfsize_r", "psfdepth_r", "lensed_mag_r", "own"]].assign(
+        engine=score[()], trials=score[factors], host=drawn["galaxy_id"].to_numpy()
+    )
     summary |= {"threshold": threshold, "seed": sky.seed, "factors": {name: crossing.ABOUT[name] for name in factors}}
     return summary, {"arms": table, "arms_subsets": subsets, "arms_singles": singles, "arms_lenses": kept}
 
@@ -82,7 +93,12 @@ def _scores(place: Place, table: pd.DataFrame, hosts: xr.Dataset) -> np.ndarray:
 
 def _as_drawn(theta_e: np.ndarray, drawn: dict[str, np.ndarray], magnification: np.ndarray) -> pd.DataFrame:
     """Draws of the prior under the names of `experiments.FACTORS`."""
-    table = pd.DataFrame({name: drawn[name] for name in ("n", "r_e", "source_q", "source_phi", "q", "phi", "gamma1", "gamma2", "lens_x", "lens_y")})
+    table = pd.DataFrame(
+        {
+            name: drawn[name]
+            for name in ("n", "r_e", "source_q", "source_phi", "q", "phi", "gamma1", "gamma2", "lens_x", "lens_y")
+        }
+    )
     lensed = {band: drawn[f"mag_{band}"] - 2.5 * np.log10(magnification) for band in schema.BANDS}
     return table.assign(
         lensed_mag_r=lensed["r"], lensed_colour_gr=lensed["g"] - lensed["r"], lensed_colour_rz=lensed["r"] - lensed["z"],
@@ -103,7 +119,9 @@ def _hosts(hosts: pd.DataFrame, lenses: pd.DataFrame, density: str | None, seed:
     return out
 
 
-def _singles(place: Place, lenses: Lenses, drawn: pd.DataFrame, hosts: pd.DataFrame, engine: np.ndarray, threshold: float) -> pd.DataFrame:
+def _singles(
+    place: Place, lenses: Lenses, drawn: pd.DataFrame, hosts: pd.DataFrame, engine: np.ndarray, threshold: float
+) -> pd.DataFrame:
     """Other single changes of the true lenses made by our engine: arc, light of the galaxy, lens-like hosts, source morphology, shot noise, profile."""
     from lenscal.injections.populations import COLUMN, LENS_LIKE
 
@@ -115,16 +133,25 @@ def _singles(place: Place, lenses: Lenses, drawn: pd.DataFrame, hosts: pd.DataFr
         pixels = host_pixels(place, hosts.loc[hosts["galaxy_id"].isin(chosen), "position"].to_numpy())
         outcome["host", "lens-like"] = _scores(place, truth.assign(galaxy_id=chosen), pixels)
     for what, bands in (("brightness and colour", (True, True, True)), ("colour", (True, False, True))):
-        outcome["host light", f"{what} of the drawn host"] = _relit(place, lenses, drawn["galaxy_id"].to_numpy(), hosts, np.array(bands))
-    changed: dict[tuple[str, str], config.Injections] = {("noise", "no shot noise"): settings.model_copy(update={"shot_noise": False})}
+        outcome["host light", f"{what} of the drawn host"] = _relit(
+            place, lenses, drawn["galaxy_id"].to_numpy(), hosts, np.array(bands)
+        )
+    changed: dict[tuple[str, str], config.Injections] = {
+        ("noise", "no shot noise"): settings.model_copy(update={"shot_noise": False})
+    }
     for source in ("sersic", "clumpy"):
         if source != settings.source:
             changed["source morphology", source] = settings.model_copy(update={"source": source, "source_stamps": None})
     for beta in place.settings.realism.moffat_betas:
-        changed["PSF", f"Moffat beta {beta:g} where it has no image"] = settings.model_copy(update={"moffat_beta": beta})
+        changed["PSF", f"Moffat beta {beta:g} where it has no image"] = settings.model_copy(
+            update={"moffat_beta": beta}
+        )
     for name, other in changed.items():
         outcome[name] = system_scores(place, truth, bare, other)
-    table = experiments.compared(paired.found(engine, threshold), {" | ".join(name): paired.found(values, threshold) for name, values in outcome.items()})
+    table = experiments.compared(
+        paired.found(engine, threshold),
+        {" | ".join(name): paired.found(values, threshold) for name, values in outcome.items()},
+    )
     kinds, names = zip(*outcome)
     return table.assign(kind=kinds, name=names)[["kind", "name", *paired.COLUMNS]]
 
@@ -143,7 +170,9 @@ def _relit(place: Place, lenses: Lenses, ids: np.ndarray, hosts: pd.DataFrame, b
     host = crops(place, lenses.bare)
     image = systems(place, truth, lenses.bare)
     order = bands_of(lenses.bare)
-    sigma, _, lags = (lenses.bare[name].transpose("galaxy", "band", ...).values[:, order].astype(float) for name in NOISE)
+    sigma, _, lags = (
+        lenses.bare[name].transpose("galaxy", "band", ...).values[:, order].astype(float) for name in NOISE
+    )
     made = views.Views(
         image, host, np.zeros(host.shape), sigma, lags, np.full(sigma.shape, np.nan), np.full((len(truth), 2), np.nan),
         truth["id"].to_numpy(), schema.PIXEL_SCALE, (size - host.shape[-1]) % 2,

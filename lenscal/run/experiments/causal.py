@@ -54,7 +54,17 @@ def causal(place: Place, count: int, say: Say) -> tuple[dict, dict[str, pd.DataF
         for name, wanted in LIKE.items():
             some = np.ones(len(base), bool) if wanted is None else like == wanted
             row = Paired.of_scores(base[some], changed[some], threshold).row()
-            rows.append({"hosts": name, "kind": variant.kind, "name": variant.name, "about": variant.about, "arc": variant.arc, **row, "why_not": variant.why_not})
+            rows.append(
+                {
+                    "hosts": name,
+                    "kind": variant.kind,
+                    "name": variant.name,
+                    "about": variant.about,
+                    "arc": variant.arc,
+                    **row,
+                    "why_not": variant.why_not,
+                }
+            )
     table = pd.DataFrame(rows, columns=["hosts", "kind", "name", "about", "arc", *COLUMNS, "why_not"])
     arcless = table[~table["arc"] & (table["hosts"] == "all") & (table["why_not"] == "")]
     return {
@@ -63,7 +73,9 @@ def causal(place: Place, count: int, say: Say) -> tuple[dict, dict[str, pd.DataF
     }, {"causal": table}  # fmt: skip
 
 
-def variants(settings: object, hosts: pd.DataFrame, ids: np.ndarray, colours: dict[str, np.ndarray], seed: int) -> list[Variant]:
+def variants(
+    settings: object, hosts: pd.DataFrame, ids: np.ndarray, colours: dict[str, np.ndarray], seed: int
+) -> list[Variant]:
     """What is asked of the detector.
 
     Parameters
@@ -85,25 +97,100 @@ def variants(settings: object, hosts: pd.DataFrame, ids: np.ndarray, colours: di
     red, ordinary = (colours[name] for name in ("lenses", "survey"))
     recolour = lambda what, wanted: lambda v: views.recoloured(v, getattr(v, what), wanted)  # noqa: E731
     out = [
-        Variant("host", "alone, arc removed", transform=views.host_alone, arc=False, about="does a galaxy without an arc pass for a lens?"),
+        Variant(
+            "host",
+            "alone, arc removed",
+            transform=views.host_alone,
+            arc=False,
+            about="does a galaxy without an arc pass for a lens?",
+        ),
         Variant("host", "blank sky alone", transform=blank, arc=False, about="the control: noise and nothing else"),
         Variant("host", "arc on blank sky", transform=on_blank, about="is the arc enough, without a galaxy?"),
-        Variant("host", "swapped in its cell", hosts=_swapped(hosts, ids, None, seed), about="how much is due to which galaxy the arc is in?"),
-        Variant("host", "subtracted, model with the arc", transform=partial(views.host_subtracted, with_arc=True), about="what a pipeline could do: smooth model of the image"),
-        Variant("host", "subtracted, model without the arc", transform=partial(views.host_subtracted, with_arc=False), about="the galaxy's smooth light gone, arc untouched"),
-        Variant("host colour", "that of known lenses", transform=recolour("image", red), about="the galaxy's colour alone; arc, brightness and noise stay"),
-        Variant("host colour", "that of the survey", transform=recolour("image", ordinary), about="the same the other way"),
-        Variant("host colour", "that of known lenses, arc removed", transform=recolour("host", red), arc=False, about="does a red galaxy pass for a lens?"),
+        Variant(
+            "host",
+            "swapped in its cell",
+            hosts=_swapped(hosts, ids, None, seed),
+            about="how much is due to which galaxy the arc is in?",
+        ),
+        Variant(
+            "host",
+            "subtracted, model with the arc",
+            transform=partial(views.host_subtracted, with_arc=True),
+            about="what a pipeline could do: smooth model of the image",
+        ),
+        Variant(
+            "host",
+            "subtracted, model without the arc",
+            transform=partial(views.host_subtracted, with_arc=False),
+            about="the galaxy's smooth light gone, arc untouched",
+        ),
+        Variant(
+            "host colour",
+            "that of known lenses",
+            transform=recolour("image", red),
+            about="the galaxy's colour alone; arc, brightness and noise stay",
+        ),
+        Variant(
+            "host colour", "that of the survey", transform=recolour("image", ordinary), about="the same the other way"
+        ),
+        Variant(
+            "host colour",
+            "that of known lenses, arc removed",
+            transform=recolour("host", red),
+            arc=False,
+            about="does a red galaxy pass for a lens?",
+        ),
     ]
     if COLUMN[LENS_LIKE] in hosts:
         mapping = _swapped(hosts, ids, COLUMN[LENS_LIKE], seed)
-        out.append(Variant("host", "swapped for a lens-like one", hosts=mapping, about="the same arc in a galaxy as known lenses have"))
+        out.append(
+            Variant(
+                "host",
+                "swapped for a lens-like one",
+                hosts=mapping,
+                about="the same arc in a galaxy as known lenses have",
+            )
+        )
     else:
-        out.append(Variant("host", "swapped for a lens-like one", why_not="known lenses are too few to tell lens-like hosts", about="the same arc in a galaxy as known lenses have"))
-    out += [Variant("clip range", f"cut at percentile {p:g}", transform=partial(views.clipped, percent=p), about="the brightest pixels, the galaxy's middle, cut off") for p in PERCENTS]
-    for what, about in (("both", "arc and galaxy blend; noise kept"), ("arc", "the arc alone is smeared"), ("host", "the galaxy alone is smeared")):
-        out.append(Variant("PSF", f"{WORSE:g} arcsec worse, {what}", transform=partial(views.blurred, worse=WORSE, what=what), about=about))
-    out.append(Variant("noise", "no shot noise of the arc", injections.model_copy(update={"shot_noise": False}), redraw=False, about="the arc's own Poisson noise left out"))
+        out.append(
+            Variant(
+                "host",
+                "swapped for a lens-like one",
+                why_not="known lenses are too few to tell lens-like hosts",
+                about="the same arc in a galaxy as known lenses have",
+            )
+        )
+    out += [
+        Variant(
+            "clip range",
+            f"cut at percentile {p:g}",
+            transform=partial(views.clipped, percent=p),
+            about="the brightest pixels, the galaxy's middle, cut off",
+        )
+        for p in PERCENTS
+    ]
+    for what, about in (
+        ("both", "arc and galaxy blend; noise kept"),
+        ("arc", "the arc alone is smeared"),
+        ("host", "the galaxy alone is smeared"),
+    ):
+        out.append(
+            Variant(
+                "PSF",
+                f"{WORSE:g} arcsec worse, {what}",
+                transform=partial(views.blurred, worse=WORSE, what=what),
+                about=about,
+            )
+        )
+    out.append(
+        Variant(
+            "noise",
+            "no shot noise of the arc",
+            injections.model_copy(update={"shot_noise": False}),
+            redraw=False,
+            about="the arc's own Poisson noise left out",
+        )
+    )
     return out
 
 
@@ -116,10 +203,20 @@ class _Bench:
         row = pd.Index(self.pixels["galaxy_id"].values).get_indexer(block["galaxy_id"].values.ravel())
         self.image = self._images(place.settings.injections, self.pixels, block)
         host = crops(place, self.pixels)[row]
-        smooth = self._images(place.settings.injections.model_copy(update={"shot_noise": False}), self.pixels, block) - host
+        smooth = (
+            self._images(place.settings.injections.model_copy(update={"shot_noise": False}), self.pixels, block) - host
+        )
         order = bands_of(self.pixels)
-        values = {name: self.pixels[name].transpose("galaxy", "band", ...).values[:, order][row].astype(float) for name in (*NOISE, "psfsize")}
-        colours = np.column_stack([block[name].values.ravel().astype(float) if name in block else np.full(row.size, np.nan) for name in ("host_colour_gr", "host_colour_rz")])
+        values = {
+            name: self.pixels[name].transpose("galaxy", "band", ...).values[:, order][row].astype(float)
+            for name in (*NOISE, "psfsize")
+        }
+        colours = np.column_stack(
+            [
+                block[name].values.ravel().astype(float) if name in block else np.full(row.size, np.nan)
+                for name in ("host_colour_gr", "host_colour_rz")
+            ]
+        )
         self.views = views.Views(
             self.image, host, smooth, values["sigma"], values["noise_lags"], values["psfsize"], colours, block["injection_id"].values.ravel(),
             schema.PIXEL_SCALE, (self.pixels.sizes["x"] - host.shape[-1]) % 2,
@@ -142,7 +239,13 @@ class _Bench:
             return scored(self.place, self._images(settings, self.pixels, self.block), detector)
         old = self.block["galaxy_id"].values
         new = np.array([variant.hosts.get(int(i), -1) for i in old.ravel()], np.int64).reshape(old.shape)
-        return scored(self.place, self._images(settings, _host_pixels(self.place, new.ravel()), self.block.assign(galaxy_id=(schema.TRIAL, new))), detector)
+        return scored(
+            self.place,
+            self._images(
+                settings, _host_pixels(self.place, new.ravel()), self.block.assign(galaxy_id=(schema.TRIAL, new))
+            ),
+            detector,
+        )
 
 
 def _host_pixels(place: Place, ids: np.ndarray) -> xr.Dataset:
@@ -156,7 +259,9 @@ def _colours(place: Place) -> dict[str, np.ndarray]:
 
     rows = place.manifest.set_index("galaxy_id", drop=False)
     lenses, pool = rows[rows["pool"].eq("positive").to_numpy(bool)], rows[rows["pool"].eq("N1").to_numpy(bool)]
-    light = place.settings.injections.arc_flux_share * arc_light(place).reindex(lenses.index)[["arc_g", "arc_r", "arc_z"]].to_numpy(float)
+    light = place.settings.injections.arc_flux_share * arc_light(place).reindex(lenses.index)[
+        ["arc_g", "arc_r", "arc_z"]
+    ].to_numpy(float)
     names = ["host_colour_gr", "host_colour_rz"]
     of = {"lenses": populations.features(lenses, light), "survey": populations.features(pool)}
     return {name: table[names].median().to_numpy(float) for name, table in of.items()}
@@ -183,5 +288,7 @@ def _swapped(hosts: pd.DataFrame, ids: np.ndarray, density: str | None, seed: in
             weight = np.ones(others.size) if density is None else hosts[density].fillna(0).to_numpy(float)[others]
             if weight.sum() > 0:
                 edges = np.cumsum(weight) / weight.sum()
-                out[int(names[own])] = int(names[others[min(np.searchsorted(edges, share[names[own]], "right"), others.size - 1)]])
+                out[int(names[own])] = int(
+                    names[others[min(np.searchsorted(edges, share[names[own]], "right"), others.size - 1)]]
+                )
     return out

@@ -23,7 +23,9 @@ OFFSET = 1 << 60  # of the id of a training row with an arc over that of its gal
 _NAMES = ("image", "galaxy_id", "split", "label", "weight", "target", "role", "pool", "cutout_ok", "arc_snr")
 
 
-def fix(place: Place, sky: Settings, count: int, injected: int, per_cell: int, epochs: int | None, say: Say) -> tuple[dict, dict[str, pd.DataFrame]]:
+def fix(
+    place: Place, sky: Settings, count: int, injected: int, per_cell: int, epochs: int | None, say: Say
+) -> tuple[dict, dict[str, pd.DataFrame]]:
     """The baseline trained again with injected positives, on the same trials, cutouts and true lenses as before.
 
     The injected positives are arcs of the run's prior in ordinary galaxies (pool N1) of the split train, which stay negatives as they are; hosts
@@ -60,7 +62,9 @@ def fix(place: Place, sky: Settings, count: int, injected: int, per_cell: int, e
         settings = settings.model_copy(update={"training": settings.training.model_copy(update={"epochs": epochs})})
     say("arcs in ordinary galaxies of the training sky")
     sample, made = training_sample(place, injected)
-    frozen, history = detector.train(sample, settings, place.settings.seed, lambda epoch, of, _: say(f"training: epoch {epoch} of {of}"))
+    frozen, history = detector.train(
+        sample, settings, place.settings.seed, lambda epoch, of, _: say(f"training: epoch {epoch} of {of}")
+    )
     say("validation negatives")
     old, new, negatives = _thresholds(place, frozen, say)
     cells, by_theta, trials = _surface(place, frozen, old, new, per_cell, say)
@@ -74,7 +78,9 @@ def fix(place: Place, sky: Settings, count: int, injected: int, per_cell: int, e
         "training": {**made, **{name: history.attrs[name] for name in ("train_positives", "train_negatives", "positives_per_epoch", "epochs_run", "best_epoch", "val_loss")}},
         "overall": hears, "lenses": of_lenses, "predicted": _predicted(place, trials, lenses.table, old, new),
     }  # fmt: skip
-    kept = lenses.table[["galaxy_id", "theta_e", "psfsize_r", "psfdepth_r", "lensed_mag_r"]].assign(before=lenses.table["own"].to_numpy(), after=again)
+    kept = lenses.table[["galaxy_id", "theta_e", "psfsize_r", "psfdepth_r", "lensed_mag_r"]].assign(
+        before=lenses.table["own"].to_numpy(), after=again
+    )
     return summary, {"fix_cells": cells, "fix_theta_e": by_theta, "fix_negatives": negatives, "fix_lenses": kept}
 
 
@@ -83,13 +89,24 @@ def training_sample(place: Place, injected: int) -> tuple[xr.Dataset, dict[str, 
     pixels, quality = place.store("cutouts", chunks={}).reset_coords(), place.store("quality").reset_coords()
     own = pixels.assign({name: quality[name] for name in ("cutout_ok", "arc_snr")})[[*_NAMES]]
     columns = {name: own[name].values for name in _NAMES if name != "image"}
-    ordinary = (columns["split"] == "train") & (columns["pool"] == "N1") & (columns["label"] == 0) & columns["cutout_ok"].astype(bool)
+    ordinary = (
+        (columns["split"] == "train")
+        & (columns["pool"] == "N1")
+        & (columns["label"] == 0)
+        & columns["cutout_ok"].astype(bool)
+    )
     correlation = quality["noise_correlation"].transpose("galaxy", "band").values
     ordinary &= (correlation > 0).all(1)
     rows = np.flatnonzero(ordinary)
-    rows = np.sort(rows[np.argsort(draws.hashes(place.settings.seed, "fix host", columns["galaxy_id"][rows]), kind="stable")][:injected])
+    rows = np.sort(
+        rows[np.argsort(draws.hashes(place.settings.seed, "fix host", columns["galaxy_id"][rows]), kind="stable")][
+            :injected
+        ]
+    )
     if not rows.size:
-        raise InputError("fix: no ordinary galaxy (pool N1, split train, fit for use) to put an arc in; the sample needs negatives in the split train")
+        raise InputError(
+            "fix: no ordinary galaxy (pool N1, split train, fit for use) to put an arc in; the sample needs negatives in the split train"
+        )
     image, snr, ok = _injected(place, rows)
     lens = (columns["label"] == 1) & (columns["split"] == "train") & (columns["role"] == "train")
     new = {name: values[rows] for name, values in columns.items()}
@@ -100,13 +117,17 @@ def training_sample(place: Place, injected: int) -> tuple[xr.Dataset, dict[str, 
     }  # fmt: skip
     joined = {name: ("galaxy", np.concatenate([columns[name], new[name]]), own[name].attrs) for name in columns}
     dims = ("galaxy", "band", "y", "x")
-    joined["image"] = xr.Variable.concat([own["image"].transpose(*dims).variable, xr.Variable(dims, image).chunk({"galaxy": 64})], "galaxy")
+    joined["image"] = xr.Variable.concat(
+        [own["image"].transpose(*dims).variable, xr.Variable(dims, image).chunk({"galaxy": 64})], "galaxy"
+    )
     out = xr.Dataset(joined, coords={"band": own["band"]}, attrs=pixels.attrs)
     out["image"].attrs = dict(own["image"].attrs)
     least = place.settings.detector.training.arc_snr_min
     seen = int((ok & ((snr >= least) | (least == 0))).sum())
     if not seen:
-        raise InputError(f"fix: none of {rows.size} injected arcs has an SNR of {least:g} (detector.training.arc_snr_min), so none would train; ask for more (--injected)")
+        raise InputError(
+            f"fix: none of {rows.size} injected arcs has an SNR of {least:g} (detector.training.arc_snr_min), so none would train; ask for more (--injected)"
+        )
     return out, {"injected": int(rows.size), "injected_arc_seen": seen}
 
 
@@ -126,12 +147,17 @@ def _injected(place: Place, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
         drawn, mu, _ = priors.accepted(theta_e, ids, settings, seed, sources.prepare(settings.source, place.sources))
         columns = {name: drawn[name.replace("source_mag_", "mag_").replace("_drawn", "")] for name in schema.PARAMETERS}
         columns |= {"magnification": mu, "galaxy_id": hosts["galaxy_id"].values, "injection_id": ids}
-        block = xr.Dataset({name: (schema.TRIAL, np.reshape(v, (1, 1, 1, -1))) for name, v in columns.items()}, coords={name: [np.nan] for name in schema.AXES})
+        block = xr.Dataset(
+            {name: (schema.TRIAL, np.reshape(v, (1, 1, 1, -1))) for name, v in columns.items()},
+            coords={name: [np.nan] for name in schema.AXES},
+        )
         made = images(schema.INJECTIONS.describe(block), hosts, settings, seed, sources=place.sources)
         order = [schema.BANDS.index(str(band)) for band in hosts["band"].values]
         dims = ("galaxy", "band", "y", "x")
         stars = place.stars(hosts["ra"].values, hosts["dec"].values, quality.STAR_RADIUS)
-        cut = hosts.drop_vars([name for name in ("sigma", "noise_correlation", "noise_lags") if name in hosts]).assign(image=(dims, made[:, order], hosts["image"].attrs))
+        cut = hosts.drop_vars([name for name in ("sigma", "noise_correlation", "noise_lags") if name in hosts]).assign(
+            image=(dims, made[:, order], hosts["image"].attrs)
+        )
         cut["label"] = xr.ones_like(cut["label"])  # arcs are looked for in lenses only
         found = quality.measure(cut, stars, place.settings.quality)
         ok = found["cutout_ok"].values.astype(bool) & np.isfinite(made).any((1, 2, 3))
@@ -161,15 +187,26 @@ def _thresholds(place: Place, frozen: object, say: Say) -> tuple[float, float, p
     for name in ("val", "test"):
         for of in ("N1", "N2"):
             some = rows[(split[rows] == name) & (pool[rows] == of)]
-            table.append({"split": name, "pool": of, **Paired.of_scores(before["score"].values[some], again[some], old, new).row()})
+            table.append(
+                {
+                    "split": name,
+                    "pool": of,
+                    **Paired.of_scores(before["score"].values[some], again[some], old, new).row(),
+                }
+            )
     return old, new, pd.DataFrame(table)
 
 
-def _surface(place: Place, frozen: object, old: float, new: float, per_cell: int, say: Say) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def _surface(
+    place: Place, frozen: object, old: float, new: float, per_cell: int, say: Say
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Trials scored again: by cell, by theta_e, and one row each."""
     from lenscal.run.images import injected_images
 
-    store, scored_before = place.store("injections").drop_vars("image", errors="ignore"), place.store("scores", "injections")["score"].load()
+    store, scored_before = (
+        place.store("injections").drop_vars("image", errors="ignore"),
+        place.store("scores", "injections")["score"].load(),
+    )
     cells, parts = [], []
     for i, psf in enumerate(store["psf_fwhm"].values):
         for j, depth in enumerate(store["depth"].values):
@@ -177,23 +214,41 @@ def _surface(place: Place, frozen: object, old: float, new: float, per_cell: int
             some = {"psf_fwhm": slice(i, i + 1), "depth": slice(j, j + 1), "trial": slice(0, per_cell)}
             block = store.isel(some).load()
             before = scored_before.isel(some).transpose(*schema.TRIAL).values.astype(float)
-            after = np.where(np.isfinite(before.ravel()), scored(place, injected_images(place, block), frozen), np.nan).reshape(before.shape)
+            after = np.where(
+                np.isfinite(before.ravel()), scored(place, injected_images(place, block), frozen), np.nan
+            ).reshape(before.shape)
             for k, theta_e in enumerate(block["theta_e"].values):
-                cells.append({"theta_e": theta_e, "psf_fwhm": psf, "depth": depth, **Paired.of_scores(before[k], after[k], old, new).row()})
+                cells.append(
+                    {
+                        "theta_e": theta_e,
+                        "psf_fwhm": psf,
+                        "depth": depth,
+                        **Paired.of_scores(before[k], after[k], old, new).row(),
+                    }
+                )
             flat = {name: block[name].transpose(*schema.TRIAL).values.ravel() for name in ("injection_id", "galaxy_id")}
             centre = np.broadcast_to(block["theta_e"].values[:, None, None, None], before.shape).ravel()
-            parts.append(pd.DataFrame({**flat, "theta_e_bin": centre, "before": before.ravel(), "after": after.ravel()}))
+            parts.append(
+                pd.DataFrame({**flat, "theta_e_bin": centre, "before": before.ravel(), "after": after.ravel()})
+            )
     trials = pd.concat(parts, ignore_index=True)
     trials = trials[np.isfinite(trials["before"]) & np.isfinite(trials["after"])].reset_index(drop=True)
-    by_theta = [{"theta_e": key, **Paired.of_scores(rows["before"], rows["after"], old, new).row()} for key, rows in trials.groupby("theta_e_bin")]
+    by_theta = [
+        {"theta_e": key, **Paired.of_scores(rows["before"], rows["after"], old, new).row()}
+        for key, rows in trials.groupby("theta_e_bin")
+    ]
     return pd.DataFrame(cells), pd.DataFrame(by_theta), trials
 
 
-def _predicted(place: Place, trials: pd.DataFrame, lenses: pd.DataFrame, old: float, new: float) -> Mapping[str, float | str | None]:
+def _predicted(
+    place: Place, trials: pd.DataFrame, lenses: pd.DataFrame, old: float, new: float
+) -> Mapping[str, float | str | None]:
     """What the same trials predict of the lenses, before and after; a sentence where they cannot."""
     from lenscal import selection
 
-    table = selection.table_of(place.store("injections").drop_vars("image", errors="ignore").load(), place.store("scores", "injections").load())
+    table = selection.table_of(
+        place.store("injections").drop_vars("image", errors="ignore").load(), place.store("scores", "injections").load()
+    )
     table = table.merge(trials[["injection_id", "before", "after"]], on="injection_id")
     names = list(selection.FEATURES)
     table = table[np.isfinite(table[names].to_numpy(float)).all(1)].reset_index(drop=True)
@@ -201,7 +256,9 @@ def _predicted(place: Place, trials: pd.DataFrame, lenses: pd.DataFrame, old: fl
     out: dict[str, float | str | None] = {"before": None, "after": None, "refused": ""}
     try:
         for name, threshold in (("before", old), ("after", new)):
-            out[name] = float(selection.reweight(table, population, table[name].to_numpy() >= threshold, place.settings.seed).value)
+            out[name] = float(
+                selection.reweight(table, population, table[name].to_numpy() >= threshold, place.settings.seed).value
+            )
     except ValueError as error:
         out["refused"] = str(error)
     return out

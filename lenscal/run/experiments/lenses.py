@@ -51,26 +51,44 @@ def lenses_of(place: Place, sky: Settings, bare: Settings | None, count: int) ->
     """
     for one in (sky, bare):
         if one is not None and not (Path(one.survey.root) / "truth" / "truth.parquet").exists():
-            raise PlanError(f"the sky in '{one.survey.root}' has no truth/truth.parquet: its true lenses are not known; draw it again")
+            raise PlanError(
+                f"the sky in '{one.survey.root}' has no truth/truth.parquet: its true lenses are not known; draw it again"
+            )
     settings = place.settings
     rows = closed_loop._rows(sky)
     stars = rows.attrs["stars"]
     rows = _cells(rows, settings)
     rows = rows[rows["cell"] >= 0]
-    order = np.argsort(draws.hashes(settings.seed, "experiment lens", rows["galaxy_id"].to_numpy(np.int64)), kind="stable")
+    order = np.argsort(
+        draws.hashes(settings.seed, "experiment lens", rows["galaxy_id"].to_numpy(np.int64)), kind="stable"
+    )
     rows = rows.iloc[np.sort(order[: round(1.25 * count) + 4])].reset_index(drop=True)  # some are not fit for use
     if rows.empty:
-        raise PlanError(f"the sky of seed {sky.seed} has no true lens inside the run's grid: ask for more lenses (--sky)")
+        raise PlanError(
+            f"the sky of seed {sky.seed} has no true lens inside the run's grid: ask for more lenses (--sky)"
+        )
     rows = _truth(rows, Path(sky.survey.root))
     seen = [_cut(place, rows, one, stars) for one in (sky, bare) if one is not None]
-    fit = np.flatnonzero(np.all([one["cutout_ok"].values.astype(bool) & np.isfinite(one["noise_correlation"].values).all(1) for one in seen], axis=0))[:count]
+    fit = np.flatnonzero(
+        np.all(
+            [
+                one["cutout_ok"].values.astype(bool) & np.isfinite(one["noise_correlation"].values).all(1)
+                for one in seen
+            ],
+            axis=0,
+        )
+    )[:count]
     if not fit.size:
-        raise PlanError(f"none of {len(rows)} true lenses of the sky of seed {sky.seed} is fit for use: ask for more lenses (--sky)")
+        raise PlanError(
+            f"none of {len(rows)} true lenses of the sky of seed {sky.seed} is fit for use: ask for more lenses (--sky)"
+        )
     images = crops(place, seen[0].isel(galaxy=fit))
     table = rows.iloc[fit].reset_index(drop=True)
     table.attrs = {}  # the stars
     table["own"] = scored(place, images)
-    table["id"] = (draws.hashes(settings.seed, "experiment trial", table["galaxy_id"].to_numpy(np.int64)) >> np.uint64(15)).astype(np.int64)
+    table["id"] = (
+        draws.hashes(settings.seed, "experiment trial", table["galaxy_id"].to_numpy(np.int64)) >> np.uint64(15)
+    ).astype(np.int64)
     return Lenses(table, seen[1].isel(galaxy=fit) if bare is not None else None, images)
 
 
@@ -83,7 +101,11 @@ def _cells(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
         inside &= bins.inside(edges, values)
         place[axis] = bins.nearest(edges, values)
     cell = place["psf_fwhm"] * len(grid.depth.centres) + place["depth"]
-    return rows.assign(psf_fwhm=grid.psf_fwhm.centres[place["psf_fwhm"]], depth=grid.depth.centres[place["depth"]], cell=np.where(inside, cell, -1))
+    return rows.assign(
+        psf_fwhm=grid.psf_fwhm.centres[place["psf_fwhm"]],
+        depth=grid.depth.centres[place["depth"]],
+        cell=np.where(inside, cell, -1),
+    )
 
 
 def _truth(rows: pd.DataFrame, root: Path) -> pd.DataFrame:
@@ -92,13 +114,31 @@ def _truth(rows: pd.DataFrame, root: Path) -> pd.DataFrame:
     truth = truth[truth["kind"] == "lens"]
     release = pd.read_parquet(root / "truth" / "bricks.parquet").set_index("brickid")["release"]
     whole = lambda values: np.asarray(values, np.int64)  # noqa: E731
-    truth = truth.set_index(keys.pack(whole(truth["objid"]), whole(truth["brickid"]), whole(release.loc[truth["brickid"]]))).loc[rows["galaxy_id"]]
+    truth = truth.set_index(
+        keys.pack(whole(truth["objid"]), whole(truth["brickid"]), whole(release.loc[truth["brickid"]]))
+    ).loc[rows["galaxy_id"]]
     column = lambda name: truth[name].to_numpy(float)  # noqa: E731
-    names = {"q": "lens_q", "phi": "lens_phi", "gamma1": "lens_gamma1", "gamma2": "lens_gamma2", "n": "source_n", "source_q": "source_q", "source_phi": "source_phi"}
+    names = {
+        "q": "lens_q",
+        "phi": "lens_phi",
+        "gamma1": "lens_gamma1",
+        "gamma2": "lens_gamma2",
+        "n": "source_n",
+        "source_q": "source_q",
+        "source_phi": "source_phi",
+    }
     found = {name: column(source) for name, source in names.items()}
     theta_e = column("lens_theta_e")
-    found |= {"theta_e": theta_e, "lens_x": np.zeros(len(rows)), "lens_y": np.zeros(len(rows)), "offset_x": column("source_x") / theta_e, "offset_y": column("source_y") / theta_e}
-    found["r_e"] = column("source_r_e") * np.sqrt(column("source_q"))  # along the intermediate axis, as the injections have it
+    found |= {
+        "theta_e": theta_e,
+        "lens_x": np.zeros(len(rows)),
+        "lens_y": np.zeros(len(rows)),
+        "offset_x": column("source_x") / theta_e,
+        "offset_y": column("source_y") / theta_e,
+    }
+    found["r_e"] = column("source_r_e") * np.sqrt(
+        column("source_q")
+    )  # along the intermediate axis, as the injections have it
     return rows.assign(**found)
 
 

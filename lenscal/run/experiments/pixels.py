@@ -33,7 +33,9 @@ def scored(place: Place, images: np.ndarray, detector: object | None = None) -> 
     return frozen.score(np.asarray(images, np.float32)[:, order], place.settings.scores.batch).astype(float)
 
 
-def system_scores(place: Place, table: pd.DataFrame, hosts: xr.Dataset, settings: config.Injections | None = None) -> np.ndarray:
+def system_scores(
+    place: Place, table: pd.DataFrame, hosts: xr.Dataset, settings: config.Injections | None = None
+) -> np.ndarray:
     """Scores of the images of `systems`, a block at a time."""
     parts = [np.empty(0)]
     for start in range(0, len(table), BLOCK):
@@ -41,7 +43,9 @@ def system_scores(place: Place, table: pd.DataFrame, hosts: xr.Dataset, settings
     return np.concatenate(parts)
 
 
-def systems(place: Place, table: pd.DataFrame, hosts: xr.Dataset, settings: config.Injections | None = None) -> np.ndarray:
+def systems(
+    place: Place, table: pd.DataFrame, hosts: xr.Dataset, settings: config.Injections | None = None
+) -> np.ndarray:
     """Images of systems by the injections' own engine.
 
     Parameters
@@ -64,19 +68,42 @@ def systems(place: Place, table: pd.DataFrame, hosts: xr.Dataset, settings: conf
     from lenscal.injections import rendering, sources
 
     settings = place.settings.injections if settings is None else settings
-    own = {name: table[name].to_numpy(float) for name in ("q", "phi", "gamma1", "gamma2", "lens_x", "lens_y", "n", "r_e", "source_q", "source_phi", "theta_e")}
+    own = {
+        name: table[name].to_numpy(float)
+        for name in (
+            "q",
+            "phi",
+            "gamma1",
+            "gamma2",
+            "lens_x",
+            "lens_y",
+            "n",
+            "r_e",
+            "source_q",
+            "source_phi",
+            "theta_e",
+        )
+    }
     for axis in "xy":
         own[f"source_{axis}"] = own[f"lens_{axis}"] + table[f"offset_{axis}"].to_numpy(float) * own["theta_e"]
     lensed = {"r": table["lensed_mag_r"].to_numpy(float)}
-    lensed |= {"g": lensed["r"] + table["lensed_colour_gr"].to_numpy(float), "z": lensed["r"] - table["lensed_colour_rz"].to_numpy(float)}
+    lensed |= {
+        "g": lensed["r"] + table["lensed_colour_gr"].to_numpy(float),
+        "z": lensed["r"] - table["lensed_colour_rz"].to_numpy(float),
+    }
     ids, stamps = table["id"].to_numpy(np.int64), stamps_of(place, settings)
     values = own | {f"mag_{band}": lensed[band] for band in schema.BANDS}
-    components = sources.of_kind(settings.source, values, ids, place.settings.seed, sources.prepare(settings.source, stamps), schema.PIXEL_SCALE)
+    components = sources.of_kind(
+        settings.source, values, ids, place.settings.seed, sources.prepare(settings.source, stamps), schema.PIXEL_SCALE
+    )
     magnification = rendering.magnification(values, components)
     columns = {("theta_e_drawn" if name == "theta_e" else name): value for name, value in own.items()}
     columns |= {f"source_mag_{band}": lensed[band] + 2.5 * np.log10(magnification) for band in schema.BANDS}
     columns |= {"magnification": magnification, "galaxy_id": table["galaxy_id"].to_numpy(np.int64), "injection_id": ids}
-    block = xr.Dataset({name: (schema.TRIAL, value.reshape(1, 1, 1, -1)) for name, value in columns.items()}, coords={name: [np.nan] for name in schema.AXES})
+    block = xr.Dataset(
+        {name: (schema.TRIAL, value.reshape(1, 1, 1, -1)) for name, value in columns.items()},
+        coords={name: [np.nan] for name in schema.AXES},
+    )
     used = np.unique(table["galaxy_id"].to_numpy(np.int64))
     near = hosts.isel(galaxy=np.flatnonzero(np.isin(hosts["galaxy_id"].values, used)))
     return injections.images(schema.INJECTIONS.describe(block), near, settings, place.settings.seed, sources=stamps)

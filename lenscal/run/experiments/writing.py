@@ -32,7 +32,12 @@ def write(place: Place, results: dict[str, tuple[dict, dict[str, pd.DataFrame]]]
     whole = json.loads(path.read_text()) if path.exists() else {}
     if whole.get("detector") != place.detector.hash:
         whole = {}  # of another detector
-    whole |= {"run": place.settings.name, "mock": bool(place.settings.survey.mock), "detector": place.detector.hash, **place.not_scientific}
+    whole |= {
+        "run": place.settings.name,
+        "mock": bool(place.settings.survey.mock),
+        "detector": place.detector.hash,
+        **place.not_scientific,
+    }
     for name, (summary, tables) in results.items():
         records = {key: table.to_dict("records") for key, table in tables.items() if not key.endswith("_lenses")}
         whole[name] = strict({"asked": asked, **summary, "tables": records})

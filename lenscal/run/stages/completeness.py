@@ -16,17 +16,30 @@ class Completeness(Stage):
     name = "completeness"
     format = 2  # intervals of cells whose hosts are unequal, few or differ
     reads = ("injections", "detector", "scores", "realism")
-    sections = ("about", "completeness", "injections.grid", "injections.prior", "detector.scientific", "detector.frozen")
+    sections = (
+        "about",
+        "completeness",
+        "injections.grid",
+        "injections.prior",
+        "detector.scientific",
+        "detector.frozen",
+    )
     parallel = False
 
     def products(self, place: Place) -> list[Path]:
-        return [place.path("completeness.zarr"), *(place.path(f"completeness_by_{axis}.zarr") for axis in place.settings.completeness.host_axes)]
+        return [
+            place.path("completeness.zarr"),
+            *(place.path(f"completeness_by_{axis}.zarr") for axis in place.settings.completeness.host_axes),
+        ]
 
     def inputs(self, place: Place) -> dict:
         survey = place.settings.survey
         found: dict = {"brought": brought(place)}
         if survey.randoms:
-            return found | {"randoms": fingerprints(survey.randoms, "correct survey.randoms"), "density": survey.randoms_density}
+            return found | {
+                "randoms": fingerprints(survey.randoms, "correct survey.randoms"),
+                "density": survey.randoms_density,
+            }
         return found | {"tables": fingerprints(place.survey.tables())}
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
@@ -43,10 +56,18 @@ class Completeness(Stage):
         sky = place.sky()
         occupancy = completeness.occupancy(sky, hosts, settings.injections.grid).assign_attrs(sky.attrs)
         cube = cube.assign(area=occupancy["area"], host_pool=occupancy["host_pool"])
-        attrs = place.attrs(title=settings.about, detector_hash=place.detector.hash, prior=settings.injections.prior) | place.not_scientific
+        attrs = (
+            place.attrs(title=settings.about, detector_hash=place.detector.hash, prior=settings.injections.prior)
+            | place.not_scientific
+        )
         meant = settings.completeness.population
-        attrs |= {"population": meant if meant in cube["population"].values else completeness.SURVEY, **recovery_of(place)}
-        digest = stores.write(place.path("completeness.zarr"), schema.COMPLETENESS, cube, {**occupancy.attrs, **cube.attrs, **attrs})
+        attrs |= {
+            "population": meant if meant in cube["population"].values else completeness.SURVEY,
+            **recovery_of(place),
+        }
+        digest = stores.write(
+            place.path("completeness.zarr"), schema.COMPLETENESS, cube, {**occupancy.attrs, **cube.attrs, **attrs}
+        )
         wanted = [axis for axis in settings.completeness.host_axes if axis in injected]
         for axis in wanted:
             by = completeness.by_host(injected.load(), scored.load(), thresholds, settings.completeness, axis)
@@ -55,8 +76,13 @@ class Completeness(Stage):
                 continue
             by = by.assign(area=occupancy["area"], host_pool=occupancy["host_pool"])
             by_attrs = {**cube.attrs, **attrs, "about": f"as completeness.zarr, with {axis} as an axis"}
-            digest = stores.add_digests([digest, stores.write(place.path(f"completeness_by_{axis}.zarr"), schema.COMPLETENESS, by, by_attrs)])
-        gates = (*completeness.gates(completeness.of_population(cube.assign_attrs(population=attrs["population"]))), completeness.occupancy_gate(occupancy, settings.completeness))
+            digest = stores.add_digests(
+                [digest, stores.write(place.path(f"completeness_by_{axis}.zarr"), schema.COMPLETENESS, by, by_attrs)]
+            )
+        gates = (
+            *completeness.gates(completeness.of_population(cube.assign_attrs(population=attrs["population"]))),
+            completeness.occupancy_gate(occupancy, settings.completeness),
+        )
         return Outcome(digest, int(counts["n_injected"].sum()), gates=gates)
 
 
@@ -67,4 +93,7 @@ def recovery_of(place: Place) -> dict[str, str]:
     criteria = place.table("realism/criteria.parquet")
     said = criteria.loc[criteria["id"].isin([recovery.NAME, recovery.SCORES]), "verdict"].tolist()
     verdict = next(word for word in ("NO-GO", "not judged", "GO") if word in said)
-    return {"recovery_verdict": verdict, "recovery": recovery.sentence(place.table("realism/recovery.parquet"), verdict)}
+    return {
+        "recovery_verdict": verdict,
+        "recovery": recovery.sentence(place.table("realism/recovery.parquet"), verdict),
+    }

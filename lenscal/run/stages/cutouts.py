@@ -47,7 +47,11 @@ class Cutouts(Stage):
             schema.CUTOUTS,
             sizes,
             {"band": first["band"].values},
-            place.attrs(pixel_scale_arcsec=schema.PIXEL_SCALE, psf_includes_pixel=1, rounding_nanomaggy=cutouts.rounding_step(settings)),
+            place.attrs(
+                pixel_scale_arcsec=schema.PIXEL_SCALE,
+                psf_includes_pixel=1,
+                rounding_nanomaggy=cutouts.rounding_step(settings),
+            ),
             block=settings.block,
             skip=[name for name, v in schema.CUTOUTS.variables.items() if not v.required and name not in first],
         )
@@ -56,7 +60,9 @@ class Cutouts(Stage):
         return galaxy_blocks(len(place.manifest), place.settings.cutouts.block)
 
     def part(self, place: Place, block: Block) -> Part:
-        return Part(place.path("cutouts.zarr"), schema.CUTOUTS, {"galaxy": slice(block.part["start"], block.part["stop"])})
+        return Part(
+            place.path("cutouts.zarr"), schema.CUTOUTS, {"galaxy": slice(block.part["start"], block.part["stop"])}
+        )
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
         from lenscal import cutouts
@@ -84,6 +90,14 @@ class Cutouts(Stage):
         rows = len(place.manifest)
         gates = [
             ledger.gate("cutouts"),
-            Gate("cutouts.rows", "every galaxy of the manifest has a row in the cutouts", "rows", ledger.rows_in, rows, rows, critical=True),
+            Gate(
+                "cutouts.rows",
+                "every galaxy of the manifest has a row in the cutouts",
+                "rows",
+                ledger.rows_in,
+                rows,
+                rows,
+                critical=True,
+            ),
         ]
         return gates, {"cutouts": ledger}, 0

@@ -55,7 +55,9 @@ class Detector(Stage):
                 cutouts.set_coords(list(schema.GALAXY_COORDS)),
                 settings,
                 place.settings.seed,
-                lambda epoch, epochs, metrics: say(f"epoch {epoch}/{epochs} " + " ".join(f"{k} {v:.4g}" for k, v in metrics.items())),
+                lambda epoch, epochs, metrics: say(
+                    f"epoch {epoch}/{epochs} " + " ".join(f"{k} {v:.4g}" for k, v in metrics.items())
+                ),
             )
             files = detector.dump(frozen)
             stores.write_table(folder / "history.parquet", history)

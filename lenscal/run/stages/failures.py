@@ -23,7 +23,9 @@ class Failures(Stage):
         from lenscal import completeness, failures
 
         cube = completeness.of_population(place.store("completeness").load())
-        conditions = {name: completeness.edges_of(cube, dim) for name, dim in (("psfsize_r", "psf_fwhm"), ("psfdepth_r", "depth"))}
+        conditions = {
+            name: completeness.edges_of(cube, dim) for name, dim in (("psfsize_r", "psf_fwhm"), ("psfdepth_r", "depth"))
+        }
         thresholds = place.store("scores", "thresholds").load()
         scored = place.store("scores", "cutouts").load()
         injected, scores = place.store("injections").load(), place.store("scores", "injections").load()
@@ -35,4 +37,8 @@ class Failures(Stage):
             "gallery": failures.gallery(scored, injected, scores, place.settings.failures.gallery),
         }
         digest = save_tables(place.path("failures"), tables)
-        return Outcome(digest, sum(map(len, tables.values())), gates=tuple(failures.gates(scored, thresholds, tables["false_positives"])))
+        return Outcome(
+            digest,
+            sum(map(len, tables.values())),
+            gates=tuple(failures.gates(scored, thresholds, tables["false_positives"])),
+        )

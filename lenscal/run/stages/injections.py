@@ -41,10 +41,18 @@ class Injections(Stage):
         settings = place.settings.injections
         hosts, ledger = injections.assign_hosts(place.usable, settings, place.settings.seed)
         hosts, lenses = injections.populations.populate(
-            hosts, place.manifest, arc_light(place), objects_near(place, hosts["galaxy_id"].to_numpy()), settings, place.settings.seed
+            hosts,
+            place.manifest,
+            arc_light(place),
+            objects_near(place, hosts["galaxy_id"].to_numpy()),
+            settings,
+            place.settings.seed,
         )
         stores.write_table(place.path("hosts.parquet"), hosts)
-        stores.write_json(place.plans / "injections" / "hosts.json", {"rows_in": ledger.rows_in, "rows_out": ledger.rows_out, "dropped": dict(ledger.dropped), "lenses": lenses})
+        stores.write_json(
+            place.plans / "injections" / "hosts.json",
+            {"rows_in": ledger.rows_in, "rows_out": ledger.rows_out, "dropped": dict(ledger.dropped), "lenses": lenses},
+        )
         sizes = {dim: len(getattr(settings.grid, dim).centres) for dim in ("theta_e", "psf_fwhm", "depth")}
         coords = {dim: getattr(settings.grid, dim).centres for dim in sizes}
         sizes |= {"trial": settings.trials, "band": len(schema.BANDS), "y": settings.size, "x": settings.size}
@@ -54,7 +62,10 @@ class Injections(Stage):
             sizes,
             coords | {"band": np.array(schema.BANDS)},
             place.attrs(prior=settings.prior, source=settings.source, inner_images=int(settings.inner_images)),
-            skip=[*(() if settings.keep_images else ("image",)), *(() if "density_lens_like" in hosts else ("log_density_lens_like",))],
+            skip=[
+                *(() if settings.keep_images else ("image",)),
+                *(() if "density_lens_like" in hosts else ("log_density_lens_like",)),
+            ],
         )
 
     def blocks(self, place: Place) -> list[Block]:
@@ -71,14 +82,22 @@ class Injections(Stage):
         i, j = block.part["psf_fwhm"], block.part["depth"]
         psf, depth = grid.psf_fwhm.centres[i], grid.depth.centres[j]
         hosts = place.table("hosts.parquet")
-        cell = hosts[np.isclose(hosts["psf_fwhm"], psf) & np.isclose(hosts["depth"], depth)].sort_values("rank", ignore_index=True)
+        cell = hosts[np.isclose(hosts["psf_fwhm"], psf) & np.isclose(hosts["depth"], depth)].sort_values(
+            "rank", ignore_index=True
+        )
         drawn = injections.draw(psf, depth, cell, settings.injections, settings.seed, sources=place.sources)
-        pixels = host_pixels(place, cell["position"].to_numpy()[cell["galaxy_id"].isin(np.unique(drawn["galaxy_id"].values)).to_numpy()])
+        pixels = host_pixels(
+            place, cell["position"].to_numpy()[cell["galaxy_id"].isin(np.unique(drawn["galaxy_id"].values)).to_numpy()]
+        )
         dataset = injections.inject(drawn, pixels, settings.injections, settings.seed, sources=place.sources)
         region = {"psf_fwhm": slice(i, i + 1), "depth": slice(j, j + 1)}
         digest = stores.write_block(place.path("injections.zarr"), schema.INJECTIONS, dataset, region)
         failure = pd.Series(dataset["failure"].values.astype(object).ravel())
-        return Outcome(digest, failure.size, Ledger(failure.size, int((failure == "").sum()), failure[failure != ""].value_counts().to_dict()))
+        return Outcome(
+            digest,
+            failure.size,
+            Ledger(failure.size, int((failure == "").sum()), failure[failure != ""].value_counts().to_dict()),
+        )
 
     def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
         from lenscal import injections
@@ -88,7 +107,11 @@ class Injections(Stage):
         lenses, hosts, table = noted.pop("lenses"), Ledger(**noted), place.table("hosts.parquet")
         gates = injections.gates(place.store("injections").load(), table, place.settings.injections)
         gates += injections.populations.gates(table, lenses, place.settings.injections)
-        return [hosts.gate("hosts"), ledger.gate("injections"), *gates], {"hosts": hosts, "injections": ledger}, stores.digest_table(table)
+        return (
+            [hosts.gate("hosts"), ledger.gate("injections"), *gates],
+            {"hosts": hosts, "injections": ledger},
+            stores.digest_table(table),
+        )
 
 
 def arc_light(place: Place) -> pd.DataFrame:
@@ -97,10 +120,16 @@ def arc_light(place: Place) -> pd.DataFrame:
 
     usable = place.usable
     lenses = np.flatnonzero((usable["label"].values == 1) & usable["cutout_ok"].values.astype(bool))
-    parts = [pd.DataFrame({name: pd.Series(dtype=float) for name in ("arc_g", "arc_r", "arc_z")}, index=pd.Index([], dtype="int64"))]
+    parts = [
+        pd.DataFrame(
+            {name: pd.Series(dtype=float) for name in ("arc_g", "arc_r", "arc_z")}, index=pd.Index([], dtype="int64")
+        )
+    ]
     for start in range(0, lenses.size, 256):
         pixels = host_pixels(place, lenses[start : start + 256]).transpose("galaxy", "band", ...)
-        images = realism.centred(cutouts.crop(pixels["image"], place.settings.injections.size).values, pixels.sizes["x"])
+        images = realism.centred(
+            cutouts.crop(pixels["image"], place.settings.injections.size).values, pixels.sizes["x"]
+        )
         sigma, correlation = (pixels[name].values.astype(float) for name in ("sigma", "noise_correlation"))
         good = np.flatnonzero(((sigma > 0) & (correlation > 0)).all(1))
         flux = arclight.measured(images[good], sigma[good], correlation[good]).arcs.flux
@@ -119,7 +148,11 @@ def objects_near(place: Place, ids: np.ndarray) -> pd.DataFrame | None:
     around = hats.Around(rows["ra"].to_numpy(float), rows["dec"].to_numpy(float), populations.REACH)
     columns = ["ra", "dec", "flux_r"]
     found = list(place.galaxies.beside(around, columns))
-    return pd.concat([part[columns] for part in found], ignore_index=True) if found else pd.DataFrame(columns=columns, dtype=float)
+    return (
+        pd.concat([part[columns] for part in found], ignore_index=True)
+        if found
+        else pd.DataFrame(columns=columns, dtype=float)
+    )
 
 
 def cell_blocks(place: Place) -> list[Block]:

@@ -43,8 +43,12 @@ class Manifest(Stage):
         table = schema.MANIFEST.check_table(built.table)
         pixel = table["healpix_64"].to_numpy()
         pixel = np.where(pixel >= 0, pixel >> 4, -1)
-        tables = {f"Npix-{value:04d}" if value >= 0 else "Npix-none": table[pixel == value] for value in np.unique(pixel)}
-        digest = save_tables(place.path("manifest"), tables, aside=["git_commit", "pipeline_version"])  # the same sample, whatever drew it
+        tables = {
+            f"Npix-{value:04d}" if value >= 0 else "Npix-none": table[pixel == value] for value in np.unique(pixel)
+        }
+        digest = save_tables(
+            place.path("manifest"), tables, aside=["git_commit", "pipeline_version"]
+        )  # the same sample, whatever drew it
         notes = {"waterfall": built.waterfall, "strata": built.strata, "balance": built.balance}
         digest += save_tables(place.path("manifest-notes"), notes)
         gates = [*built.gates, built.ledger.gate("manifest")]

@@ -23,7 +23,10 @@ class Objects(Stage):
         catalogues = [*settings.objects.lenses, *settings.objects.contaminants]
         return {
             "sweeps": sweeps_fingerprint(place) if place.survey.has_catalogue else "",
-            "catalogues": {c.name: f"lenscat {version('lenscat')}" if c.source == "lenscat" else fingerprint(c.source) for c in catalogues},
+            "catalogues": {
+                c.name: f"lenscat {version('lenscat')}" if c.source == "lenscat" else fingerprint(c.source)
+                for c in catalogues
+            },
             "galaxy_tables": fingerprints(settings.objects.galaxy_tables),
         }
 
@@ -39,7 +42,9 @@ class Objects(Stage):
 
         if not place.survey.has_catalogue:
             return []
-        return [Block(sweeps.stem_of(path), {"path": str(path)}) for path in sweeps.sweep_files(place.settings.survey.root)]
+        return [
+            Block(sweeps.stem_of(path), {"path": str(path)}) for path in sweeps.sweep_files(place.settings.survey.root)
+        ]
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
         return catalogue.import_sweep(place, block.part["path"], block.name)

@@ -43,7 +43,9 @@ class Quality(Stage):
         return galaxy_blocks(place.store("cutouts").sizes["galaxy"], place.settings.quality.block)
 
     def part(self, place: Place, block: Block) -> Part:
-        return Part(place.path("quality.zarr"), schema.QUALITY, {"galaxy": slice(block.part["start"], block.part["stop"])})
+        return Part(
+            place.path("quality.zarr"), schema.QUALITY, {"galaxy": slice(block.part["start"], block.part["stop"])}
+        )
 
     def sources(self, place: Place, known: Iterable[str]) -> dict[str, str]:
         """Of blocks of cutouts: their digests."""
@@ -73,11 +75,15 @@ class Quality(Stage):
         said = lookalikes.claims(place.manifest.iloc[part])["galaxy_id"].unique()
         shapes = lookalikes.measured(cutouts, dataset, np.flatnonzero(ok & np.isin(cutouts["galaxy_id"].values, said)))
         planes = quality.compared(cutouts, place.manifest.iloc[part]) if place.survey.has_catalogue else []
-        return Outcome(digest, ok.size, ledger, summary={**summary, "structure": shapes, "planes": planes}, sources=sources)
+        return Outcome(
+            digest, ok.size, ledger, summary={**summary, "structure": shapes, "planes": planes}, sources=sources
+        )
 
     def tell(self, ledger: Ledger) -> str:
         most = sorted(ledger.dropped.items(), key=lambda item: -item[1])[:2]
-        return f"{100 * ledger.rows_out / max(1, ledger.rows_in):.1f} % fit for use" + "".join(f", {n} {reason}" for reason, n in most)
+        return f"{100 * ledger.rows_out / max(1, ledger.rows_in):.1f} % fit for use" + "".join(
+            f", {n} {reason}" for reason, n in most
+        )
 
     def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
         from lenscal import quality
@@ -102,5 +108,10 @@ class Quality(Stage):
         counts = lookalikes.counted(judged)
         stores.write_table(place.path("quality") / "contaminants.parquet", judged)
         stores.write_table(place.path("quality") / "contaminant_counts.parquet", counts)
-        gates = [ledger.gate("quality"), *quality.gates(measured, place.settings.quality), *quality.plane_gates(planes), lookalikes.gate(counts)]
+        gates = [
+            ledger.gate("quality"),
+            *quality.gates(measured, place.settings.quality),
+            *quality.plane_gates(planes),
+            lookalikes.gate(counts),
+        ]
         return gates, {"quality": ledger}, stores.add_digests(map(stores.digest_table, (judged, counts)))

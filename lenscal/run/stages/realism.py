@@ -25,10 +25,14 @@ class Realism(Stage):
         more = place.settings.injections.more_priors
         known = priors.prior_sets(more)
         if unknown := [name for name in settings.priors if name not in known]:
-            raise stores.StoreError(f"realism.priors names '{unknown[0]}', which is no set of priors; there are {', '.join(known)}")
+            raise stores.StoreError(
+                f"realism.priors names '{unknown[0]}', which is no set of priors; there are {', '.join(known)}"
+            )
         found: dict = {"priors": {name: known[name] for name in settings.priors}}
         hint = "correct realism.source_stamps, or leave it out: the bracket of sources is then not judged"
-        return found | {"source_stamps": source_stamps([settings.source_stamps, place.settings.injections.source_stamps], hint)}
+        return found | {
+            "source_stamps": source_stamps([settings.source_stamps, place.settings.injections.source_stamps], hint)
+        }
 
     def products(self, place: Place) -> list[Path]:
         return [place.path("realism")]
@@ -49,7 +53,12 @@ class Realism(Stage):
         criteria = [*realism.recovery.judged(found, shares, settings), *criteria]
         tables |= {"criteria": realism.criteria.table(criteria), "recovery": found}
         matched = table[table["sample"] == "injected"]
-        tables |= {"measures": table, "sensitivity": changes, "inner": inner, "panel": comparison.panel(place, real, matched)}
+        tables |= {
+            "measures": table,
+            "sensitivity": changes,
+            "inner": inner,
+            "panel": comparison.panel(place, real, matched),
+        }
         digest = save_tables(place.path("realism"), tables)
         gates = (ledger.gate("realism.anchors"), *realism.gates(criteria))
         return Outcome(stores.add_digests([digest]), len(table), ledger, gates)

@@ -23,13 +23,41 @@ if TYPE_CHECKING:
 
 class Report(Stage):
     name = "report"
-    reads = ("objects", "manifest", "cutouts", "quality", "injections", "detector", "scores", "completeness", "failures", "realism")
-    sections = ("about", "objects", "manifest", "cutouts", "quality", "injections", "detector", "scores", "completeness", "failures", "realism", "report")
+    reads = (
+        "objects",
+        "manifest",
+        "cutouts",
+        "quality",
+        "injections",
+        "detector",
+        "scores",
+        "completeness",
+        "failures",
+        "realism",
+    )
+    sections = (
+        "about",
+        "objects",
+        "manifest",
+        "cutouts",
+        "quality",
+        "injections",
+        "detector",
+        "scores",
+        "completeness",
+        "failures",
+        "realism",
+        "report",
+    )
     parallel = False
 
     def inputs(self, place: Place) -> dict:
         stamps = [place.settings.injections.source_stamps]  # injections of the gallery are rendered again
-        return {"gates": short(_told(place, self.reads)), "source_stamps": source_stamps(stamps, "correct injections.source_stamps"), "brought": brought(place)}
+        return {
+            "gates": short(_told(place, self.reads)),
+            "source_stamps": source_stamps(stamps, "correct injections.source_stamps"),
+            "brought": brought(place),
+        }
 
     def products(self, place: Place) -> list[Path]:
         return [place.path("report")]
@@ -64,7 +92,9 @@ def report_inputs(place: Place) -> Inputs:
     }
     gallery = place.table("failures/gallery.parquet")
     gates, ledgers = _gates_and_ledgers(place, Report.reads)
-    realism = {path.stem: place.table(f"realism/{path.name}") for path in folders.matching(place.path("realism"), "*.parquet")}
+    realism = {
+        path.stem: place.table(f"realism/{path.name}") for path in folders.matching(place.path("realism"), "*.parquet")
+    }
     return report.Inputs(
         settings=settings,
         attrs=attrs,
@@ -111,4 +141,6 @@ def _gates_and_ledgers(place: Place, names: Sequence[str]) -> tuple[list[Gate], 
 def _told(place: Place, names: Sequence[str]) -> dict[str, dict]:
     """Gates and ledgers of stages, as noted."""
     done = {name: markers.read(place.folder, name, "done.json") or {} for name in names}
-    return {name: {"gates": found.get("gates", []), "ledgers": found.get("ledgers", {})} for name, found in done.items()}
+    return {
+        name: {"gates": found.get("gates", []), "ledgers": found.get("ledgers", {})} for name, found in done.items()
+    }

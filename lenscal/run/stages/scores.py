@@ -21,11 +21,21 @@ from lenscal.run.stages.stage import brought, galaxy_blocks, source_stamps
 class Scores(Stage):
     name = "scores"
     reads = ("cutouts", "quality", "injections", "detector")
-    sections = ("scores", "injections", "cutouts.block", "completeness.false_positive_rates", "detector.scientific", "detector.frozen")
+    sections = (
+        "scores",
+        "injections",
+        "cutouts.block",
+        "completeness.false_positive_rates",
+        "detector.scientific",
+        "detector.frozen",
+    )
 
     def inputs(self, place: Place) -> dict:
         hint = "correct injections.source_stamps, or choose another injections.source"
-        return {"source_stamps": source_stamps([place.settings.injections.source_stamps], hint), "brought": brought(place)}
+        return {
+            "source_stamps": source_stamps([place.settings.injections.source_stamps], hint),
+            "brought": brought(place),
+        }
 
     def prepare(self, place: Place) -> None:
         path = place.path("scores.zarr")
@@ -33,11 +43,19 @@ class Scores(Stage):
         attrs = place.attrs(detector_hash=place.detector.hash) | place.not_scientific
         stores.write_group(path, xr.Dataset(attrs={"schema": "scores", "schema_version": schema.VERSION, **attrs}))
         stores.create(
-            path, schema.SCORES_CUTOUTS, {"galaxy": cutouts.sizes["galaxy"]}, {}, attrs, group="cutouts", block=self._block(place)
+            path,
+            schema.SCORES_CUTOUTS,
+            {"galaxy": cutouts.sizes["galaxy"]},
+            {},
+            attrs,
+            group="cutouts",
+            block=self._block(place),
         )
         axes = ("theta_e", "psf_fwhm", "depth")
         sizes = {dim: injections.sizes[dim] for dim in (*axes, "trial")}
-        stores.create(path, schema.SCORES_INJECTIONS, sizes, {d: injections[d].values for d in axes}, attrs, group="injections")
+        stores.create(
+            path, schema.SCORES_INJECTIONS, sizes, {d: injections[d].values for d in axes}, attrs, group="injections"
+        )
 
     @staticmethod
     def _block(place: Place) -> int:
@@ -45,12 +63,17 @@ class Scores(Stage):
 
     def blocks(self, place: Place) -> list[Block]:
         galaxies = galaxy_blocks(place.store("cutouts").sizes["galaxy"], self._block(place))
-        return [*(Block(f"cutouts-{b.name}", b.part) for b in galaxies), *(Block(f"injections-{b.name}", b.part) for b in cell_blocks(place))]
+        return [
+            *(Block(f"cutouts-{b.name}", b.part) for b in galaxies),
+            *(Block(f"injections-{b.name}", b.part) for b in cell_blocks(place)),
+        ]
 
     def part(self, place: Place, block: Block) -> Part:
         path = place.path("scores.zarr")
         if "start" in block.part:
-            return Part(path, schema.SCORES_CUTOUTS, {"galaxy": slice(block.part["start"], block.part["stop"])}, "cutouts")
+            return Part(
+                path, schema.SCORES_CUTOUTS, {"galaxy": slice(block.part["start"], block.part["stop"])}, "cutouts"
+            )
         return Part(path, schema.SCORES_INJECTIONS, cell_region(block), "injections")
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
@@ -70,7 +93,10 @@ class Scores(Stage):
         region = {"psf_fwhm": slice(i, i + 1), "depth": slice(j, j + 1)}
         injected = place.store("injections").isel(region).load()
         dataset = scores.score_injections(injected, self._images(place), place.detector, place.settings.scores.batch)
-        return Outcome(stores.write_block(path, schema.SCORES_INJECTIONS, dataset, region, group="injections"), dataset["score"].size)
+        return Outcome(
+            stores.write_block(path, schema.SCORES_INJECTIONS, dataset, region, group="injections"),
+            dataset["score"].size,
+        )
 
     @staticmethod
     def _images(place: Place) -> Callable[[xr.Dataset], np.ndarray]:
@@ -81,8 +107,12 @@ class Scores(Stage):
 
         scored = place.store("scores", "cutouts").load()
         thresholds = scores.thresholds(scored, place.settings.completeness.false_positive_rates)
-        stores.write_group(place.path("scores.zarr"), thresholds.assign_attrs(schema_version=schema.VERSION), "thresholds")
+        stores.write_group(
+            place.path("scores.zarr"), thresholds.assign_attrs(schema_version=schema.VERSION), "thresholds"
+        )
         history = place.path("detector") / "history.parquet"
         hosts = np.unique(place.store("injections")["galaxy_id"].values)
-        gates = scores.gates(scored, stores.read_table(history) if history.exists() else None, place.detector, hosts[hosts >= 0].tolist())
+        gates = scores.gates(
+            scored, stores.read_table(history) if history.exists() else None, place.detector, hosts[hosts >= 0].tolist()
+        )
         return gates, {}, stores.digest(thresholds, ("threshold",))

@@ -47,7 +47,9 @@ def sweeps_fingerprint(place: Place) -> str:
 
     survey = place.settings.survey
     if not sweeps.is_remote(survey.root) and not Path(survey.root).is_dir():
-        hint = "draw the embedded sky with `lenscal mock RUNFILE`" if survey.mock else "check survey.root of the run file"
+        hint = (
+            "draw the embedded sky with `lenscal mock RUNFILE`" if survey.mock else "check survey.root of the run file"
+        )
         raise stores.StoreError(f"input '{survey.root}' is missing; {hint}")
     try:
         return short([sweeps.name_of(path) for path in sweeps.sweep_files(survey.root)])

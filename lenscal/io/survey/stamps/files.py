@@ -61,14 +61,18 @@ def _read_file(profile: Profile, path: Path, name: str) -> Iterator[Stamp]:
         folders.pass_on(error, path)
         raise StampError(f"profile '{profile.name}': '{name}' cannot be read ({error}); copy it again") from None
     if array.ndim != len(profile.axes):
-        raise StampError(f"profile '{profile.name}': '{name}' has shape {array.shape}; expected the axes {', '.join(profile.axes)}")
+        raise StampError(
+            f"profile '{profile.name}': '{name}' has shape {array.shape}; expected the axes {', '.join(profile.axes)}"
+        )
     axes = ["object", "band", "y", "x"]
     if "object" not in profile.axes:
         array = array[None]
     order = profile.axes if "object" in profile.axes else ["object", *profile.axes]
     array = np.transpose(array, [order.index(axis) for axis in axes])
     if array.shape[1] != len(profile.bands):
-        raise StampError(f"profile '{profile.name}': '{name}' has {array.shape[1]} bands; expected {', '.join(profile.bands)}")
+        raise StampError(
+            f"profile '{profile.name}': '{name}' has {array.shape[1]} bands; expected {', '.join(profile.bands)}"
+        )
     try:
         _same_bands(profile, name, headers, keys)
         _same_units(profile, name, headers)
@@ -76,16 +80,24 @@ def _read_file(profile: Profile, path: Path, name: str) -> Iterator[Stamp]:
         scale = _scale(profile, name, placed, keys)
         positions = _positions(profile, name, placed, headers, keys, array.shape)
     except KeyError as error:
-        raise StampError(f"profile '{profile.name}': '{name}' has no {error}, where its scale and place are read") from None
+        raise StampError(
+            f"profile '{profile.name}': '{name}' has no {error}, where its scale and place are read"
+        ) from None
     factor = 10 ** (-0.4 * (profile.zeropoint - schema.ZEROPOINT))
     if profile.flux_pixel is not None:
         factor *= (scale / profile.flux_pixel) ** 2
     bands = [profile.bands.index(band) for band in schema.BANDS]
-    fields = {ours: _of_objects(profile, name, keys, theirs, len(array)) for ours, theirs in profile.fields.items() if theirs in keys}
+    fields = {
+        ours: _of_objects(profile, name, keys, theirs, len(array))
+        for ours, theirs in profile.fields.items()
+        if theirs in keys
+    }
     for row, pixels in enumerate(array):
         image = pixels[bands].astype(np.float64)
         image[unobserved(image)] = np.nan
-        yield Stamp(image * factor, scale, *positions[row], name, row, {ours: values[row] for ours, values in fields.items()})
+        yield Stamp(
+            image * factor, scale, *positions[row], name, row, {ours: values[row] for ours, values in fields.items()}
+        )
 
 
 def _read_npz(profile: Profile, path: Path) -> tuple[np.ndarray, list[fits.Header], dict]:
@@ -112,7 +124,9 @@ def _of_objects(profile: Profile, name: str, keys: dict, key: str, count: int) -
     if values.ndim == 0:
         return [values.item()] * count
     if values.shape != (count,):
-        raise StampError(f"profile '{profile.name}': '{name}' has {count} stamp(s), and its key '{key}' the shape {values.shape}; expected one value for each stamp")
+        raise StampError(
+            f"profile '{profile.name}': '{name}' has {count} stamp(s), and its key '{key}' the shape {values.shape}; expected one value for each stamp"
+        )
     return [value.item() if isinstance(value, np.generic) else value for value in values]
 
 
@@ -129,7 +143,9 @@ def _read_planes(profile: Profile, path: Path) -> tuple[np.ndarray, list[fits.He
         raise InputError(f"its bands have the shapes {', '.join(map(str, shapes))}")
     stated = {units.unit(text) if (text := units.stated(header.get("BUNIT"))) else None for _, header in read}
     if len(stated) > 1:
-        raise InputError(f"its bands are in {', '.join(map(repr, sorted({str(header.get('BUNIT', '')) for _, header in read})))}")
+        raise InputError(
+            f"its bands are in {', '.join(map(repr, sorted({str(header.get('BUNIT', '')) for _, header in read})))}"
+        )
     return np.stack([image for image, _ in read]), [header for _, header in read], {}
 
 
@@ -164,7 +180,9 @@ def _same_bands(profile: Profile, name: str, headers: list[fits.Header], keys: d
     if len(headers) == len(profile.bands) > 1:
         said = [planes.band_of(header) or band for header, band in zip(headers, said)]
     if said != profile.bands:
-        raise StampError(f"profile '{profile.name}': '{name}' says its bands are {', '.join(said)}; expected {', '.join(profile.bands)}")
+        raise StampError(
+            f"profile '{profile.name}': '{name}' says its bands are {', '.join(said)}; expected {', '.join(profile.bands)}"
+        )
 
 
 def _letters(bands: object) -> list[str]:
@@ -180,7 +198,9 @@ def _same_units(profile: Profile, name: str, headers: list[fits.Header]) -> None
         if stated and stated != profile.units and (problem := units.problem(stated, profile.units)):
             raise StampError(f"profile '{profile.name}': '{name}' {problem.replace(', not', '; expected')}")
         if "MAGZERO" in header and not abs(float(header["MAGZERO"]) - profile.zeropoint) <= 1e-6:
-            raise StampError(f"profile '{profile.name}': '{name}' has zero point {header['MAGZERO']}; expected {profile.zeropoint}")
+            raise StampError(
+                f"profile '{profile.name}': '{name}' has zero point {header['MAGZERO']}; expected {profile.zeropoint}"
+            )
 
 
 def _planes(profile: Profile, name: str, headers: list[fits.Header], shape: tuple[int, int]) -> list[orientation.Plane]:
@@ -205,11 +225,15 @@ def _planes(profile: Profile, name: str, headers: list[fits.Header], shape: tupl
             plane = orientation.plane(header, shape)
             plane.check(tolerance=orientation.TOLERANCE)
         except orientation.OrientationError as error:
-            raise StampError(f"profile '{profile.name}': '{name}' {error}; expected square pixels, North up, East left") from None
+            raise StampError(
+                f"profile '{profile.name}': '{name}' {error}; expected square pixels, North up, East left"
+            ) from None
         found.append(plane)
     for plane in found[1:]:
         if (away := found[0].away(plane)) > orientation.PLACE_TOLERANCE:
-            raise StampError(f"profile '{profile.name}': '{name}' has planes that lie up to {away:.3g} pixels off each other; expected one place in all bands")
+            raise StampError(
+                f"profile '{profile.name}': '{name}' has planes that lie up to {away:.3g} pixels off each other; expected one place in all bands"
+            )
     return found
 
 
@@ -226,7 +250,14 @@ def _scale(profile: Profile, name: str, found: list[orientation.Plane], keys: di
     return scale
 
 
-def _positions(profile: Profile, name: str, found: list[orientation.Plane], headers: list[fits.Header], keys: dict, shape: tuple[int, ...]) -> list[tuple[float, float]]:
+def _positions(
+    profile: Profile,
+    name: str,
+    found: list[orientation.Plane],
+    headers: list[fits.Header],
+    keys: dict,
+    shape: tuple[int, ...],
+) -> list[tuple[float, float]]:
     """RA and Dec [degree] of the centre of each stamp; NaN where nothing says them."""
     count = shape[0]
     if profile.position == "none":
@@ -234,15 +265,24 @@ def _positions(profile: Profile, name: str, found: list[orientation.Plane], head
     if profile.position == "wcs":
         header, middle = headers[0], ((shape[-1] + 1) / 2, (shape[-2] + 1) / 2)
         if not max(abs(float(header["CRPIX1"]) - middle[0]), abs(float(header["CRPIX2"]) - middle[1])) <= 0.01:
-            raise StampError(f"profile '{profile.name}': '{name}' is not centred on its reference pixel, so its object is not at the centre")
+            raise StampError(
+                f"profile '{profile.name}': '{name}' is not centred on its reference pixel, so its object is not at the centre"
+            )
         return [found[0].centre] * count
     try:
-        ra, dec = ([float(value) for value in _of_objects(profile, name, keys, profile.position[axis], count)] for axis in ("ra", "dec"))
+        ra, dec = (
+            [float(value) for value in _of_objects(profile, name, keys, profile.position[axis], count)]
+            for axis in ("ra", "dec")
+        )
     except (TypeError, ValueError) as error:
         if isinstance(error, StampError):
             raise
-        raise StampError(f"profile '{profile.name}': '{name}' has a position that is no number ({error}); expected degrees") from None
+        raise StampError(
+            f"profile '{profile.name}': '{name}' has a position that is no number ({error}); expected degrees"
+        ) from None
     for a, d in zip(ra, dec):
         if np.isfinite(a) and np.isfinite(d) and not (-180 <= a <= 360 and abs(d) <= 90):
-            raise StampError(f"profile '{profile.name}': '{name}' has a stamp at ra {a:g}, dec {d:g}, which is no place on the sky; expected degrees")
+            raise StampError(
+                f"profile '{profile.name}': '{name}' has a stamp at ra {a:g}, dec {d:g}, which is no place on the sky; expected degrees"
+            )
     return [(a % 360, d) for a, d in zip(ra, dec)]

@@ -51,7 +51,9 @@ class Profile(_Declared):
         """Why lenscal cannot use the set, in one sentence; None when it can."""
         problems = []
         if missing := [band for band in schema.BANDS if band not in self.bands]:
-            problems.append(f"has no {', '.join(missing)} band (it holds {', '.join(self.bands)}; {', '.join(schema.BANDS)} are required)")
+            problems.append(
+                f"has no {', '.join(missing)} band (it holds {', '.join(self.bands)}; {', '.join(schema.BANDS)} are required)"
+            )
         if self.stamp_size is not None and self.stamp_size < 64:
             problems.append(f"has stamps of {self.stamp_size} px (64 or more are required)")
         if self.zeropoint is None:
@@ -109,7 +111,9 @@ def load_profiles(path: str | Path = DECLARED) -> Declarations:
         raise StampError(f"'{path}' is no file of stamp profiles: {error}") from None
     numbers = [profile.number for profile in profiles.values()]
     if len(set(numbers)) < len(numbers):
-        raise StampError(f"'{path}': two profiles have the same number, so their galaxies would have the same galaxy_id")
+        raise StampError(
+            f"'{path}': two profiles have the same number, so their galaxies would have the same galaxy_id"
+        )
     return Declarations(profiles, conditions, models)
 
 
@@ -125,7 +129,9 @@ def choose(profiles: dict[str, Profile], names: Sequence[str]) -> list[Profile]:
         raise StampError(f"survey.profiles is empty; name some of {', '.join(profiles)}")
     for name in names:
         if name not in profiles:
-            raise StampError(f"survey.profiles names '{name}', which profiles.yaml does not declare; it declares {', '.join(profiles)}")
+            raise StampError(
+                f"survey.profiles names '{name}', which profiles.yaml does not declare; it declares {', '.join(profiles)}"
+            )
         if refusal := profiles[name].refusal:
             raise StampError(refusal)
     return [profiles[name] for name in names]

@@ -106,7 +106,10 @@ class StampSurvey:
         """
         if not self.root.is_dir():
             raise StoreError(f"input '{self.root}' is missing; check survey.root of the run file")
-        return {"profiles": hash_of(Path(self._file)), "stamps": {path.relative_to(self.root).as_posix(): hash_of(path) for path in self.files()}}
+        return {
+            "profiles": hash_of(Path(self._file)),
+            "stamps": {path.relative_to(self.root).as_posix(): hash_of(path) for path in self.files()},
+        }
 
     def check(self) -> list[str]:
         """Folder, stamps, PSF models and conditions are there and as declared.
@@ -128,16 +131,26 @@ class StampSurvey:
     def files(self) -> list[Path]:
         """Every file that is read: stamps of the chosen sets, and, where a PSF comes from the table, the table and its models."""
         patterns = {profile.files.replace("{band}", band) for profile in self.profiles for band in profile.bands}
-        found = {path for pattern in patterns for path in folders.matching((self.root / pattern).parent, Path(pattern).name)}
+        found = {
+            path for pattern in patterns for path in folders.matching((self.root / pattern).parent, Path(pattern).name)
+        }
         if any("table" in profile.psf for profile in self.profiles):
             models = self._declared.psf_models
-            found |= {self.root / name for name in (self._declared.conditions.file, *(name for band in schema.BANDS for name in getattr(models, band)))}
+            found |= {
+                self.root / name
+                for name in (
+                    self._declared.conditions.file,
+                    *(name for band in schema.BANDS for name in getattr(models, band)),
+                )
+            }
         return sorted(path for path in found if path.is_file())
 
     @property
     def ledger(self) -> Ledger:
         """Stamps of the host sets: in, hosts, and counted out by reason."""
-        reasons = [seen.reason for profile in self.profiles if profile.use == "host" for seen in self._observed(profile)]
+        reasons = [
+            seen.reason for profile in self.profiles if profile.use == "host" for seen in self._observed(profile)
+        ]
         out = {reason: reasons.count(reason) for reason in sorted(set(reasons)) if reason}
         return Ledger(len(reasons), reasons.count(""), out)
 
@@ -149,7 +162,9 @@ class StampSurvey:
         stamp), ``table``, or ``none``; the depth is
         always measured, with that PSF. A stamp of a host set without PSF or depth is a negative but no host: see `ledger`.
         """
-        table = pd.DataFrame([self._row(profile, place) for profile in self.profiles for place in range(len(self._stamps(profile)))])
+        table = pd.DataFrame(
+            [self._row(profile, place) for profile in self.profiles for place in range(len(self._stamps(profile)))]
+        )
         return schema.MANIFEST.cast_table(table.sort_values("galaxy_id", ignore_index=True))
 
     def read(self, rows: pd.DataFrame, size: int) -> xr.Dataset:
@@ -170,7 +185,11 @@ class StampSurvey:
         """
         ids = rows["galaxy_id"].to_numpy(np.int64)
         data = unread(rows, size)
-        data["psf"] = (("galaxy", "band", "psf_y", "psf_x"), np.full((len(ids), len(schema.BANDS), PSF_SIZE, PSF_SIZE), np.nan, np.float32), {"units": "1"})
+        data["psf"] = (
+            ("galaxy", "band", "psf_y", "psf_x"),
+            np.full((len(ids), len(schema.BANDS), PSF_SIZE, PSF_SIZE), np.nan, np.float32),
+            {"units": "1"},
+        )
         out = {name: data[name].values for name in data.variables}
         for i, galaxy_id in enumerate(ids):
             profile, place = self._find(galaxy_id)
@@ -182,12 +201,16 @@ class StampSurvey:
                 out["psf"][i] = observed.psf
             covered = self._covered(stamp)
             if covered < size:
-                out["failure"][i] = f"stamp too small: it covers {covered} px of {schema.PIXEL_SCALE} arcsec, {size} are asked for"
+                out["failure"][i] = (
+                    f"stamp too small: it covers {covered} px of {schema.PIXEL_SCALE} arcsec, {size} are asked for"
+                )
                 continue
             image = self._pixels(stamp, size)
             weight = 1 / (observed.sigma**2 * observed.correlation)
             out["image"][i] = image
-            out["invvar"][i] = np.where(np.isfinite(image) & np.isfinite(weight[:, None, None]), weight[:, None, None], 0)
+            out["invvar"][i] = np.where(
+                np.isfinite(image) & np.isfinite(weight[:, None, None]), weight[:, None, None], 0
+            )
         return data
 
     def _find(self, galaxy_id: int) -> tuple[Profile, int]:
@@ -207,9 +230,13 @@ class StampSurvey:
             for stamp in stamps:
                 resampled = not self._native(stamp)
                 if resampled and self._resample is None:
-                    raise StampError(f"profile '{profile.name}' is at {stamp.pixel_scale:.4f} arcsec per pixel and needs a resample function")
+                    raise StampError(
+                        f"profile '{profile.name}' is at {stamp.pixel_scale:.4f} arcsec per pixel and needs a resample function"
+                    )
                 if not resampled and any(side % 2 == 0 for side in stamp.image.shape[-2:]):
-                    raise StampError(f"profile '{profile.name}': '{stamp.file}' has an even side {stamp.image.shape[-2:]}, so its object is on no pixel")
+                    raise StampError(
+                        f"profile '{profile.name}': '{stamp.file}' has an even side {stamp.image.shape[-2:]}, so its object is on no pixel"
+                    )
             self._loaded[profile.name] = stamps
         return self._loaded[profile.name]
 
@@ -262,7 +289,15 @@ class StampSurvey:
         psf, source = self._psf(profile, stamp, image, sigma)
         if psf is None:
             tried = {"star": "no star in the stamp", "table": "no conditions nearby"}
-            return Observed(sigma, correlation, None, unknown, unknown, "none", "no PSF: " + ", ".join(tried[s] for s in profile.psf))
+            return Observed(
+                sigma,
+                correlation,
+                None,
+                unknown,
+                unknown,
+                "none",
+                "no PSF: " + ", ".join(tried[s] for s in profile.psf),
+            )
         width = self._measure.psfsize(psf, schema.PIXEL_SCALE)
         if not clean:
             return Observed(sigma, correlation, psf, width, unknown, source, "no depth: no sky free of light")
@@ -287,7 +322,9 @@ class StampSurvey:
             images = [_fitted(read_psfex(self.root / path).image()) for path in getattr(models, band)]
             widths = np.array([float(self._measured_width(image)) for image in images])
             if not np.isfinite(widths).all():
-                raise StampError(f"PSF model '{getattr(models, band)[int(np.argmin(np.isfinite(widths)))]}' has no width; copy it again, or take it out of the profiles")
+                raise StampError(
+                    f"PSF model '{getattr(models, band)[int(np.argmin(np.isfinite(widths)))]}' has no width; copy it again, or take it out of the profiles"
+                )
             out[band] = widths, np.array(images)
         return out
 
@@ -313,7 +350,9 @@ class StampSurvey:
         placed = table["ra"].between(-180, 360) & table["dec"].between(-90, 90)
         table = table[placed & table["psfsize_r"].gt(0) & np.isfinite(table["psfsize_r"])].reset_index(drop=True)
         if table.empty:
-            raise StampError(f"conditions table '{path}' has no row with a position and a seeing in r; expected degrees and arcsec")
+            raise StampError(
+                f"conditions table '{path}' has no row with a position and a seeing in r; expected degrees and arcsec"
+            )
         return table
 
     def _table_psf(self, stamp: Stamp) -> np.ndarray | None:
