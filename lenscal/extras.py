@@ -7,9 +7,18 @@ from contextlib import contextmanager
 
 from lenscal.errors import LenscalError
 
-EXTRA_OF = {"torch": "detector", "galsim": "mock", "lsdb": "lsdb", "dask_cloudprovider": "ec2"}
+EXTRA_OF = {
+    "torch": "detector",
+    "safetensors": "detector",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "galsim": "mock",
+    "lsdb": "lsdb",
+    "dask_cloudprovider": "ec2",
+}
 """The extra that brings each optional library."""
 NEEDED_FOR = {
+    "onnx": "asking a detector in ONNX",
     "detector": "training a detector and asking it for scores",
     "mock": "drawing the embedded sky",
     "lsdb": "opening galaxies with LSDB",

@@ -27,7 +27,7 @@ class Scores(Stage):
         "cutouts.block",
         "completeness.false_positive_rates",
         "detector.scientific",
-        "detector.frozen",
+        "detector.artifact",
     )
 
     def inputs(self, place: Place) -> dict:
