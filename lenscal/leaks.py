@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,30 +37,29 @@ def trained(table: pd.DataFrame, attrs: dict, frozen: object, own: bool) -> Trai
         galaxy_id, ra, dec [degree].
     attrs : dict
         Of the scores: mock and layer say on which sky they were made.
-    frozen : Frozen
-        training_ids; survey and training_positions where it has them.
+    frozen : object
+        Any detector; of what it may say of its training, training_ids, survey and training_positions are read.
     own : bool
         Trained in this run.
     """
     none = np.zeros(len(table), bool)
-    ids = np.asarray(frozen.training_ids)
+    ids = np.asarray(getattr(frozen, "training_ids", ()), np.int64)
     known = table["galaxy_id"].isin(ids).to_numpy()
     survey, positions = getattr(frozen, "survey", None), getattr(frozen, "training_positions", None)
     there = np.empty((0, 2)) if positions is None else positions[np.isfinite(positions).all(1)]
     if own:
         return Trained(known, about="by galaxy_id", positions=there)
     if not ids.size:
-        return Trained(
-            none, "the detector was brought without a list of what trained it (training_ids of detector.json)"
-        )
+        return Trained(none, "the detector was brought without a list of what trained it (its `training_ids`)")
     if survey is None:
         return Trained(
             none,
-            "detector.json does not say on which survey it was trained, so that its training_ids may be those of other objects",
+            "the detector does not say on which survey it was trained, so that its training_ids may be those of other objects",
         )
     here = {"layer": str(attrs.get("layer", "")), "mock": bool(attrs.get("mock", 0))}
-    name = "the embedded (mock) sky" if survey["mock"] else f"'{survey['layer']}'"
-    if bool(survey["mock"]) != here["mock"]:
+    there_layer = str(survey.get("layer", ""))
+    name = "the embedded (mock) sky" if survey.get("mock") else f"'{there_layer}'"
+    if bool(survey.get("mock")) != here["mock"]:
         return Trained(none, about=f"trained on {name}, which is another sky")
     if there.size:
         placed = np.isfinite(table["ra"].to_numpy(float)) & np.isfinite(table["dec"].to_numpy(float))
@@ -68,9 +67,9 @@ def trained(table: pd.DataFrame, attrs: dict, frozen: object, own: bool) -> Trai
         same[placed] = (
             matching.nearest(table["ra"][placed], table["dec"][placed], there[:, 0], there[:, 1], SAME_RADIUS)[0] >= 0
         )
-        same |= known & ~placed & (survey["layer"] == here["layer"])
+        same |= known & ~placed & (there_layer == here["layer"])
         return Trained(same, about=f"within {SAME_RADIUS:g} arcsec of a training row", positions=there)
-    if survey["layer"] != here["layer"]:
+    if there_layer != here["layer"]:
         return Trained(
             none,
             f"trained on {name}, scored on '{here['layer']}', and without positions of its training rows their ids say nothing",
@@ -78,7 +77,15 @@ def trained(table: pd.DataFrame, attrs: dict, frozen: object, own: bool) -> Trai
     return Trained(known, about=f"by galaxy_id on {name}")
 
 
-def gates(table: pd.DataFrame, found: Trained, hosts: Iterable[int] | None, arc_snr_min: float) -> list[Gate]:
+def arc_snr_min(frozen: object) -> float | None:
+    """Limit of the arcs of a detector's training positives, by its own word; 0 without one, None where it does not say how it was trained."""
+    settings = getattr(frozen, "settings", None)
+    if not isinstance(settings, Mapping) or not isinstance(settings.get("training"), Mapping):
+        return None
+    return float(settings["training"].get("arc_snr_min", 0))
+
+
+def gates(table: pd.DataFrame, found: Trained, hosts: Iterable[int] | None, arc_snr_min: float | None) -> list[Gate]:
     """Nothing that judges the detector has trained it.
 
     Parameters
@@ -89,8 +96,8 @@ def gates(table: pd.DataFrame, found: Trained, hosts: Iterable[int] | None, arc_
         Of the same rows.
     hosts : iterable of int or None
         galaxy_id of every galaxy that carries an injection; None takes those that may.
-    arc_snr_min : float
-        Limit of the training positives' arcs; 0 without one.
+    arc_snr_min : float or None
+        Limit of the training positives' arcs; 0 without one, None where nobody knows.
     """
     rows, anchors = table[found.rows], table[table["role"] == "anchor"]
     carried = (
@@ -171,8 +178,11 @@ def _on_anchors(anchors: pd.DataFrame, rows: pd.DataFrame, positions: np.ndarray
     return max(len(close), int((others > 0).sum()))
 
 
-def _visibility(table: pd.DataFrame, rows: pd.DataFrame, found: Trained, least: float) -> Gate:
+def _visibility(table: pd.DataFrame, rows: pd.DataFrame, found: Trained, least: float | None) -> Gate:
     claim = "positives were trained on only where their arc is seen"
+    if least is None:
+        why = found.unknown or "the detector does not say how it was trained (its `settings`)"
+        return Gate("2.7", claim, "training positives with a fainter arc", np.nan, maximum=0, critical=True, cannot=why)
     lenses = rows[rows["label"] == 1]
     if not least:
         return absent("2.7", claim, "the detector was trained without a limit (detector.training.arc_snr_min)")

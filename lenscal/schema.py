@@ -568,7 +568,7 @@ SCORES_CUTOUTS = Declaration(
         **GALAXY_COORDS,
         **_gal("cutout_ok", "bool", "1", "as in quality"),
         **_gal("arc_snr", "f4", "1", "as in quality: of positives, NaN otherwise"),
-        **_gal("score", "f4", "1", "raw score (logit); NaN where there is no usable image"),
+        **_gal("score", "f8", "1", "raw score (logit of lenscal's own); NaN where there is no usable image"),
         **_gal("probability", "f4", "1", "calibrated probability, see docs/conventions.md"),
     },
     block=("galaxy",),
@@ -582,7 +582,7 @@ SCORES_INJECTIONS = Declaration(
     {
         **AXES,
         **_trial("galaxy_id", "i8", "1", "of the host"),
-        **_trial("score", "f4", "1", "raw score (logit); NaN where there is no image"),
+        **_trial("score", "f8", "1", "raw score (logit of lenscal's own); NaN where there is no image"),
         **_trial("probability", "f4", "1", "calibrated probability"),
     },
     block=("psf_fwhm", "depth"),

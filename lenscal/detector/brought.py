@@ -60,13 +60,11 @@ class Brought:
     """
 
     mock = scientific = False
-    record: dict = {}  # noqa: RUF012  of a training, which was not here
 
     def __init__(self, runtime: Runtime, declaration: Declaration, source: object, probed: bool = False) -> None:
         self._runtime, self.declaration, self.source = runtime, declaration, source
         self.bands, self.size = tuple(declaration.bands), declaration.size
         self.prevalence = declaration.prevalence
-        self.settings: dict = {"training": {}}
         decides = {"declaration": declaration.decides(), "runtime": runtime.about}
         self.hash = hash_of(decides)
         self.training_ids, self.training_positions = rows_of(declaration.trained_on)

@@ -40,7 +40,6 @@ class ScoreTable:
 
     mock = scientific = False
     asked = False
-    record: dict = {}  # noqa: RUF012  of a training, which was not here
     bands: tuple[str, ...] = ()
     size = 0
 
@@ -50,7 +49,6 @@ class ScoreTable:
         decides = {"declaration": declaration.decides(), "runtime": {"runtime": "table", "scores": digest.hexdigest()}}
         self.hash = hash_of(decides)
         self.prevalence, self.missing_max = declaration.prevalence, declaration.missing_max
-        self.settings: dict = {"training": {}}
         self.training_ids, self.training_positions = rows_of(declaration.trained_on)
         trained = declaration.trained_on
         self.survey = None if trained is None else {"layer": trained.layer, "mock": trained.mock}

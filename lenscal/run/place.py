@@ -98,7 +98,7 @@ class Place:
         if detector.scientific:
             return {}
         what = (
-            f"a detector brought by the run file, {self.detector.origin}"
+            f"a detector brought by the run file, {getattr(self.detector, 'origin', 'which does not say on what it was trained')}"
             if detector.artifact
             else "a quick baseline detector"
         )

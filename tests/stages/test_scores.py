@@ -11,8 +11,9 @@ from scored import Mean, coordinates, scored, text
 
 from lenscal import gates as gate_table
 from lenscal import schema, scores
-from lenscal.detector import calibration
+from lenscal.detector import FunctionDetector, calibration
 from lenscal.kernels import intervals
+from lenscal.scores import judging, rates
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ def test_a_rate_that_the_negatives_cannot_set_is_refused():
 def test_interval_of_the_rate_covers_the_true_rate(k):
     # Of a threshold set on N uniform scores, the true rate is one minus the threshold.
     rng = np.random.default_rng(k)
-    found = [scores._cut(np.sort(rng.random(300))[::-1], k) for _ in range(4000)]
+    found = [rates._cut(np.sort(rng.random(300))[::-1], k) for _ in range(4000)]
     assert {count for _, count in found} == {k}
     truth = 1 - np.array([threshold for threshold, _ in found])
     run = scores.thresholds(scored(rng.random(300), "val", 0), [k / 300])
@@ -217,7 +218,7 @@ def test_each_gate_can_fail(run, history, failing, change):
 
 
 def test_a_lower_end_at_one_half_is_no_better_than_chance(run, history, monkeypatch):
-    monkeypatch.setattr(scores, "auc", lambda *_: (0.7, 0.5, 0.8))
+    monkeypatch.setattr(judging, "auc", lambda *_: (0.7, 0.5, 0.8))
     assert verdicts(scores.gates(run, history, Mean()))["detector.auc"] == gate_table.FAIL
 
 
@@ -228,3 +229,38 @@ def test_gates_without_ground_say_so(run, history):
     )
     for name in ("X.4", "X.11", "2.7", "detector.auc", "detector.calibration", "detector.learnt", "detector.kept"):
         assert found[name] == gate_table.ABSENT
+
+
+@pytest.mark.parametrize("own", [True, False])
+def test_a_detector_that_is_only_what_the_protocol_asks_passes_through_and_what_it_does_not_say_is_not_judged(
+    run, history, own
+):
+    made = FunctionDetector(lambda images: images[:, 0].mean((1, 2)), ("r",), 8)
+    said = scores.gates(run.assign_attrs(detector_hash=made.hash), history if own else None, made)
+    found = verdicts(said)
+    for name in ("2.7", "detector.calibration", *(() if own else ("X.2.trained", "X.4"))):
+        assert found[name] == gate_table.NOT_JUDGED, name
+    for name in ("detector.learnt", "detector.kept"):
+        assert found[name] == (gate_table.NOT_JUDGED if own else gate_table.ABSENT)
+    assert found["scores.hash"] == found["detector.auc"] == gate_table.PASS
+    assert all(gate.cannot for gate in said if gate.verdict == gate_table.NOT_JUDGED)
+
+
+@pytest.mark.parametrize(("factor", "verdict"), [(0.01, gate_table.PASS), (1.0, gate_table.FAIL)])
+def test_probabilities_that_name_their_prevalence_are_judged_by_the_protocol_alone(run, factor, verdict):
+    made = Only(run, lambda s: expit(s + np.log(factor)))
+    assert verdicts(scores.gates(run, None, made))["detector.calibration"] == verdict
+    made.probability = lambda s: np.full(s.shape, np.nan, "f4")
+    assert verdicts(scores.gates(run, None, made))["detector.calibration"] == gate_table.NOT_JUDGED
+
+
+class Only:
+    """No more than the protocol, and a prevalence."""
+
+    bands, size, hash, prevalence = ("r",), 8, Mean.hash, 1 / 101
+
+    def __init__(self, run, probability):
+        self.probability = lambda s: probability(s).astype("f4")
+
+    def score(self, images, batch=128):
+        return images.mean((1, 2, 3))

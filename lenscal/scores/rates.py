@@ -1,0 +1,89 @@
+"""Thresholds: the scores at which no more than a stated share of the validation negatives would be called lenses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from lenscal import schema
+from lenscal.errors import InputError
+from lenscal.kernels import intervals
+from lenscal.scores import rows as scored_rows
+
+
+def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.Dataset:
+    """The lowest score at which no more than each rate of the validation negatives would be called a lens.
+
+    The negatives are the scored ones of the split val, pools N1 and N2 as sampled (85:15 by default), each counted once:
+    the rate is one of this mixture, not of the sky. A detection is a score at or above the threshold, and the threshold is
+    itself the score of a negative; equal scores stay together, so that the rate reached can be below the one asked for.
+
+    Parameters
+    ----------
+    scores : Dataset (galaxy)
+        As `schema.SCORES_CUTOUTS`.
+    false_positive_rates : sequence of float
+        In (0, 1).
+
+    Returns
+    -------
+    Dataset (threshold, level)
+        Coordinates threshold, false_positive_rate (reached: n_false / n_negatives) and level; rate_requested, n_false,
+        n_negatives, and `lower` and `upper` of the rate (exact for a threshold set at its own n_false-th negative, at 68.27 % and 95 %).
+
+    Raises
+    ------
+    ValueError
+        When the negatives are too few for a rate.
+    """
+    schema.SCORES_CUTOUTS.check(scores)
+    table = scored_rows.table(scores)
+    chosen = table[(table["split"] == "val") & table["negative"] & np.isfinite(table["score"])]
+    values = np.sort(chosen["score"].to_numpy())[::-1]
+    rows = []
+    for rate in false_positive_rates:
+        if not 0 < rate < 1:
+            raise InputError(f"false_positive_rates holds {rate}; expected numbers between 0 and 1")
+        allowed = int(np.floor(values.size * rate * (1 + 1e-12)))
+        if allowed < 1:
+            raise InputError(
+                f"a false-positive rate of {rate:g} cannot be set with {values.size} validation negatives: it needs at least "
+                f"{int(np.ceil(1 / rate))}; ask for a higher rate or enlarge the sample"
+            )
+        threshold, n_false = _cut(values, allowed)
+        ends = [tuple(map(float, intervals.rate_interval(n_false, values.size, level))) for level in schema.LEVELS]
+        rows.append((threshold, rate, n_false, ends))
+    lower_upper = np.array([row[3] for row in rows])
+    pools = chosen["pool"].value_counts().to_dict()
+    return xr.Dataset(
+        {
+            "rate_requested": ("threshold", [row[1] for row in rows], {"units": "1"}),
+            "n_false": ("threshold", np.array([row[2] for row in rows], np.int64), {"units": "1"}),
+            "n_negatives": ("threshold", np.full(len(rows), values.size, np.int64), {"units": "1"}),
+            "lower": (("threshold", "level"), lower_upper[:, :, 0], {"units": "1"}),
+            "upper": (("threshold", "level"), lower_upper[:, :, 1], {"units": "1"}),
+        },
+        coords={
+            "threshold": ("threshold", np.array([row[0] for row in rows]), {"units": "1", "long_name": "score"}),
+            "false_positive_rate": ("threshold", np.array([row[2] / values.size for row in rows]), {"units": "1"}),
+            "level": ("level", np.array(schema.LEVELS), {"units": "1"}),
+        },
+        attrs={
+            "negatives": "scored negatives of the split val, pools as sampled",
+            "n_N1": int(pools.get("N1", 0)),
+            "n_N2": int(pools.get("N2", 0)),
+            "detector_hash": str(scores.attrs.get("detector_hash", "")),
+        },
+    )
+
+
+def _cut(values: np.ndarray, allowed: int) -> tuple[float, int]:
+    """Lowest threshold with at most `allowed` of the descending values at or above it, and their number."""
+    kept = allowed
+    if allowed < values.size and values[allowed] == values[allowed - 1]:
+        kept = int(np.count_nonzero(values > values[allowed]))
+    if kept == 0:
+        return float(np.nextafter(values[0], np.inf, dtype=values.dtype)), 0
+    return float(values[kept - 1]), kept
