@@ -42,7 +42,7 @@ def gates(
     """
     schema.SCORES_CUTOUTS.check(scores)
     table = rows.table(scores)
-    found = [_hash_gate(scores, frozen), _complete_gate(table)]
+    found = [_hash_gate(scores, frozen), _complete_gate(table, float(scores.attrs.get("missing_max", 0)))]
     trained = leaks.trained(table, scores.attrs, frozen, own=history is not None)
     found += leaks.gates(table, trained, hosts, leaks.arc_snr_min(frozen))
     found += _training_gates(history, frozen)
@@ -57,13 +57,13 @@ def _hash_gate(scores: xr.Dataset, frozen: Detector) -> Gate:
     )  # fmt: skip
 
 
-def _complete_gate(table: pd.DataFrame) -> Gate:
+def _complete_gate(table: pd.DataFrame, missing_max: float) -> Gate:
     usable = table["cutout_ok"].astype(bool)
     finite = np.isfinite(table["score"])
     wrong = int((usable & ~finite).sum() + (~usable & finite).sum())
     return Gate(
         "scores.complete", "a cutout has a score if and only if it is fit for use", "rows where not", wrong,
-        maximum=0, critical=True, evidence=f"{len(table)} cutouts, {int(usable.sum())} usable, {int(finite.sum())} scored",
+        maximum=int(missing_max * usable.sum()), critical=True, evidence=f"{len(table)} cutouts, {int(usable.sum())} usable, {int(finite.sum())} scored",
     )  # fmt: skip
 
 
