@@ -10,7 +10,9 @@ from lenscal.cli import (
     catalog,
     closed_loop,
     conditions,
+    detector,
     experiments,
+    export,
     mock,
     preflight,
     query,
@@ -40,3 +42,5 @@ app.command("conditions")(conditions.conditions)
 app.command("closed-loop")(closed_loop.closed_loop)
 app.command("experiments")(experiments.experiments)
 app.command("catalog")(catalog.catalog)
+app.command("export")(export.export)
+app.add_typer(detector.app, name="detector")
