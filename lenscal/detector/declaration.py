@@ -69,6 +69,8 @@ class Declaration(Section):
     """How far ONNX Runtime changes the graph; it decides the last digits of a score."""
     threads: int = Field(1, ge=1, le=256)
     """Threads of the runtime in each process."""
+    about: dict[str, bool | int | float | str | list | None] = {}
+    """Whatever else decides a score and is in no file and no code: options, numbers that an object holds. It is part of the hash."""
     files: Annotated[list[str], Placement()] = []
     """What else decides a score (weights that a function loads, other modules); their content is part of the hash."""
     reference: Annotated[str | None, Placement()] = None

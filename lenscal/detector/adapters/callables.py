@@ -8,6 +8,7 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -87,6 +88,7 @@ def read(function: Callable, declaration: Declaration) -> Runtime:
     files = tuple(Path(name) for name in declaration.files)
     about = {
         "runtime": "python",
+        "name": getattr(function, "__qualname__", type(function).__qualname__),
         "code": architectures.code_of(function),
         "imports": {name: release(name) for name in _imports(function)},
         "files": digests(files),
@@ -94,10 +96,16 @@ def read(function: Callable, declaration: Declaration) -> Runtime:
     return Runtime(function, about, files)
 
 
-def _imports(function: Callable) -> list[str]:
-    """Installed distributions that the module of a function imports by name."""
+@cache
+def _distributions() -> dict[str, list[str]]:
+    """Installed distributions by the module that they bring; to list them takes a second."""
     from importlib.metadata import packages_distributions
 
+    return dict(packages_distributions())
+
+
+def _imports(function: Callable) -> list[str]:
+    """Installed distributions that the module of a function imports by name."""
     module = sys.modules.get(getattr(function, "__module__", "") or "")
     try:
         tree = ast.parse(inspect.getsource(module)) if module is not None else None
@@ -111,5 +119,5 @@ def _imports(function: Callable) -> list[str]:
             names |= {alias.name.partition(".")[0] for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names.add(node.module.partition(".")[0])
-    known = packages_distributions()
+    known = _distributions()
     return sorted({known[name][0] for name in names if name in known} - {"lenscal"})
