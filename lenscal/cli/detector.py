@@ -52,6 +52,8 @@ def describe(
             typer.echo(json.dumps(about, sort_keys=True, indent=1))
             return
         table = Table(box=None, show_header=False)
+        for _ in range(3):
+            table.add_column(overflow="fold")
         for name, value in about.items():
             for key, one in value.items() if isinstance(value, dict) else [("", value)]:
                 table.add_row(name, key, _said(one))
