@@ -111,9 +111,10 @@ def density_ratio(lenses: pd.DataFrame, pool: pd.DataFrame, wanted: pd.DataFrame
     names = list(FEATURES)
     values = np.concatenate([pool[names].to_numpy(float), lenses[names].to_numpy(float)])
     label = np.concatenate([np.zeros(len(pool), int), np.ones(len(lenses), int)])
-    fold_of = lambda ids: (
-        draws.hashes(seed, "host density fold", np.asarray(ids, np.int64)) % np.uint64(FOLDS)
-    ).astype(int)
+
+    def fold_of(ids: np.ndarray) -> np.ndarray:
+        return (draws.hashes(seed, "host density fold", np.asarray(ids, np.int64)) % np.uint64(FOLDS)).astype(int)
+
     fold = fold_of(np.concatenate([pool.index.to_numpy(), lenses.index.to_numpy()]))
     known = np.isfinite(wanted[names].to_numpy(float)).all(1)
     asked = wanted[names].to_numpy(float)[known]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,7 +96,7 @@ def _clusters(sample: Sample, name: str) -> np.ndarray:
 
 
 def _compared(
-    real: Sample, injected: Sample, name: str, percent: int, compare, rng: np.random.Generator
+    real: Sample, injected: Sample, name: str, percent: int, compare: Callable, rng: np.random.Generator
 ) -> tuple[float, float, float]:
     """A comparison of two quantiles and its 95 % bootstrap interval."""
     samples = (_values(real, name), _values(injected, name), _clusters(real, name), _clusters(injected, name))

@@ -263,9 +263,11 @@ def _counts(
     names = np.arange(len(table)) if host is None else _codes(table[host], host)
     pairs, own = np.unique(np.stack([column, names[inside]], 1), axis=0, return_inverse=True)
     own, shape = own.ravel(), (sides[0], len(pairs))
-    put = lambda numbers, place, shape: (
-        np.bincount(np.ravel_multi_index(place, shape), numbers, int(np.prod(shape))).reshape(shape).astype(np.int64)
-    )
+
+    def put(numbers: np.ndarray, place: tuple, shape: tuple) -> np.ndarray:
+        total = np.bincount(np.ravel_multi_index(place, shape), numbers, int(np.prod(shape)))
+        return total.reshape(shape).astype(np.int64)
+
     injected, detected = put(n, (row, own), shape), put(k, (row, own), shape)
     weights = _weights(table, weight, inside, own, len(pairs))
     used = injected.any(0)

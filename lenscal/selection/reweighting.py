@@ -250,9 +250,11 @@ def _doubly_robust(
         *features,
         *(["log theta_e"] if "theta_e" in features else []),
     ]  # what is found rises steeply with theta_e, and levels off
-    columns = lambda table: np.column_stack(
-        [table[list(features)].to_numpy(float), *([np.log(table["theta_e"])] if "theta_e" in features else [])]
-    )
+
+    def columns(table: pd.DataFrame) -> np.ndarray:
+        steep = [np.log(table["theta_e"])] if "theta_e" in features else []
+        return np.column_stack([table[list(features)].to_numpy(float), *steep])
+
     centre, scale = columns(population).mean(0), columns(trials).std(0)
     scaled = lambda table: (columns(table) - centre) / np.where(scale > 0, scale, 1)  # noqa: E731
     inside, systems = scaled(trials)[near], scaled(population)

@@ -63,9 +63,11 @@ def slow_sources(image, sky):
     """Five obvious lines with another code (scipy.ndimage)."""
     weight = np.isfinite(image).astype(float)
     taps = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
-    blur = lambda a: ndimage.convolve1d(
-        ndimage.convolve1d(a, taps / taps.sum(), axis=0, mode="constant"), taps / taps.sum(), axis=1, mode="constant"
-    )
+
+    def blur(a):
+        rows = ndimage.convolve1d(a, taps / taps.sum(), axis=0, mode="constant")
+        return ndimage.convolve1d(rows, taps / taps.sum(), axis=1, mode="constant")
+
     with np.errstate(invalid="ignore"):
         smooth = np.where(weight > 0, blur(np.where(weight > 0, image, 0).astype(float)) / blur(weight), np.nan)
     found = np.zeros(image.shape, bool)

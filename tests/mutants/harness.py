@@ -70,6 +70,14 @@ class FaultError(RuntimeError):
     """A fault that cannot be put in: its line is not there, or more than once."""
 
 
+def _folded(text: str) -> tuple[str, list[int]]:
+    """Code without what a formatter may change (space, and a comma before a closing bracket), and where each letter stood."""
+    dense = [(place, letter) for place, letter in enumerate(text) if not letter.isspace()]
+    following = [*(letter for _, letter in dense[1:]), ""]
+    kept = [one for one, after in zip(dense, following) if not (one[1] == "," and after and after in ")]}")]
+    return "".join(letter for _, letter in kept), [place for place, _ in kept]
+
+
 @dataclass(frozen=True)
 class Fault:
     """One physics fault: in `file` (below lenscal/) the text `old` becomes `new`; `killers` are the tests that must notice."""
@@ -81,11 +89,15 @@ class Fault:
     killers: tuple[str, ...]
 
     def apply(self, text: str) -> str:
-        if text.count(self.old) != 1:
+        """The text with the fault in it; how the code is laid out (spaces, lines, trailing commas) does not matter."""
+        letters, places = _folded(text)
+        old, _ = _folded(self.old)
+        if letters.count(old) != 1:
             raise FaultError(
-                f"fault '{self.name}': {self.file} holds {self.old!r} {text.count(self.old)} times, not once"
+                f"fault '{self.name}': {self.file} holds {self.old!r} {letters.count(old)} times, not once"
             )
-        return text.replace(self.old, self.new)
+        start = letters.index(old)
+        return text[: places[start]] + self.new.strip() + text[places[start + len(old) - 1] + 1 :]
 
 
 @dataclass(frozen=True)

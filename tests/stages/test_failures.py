@@ -281,12 +281,11 @@ def test_insufficient_cells_are_neither_judged_nor_neighbours():
     share = TREND.copy()
     share[2, 2, 1], share[0, 0, 0] = 0.11, 0.02
     one = cube(share)
-    flag = lambda *places: one.assign(
-        sufficient=(
-            schema.CELL,
-            ~np.isin(np.arange(75), [np.ravel_multi_index(p, (5, 5, 3)) for p in places]).reshape(5, 5, 3),
-        )
-    )
+
+    def flag(*places):
+        flat = [np.ravel_multi_index(p, (5, 5, 3)) for p in places]
+        return one.assign(sufficient=(schema.CELL, ~np.isin(np.arange(75), flat).reshape(5, 5, 3)))
+
     assert len(failures.collapsed(flag())) == 2
     assert failures.collapsed(flag((2, 2, 1), (0, 0, 0))).empty
     # Without its neighbours along psf_fwhm and depth only the rise along theta_e is left to compare with: 0.45 and 0.75.
