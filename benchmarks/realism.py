@@ -2,8 +2,9 @@
 
     python benchmarks/realism.py [--images 200]
 
-The twin of the host model takes the same quartiles with NumPy's percentiles, bin by bin and stretch by stretch; that of the texture
-filters every band by every Gabor function in SciPy's direct convolution. Limit: a tenth of a second for an image, all measures.
+The twin of the host model takes the same quartiles with NumPy's percentiles, bin by bin and stretch by stretch; that of
+the texture filters every band by every Gabor function in SciPy's direct convolution. Limit: a tenth of a second for an
+image, all measures.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def main() -> None:
     from lenscal import config, realism
     from lenscal.kernels import arcs, features
 
-    options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    options = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     options.add_argument("--images", type=int, default=200)
     count = options.parse_args().images
     rng = np.random.default_rng(1)

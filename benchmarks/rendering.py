@@ -2,8 +2,8 @@
 
     python benchmarks/rendering.py [--count 400] [--quick] [--threads] [--peers] [--accuracy]
 
-Speeds are per core: one thread, CPU time of the process, best of three. Accuracy is the largest difference from adaptive
-cubature over the 200 parameter sets of record (tests/support/rendering_reference.py).
+Speeds are per core: one thread, CPU time of the process, best of three. Accuracy is the largest difference from
+adaptive cubature over the 200 parameter sets of record (tests/support/rendering_reference.py).
 """
 
 import argparse
@@ -155,9 +155,11 @@ def truth(table, kernel):
 
 
 def compare(count, ours):
-    """Speed of the peers that are installed on the same rows, PSF and machine, and how far their pixels are from cubature's.
+    """Speed of the peers that are installed on the same rows, PSF and machine, and how far their
+    pixels are from cubature's.
 
-    First at 4 x 4 subpixels, then at the fewest at which SHARE of the rows are within LIMIT of their peak, the engine's own limit.
+    First at 4 x 4 subpixels, then at the fewest at which SHARE of the rows are within LIMIT of their peak, the engine's
+    own limit.
     """
     kernel = psf()
     np.ones(

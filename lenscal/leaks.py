@@ -28,8 +28,9 @@ class Trained:
 def trained(table: pd.DataFrame, attrs: dict, frozen: object, own: bool) -> Trained:
     """Which rows trained the detector.
 
-    Ids of two surveys may coincide by chance, and one object may have two ids; so those of a brought detector count where its training rows
-    have the same positions, or, without positions, where it says that it was trained on the same layer.
+    Ids of two surveys may coincide by chance, and one object may have two ids; so those of a brought detector count
+    where its training rows have the same positions, or, without positions, where it says that it was trained on the
+    same layer.
 
     Parameters
     ----------
@@ -56,7 +57,8 @@ def trained(table: pd.DataFrame, attrs: dict, frozen: object, own: bool) -> Trai
     if survey is None:
         return Trained(
             none,
-            "detector.json does not say on which survey it was trained, so that its training_ids may be those of other objects",
+            "detector.json does not say on which survey it was trained, so that its training_ids "
+            "may be those of other objects",
         )
     here = {"layer": str(attrs.get("layer", "")), "mock": bool(attrs.get("mock", 0))}
     name = "the embedded (mock) sky" if survey["mock"] else f"'{survey['layer']}'"
@@ -73,7 +75,8 @@ def trained(table: pd.DataFrame, attrs: dict, frozen: object, own: bool) -> Trai
     if survey["layer"] != here["layer"]:
         return Trained(
             none,
-            f"trained on {name}, scored on '{here['layer']}', and without positions of its training rows their ids say nothing",
+            f"trained on {name}, scored on '{here['layer']}', and without positions of its "
+            "training rows their ids say nothing",
         )
     return Trained(known, about=f"by galaxy_id on {name}")
 
@@ -119,10 +122,13 @@ def gates(table: pd.DataFrame, found: Trained, hosts: Iterable[int] | None, arc_
 
     out = [
         gate(
-            "X.2.trained", "the detector was trained on galaxies of the split train only", "training rows of other splits",
-            (rows["split"] != "train").sum(), "scores by galaxy_id, split",
+            "X.2.trained",
+            "the detector was trained on galaxies of the split train only",
+            "training rows of other splits",
+            (rows["split"] != "train").sum(),
+            "scores by galaxy_id, split",
         )
-    ]  # fmt: skip
+    ]
     for id_, claim, measure, chosen, what, needed in (
         (
             "X.2.hosts",
@@ -181,7 +187,15 @@ def _visibility(table: pd.DataFrame, rows: pd.DataFrame, found: Trained, least: 
     meant = table[(table["label"] == 1) & (table["role"] == "train") & table["cutout_ok"].astype(bool)]
     dim = int((~(lenses["arc_snr"] >= least)).sum())
     return Gate(
-        "2.7", claim, f"training positives with arc SNR below {least:g}", np.nan if found.unknown else dim, maximum=0, critical=True,
-        evidence=f"{len(lenses)} positives trained on, {int((~(meant['arc_snr'] >= least)).sum())} of {len(meant)} usable ones of the role train held out; "
-        "training_ids of detector.json against arc_snr of the scores", cannot=found.unknown,
-    )  # fmt: skip
+        "2.7",
+        claim,
+        f"training positives with arc SNR below {least:g}",
+        np.nan if found.unknown else dim,
+        maximum=0,
+        critical=True,
+        evidence=(
+            f"{len(lenses)} positives trained on, {int((~(meant['arc_snr'] >= least)).sum())} of {len(meant)} usable "
+            "ones of the role train held out; training_ids of detector.json against arc_snr of the scores"
+        ),
+        cannot=found.unknown,
+    )

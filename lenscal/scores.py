@@ -46,7 +46,8 @@ def score_cutouts(cutouts: xr.Dataset, quality: xr.Dataset, frozen: Detector) ->
     ids, other = cutouts["galaxy_id"].values, quality["galaxy_id"].values
     if not np.array_equal(ids, other):
         raise InputError(
-            f"scores: quality has {other.size} rows that are not, row by row, the {ids.size} of the cutouts; open both from one run"
+            f"scores: quality has {other.size} rows that are not, row by row, the {ids.size} of the "
+            "cutouts; open both from one run"
         )
     ok = quality["cutout_ok"].values.astype(bool)
     image = cutouts["image"].transpose("galaxy", "band", "y", "x")
@@ -78,7 +79,8 @@ def score_injections(
     injections : Dataset (theta_e, psf_fwhm, depth, trial)
         As `schema.INJECTIONS`: galaxy_id, failure and band are read.
     images : callable
-        From the block to its images (injection, band, y, x) in nanomaggy, the grid axes and trial stacked in that order.
+        From the block to its images (injection, band, y, x) in nanomaggy, the grid axes and trial stacked in that
+        order.
     frozen : Detector
     batch : int
         Images scored at once; changes no score.
@@ -106,7 +108,8 @@ def score_injections(
             score[some] = frozen.score(rendered[some][:, bands], batch)
         if unseen := int(np.isnan(score[good]).sum()):
             raise InputError(
-                f"scores: {unseen} injections without a failure have no pixel in some band; expected whole images, check the hosts"
+                f"scores: {unseen} injections without a failure have no pixel in some band; expected "
+                "whole images, check the hosts"
             )
     dataset = xr.Dataset(
         {
@@ -144,9 +147,10 @@ def _bands(dataset: xr.Dataset, frozen: Detector) -> list[int]:
 def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.Dataset:
     """The lowest score at which no more than each rate of the validation negatives would be called a lens.
 
-    The negatives are the scored ones of the split val, pools N1 and N2 as sampled (85:15 by default), each counted once:
-    the rate is one of this mixture, not of the sky. A detection is a score at or above the threshold, and the threshold is
-    itself the score of a negative; equal scores stay together, so that the rate reached can be below the one asked for.
+    The negatives are the scored ones of the split val, pools N1 and N2 as sampled (85:15 by default), each counted
+    once: the rate is one of this mixture, not of the sky. A detection is a score at or above the threshold, and the
+    threshold is itself the score of a negative; equal scores stay together, so that the rate reached can be below the
+    one asked for.
 
     Parameters
     ----------
@@ -159,7 +163,8 @@ def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.
     -------
     Dataset (threshold, level)
         Coordinates threshold, false_positive_rate (reached: n_false / n_negatives) and level; rate_requested, n_false,
-        n_negatives, and `lower` and `upper` of the rate (exact for a threshold set at its own n_false-th negative, at 68.27 % and 95 %).
+        n_negatives, and `lower` and `upper` of the rate (exact for a threshold set at its own n_false-th negative, at
+        68.27 % and 95 %).
 
     Raises
     ------
@@ -177,8 +182,8 @@ def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.
         allowed = int(np.floor(values.size * rate * (1 + 1e-12)))
         if allowed < 1:
             raise InputError(
-                f"a false-positive rate of {rate:g} cannot be set with {values.size} validation negatives: it needs at least "
-                f"{int(np.ceil(1 / rate))}; ask for a higher rate or enlarge the sample"
+                f"a false-positive rate of {rate:g} cannot be set with {values.size} validation negatives: it needs "
+                f"at least {int(np.ceil(1 / rate))}; ask for a higher rate or enlarge the sample"
             )
         threshold, n_false = _cut(values, allowed)
         ends = [tuple(map(float, intervals.rate_interval(n_false, values.size, level))) for level in schema.LEVELS]
@@ -253,9 +258,14 @@ def gates(
 def _hash_gate(scores: xr.Dataset, frozen: Detector) -> Gate:
     carried = str(scores.attrs.get("detector_hash", ""))
     return Gate(
-        "scores.hash", "the scores carry the hash of the frozen detector (4.9)", "hashes equal", float(carried == frozen.hash),
-        minimum=1, critical=True, evidence=f"scores: detector_hash '{carried}', detector.json: hash '{frozen.hash}'",
-    )  # fmt: skip
+        "scores.hash",
+        "the scores carry the hash of the frozen detector (4.9)",
+        "hashes equal",
+        float(carried == frozen.hash),
+        minimum=1,
+        critical=True,
+        evidence=f"scores: detector_hash '{carried}', detector.json: hash '{frozen.hash}'",
+    )
 
 
 def _complete_gate(table: pd.DataFrame) -> Gate:
@@ -263,9 +273,14 @@ def _complete_gate(table: pd.DataFrame) -> Gate:
     finite = np.isfinite(table["score"])
     wrong = int((usable & ~finite).sum() + (~usable & finite).sum())
     return Gate(
-        "scores.complete", "a cutout has a score if and only if it is fit for use", "rows where not", wrong,
-        maximum=0, critical=True, evidence=f"{len(table)} cutouts, {int(usable.sum())} usable, {int(finite.sum())} scored",
-    )  # fmt: skip
+        "scores.complete",
+        "a cutout has a score if and only if it is fit for use",
+        "rows where not",
+        wrong,
+        maximum=0,
+        critical=True,
+        evidence=f"{len(table)} cutouts, {int(usable.sum())} usable, {int(finite.sum())} scored",
+    )
 
 
 def _training_gates(history: pd.DataFrame | None, frozen: Detector) -> list[Gate]:
@@ -276,14 +291,24 @@ def _training_gates(history: pd.DataFrame | None, frozen: Detector) -> list[Gate
     record, best = frozen.record, float(history["val_loss"].min())
     return [
         Gate(
-            "detector.learnt", learnt, "validation loss over that of the best constant answer", best / record["val_loss_constant"],
-            maximum=1, evidence=f"history: min(val_loss) = {best:.4g} at epoch {record['best_epoch']} of {len(history)}",
+            "detector.learnt",
+            learnt,
+            "validation loss over that of the best constant answer",
+            best / record["val_loss_constant"],
+            maximum=1,
+            evidence=f"history: min(val_loss) = {best:.4g} at epoch {record['best_epoch']} of {len(history)}",
         ),
         Gate(
-            "detector.kept", kept, "validation loss recorded in the artifact above the lowest of the history", record["val_loss"] - best,
-            minimum=0, maximum=0, critical=True, evidence="detector.json: training.val_loss against history: min(val_loss)",
+            "detector.kept",
+            kept,
+            "validation loss recorded in the artifact above the lowest of the history",
+            record["val_loss"] - best,
+            minimum=0,
+            maximum=0,
+            critical=True,
+            evidence="detector.json: training.val_loss against history: min(val_loss)",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _test_gates(table: pd.DataFrame, frozen: Detector) -> list[Gate]:
@@ -300,13 +325,26 @@ def _test_gates(table: pd.DataFrame, frozen: Detector) -> list[Gate]:
     quality = frozen.reliability(score[judged], positive[judged])
     return [
         Gate(
-            "detector.auc", ranks, "lower 95 % end of the AUC, test split", lower, minimum=MORE_THAN_CHANCE, lower=lower, upper=upper,
-            evidence=f"AUC {value:.4f}, must be above 0.5; single split, DeLong on the logit scale with half a lens added at the median; {counts}; scores where split = 'test'",
+            "detector.auc",
+            ranks,
+            "lower 95 % end of the AUC, test split",
+            lower,
+            minimum=MORE_THAN_CHANCE,
+            lower=lower,
+            upper=upper,
+            evidence=(
+                f"AUC {value:.4f}, must be above 0.5; single split, DeLong on the logit scale with half a lens added "
+                f"at the median; {counts}; scores where split = 'test'"
+            ),
         ),
         Gate(
-            "detector.calibration", calibrated, f"expected calibration error, 10 bins of equal mass, at a prevalence of {getattr(frozen, 'prevalence', config.Detector().prevalence):.3g}",
-            quality["ece"], maximum=0.02,
+            "detector.calibration",
+            calibrated,
+            "expected calibration error, 10 bins of equal mass, at a prevalence of "
+            f"{getattr(frozen, 'prevalence', config.Detector().prevalence):.3g}",
+            quality["ece"],
+            maximum=0.02,
             evidence=f"top bin: {quality['top_predicted']:.4f} predicted, {quality['top_observed']:.4f} observed; "
             f"mean probability of lenses {quality['positive_mean']:.3f}; {counts}",
         ),
-    ]  # fmt: skip
+    ]

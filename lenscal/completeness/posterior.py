@@ -14,7 +14,9 @@ STATUS = ("no data", "insufficient", "sufficient")
 
 
 def posteriors(counts: xr.Dataset, settings: config.Completeness) -> xr.Dataset:
-    """The completeness cube of every population of hosts: as from `posterior`, what depends on it along `population`."""
+    """The completeness cube of every population of hosts: as from `posterior`, what depends
+    on it along `population`.
+    """
     names = weighted(counts)["population"].values.tolist()
     cubes = [posterior(counts, settings, name) for name in names]
     own = [
@@ -37,11 +39,12 @@ def posteriors(counts: xr.Dataset, settings: config.Completeness) -> xr.Dataset:
 def posterior(counts: xr.Dataset, settings: config.Completeness, population: str = SURVEY) -> xr.Dataset:
     """The completeness cube of one population of hosts.
 
-    Trials on one host are alike, and hosts stand unequally often in a population, so the binomial is given effective counts: the weighted
-    share detected, of as many independent trials as tell as much (`weighting.effective_trials`). The
-    intra-host correlation is that of an Einstein radius, told by all seeing and depths (`recovery.correlation`): what an arc has to
-    do with its host changes with its size. Where few hosts tell it, intervals are wider (`recovery.widened`), and where fewer than
-    `recovery.enough` asks for do, there are none: lower, upper and all quantiles but the median are NaN.
+    Trials on one host are alike, and hosts stand unequally often in a population, so the binomial is given effective
+    counts: the weighted share detected, of as many independent trials as tell as much (`weighting.effective_trials`).
+    The intra-host correlation is that of an Einstein radius, told by all seeing and depths (`recovery.correlation`):
+    what an arc has to do with its host changes with its size. Where few hosts tell it, intervals are wider
+    (`recovery.widened`), and where fewer than `recovery.enough` asks for do, there are none: lower, upper and all
+    quantiles but the median are NaN.
 
     Parameters
     ----------
@@ -55,8 +58,8 @@ def posterior(counts: xr.Dataset, settings: config.Completeness, population: str
     Returns
     -------
     Dataset
-        As `schema.COMPLETENESS`, without area and host_pool (see `occupancy`). The counts of each host stay, so that cubes can be added
-        (`add`). Cells without a trial have status "no data" and NaN.
+        As `schema.COMPLETENESS`, without area and host_pool (see `occupancy`). The counts of each host stay, so that
+        cubes can be added (`add`). Cells without a trial have status "no data" and NaN.
     """
     counts = weighted(counts)
     columns = columns_of(counts)
@@ -154,7 +157,9 @@ def _effective(n: np.ndarray, weight: np.ndarray, rho: np.ndarray) -> np.ndarray
 
 
 def _scatter(columns: list[tuple], weights: list[np.ndarray], rho: np.ndarray) -> np.ndarray:
-    """Relative variance of the design effects of single cells (theta_e, column, threshold) about those of the correlation rho (theta_e, threshold)."""
+    """Relative variance of the design effects of single cells (theta_e, column, threshold) about those of the
+    correlation rho (theta_e, threshold).
+    """
     found = [recovery.halves(n[:, None], k, rho) for _, n, k in columns]
     square = recovery.scatter(*(np.stack([part.sum(0) for part in parts]) for parts in zip(*found)))  # (threshold,)
     out = []
@@ -177,5 +182,7 @@ def _share(n: np.ndarray, k: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def freedom_of(hosts: np.ndarray) -> np.ndarray:
-    """Hosts behind the correlation of each theta_e, less one for each of its cells, from `hosts_effective` (theta_e, psf_fwhm, depth)."""
+    """Hosts behind the correlation of each theta_e, less one for each of its cells, from `hosts_effective`
+    (theta_e, psf_fwhm, depth).
+    """
     return np.maximum(hosts - 1, 0).sum((1, 2))

@@ -16,7 +16,10 @@ from lenscal.kernels import convolution, imaging, sampling
 
 NAMES = (*sampling.LENS_FIELDS, *sampling.SOURCE_FIELDS)
 PSF_SUM_TOLERANCE = 1e-3
-TOO_LARGE = f"the source needs more than {sampling.CAPACITY} cells of one size, or four for each 2 x 2 pixels; it is too large for the stamp's pixels"
+TOO_LARGE = (
+    f"the source needs more than {sampling.CAPACITY} cells of one size, or four for each 2 x 2 pixels; it is too "
+    "large for the stamp's pixels"
+)
 _LIMITS = {"theta_e": (0, np.inf), "q": (0, 1), "n": (0.2, 8), "r_e": (0, np.inf), "source_q": (0, 1)} | {
     f"mag_{band}": (-50, 100)
     for band in schema.BANDS  # -99 and the like stand for no magnitude, and their flux is beyond single precision
@@ -36,12 +39,12 @@ def render(
     Parameters
     ----------
     parameters : Dataset (injection) or DataFrame
-        One row for each injection: theta_e, q, phi, gamma1, gamma2, lens_x, lens_y, n, r_e, source_q, source_phi, source_x,
-        source_y (arcsec, radians), and unlensed AB magnitudes mag_g, mag_r, mag_z. A column inner_images, where there is one, is false
-        where inner images are suppressed.
+        One row for each injection: theta_e, q, phi, gamma1, gamma2, lens_x, lens_y, n, r_e, source_q, source_phi,
+        source_x, source_y (arcsec, radians), and unlensed AB magnitudes mag_g, mag_r, mag_z. A column inner_images,
+        where there is one, is false where inner images are suppressed.
     psf : DataArray (band, psf_y, psf_x), with `injection` or without, or None
-        Sides odd, sum 1. Its attribute `includes_pixel` tells an effective PSF (true) from an optical one. Bands and injections that
-        have names are taken by name. None gives exact pixel integrals without PSF.
+        Sides odd, sum 1. Its attribute `includes_pixel` tells an effective PSF (true) from an optical one. Bands and
+        injections that have names are taken by name. None gives exact pixel integrals without PSF.
     shape : tuple of int
         Sides (y, x) of the images, whose centre is ((n - 1)/2, (n - 1)/2).
     pixel_scale : float
@@ -50,14 +53,14 @@ def render(
     Returns
     -------
     DataArray (injection, band, y, x)
-        float32, nanomaggy per pixel; the same bits for the same row whatever the other rows are. Light from more than 3 pixels
-        outside of the stamp is not scattered into it.
+        float32, nanomaggy per pixel; the same bits for the same row whatever the other rows are. Light from more than 3
+        pixels outside of the stamp is not scattered into it.
 
     Raises
     ------
     ValueError
-        A column that is missing, a parameter out of range or not finite, a PSF that is not finite or does not sum to 1; the
-        message names the injection.
+        A column that is missing, a parameter out of range or not finite, a PSF that is not finite or does not sum to 1;
+        the message names the injection.
     """
     if min(shape) < 1 or not pixel_scale > 0:
         raise InputError(f"render: shape {shape} and pixel_scale {pixel_scale} must be positive")
@@ -125,7 +128,8 @@ def inner_images_of(parameters: xr.Dataset | pd.DataFrame, labels: np.ndarray) -
     found = np.asarray(column.values if isinstance(parameters, xr.Dataset) else column)
     if found.dtype != bool or found.shape != labels.shape:
         raise InputError(
-            f"render: 'inner_images' is {found.dtype} of shape {found.shape}, expected one true or false for each injection"
+            f"render: 'inner_images' is {found.dtype} of shape {found.shape}, expected one "
+            "true or false for each injection"
         )
     return found
 
@@ -197,7 +201,8 @@ def _by_name(names: np.ndarray, labels: np.ndarray) -> np.ndarray:
     if np.array_equal(labels, np.arange(len(labels))):
         return np.arange(len(labels))
     raise InputError(
-        f"render: injection {labels[np.argmax(rows < 0)]} has no PSF of its own: psf names the injections {names[:3].tolist()} ..."
+        f"render: injection {labels[np.argmax(rows < 0)]} has no PSF of its own: psf names the "
+        f"injections {names[:3].tolist()} ..."
     )
 
 
@@ -211,16 +216,31 @@ def pixel_integrals(
     labels: Sequence | None = None,
     with_images: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images (injection, y, x) of sources of unit flux without PSF, and their flux on the stamp and its margin (injection,)."""
+    """Images (injection, y, x) of sources of unit flux without PSF, and their flux on the stamp and
+    its margin (injection,).
+    """
     lens = np.column_stack([values[name] for name in sampling.LENS_FIELDS]).astype(float)
     sides, origin = imaging.geometry(shape, pixel_scale)
     out = np.zeros((len(lens), *(shape if with_images else (0, 0))), np.float32)
     inside, full = np.zeros(len(lens)), np.zeros(len(lens), np.int64)
     c = components
     imaging.pixels(
-        lens, c.first, c.sersic, c.light, c.stamp, c.place, c.share, c.stamps, np.full(len(lens), inner_images), tolerance, origin,
-        *imaging.work_space(sides), out, inside, full,
-    )  # fmt: skip
+        lens,
+        c.first,
+        c.sersic,
+        c.light,
+        c.stamp,
+        c.place,
+        c.share,
+        c.stamps,
+        np.full(len(lens), inner_images),
+        tolerance,
+        origin,
+        *imaging.work_space(sides),
+        out,
+        inside,
+        full,
+    )
     _refuse_full(full, labels)
     return out, inside
 
@@ -250,9 +270,14 @@ class Bench:
         self._shape, self._images = tuple(shape), np.empty(0, np.float32)
 
     def convolved(
-        self, values: Mapping[str, np.ndarray], components: Components, flux: np.ndarray, transforms: np.ndarray, which: np.ndarray,
+        self,
+        values: Mapping[str, np.ndarray],
+        components: Components,
+        flux: np.ndarray,
+        transforms: np.ndarray,
+        which: np.ndarray,
         inner_images: bool | np.ndarray = True,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Images convolved with PSFs.
 
         Parameters
@@ -271,8 +296,8 @@ class Bench:
         Returns
         -------
         tuple of array
-            Images (injection, band, y, x), which the next call overwrites; the flux on the stamp of sources of unit flux (injection,);
-            and 1 where a source is too large to be sampled (injection,), see `TOO_LARGE`.
+            Images (injection, band, y, x), which the next call overwrites; the flux on the stamp of sources of unit
+            flux (injection,); and 1 where a source is too large to be sampled (injection,), see `TOO_LARGE`.
         """
         lens = np.column_stack([values[name] for name in sampling.LENS_FIELDS]).astype(float)
         count, c = len(lens), components
@@ -281,16 +306,35 @@ class Bench:
             self._images = np.empty(np.prod(shape), np.float32)
         out, inside, full = self._images[: np.prod(shape)].reshape(shape), np.zeros(count), np.zeros(count, np.int64)
         imaging.convolved(
-            lens, c.first, c.sersic, c.light, c.stamp, c.place, c.share, c.stamps, np.full(count, inner_images), 1.0, self._origin,
-            *self._scratch, np.ascontiguousarray(flux, float), transforms, np.asarray(which, np.int64), self._fourier, out, inside, full,
-        )  # fmt: skip
+            lens,
+            c.first,
+            c.sersic,
+            c.light,
+            c.stamp,
+            c.place,
+            c.share,
+            c.stamps,
+            np.full(count, inner_images),
+            1.0,
+            self._origin,
+            *self._scratch,
+            np.ascontiguousarray(flux, float),
+            transforms,
+            np.asarray(which, np.int64),
+            self._fourier,
+            out,
+            inside,
+            full,
+        )
         return out, inside, full
 
 
 def magnification(
     values: Mapping[str, np.ndarray], components: Components, inner_images: bool = True, tolerance: float = 1.0
 ) -> np.ndarray:
-    """Lensed over unlensed flux (injection,), on a grid that reaches three Einstein radii and five arcsec or more from the centre."""
+    """Lensed over unlensed flux (injection,), on a grid that reaches three Einstein radii and five arcsec
+    or more from the centre.
+    """
     out = np.empty(len(values["theta_e"]))
     # Flux alone bears larger cells, from which the quadtree starts; stamps, of fewer levels, do not for an exact value.
     scale = schema.PIXEL_SCALE * (1 if (components.stamp >= 0).any() and tolerance <= 1 else 2)

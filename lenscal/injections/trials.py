@@ -59,7 +59,8 @@ def inject(
     block : Dataset (theta_e, psf_fwhm, depth, trial)
         From `draw`.
     hosts : Dataset (galaxy)
-        The hosts of the block, as declared in `schema.CUTOUTS`, with `sigma`, `noise_correlation` and `noise_lags` of `schema.QUALITY`.
+        The hosts of the block, as declared in `schema.CUTOUTS`, with `sigma`, `noise_correlation` and `noise_lags` of
+        `schema.QUALITY`.
     settings : config.Injections
     seed : int
         Of the run.
@@ -74,8 +75,8 @@ def inject(
     Raises
     ------
     ValueError
-        Hosts in another unit, of another size or without what is needed; a host of the block that is not among them; a gain
-        that the pixels contradict (`physics.GainError`).
+        Hosts in another unit, of another size or without what is needed; a host of the block that is not among them; a
+        gain that the pixels contradict (`physics.GainError`).
     InjectionError
         A trial that cannot be made, with `settings.on_failure` "stop"; the message names the injection and the block.
     """
@@ -111,8 +112,8 @@ def images(
     Returns
     -------
     (trial, band, y, x) float32 array
-        Host plus arc, nanomaggy; trials in the order of the block's dims theta_e, psf_fwhm, depth, trial. NaN where the host
-        has NaN, and all over where the trial failed.
+        Host plus arc, nanomaggy; trials in the order of the block's dims theta_e, psf_fwhm, depth, trial. NaN where the
+        host has NaN, and all over where the trial failed.
     """
     trials = _Trials(block, hosts, settings, seed, sources)
     out = trials.empty()
@@ -228,7 +229,8 @@ class _Trials:
         return out
 
     def render(self, images: np.ndarray | None) -> None:
-        """Render the trials that can be made, CHUNK at a time, host by host: the transform of a PSF serves all trials of its host.
+        """Render the trials that can be made, CHUNK at a time, host by host: the transform of a PSF
+        serves all trials of its host.
 
         Fills `lensed`, `snr` and `annulus_snr` when measures are wanted, and `images` (see `empty`) when there are any.
         """
@@ -287,7 +289,9 @@ class _Trials:
 
 
 def _frame(stamp: int, size: int) -> tuple[int, int]:
-    """First pixel of the crop, and the side of an image centred on the object whose first `size` pixels are the crop."""
+    """First pixel of the crop, and the side of an image centred on the object whose first
+    `size` pixels are the crop.
+    """
     start = (stamp - size) // 2
     return start, stamp - 2 * start
 
@@ -295,7 +299,8 @@ def _frame(stamp: int, size: int) -> tuple[int, int]:
 def _check_hosts(hosts: xr.Dataset, settings: config.Injections) -> None:
     if missing := [name for name in (*_NEEDED, "galaxy_id", *_HOST_COORDS.values()) if name not in hosts.variables]:
         raise InputError(
-            f"injections: hosts lack {missing}; sigma, noise_correlation and noise_lags come from the quality of the cutouts: do that stage again"
+            f"injections: hosts lack {missing}; sigma, noise_correlation and noise_lags come from the quality of the "
+            "cutouts: do that stage again"
         )
     for name in ("image", "invvar", "sigma", "noise_correlation", "noise_lags", "psf_fwhm_core"):
         variable = schema.CUTOUTS.variables.get(name) or schema.QUALITY.variables[name]
@@ -306,7 +311,8 @@ def _check_hosts(hosts: xr.Dataset, settings: config.Injections) -> None:
         raise InputError(f"injections: hosts have bands {bands}, not {list(schema.BANDS)}")
     if not hosts.sizes["y"] == hosts.sizes["x"] >= settings.size:
         raise InputError(
-            f"injections: hosts are {hosts.sizes['y']} x {hosts.sizes['x']} px, too small for images of {settings.size} px"
+            f"injections: hosts are {hosts.sizes['y']} x {hosts.sizes['x']} px, too small for "
+            f"images of {settings.size} px"
         )
 
 
@@ -380,19 +386,28 @@ def gates(injections: xr.Dataset, hosts: pd.DataFrame, settings: config.Injectio
     out = [
         _hosts_gate(galaxy, settings),
         Gate(
-            "injections.failed", "every trial with a host has an image", "share of trials that failed",
-            float((tried & ~made).sum() / tried.sum()), maximum=0.0, evidence=_reasons(injections, tried),
+            "injections.failed",
+            "every trial with a host has an image",
+            "share of trials that failed",
+            float((tried & ~made).sum() / tried.sum()),
+            maximum=0.0,
+            evidence=_reasons(injections, tried),
         ),
-    ]  # fmt: skip
+    ]
     if not made.any():
         return out
     outside = int(((mu < low) | (mu > high) | ~np.isfinite(mu)).sum())
     out.append(
         Gate(
-            "injections.magnification", f"magnifications lie in {low:g}-{high:g}", "trials outside", outside, maximum=0, critical=True,
+            "injections.magnification",
+            f"magnifications lie in {low:g}-{high:g}",
+            "trials outside",
+            outside,
+            maximum=0,
+            critical=True,
             evidence=f"{mu.min():.2f} to {mu.max():.2f} over {mu.size} trials",
         )
-    )  # fmt: skip
+    )
     out.append(_efficiency_gate(injections["proposals"].values[tried]))
     out.append(_flux_gate(injections, made, settings))
     out += physics.gates(injections, made)
@@ -400,12 +415,21 @@ def gates(injections: xr.Dataset, hosts: pd.DataFrame, settings: config.Injectio
 
 
 def _efficiency_gate(proposals: np.ndarray) -> Gate:
-    """Share of proposals that met the range of the magnification: below a hundredth, the range and not the prior makes the sample."""
+    """Share of proposals that met the range of the magnification: below a hundredth, the range and not
+    the prior makes the sample.
+    """
     accepted = proposals.size / proposals.sum() if proposals.sum() else np.nan
     return Gate(
-        "injections.efficiency", "the prior meets the range of the magnification", "accepted over proposed", float(accepted),
-        minimum=EFFICIENCY_MIN, evidence=f"{proposals.size} accepted of {int(proposals.sum())} proposed; at most {int(proposals.max())} for one trial",
-    )  # fmt: skip
+        "injections.efficiency",
+        "the prior meets the range of the magnification",
+        "accepted over proposed",
+        float(accepted),
+        minimum=EFFICIENCY_MIN,
+        evidence=(
+            f"{proposals.size} accepted of {int(proposals.sum())} proposed; at most "
+            f"{int(proposals.max())} for one trial"
+        ),
+    )
 
 
 def _hosts_gate(galaxy: np.ndarray, settings: config.Injections) -> Gate:
@@ -413,10 +437,14 @@ def _hosts_gate(galaxy: np.ndarray, settings: config.Injections) -> Gate:
     counts = [np.unique(cell[cell >= 0]).size for cell in cells]
     populated = [count for count in counts if count]
     return Gate(
-        "injections.hosts", "every populated cell has enough distinct hosts", "distinct hosts in the poorest populated cell",
-        min(populated), minimum=min(settings.hosts_min, settings.trials), critical=True,
+        "injections.hosts",
+        "every populated cell has enough distinct hosts",
+        "distinct hosts in the poorest populated cell",
+        min(populated),
+        minimum=min(settings.hosts_min, settings.trials),
+        critical=True,
         evidence=f"{len(populated)} of {len(counts)} cells have hosts",
-    )  # fmt: skip
+    )
 
 
 def _reasons(injections: xr.Dataset, tried: np.ndarray) -> str:
@@ -439,6 +467,12 @@ def _flux_gate(injections: xr.Dataset, made: np.ndarray, settings: config.Inject
     expected = injections["source_mag_r"].values[made] - 2.5 * np.log10(injections["magnification"].values[made])
     ratio = 10 ** (-0.4 * (lensed - expected))
     return Gate(
-        "injections.flux", claim, "1st percentile of the ratio", float(np.quantile(ratio, 0.01)), minimum=0.97, maximum=1.005,
-        critical=True, evidence=f"ratio {ratio.min():.4f} to {ratio.max():.4f}; light outside the stamp is missing from it",
-    )  # fmt: skip
+        "injections.flux",
+        claim,
+        "1st percentile of the ratio",
+        float(np.quantile(ratio, 0.01)),
+        minimum=0.97,
+        maximum=1.005,
+        critical=True,
+        evidence=f"ratio {ratio.min():.4f} to {ratio.max():.4f}; light outside the stamp is missing from it",
+    )

@@ -1,4 +1,6 @@
-"""What is left of a lens when its galaxy is taken off: light, colour and shape of the arc, by one estimator for any image."""
+"""What is left of a lens when its galaxy is taken off: light, colour and shape of the arc, by one
+estimator for any image.
+"""
 
 from typing import NamedTuple
 
@@ -83,7 +85,9 @@ def _between(at, level, nearest, r):
 
 @inner
 def _smooth(image, sigma, q, phi, reach, model):
-    """Fill `model`, within `reach` pixels, with the lower quartile along ellipses one pixel apart, less that of the noise."""
+    """Fill `model`, within `reach` pixels, with the lower quartile along ellipses one pixel
+    apart, less that of the noise.
+    """
     n_y, n_x = image.shape
     c, s = np.cos(phi), np.sin(phi)
     bins = int(reach) + 1
@@ -122,7 +126,8 @@ def _smooth(image, sigma, q, phi, reach, model):
         if counts[k] > 0:
             at[knot[k]] = np.median(places[start[k] : start[k + 1]])
             level[knot[k]] = np.median(values[start[k] : start[k + 1]])
-    # The quartile is that of what is left beside the medians' slope: across a bin the slope alone would spread the pixels.
+    # The quartile is that of what is left beside the medians' slope: across a bin the slope alone would spread the
+    # pixels.
     for k in range(bins):
         if counts[k] > 0:
             left = values[start[k] : start[k + 1]].copy()
@@ -138,7 +143,9 @@ def _smooth(image, sigma, q, phi, reach, model):
 
 @inner
 def _fit_ratio(image, sigma, q, phi, model):
-    """The axis ratio, among stretches of the given one, that leaves least light beside the model: blur makes the centre rounder."""
+    """The axis ratio, among stretches of the given one, that leaves least light beside the model: blur
+    makes the centre rounder.
+    """
     n_y, n_x = image.shape
     best, chosen = np.inf, q
     for stretch in STRETCHES:
@@ -174,10 +181,12 @@ def _host_models(images, sigma, guide, scale):
 
 
 def host_models(images, sigma, guide, scale=4.0) -> np.ndarray:
-    """Smooth models of the central galaxies: the lower quartile along ellipses plus 0.67 sigma of the noise, band by band.
+    """Smooth models of the central galaxies: the lower quartile along ellipses plus 0.67 sigma of
+    the noise, band by band.
 
-    The ellipse is one for all bands: its angle that of the light of one band under an adaptive Gaussian (Bernstein & Jarvis 2002,
-    AJ 123, 583, section 3.1), its axis ratio the one that leaves the smallest sum of absolute residuals there. The quartile lets arcs cover most of an ellipse before they go into the model, as their faint parts do, in
+    The ellipse is one for all bands: its angle that of the light of one band under an adaptive Gaussian (Bernstein &
+    Jarvis 2002, AJ 123, 583, section 3.1), its axis ratio the one that leaves the smallest sum of absolute residuals
+    there. The quartile lets arcs cover most of an ellipse before they go into the model, as their faint parts do, in
     part, whoever made them; where there is none, the noise puts it 0.67 sigma below the light.
 
     Parameters
@@ -315,9 +324,9 @@ def _measures(residuals, sigma, correlation, detect, low, high):
 def measure(residuals, sigma, correlation, detect, low, high) -> Arcs:
     """Light and shape of arcs, each in an annulus of its own radius.
 
-    The radius is where an annulus 2 `HALF_WIDTH` wide holds the most light against its noise, in the bands of `detect` weighted
-    by inverse variance: of mere noise too it finds one, with a ratio above zero, so that ratios compare only with others of this
-    estimator.
+    The radius is where an annulus 2 `HALF_WIDTH` wide holds the most light against its noise, in the bands of `detect`
+    weighted by inverse variance: of mere noise too it finds one, with a ratio above zero, so that ratios compare only
+    with others of this estimator.
 
     Parameters
     ----------
@@ -333,17 +342,21 @@ def measure(residuals, sigma, correlation, detect, low, high) -> Arcs:
     Returns
     -------
     Arcs
-        radius (n,), pixels; snr (n, band), sum(flux) / (sigma sqrt(A N)) over the N pixels of the annulus; flux (n, band) in it,
-        nanomaggy; bright (n, band), flux of those of its pixels that are brighter than half of the brightest (3 x 3 means);
-        concentration (n,), on the arc's side, light within 1 pixel of the radius over light within 4; extent (n,), share of 16
-        equal sectors that would hold the light; opposite (n,), light across the centre, from 0.3 of the radius outwards, over
-        that of the arc's side (counter-images).
+        radius (n,), pixels; snr (n, band), sum(flux) / (sigma sqrt(A N)) over the N pixels of the annulus; flux (n,
+        band) in it, nanomaggy; bright (n, band), flux of those of its pixels that are brighter than half of the
+        brightest (3 x 3 means); concentration (n,), on the arc's side, light within 1 pixel of the radius over light
+        within 4; extent (n,), share of 16 equal sectors that would hold the light; opposite (n,), light across the
+        centre, from 0.3 of the radius outwards, over that of the arc's side (counter-images).
     """
     n_band = np.shape(residuals)[1]
     table = _measures(
-        np.ascontiguousarray(residuals, np.float64), np.ascontiguousarray(sigma, np.float64), np.ascontiguousarray(correlation, np.float64),
-        np.asarray(detect, np.int64), float(low), float(high),
-    )  # fmt: skip
+        np.ascontiguousarray(residuals, np.float64),
+        np.ascontiguousarray(sigma, np.float64),
+        np.ascontiguousarray(correlation, np.float64),
+        np.asarray(detect, np.int64),
+        float(low),
+        float(high),
+    )
     bands = [table[:, 4 + k * n_band : 4 + (k + 1) * n_band] for k in range(3)]
     return Arcs(table[:, 0], *bands, table[:, 1], table[:, 2], table[:, 3])
 
@@ -351,8 +364,8 @@ def measure(residuals, sigma, correlation, detect, low, high) -> Arcs:
 def fine_noise(image) -> np.ndarray:
     """The finest grain of an image: fourth differences along x and along y, of unit gain for white noise.
 
-    A PSF whose Gaussian core has a sigma of 1.5 pixels leaves half a per cent of a source's peak; noise stays, the white shot
-    noise of a source most of all.
+    A PSF whose Gaussian core has a sigma of 1.5 pixels leaves half a per cent of a source's peak; noise stays, the
+    white shot noise of a source most of all.
 
     Parameters
     ----------

@@ -137,9 +137,28 @@ def pixels(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def convolved(
-    lens, first, sersic, light, stamp, place, share, stamps, inner, tolerance, origin, grid, points, work, flux, transforms,
-    which, fourier, out, inside, full,
-) -> None:  # fmt: skip
+    lens,
+    first,
+    sersic,
+    light,
+    stamp,
+    place,
+    share,
+    stamps,
+    inner,
+    tolerance,
+    origin,
+    grid,
+    points,
+    work,
+    flux,
+    transforms,
+    which,
+    fourier,
+    out,
+    inside,
+    full,
+) -> None:
     """Images convolved with the PSF of each band; arguments as in `pixels`, and
 
     flux : (injection, band) float64 array

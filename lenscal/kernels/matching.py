@@ -61,7 +61,8 @@ def separation(ra_1, dec_1, ra_2, dec_2) -> np.ndarray:
 def pairs(ra_1, dec_1, ra_2, dec_2, radius) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All pairs of a first and a second position within a radius.
 
-    The shorter list is entered into a grid, each position into every cell it reaches; each of the longer looks at its own cell.
+    The shorter list is entered into a grid, each position into every cell it reaches; each of the longer looks at its
+    own cell.
 
     Parameters
     ----------
@@ -140,7 +141,9 @@ def _candidates(many, few, radius):
 
 
 def _near_box(ra, dec, ra_few, dec_few, reach):
-    """Which of the few lie near the box of the many, how far each reaches in RA [degree], and the grid of their cells."""
+    """Which of the few lie near the box of the many, how far each reaches in RA [degree], and
+    the grid of their cells.
+    """
     centre = ra[0]
     box = _box(ra, dec, centre)
     turned = _turned(ra_few, centre)
@@ -305,7 +308,8 @@ def _in_other_boxes(ra, dec, group, boxes, centre):
             start[a + 1] = found
         if not enter:
             near = np.empty(found, np.int64)
-    # Most positions lie where no other box reaches: in what is left when each of these cuts the side it takes least from.
+    # Most positions lie where no other box reaches: in what is left when each of these cuts the side it takes least
+    # from.
     clear = boxes.copy()
     for a in range(groups):
         own = clear[a]

@@ -7,15 +7,16 @@ from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled
 
 MAD_TO_SIGMA = 1.4826  # of a Gaussian
 THRESHOLD = 2.5  # where a source ends on the smoothed image, in the image's own sigma
-SEED = 4.0  # what a source must reach somewhere: at 2.5 peaks of mere noise are masked, and the correlation comes out a quarter low
+# what a source must reach somewhere: at 2.5 peaks of mere noise are masked, and the correlation comes out a quarter low
+SEED = 4.0
 SMOOTHING = 1.5  # sigma of the smoothing Gaussian, pixels
 GROWTH = 3  # radius by which sources are grown, pixels
 LAG = 3  # largest lag of the autocorrelation, pixels
 CLIP = 5.0  # sigma beyond which, on either side, a pixel is no sky: a dead or hot one would halve the correlation
 PIXELS_MIN = 100  # of sky, below which no noise is measured
 
-# Loops over stamps are njit, not guvectorize: a gufunc that allocates crashes when it is loaded from Numba's cache in a process that
-# has compiled nothing yet (seen with Numba 0.68), and its explicit signature would be compiled on import.
+# Loops over stamps are njit, not guvectorize: a gufunc that allocates crashes when it is loaded from Numba's cache in a
+# process that has compiled nothing yet (seen with Numba 0.68), and its explicit signature would be compiled on import.
 _njit = numba.njit(cache=True, nogil=True)
 _inner = numba.njit(nogil=True)  # called by kernels only: see compiled.py
 
@@ -166,8 +167,8 @@ def _sources(images, skies):
 def sources(image, sky) -> np.ndarray:
     """Pixels of sources: above 2.5 sigma on the smoothed image, connected to one above 4 sigma, grown by 3 pixels.
 
-    Level and sigma (1.4826 MAD) of the smoothed image are those of the `sky` pixels, found three times, the second and third time
-    without the sources.
+    Level and sigma (1.4826 MAD) of the smoothed image are those of the `sky` pixels, found three times, the second and
+    third time without the sources.
 
     Parameters
     ----------
@@ -272,9 +273,9 @@ def sky_noise(image, sky) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     level, sigma : (...) arrays
         Median and 1.4826 MAD of the pixels within 5 sigma of the median; NaN when there are fewer than 100.
     correlation : (...) array
-        Sum of the autocorrelation over lags of -3 to 3 pixels in both axes, lag 0 included: 1 for white noise. The variance of a
-        sum over an aperture is this times that of independent pixels. Each lag is averaged over its own pairs of sky pixels, and
-        the sum is divided by 1 - 49/N for the mean of the N pixels that was taken off each.
+        Sum of the autocorrelation over lags of -3 to 3 pixels in both axes, lag 0 included: 1 for white noise. The
+        variance of a sum over an aperture is this times that of independent pixels. Each lag is averaged over its own
+        pairs of sky pixels, and the sum is divided by 1 - 49/N for the mean of the N pixels that was taken off each.
     """
     return sky_statistics(image, sky)[:3]
 
@@ -286,9 +287,9 @@ def sky_statistics(image, sky) -> tuple[np.ndarray, ...]:
     -------
     level, sigma, correlation : (...) arrays
     lags : (..., 4, 7) array
-        Autocorrelation at lags of 0 to 3 pixels along y and -3 to 3 along x; the other half follows by symmetry, and the sum over
-        all 49 lags is the noise correlation: what the mean that was taken off took off each lag is put back. NaN where the
-        noise is not known.
+        Autocorrelation at lags of 0 to 3 pixels along y and -3 to 3 along x; the other half follows by symmetry, and
+        the sum over all 49 lags is the noise correlation: what the mean that was taken off took off each lag is put
+        back. NaN where the noise is not known.
     """
     images, shape = _stamps(image)
     found, table = _noises(images, _areas(sky, image))

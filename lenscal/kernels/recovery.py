@@ -14,11 +14,15 @@ BORROWED_CELLS = 4.0
 LONE_MARGIN = 0.25
 """Standard errors added to the correlation where a single cell tells it: its scatter would make intervals too short."""
 FREEDOM_MIN, FREEDOM_MIN_LONE = 15.0, 25.0
-"""Hosts, one less for each set of them, below which nothing is said of a correlation that several cells tell, or one or two."""
+"""Hosts, one less for each set of them, below which nothing is said of a correlation that several
+cells tell, or one or two.
+"""
 HOSTS_MIN = 5.0
 """Effective hosts of a cell below which it has no interval."""
 COLUMNS_MIN, SCATTER_ERRORS = 10, 2.0
-"""Independent sets of hosts that tell how much the correlation differs between cells, and the standard errors from which it is taken to differ."""
+"""Independent sets of hosts that tell how much the correlation differs between cells, and the standard errors from
+which it is taken to differ.
+"""
 
 
 def tally(host, score, thresholds) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -58,7 +62,8 @@ def tally(host, score, thresholds) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 class PairSums(NamedTuple):
     """Scatter of hosts beyond that of independent trials; sums of independent cells add.
 
-    `excess` is expected to be `scale` times the intra-host correlation, and has the given `variance` when there is none.
+    `excess` is expected to be `scale` times the intra-host correlation, and has the given `variance` when there is
+    none.
     """
 
     excess: np.ndarray
@@ -67,13 +72,15 @@ class PairSums(NamedTuple):
 
 
 def pair_sums(injected, detected) -> PairSums:
-    """Scatter of the detections of hosts about the share of their cell, beyond that of trials that do not know their host.
+    """Scatter of the detections of hosts about the share of their cell, beyond that of trials
+    that do not know their host.
 
-    The sum over hosts of (k_h - n_h p)^2, p = K / N, is centred: it is the same when detected and missed are swapped, whatever
-    the trials of each host (Tarone 1979, Biometrika 66, 585). Given all K detections of N trials on hosts with n_h trials each, and no
-    correlation, the k_h are multivariate hypergeometric: expectation and variance of the sum are exact (falling-factorial
-    moments). The scale is what a correlation of 1 adds to the expectation, with an unbiased estimate of p (1 - p) from pairs on
-    different hosts, so that the ratio of sums over many cells is a consistent estimate of the correlation.
+    The sum over hosts of (k_h - n_h p)^2, p = K / N, is centred: it is the same when detected and missed are swapped,
+    whatever the trials of each host (Tarone 1979, Biometrika 66, 585). Given all K detections of N trials on hosts with
+    n_h trials each, and no correlation, the k_h are multivariate hypergeometric: expectation and variance of the sum
+    are exact (falling-factorial moments). The scale is what a correlation of 1 adds to the expectation, with an
+    unbiased estimate of p (1 - p) from pairs on different hosts, so that the ratio of sums over many cells is a
+    consistent estimate of the correlation.
 
     Parameters
     ----------
@@ -108,8 +115,9 @@ def pair_sums(injected, detected) -> PairSums:
 def levelled(sums: PairSums, injected, detected) -> PairSums:
     """Sums of cells over their share times its complement, so that cells of all completenesses count alike.
 
-    The sums as they are grow with p (1 - p): cells near one half would decide for all, and where hosts matter less at the ends their
-    intervals would be too wide. p is drawn to one half by the trials of one host, lest a cell with few detections weigh by chance.
+    The sums as they are grow with p (1 - p): cells near one half would decide for all, and where hosts matter less at
+    the ends their intervals would be too wide. p is drawn to one half by the trials of one host, lest a cell with few
+    detections weigh by chance.
 
     Parameters
     ----------
@@ -129,8 +137,8 @@ def levelled(sums: PairSums, injected, detected) -> PairSums:
 def halves(injected, detected, correlation) -> tuple[np.ndarray, np.ndarray]:
     """Whether two halves of the hosts of a cell agree that their trials are more or less alike than a correlation says.
 
-    The halves are independent: the product of what each finds beyond the correlation is expected to be the square of what the cell's own
-    correlation differs by, times the second number.
+    The halves are independent: the product of what each finds beyond the correlation is expected to be the square of
+    what the cell's own correlation differs by, times the second number.
 
     Parameters
     ----------
@@ -150,7 +158,8 @@ def halves(injected, detected, correlation) -> tuple[np.ndarray, np.ndarray]:
 
 
 def scatter(product, scale) -> np.ndarray:
-    """Mean square by which the correlation of single cells differs from the one that is taken for them; 0 where that is not seen.
+    """Mean square by which the correlation of single cells differs from the one that is taken for them;
+    0 where that is not seen.
 
     Parameters
     ----------
@@ -160,7 +169,8 @@ def scatter(product, scale) -> np.ndarray:
     Returns
     -------
     (...) array
-        0 with fewer than `COLUMNS_MIN` columns, or within `SCATTER_ERRORS` standard errors, told by the scatter between columns.
+        0 with fewer than `COLUMNS_MIN` columns, or within `SCATTER_ERRORS` standard errors, told by the scatter between
+        columns.
     """
     telling = (np.asarray(scale) > 0).sum(0)
     total = np.sum(scale, 0)
@@ -198,10 +208,10 @@ def _divide(a, b):
 def correlation(sums: PairSums, level: float = DETECTION_LEVEL, borrowed: float = BORROWED_CELLS) -> np.ndarray:
     """Intra-host correlation of each column, 0 where several cells detect none.
 
-    One cell of some 30 hosts tells the correlation poorly. The cells of a column are pooled, and the mean cell of all other columns
-    is added with the weight of some cells of this one: taken as it is, a cell in the middle of the rise would outweigh a column where
-    little is detected. Where there is one telling cell in all, the correlation is raised by `LONE_MARGIN` of
-    its standard error without correlation.
+    One cell of some 30 hosts tells the correlation poorly. The cells of a column are pooled, and the mean cell of all
+    other columns is added with the weight of some cells of this one: taken as it is, a cell in the middle of the rise
+    would outweigh a column where little is detected. Where there is one telling cell in all, the correlation is raised
+    by `LONE_MARGIN` of its standard error without correlation.
 
     Parameters
     ----------
@@ -238,8 +248,8 @@ def design_effect(injected, correlation) -> np.ndarray:
     injected : (..., host) array
         Trials of each host.
     correlation : array that broadcasts to (...)
-        Intra-host correlation. NaN is unknown: 0 when there are several hosts (all or none of their trials were detected), 1
-        when there is a single one, whose trials are then worth one.
+        Intra-host correlation. NaN is unknown: 0 when there are several hosts (all or none of their trials were
+        detected), 1 when there is a single one, whose trials are then worth one.
 
     Returns
     -------
@@ -271,8 +281,8 @@ def told(hosts) -> bool:
     Parameters
     ----------
     hosts : array
-        Hosts (`hosts_effective`) of every cell that tells the correlation; 0 for those without trials. Along the first of several axes cells
-        share hosts, which count once.
+        Hosts (`hosts_effective`) of every cell that tells the correlation; 0 for those without trials. Along the first
+        of several axes cells share hosts, which count once.
     """
     own = np.asarray(hosts, float)
     sets = own.max(0) if own.ndim > 1 and own.size else own
@@ -280,7 +290,8 @@ def told(hosts) -> bool:
 
 
 def enough(hosts) -> np.ndarray:
-    """Which cells have an interval: those with `HOSTS_MIN` effective hosts, where all together tell how alike the trials of a host are (`told`).
+    """Which cells have an interval: those with `HOSTS_MIN` effective hosts, where all together tell how alike the
+    trials of a host are (`told`).
 
     Parameters
     ----------
@@ -293,10 +304,11 @@ def enough(hosts) -> np.ndarray:
 def widened(effect, freedom, level: float, scatter=0.0) -> np.ndarray:
     """Design effect for an interval when its correlation comes from few hosts, or from cells that differ.
 
-    Few hosts: Student's quantile in place of the normal one. Korn & Graubard (1998, Survey Methodology 24, 193) divide effective counts by
-    the square of the ratio of the quantiles; here that ratio raises what the hosts add to the variance, as independent trials need no
-    estimate of it. Cells that differ: the error is a mixture of normal ones with a kurtosis of 3 times the relative variance of their
-    variances; more of it lies near 0 and far out, so the quantiles are those of Cornish & Fisher (1938), z + (z^3 - 3 z) kurtosis / 24.
+    Few hosts: Student's quantile in place of the normal one. Korn & Graubard (1998, Survey Methodology 24, 193) divide
+    effective counts by the square of the ratio of the quantiles; here that ratio raises what the hosts add to the
+    variance, as independent trials need no estimate of it. Cells that differ: the error is a mixture of normal ones
+    with a kurtosis of 3 times the relative variance of their variances; more of it lies near 0 and far out, so the
+    quantiles are those of Cornish & Fisher (1938), z + (z^3 - 3 z) kurtosis / 24.
 
     Parameters
     ----------

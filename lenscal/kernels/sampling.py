@@ -56,8 +56,8 @@ def _stretch(psi, size, lens):
 def pack_lens(row, source_x, source_y, inner_images) -> tuple:
     """The constants of one lens, single precision; row as in LENS_FIELDS.
 
-    Without inner images, rays are dropped that pass inside the critical curve (kappa > 1/2) on the side of the lens away
-    from the source.
+    Without inner images, rays are dropped that pass inside the critical curve (kappa > 1/2) on the side of the lens
+    away from the source.
     """
     theta_e, q, phi, g1, g2, lens_x, lens_y = row[0], row[1], row[2], row[3], row[4], row[5], row[6]
     q = min(q, 1 - 5e-7)  # the deflection is that of q = 1 within 1e-6 of theta_e
@@ -66,9 +66,21 @@ def pack_lens(row, source_x, source_y, inner_images) -> tuple:
     dx, dy = lens_x - source_x, lens_y - source_y
     inner = 0.0 if inner_images else theta_e * math.sqrt(q)
     return (
-        _f4(q * q), _f4(f), _f4(theta_e * math.sqrt(q) / f), _f4(c), _f4(s), _f4(lens_x), _f4(lens_y), _f4(g1), _f4(g2),
-        _f4(0.5 * theta_e * math.sqrt(q)), _f4(math.hypot(g1, g2)), _f4(inner), _f4(c * dx + s * dy), _f4(c * dy - s * dx),
-    )  # fmt: skip
+        _f4(q * q),
+        _f4(f),
+        _f4(theta_e * math.sqrt(q) / f),
+        _f4(c),
+        _f4(s),
+        _f4(lens_x),
+        _f4(lens_y),
+        _f4(g1),
+        _f4(g2),
+        _f4(0.5 * theta_e * math.sqrt(q)),
+        _f4(math.hypot(g1, g2)),
+        _f4(inner),
+        _f4(c * dx + s * dy),
+        _f4(c * dy - s * dx),
+    )
 
 
 @njit(fastmath=FLAGS, error_model="numpy", inline="always")
@@ -87,7 +99,9 @@ def _slow_brightness(r, b, n, core2, bump):
 
 @njit(error_model="numpy", forceinline=True)
 def _radius_of_change(area, width, tolerance, b, n, core2, bump):
-    """Radius beyond which a ring of a width changes by less than a tolerance over an area (radii in R_e); -1 for none."""
+    """Radius beyond which a ring of a width changes by less than a tolerance over an area
+    (radii in R_e); -1 for none.
+    """
     # The search starts where the profile is steepest: in the core at 0.447 of its radius, below n = 1 at ((1 - n)/b)^n.
     steepest = 0.447 * math.sqrt(core2)
     if n < 1:
@@ -213,10 +227,11 @@ def _share_out(grid, points, smooth, x, y, place, value, count, left, bottom, ce
 
 @njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def _share_out_nodes(grid, points, smooth, whole, x, y, place, value, count, left, bottom, cell):
-    """`_share_out` of Gauss nodes, which come in fours: lower left, lower right, upper left, upper right; `whole`: of whole cells.
+    """`_share_out` of Gauss nodes, which come in fours: lower left, lower right, upper left, upper right;
+    `whole`: of whole cells.
 
-    The nodes of a smaller cell lie between the same four grid points along x, and along y; those of a whole cell around its
-    centre, a grid point, so that they reach five.
+    The nodes of a smaller cell lie between the same four grid points along x, and along y; those of a whole cell around
+    its centre, a grid point, so that they reach five.
     """
     if not smooth:
         for k in range(np.uint64(count)):
@@ -243,9 +258,18 @@ def _share_out_nodes(grid, points, smooth, whole, x, y, place, value, count, lef
         first = (i - np.uint64(1)) * width + j - np.uint64(1)
         column, row = _f4(j), _f4(i)
         add_outer(
-            padded, first, width, _taps(x0 - column), _taps(x1 - column), _taps(y0 - row), _taps(y1 - row),
-            value[k], value[k + 1], value[k + 2], value[k + 3],
-        )  # fmt: skip
+            padded,
+            first,
+            width,
+            _taps(x0 - column),
+            _taps(x1 - column),
+            _taps(y0 - row),
+            _taps(y1 - row),
+            value[k],
+            value[k + 1],
+            value[k + 2],
+            value[k + 3],
+        )
 
 
 @njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
@@ -373,8 +397,8 @@ def add_stamp(
     stamp : (y, x) float32 array
         Sum 1.
     place_on_sky : float64 array
-        Position of the stamp's centre in the source plane (x, y, arcsec), angle of its x axis from +x, arcsec per pixel,
-        and the centre itself (x, y, in pixels of the stamp); further numbers are not read.
+        Position of the stamp's centre in the source plane (x, y, arcsec), angle of its x axis from +x, arcsec per
+        pixel, and the centre itself (x, y, in pixels of the stamp); further numbers are not read.
     tolerance : float
         Its root is a factor on STAMP_REACH; 1 for images.
     """

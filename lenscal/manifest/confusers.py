@@ -23,7 +23,8 @@ class ClassError(LenscalError, ValueError):
 class Sky:
     """Measures of the objects of a table (dereddened where it is about light), and their neighbours.
 
-    Each is a plain array, one value per row that is asked about; NaN where it cannot be told, which no cut lets through.
+    Each is a plain array, one value per row that is asked about; NaN where it cannot be told, which no cut lets
+    through.
 
     Parameters
     ----------
@@ -244,51 +245,76 @@ _COLOUR = (*_LIGHT_R, "flux_g", "mw_transmission_g")
 
 CLASSES = (
     Confuser(
-        "edge_on", "inclined discs, arc-like",
-        ("type", "shape_e1", "shape_e2", "shape_r", "shape_r_ivar", *_LIGHT_R), _edge_on,
+        "edge_on",
+        "inclined discs, arc-like",
+        ("type", "shape_e1", "shape_e2", "shape_r", "shape_r_ivar", *_LIGHT_R),
+        _edge_on,
         {"ellipticity_min": 0.48, "shape_r_min": 1.0, "size_snr_min": 5.0, "r_max": 20.5},
         ("ellipticity_min", 0.2, 0.9),
     ),
     Confuser(
-        "face_on_disk", "rings and spirals",
-        ("type", "sersic", "shape_e1", "shape_e2", "shape_r", *_COLOUR), _face_on_disk,
+        "face_on_disk",
+        "rings and spirals",
+        ("type", "sersic", "shape_e1", "shape_e2", "shape_r", *_COLOUR),
+        _face_on_disk,
         {"sersic_max": 2.0, "ellipticity_max": 0.20, "shape_r_min": 1.5, "r_max": 20.5, "g_r_max": 0.9},
         ("shape_r_min", 0.3, 10.0),
     ),
     Confuser(
-        "blue_clumpy", "star-forming, ill-fitted by a smooth model",
-        ("shape_r", "rchisq_g", "rchisq_r", *_COLOUR), _blue_clumpy,
+        "blue_clumpy",
+        "star-forming, ill-fitted by a smooth model",
+        ("shape_r", "rchisq_g", "rchisq_r", *_COLOUR),
+        _blue_clumpy,
         {"g_r_max": 0.5, "r_max": 20.5, "shape_r_min": 1.0, "rchisq_min": 1.2},
         ("rchisq_min", 0.8, 20.0),
     ),
     Confuser(
-        "blend_merger", "light shared with a neighbour",
-        (*_POSITION, "fracflux_r", "fracin_r", *_LIGHT_R), _blend_merger,
-        {"r_max": 20.5, "fracflux_min": 0.2, "fracin_max": 0.8, "radius_arcsec": 6.0, "ratio_min": 0.2, "ratio_max": 5.0},
+        "blend_merger",
+        "light shared with a neighbour",
+        (*_POSITION, "fracflux_r", "fracin_r", *_LIGHT_R),
+        _blend_merger,
+        {
+            "r_max": 20.5,
+            "fracflux_min": 0.2,
+            "fracin_max": 0.8,
+            "radius_arcsec": 6.0,
+            "ratio_min": 0.2,
+            "ratio_max": 5.0,
+        },
         ("r_max", 22.0, 16.0),
     ),
     Confuser(
-        "bright_core_companion", "bright spheroids with something beside them",
-        (*_POSITION, "type", "sersic", "fitbits", "fiberflux_r", "fibertotflux_r", *_LIGHT_R), _bright_core_companion,
+        "bright_core_companion",
+        "bright spheroids with something beside them",
+        (*_POSITION, "type", "sersic", "fitbits", "fiberflux_r", "fibertotflux_r", *_LIGHT_R),
+        _bright_core_companion,
         {
-            "sersic_min": 4.0, "r_max": 19.5, "fibre_ratio_min": 1.05, "inner_arcsec": 2.0, "outer_arcsec": 6.0,
+            "sersic_min": 4.0,
+            "r_max": 19.5,
+            "fibre_ratio_min": 1.05,
+            "inner_arcsec": 2.0,
+            "outer_arcsec": 6.0,
             "ratio_min": 0.02,
         },
         ("r_max", 22.0, 15.0),
     ),
     Confuser(
-        "residual_structure", "rings and arms that a smooth model leaves behind",
-        ("rchisq_r", "shape_r", *_LIGHT_R), _residual_structure,
+        "residual_structure",
+        "rings and arms that a smooth model leaves behind",
+        ("rchisq_r", "shape_r", *_LIGHT_R),
+        _residual_structure,
         {"rchisq_min": 1.5, "r_max": 20.0, "shape_r_min": 1.0},
         ("rchisq_min", 0.8, 20.0),
     ),
     Confuser(
-        "psf_halo", "stars beside galaxies, and objects in the halo of a bright star",
-        (*_POSITION, "type", "gaia_phot_g_mean_mag", "maskbits"), _psf_halo,
+        "psf_halo",
+        "stars beside galaxies, and objects in the halo of a bright star",
+        (*_POSITION, "type", "gaia_phot_g_mean_mag", "maskbits"),
+        _psf_halo,
         {"gaia_min": 13.0, "gaia_max": 18.0, "inner_arcsec": 5.0, "outer_arcsec": 15.0},
         ("gaia_max", 20.0, 13.0),
     ),
-)  # fmt: skip
+)
 """In the order of the bits (`schema.CONFUSERS`)."""
 
 
@@ -334,7 +360,8 @@ def calibrated(
     Parameters
     ----------
     parts : sequence of (DataFrame, bool array)
-        Parts of the sky with what lies around them, and which rows are counted (each part has its neighbours to itself).
+        Parts of the sky with what lies around them, and which rows are counted (each part has its neighbours to
+        itself).
     share : float
         Of the counted rows, in (0, 1).
     overrides : mapping, optional
@@ -347,8 +374,8 @@ def calibrated(
     cuts : dict
         class -> lever -> value.
     report : DataFrame
-        class, cut, before, share_before, after, share_after. Where even the loosest lever gives less, or the strictest more, it
-        stays there.
+        class, cut, before, share_before, after, share_after. Where even the loosest lever gives less, or the strictest
+        more, it stays there.
 
     Raises
     ------

@@ -1,4 +1,6 @@
-"""What the filters and classes leave of a table that lacks some columns: each step that its columns allow, and what the others lack."""
+"""What the filters and classes leave of a table that lacks some columns: each step that its columns allow,
+and what the others lack.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ from lenscal.manifest import confusers, exclusion
 def waterfall(table: pd.DataFrame, settings: config.Manifest, lenses: pd.DataFrame | None = None) -> pd.DataFrame:
     """Rows after each step of the sample on an excerpt of the survey.
 
-    A step that cannot be decided is skipped, and the rows go on to the next: nothing here may be drawn from. A class is one line whether
-    or not it can be decided; it is never decided from less than its columns.
+    A step that cannot be decided is skipped, and the rows go on to the next: nothing here may be drawn from. A class is
+    one line whether or not it can be decided; it is never decided from less than its columns.
 
     Parameters
     ----------

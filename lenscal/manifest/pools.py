@@ -180,10 +180,13 @@ class Offers:
 
     def __add__(self, other: Offers) -> Offers:
         return Offers(
-            pd.concat([self.rows, other.rows], ignore_index=True), self.positives + other.positives,
-            self.ordinary + other.ordinary, self.confusing + other.confusing, self.classes + other.classes,
+            pd.concat([self.rows, other.rows], ignore_index=True),
+            self.positives + other.positives,
+            self.ordinary + other.ordinary,
+            self.confusing + other.confusing,
+            self.classes + other.classes,
             self.candidates + other.candidates,
-        )  # fmt: skip
+        )
 
     def trimmed(self, limits: np.ndarray, seed: int) -> Offers:
         """Without the candidates that others come before, whatever else is added.
@@ -215,9 +218,14 @@ def _ranks(values: np.ndarray, group: np.ndarray) -> np.ndarray:
 
 
 def offer(
-    table: pd.DataFrame, candidates: np.ndarray, bits: np.ndarray, positive: np.ndarray, settings: config.Manifest, part: int = 0,
+    table: pd.DataFrame,
+    candidates: np.ndarray,
+    bits: np.ndarray,
+    positive: np.ndarray,
+    settings: config.Manifest,
+    part: int = 0,
     row: np.ndarray | None = None,
-) -> Offers:  # fmt: skip
+) -> Offers:
     """What a table offers.
 
     Parameters
@@ -241,16 +249,24 @@ def offer(
     count = len(STRATA)
     rows = pd.DataFrame(
         {
-            "galaxy_id": part_of["galaxy_id"].to_numpy(np.int64), "stratum": stratum.astype(np.int16),
-            "bits": bits[some].astype(np.int32), "rule": rule[some], "candidate": candidates[some], "positive": positive[some],
-            "part": np.full(some.size, part, np.int64), "row": (some if row is None else row[some]).astype(np.int64),
+            "galaxy_id": part_of["galaxy_id"].to_numpy(np.int64),
+            "stratum": stratum.astype(np.int16),
+            "bits": bits[some].astype(np.int32),
+            "rule": rule[some],
+            "candidate": candidates[some],
+            "positive": positive[some],
+            "part": np.full(some.size, part, np.int64),
+            "row": (some if row is None else row[some]).astype(np.int64),
         }
-    )  # fmt: skip
+    )
     return Offers(
-        rows, np.bincount(stratum[positive[some]], minlength=count), np.bincount(stratum[rule[some]], minlength=count),
-        np.bincount(stratum[confusing[some]], minlength=count), class_counts(bits[confusing]),
+        rows,
+        np.bincount(stratum[positive[some]], minlength=count),
+        np.bincount(stratum[rule[some]], minlength=count),
+        np.bincount(stratum[confusing[some]], minlength=count),
+        class_counts(bits[confusing]),
         int((rule | confusing).sum()),
-    )  # fmt: skip
+    )
 
 
 def limits(positives: np.ndarray, settings: config.Manifest) -> np.ndarray:
@@ -280,9 +296,9 @@ def draw(offers: Offers, settings: config.Manifest, seed: int) -> Drawn:
     Returns
     -------
     Drawn
-        Pool is positive, N1, N2 or control (galaxies of the rule of N1 that no pool took, kept as a diagnostic). `strata`
-        has, for each stratum with a positive or a candidate: positives, wanted (100 per positive), the candidates of either
-        pool, n1, n2, shortfall.
+        Pool is positive, N1, N2 or control (galaxies of the rule of N1 that no pool took, kept as a diagnostic).
+        `strata` has, for each stratum with a positive or a candidate: positives, wanted (100 per positive), the
+        candidates of either pool, n1, n2, shortfall.
     """
     table = offers.rows.sort_values("galaxy_id", ignore_index=True)
     stratum, bits, rule, positive = (table[name].to_numpy() for name in ("stratum", "bits", "rule", "positive"))
@@ -319,11 +335,17 @@ def draw(offers: Offers, settings: config.Manifest, seed: int) -> Drawn:
         n1[s] = min(quota, parts[s].size)
     report = pd.DataFrame(
         {
-            "nobs_z_bin": [b for b, _ in STRATA], "type_bin": [t for _, t in STRATA], "positives": offers.positives,
-            "wanted": wanted, "candidates_n1": offers.ordinary, "candidates_n2": offers.confusing, "n1": n1, "n2": n2,
+            "nobs_z_bin": [b for b, _ in STRATA],
+            "type_bin": [t for _, t in STRATA],
+            "positives": offers.positives,
+            "wanted": wanted,
+            "candidates_n1": offers.ordinary,
+            "candidates_n2": offers.confusing,
+            "n1": n1,
+            "n2": n2,
             "shortfall": wanted - n1 - n2,
         }
-    )  # fmt: skip
+    )
     seen = report[["positives", "candidates_n1", "candidates_n2"]].sum(axis=1) > 0
     table = table.assign(pool=pool, confuser_class=classes)
     return Drawn(table[pool != ""].reset_index(drop=True), report[seen].reset_index(drop=True))

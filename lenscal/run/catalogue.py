@@ -1,4 +1,6 @@
-"""The catalogue of the survey, part by part: sweeps become leaves, leaves meet the lenses and offer their rows to the sample."""
+"""The catalogue of the survey, part by part: sweeps become leaves, leaves meet the lenses and offer
+their rows to the sample.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ _MEETING = ("galaxy_id", "ra", "dec", "type", "nobs_z", "psfsize_r", "psfdepth_r
 
 
 def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
-    """One sweep file into the leaves it touches, a range of rows at a time; its keys and footprint are noted beside the plan."""
+    """One sweep file into the leaves it touches, a range of rows at a time; its keys and footprint
+    are noted beside the plan.
+    """
     from lenscal import objects
 
     settings = place.settings.objects
@@ -72,13 +76,19 @@ def import_sweep(place: Place, path: Path | str, name: str) -> Outcome:
     beside = {notes / file: stores.write_table(notes / file, table) for file, table in tables.items()}
     digest = stores.add_digests(int(one, 16) for one in writer.written.values())
     return Outcome(
-        digest, ledger.rows_out, ledger, summary={"sha256": content, "no_transmission": opaque}, written=_below(place, {**writer.written, **beside}),
+        digest,
+        ledger.rows_out,
+        ledger,
+        summary={"sha256": content, "no_transmission": opaque},
+        written=_below(place, {**writer.written, **beside}),
         sources={sweeps.name_of(path): version},
-    )  # fmt: skip
+    )
 
 
 def checksums_of(place: Place, known: Mapping[str, str], files: Sequence[Path | str] | None = None) -> dict[str, str]:
-    """Of sweep files, by name: the published SHA-256 (what is known, else "unchecked", where no list names them or none is asked for), and the version of the file."""
+    """Of sweep files, by name: the published SHA-256 (what is known, else "unchecked", where no list names them or none
+    is asked for), and the version of the file.
+    """
     root = place.settings.survey.root
     if not known:
         return {}
@@ -94,7 +104,8 @@ def checksums_of(place: Place, known: Mapping[str, str], files: Sequence[Path | 
 
 
 def verified(place: Place, path: Path | str, outcome: Outcome) -> Outcome | None:
-    """An import whose file has other times or another published checksum now, held against it by reading it once; None when it is not the one that was imported.
+    """An import whose file has other times or another published checksum now, held against it by reading it once; None
+    when it is not the one that was imported.
 
     Raises
     ------
@@ -121,7 +132,9 @@ def _below(place: Place, written: Mapping[Path, str]) -> dict[str, str]:
 
 
 def file_gates(place: Place, outcomes: Mapping[str, Outcome]) -> list[Gate]:
-    """Whether every sweep file was held against a checksum of the survey, and whether each left a row; `outcomes` by name of the file."""
+    """Whether every sweep file was held against a checksum of the survey, and whether each left a row;
+    `outcomes` by name of the file.
+    """
     bare = sorted(name for name, outcome in outcomes.items() if outcome.sources[name].split(" ")[0] == _UNCHECKED)
     rows_in = {name: outcome.ledger.rows_in for name, outcome in sorted(outcomes.items())}
     lost = {name: rows_in[name] - outcomes[name].ledger.rows_out for name in rows_in}
@@ -151,7 +164,9 @@ _FAULTS = ("position", "RA outside", "Dec outside", "key out of range", "type un
 
 
 def _usable_gate(place: Place, outcomes: Mapping[str, Outcome]) -> Gate:
-    """Whether nearly every row of every sweep file can be used; rows that are not primary or twice are no faults of a file."""
+    """Whether nearly every row of every sweep file can be used; rows that are not primary or twice
+    are no faults of a file.
+    """
     id_, claim = (
         "objects.usable",
         "nearly every row of every sweep file has a position, a key, a type and a transmission",
@@ -168,9 +183,17 @@ def _usable_gate(place: Place, outcomes: Mapping[str, Outcome]) -> Gate:
     worst = min(shares, key=shares.get)
     dropped, opaque = outcomes[worst].ledger.dropped, (outcomes[worst].summary or {}).get("no_transmission", 0)
     return Gate(
-        id_, claim, "smallest share of the rows of a file that can be used", shares[worst], minimum=place.settings.objects.usable_min, critical=True,
-        evidence=f"{worst}: {outcomes[worst].ledger.rows_in:,} in, dropped: {words(dropped)}; {opaque:,} with an MW_TRANSMISSION outside (0, 1], so without colours",
-    )  # fmt: skip
+        id_,
+        claim,
+        "smallest share of the rows of a file that can be used",
+        shares[worst],
+        minimum=place.settings.objects.usable_min,
+        critical=True,
+        evidence=(
+            f"{worst}: {outcomes[worst].ledger.rows_in:,} in, dropped: {words(dropped)}; {opaque:,} with an "
+            "MW_TRANSMISSION outside (0, 1], so without colours"
+        ),
+    )
 
 
 def _checksum_gate(place: Place, files: int, bare: Sequence[str]) -> Gate:
@@ -184,9 +207,15 @@ def _checksum_gate(place: Place, files: int, bare: Sequence[str]) -> Gate:
             else "objects.checksums is off",
         )
     return Gate(
-        id_, claim, "files without a published SHA-256", len(bare), maximum=0,
-        evidence=f"{files - len(bare)} of {files} files have theirs" + (f"; the first without: {bare[0]}" if bare else "") + lacking(place),
-    )  # fmt: skip
+        id_,
+        claim,
+        "files without a published SHA-256",
+        len(bare),
+        maximum=0,
+        evidence=f"{files - len(bare)} of {files} files have theirs"
+        + (f"; the first without: {bare[0]}" if bare else "")
+        + lacking(place),
+    )
 
 
 def lacking(place: Place) -> str:
@@ -213,10 +242,15 @@ def _bricks_of(table: pd.DataFrame) -> pd.DataFrame:
     key = table["brickid"].to_numpy(np.int64) << 32 | names.cat.codes.to_numpy(np.int64)
     _, first, count = np.unique(key, return_index=True, return_counts=True)
     one = table.iloc[first]
-    return pd.DataFrame({
-        "brickid": one["brickid"].to_numpy(np.int64), "brickname": one["brickname"].astype("str").to_numpy(object), "rows": count,
-        "ra": one["ra"].to_numpy(float), "dec": one["dec"].to_numpy(float),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "brickid": one["brickid"].to_numpy(np.int64),
+            "brickname": one["brickname"].astype("str").to_numpy(object),
+            "rows": count,
+            "ra": one["ra"].to_numpy(float),
+            "dec": one["dec"].to_numpy(float),
+        }
+    )
 
 
 def _joined_bricks(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
@@ -228,7 +262,9 @@ def _joined_bricks(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def brick_gate(place: Place, names: Sequence[str]) -> Gate:
-    """Whether BRICKID, of which keys are made, is that of the brick named in the same row, and the brick is where the row is."""
+    """Whether BRICKID, of which keys are made, is that of the brick named in the same row, and the
+    brick is where the row is.
+    """
     id_, claim = "objects.bricks", "BRICKID, BRICKNAME and position of survey objects are those of one brick"
     found = _joined_bricks(
         [stores.read_table(_notes(place) / f"{sweeps.stem_of(name)}.bricks.parquet") for name in names]
@@ -250,9 +286,10 @@ def brick_gate(place: Place, names: Sequence[str]) -> Gate:
     )
     listed = joined["brickid_of_brick"].notna()
     wrong = {
-        "in a brick that is not listed": ~listed, "with the BRICKID of another brick": listed & joined["brickid"].ne(joined["brickid_of_brick"]),
+        "in a brick that is not listed": ~listed,
+        "with the BRICKID of another brick": listed & joined["brickid"].ne(joined["brickid_of_brick"]),
         "away from their brick": listed & ~(away <= _BRICK_DEGREES),
-    }  # fmt: skip
+    }
     bad = np.logical_or.reduce(list(wrong.values()))
     told = [
         f"{int(joined['rows'][rows].sum()):,} {what} (the first: {joined['brickname'][rows].iloc[0]})"
@@ -260,9 +297,14 @@ def brick_gate(place: Place, names: Sequence[str]) -> Gate:
         if rows.any()
     ]
     return Gate(
-        id_, claim, "rows of another brick", int(joined["rows"][bad].sum()), maximum=0, critical=True,
+        id_,
+        claim,
+        "rows of another brick",
+        int(joined["rows"][bad].sum()),
+        maximum=0,
+        critical=True,
         evidence="; ".join(told) or f"{len(joined):,} bricks, {int(joined['rows'].sum()):,} rows",
-    )  # fmt: skip
+    )
 
 
 def _notes(place: Place) -> Path:
@@ -270,7 +312,9 @@ def _notes(place: Place) -> Path:
 
 
 def finish_import(place: Place, names: Sequence[str], ledgers: Sequence[Ledger]) -> dict[str, pd.DataFrame]:
-    """What can be said of all files: the HATS metadata, keys that several files hold, the footprint, the ledger by file."""
+    """What can be said of all files: the HATS metadata, keys that several files hold, the
+    footprint, the ledger by file.
+    """
     settings = place.settings.objects
     folder = place.path("objects") / "galaxies"
     margins = hats.rows_of(hats.margin_of(folder))
@@ -328,7 +372,8 @@ class Targets:
 
 
 def meet(place: Place, targets: Sequence[Targets]) -> list[pd.DataFrame]:
-    """For each set of targets, every survey object within its radius, leaf by leaf: at, galaxy_id, separation and conditions.
+    """For each set of targets, every survey object within its radius, leaf by leaf: at, galaxy_id,
+    separation and conditions.
 
     All targets are in memory and each row of the survey is in one leaf, so no pair is lost at a border.
     """
@@ -361,14 +406,21 @@ def scan_leaf(place: Place, leaf: int, name: str) -> dict[str, str]:
     needed = manifest.margin_needed(settings)
     if needed > place.settings.objects.margin_arcsec:
         raise stores.StoreError(
-            f"manifest: neighbours are asked about up to {needed:g} arcsec, and the leaves of the catalogue carry a rim of "
-            f"{place.settings.objects.margin_arcsec:g}; set objects.margin_arcsec to {needed:g} or more and run objects again"
+            f"manifest: neighbours are asked about up to {needed:g} arcsec, and the leaves of the catalogue "
+            f"carry a rim of {place.settings.objects.margin_arcsec:g}; set objects.margin_arcsec to "
+            f"{needed:g} or more and run objects again"
         )
     table, own = catalogue.read_with_rim(leaf, _scanned(place))
     seen = manifest.scan(
-        table, place.positives, place.lenses, settings, place.settings.seed,
-        core=np.arange(len(table)) < own, repeated=_is_listed(table, place.repeated), part=leaf,
-    )  # fmt: skip
+        table,
+        place.positives,
+        place.lenses,
+        settings,
+        place.settings.seed,
+        core=np.arange(len(table)) < own,
+        repeated=_is_listed(table, place.repeated),
+        part=leaf,
+    )
     offers = seen.offers.trimmed(place.reservoirs, place.settings.seed)
     folder = _scans(place)
     counts = {n: getattr(offers, n).tolist() for n in ("positives", "ordinary", "confusing", "classes")}
@@ -438,7 +490,8 @@ def gather(place: Place, rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def calibrate(place: Place, share: float, rows: int) -> tuple[dict[str, dict[str, float]], pd.DataFrame, int]:
-    """Cuts under which each class has a given number of members for each galaxy of the rule of N1, on a sample of leaves.
+    """Cuts under which each class has a given number of members for each galaxy of the rule of
+    N1, on a sample of leaves.
 
     Leaves are taken in the order of their hashes, which follows the seed, until they hold enough rows.
     """

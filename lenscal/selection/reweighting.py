@@ -1,4 +1,6 @@
-"""What trials drawn from one population say of another: the share found, with its error, an effective number, or a refusal."""
+"""What trials drawn from one population say of another: the share found, with its error, an
+effective number, or a refusal.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ HOST = (
     "host_neighbours",
 )
 FEATURES = (*CONDITIONS, *SOURCE, *HOST)
-"""What a trial and a lens are told by: conditions, lensed light and source, host. Units as in `schema.INJECTIONS`; lensed light as observed."""
+"""What a trial and a lens are told by: conditions, lensed light and source, host. Units as in `schema.INJECTIONS`;
+lensed light as observed.
+"""
 RANGE = 0.002  # quantile of the population beyond which a trial is too unlike it to be used
 SUPPORT = 0.001  # quantile of the trials beyond which a system is outside of them
 OUTSIDE_MAX = 0.1  # share of the systems that may lie outside in any one feature
@@ -89,7 +93,8 @@ class Reweighted:
 
 
 def table_of(injections: xr.Dataset, scores: xr.Dataset) -> pd.DataFrame:
-    """Scored trials of a run, one row each: `FEATURES`, galaxy_id, injection_id, score, and the densities that are stored.
+    """Scored trials of a run, one row each: `FEATURES`, galaxy_id, injection_id, score, and the
+    densities that are stored.
 
     Parameters
     ----------
@@ -102,9 +107,16 @@ def table_of(injections: xr.Dataset, scores: xr.Dataset) -> pd.DataFrame:
         Trials without what tells a population: made before hosts had features, or of stamps without a catalogue.
     """
     names = {
-        "theta_e": "theta_e_drawn", "psfsize_r": "host_psfsize_r", "psfdepth_r": "host_psfdepth_r", "beta_fraction": "beta_fraction", "r_e": "r_e", "n": "n",
-        "source_q": "source_q", "q": "q", **{name: name for name in HOST},
-    }  # fmt: skip
+        "theta_e": "theta_e_drawn",
+        "psfsize_r": "host_psfsize_r",
+        "psfdepth_r": "host_psfdepth_r",
+        "beta_fraction": "beta_fraction",
+        "r_e": "r_e",
+        "n": "n",
+        "source_q": "source_q",
+        "q": "q",
+        **{name: name for name in HOST},
+    }
     if missing := [name for name in names.values() if name not in injections]:
         raise InputError(f"selection: the injections lack {', '.join(missing)}; do the stage injections again")
     flat = lambda array: array.transpose(*schema.TRIAL).values.ravel()  # noqa: E731
@@ -127,22 +139,28 @@ def table_of(injections: xr.Dataset, scores: xr.Dataset) -> pd.DataFrame:
 
 
 def reweight(
-    trials: pd.DataFrame, population: pd.DataFrame | Callable[[pd.DataFrame], np.ndarray], found: np.ndarray, seed: int, features: Sequence[str] = FEATURES,
+    trials: pd.DataFrame,
+    population: pd.DataFrame | Callable[[pd.DataFrame], np.ndarray],
+    found: np.ndarray,
+    seed: int,
+    features: Sequence[str] = FEATURES,
     host: str = "galaxy_id",
-) -> Reweighted:  # fmt: skip
+) -> Reweighted:
     """Share found of another population, from trials alone.
 
-    With a log density, trials are weighed by it over the density that they were drawn with. With a table of systems there is no density
-    on either side: trials inside the range of the systems are weighed so that the means of all features agree (`balance.entropy_weights`), a
-    logistic regression on the features, their products and log theta_e tells what is found of systems like each, and the weighted residuals of
-    the trials correct its mean (doubly robust: Robins, Rotnitzky & Zhao 1994, JASA 89, 846). Either is right where the other is not.
+    With a log density, trials are weighed by it over the density that they were drawn with. With a table of systems
+    there is no density on either side: trials inside the range of the systems are weighed so that the means of all
+    features agree (`balance.entropy_weights`), a logistic regression on the features, their products and log theta_e
+    tells what is found of systems like each, and the weighted residuals of the trials correct its mean (doubly robust:
+    Robins, Rotnitzky & Zhao 1994, JASA 89, 846). Either is right where the other is not.
 
     Parameters
     ----------
     trials : DataFrame
         As from `table_of`; with a log density, `log_density` (natural, of all that the density is of).
     population : DataFrame or callable
-        Systems with the columns `features`; or a function that gives ln of the density (up to a constant) at the trials.
+        Systems with the columns `features`; or a function that gives ln of the density (up to a constant) at the
+        trials.
     found : (trial,) bool array
     seed : int
         Of the run: it deals hosts into groups.
@@ -153,7 +171,8 @@ def reweight(
     Raises
     ------
     SupportError
-        Systems beyond the trials (`OUTSIDE_MAX`), or too few trials left of their weights (`N_EFF_MIN`): the feature at fault is named.
+        Systems beyond the trials (`OUTSIDE_MAX`), or too few trials left of their weights (`N_EFF_MIN`): the feature at
+        fault is named.
     ValueError
         A missing column, or a feature that is not finite.
     """
@@ -166,20 +185,24 @@ def reweight(
             raise InputError(f"reweight: the {what} lack {', '.join(missing)}")
         if bad := [name for name in features if not np.isfinite(table[name].to_numpy(float)).all()]:
             raise InputError(
-                f"reweight: {bad[0]} of the {what} is not finite in {int((~np.isfinite(table[bad[0]].to_numpy(float))).sum())} of {len(table)} rows; leave them out and count them"
+                f"reweight: {bad[0]} of the {what} is not finite in "
+                f"{int((~np.isfinite(table[bad[0]].to_numpy(float))).sum())} of {len(table)} rows; "
+                "leave them out and count them"
             )
     outside = _outside(trials, population, features)
     name = max(outside, key=outside.get)
     if outside[name] > OUTSIDE_MAX:
         low, high = trials[name].quantile([SUPPORT, 1 - SUPPORT])
         raise SupportError(
-            f"the population lies outside the trials: {100 * outside[name]:.0f} % of its systems have {name} beyond {low:.3g} to {high:.3g}, where trials were drawn; "
-            "draw trials there (another prior or grid), or ask for a population inside"
+            f"the population lies outside the trials: {100 * outside[name]:.0f} % of its systems have {name} "
+            f"beyond {low:.3g} to {high:.3g}, where trials were drawn; draw trials there (another prior or grid), "
+            "or ask for a population inside"
         )
     near = _near(trials, population, features)
     if near.sum() < N_EFF_MIN:
         raise SupportError(
-            f"only {int(near.sum())} of {len(trials)} trials are like any system of the population; draw trials there (another prior or more hosts)"
+            f"only {int(near.sum())} of {len(trials)} trials are like any system of the population; draw trials there "
+            "(another prior or more hosts)"
         )
     return _doubly_robust(trials, population, found, near, group, features, outside)
 
@@ -189,12 +212,14 @@ def _by_density(
 ) -> Reweighted:
     if "log_density" not in trials:
         raise InputError(
-            "reweight: the trials lack 'log_density', so a density of the population cannot be held against that they were drawn with"
+            "reweight: the trials lack 'log_density', so a density of the population cannot be held "
+            "against that they were drawn with"
         )
     wanted, drawn = np.asarray(density(trials), float), trials["log_density"].to_numpy(float)
     if np.isnan(wanted).any() or np.isposinf(wanted).any() or not np.isfinite(drawn).all():
         raise InputError(
-            "reweight: a log density is NaN or infinite; expected finite numbers, or -inf of the population where it has nothing"
+            "reweight: a log density is NaN or infinite; expected finite numbers, or -inf of the "
+            "population where it has nothing"
         )
     logs = wanted - drawn
     if not np.isfinite(logs).any():
@@ -205,7 +230,8 @@ def _by_density(
     n_eff = weighting.effective_number(weights)
     if n_eff < N_EFF_MIN:
         raise SupportError(
-            f"the trials are worth {n_eff:.0f} draws of this population, {N_EFF_MIN:.0f} needed: its density is concentrated where few trials were drawn"
+            f"the trials are worth {n_eff:.0f} draws of this population, {N_EFF_MIN:.0f} needed: its density is "
+            "concentrated where few trials were drawn"
         )
     empty = np.empty(0)
     return Reweighted(
@@ -244,8 +270,14 @@ def _near(trials: pd.DataFrame, population: pd.DataFrame, features: Sequence[str
 
 
 def _doubly_robust(
-    trials: pd.DataFrame, population: pd.DataFrame, found: np.ndarray, near: np.ndarray, group: np.ndarray, features: Sequence[str], outside: dict[str, float]
-) -> Reweighted:  # fmt: skip
+    trials: pd.DataFrame,
+    population: pd.DataFrame,
+    found: np.ndarray,
+    near: np.ndarray,
+    group: np.ndarray,
+    features: Sequence[str],
+    outside: dict[str, float],
+) -> Reweighted:
     names = [
         *features,
         *(["log theta_e"] if "theta_e" in features else []),
@@ -265,7 +297,8 @@ def _doubly_robust(
     worst = names[int(apart.argmax())], float(apart.max())
     if n_eff < N_EFF_MIN:
         raise SupportError(
-            f"the trials are worth {n_eff:.0f} draws of this population, {N_EFF_MIN:.0f} needed; {worst[0]} is farthest from it: draw trials there"
+            f"the trials are worth {n_eff:.0f} draws of this population, {N_EFF_MIN:.0f} needed; {worst[0]} is "
+            "farthest from it: draw trials there"
         )
     left = [
         _estimate(inside[groups != g], systems, hits[groups != g], groups[groups != g], cross_fit=False)
@@ -282,8 +315,10 @@ def _doubly_robust(
 
 def _estimate(
     sample: np.ndarray, systems: np.ndarray, found: np.ndarray, groups: np.ndarray, cross_fit: bool = True
-) -> tuple[float, float, float, np.ndarray, np.ndarray]:  # fmt: skip
-    """Joint, weighted and modelled share, the weights, and the probability that each system is found (moved together, so that their mean is the joint share)."""
+) -> tuple[float, float, float, np.ndarray, np.ndarray]:
+    """Joint, weighted and modelled share, the weights, and the probability that each system is found (moved together,
+    so that their mean is the joint share).
+    """
     weight = entropy_weights(sample, systems.mean(0))
     plain = float(weight @ found)
     if found.min() == found.max():

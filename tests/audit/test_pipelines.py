@@ -163,12 +163,13 @@ def test_a_finished_run_does_nothing_again(first):
 
 def test_other_blocks_and_workers_give_the_same_bytes(folder, first):
     path = runfile(
-        folder, "second",
+        folder,
+        "second",
         cutouts={"size": 101, "block": 32},
         quality={"block": 128},
         scores={"batch": 32},
         cluster={"workers": 1, "threads": 2},
-    )  # fmt: skip
+    )
     settings = config.load(path)
     run(settings)
     assert digests(settings) == digests(first[0])
@@ -376,7 +377,8 @@ def test_the_real_sample_runs_and_says_how_little_stands_behind_each_cell(folder
     assert {stage.state for stage in result.stages} == {"done"}
     assert not [gate.id for gate in result.failed if gate.critical]
     cube = lenscal.open_store(settings.stores / "completeness.zarr").load()
-    # Of seven stamps with conditions of their own three have the light of their galaxy where the noise is measured: one cell is left without hosts.
+    # Of seven stamps with conditions of their own three have the light of their galaxy where the noise is measured: one
+    # cell is left without hosts.
     cell = cube.isel(theta_e=0, threshold=0).sel(population="survey")
     assert sorted(cell["n_hosts"].values.ravel()) == [0, 1, 1, 2]
     known = cell["n_hosts"].values > 0

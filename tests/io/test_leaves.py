@@ -1,4 +1,6 @@
-"""The catalogue in leaves is the catalogue: nothing is lost at a border, and no partition, order or number of files shows."""
+"""The catalogue in leaves is the catalogue: nothing is lost at a border, and no partition,
+order or number of files shows.
+"""
 
 import pathlib
 import re
@@ -37,10 +39,13 @@ def sky(tmp_path_factory):
     on = raw[~pair].sample(40, random_state=1)
     lenses = pd.DataFrame(
         {
-            "ra": [*on["RA"], 20.5, 60.0, 21.5], "dec": [*(on["DEC"] + 0.4 * ARCSEC), 0.0, 0.0, 1.0], "name": [f"DESI-{i}" for i in range(43)],
-            "grade": rng.choice(["confirmed", "confident", "probable"], 43), "reference": "Huang (2021)",
+            "ra": [*on["RA"], 20.5, 60.0, 21.5],
+            "dec": [*(on["DEC"] + 0.4 * ARCSEC), 0.0, 0.0, 1.0],
+            "name": [f"DESI-{i}" for i in range(43)],
+            "grade": rng.choice(["confirmed", "confident", "probable"], 43),
+            "reference": "Huang (2021)",
         }
-    )  # fmt: skip
+    )
     lenses.to_csv(folder / "lenses.csv", index=False)
     return folder, raw, pair
 
@@ -71,9 +76,14 @@ def test_the_sample_is_that_of_the_table_in_memory(sky, whole):
     folder, _, _ = sky
     parts = [objects.galaxies(sweeps.read_sweep(p), p.name)[0] for p in sweeps.sweep_files(folder / "survey")]
     memory = manifest.build(
-        pd.concat(parts), place.lenses, place.table("objects/matches.parquet"), place.table("objects/contaminants.parquet"),
-        place.settings.manifest, 5, {"pipeline_version": "x"},
-    )  # fmt: skip
+        pd.concat(parts),
+        place.lenses,
+        place.table("objects/matches.parquet"),
+        place.table("objects/contaminants.parquet"),
+        place.settings.manifest,
+        5,
+        {"pipeline_version": "x"},
+    )
     for name in ("waterfall", "strata", "balance"):
         pd.testing.assert_frame_equal(
             getattr(memory, name), place.table(f"manifest-notes/{name}.parquet"), check_dtype=False
@@ -346,13 +356,29 @@ def kept(raw):
 
 BRICKS = {
     "right": (lambda t: t, PASS, "8 bricks|bricks, 600 rows"),
-    "another BRICKID": (lambda t: t.assign(BRICKID=np.where(np.arange(len(t)) < 3, t["BRICKID"].iloc[-1], t["BRICKID"]).astype("i4")), FAIL, "3 with the BRICKID of another brick"),
-    "all BRICKID shifted": (lambda t: t.assign(BRICKID=(t["BRICKID"] + 1).astype("i4")), FAIL, "600 with the BRICKID of another brick"),
-    "a name that is not listed": (lambda t: t.assign(BRICKNAME=np.where(np.arange(len(t)) < 3, "x", t["BRICKNAME"])), FAIL, "3 in a brick that is not listed"),
+    "another BRICKID": (
+        lambda t: t.assign(BRICKID=np.where(np.arange(len(t)) < 3, t["BRICKID"].iloc[-1], t["BRICKID"]).astype("i4")),
+        FAIL,
+        "3 with the BRICKID of another brick",
+    ),
+    "all BRICKID shifted": (
+        lambda t: t.assign(BRICKID=(t["BRICKID"] + 1).astype("i4")),
+        FAIL,
+        "600 with the BRICKID of another brick",
+    ),
+    "a name that is not listed": (
+        lambda t: t.assign(BRICKNAME=np.where(np.arange(len(t)) < 3, "x", t["BRICKNAME"])),
+        FAIL,
+        "3 in a brick that is not listed",
+    ),
     "hours": (lambda t: t.assign(RA=t["RA"] / 15), FAIL, "600 away from their brick"),
-    "radians": (lambda t: t.assign(RA=np.deg2rad(t["RA"]), DEC=np.deg2rad(t["DEC"])), FAIL, "600 away from their brick"),
+    "radians": (
+        lambda t: t.assign(RA=np.deg2rad(t["RA"]), DEC=np.deg2rad(t["DEC"])),
+        FAIL,
+        "600 away from their brick",
+    ),
     "RA and Dec swapped": (lambda t: t.assign(RA=np.abs(t["DEC"]), DEC=t["RA"]), FAIL, "600 away from their brick"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BRICKS)

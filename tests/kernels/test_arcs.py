@@ -1,4 +1,6 @@
-"""The estimator of arcs: it takes the galaxy off, finds the arc's radius, and gives back its light, colour and shape."""
+"""The estimator of arcs: it takes the galaxy off, finds the arc's radius, and gives back its
+light, colour and shape.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""Light convolved with a PSF on half-pixel cells is the exact convolution at pixel centres, without aliasing or wrap-around."""
+"""Light convolved with a PSF on half-pixel cells is the exact convolution at pixel centres, without
+aliasing or wrap-around.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""The sky of a stamp is what is left without its sources, and its noise is measured as it is, not as it would be if independent."""
+"""The sky of a stamp is what is left without its sources, and its noise is measured as it is, not as it
+would be if independent.
+"""
 
 from __future__ import annotations
 
@@ -263,7 +265,9 @@ def test_clipped_is_the_share_beyond_five_sigma():
 
 
 def test_noise_of_the_real_cutouts_is_that_of_the_survey(real):
-    """Median sigma of six DR10 cutouts g 0.0017, r 0.0024, z 0.0079 nanomaggy; summed autocorrelation 2.0 (1.1 to 2.9)."""
+    """Median sigma of six DR10 cutouts g 0.0017, r 0.0024, z 0.0079 nanomaggy; summed
+    autocorrelation 2.0 (1.1 to 2.9).
+    """
     files = sorted((real / "cutouts" / "dr10_lens_candidates").glob("*.npz"))
     assert len(files) == 5
     image = np.stack([np.ascontiguousarray(np.load(f)["cutout"].transpose(2, 0, 1)) for f in files])
@@ -282,7 +286,10 @@ def test_noise_of_the_real_cutouts_is_that_of_the_survey(real):
 
 def test_compiled_kernels_load_from_the_cache_in_a_fresh_process():
     """A cached kernel that allocates must not be the first thing Numba does in a process and crash there."""
-    code = "import numpy as np; from lenscal.kernels import pixels; print(pixels.sources(np.zeros((9, 9), 'f4'), np.ones((9, 9), bool)).sum())"
+    code = (
+        "import numpy as np; from lenscal.kernels import pixels; print(pixels.sources(np.zeros((9, 9), 'f4'), "
+        "np.ones((9, 9), bool)).sum())"
+    )
     for _ in range(2):
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout.strip()) == (0, "0"), done.stderr

@@ -1,4 +1,6 @@
-"""The quadtree gives the light of a lensed source as adaptive cubature does: flux within 0.1 %, pixels within 0.2 % of peak."""
+"""The quadtree gives the light of a lensed source as adaptive cubature does: flux within 0.1 %,
+pixels within 0.2 % of peak.
+"""
 
 import numba
 import numpy as np
@@ -167,9 +169,20 @@ def test_lenstronomy_makes_the_same_image_at_equal_sampling():
         b, b_fit = light.sersic_b(n), 1.9992 * n - 0.3271
         amplitude = float(light.sersic_central(n, r_e) * np.exp(-b_fit))
         other = sersic.surface_brightness(
-            bx, by, [{"amp": amplitude, "R_sersic": r_e * (b_fit / b) ** n, "n_sersic": n, "e1": es * np.cos(2 * source_phi),
-                      "e2": es * np.sin(2 * source_phi), "center_x": sx, "center_y": sy}],
-        )  # fmt: skip
+            bx,
+            by,
+            [
+                {
+                    "amp": amplitude,
+                    "R_sersic": r_e * (b_fit / b) ** n,
+                    "n_sersic": n,
+                    "e1": es * np.cos(2 * source_phi),
+                    "e2": es * np.sin(2 * source_phi),
+                    "center_x": sx,
+                    "center_y": sy,
+                }
+            ],
+        )
         ours = light.sersic(x - ax, y - ay, n, r_e, source_q, source_phi, sx, sy)
         # Where theirs is smooth: they smooth the cusp within 0.001 arcsec.
         assert np.abs(ours - other).max() < 1e-5 * ours.max()
@@ -211,9 +224,14 @@ def test_lenstronomy_makes_the_same_pixels_at_equal_sampling_as_the_single_preci
             {"gamma1": g1, "gamma2": g2, "ra_0": 0, "dec_0": 0},
         ]
         light_kwargs = {
-            "amp": float(np.exp(b - fit)), "R_sersic": r_e * (fit / b) ** n, "n_sersic": n, "e1": es * np.cos(2 * source_phi),
-            "e2": es * np.sin(2 * source_phi), "center_x": sx, "center_y": sy,
-        }  # fmt: skip
+            "amp": float(np.exp(b - fit)),
+            "R_sersic": r_e * (fit / b) ** n,
+            "n_sersic": n,
+            "e1": es * np.cos(2 * source_phi),
+            "e2": es * np.sin(2 * source_phi),
+            "center_x": sx,
+            "center_y": sy,
+        }
         theirs = sersic.surface_brightness(
             *model.ray_shooting(x.astype(float), y.astype(float), kwargs), [light_kwargs]
         )
@@ -232,9 +250,22 @@ def test_a_stamp_of_a_sersic_galaxy_is_lensed_as_the_galaxy_itself():
     place = np.array([[0.3, -0.2, 0.8, step, side // 2, side // 2, side, side]])
     out, inside, full = np.zeros((1, SIZE, SIZE), np.float32), np.zeros(1), np.zeros(1, np.int64)
     imaging.pixels(
-        lens, first, rows, values, np.array([0]), place, share, stamp[None], np.ones(1, bool), 1.0, origin, *imaging.work_space(sides), out,
-        inside, full,
-    )  # fmt: skip
+        lens,
+        first,
+        rows,
+        values,
+        np.array([0]),
+        place,
+        share,
+        stamp[None],
+        np.ones(1, bool),
+        1.0,
+        origin,
+        *imaging.work_space(sides),
+        out,
+        inside,
+        full,
+    )
     want, _ = pixels(lens, source)
     assert out.sum() == pytest.approx(want.sum(), rel=5e-3)
     assert np.abs(out - want).max() < 0.01 * want.max()

@@ -1,4 +1,6 @@
-"""Brightness of the sources is calibrated once, at the anchors' conditions; the frozen prior then knows nothing of the cells."""
+"""Brightness of the sources is calibrated once, at the anchors' conditions; the frozen prior then
+knows nothing of the cells.
+"""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,6 @@
-"""Injections follow their prior, sit in hosts of their own conditions, render again bit for bit, and refuse what is wrong."""
+"""Injections follow their prior, sit in hosts of their own conditions, render again bit for bit,
+and refuse what is wrong.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -95,8 +97,10 @@ def test_render_is_public_with_the_defaults_of_the_survey():
 
     signature = inspect.signature(lenscal.render)
     assert {name: p.default for name, p in signature.parameters.items() if name != "parameters"} == {
-        "psf": None, "shape": (101, 101), "pixel_scale": 0.262,
-    }  # fmt: skip
+        "psf": None,
+        "shape": (101, 101),
+        "pixel_scale": 0.262,
+    }
     assert [p.kind.name for p in signature.parameters.values()] == ["POSITIONAL_OR_KEYWORD"] * 2 + ["KEYWORD_ONLY"] * 2
 
 
@@ -288,8 +292,12 @@ def test_under_and_overflow_and_unfit_galaxies_are_counted(hosts):
     )
     _, ledger = injections.assign_hosts(frame, settings(), 1)
     assert ledger.dropped == {
-        "no PSF size or depth": 1, "PSF below the grid": 1, "PSF above the grid": 1, "depth below the grid": 1, "depth above the grid": 1,
-    }  # fmt: skip
+        "no PSF size or depth": 1,
+        "PSF below the grid": 1,
+        "PSF above the grid": 1,
+        "depth below the grid": 1,
+        "depth above the grid": 1,
+    }
     frame = hosts.assign(
         host=("galaxy", np.array([0, 1, 1, 1, 1], bool)), cutout_ok=("galaxy", np.array([1, 1, 0, 1, 1], bool))
     )
@@ -459,7 +467,8 @@ def test_shot_noise_has_the_variance_of_the_gain(table, hosts):
     arc = clean - host
     gain = out["gain"].values.reshape(-1, 3)[:, :, None, None]
     lit = arc * gain > 30
-    # Resampling leaves 1 / SUM of the electrons' variance in a pixel, so that an arc as bright as the sky is as noisy as the sky.
+    # Resampling leaves 1 / SUM of the electrons' variance in a pixel, so that an arc as bright as the sky is as noisy
+    # as the sky.
     pull = ((noisy - clean) / np.sqrt(np.clip(arc, 1e-12, None) / gain / SUM))[lit]
     assert pull.mean() == pytest.approx(0, abs=5 * np.sqrt(SUM / pull.size))
     assert pull.std() == pytest.approx(1, abs=0.015)
@@ -478,7 +487,9 @@ def test_bands_and_trials_have_unrelated_noise_and_one_trial_keeps_its_own_at_ev
 
 
 def pulls(drawn, hosts):
-    """Shot noise of each trial over the deviation of its electrons, (trial, band, y, x); NaN where no band has light to speak of."""
+    """Shot noise of each trial over the deviation of its electrons, (trial, band, y, x); NaN where no
+    band has light to speak of.
+    """
     noisy, clean = (
         injections.images(drawn, hosts, settings(shot_noise=chosen), 1).astype(float) for chosen in (True, False)
     )
@@ -743,14 +754,20 @@ def gaussians(fwhm):
 
 _PSF = ("galaxy", "band", "psf_y", "psf_x")
 _WRONG_HOSTS = {
-    "a Gaussian whose FWHM is PSFSIZE": ("injections.psf_core_r", lambda h: h.assign(psf=(_PSF, gaussians(h["psfsize"].values)))),
+    "a Gaussian whose FWHM is PSFSIZE": (
+        "injections.psf_core_r",
+        lambda h: h.assign(psf=(_PSF, gaussians(h["psfsize"].values))),
+    ),
     "a Moffat whose FWHM is PSFSIZE": ("injections.psf_width_r", lambda h: h.assign(psf_fwhm_core=h["psfsize"])),
     "depths as inverse variance": ("injections.depth_r", lambda h: h.assign(psfdepth=h["psfdepth"] * 0 + 1000)),
     "depths of another magnitude system": ("injections.depth_g", lambda h: h.assign(psfdepth=h["psfdepth"] + 0.9)),
-    "pixels of zeropoint 25": ("injections.zeropoint", lambda h: h.assign(image=h["image"] * 10.0, sigma=h["sigma"] * 10.0, invvar=h["invvar"] / 100.0)),
+    "pixels of zeropoint 25": (
+        "injections.zeropoint",
+        lambda h: h.assign(image=h["image"] * 10.0, sigma=h["sigma"] * 10.0, invvar=h["invvar"] / 100.0),
+    ),
     "weights of another unit": ("injections.gain_z", lambda h: h.assign(invvar=h["invvar"] * 4.0)),
     "weights that call the sky quiet": ("injections.shot_noise_g", lambda h: h.assign(invvar=h["invvar"] * 2.1)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", _WRONG_HOSTS)

@@ -1,4 +1,6 @@
-"""Numbers on skies that hide nothing: extinction, planes that vary, bands that differ, scores at the threshold, other seeds."""
+"""Numbers on skies that hide nothing: extinction, planes that vary, bands that differ, scores at
+the threshold, other seeds.
+"""
 
 import brick_files
 import clustered
@@ -54,10 +56,17 @@ def neighbours(flux, transmission, g=1.0):
     """Pairs of objects 3 arcsec apart, pairs far from each other; two numbers for each pair."""
     flux, transmission = np.asarray(flux, "f4").ravel(), np.asarray(transmission, "f4").ravel()
     at = np.arange(flux.size) // 2
-    return pd.DataFrame({
-        "ra": 150 + 0.1 * at, "dec": 2 + np.arange(flux.size) % 2 * 3 / 3600, "type": "SER", "flux_r": flux, "mw_transmission_r": transmission,
-        "flux_g": flux * np.float32(g), "mw_transmission_g": transmission * np.float32(0.8),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "ra": 150 + 0.1 * at,
+            "dec": 2 + np.arange(flux.size) % 2 * 3 / 3600,
+            "type": "SER",
+            "flux_r": flux,
+            "mw_transmission_r": transmission,
+            "flux_g": flux * np.float32(g),
+            "mw_transmission_g": transmission * np.float32(0.8),
+        }
+    )
 
 
 def test_light_of_the_classes_is_dereddened_once():

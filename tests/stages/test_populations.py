@@ -1,4 +1,6 @@
-"""Hosts are drawn for two populations at once, each trial keeps the density it was drawn with, and both are told without bias."""
+"""Hosts are drawn for two populations at once, each trial keeps the density it was drawn with, and
+both are told without bias.
+"""
 
 import numpy as np
 import pandas as pd
@@ -59,10 +61,13 @@ def test_neighbours_count_by_their_light_within_reach_and_the_galaxy_itself_does
     table, _ = rows(2, 3)
     table["ra"], table["dec"], table["flux_r"] = [359.9999, 40.0], [-30.0, 10.0], [10.0, 10.0]
     arcsec = 1 / 3600
-    around = pd.DataFrame({
-        "ra": [359.9999, (359.9999 + 3 * arcsec / np.cos(np.radians(30))) % 360, 359.9999, 40.0, 40.0], "dec": [-30.0, -30.0, -30.0 + 7 * arcsec, 10.0 + 0.2 * arcsec, 10.0],
-        "flux_r": [10.0, 5.0, 50.0, 3.0, 10.0],
-    })  # fmt: skip
+    around = pd.DataFrame(
+        {
+            "ra": [359.9999, (359.9999 + 3 * arcsec / np.cos(np.radians(30))) % 360, 359.9999, 40.0, 40.0],
+            "dec": [-30.0, -30.0, -30.0 + 7 * arcsec, 10.0 + 0.2 * arcsec, 10.0],
+            "flux_r": [10.0, 5.0, 50.0, 3.0, 10.0],
+        }
+    )
     np.testing.assert_allclose(populations.neighbours(table, around), [np.log10(0.51), np.log10(0.01)], atol=1e-6)
     assert np.isnan(populations.neighbours(table.assign(ra=[np.nan, 40.0]), around)[0])
 
@@ -188,8 +193,13 @@ def test_the_gate_fails_where_lenslike_hosts_are_hardly_drawn():
 
 def test_source_densities_are_those_that_proposals_are_drawn_with():
     """The logarithms average the inverse density to the volume of the parameters, one quantity at a time."""
-    for quantity in ({"measure": "uniform", "low": 0.2, "high": 0.7}, {"measure": "counts", "low": 22.0, "high": 26.0, "slope": -0.3}, {"measure": "counts", "low": 22.0, "high": 26.0, "slope": 0.316},
-                     {"measure": "log", "low": 0.1, "high": 0.5}, {"measure": "disc", "low": 0.05, "high": 0.45}):  # fmt: skip
+    for quantity in (
+        {"measure": "uniform", "low": 0.2, "high": 0.7},
+        {"measure": "counts", "low": 22.0, "high": 26.0, "slope": -0.3},
+        {"measure": "counts", "low": 22.0, "high": 26.0, "slope": 0.316},
+        {"measure": "log", "low": 0.1, "high": 0.5},
+        {"measure": "disc", "low": 0.05, "high": 0.45},
+    ):
         u = (np.arange(20_000) + 0.5) / 20_000
         value = priors.quantile(quantity, u)
         assert np.mean(np.exp(-priors._log_density(quantity, value))) == pytest.approx(

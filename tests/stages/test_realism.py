@@ -1,4 +1,6 @@
-"""Realism is GO for injections of the same making as the real lenses, NO-GO for each fault, and never GO for want of anchors."""
+"""Realism is GO for injections of the same making as the real lenses, NO-GO for each fault, and
+never GO for want of anchors.
+"""
 
 import sys
 from types import SimpleNamespace

@@ -115,7 +115,9 @@ class Injections(Stage):
 
 
 def arc_light(place: Place) -> pd.DataFrame:
-    """Light beside the models of the known lenses that are fit for use: arc_g, arc_r, arc_z [nanomaggy], by galaxy_id."""
+    """Light beside the models of the known lenses that are fit for use: arc_g, arc_r, arc_z
+    [nanomaggy], by galaxy_id.
+    """
     from lenscal import arclight, cutouts, realism
 
     usable = place.usable
@@ -138,7 +140,9 @@ def arc_light(place: Place) -> pd.DataFrame:
 
 
 def objects_near(place: Place, ids: np.ndarray) -> pd.DataFrame | None:
-    """Objects of the survey around these galaxies of the manifest (ra, dec, flux_r); None where the run has no catalogue of objects."""
+    """Objects of the survey around these galaxies of the manifest (ra, dec, flux_r); None where the run has
+    no catalogue of objects.
+    """
     from lenscal.injections import populations
     from lenscal.io import hats
 

@@ -74,6 +74,13 @@ class Manifest(Stage):
         seen = manifest.merged(catalogue.scans(place, names), place.reservoirs, settings.seed)
         drawn = manifest.draw(seen, place.positives, settings.manifest, settings.seed)
         return manifest.assemble(
-            catalogue.gather(place, drawn.rows), drawn, seen, place.positives, place.lenses,
-            place.table("objects/contaminants.parquet"), settings.manifest, settings.seed, provenance,
-        )  # fmt: skip
+            catalogue.gather(place, drawn.rows),
+            drawn,
+            seen,
+            place.positives,
+            place.lenses,
+            place.table("objects/contaminants.parquet"),
+            settings.manifest,
+            settings.seed,
+            provenance,
+        )

@@ -79,10 +79,16 @@ class Objects(Stage):
         matches = objects.matches_of(lenses, hits, footprint)
         crossed = channels.spectra_and_candidates(found.tables, settings.objects.lenses, radius)
         products = {
-            "catalogues": found.accounts, "crossmatch": objects.match_report(lenses, matches), "spectra": crossed, "channels": channels.ledger(lenses, matches),
-            "lenses": lenses, "matches": matches, "neighbours": objects.neighbours_of(lenses, hits),
-            "contaminants": objects.contaminants_of(contaminants, look_alikes), **notes,
-        }  # fmt: skip
+            "catalogues": found.accounts,
+            "crossmatch": objects.match_report(lenses, matches),
+            "spectra": crossed,
+            "channels": channels.ledger(lenses, matches),
+            "lenses": lenses,
+            "matches": matches,
+            "neighbours": objects.neighbours_of(lenses, hits),
+            "contaminants": objects.contaminants_of(contaminants, look_alikes),
+            **notes,
+        }
         digest = save_tables(place.path("objects"), products)
         gates = objects.gates(lenses, matches, settings.objects)
         gates += [*found.gates(footprint, settings), *of_tables]
