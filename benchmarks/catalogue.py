@@ -219,10 +219,10 @@ def stage(settings: object, name: str) -> dict:
 
 def match(settings: object) -> dict:
     """All positives with all rows."""
-    from lenscal.run import Place, catalogue
+    from lenscal.run import Place, scanning
 
     place = Place(settings)
-    (hits,) = catalogue.meet(place, [catalogue.Targets(place.lenses, settings.objects.match_radius_arcsec)])
+    (hits,) = scanning.meet(place, [scanning.Targets(place.lenses, settings.objects.match_radius_arcsec)])
     return {"rows": len(place.lenses), "pairs": len(hits), "matched": hits["at"].nunique()}
 
 

@@ -61,7 +61,7 @@ def main() -> None:
     import lenses
 
     from lenscal import config, realism
-    from lenscal.kernels import arcs, features
+    from lenscal.kernels import features, hosts
 
     options = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     options.add_argument("--images", type=int, default=200)
@@ -72,10 +72,10 @@ def main() -> None:
     settings = config.Realism()
     realism.pixels(images[:2], sigma[:2], correlation[:2], images[:2], settings)  # compiled
     whole = timed(lambda: realism.pixels(images, sigma, correlation, images, settings), 1) / count
-    model = timed(lambda: arcs.host_models(images, sigma, 2), 1) / count
+    model = timed(lambda: hosts.host_models(images, sigma, 2), 1) / count
     few = images[:8, 0].astype(float)
     slow_model = (
-        timed(lambda: [slow_host_model(image, 0.006, 0.8, 0.5) for image in few], 1) / 8 * (3 + len(arcs.STRETCHES))
+        timed(lambda: [slow_host_model(image, 0.006, 0.8, 0.5) for image in few], 1) / 8 * (3 + len(hosts.STRETCHES))
     )
     window = images[:, :, 11:52, 11:52] / sigma[:, :, None, None]
     texture = timed(lambda: features.texture(window), 1) / count

@@ -32,7 +32,7 @@ import rendering_reference  # noqa: E402
 from lenscal import injections, schema  # noqa: E402
 from lenscal.injections import priors  # noqa: E402
 from lenscal.injections.rendering import render  # noqa: E402
-from lenscal.kernels import light, sampling  # noqa: E402
+from lenscal.kernels import light, rays, sampling  # noqa: E402
 
 
 def best(act, repeat=3):
@@ -146,9 +146,7 @@ def truth(table, kernel):
     """What adaptive cubature gives for rows of unit flux, on the middle of the stamp; (row, band, y, x)."""
     out = []
     for row in table.itertuples():
-        lens, source = (
-            [getattr(row, name) for name in names] for names in (sampling.LENS_FIELDS, sampling.SOURCE_FIELDS)
-        )
+        lens, source = ([getattr(row, name) for name in names] for names in (rays.LENS_FIELDS, sampling.SOURCE_FIELDS))
         _, points = cubature.light(lens, source, MIDDLE + 6, tolerance=rendering_reference.TOLERANCE)
         out.append([cubature.convolve(points, band)[3:-3, 3:-3] for band in kernel])
     return np.array(out)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lenscal import schema
-from lenscal.kernels import arcs
+from lenscal.kernels import arcs, hosts
 
 GUIDE = schema.BANDS.index("z")  # the band that gives the galaxy's ellipse: arcs are blue
 DETECT = [schema.BANDS.index(band) for band in ("g", "r")]
@@ -49,7 +49,7 @@ def measured(
     radius_arcsec : tuple
         Where the arc's annulus is looked for, arcsec.
     """
-    models = arcs.host_models(images, sigma, GUIDE)
+    models = hosts.host_models(images, sigma, GUIDE)
     low, high = (value / schema.PIXEL_SCALE for value in radius_arcsec)
     residuals = images - models
     return ArcLight(models, residuals, arcs.measure(residuals, sigma, correlation, DETECT, low, high))

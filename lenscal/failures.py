@@ -14,7 +14,7 @@ from scipy.stats import betabinom, false_discovery_control
 from lenscal import config, grid, schema
 from lenscal.errors import InputError
 from lenscal.gates import Gate, absent
-from lenscal.kernels import intervals, recovery
+from lenscal.kernels import intervals, likeness, recovery
 
 QUANTITIES: Mapping[str, Sequence[float]] = {
     "psfsize_r": config.Grid().psf_fwhm.edges,  # arcsec
@@ -149,7 +149,7 @@ def missed(
                 np.stack([np.bincount(host[own & also], minlength=hosts) for own in chosen.values()])
                 for also in (True, below)
             )
-            sums = recovery.PairSums(*(part[None] for part in recovery.pair_sums(trials, hits)))
+            sums = likeness.PairSums(*(part[None] for part in likeness.pair_sums(trials, hits)))
             effect = recovery.design_effect(trials, recovery.correlation(sums, borrowed=BORROWED))
             freedom = float(recovery.hosts_effective(trials.sum(0))) - 1
             rows += [

@@ -22,9 +22,9 @@ def calibrate_cuts(
         import yaml
 
         from lenscal.config import load
-        from lenscal.run import Place, catalogue
+        from lenscal.run import Place, scanning
 
-        frozen, report, seen = catalogue.calibrate(Place(load(runfile)), share, rows)
+        frozen, report, seen = scanning.calibrate(Place(load(runfile)), share, rows)
         typer.echo(
             f"# beside {seen:,} galaxies of the rule of N1; each class is meant to have {share:g} times as "
             "many members in the footprint"

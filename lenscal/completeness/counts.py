@@ -9,7 +9,7 @@ import xarray as xr
 
 from lenscal import config, schema
 from lenscal.errors import InputError
-from lenscal.kernels import recovery
+from lenscal.kernels import likeness
 
 ADDITIVE = ("n_injected", "n_failed", "n_detected")
 PER_HOST = ("host_injected", "host_detected")
@@ -132,7 +132,7 @@ def _count_cell(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Datas
             f"completeness: {where}: {wrong} trials have an image without a score, or a score without an "
             "image; run the stage scores again"
         )
-    hosts, injected, detected = recovery.tally(host, score, thresholds["threshold"].values)
+    hosts, injected, detected = likeness.tally(host, score, thresholds["threshold"].values)
     populations, weight = _weights(injections, host, hosts, value)
     cell = lambda array: array[:, None, None]  # noqa: E731
     n = injected.sum(1)

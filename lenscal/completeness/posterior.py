@@ -8,7 +8,7 @@ import xarray as xr
 from lenscal import config, schema
 from lenscal.completeness.counts import SURVEY, columns_of, weighted
 from lenscal.errors import InputError
-from lenscal.kernels import intervals, recovery, weighting
+from lenscal.kernels import intervals, likeness, recovery, weighting
 
 STATUS = ("no data", "insufficient", "sufficient")
 
@@ -65,9 +65,9 @@ def posterior(counts: xr.Dataset, settings: config.Completeness, population: str
     columns = columns_of(counts)
     shape = tuple(counts.sizes[dim] for dim in (*schema.CELL, "threshold"))
     sums = [
-        recovery.levelled(recovery.pair_sums(n[:, None], k), n[:, None], k) for _, n, k in columns
+        likeness.levelled(likeness.pair_sums(n[:, None], k), n[:, None], k) for _, n, k in columns
     ]  # (theta_e, threshold)
-    rho = recovery.correlation(recovery.PairSums(*(np.stack(parts) for parts in zip(*sums))))
+    rho = recovery.correlation(likeness.PairSums(*(np.stack(parts) for parts in zip(*sums))))
     names = counts["population"].values.tolist()
     if population not in names:
         raise InputError(f"completeness: the counts are of the populations {', '.join(names)}, not of '{population}'")
@@ -161,7 +161,7 @@ def _scatter(columns: list[tuple], weights: list[np.ndarray], rho: np.ndarray) -
     correlation rho (theta_e, threshold).
     """
     found = [recovery.halves(n[:, None], k, rho) for _, n, k in columns]
-    square = recovery.scatter(*(np.stack([part.sum(0) for part in parts]) for parts in zip(*found)))  # (threshold,)
+    square = likeness.scatter(*(np.stack([part.sum(0) for part in parts]) for parts in zip(*found)))  # (threshold,)
     out = []
     for (_, n, _), weight in zip(columns, weights):
         own, none, all_ = (_effective(n, weight, value) for value in (rho, 0 * rho, 0 * rho + 1))

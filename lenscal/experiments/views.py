@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from lenscal.kernels import arcs, draws, noise
+from lenscal.kernels import draws, hosts, noise
 
 GUIDE = 1  # band r gives the ellipse of a host's model
 FWHM = 2 * np.sqrt(2 * np.log(2))  # of a Gaussian over its sigma
@@ -74,7 +74,7 @@ def smooth(images: np.ndarray, sigma: np.ndarray, centre: int) -> np.ndarray:
     out = np.zeros(images.shape)
     good = np.flatnonzero((np.isfinite(sigma) & (sigma > 0)).all(1))
     if good.size:
-        out[good, :, centre:, centre:] = arcs.host_models(images[good, :, centre:, centre:], sigma[good], GUIDE)
+        out[good, :, centre:, centre:] = hosts.host_models(images[good, :, centre:, centre:], sigma[good], GUIDE)
     return np.where(np.isfinite(out), out, 0)
 
 

@@ -17,7 +17,7 @@ from scipy.optimize import minimize_scalar
 
 from lenscal import config, schema
 from lenscal.errors import LenscalError
-from lenscal.injections import priors, rendering
+from lenscal.injections import prior_sets, priors, rendering
 from lenscal.injections.sources import of_kind, prepare
 from lenscal.kernels import convolution, draws, light, noise, widths
 
@@ -161,7 +161,7 @@ def calibrate(
         )
     if measure not in MEASURES:
         raise CalibrationError(f"calibration: the measure is '{measure}', not one of {', '.join(MEASURES)}")
-    base = priors.named(settings.prior, settings.more_priors)
+    base = prior_sets.named(settings.prior, settings.more_priors)
     low, high = (base["mag_r"].get(end) for end in ("low", "high"))
     if low is None:
         raise CalibrationError(f"calibration: mag_r of the prior '{settings.prior}' has no limits to stay within")

@@ -10,9 +10,9 @@ import xarray as xr
 
 from lenscal import schema
 from lenscal.errors import InputError
-from lenscal.injections import rendering
+from lenscal.injections import refusing, rendering
 from lenscal.injections.sources import Components, of_kind, prepare
-from lenscal.kernels import light, sampling
+from lenscal.kernels import light, rays
 
 LENS_MODELS = ["SIE", "SHEAR"]
 
@@ -98,7 +98,7 @@ def lenstronomy_kwargs(
     ValueError
         As `lenscal.render`; a source that needs a seed without one; suppressed inner images without `all_images`.
     """
-    values, labels = rendering.checked(parameters)
+    values, labels = refusing.checked(parameters)
     inner = rendering.inner_images_of(parameters, labels)
     if not (all_images or inner.all()):
         raise InputError(
@@ -114,7 +114,7 @@ def lenstronomy_kwargs(
     components = of_kind(source, values, ids, seed or 0, prepare(source, stamps), pixel_scale)
     out = []
     for row, label in enumerate(labels):
-        lens = {name: float(values[name][row]) for name in sampling.LENS_FIELDS}
+        lens = {name: float(values[name][row]) for name in rays.LENS_FIELDS}
         e1, e2 = _ellipticity(lens["q"], lens["phi"])
         models, kwargs = _source(components, row)
         flux = {band: float(10 ** (-0.4 * (values[f"mag_{band}"][row] - schema.ZEROPOINT))) for band in schema.BANDS}

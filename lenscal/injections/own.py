@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from lenscal.arguments import finite, in_unit, positive
 from lenscal.errors import InputError
-from lenscal.injections import rendering, sources
+from lenscal.injections import refusing, rendering, sources
 from lenscal.kernels import convolution, draws
 
 WINDOW = 101
@@ -106,7 +106,7 @@ def inject_into(
     moved = _moved(values, offset * scale)
     arc, _, full = bench.convolved(moved, sources.smooth(moved, scale), flux, transforms, np.zeros(1, np.int64), inner)
     if full[0]:
-        raise InputError(f"inject_into: {rendering.TOO_LARGE}")
+        raise InputError(f"inject_into: {refusing.TOO_LARGE}")
     light, put = np.zeros(pixels.shape, np.float32), np.zeros(pixels.shape, np.float32)
     light[here], put[here] = arc[0][there], _counted(arc[0], electrons, seed)[there]
     snr = np.full(len(pixels), np.nan)
@@ -174,7 +174,7 @@ def _optics(psf: ArrayLike, bands: int, scale: float) -> tuple[np.ndarray, rende
         )
     for band, kernel in enumerate(kernels):
         where = f" of band {band}" if len(kernels) > 1 else ""
-        if reason := rendering.psf_problem(kernel):
+        if reason := refusing.psf_problem(kernel):
             raise InputError(f"inject_into: {reason.replace('the PSF', f'the PSF{where}')}")
         if (below := float(kernel[kernel < 0].sum())) < -NEGATIVE_MAX:
             raise InputError(
@@ -205,16 +205,16 @@ def _source(
     """Parameters (1,) by name, flux (1, band) in units of the image, and whether inner images are drawn."""
     given = dict(source)
     inner = bool(given.pop("inner_images", True))
-    known = {*rendering.NAMES, *magnitudes}
+    known = {*refusing.NAMES, *magnitudes}
     if unknown := [name for name in given if name not in known and not str(name).startswith("mag_")]:
         raise InputError(
             f"inject_into: the source has a parameter '{unknown[0]}' that is none; parameters are "
-            f"{', '.join([*rendering.NAMES, *magnitudes])}"
+            f"{', '.join([*refusing.NAMES, *magnitudes])}"
         )
-    if missing := [name for name in (*rendering.NAMES, *magnitudes) if name not in given and name not in AT_REST]:
+    if missing := [name for name in (*refusing.NAMES, *magnitudes) if name not in given and name not in AT_REST]:
         raise InputError(f"inject_into: the source lacks {', '.join(missing)}")
-    values = {name: _number(name, given.get(name, 0.0)) for name in (*rendering.NAMES, *magnitudes)}
-    if reason := rendering.problems(values)[0]:
+    values = {name: _number(name, given.get(name, 0.0)) for name in (*refusing.NAMES, *magnitudes)}
+    if reason := refusing.problems(values)[0]:
         raise InputError(f"inject_into: the source's {reason}")
     flux = np.column_stack([10 ** (-0.4 * (values.pop(name) - zeropoint)) for name in magnitudes])
     if not (flux <= np.finfo(np.float32).max).all():

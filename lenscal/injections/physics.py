@@ -10,7 +10,7 @@ import xarray as xr
 from lenscal import config, schema
 from lenscal.errors import LenscalError
 from lenscal.gates import Gate, absent
-from lenscal.kernels import light, noise, pixels, widths
+from lenscal.kernels import light, moments, noise, pixels, widths
 
 FACTOR_MAX = 1.5  # of gains
 WIDTH_RATIO = 0.9, 1.1  # width of the PSF over PSFSIZE
@@ -53,7 +53,7 @@ def of_hosts(hosts: xr.Dataset, psf: np.ndarray) -> dict[str, np.ndarray]:
         depth = widths.depth(value["sigma"], value["noise_correlation"], psf)
         image = hosts["image"].isel(band=schema.BANDS.index("r")).transpose("galaxy", "y", "x").values
         aperture = pixels.radius(image.shape[-1]) <= APERTURE_PX
-        flux = pixels.mean(image, aperture) * aperture.sum()
+        flux = moments.mean(image, aperture) * aperture.sum()
         magnitude = schema.ZEROPOINT - 2.5 * np.log10(flux)
     return {
         "psf_width_ratio": width / value["psfsize"],

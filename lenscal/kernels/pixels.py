@@ -63,7 +63,7 @@ def _blur(values):
 
 
 @_inner
-def _median_and_sigma(image, use):
+def median_and_sigma(image, use) -> tuple:
     """Median and 1.4826 MAD of some pixels, and how many they are; NaN without any."""
     chosen = np.empty(image.size)
     count = 0
@@ -118,7 +118,7 @@ def _grow(found, distance):
     return out
 
 
-def _stamps(image) -> tuple[np.ndarray, tuple[int, ...]]:
+def stamps(image) -> tuple[np.ndarray, tuple[int, ...]]:
     """Images as (n, y, x) float32 in C order, and the shape that was in front."""
     image = np.asarray(image)
     return np.ascontiguousarray(image, np.float32).reshape(-1, *image.shape[-2:]), image.shape[:-2]
@@ -129,7 +129,7 @@ def _areas(area, image) -> np.ndarray:
     return np.ascontiguousarray(np.broadcast_to(area, np.shape(image)), np.bool_).reshape(-1, *np.shape(image)[-2:])
 
 
-def _numbers(found, shape) -> tuple[np.ndarray, ...]:
+def numbers(found, shape) -> tuple[np.ndarray, ...]:
     """Columns of the numbers of each stamp, as arrays of the shape that was in front (scalars for one stamp)."""
     return tuple(np.ascontiguousarray(column).reshape(shape)[()] for column in found.T)
 
@@ -154,7 +154,7 @@ def _sources(images, skies):
                 smoothed[y, x] = smoothed[y, x] / under[y, x] if weights[y, x] > 0 else np.nan
         found = out[i]
         for _ in range(3):
-            level, sigma, count = _median_and_sigma(smoothed, skies[i] & ~found)
+            level, sigma, count = median_and_sigma(smoothed, skies[i] & ~found)
             if count == 0:
                 break
             found[:, :] = _grow(_regions(smoothed, level + THRESHOLD * sigma, level + SEED * sigma), GROWTH)
@@ -181,14 +181,14 @@ def sources(image, sky) -> np.ndarray:
     -------
     (..., y, x) bool array
     """
-    return _sources(_stamps(image)[0], _areas(sky, image)).reshape(np.shape(image))
+    return _sources(stamps(image)[0], _areas(sky, image)).reshape(np.shape(image))
 
 
 @_inner
 def _clip(image, sky):
     """Sky pixels within 5 sigma of the level, their median and 1.4826 MAD, and how many they are."""
     use = sky.copy()
-    level, sigma, count = _median_and_sigma(image, use)
+    level, sigma, count = median_and_sigma(image, use)
     for _ in range(5):
         far = 0
         for y in range(image.shape[0]):
@@ -198,7 +198,7 @@ def _clip(image, sky):
                     far += 1
         if far == 0 or not sigma > 0:
             break
-        level, sigma, count = _median_and_sigma(image, use)
+        level, sigma, count = median_and_sigma(image, use)
     return use, level, sigma, count
 
 
@@ -291,95 +291,6 @@ def sky_statistics(image, sky) -> tuple[np.ndarray, ...]:
         the sum over all 49 lags is the noise correlation: what the mean that was taken off took off each lag is put
         back. NaN where the noise is not known.
     """
-    images, shape = _stamps(image)
+    images, shape = stamps(image)
     found, table = _noises(images, _areas(sky, image))
-    return *_numbers(found, shape), table.reshape(*shape, *table.shape[1:])
-
-
-@_njit
-def _means(images, areas):
-    out = np.full((len(images), 1), np.nan)
-    for i in range(len(images)):
-        total, count = 0.0, 0
-        for y in range(images.shape[1]):
-            for x in range(images.shape[2]):
-                if areas[i, y, x] and not np.isnan(images[i, y, x]):
-                    total += images[i, y, x]
-                    count += 1
-        if count:
-            out[i, 0] = total / count
-    return out
-
-
-def mean(image, area) -> np.ndarray:
-    """Mean of the observed pixels of an area, (...); NaN when there is none."""
-    images, shape = _stamps(image)
-    return _numbers(_means(images, _areas(area, image)), shape)[0]
-
-
-@_njit
-def _medians(images, areas):
-    out = np.empty((len(images), 1))
-    for i in range(len(images)):
-        out[i, 0] = _median_and_sigma(images[i], areas[i])[0]
-    return out
-
-
-def median(image, area) -> np.ndarray:
-    """Median of the observed pixels of an area, (...); NaN when there is none."""
-    images, shape = _stamps(image)
-    return _numbers(_medians(images, _areas(area, image)), shape)[0]
-
-
-def clipped(image, level, sigma) -> np.ndarray:
-    """Share of the observed pixels farther than 5 sigma from the level, (...); NaN where either is."""
-    image = np.asarray(image)
-    level, sigma = (np.asarray(v)[..., None, None] for v in (level, sigma))
-    seen = np.isfinite(image).sum(axis=(-2, -1))
-    far = (np.abs(image - level) > 5 * sigma).sum(axis=(-2, -1))
-    known = (seen > 0) & np.isfinite(sigma[..., 0, 0])
-    return np.where(known, far / np.maximum(seen, 1), np.nan)[()]
-
-
-@_njit
-def _moments(images):
-    out = np.full((len(images), 5), np.nan)
-    chosen = np.empty(images[0].size if len(images) else 0)
-    for i in range(len(images)):
-        count = 0
-        for y in range(images.shape[1]):
-            for x in range(images.shape[2]):
-                if not np.isnan(images[i, y, x]):
-                    chosen[count] = images[i, y, x]
-                    count += 1
-        if count == 0:
-            continue
-        kept = chosen[:count]
-        out[i, 0] = np.mean(kept)
-        out[i, 1] = np.sqrt(np.mean((kept - out[i, 0]) ** 2))
-        for j, share in enumerate((0.01, 0.5, 0.99)):
-            place = share * (count - 1)
-            low = int(place)
-            high = min(low + 1, count - 1)
-            kept = np.partition(kept, np.array([low, high]))
-            out[i, 2 + j] = kept[low] + (place - low) * (kept[high] - kept[low])
-    return out
-
-
-def moments(image) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, standard deviation, percentile 1, median and percentile 99 of the observed pixels.
-
-    Percentiles interpolate linearly between the pixels in order, as NumPy's do.
-
-    Parameters
-    ----------
-    image : (..., y, x) array
-        NaN where nothing was observed.
-
-    Returns
-    -------
-    five (...) arrays
-        NaN where nothing was observed.
-    """
-    images, shape = _stamps(image)
-    return _numbers(_moments(images), shape)
+    return *numbers(found, shape), table.reshape(*shape, *table.shape[1:])

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lenscal import config, healpix, schema
 from lenscal.gates import Gate, Ledger
-from lenscal.manifest import audit, exclusion, labels, pools, splits
+from lenscal.manifest import audit, drawing, exclusion, labels, overlaps, pools, splits
 from lenscal.manifest.scan import COLUMNS, ManifestError, Scan, margin_needed, merged, scan
 
 __all__ = [
@@ -112,7 +112,7 @@ def reservoir_limits(matched: pd.DataFrame, found: pd.DataFrame, settings: confi
     return pools.limits(np.bincount(pools.strata(rows), minlength=len(pools.STRATA)), settings)
 
 
-def draw(seen: Scan, found: pd.DataFrame, settings: config.Manifest, seed: int) -> pools.Drawn:
+def draw(seen: Scan, found: pd.DataFrame, settings: config.Manifest, seed: int) -> drawing.Drawn:
     """The sample of a scan of the whole sky.
 
     Raises
@@ -125,7 +125,7 @@ def draw(seen: Scan, found: pd.DataFrame, settings: config.Manifest, seed: int) 
         raise seen.error(
             "no lens is matched to a galaxy inside the footprint, so there is nothing to draw negatives for"
         )
-    drawn = pools.draw(seen.offers, settings, seed)
+    drawn = drawing.draw(seen.offers, settings, seed)
     pool, classes = drawn.rows["pool"], drawn.rows["confuser_class"]
     for name in ("positive", "N1", "N2", *(["control"] if settings.controls_per_positive else [])):
         seen.steps[f"pool {name}"] = int(pool.eq(name).sum())
@@ -144,7 +144,7 @@ def draw(seen: Scan, found: pd.DataFrame, settings: config.Manifest, seed: int) 
 
 def assemble(
     rows: pd.DataFrame,
-    drawn: pools.Drawn,
+    drawn: drawing.Drawn,
     seen: Scan,
     found: pd.DataFrame,
     lenses: pd.DataFrame,
@@ -278,7 +278,7 @@ def _built(
         waterfall,
         strata,
         splits.balance(out),
-        audit.overlap(out),
+        overlaps.overlap(out),
         labels.weights(out),
         ledger,
         gates,

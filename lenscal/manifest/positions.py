@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from lenscal import healpix
 from lenscal.arguments import finite, in_unit, positive
 from lenscal.errors import InputError
-from lenscal.kernels import matching
+from lenscal.kernels import grouping, matching
 from lenscal.manifest import exclusion, splits
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def sky_groups(positions: Positions, radius: Angle) -> np.ndarray:
     ValueError
         As `cross_match`.
     """
-    return matching.groups(*_degrees("sky_groups: positions", positions), _radius("sky_groups", radius))
+    return grouping.groups(*_degrees("sky_groups: positions", positions), _radius("sky_groups", radius))
 
 
 def _degrees(what: str, positions: Positions, whole: bool = True) -> tuple[np.ndarray, np.ndarray]:

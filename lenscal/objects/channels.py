@@ -11,7 +11,7 @@ import pandas as pd
 
 from lenscal import config, schema
 from lenscal.gates import Gate, absent, words
-from lenscal.kernels import matching
+from lenscal.kernels import grouping, matching
 
 _MATCHED, _OUTSIDE = "matched", "outside the footprint"
 
@@ -49,7 +49,7 @@ def spectra_and_candidates(
         with_candidate[entry] = True
         seen = np.zeros(len(found), bool)
         seen[candidate[high[entry]]] = True
-        systems = np.unique(matching.groups(table["ra"][high], table["dec"][high], radius_arcsec)).size
+        systems = np.unique(grouping.groups(table["ra"][high], table["dec"][high], radius_arcsec)).size
         good = int((high & with_candidate).sum())
         measures = {
             "entries": len(table),

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lenscal import config, healpix, schema
 from lenscal.gates import Ledger
-from lenscal.kernels import matching, splitting
+from lenscal.kernels import grouping, splitting
 from lenscal.objects.columns import ObjectsError, positions_of
 
 _IMAGING = re.compile("Huang|Storfer|Inchausti")
@@ -176,7 +176,7 @@ def merge_lenses(
     rank = all_["tier"].map({tier: i for i, tier in enumerate(schema.TIERS)})
     keys = ["rank", "catalogue", "ra", "dec", "name", "grade", "reference", "zlens", "zsource", "channel"]
     all_ = all_.assign(rank=rank).sort_values(keys, ignore_index=True)
-    system = matching.groups(all_["ra"], all_["dec"], radius_arcsec)
+    system = grouping.groups(all_["ra"], all_["dec"], radius_arcsec)
     groups = all_.groupby(system, sort=True)
     first = groups.first()  # the first value that is not missing, column by column
     lead = all_.loc[first.index, ["lens_id", "name", "ra", "dec", "grade", "tier"]]

@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 from lenscal import arclight, config, schema
 from lenscal.errors import InputError
 from lenscal.gates import Gate, absent, words
-from lenscal.kernels import pixels
+from lenscal.kernels import moments, pixels
 from lenscal.kernels.noise import CORRELATION_MAX
 
 CORE_PX = 8.0
@@ -314,7 +314,7 @@ def _measures(
     weight = np.where(unseen | ~(invvar > 0), np.float32(np.nan), invvar).astype(np.float32)
     red = bands[schema.BANDS.index("r")]
     r = image[..., red, :, :]
-    mean = pixels.mean(r, areas["annulus"]) - level[..., red]
+    mean = moments.mean(r, areas["annulus"]) - level[..., red]
     with np.errstate(invalid="ignore", divide="ignore"):
         snr = mean * np.sqrt(areas["annulus"].sum() / correlation[..., red]) / sigma[..., red]
         brightness = np.where(mean > 0, schema.ZEROPOINT - 2.5 * np.log10(mean / schema.PIXEL_SCALE**2), np.nan)
@@ -328,18 +328,18 @@ def _measures(
         ((mask & bits["wise"]) != 0).mean(axis=(-2, -1)),
         ((mask & bits["area"]) != 0).mean(axis=(-2, -1)),
         (((mask & bits["centre"]) != 0) & areas["mask"]).any(axis=(-2, -1)),
-        pixels.mean(r, areas["core"]),
-        pixels.mean(r, areas["outer"]),
-        pixels.clipped(r, level[..., red], sigma[..., red]),
+        moments.mean(r, areas["core"]),
+        moments.mean(r, areas["outer"]),
+        moments.clipped(r, level[..., red], sigma[..., red]),
         distance,
         magnitude,
         snr,
         brightness,
         *_arc(image[..., bands, :, :], sigma[..., bands], correlation[..., bands], lens),
-        *pixels.moments(image),
+        *moments.moments(image),
         sigma,
         correlation,
-        pixels.median(weight, areas["ring"]),
+        moments.median(weight, areas["ring"]),
         lags,
     )
 

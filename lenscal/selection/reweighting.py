@@ -4,31 +4,18 @@ effective number, or a refusal.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-import xarray as xr
-from scipy.special import expit, logit
 
-from lenscal import schema
 from lenscal.errors import InputError, LenscalError
 from lenscal.kernels import draws, weighting
-from lenscal.selection.balance import entropy_weights
 
-CONDITIONS = ("theta_e", "psfsize_r", "psfdepth_r")
-SOURCE = ("lensed_mag_r", "lensed_colour_gr", "lensed_colour_rz", "beta_fraction", "r_e", "n", "source_q", "q")
-HOST = (
-    "host_mag_z",
-    "host_colour_gr",
-    "host_colour_rz",
-    "host_log_radius",
-    "host_ellipticity",
-    "host_sersic",
-    "host_neighbours",
-)
+from .estimate import estimate
+from .trial_tables import CONDITIONS, HOST, SOURCE
+
 FEATURES = (*CONDITIONS, *SOURCE, *HOST)
 """What a trial and a lens are told by: conditions, lensed light and source, host. Units as in `schema.INJECTIONS`;
 lensed light as observed.
@@ -38,9 +25,6 @@ SUPPORT = 0.001  # quantile of the trials beyond which a system is outside of th
 OUTSIDE_MAX = 0.1  # share of the systems that may lie outside in any one feature
 N_EFF_MIN = 100.0
 GROUPS = 16  # of hosts, left out in turn, behind every error
-FOLDS = 5
-STRENGTH = 0.1  # C of the logistic regression of what is found
-EPSILON = 1e-6
 
 
 class SupportError(LenscalError, ValueError):
@@ -90,52 +74,6 @@ class Reweighted:
         value = float(self.chance[rows].mean())
         left = self.scatter[:, rows].mean(1)
         return value, float(np.sqrt((len(left) - 1) / len(left) * np.square(left - left.mean()).sum()))
-
-
-def table_of(injections: xr.Dataset, scores: xr.Dataset) -> pd.DataFrame:
-    """Scored trials of a run, one row each: `FEATURES`, galaxy_id, injection_id, score, and the
-    densities that are stored.
-
-    Parameters
-    ----------
-    injections, scores : Datasets (theta_e, psf_fwhm, depth, trial)
-        As `schema.INJECTIONS` and `schema.SCORES_INJECTIONS`, of one run.
-
-    Raises
-    ------
-    ValueError
-        Trials without what tells a population: made before hosts had features, or of stamps without a catalogue.
-    """
-    names = {
-        "theta_e": "theta_e_drawn",
-        "psfsize_r": "host_psfsize_r",
-        "psfdepth_r": "host_psfdepth_r",
-        "beta_fraction": "beta_fraction",
-        "r_e": "r_e",
-        "n": "n",
-        "source_q": "source_q",
-        "q": "q",
-        **{name: name for name in HOST},
-    }
-    if missing := [name for name in names.values() if name not in injections]:
-        raise InputError(f"selection: the injections lack {', '.join(missing)}; do the stage injections again")
-    flat = lambda array: array.transpose(*schema.TRIAL).values.ravel()  # noqa: E731
-    table = pd.DataFrame({name: flat(injections[source]).astype(float) for name, source in names.items()})
-    magnitudes = {
-        str(band): flat(injections["lensed_mag"].sel(band=band)).astype(float) for band in injections["band"].values
-    }
-    table["lensed_mag_r"] = magnitudes["r"]
-    table["lensed_colour_gr"], table["lensed_colour_rz"] = (
-        magnitudes["g"] - magnitudes["r"],
-        magnitudes["r"] - magnitudes["z"],
-    )
-    for name in ("galaxy_id", "injection_id"):
-        table[name] = flat(injections[name])
-    for name in ("log_density_host", "log_density_survey", "log_density_lens_like", "log_density_source"):
-        if name in injections:
-            table[name] = flat(injections[name])
-    table["score"] = flat(scores["score"]).astype(float)
-    return table[np.isfinite(table["score"])].reset_index(drop=True)
 
 
 def reweight(
@@ -291,7 +229,7 @@ def _doubly_robust(
     scaled = lambda table: (columns(table) - centre) / np.where(scale > 0, scale, 1)  # noqa: E731
     inside, systems = scaled(trials)[near], scaled(population)
     hits, groups = found[near], group[near]
-    value, plain, model, weight, chance = _estimate(inside, systems, hits, groups)
+    value, plain, model, weight, chance = estimate(inside, systems, hits, groups)
     n_eff = weighting.effective_number(weight)
     apart = np.abs(weight @ inside - systems.mean(0))
     worst = names[int(apart.argmax())], float(apart.max())
@@ -301,7 +239,7 @@ def _doubly_robust(
             "farthest from it: draw trials there"
         )
     left = [
-        _estimate(inside[groups != g], systems, hits[groups != g], groups[groups != g], cross_fit=False)
+        estimate(inside[groups != g], systems, hits[groups != g], groups[groups != g], cross_fit=False)
         for g in range(GROUPS)
         if (groups == g).any()
     ]
@@ -311,59 +249,3 @@ def _doubly_robust(
     weights = np.zeros(len(trials))
     weights[near] = weight
     return Reweighted(value, deviation, weights, n_eff, int(near.sum()), chance, scatter, plain, model, outside, worst)
-
-
-def _estimate(
-    sample: np.ndarray, systems: np.ndarray, found: np.ndarray, groups: np.ndarray, cross_fit: bool = True
-) -> tuple[float, float, float, np.ndarray, np.ndarray]:
-    """Joint, weighted and modelled share, the weights, and the probability that each system is found (moved together,
-    so that their mean is the joint share).
-    """
-    weight = entropy_weights(sample, systems.mean(0))
-    plain = float(weight @ found)
-    if found.min() == found.max():
-        return plain, plain, plain, weight, np.full(len(systems), plain)
-    fitted = _fitted(sample, found)
-    chance = fitted(systems)
-    if cross_fit:
-        own = np.empty(len(sample))
-        for fold in range(FOLDS):
-            asked = groups % FOLDS == fold
-            kept = ~asked
-            own[asked] = (
-                _fitted(sample[kept], found[kept])(sample[asked])
-                if asked.any() and found[kept].min() < found[kept].max()
-                else found[kept].mean()
-            )
-    else:
-        own = fitted(sample)
-    model = float(chance.mean())
-    value = float(np.clip(model + weight @ (found - own), EPSILON, 1 - EPSILON))
-    return value, plain, model, weight, _moved(chance, value)
-
-
-def _fitted(sample: np.ndarray, found: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import PolynomialFeatures, StandardScaler
-
-    model = make_pipeline(
-        StandardScaler(),
-        PolynomialFeatures(2, include_bias=False),
-        StandardScaler(),
-        LogisticRegression(C=STRENGTH, max_iter=1000),
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # a fit that has not quite converged serves: it is corrected and its scatter measured
-        model.fit(sample, found)
-    return lambda rows: np.clip(model.predict_proba(rows)[:, 1], EPSILON, 1 - EPSILON)
-
-
-def _moved(chance: np.ndarray, mean: float) -> np.ndarray:
-    """Probabilities moved by one step on the logit scale so that their mean is as given."""
-    from scipy.optimize import brentq
-
-    logits = logit(chance)
-    return expit(logits + brentq(lambda step: expit(logits + step).mean() - mean, -30, 30))

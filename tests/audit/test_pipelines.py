@@ -338,7 +338,7 @@ def test_a_prior_is_calibrated_at_the_anchors_of_a_run_and_used_by_name(folder, 
     from typer.testing import CliRunner
 
     from lenscal.cli import app
-    from lenscal.injections import priors
+    from lenscal.injections import prior_sets
 
     settings, _ = first
     invoke = lambda *arguments: CliRunner().invoke(app, ["calibrate-prior", *map(str, arguments)])  # noqa: E731
@@ -362,7 +362,7 @@ def test_a_prior_is_calibrated_at_the_anchors_of_a_run_and_used_by_name(folder, 
     chosen = config.load(
         runfile(folder, "calibrated", injections={"prior": "frozen", "prior_file": "frozen.yaml"})
     ).injections
-    assert priors.named(chosen.prior, chosen.more_priors)["mag_r"] == entry["mag_r"]
+    assert prior_sets.named(chosen.prior, chosen.more_priors)["mag_r"] == entry["mag_r"]
     assert "not written over" in invoke(folder / "many.yaml", folder / "frozen.yaml").output
 
 

@@ -16,7 +16,7 @@ from raw_skies import raw_sky, write_sweep
 from lenscal import manifest, objects
 from lenscal.gates import ABSENT, FAIL, PASS
 from lenscal.io import checksums, sweeps
-from lenscal.run import Place, catalogue, run
+from lenscal.run import Place, catalogue, published, run
 from lenscal.run.stages import STAGES
 
 
@@ -318,7 +318,7 @@ def test_a_file_that_no_list_names_fails_the_gate_and_no_list_leaves_it_open(tmp
 def read(monkeypatch):
     """Names of the sweep files that were imported, and of those that were only held against a checksum."""
     found = {"imported": [], "checked": []}
-    import_sweep, verified = catalogue.import_sweep, catalogue.verified
+    import_sweep, verified = catalogue.import_sweep, published.verified
 
     def importing(place, path, name):
         found["imported"].append(name)
@@ -330,7 +330,7 @@ def read(monkeypatch):
         return again
 
     monkeypatch.setattr(catalogue, "import_sweep", importing)
-    monkeypatch.setattr(catalogue, "verified", checking)
+    monkeypatch.setattr(published, "verified", checking)
     return found
 
 

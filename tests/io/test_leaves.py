@@ -18,7 +18,7 @@ from raw_skies import ARCSEC, raw_sky, settings_of, write_sweep
 from lenscal import manifest, objects, schema
 from lenscal.gates import FAIL, PASS
 from lenscal.io import hats, sweeps
-from lenscal.run import Place, catalogue
+from lenscal.run import Place, scanning
 from lenscal.run.stages import STAGES
 
 BLEND = schema.CONFUSERS.index("blend_merger")
@@ -118,7 +118,7 @@ def test_every_gate_of_rows_holds_and_repeated_keys_are_counted(whole):
 
 
 def bits_of(place, names):
-    rows = pd.concat([s.offers.rows for s in catalogue.scans(place, names)])
+    rows = pd.concat([s.offers.rows for s in scanning.scans(place, names)])
     return rows.set_index("galaxy_id")["bits"]
 
 
@@ -131,7 +131,7 @@ def test_a_pair_astride_a_border_is_seen_from_both_sides(sky, whole):
     names = [b.name for b in STAGES["manifest"].blocks(place)]
     place.__dict__["reservoirs"] = place.reservoirs + 10**6  # nothing is trimmed away
     for block in STAGES["manifest"].blocks(place):
-        catalogue.scan_leaf(place, block.part["leaf"], block.name)
+        scanning.scan_leaf(place, block.part["leaf"], block.name)
     bits = bits_of(place, names).reindex(ids)
     assert (bits.to_numpy() >> BLEND & 1).all()
     # The test could fail: without the rims, these are the pairs that are lost.
@@ -277,7 +277,7 @@ def test_depths_are_inverse_variances_in_every_chunk_of_a_file_that_says_so_once
 def test_a_narrow_rim_is_refused_with_what_is_needed(sky):
     place = Place(settings_of(sky[0], "whole", objects={"margin_arcsec": 4.0}))
     with pytest.raises(Exception, match=r"up to 15\.5 arcsec.*rim of 4.*set objects\.margin_arcsec"):
-        catalogue.scan_leaf(place, place.galaxies.leaves[0], "x")
+        scanning.scan_leaf(place, place.galaxies.leaves[0], "x")
 
 
 def test_a_writer_that_fails_leaves_no_leaf_behind(tmp_path, sky):

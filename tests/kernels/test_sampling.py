@@ -8,7 +8,7 @@ import pytest
 import rendering_reference
 from hard_lenses import SIZE, components, convolved, errors_of, parameters, pixels, record_psf
 
-from lenscal.kernels import imaging, light, sampling
+from lenscal.kernels import imaging, light, rays, sampling, spreading
 
 
 @pytest.fixture(scope="module")
@@ -67,17 +67,17 @@ def test_nodes_shared_four_at_a_time_are_the_nodes_shared_one_by_one(side):
     i, j = rng.integers(0, height, count), rng.integers(0, width, count)
     within = (rng.integers(0, round(1 / side), (2, count)) + 0.5) * side  # of a cell of the grid, its quarters ...
     x, y = left + (j + within[0]) * cell, bottom + (i + within[1]) * cell
-    node = sampling.NODE * side * cell
+    node = spreading.NODE * side * cell
     xs = (x[:, None] + node * np.array([-1, 1, -1, 1])).ravel().astype(np.float32)
     ys = (y[:, None] + node * np.array([-1, -1, 1, 1])).ravel().astype(np.float32)
     place, value = np.repeat(i * width + j, 4).astype(np.int32), rng.uniform(0, 1, 4 * count).astype(np.float32)
 
     @numba.njit
     def both(grid, one, four, whole):
-        sampling._share_out(grid, one, True, xs, ys, place, value, xs.size, left, bottom, cell)
-        sampling._share_out_nodes(grid, four, True, whole, xs, ys, place, value, xs.size, left, bottom, cell)
+        spreading.share_out(grid, one, True, xs, ys, place, value, xs.size, left, bottom, cell)
+        spreading.share_out_nodes(grid, four, True, whole, xs, ys, place, value, xs.size, left, bottom, cell)
 
-    one, four = np.zeros((2, height + 2 * sampling.PAD, width + 2 * sampling.PAD), np.float32)
+    one, four = np.zeros((2, height + 2 * spreading.PAD, width + 2 * spreading.PAD), np.float32)
     both(np.zeros(height * width, np.float32), one, four, side == 1)
     assert one.sum() == pytest.approx(value.sum(dtype=float), rel=1e-5)
     assert np.abs(one - four).max() < 1e-5 * one.max()
@@ -191,12 +191,12 @@ def test_lenstronomy_makes_the_same_image_at_equal_sampling():
 @numba.njit
 def surface_brightness(x, y, lens, source, profile, out):
     """What the quadtree evaluates for a sample, at rays of one's own."""
-    packed = sampling.pack_lens(lens, source[4], source[5], True)
+    packed = rays.pack_lens(lens, source[4], source[5], True)
     c, s = np.cos(source[3]), np.sin(source[3])
     major, minor = np.sqrt(source[2]) / source[1], 1 / (np.sqrt(source[2]) * source[1])
     m11, m12, m21, m22 = np.float32(major * c), np.float32(major * s), np.float32(-minor * s), np.float32(minor * c)
     for k in range(x.size):
-        beta_x, beta_y, _, _ = sampling._rays(x[k], y[k], packed)
+        beta_x, beta_y, _, _ = rays.rays(x[k], y[k], packed)
         dx, dy = beta_x - np.float32(source[4]), beta_y - np.float32(source[5])
         u, v = m11 * dx + m12 * dy, m21 * dx + m22 * dy
         out[k] = sampling._brightness(u * u + v * v, profile)

@@ -11,7 +11,19 @@ from lenscal import config, healpix, manifest, objects, schema
 from lenscal.gates import FAIL, NOT_JUDGED, PASS
 from lenscal.io import sweeps
 from lenscal.kernels import matching
-from lenscal.manifest import audit, confusers, excerpt, exclusion, labels, pools, splits
+from lenscal.manifest import (
+    audit,
+    class_cuts,
+    class_sky,
+    confusers,
+    drawing,
+    excerpt,
+    exclusion,
+    labels,
+    overlaps,
+    pools,
+    splits,
+)
 
 SEED = 7
 PROVENANCE = {"pipeline_version": "1", "git_commit": "abc", "extraction_timestamp": "2026-01-01T00:00:00Z"}
@@ -343,7 +355,7 @@ def test_asking_only_the_rows_that_may_belong_loses_no_member(sky):
     chosen = confusers.cuts({"face_on_disk": {"r_max": 21.5}})
     with np.errstate(invalid="ignore"):
         slow = sum(
-            1 << bit & -item.member(confusers.Sky(table), chosen[item.name]).astype(np.int32)
+            1 << bit & -item.member(class_sky.Sky(table), chosen[item.name]).astype(np.int32)
             for bit, item in enumerate(confusers.CLASSES)
         )
     assert (np.bincount(slow)[1:] > 0).sum() > 5
@@ -391,7 +403,7 @@ def test_a_missing_column_is_an_error_that_names_the_class(item):
 @pytest.mark.parametrize("item", confusers.CLASSES, ids=lambda item: item.name)
 def test_a_class_reads_no_column_that_it_does_not_declare(item):
     table = table_of([{**WITNESSES[item.name][0]}, {}])
-    sky = confusers.Sky(table[list(item.columns)])
+    sky = class_sky.Sky(table[list(item.columns)])
     assert item.member(sky, item.cuts).tolist() == [True, False]
 
 
@@ -412,7 +424,7 @@ def test_every_lever_is_a_cut_of_its_class_and_a_stricter_one_holds_no_more(sky)
         lever, loose, strict = item.lever
         assert lever in item.cuts
         held = [
-            item.member(confusers.Sky(bright), {**item.cuts, lever: value}) for value in np.linspace(loose, strict, 7)
+            item.member(class_sky.Sky(bright), {**item.cuts, lever: value}) for value in np.linspace(loose, strict, 7)
         ]
         assert all((~tight | wide).all() for wide, tight in itertools.pairwise(held))
 
@@ -425,7 +437,7 @@ def test_calibrated_cuts_hold_the_share_and_freeze_into_a_run_file(sky):
     table["rchisq_r"] = rng.uniform(0.9, 4, len(table))
     table["rchisq_g"] = table["rchisq_r"]
     counted = np.ones(len(table), bool)
-    frozen, report = confusers.calibrated([(table, counted)], 0.02)
+    frozen, report = class_cuts.calibrated([(table, counted)], 0.02)
     settings = config.Manifest(confuser_cuts=frozen)
     bits = confusers.classify(table, settings.confuser_cuts)
     for row in report.itertuples():
@@ -437,23 +449,23 @@ def test_calibrated_cuts_hold_the_share_and_freeze_into_a_run_file(sky):
         assert moved.loc[name, "share_after"] == pytest.approx(0.02, abs=1e-3)
         assert moved.loc[name, "share_before"] != pytest.approx(0.02, abs=1e-3)
     halves = [(table[:8000], counted[:8000]), (table[8000:].reset_index(drop=True), counted[8000:])]
-    alone = confusers.calibrated(halves, 0.02)[0]
+    alone = class_cuts.calibrated(halves, 0.02)[0]
     assert alone["edge_on"] == frozen["edge_on"]  # no neighbours asked about: parts do not show
     with pytest.raises(confusers.ClassError, match="needs rows"):
-        confusers.calibrated([(table, ~counted)], 0.02)
+        class_cuts.calibrated([(table, ~counted)], 0.02)
 
 
 def test_a_galaxy_of_two_classes_stands_for_the_rarer_and_classes_take_turns():
     bits = np.array([1, 1, 1, 1, 3, 2, 1])
     hashes = np.arange(7, dtype=np.uint64)
-    code, order = pools.drawn_for(bits, hashes, np.zeros(7, int))
+    code, order = drawing.drawn_for(bits, hashes, np.zeros(7, int))
     assert code.tolist() == [0, 0, 0, 0, 1, 1, 0]
     assert code[order].tolist() == [0, 1, 0, 1, 0, 0, 0]
 
 
 @pytest.mark.parametrize(("quota", "expected"), [(0, [0, 0, 0]), (10, [5, 3, 2]), (20, [13, 3, 4]), (99, [30, 3, 4])])
 def test_a_quota_is_spread_in_proportion_and_never_above_the_room(quota, expected):
-    assert pools.spread(quota, np.array([50.0, 30.0, 20.0]), np.array([30, 3, 4])).tolist() == expected
+    assert drawing.spread(quota, np.array([50.0, 30.0, 20.0]), np.array([30, 3, 4])).tolist() == expected
 
 
 def test_allotment_agrees_with_a_search_over_all_quotas():
@@ -463,14 +475,14 @@ def test_allotment_agrees_with_a_search_over_all_quotas():
         for _ in range(rng.integers(1, 5)):
             taken = np.concatenate([[0], np.cumsum(rng.random(rng.integers(0, 30)) < 0.5)])
             stocks.append(
-                pools.Stock(int(rng.integers(0, 60)), int(rng.choice([0, taken[-1] + rng.integers(1, 60)])), taken)
+                drawing.Stock(int(rng.integers(0, 60)), int(rng.choice([0, taken[-1] + rng.integers(1, 60)])), taken)
             )
-        got = pools.allot(stocks, 0.8)
+        got = drawing.allot(stocks, 0.8)
         forced = sum(s.confusers for s in stocks if s.ordinary == 0)
         shared = [s for s in stocks if s.ordinary > 0]
         best = 0
         for quota in range(sum(s.confusers for s in shared) + 1):
-            each = pools.spread(
+            each = drawing.spread(
                 quota, np.array([s.wanted for s in shared], float), np.array([s.confusers for s in shared], int)
             )
             n1 = sum(s.n1(int(k)) for s, k in zip(shared, each))
@@ -489,7 +501,7 @@ def test_a_stratum_that_is_short_says_so_and_no_other_makes_up_for_it():
     positive = np.zeros(len(table), bool)
     positive[[0, 300]] = True
     settings = config.Manifest(negatives_per_positive=100)
-    drawn = pools.draw(pools.offer(table, ~positive, confusers.classify(table), positive, settings), settings, SEED)
+    drawn = drawing.draw(pools.offer(table, ~positive, confusers.classify(table), positive, settings), settings, SEED)
     report = drawn.strata.set_index("type_bin")
     assert report.loc["DEV", ["wanted", "n1", "n2", "shortfall"]].tolist() == [100, 19, 0, 81]
     assert report.loc["SER", ["wanted", "shortfall"]].tolist() == [100, 0]
@@ -743,15 +755,15 @@ def few(positives, negatives, seeing=1.2):
     ],
 )
 def test_overlap_is_not_judged_where_numbers_alone_would_make_it_small(table, verdict_, why):
-    gate = next(g for g in audit._overlaps(table, config.Manifest()) if g.id == "overlap.negatives.psfsize_r")
+    gate = next(g for g in overlaps.overlaps(table, config.Manifest()) if g.id == "overlap.negatives.psfsize_r")
     assert gate.verdict == verdict_, gate
     assert gate.cannot.startswith(why)
 
 
 def test_the_share_to_expect_is_that_of_positives_drawn_as_the_others_are():
-    found = audit.overlap(few(4000, 25)).set_index(["compared", "quantity"]).loc[("negatives", "psfsize_r")]
+    found = overlaps.overlap(few(4000, 25)).set_index(["compared", "quantity"]).loc[("negatives", "psfsize_r")]
     drawn = [
-        audit.overlap(few(4000, 25).assign(psfsize_r=np.random.default_rng(i).uniform(0.9, 3.9, 4025))).iloc[2]
+        overlaps.overlap(few(4000, 25).assign(psfsize_r=np.random.default_rng(i).uniform(0.9, 3.9, 4025))).iloc[2]
         for i in range(200)
     ]
     assert np.mean([row.alike for row in drawn]) == pytest.approx(np.mean([row.share for row in drawn]), abs=0.04)

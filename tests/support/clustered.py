@@ -141,12 +141,12 @@ def design(trials, detected):
     """Design effect and its relative scatter (theta_e, column, cube) and freedom of many cubes at once: what
     `completeness.posterior` does with one.
     """
-    from lenscal.kernels import recovery
+    from lenscal.kernels import likeness, recovery
 
-    sums = recovery.levelled(recovery.pair_sums(trials, detected), trials, detected)
-    rho = recovery.correlation(recovery.PairSums(*(np.swapaxes(part, 0, 1) for part in sums)))
+    sums = likeness.levelled(likeness.pair_sums(trials, detected), trials, detected)
+    rho = recovery.correlation(likeness.PairSums(*(np.swapaxes(part, 0, 1) for part in sums)))
     effect = np.broadcast_to(recovery.design_effect(trials, rho[:, None]), detected.shape[:-1])
-    square = recovery.scatter(
+    square = likeness.scatter(
         *(part.sum(0) for part in recovery.halves(trials, detected, np.broadcast_to(rho[:, None], effect.shape)))
     )
     slope = float(recovery.design_effect(trials, 1.0)) - 1

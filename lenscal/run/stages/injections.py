@@ -25,10 +25,10 @@ class Injections(Stage):
     sections = ("injections",)
 
     def inputs(self, place: Place) -> dict:
-        from lenscal.injections import priors
+        from lenscal.injections import prior_sets
 
         settings = place.settings.injections
-        found = {"prior": priors.named(settings.prior, settings.more_priors)}
+        found = {"prior": prior_sets.named(settings.prior, settings.more_priors)}
         hint = "correct injections.source_stamps, or choose another injections.source"
         return found | {"source_stamps": source_stamps([settings.source_stamps], hint)}
 
