@@ -14,7 +14,7 @@ from scipy.stats import betabinom, false_discovery_control
 from lenscal import config, grid, schema
 from lenscal.errors import InputError
 from lenscal.gates import Gate, absent
-from lenscal.kernels import intervals, recovery
+from lenscal.kernels import intervals, likeness, recovery
 
 QUANTITIES: Mapping[str, Sequence[float]] = {
     "psfsize_r": config.Grid().psf_fwhm.edges,  # arcsec
@@ -30,7 +30,9 @@ TRIAL_QUANTITIES: Mapping[str, Sequence[float]] = {
 """Edges of the bins in which missed injections are counted."""
 NO_CLASS = "none"
 BORROWED = 0.25
-"""Weight of a group's other rows in the intra-host correlation of one (a row holds far more trials than a cell does)."""
+"""Weight of a group's other rows in the intra-host correlation of one (a row holds far more
+trials than a cell does).
+"""
 FLOOR = 0.1
 """Completeness below which a cell has collapsed."""
 DROP = 0.1
@@ -50,8 +52,8 @@ def false_positives(
 ) -> pd.DataFrame:
     """False positives by pool, confuser class and condition.
 
-    The negatives are the scored ones of pools N1 and N2 as sampled. The thresholds were set on the split val, so another one tells
-    the rate without the choice.
+    The negatives are the scored ones of pools N1 and N2 as sampled. The thresholds were set on the split val, so
+    another one tells the rate without the choice.
 
     Parameters
     ----------
@@ -60,17 +62,17 @@ def false_positives(
     thresholds : Dataset (threshold)
         As from `scores.thresholds`.
     quantities : mapping
-        From variables of the scores to edges of bins, which hold their lower edge; what lies outside has bins of its own. Those of the
-        default grid by default: a run with another grid gives its own.
+        From variables of the scores to edges of bins, which hold their lower edge; what lies outside has bins of its
+        own. Those of the default grid by default: a run with another grid gives its own.
     split : str
         Of the negatives.
 
     Returns
     -------
     DataFrame
-        group, value, threshold, false_positive_rate (nominal), n (negatives), k (at or above the threshold), rate, n_effective,
-        lower_68, upper_68, lower_95, upper_95 (Jeffreys; NaN where n is 0). Groups: all, pool, confuser (a galaxy of several
-        classes counts in each; "none" for those of no class), nobs_z_bin, type, and the quantities.
+        group, value, threshold, false_positive_rate (nominal), n (negatives), k (at or above the threshold), rate,
+        n_effective, lower_68, upper_68, lower_95, upper_95 (Jeffreys; NaN where n is 0). Groups: all, pool, confuser (a
+        galaxy of several classes counts in each; "none" for those of no class), nobs_z_bin, type, and the quantities.
     """
     schema.SCORES_CUTOUTS.check(scores)
     table = _negatives(scores, split)
@@ -105,9 +107,9 @@ def missed(
 ) -> pd.DataFrame:
     """Missed injections by cell axis, host type and properties of the arc.
 
-    Rates are of the injections as drawn: each cell of the grid counts alike, whatever sky it has. Hosts carry several trials, so
-    the intervals are those of n_effective trials; a row that tells nothing of its hosts' likeness takes that of the other
-    rows of its group.
+    Rates are of the injections as drawn: each cell of the grid counts alike, whatever sky it has. Hosts carry several
+    trials, so the intervals are those of n_effective trials; a row that tells nothing of its hosts' likeness takes that
+    of the other rows of its group.
 
     Parameters
     ----------
@@ -120,9 +122,9 @@ def missed(
     Returns
     -------
     DataFrame
-        As `false_positives`: n trials with a score, k of them below the threshold. Groups: all, theta_e, psf_fwhm, depth,
-        host_type, and the quantities. Intervals are wider where few hosts tell how alike their trials are, and NaN below
-        `recovery.FREEDOM_MIN` of them.
+        As `false_positives`: n trials with a score, k of them below the threshold. Groups: all, theta_e, psf_fwhm,
+        depth, host_type, and the quantities. Intervals are wider where few hosts tell how alike their trials are, and
+        NaN below `recovery.FREEDOM_MIN` of them.
     """
     schema.SCORES_INJECTIONS.check(scores)
     table = _trials(injections, scores, ["host_type", *quantities])
@@ -147,7 +149,7 @@ def missed(
                 np.stack([np.bincount(host[own & also], minlength=hosts) for own in chosen.values()])
                 for also in (True, below)
             )
-            sums = recovery.PairSums(*(part[None] for part in recovery.pair_sums(trials, hits)))
+            sums = likeness.PairSums(*(part[None] for part in likeness.pair_sums(trials, hits)))
             effect = recovery.design_effect(trials, recovery.correlation(sums, borrowed=BORROWED))
             freedom = float(recovery.hosts_effective(trials.sum(0))) - 1
             rows += [
@@ -169,8 +171,8 @@ def missed_lenses(scores: xr.Dataset, thresholds: xr.Dataset) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        threshold, false_positive_rate, galaxy_id, ra, dec, split, tier, psfsize_r, psfdepth_r, mag_r, arc_snr, score, and reason: "below the
-        threshold" or "not scored" (no usable cutout); sorted by threshold, then galaxy_id.
+        threshold, false_positive_rate, galaxy_id, ra, dec, split, tier, psfsize_r, psfdepth_r, mag_r, arc_snr, score,
+        and reason: "below the threshold" or "not scored" (no usable cutout); sorted by threshold, then galaxy_id.
     """
     schema.SCORES_CUTOUTS.check(scores)
     lenses = _held_out_lenses(scores)
@@ -186,7 +188,9 @@ def missed_lenses(scores: xr.Dataset, thresholds: xr.Dataset) -> pd.DataFrame:
 
 
 def recovered(scores: xr.Dataset, thresholds: xr.Dataset) -> pd.DataFrame:
-    """Known lenses held out of the training, by tier and split: n scored, k recovered; columns as in `false_positives`."""
+    """Known lenses held out of the training, by tier and split: n scored, k recovered; columns
+    as in `false_positives`.
+    """
     schema.SCORES_CUTOUTS.check(scores)
     lenses = _held_out_lenses(scores)
     lenses = lenses[np.isfinite(lenses["score"])]
@@ -204,11 +208,12 @@ def recovered(scores: xr.Dataset, thresholds: xr.Dataset) -> pd.DataFrame:
 def collapsed(completeness: xr.Dataset) -> pd.DataFrame:
     """Cells where completeness collapses: surely below `FLOOR`, or surely more than `DROP` below their neighbours.
 
-    A cell is compared with the lower of the two neighbours on opposite sides, in the mean over the axes that have both: where completeness
-    rises or falls along an axis, however steeply, that neighbour is below the cell, and nothing collapses. The probability that a cell at
-    the limit has so few detections is that of its posterior at `FLOOR`, and for the neighbours a normal one with the variance *at the
-    limit* (the variance at its own share would be too small for a cell that is low by chance). The list is held to a false-discovery rate
-    (Benjamini & Hochberg 1995) over all cells of a threshold and reason. Cells that are not sufficient are neither judged nor neighbours.
+    A cell is compared with the lower of the two neighbours on opposite sides, in the mean over the axes that have both:
+    where completeness rises or falls along an axis, however steeply, that neighbour is below the cell, and nothing
+    collapses. The probability that a cell at the limit has so few detections is that of its posterior at `FLOOR`, and
+    for the neighbours a normal one with the variance *at the limit* (the variance at its own share would be too small
+    for a cell that is low by chance). The list is held to a false-discovery rate (Benjamini & Hochberg 1995) over all
+    cells of a threshold and reason. Cells that are not sufficient are neither judged nor neighbours.
 
     Parameters
     ----------
@@ -218,8 +223,9 @@ def collapsed(completeness: xr.Dataset) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        theta_e, psf_fwhm, depth, threshold, false_positive_rate, reason ("low" or "below its neighbours"), n, k, completeness
-        (median), expected (`FLOOR`, or the neighbours' mean), limit (what the cell is surely below), p_value and q_value.
+        theta_e, psf_fwhm, depth, threshold, false_positive_rate, reason ("low" or "below its neighbours"), n, k,
+        completeness (median), expected (`FLOOR`, or the neighbours' mean), limit (what the cell is surely below),
+        p_value and q_value.
     """
     cube = completeness
     cell = (*schema.CELL, "threshold")
@@ -265,7 +271,9 @@ def collapsed(completeness: xr.Dataset) -> pd.DataFrame:
 
 
 def _neighbours(share: np.ndarray, variance: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean of the neighbours on opposite sides, of the lower one of each two, and the variance of that: over the axes that have both, NaN without any."""
+    """Mean of the neighbours on opposite sides, of the lower one of each two, and the variance of that: over the axes
+    that have both, NaN without any.
+    """
     total, low, error, pairs = (np.zeros(share.shape) for _ in range(4))
     for axis in range(3):
         count = share.shape[axis]
@@ -301,10 +309,10 @@ def gallery(scores_cutouts: xr.Dataset, injections: xr.Dataset, scores: xr.Datas
     Returns
     -------
     DataFrame
-        kind, galaxy_id (of the host for an injection), theta_e, psf_fwhm, depth (NaN for a cutout), trial (-1 for a cutout), score,
-        about. Kinds: "false positive" (highest scores of negatives), "missed lens" (lowest of known lenses), "missed injection"
-        (lowest of injections, one of a host, as many of each theta_e as there is room for: one host or the narrowest arcs
-        would fill it else).
+        kind, galaxy_id (of the host for an injection), theta_e, psf_fwhm, depth (NaN for a cutout), trial (-1 for a
+        cutout), score, about. Kinds: "false positive" (highest scores of negatives), "missed lens" (lowest of known
+        lenses), "missed injection" (lowest of injections, one of a host, as many of each theta_e as there is room for:
+        one host or the narrowest arcs would fill it else).
     """
     schema.SCORES_CUTOUTS.check(scores_cutouts)
     table = _table(scores_cutouts)
@@ -388,9 +396,15 @@ def _class_gate(negatives: pd.DataFrame, thresholds: xr.Dataset, table: pd.DataF
         sound = (own["n"] == rows) & (own["k"] >= 0) & (own["k"] <= own["n"])
         wrong += int(len(own) != thresholds.sizes["threshold"] or not sound.all())
     return Gate(
-        "failures.classes", claim, "classes without", wrong, maximum=0, critical=True,
-        evidence="false_positives where group = 'confuser'; " + ", ".join(f"{name} {rows}" for name, rows in present.items()),
-    )  # fmt: skip
+        "failures.classes",
+        claim,
+        "classes without",
+        wrong,
+        maximum=0,
+        critical=True,
+        evidence="false_positives where group = 'confuser'; "
+        + ", ".join(f"{name} {rows}" for name, rows in present.items()),
+    )
 
 
 def _rate_gates(size: int, thresholds: xr.Dataset, table: pd.DataFrame) -> Iterator[Gate]:
@@ -404,15 +418,25 @@ def _rate_gates(size: int, thresholds: xr.Dataset, table: pd.DataFrame) -> Itera
         row = overall.loc[i]
         false, negatives = int(thresholds["n_false"][i]), int(thresholds["n_negatives"][i])
         yield Gate(
-            id_, claim, "two-sided probability of so many or few false positives", _probability(int(row["k"]), int(row["n"]), false, negatives),
-            minimum=CONSISTENT, lower=float(row["lower_95"]), upper=float(row["upper_95"]),
-            evidence=f"test: {row['k']} of {row['n']}, rate {row['rate']:.3g} ({row['lower_95']:.2g} to {row['upper_95']:.2g} at 95 %); "
-            f"val: {false} of {negatives}; beta-binomial prediction from a threshold set there",
-        )  # fmt: skip
+            id_,
+            claim,
+            "two-sided probability of so many or few false positives",
+            _probability(int(row["k"]), int(row["n"]), false, negatives),
+            minimum=CONSISTENT,
+            lower=float(row["lower_95"]),
+            upper=float(row["upper_95"]),
+            evidence=(
+                f"test: {row['k']} of {row['n']}, rate {row['rate']:.3g} ({row['lower_95']:.2g} to "
+                f"{row['upper_95']:.2g} at 95 %); val: {false} of {negatives}; beta-binomial "
+                "prediction from a threshold set there"
+            ),
+        )
 
 
 def _probability(k: int, n: int, false: int, negatives: int) -> float:
-    """Twice the smaller tail of k in the prediction for n from another sample, whose `false`-th highest is the threshold."""
+    """Twice the smaller tail of k in the prediction for n from another sample, whose `false`-th
+    highest is the threshold.
+    """
     prediction = betabinom(n, *(float(x) for x in intervals.above_order_statistic(false, negatives)))
     return float(min(1.0, 2 * min(prediction.cdf(k), prediction.sf(k - 1))))
 

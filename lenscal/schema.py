@@ -33,15 +33,35 @@ LAGS = {"lag_y": np.arange(4), "lag_x": np.arange(-3, 4)}
 LAG_SIZES = {dim: lags.size for dim, lags in LAGS.items()}
 
 MASKBITS = {
-    "NPRIMARY": 0, "BRIGHT": 1, "SATUR_G": 2, "SATUR_R": 3, "SATUR_Z": 4, "ALLMASK_G": 5, "ALLMASK_R": 6,
-    "ALLMASK_Z": 7, "WISEM1": 8, "WISEM2": 9, "BAILOUT": 10, "MEDIUM": 11, "GALAXY": 12, "CLUSTER": 13,
-    "SATUR_I": 14, "ALLMASK_I": 15, "SUB_BLOB": 16,
-}  # fmt: skip
+    "NPRIMARY": 0,
+    "BRIGHT": 1,
+    "SATUR_G": 2,
+    "SATUR_R": 3,
+    "SATUR_Z": 4,
+    "ALLMASK_G": 5,
+    "ALLMASK_R": 6,
+    "ALLMASK_Z": 7,
+    "WISEM1": 8,
+    "WISEM2": 9,
+    "BAILOUT": 10,
+    "MEDIUM": 11,
+    "GALAXY": 12,
+    "CLUSTER": 13,
+    "SATUR_I": 14,
+    "ALLMASK_I": 15,
+    "SUB_BLOB": 16,
+}
 """Bits of MASKBITS in DR10 (legacysurvey.org/dr10/bitmasks)."""
 
 CONFUSERS = (
-    "edge_on", "face_on_disk", "blue_clumpy", "blend_merger", "bright_core_companion", "residual_structure", "psf_halo",
-)  # fmt: skip
+    "edge_on",
+    "face_on_disk",
+    "blue_clumpy",
+    "blend_merger",
+    "bright_core_companion",
+    "residual_structure",
+    "psf_halo",
+)
 """Classes of pool N2; the position is the bit in `confuser`."""
 
 
@@ -60,7 +80,9 @@ class Variable:
     required: bool = True
 
     def problem(self, name: str, array: xr.DataArray | xr.Variable, along: tuple[str, ...] = ()) -> str | None:
-        """What is wrong with an array that claims to be this variable; None when nothing is. It may run `along` these dims besides."""
+        """What is wrong with an array that claims to be this variable; None when nothing is. It may run
+        `along` these dims besides.
+        """
         if set(array.dims) - set(along) != set(self.dims) - set(along):
             return f"'{name}' has dims {tuple(array.dims)}, not {self.dims}"
         kind = "U" if self.dtype == "str" else np.dtype(self.dtype).kind
@@ -77,8 +99,9 @@ class Variable:
 class Declaration:
     """What one product holds.
 
-    `block` names the dims a block of work runs along; `chunk` the length of a Zarr chunk along a dim (the whole
-    dim where it is not named). `coords` are the names stored as coordinates; `along` dims that its variables may have besides.
+    `block` names the dims a block of work runs along; `chunk` the length of a Zarr chunk along a dim (the whole dim
+    where it is not named). `coords` are the names stored as coordinates; `along` dims that its variables may have
+    besides.
     """
 
     name: str
@@ -134,7 +157,9 @@ class Declaration:
         return table
 
     def describe(self, dataset: xr.Dataset) -> xr.Dataset:
-        """The dataset with declared dtypes, `long_name`, `units` where there are none, and declared coordinates set as such."""
+        """The dataset with declared dtypes, `long_name`, `units` where there are none, and declared
+        coordinates set as such.
+        """
         described = {}
         for name, variable in self.variables.items():
             if name not in dataset.variables:
@@ -242,12 +267,20 @@ GALAXIES = Declaration(
     "galaxies",
     "Survey objects as imported, one row per object.",
     {
-        **_IDENTITY, **_PHOTOMETRY, **_CONDITIONS, **_SHAPE, **_FIT,
-        "healpix_64": _SPATIAL["healpix_64"], "healpix_128": _SPATIAL["healpix_128"],
-        "sweep_file": _PROVENANCE["sweep_file"], "row_index": _PROVENANCE["row_index"],
-        **_row("_healpix_29", "i8", "1", "HEALPix pixel of order 29, nested: the spatial index of the HATS layout", False),
+        **_IDENTITY,
+        **_PHOTOMETRY,
+        **_CONDITIONS,
+        **_SHAPE,
+        **_FIT,
+        "healpix_64": _SPATIAL["healpix_64"],
+        "healpix_128": _SPATIAL["healpix_128"],
+        "sweep_file": _PROVENANCE["sweep_file"],
+        "row_index": _PROVENANCE["row_index"],
+        **_row(
+            "_healpix_29", "i8", "1", "HEALPix pixel of order 29, nested: the spatial index of the HATS layout", False
+        ),
     },
-)  # fmt: skip
+)
 
 LENSES = Declaration(
     "lenses",
@@ -265,7 +298,8 @@ LENSES = Declaration(
             "channel",
             "str",
             "",
-            "selection channels: imaging-ml, spectroscopic, follow-up (spectra of imaging candidates), visual, literature, joined by |",
+            "selection channels: imaging-ml, spectroscopic, follow-up (spectra of imaging candidates), "
+            "visual, literature, joined by |",
         ),
         **_row("imaging_candidate", "bool", "1", "of a DESI Legacy imaging search (rule P0.1b)"),
         **_row("healpix_128", "i8", "1", "HEALPix pixel, nested"),
@@ -317,7 +351,10 @@ MANIFEST = Declaration(
     {
         **_IDENTITY,
         **_row("nobs_z_bin type_bin", "str", "", "stratum"),
-        **_PHOTOMETRY, **_CONDITIONS, **_SHAPE, **_SPATIAL,
+        **_PHOTOMETRY,
+        **_CONDITIONS,
+        **_SHAPE,
+        **_SPATIAL,
         **_row("pool", "str", "", "positive, N1, N2 or control"),
         **_row("label", "i1", "1", "1 lens, 0 negative, -1 neither (control)"),
         **_row("tier", "str", "", "of a positive: literature, A, B"),
@@ -332,7 +369,7 @@ MANIFEST = Declaration(
         **_row("condition_source", "str", "", "where PSF and depth come from: catalogue, measured, table, none"),
         **_PROVENANCE,
     },
-)  # fmt: skip
+)
 
 GALAXY = ("galaxy",)
 _gal = lambda names, dtype, units, about, required=True: _columns(names, dtype, units, about, GALAXY, required)  # noqa: E731
@@ -401,7 +438,9 @@ QUALITY = Declaration(
     "quality",
     "Level 2: what each cutout is made of, joined to cutouts by galaxy.",
     {
-        "galaxy_id": GALAXY_COORDS["galaxy_id"], "split": GALAXY_COORDS["split"], "pool": GALAXY_COORDS["pool"],
+        "galaxy_id": GALAXY_COORDS["galaxy_id"],
+        "split": GALAXY_COORDS["split"],
+        "pool": GALAXY_COORDS["pool"],
         "band": Variable(("band",), "str", "", "band"),
         **_gal("cutout_ok", "bool", "1", "fit for use"),
         **_gal("reason", "str", "", "why not; empty when it is"),
@@ -414,35 +453,67 @@ QUALITY = Declaration(
         **_gal("masked_in_centre", "bool", "1", "such a pixel within 8 px of the centre"),
         **_gal("psf_fwhm_g psf_fwhm_r psf_fwhm_z", "f4", "arcsec", "core PSF FWHM at the centre"),
         **_gal("psfdepth_r_centre", "f4", "mag(AB)", "depth at the centre"),
-        **_gal("core_brightness_r outer_brightness_r", "f4", "nanomaggy", "mean flux per pixel, r <= 8 px and 20-33 px"),
+        **_gal(
+            "core_brightness_r outer_brightness_r", "f4", "nanomaggy", "mean flux per pixel, r <= 8 px and 20-33 px"
+        ),
         **_gal("mad_r", "f4", "nanomaggy", "1.4826 MAD of the masked sky ring"),
         **_gal("median_r", "f4", "nanomaggy", "median of the stamp"),
         **_gal("clip_frac_r", "f4", "1", "pixels beyond 5 sigma of the sky ring"),
         **_gal("mean_r std_r percentile_1_r percentile_99_r", "f4", "nanomaggy", "of the stamp's finite pixels"),
-        **_gal("bright_star_dist", "f4", "arcsec", "to the nearest star with Gaia G < 16; NaN when none is listed within 900"),
+        **_gal(
+            "bright_star_dist",
+            "f4",
+            "arcsec",
+            "to the nearest star with Gaia G < 16; NaN when none is listed within 900",
+        ),
         **_gal("gaia_mag_nearest", "f4", "mag", "Gaia G of that star"),
         **{
             f"pixel_{name}": Variable(("galaxy", "band"), "f4", "nanomaggy", f"{about} of the stamp's finite pixels")
             for name, about in _STATISTICS.items()
         },
         "sigma": Variable(("galaxy", "band"), "f4", "nanomaggy", "sky noise per pixel, masked sky ring"),
-        "noise_correlation": Variable(("galaxy", "band"), "f4", "1", "sum of the noise autocorrelation over +-3 px lags"),
+        "noise_correlation": Variable(
+            ("galaxy", "band"), "f4", "1", "sum of the noise autocorrelation over +-3 px lags"
+        ),
         "lag_y": Variable(("lag_y",), "i8", "pixel", "lag of the noise autocorrelation along y", False),
         "lag_x": Variable(("lag_x",), "i8", "pixel", "lag of the noise autocorrelation along x", False),
         "noise_lags": Variable(
-            ("galaxy", "band", "lag_y", "lag_x"), "f4", "1",
-            "noise autocorrelation at lags of 0 to 3 px along y and -3 to 3 px along x; sums to noise_correlation over all 49 lags",
+            ("galaxy", "band", "lag_y", "lag_x"),
+            "f4",
+            "1",
+            "noise autocorrelation at lags of 0 to 3 px along y and -3 to 3 px along x; sums to "
+            "noise_correlation over all 49 lags",
         ),
-        "sky_invvar": Variable(("galaxy", "band"), "f4", "nanomaggy^-2", "median inverse variance of the sky ring; NaN without any"),
-        **_gal("arc_snr", "f4", "1", "of light beside the galaxy's smooth model in its brightest annulus, g and r together; NaN for what is no positive, or has no noise measured"),
+        "sky_invvar": Variable(
+            ("galaxy", "band"), "f4", "nanomaggy^-2", "median inverse variance of the sky ring; NaN without any"
+        ),
+        **_gal(
+            "arc_snr",
+            "f4",
+            "1",
+            "of light beside the galaxy's smooth model in its brightest annulus, g and r together; NaN for what is no "
+            "positive, or has no noise measured",
+        ),
         **_gal("arc_radius", "f4", "arcsec", "of that annulus"),
-        **_gal("annulus_snr_r", "f4", "1", "flux of 1.0-3.5 arcsec, where arcs lie, over its sky noise; the host's own light is in it", False),
-        **_gal("annulus_brightness_r", "f4", "mag(AB)/arcsec^2", "mean surface brightness there; NaN where it is not positive", False),
+        **_gal(
+            "annulus_snr_r",
+            "f4",
+            "1",
+            "flux of 1.0-3.5 arcsec, where arcs lie, over its sky noise; the host's own light is in it",
+            False,
+        ),
+        **_gal(
+            "annulus_brightness_r",
+            "f4",
+            "mag(AB)/arcsec^2",
+            "mean surface brightness there; NaN where it is not positive",
+            False,
+        ),
     },
     block=("galaxy",),
     chunk={"galaxy": 256},
     coords=("galaxy_id", "split", "pool", "band", "lag_y", "lag_x"),
-)  # fmt: skip
+)
 
 TRIAL = ("theta_e", "psf_fwhm", "depth", "trial")
 _trial = lambda names, dtype, units, about, required=True: _columns(names, dtype, units, about, TRIAL, required)  # noqa: E731
@@ -538,7 +609,8 @@ INJECTIONS = Declaration(
             "log_density_source",
             "f8",
             "1",
-            "ln of the prior's density of lens and source (units of the parameters), before the range of the magnification",
+            "ln of the prior's density of lens and source (units of the parameters), before "
+            "the range of the magnification",
             False,
         ),
         **_trial("host_mag_z", "f4", "mag(AB)", "of the host, dereddened", False),
@@ -709,9 +781,19 @@ COMPLETENESS = Declaration(
 )
 
 DECLARATIONS = (
-    GALAXIES, LENSES, MATCHES, NEIGHBOURS, CONTAMINANTS, MANIFEST, CUTOUTS, QUALITY, INJECTIONS,
-    SCORES_CUTOUTS, SCORES_INJECTIONS, COMPLETENESS,
-)  # fmt: skip
+    GALAXIES,
+    LENSES,
+    MATCHES,
+    NEIGHBOURS,
+    CONTAMINANTS,
+    MANIFEST,
+    CUTOUTS,
+    QUALITY,
+    INJECTIONS,
+    SCORES_CUTOUTS,
+    SCORES_INJECTIONS,
+    COMPLETENESS,
+)
 
 
 def page() -> str:
@@ -720,8 +802,12 @@ def page() -> str:
     for declaration in DECLARATIONS:
         lines += [f"## {declaration.name}", "", declaration.about, ""]
         if declaration.block:
-            lines += [f"A block of work runs along {', '.join(declaration.block)}; chunks: "
-                      + ", ".join(f"{n} along {d}" for d, n in declaration.chunk.items()) + ".", ""]  # fmt: skip
+            lines += [
+                f"A block of work runs along {', '.join(declaration.block)}; chunks: "
+                + ", ".join(f"{n} along {d}" for d, n in declaration.chunk.items())
+                + ".",
+                "",
+            ]
         lines += ["| variable | dims | type | unit | meaning |", "| --- | --- | --- | --- | --- |"]
         for name, v in declaration.variables.items():
             mark = "" if v.required else " (optional)"
@@ -734,10 +820,14 @@ def page() -> str:
 def readme() -> str:
     """The table of the stores, in Markdown."""
     lines = [
-        "# Stores", "",
-        "What a run writes, one folder per run; kept out of git. Written from `lenscal/schema.py`; do not edit by hand.",
-        "", "| store | dims | holds |", "| --- | --- | --- |",
-    ]  # fmt: skip
+        "# Stores",
+        "",
+        "What a run writes, one folder per run; kept out of git. Written from "
+        "`lenscal/schema.py`; do not edit by hand.",
+        "",
+        "| store | dims | holds |",
+        "| --- | --- | --- |",
+    ]
     for declaration in DECLARATIONS:
         dims = dict.fromkeys(d for v in declaration.variables.values() for d in v.dims)
         lines.append(f"| `{declaration.name}` | {', '.join(dims)} | {declaration.about} |")

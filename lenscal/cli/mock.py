@@ -20,8 +20,8 @@ def mock(
 ) -> None:
     """Draw the embedded sky: a seeded mock survey in the files and folders of DR10, for trials without the survey.
 
-    It is written to `survey.root` of the run file. The same seed gives the same bytes. It is a mock: nothing made from it
-    says anything about the real sky, and every product repeats that.
+    It is written to `survey.root` of the run file. The same seed gives the same bytes. It is a mock: nothing made from
+    it says anything about the real sky, and every product repeats that.
     """
     settings = settings_of(runfile)
     with refusals():

@@ -37,7 +37,7 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
         from lenscal import extras
         from lenscal.io import checksums, folders, sweeps
         from lenscal.io.tables import lenses as catalogues
-        from lenscal.run import Place, catalogue
+        from lenscal.run import Place, published
 
         place, survey = Place(settings), settings.survey
         fix = f"draw it: lenscal mock {runfile}" if survey.mock else "correct survey.root"
@@ -47,7 +47,7 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
             listed = len(checksums.published(files, survey.root)) if settings.objects.checksums else 0
             return (
                 f"{len(files)} sweep files, {listed} with a published SHA-256 to be held against"
-                + catalogue.lacking(place)
+                + published.lacking(place)
             )
 
         tried("survey", lambda: "; ".join([survey.root, *(place.survey.check())]), fix)

@@ -66,7 +66,9 @@ def carry_out(plan: Plan, name: str, executor: Executor, tell: Events) -> StageR
 
 
 def _finished(plan: Plan, stage: Stage, run: Any, tell: Events) -> dict | None:
-    """Summary of a stage that is complete and whose files are still those it wrote; None when there is something to do."""
+    """Summary of a stage that is complete and whose files are still those it wrote; None when
+    there is something to do.
+    """
     progress, done = plan.progress(stage.name), plan.done(stage.name)
     if done is None:
         return None
@@ -213,7 +215,9 @@ def _complete(folder: Any, stage: Stage, run: Any, progress: Progress, blocks: l
 
 
 def _clear(folder: Any, progress: Progress, blocks: list[Block]) -> None:
-    """Where blocks say what they wrote, take from the products all else: files of nobody, and those that are made at the end."""
+    """Where blocks say what they wrote, take from the products all else: files of nobody, and those
+    that are made at the end.
+    """
     vouched = {
         name for block in blocks if (outcome := progress.outcome(block)) is not None for name in outcome.written or ()
     }
@@ -223,7 +227,9 @@ def _clear(folder: Any, progress: Progress, blocks: list[Block]) -> None:
 
 
 def _sources(outcomes: Iterable[Outcome]) -> dict[str, str]:
-    """What all blocks read, by name; where two saw different versions of it (it changed between them), one that nothing has."""
+    """What all blocks read, by name; where two saw different versions of it (it changed between
+    them), one that nothing has.
+    """
     found: dict[str, str] = {}
     for outcome in outcomes:
         for name, version in outcome.sources.items():

@@ -1,4 +1,6 @@
-"""Files and folders, on this machine or in a bucket: written whole or not at all, listed with what tells one version of a file from another."""
+"""Files and folders, on this machine or in a bucket: written whole or not at all, listed with what tells one
+version of a file from another.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,8 @@ def pass_on(error: BaseException, path: object) -> None:
         and not isinstance(error, (FileNotFoundError, NotADirectoryError, IsADirectoryError))
     ):
         raise DiskError(
-            f"'{path}' cannot be read: {error.strerror or error}; check the disk and your rights, and run again to go on"
+            f"'{path}' cannot be read: {error.strerror or error}; check the disk and your "
+            "rights, and run again to go on"
         ) from error
 
 
@@ -93,7 +96,9 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 @contextmanager
 def in_place(path: Path) -> Iterator[Path]:
-    """A folder to be written that takes the place of another at once (in a bucket, which cannot rename: after the other is removed)."""
+    """A folder to be written that takes the place of another at once (in a bucket, which cannot rename:
+    after the other is removed).
+    """
     if is_remote(path):
         remove(path)
         yield path
@@ -132,7 +137,9 @@ def discard(path: Path, names: Iterable[str]) -> None:
 
 
 def inventory(path: Path) -> dict[str, str]:
-    """Every file of a folder (or the file itself, as ``""``) with its version: size and time of change, or size and ETag in a bucket."""
+    """Every file of a folder (or the file itself, as ``""``) with its version: size and time of change, or
+    size and ETag in a bucket.
+    """
     if is_remote(path):
         found = path.fs.find(path.path, detail=True)
         base = path.path.rstrip("/")
@@ -144,7 +151,8 @@ def inventory(path: Path) -> dict[str, str]:
 
 
 def matching(folder: Path, pattern: str) -> list[Path]:
-    """What lies below a folder under names of a pattern (``dataset/Norder=*/*.parquet``; ``**`` is the folder and all below it), in order.
+    """What lies below a folder under names of a pattern (``dataset/Norder=*/*.parquet``; ``**`` is the folder and
+    all below it), in order.
 
     `Path.glob` takes a folder that it may not list for an empty one, and what is in it is then left out without a word.
 
@@ -213,7 +221,9 @@ def _local(status: os.stat_result) -> str:
 
 
 def version(info: dict[str, Any]) -> str:
-    """Of a file in a bucket or at an address, from what fsspec says of it; it ends in None where that has no mark of its content or time."""
+    """Of a file in a bucket or at an address, from what fsspec says of it; it ends in None where that has no
+    mark of its content or time.
+    """
     return f"{info.get('size')} {info.get('ETag') or info.get('LastModified') or info.get('mtime')}"
 
 
@@ -239,7 +249,9 @@ def holds(path: Path) -> str:
 
 
 def tidy(path: Path) -> None:
-    """Take away what a killed write left behind, in a folder and beside it (of a folder or file that was to take its place)."""
+    """Take away what a killed write left behind, in a folder and beside it (of a folder or file
+    that was to take its place).
+    """
     with saying(path, "read"):
         for name in inventory(path):
             if name.endswith(_LEFT_OVER):
@@ -269,7 +281,8 @@ def contents(path: Path, names: Iterable[str]) -> dict[str, str]:
 
 @contextmanager
 def reading(file: Path, what: str) -> Iterator[None]:
-    """Whoever replaces what this file stands for (see `alone`) is kept off meanwhile, and the other way round; nothing where there is no such file.
+    """Whoever replaces what this file stands for (see `alone`) is kept off meanwhile, and the other way round; nothing
+    where there is no such file.
 
     Raises
     ------
@@ -329,7 +342,8 @@ _NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.
 
 
 def _lock(file: IO, wait: bool) -> None:
-    """Lock an open file, by flock or, on a file system that has none, as POSIX does (fcntl), until the process ends or it is closed.
+    """Lock an open file, by flock or, on a file system that has none, as POSIX does (fcntl), until the
+    process ends or it is closed.
 
     Raises
     ------
@@ -351,14 +365,16 @@ def _lock(file: IO, wait: bool) -> None:
             if error.errno not in _NO_LOCKS:
                 break
     raise StoreError(
-        f"'{file.name}' cannot be locked ({refused.strerror or refused}): its file system has no locks (flock, fcntl), as some network mounts have none; put this "
-        "folder (stores of the run file, TMPDIR) on another file system, or mount it with locks"
+        f"'{file.name}' cannot be locked ({refused.strerror or refused}): its file system has no locks (flock, "
+        "fcntl), as some network mounts have none; put this folder (stores of the run file, TMPDIR) on another file "
+        "system, or mount it with locks"
     ) from refused
 
 
 @contextmanager
 def locked(file: IO) -> Iterator[None]:
-    """Nobody else holds this open file meanwhile; waits for its turn. Goes on without a lock where the file system has none.
+    """Nobody else holds this open file meanwhile; waits for its turn. Goes on without a lock where
+    the file system has none.
 
     Only for what is no harm when two do it at once.
     """
@@ -374,7 +390,8 @@ def locked(file: IO) -> Iterator[None]:
 
 
 def own_temporary() -> Path:
-    """A folder for what the processes of this user share on this machine, that no other user can write to or put in its place.
+    """A folder for what the processes of this user share on this machine, that no other user can
+    write to or put in its place.
 
     Raises
     ------

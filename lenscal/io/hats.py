@@ -1,8 +1,8 @@
 """A table on the sky as Parquet leaves by HEALPix pixel, in the HATS layout, each leaf with the rim of its neighbours.
 
-`dataset/Norder=k/Dir=d/Npix=n/<source>.parquet` holds the rows of pixel n that came from one source file; a catalogue of the
-same layout beside it (`<name>_margin`) holds for each pixel the rows of its neighbours within the margin, so that whatever is
-matched inside a leaf misses nothing at its border. hats, lsdb and any Parquet reader open both.
+`dataset/Norder=k/Dir=d/Npix=n/<source>.parquet` holds the rows of pixel n that came from one source file; a catalogue
+of the same layout beside it (`<name>_margin`) holds for each pixel the rows of its neighbours within the margin, so
+that whatever is matched inside a leaf misses nothing at its border. hats, lsdb and any Parquet reader open both.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ class LeafError(folders.StoreError):
 
 
 def rim_order(margin_arcsec: float) -> int:
-    """Order of the finest pixels that are at least 2.5 margins wide on average, so that no margin reaches across one."""
+    """Order of the finest pixels that are at least 2.5 margins wide on average, so that no
+    margin reaches across one.
+    """
     return int(np.clip(np.floor(np.log2(_RESOLUTION_ARCSEC / (2.5 * margin_arcsec))), 0, INDEX_ORDER))
 
 
@@ -62,7 +64,8 @@ def rims(index: np.ndarray, order: int, margin_arcsec: float) -> list[tuple[np.n
     Returns
     -------
     list of (rows, leaves)
-        Row `rows[i]` is (at least) within the margin of leaf `leaves[i]`; a row is near at most three leaves at a corner.
+        Row `rows[i]` is (at least) within the margin of leaf `leaves[i]`; a row is near at most three leaves at a
+        corner.
     """
     import healpy
 
@@ -92,8 +95,8 @@ def rims(index: np.ndarray, order: int, margin_arcsec: float) -> list[tuple[np.n
 
 
 def _arrow_schema(declaration: Declaration) -> pa.Schema:
-    # A number that is not known is null, as in every other table: a query such as mag_r > 25 then leaves it out, and a mean too.
-    # Whole numbers and texts are never null: readers and writers need not ask, and are several times faster.
+    # A number that is not known is null, as in every other table: a query such as mag_r > 25 then leaves it out, and a
+    # mean too. Whole numbers and texts are never null: readers and writers need not ask, and are several times faster.
     kinds = {
         name: pa.string() if v.dtype == "str" else pa.from_numpy_dtype(np.dtype(v.dtype))
         for name, v in declaration.variables.items()
@@ -219,7 +222,9 @@ class Writer:
 
 @contextmanager
 def _file(path: Path) -> Iterator[pq.ParquetFile]:
-    """An open leaf, whose name is in what the disk says of it (Arrow has only a number); on a disk its pages are mapped."""
+    """An open leaf, whose name is in what the disk says of it (Arrow has only a number); on a
+    disk its pages are mapped.
+    """
     with folders.saying(path, "read"):
         if folders.is_remote(path):
             with path.open("rb") as opened, pq.ParquetFile(opened, read_dictionary=_TEXT) as file:
@@ -247,8 +252,8 @@ def leaf_folder(folder: Path, order: int, leaf: int) -> Path:
 def finish(folder: Path, order: int, margin_arcsec: float, rows: Mapping[str, int], creator: str) -> None:
     """Write what hats and lsdb look for: properties, list of partitions, common schema; of the margins too.
 
-    `rows` has those of the catalogue ("") and of its margins ("margin"). An aggregated `_metadata` is not written: over the
-    survey it would be gigabytes, and no reader needs it.
+    `rows` has those of the catalogue ("") and of its margins ("margin"). An aggregated `_metadata` is not written: over
+    the survey it would be gigabytes, and no reader needs it.
     """
     arrow = _arrow_schema(schema.GALAXIES)
     for path, kind in ((folder, "object"), (margin_of(folder), "margin")):
@@ -262,10 +267,18 @@ def finish(folder: Path, order: int, margin_arcsec: float, rows: Mapping[str, in
             path / "partition_info.csv", ("Norder,Npix\n" + "".join(f"{order},{leaf}\n" for leaf in found)).encode()
         )
         lines = {
-            "obs_collection": path.name, "dataproduct_type": kind, "hats_nrows": rows["" if kind == "object" else "margin"],
-            "hats_col_ra": "ra", "hats_col_dec": "dec", "hats_col_healpix": INDEX, "hats_col_healpix_order": INDEX_ORDER,
-            "hats_npix_suffix": "/", "hats_order": order, "hats_version": "v1.0", "hats_builder": creator,
-        }  # fmt: skip
+            "obs_collection": path.name,
+            "dataproduct_type": kind,
+            "hats_nrows": rows["" if kind == "object" else "margin"],
+            "hats_col_ra": "ra",
+            "hats_col_dec": "dec",
+            "hats_col_healpix": INDEX,
+            "hats_col_healpix_order": INDEX_ORDER,
+            "hats_npix_suffix": "/",
+            "hats_order": order,
+            "hats_version": "v1.0",
+            "hats_builder": creator,
+        }
         if kind == "margin":
             lines |= {"hats_primary_table_url": folder.name, "hats_margin_threshold": margin_arcsec}
         text = "#HATS catalog\n" + "".join(f"{key}={value}\n" for key, value in lines.items())
@@ -317,7 +330,8 @@ class Catalogue:
             empty = _arrow_schema(schema.GALAXIES).empty_table().select(list(columns)).to_pandas()
             return empty.astype({name: "category" for name in columns if name in _TEXT})
         table = pa.concat_tables(parts).unify_dictionaries()
-        # Arrow joins the parts of a column in half the time that pandas needs, and what is whole and not blank pandas takes as it is.
+        # Arrow joins the parts of a column in half the time that pandas needs, and what is whole and not blank pandas
+        # takes as it is.
         return (table.combine_chunks() if len(parts) > 1 else table).to_pandas(split_blocks=True, use_threads=False)
 
     def take(self, leaf: int, rows: np.ndarray, columns: Sequence[str]) -> pd.DataFrame:

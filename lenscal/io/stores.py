@@ -23,9 +23,21 @@ from lenscal.io.folders import StoreError, write_bytes
 from lenscal.schema import Declaration
 
 __all__ = [
-    "StoreError", "add_digests", "create", "digest", "digest_files", "files", "open", "read_table", "write", "write_block", "write_bytes",
-    "write_group", "write_json", "write_table",
-]  # fmt: skip
+    "StoreError",
+    "add_digests",
+    "create",
+    "digest",
+    "digest_files",
+    "files",
+    "open",
+    "read_table",
+    "write",
+    "write_block",
+    "write_bytes",
+    "write_group",
+    "write_json",
+    "write_table",
+]
 
 _MODULUS = 1 << 128
 _SHORT = 1024  # bytes of a row below which variables are hashed together
@@ -208,13 +220,22 @@ def create(
     template = template.set_coords([name for name in declaration.coords if name in template.variables])
     with folders.saying(path, "created"):
         template.to_zarr(
-            _target(path), mode="w-" if group is None else "a", group=group, compute=False, consolidated=False, zarr_format=3,
-            encoding=encoding, storage_options=folders.options(path), write_empty_chunks=True,
-        )  # fmt: skip
+            _target(path),
+            mode="w-" if group is None else "a",
+            group=group,
+            compute=False,
+            consolidated=False,
+            zarr_format=3,
+            encoding=encoding,
+            storage_options=folders.options(path),
+            write_empty_chunks=True,
+        )
 
 
 def _codecs(dtype: np.dtype) -> list:
-    """How a chunk is packed, with a checksum behind it: a bit that flips on disk is an error when it is read, never a number."""
+    """How a chunk is packed, with a checksum behind it: a bit that flips on disk is an error when
+    it is read, never a number.
+    """
     from zarr.codecs import BloscCodec, Crc32cCodec, ZstdCodec
 
     text = dtype.kind in "OUT"
@@ -227,7 +248,9 @@ def _codecs(dtype: np.dtype) -> list:
 
 
 def _whole(values: np.ndarray) -> dict[str, Any]:
-    """Encoding of a small array: one chunk, and where that is lost no number that could be one (text and flags have none: see `_as_written`)."""
+    """Encoding of a small array: one chunk, and where that is lost no number that could be one (text and flags have
+    none: see `_as_written`).
+    """
     encoding: dict[str, Any] = {
         "chunks": tuple(max(1, side) for side in values.shape),
         "compressors": _codecs(values.dtype),
@@ -262,8 +285,8 @@ def write_block(
     keep = [name for name in dataset.variables if set(region) <= set(dataset[name].dims) and name not in dataset.dims]
     if unknown := [name for name in keep if name not in layout]:
         raise StoreError(f"{declaration.name}: '{path}' was created without {unknown}; remove it and run again")
-    # A shard that is not full is read before it is written, and what is there may be broken: it goes first. Full ones are replaced
-    # at once, so that whoever reads or writes the same block meanwhile finds it whole.
+    # A shard that is not full is read before it is written, and what is there may be broken: it goes first. Full ones
+    # are replaced at once, so that whoever reads or writes the same block meanwhile finds it whole.
     folders.discard(path, files(path, declaration, region, group, _is_ragged))
     with folders.saying(path, "written"):
         for name in keep:
@@ -285,10 +308,15 @@ def _target(path: Path) -> Path | str:
 
 
 def files(
-    path: Path, declaration: Declaration, region: Mapping[str, slice], group: str | None = None,
+    path: Path,
+    declaration: Declaration,
+    region: Mapping[str, slice],
+    group: str | None = None,
     of: Callable[[_Held, Mapping[str, slice]], bool] = lambda held, region: True,
-) -> list[str]:  # fmt: skip
-    """Files below a store that hold a block, by the chunk grid of its arrays (all, or those for which `of` says so); a whole block shares none of them with another."""
+) -> list[str]:
+    """Files below a store that hold a block, by the chunk grid of its arrays (all, or those for which `of` says so); a
+    whole block shares none of them with another.
+    """
     below = f"{group}/" if group else ""
     found = []
     for name, held in _layout_now(path, group).items():
@@ -339,7 +367,9 @@ def _is_ragged(held: _Held, region: Mapping[str, slice]) -> bool:
 
 
 def write_group(path: Path, dataset: xr.Dataset, group: str | None = None) -> None:
-    """Write a group of a store at once, with what `open` holds it against; without a group, the empty store that groups are written into."""
+    """Write a group of a store at once, with what `open` holds it against; without a group, the empty store that
+    groups are written into.
+    """
     with folders.saying(path, "written"):
         if group:
             folders.remove(path / group)  # arrays of another length would be mixed with its own
@@ -357,13 +387,21 @@ def _to_zarr(path: Path, dataset: xr.Dataset, mode: str, group: str | None = Non
     for array in dataset.variables.values():
         array.encoding = {}
     dataset.to_zarr(
-        _target(path), mode=mode, group=group, consolidated=False, zarr_format=3, storage_options=folders.options(path),
-        encoding={name: _whole(array.values) for name, array in dataset.variables.items()}, write_empty_chunks=True,
-    )  # fmt: skip
+        _target(path),
+        mode=mode,
+        group=group,
+        consolidated=False,
+        zarr_format=3,
+        storage_options=folders.options(path),
+        encoding={name: _whole(array.values) for name, array in dataset.variables.items()},
+        write_empty_chunks=True,
+    )
 
 
 def consolidate(path: Path) -> None:
-    """Gather the metadata of all arrays of a store (and of each of its groups), so that it opens with one read and without a warning."""
+    """Gather the metadata of all arrays of a store (and of each of its groups), so that it opens with one
+    read and without a warning.
+    """
     import zarr
     from zarr.errors import ZarrUserWarning
 
@@ -428,8 +466,8 @@ def open(path: str | Path, group: str | None = None, chunks: object = None) -> x
     Raises
     ------
     StoreError
-        When it is missing, not a store of lenscal, or of another schema version; or when one that is written whole (a cube,
-        thresholds) and so is read whole does not hold what was written.
+        When it is missing, not a store of lenscal, or of another schema version; or when one that is written whole (a
+        cube, thresholds) and so is read whole does not hold what was written.
     """
     path = Path(path) if isinstance(path, str) else path
     with folders.saying(path, "read"):
@@ -451,7 +489,9 @@ def open(path: str | Path, group: str | None = None, chunks: object = None) -> x
 
 
 def _as_written(path: Path, group: str | None, dataset: xr.Dataset, chunks: object) -> xr.Dataset:
-    """A small dataset in memory, once it is what was written: a lost chunk reads as fill values, without a word of Zarr's."""
+    """A small dataset in memory, once it is what was written: a lost chunk reads as fill values,
+    without a word of Zarr's.
+    """
     expected = dataset.attrs.pop(_CONTENT)
     name = f"{path}/{group}" if group else str(path)
     try:

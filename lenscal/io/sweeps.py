@@ -37,12 +37,14 @@ class SweepError(LenscalError, ValueError):
 
 
 def sweep_files(root: str | Path) -> list[Path | str]:
-    """Sweep files of a survey, by name (companions such as -pz and -lc are not among them). Of several versions side by side, the newest.
+    """Sweep files of a survey, by name (companions such as -pz and -lc are not among them). Of several versions
+    side by side, the newest.
 
     Parameters
     ----------
     root : path or URL
-        A folder, or an address that fsspec knows (https, s3); files are sought in its `sweep` folders where it has some.
+        A folder, or an address that fsspec knows (https, s3); files are sought in its `sweep` folders where it has
+        some.
 
     Raises
     ------
@@ -55,7 +57,8 @@ def sweep_files(root: str | Path) -> list[Path | str]:
     if not files:
         found = "" if is_remote(root) else f": {folders.holds(Path(root))}"
         raise SweepError(
-            f"no sweep file below '{root}'{found}; expected south/sweep/10.1/sweep-<corner>-<corner>.fits: check survey.root of the run file"
+            f"no sweep file below '{root}'{found}; expected south/sweep/10.1/sweep-<corner>-<corner>.fits: "
+            "check survey.root of the run file"
         )
     for one, two in itertools.pairwise(files):
         if stem_of(one) == stem_of(two):
@@ -81,14 +84,16 @@ def _newest(files: Sequence[str | Path], root: str | Path) -> list[str | Path]:
         if lacking := sorted(versions[version] - versions[newest]):
             new, old = (".".join(map(str, one)) for one in (newest, version))
             raise SweepError(
-                f"below '{root}' version {new} of the sweeps lacks {len(lacking):,} files that {old} has, the first: {lacking[0]}; copy them, or leave one of sweep/{new} "
-                f"and sweep/{old} below survey.root"
+                f"below '{root}' version {new} of the sweeps lacks {len(lacking):,} files that {old} has, the first: "
+                f"{lacking[0]}; copy them, or leave one of sweep/{new} and sweep/{old} below survey.root"
             )
     return [path for path in files if _version_of(path) == newest]
 
 
 def not_here(root: str | Path) -> list[str]:
-    """Sweep files that the survey's lists of checksums name and that are not there, by name: a part of the survey was copied, or a copy is not whole."""
+    """Sweep files that the survey's lists of checksums name and that are not there, by name: a part of the survey was
+    copied, or a copy is not whole.
+    """
     files = sweep_files(root)
     there = {stem_of(path) for path in files}
     return sorted(
@@ -137,7 +142,9 @@ def _remote_files(root: str) -> list[str]:
 
 
 def version(path: str | Path) -> str:
-    """What tells one version of a file from another without reading it: size and time of change, or size and ETag; empty where nothing does."""
+    """What tells one version of a file from another without reading it: size and time of change, or size and ETag;
+    empty where nothing does.
+    """
     if not is_remote(path):
         path = Path(path)
         return folders.versions(path.parent, [path.name])[path.name]
@@ -201,26 +208,30 @@ class SweepFile:
             held = "" if self._bytes is None else f": {row_counts.told(self._bytes, self._packed)}"
             self.__exit__()
             raise SweepError(
-                f"'{self.path}' cannot be read ({error}){held}; it may be truncated: compare its checksum and fetch it again"
+                f"'{self.path}' cannot be read ({error}){held}; it may be truncated: compare "
+                "its checksum and fetch it again"
             ) from None
 
     def _parse(self, columns: Sequence[str]) -> None:
         table = row_counts.first_table(self._file)
         if table is None:
             raise SweepError(
-                f"'{self.path}' holds no FITS table, so not one row; expected a sweep or Tractor file: it is another file, or truncated"
+                f"'{self.path}' holds no FITS table, so not one row; expected a sweep or Tractor file: it "
+                "is another file, or truncated"
             )
         hdu = table.hdu
         self.header, self.rows, self._width, self._start = hdu.header, table.rows, table.width, table.start
         size = self._size()
         if size is not None and size < table.end:
             raise self._truncated(table.held(size))
-        self._dtype = np.dtype({
-            "names": hdu.columns.dtype.names,
-            "formats": [_cell(hdu.columns.dtype[n]) for n in hdu.columns.dtype.names],
-            "offsets": self._offsets(hdu),
-            "itemsize": self._width,
-        })  # fmt: skip
+        self._dtype = np.dtype(
+            {
+                "names": hdu.columns.dtype.names,
+                "formats": [_cell(hdu.columns.dtype[n]) for n in hdu.columns.dtype.names],
+                "offsets": self._offsets(hdu),
+                "itemsize": self._width,
+            }
+        )
         names = {name.upper(): name for name in hdu.columns.names}
         missing = [name for name in columns if name not in names]
         if missing:
@@ -254,11 +265,14 @@ class SweepFile:
             raise SweepError(f"'{self.path}' ({self.rows:,} rows): " + "; ".join(problems))
 
     def _offsets(self, hdu: fits.BinTableHDU) -> list[int]:
-        """Byte of a row that each column begins at, by the widths of TFORM alone: TDIM says how a cell is folded, not how long it is."""
+        """Byte of a row that each column begins at, by the widths of TFORM alone: TDIM says how a cell is
+        folded, not how long it is.
+        """
         widths = [_width(str(form)) for form in hdu.columns.formats]
         if sum(widths) != self._width:
             raise SweepError(
-                f"'{self.path}' ({self.rows:,} rows): its columns take {sum(widths)} bytes by TFORM, and a row has {self._width} (NAXIS1); fetch it again"
+                f"'{self.path}' ({self.rows:,} rows): its columns take {sum(widths)} bytes by TFORM, and a row has "
+                f"{self._width} (NAXIS1); fetch it again"
             )
         return [0, *itertools.accumulate(widths[:-1])]
 
@@ -280,8 +294,9 @@ class SweepFile:
         if found != expected:
             self.__exit__()
             raise SweepError(
-                f"'{self.path}' ({self.rows:,} rows) is not the file that the survey published: its SHA-256 is {found}, the list has {expected}; "
-                "fetch it again, or set objects.checksums: false to take it as it is"
+                f"'{self.path}' ({self.rows:,} rows) is not the file that the survey published: its "
+                f"SHA-256 is {found}, the list has {expected}; fetch it again, or set "
+                "objects.checksums: false to take it as it is"
             )
 
     def sha256(self) -> str:
@@ -302,7 +317,8 @@ class SweepFile:
 
     def _truncated(self, held: int) -> SweepError:
         return SweepError(
-            f"'{self.path}' is truncated: {held:,} of the {self.rows:,} rows that its header promises are there; fetch it again"
+            f"'{self.path}' is truncated: {held:,} of the {self.rows:,} rows that its header "
+            "promises are there; fetch it again"
         )
 
     def read(self, start: int = 0, stop: int | None = None, columns: Sequence[str] | None = None) -> pd.DataFrame:
@@ -364,7 +380,9 @@ class SweepFile:
         return yes
 
     def parts(self, rows: int, columns: Sequence[str] | None = None) -> Iterator[tuple[int, pd.DataFrame]]:
-        """First row and table (as of `read`) of each range of at most `rows` rows; one empty table for a file without rows."""
+        """First row and table (as of `read`) of each range of at most `rows` rows; one empty table
+        for a file without rows.
+        """
         for start in range(0, max(self.rows, 1), rows):
             yield start, self.read(start, start + rows, columns)
 
@@ -411,15 +429,27 @@ def _problem(name: str, dtype: np.dtype) -> str | None:
 
 _TRUTHS = ("BRICK_PRIMARY",)
 _UNITS = {
-    "FLUX_": "nanomaggy", "FLUX_IVAR_": "1/nanomaggy^2", "FIBERFLUX_": "nanomaggy", "FIBERTOTFLUX_": "nanomaggy", "PSFSIZE_": "arcsec", "RA": "deg", "DEC": "deg",
-    "SHAPE_R": "arcsec", "SHAPE_R_IVAR": "1/arcsec^2", "EBV": "mag", "GAIA_PHOT_G_MEAN_MAG": "mag", "MW_TRANSMISSION_": "1",
-}  # fmt: skip
+    "FLUX_": "nanomaggy",
+    "FLUX_IVAR_": "1/nanomaggy^2",
+    "FIBERFLUX_": "nanomaggy",
+    "FIBERTOTFLUX_": "nanomaggy",
+    "PSFSIZE_": "arcsec",
+    "RA": "deg",
+    "DEC": "deg",
+    "SHAPE_R": "arcsec",
+    "SHAPE_R_IVAR": "1/arcsec^2",
+    "EBV": "mag",
+    "GAIA_PHOT_G_MEAN_MAG": "mag",
+    "MW_TRANSMISSION_": "1",
+}
 """Unit of the survey by column, or by the longest beginning of its name."""
 _DEPTHS = ("PSFDEPTH_", "GALDEPTH_")
 
 
 def _unit_problem(name: str, unit: str | None) -> str | None:
-    """What is wrong with the unit a file states of a column; None when it states none or the survey's own, however it is spelt."""
+    """What is wrong with the unit a file states of a column; None when it states none or the survey's
+    own, however it is spelt.
+    """
     if name.startswith(_DEPTHS):
         known = not units.stated(unit) or units.is_inverse_variance(unit) is not None
         return (
@@ -467,15 +497,16 @@ def _missing(path: str | Path, rows: int, release: int | None, names: Mapping[st
     hint = f" ({'; '.join(hints)})" if hints else ""
     release = "" if release is None else f", RELEASE {release}"
     return (
-        f"'{path}' ({rows:,} rows) lacks {len(missing)} column(s): {', '.join(missing)}{hint}. It looks like {layout(names)}{release}; "
-        "lenscal reads the sweeps and Tractor files of DR9 and DR10"
+        f"'{path}' ({rows:,} rows) lacks {len(missing)} column(s): {', '.join(missing)}{hint}. It looks like "
+        f"{layout(names)}{release}; lenscal reads the sweeps and Tractor files of DR9 and DR10"
     )
 
 
 def layout(names: Sequence[str]) -> str:
     """Which release a file's column names belong to, in words.
 
-    SERSIC and one SHAPE_R came with DR9, i-band columns with DR10; before, EBV and MASKBITS were added one after the other.
+    SERSIC and one SHAPE_R came with DR9, i-band columns with DR10; before, EBV and MASKBITS were added one after the
+    other.
     """
     names = {name.upper() for name in names}
     if {"SERSIC", "SHAPE_R"} <= names:

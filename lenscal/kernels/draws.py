@@ -20,7 +20,9 @@ def key(seed: int, purpose: str) -> int:
 
 @numba.njit(nogil=True)
 def mix(z) -> int:
-    """Finaliser of SplitMix64 (Steele, Lea & Flood 2014, OOPSLA, figure 14): numbers GOLDEN apart become unrelated ones."""
+    """Finaliser of SplitMix64 (Steele, Lea & Flood 2014, OOPSLA, figure 14): numbers GOLDEN
+    apart become unrelated ones.
+    """
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,9 @@ _NAMES = {"concentration": "radial concentration", "extent": "azimuthal extent",
 
 @dataclass(frozen=True)
 class Sample:
-    """Images of one kind: which object each shows, what was measured, and the real lens that each was matched to (none: itself)."""
+    """Images of one kind: which object each shows, what was measured, and the real lens that each was
+    matched to (none: itself).
+    """
 
     objects: np.ndarray
     pixels: Pixels
@@ -73,8 +76,13 @@ def judge(
     asked, probe_rows = _probe(real, injected, bare, settings, seed, few)
     rows += more + shape_rows + probe_rows + _sensitivity(changes, settings) + [_panel(settings)]
     return rows, {
-        "criteria": criteria.table(rows), "quantiles": quantiles, "noise": noise, "noise_histogram": histogram, "structure": structure, "probe": asked,
-    }  # fmt: skip
+        "criteria": criteria.table(rows),
+        "quantiles": quantiles,
+        "noise": noise,
+        "noise_histogram": histogram,
+        "structure": structure,
+        "probe": asked,
+    }
 
 
 def _values(sample: Sample, name: str) -> np.ndarray:
@@ -95,7 +103,7 @@ def _clusters(sample: Sample, name: str) -> np.ndarray:
 
 
 def _compared(
-    real: Sample, injected: Sample, name: str, percent: int, compare, rng: np.random.Generator
+    real: Sample, injected: Sample, name: str, percent: int, compare: Callable, rng: np.random.Generator
 ) -> tuple[float, float, float]:
     """A comparison of two quantiles and its 95 % bootstrap interval."""
     samples = (_values(real, name), _values(injected, name), _clusters(real, name), _clusters(injected, name))
@@ -116,17 +124,32 @@ def _quantiles(
             ratio = _compared(real, injected, name, percent, lambda a, b: np.where(a > 0, b / a, np.nan), rng)
             rows.append(_row(name, percent, one, two, none, "ratio", ratio))
             if band == "r":
-                why = f"{_quantile(one, percent):.2f} of {one.size} anchors, {_quantile(two, percent):.2f} of {two.size} injections; the same hosts without arcs {_quantile(none, percent):.2f}"
+                why = (
+                    f"{_quantile(one, percent):.2f} of {one.size} anchors, {_quantile(two, percent):.2f} of "
+                    f"{two.size} injections; the same hosts without arcs {_quantile(none, percent):.2f}"
+                )
                 floor = _compared(real, real, name, percent, lambda a, b: a, rng)[1]
                 dim = (
                     ""
                     if few or floor > 0
-                    else f"real arcs at {percent} % have an SNR of {_quantile(one, percent):.2f} that may be none (95 % from {floor:.2f}), which bears no ratio"
+                    else (
+                        f"real arcs at {percent} % have an SNR of {_quantile(one, percent):.2f} that may be none (95 "
+                        f"% from {floor:.2f}), which bears no ratio"
+                    )
                 )
-                out.append(criterion(
-                    f"snr_{percent}", "3A.5", f"arc SNR in r at {percent} % is that of real lenses within a factor of two", f"ratio at {percent} %",
-                    *ratio, low, high, why, few or dim,
-                ))  # fmt: skip
+                out.append(
+                    criterion(
+                        f"snr_{percent}",
+                        "3A.5",
+                        f"arc SNR in r at {percent} % is that of real lenses within a factor of two",
+                        f"ratio at {percent} %",
+                        *ratio,
+                        low,
+                        high,
+                        why,
+                        few or dim,
+                    )
+                )
     for name, label in zip(COLOURS, ("g - r", "r - z")):
         one, two, none = _values(real, name), _values(injected, name), _values(bare, name)
         rng = draws.generator(seed, f"realism bootstrap {name}", 50)
@@ -137,7 +160,10 @@ def _quantiles(
         cannot = few or too_few(
             [(one.size, "anchors with a visible arc"), (two.size, "injections with one")], settings.anchors_min
         )
-        why = f"{one.size} anchors and {two.size} injections with SNR {settings.arc_snr_min:g} or more in g and r together"
+        why = (
+            f"{one.size} anchors and {two.size} injections with SNR "
+            f"{settings.arc_snr_min:g} or more in g and r together"
+        )
         limit = settings.colour_difference
         out.append(
             criterion(
@@ -165,9 +191,18 @@ def _row(
     found: tuple[float, float, float],
 ) -> dict:
     return {
-        "quantity": name, "percent": percent, "real": _quantile(one, percent), "injected": _quantile(two, percent), "bare_hosts": _quantile(none, percent),
-        "compared": what, "value": found[0], "from_95": found[1], "to_95": found[2], "n_real": one.size, "n_injected": two.size,
-    }  # fmt: skip
+        "quantity": name,
+        "percent": percent,
+        "real": _quantile(one, percent),
+        "injected": _quantile(two, percent),
+        "bare_hosts": _quantile(none, percent),
+        "compared": what,
+        "value": found[0],
+        "from_95": found[1],
+        "to_95": found[2],
+        "n_real": one.size,
+        "n_injected": two.size,
+    }
 
 
 def _noise(
@@ -193,13 +228,27 @@ def _noise(
             pixels = one.sum(), two.sum()
             raw = float(kstwobign.sf(d * np.sqrt(pixels[0] * pixels[1] / (pixels[0] + pixels[1]))))
         widths = [_width(counts.sum(0)) if len(counts) else np.nan for counts in (one, two)]
-        rows.append({
-            "band": band, "stamps_real": len(one), "stamps_injected": len(two), "pixels_real": int(one.sum()), "pixels_injected": int(two.sum()),
-            "D": d, "p_halves": p, "D_halves_95": typical, "p_pixels": raw, "width_real": widths[0], "width_injected": widths[1],
-        })  # fmt: skip
+        rows.append(
+            {
+                "band": band,
+                "stamps_real": len(one),
+                "stamps_injected": len(two),
+                "pixels_real": int(one.sum()),
+                "pixels_injected": int(two.sum()),
+                "D": d,
+                "p_halves": p,
+                "D_halves_95": typical,
+                "p_pixels": raw,
+                "width_real": widths[0],
+                "width_injected": widths[1],
+            }
+        )
         # Three bands are asked: each at a third of the level.
         adjusted = min(1.0, len(schema.BANDS) * p)
-        why = f"{len(one)} and {len(two)} stamps; shuffled, they reach D {typical:.3f} in one of {len(schema.BANDS) / settings.p_min:.0f}; p of single pixels {raw:.2g}, not used"
+        why = (
+            f"{len(one)} and {len(two)} stamps; shuffled, they reach D {typical:.3f} in one of "
+            f"{len(schema.BANDS) / settings.p_min:.0f}; p of single pixels {raw:.2g}, not used"
+        )
         name = f"{band}: noise around the arc is that around real arcs"
         out.append(
             criterion(
@@ -214,9 +263,14 @@ def _noise(
             )
         )
         limit = settings.noise_distance_max
-        blunt = "" if cannot or not (limit < d and adjusted > settings.p_min and typical > limit) else (
-            f"D is {d:.3f}, but stamps shuffled between both differ by up to {typical:.3f}: too few stamps for a limit of {limit:g}"
-        )  # fmt: skip
+        blunt = (
+            ""
+            if cannot or not (limit < d and adjusted > settings.p_min and typical > limit)
+            else (
+                f"D is {d:.3f}, but stamps shuffled between both differ by up to {typical:.3f}: too few "
+                f"stamps for a limit of {limit:g}"
+            )
+        )
         out.append(
             criterion(
                 f"noise_d_{band}", "3D.6", name, "KS distance D", d, maximum=limit, why=why, cannot=cannot or blunt
@@ -266,7 +320,10 @@ def _structure(
         # Three measures are asked: each at a third of the level.
         adjusted = min(1.0, len(STRUCTURE) * p)
         requirement = "P0.4" if name == "opposite" else "3D"
-        why = f"medians {_quantile(one, 50):.3f} real, {_quantile(two, 50):.3f} injected; D {d:.3f}; {one.size} and {two.size} visible arcs"
+        why = (
+            f"medians {_quantile(one, 50):.3f} real, {_quantile(two, 50):.3f} injected; D {d:.3f}; {one.size} "
+            f"and {two.size} visible arcs"
+        )
         claim = f"{_NAMES[name]} of arcs is that of real ones"
         out.append(
             criterion(
@@ -339,21 +396,42 @@ def _probe(
     limit = settings.probe_auc_max
     cannot = few
     if not cannot and not sees.lower > 0.5:
-        cannot = f"the probe is blind: it does not tell hosts with from hosts without an injection (AUC {sees.area:.2f}, {sees.lower:.2f} to {sees.upper:.2f})"
+        cannot = (
+            f"the probe is blind: it does not tell hosts with from hosts without an injection (AUC {sees.area:.2f}, "
+            f"{sees.lower:.2f} to {sees.upper:.2f})"
+        )
     if not cannot and null.lower > 0.5:
-        cannot = f"the probe tells two halves of the same hosts apart (AUC {null.area:.2f}, {null.lower:.2f} to {null.upper:.2f})"
+        cannot = (
+            f"the probe tells two halves of the same hosts apart (AUC {null.area:.2f}, "
+            f"{null.lower:.2f} to {null.upper:.2f})"
+        )
     if not cannot and asked.area <= limit < asked.upper:
-        cannot = f"too few anchors: AUC {asked.area:.2f} ({asked.lower:.2f} to {asked.upper:.2f}) with {asked.n_first} anchors leaves {limit:g} inside"
+        cannot = (
+            f"too few anchors: AUC {asked.area:.2f} ({asked.lower:.2f} to {asked.upper:.2f}) with {asked.n_first} "
+            f"anchors leaves {limit:g} inside"
+        )
     if not cannot and asked.lower <= limit < asked.area:
-        cannot = f"too few anchors: AUC {asked.area:.2f} ({asked.lower:.2f} to {asked.upper:.2f}) is above {limit:g}, but not surely"
+        cannot = (
+            f"too few anchors: AUC {asked.area:.2f} ({asked.lower:.2f} to {asked.upper:.2f}) is "
+            f"above {limit:g}, but not surely"
+        )
     why = (
-        f"{asked.n_first} anchors, {asked.n_second} injections; smooth models of their galaxies alone {models.area:.2f} ({models.lower:.2f} to {models.upper:.2f}); "
-        f"hosts with v without injection {sees.area:.2f}; null {null.area:.2f}"
+        f"{asked.n_first} anchors, {asked.n_second} injections; smooth models of their galaxies alone "
+        f"{models.area:.2f} ({models.lower:.2f} to {models.upper:.2f}); hosts with v without injection "
+        f"{sees.area:.2f}; null {null.area:.2f}"
     )
     row = criterion(
-        "probe", "3D", "a probe without detector cannot tell injections from real lenses", "AUC, pooled out of fold", asked.area, asked.lower, asked.upper,
-        maximum=limit, why=why, cannot=cannot,
-    )  # fmt: skip
+        "probe",
+        "3D",
+        "a probe without detector cannot tell injections from real lenses",
+        "AUC, pooled out of fold",
+        asked.area,
+        asked.lower,
+        asked.upper,
+        maximum=limit,
+        why=why,
+        cannot=cannot,
+    )
     return pd.DataFrame(rows), [row]
 
 
@@ -364,8 +442,9 @@ def _sensitivity(changes: pd.DataFrame, settings: config.Realism) -> list[Gate]:
     for row in changes[(changes["kind"] == "control") & (changes["why_not"] == "")].to_dict("records"):
         if not row["to_95"] < 0:
             deaf = (
-                f"the detector hardly hears the injections: it finds {row['base']:.3f} of them, and calls {row['changed']:.3f} of the same hosts lenses "
-                f"without one (change {row['from_95']:+.3f} to {row['to_95']:+.3f})"
+                f"the detector hardly hears the injections: it finds {row['base']:.3f} of them, and "
+                f"calls {row['changed']:.3f} of the same hosts lenses without one (change "
+                f"{row['from_95']:+.3f} to {row['to_95']:+.3f})"
             )
     for kind, requirement, limit, what in (
         ("morphology", "3C.2", settings.morphology_change_max, "the source morphology"),

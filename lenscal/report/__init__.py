@@ -22,8 +22,8 @@ def write(inputs: Inputs) -> dict[str, bytes]:
     -------
     dict of str to bytes
         ``index.html`` (self-contained), ``figures/<name>.png`` (200 dpi) and ``.pdf``, ``tables/<name>.csv``, and
-        ``numbers.json``: each number of the page with id, value, unit, printed form, query and store. The same inputs give
-        the same bytes.
+        ``numbers.json``: each number of the page with id, value, unit, printed form, query and store. The same inputs
+        give the same bytes.
 
     Raises
     ------

@@ -39,7 +39,9 @@ def _summary(stores: str, title: str) -> Callable:
 
 
 def share(group: str, value: str, hits: np.ndarray) -> dict:
-    """One row: how many of these reached the threshold, and the 68.27 % interval of the share (Beta posterior, Jeffreys prior)."""
+    """One row: how many of these reached the threshold, and the 68.27 % interval of the share (Beta
+    posterior, Jeffreys prior).
+    """
     n, k = int(hits.size), int(hits.sum())
     lower, upper = (float(end) for end in intervals.interval(k, n, LEVEL))
     return {
@@ -78,8 +80,8 @@ def scored(inputs: Inputs) -> pd.DataFrame:
 def headline(inputs: Inputs) -> tuple[float, float]:
     """PSF and depth [arcsec, mag] the page speaks of first.
 
-    The depth of the run file (`report.depth`), else the middle one; the PSF with the most sufficient cells at that depth,
-    then the most hosts, then the sharpest.
+    The depth of the run file (`report.depth`), else the middle one; the PSF with the most sufficient cells at that
+    depth, then the most hosts, then the sharpest.
     """
     cube = inputs.completeness
     depths = cube["depth"].values
@@ -92,7 +94,9 @@ def headline(inputs: Inputs) -> tuple[float, float]:
 
 
 def warning(inputs: Inputs) -> str:
-    """One line for figures of completeness: empty where injections are recovered as real lenses are, or nothing was said."""
+    """One line for figures of completeness: empty where injections are recovered as real lenses
+    are, or nothing was said.
+    """
     verdict, words = (str(inputs.completeness.attrs.get(name, "")) for name in ("recovery_verdict", "recovery"))
     return f"{words}. These numbers are not those of real lenses." if verdict == "NO-GO" else ""
 
@@ -142,11 +146,17 @@ def lenses(inputs: Inputs) -> pd.DataFrame | None:
     for tier in [t for t in schema.TIERS if t]:
         part = table[table["tier"] == tier]
         here = sample["tier"] == tier
-        rows.append({
-            "tier": tier, "systems": len(part), "imaging_candidate": int(part["imaging_candidate"].sum()),
-            "matched": int(part["lens_id"].isin(found).sum()), "in_sample": int(here.sum()),
-            "anchors": int((here & (sample["role"] == "anchor")).sum()), "trained": int((here & (sample["role"] == "train")).sum()),
-        })  # fmt: skip
+        rows.append(
+            {
+                "tier": tier,
+                "systems": len(part),
+                "imaging_candidate": int(part["imaging_candidate"].sum()),
+                "matched": int(part["lens_id"].isin(found).sum()),
+                "in_sample": int(here.sum()),
+                "anchors": int((here & (sample["role"] == "anchor")).sum()),
+                "trained": int((here & (sample["role"] == "train")).sum()),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -200,10 +210,14 @@ def noise(inputs: Inputs) -> pd.DataFrame:
     for band in good["band"].values:
         part = good.sel(band=band)
         ratio = part["sigma"].values.astype(float) ** 2 * part["sky_invvar"].values
-        rows.append({
-            "band": str(band), "sigma": _median(part["sigma"].values), "sigma2_invvar": _median(ratio),
-            "noise_correlation": _median(part["noise_correlation"].values),
-        })  # fmt: skip
+        rows.append(
+            {
+                "band": str(band),
+                "sigma": _median(part["sigma"].values),
+                "sigma2_invvar": _median(ratio),
+                "noise_correlation": _median(part["noise_correlation"].values),
+            }
+        )
     return pd.DataFrame(rows)
 
 
@@ -222,11 +236,17 @@ def history(inputs: Inputs) -> pd.DataFrame | None:
 def thresholds(inputs: Inputs) -> pd.DataFrame:
     data = inputs.thresholds
     one = data.sel(level=LEVEL, method="nearest")
-    return pd.DataFrame({
-        "rate_requested": data["rate_requested"].values, "threshold": data["threshold"].values,
-        "n": data["n_negatives"].values, "k": data["n_false"].values, "rate": data["false_positive_rate"].values,
-        "lower_68": one["lower"].values, "upper_68": one["upper"].values,
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "rate_requested": data["rate_requested"].values,
+            "threshold": data["threshold"].values,
+            "n": data["n_negatives"].values,
+            "k": data["n_false"].values,
+            "rate": data["false_positive_rate"].values,
+            "lower_68": one["lower"].values,
+            "upper_68": one["upper"].values,
+        }
+    )
 
 
 @_summary("injections", "Injections: medians and the central 80 %")
@@ -265,10 +285,12 @@ def trials(inputs: Inputs) -> pd.DataFrame:
 def statuses(inputs: Inputs) -> pd.DataFrame:
     status = inputs.completeness["status"].values.astype(object)
     injected = inputs.completeness["n_injected"].transpose(*inputs.completeness["status"].dims).values
-    return pd.DataFrame([
-        {"status": s, "cells": int((status == s).sum()), "injections": int(injected[status == s].sum())}
-        for s in ("sufficient", "insufficient", "no data")
-    ])  # fmt: skip
+    return pd.DataFrame(
+        [
+            {"status": s, "cells": int((status == s).sum()), "injections": int(injected[status == s].sum())}
+            for s in ("sufficient", "insufficient", "no data")
+        ]
+    )
 
 
 @_summary("completeness", "Completeness, cell by cell")
@@ -307,7 +329,8 @@ def budget(inputs: Inputs) -> pd.DataFrame | None:
             row |= {f"{end}_68": float(one[end].sel(level=level)) for end in ("lower", "upper")}
             for cause in cube["cause"].values:
                 row[str(cause)] = (
-                    f"−{float(one['systematic_lower'].sel(cause=cause)):.2f} +{float(one['systematic_upper'].sel(cause=cause)):.2f}"
+                    f"−{float(one['systematic_lower'].sel(cause=cause)):.2f} "
+                    f"+{float(one['systematic_upper'].sel(cause=cause)):.2f}"
                 )
             row |= {f"total_{end}_68": float(one[f"total_{end}"].sel(level=level)) for end in ("lower", "upper")}
             rows.append(

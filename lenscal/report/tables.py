@@ -21,7 +21,9 @@ Value = float | int | str | bool | None
 
 @dataclass(frozen=True)
 class Number:
-    """One number (or text cell) of the page. `id` is the query with its arguments, as in ``rows?pool=N1&table=manifest``."""
+    """One number (or text cell) of the page. `id` is the query with its arguments, as in
+    ``rows?pool=N1&table=manifest``.
+    """
 
     id: str
     value: Value
@@ -169,11 +171,55 @@ def _plain(value: object) -> Value:
 # How values are shown.
 
 _COUNTS = {
-    "rows", "systems", "imaging_candidate", "matched", "in_sample", "anchors", "trained", "train", "val", "test", "none", "all", "wanted",
-    "positives", "n1", "n2", "shortfall", "k", "epoch", "objects", "trials", "cells", "injections", "n_injected", "n_failed", "n_hosts",
-    "n_detected", "host_pool", "rows_in", "rows_out", "dropped", "unaccounted", "candidates_n1", "candidates_n2",
-    "lost", "won", "pairs", "number", "percent", "n_real", "n_first", "n_second", "pixels_real", "pixels_injected", "stamps_real", "stamps_injected", "k_real", "k_injected",
-}  # fmt: skip
+    "rows",
+    "systems",
+    "imaging_candidate",
+    "matched",
+    "in_sample",
+    "anchors",
+    "trained",
+    "train",
+    "val",
+    "test",
+    "none",
+    "all",
+    "wanted",
+    "positives",
+    "n1",
+    "n2",
+    "shortfall",
+    "k",
+    "epoch",
+    "objects",
+    "trials",
+    "cells",
+    "injections",
+    "n_injected",
+    "n_failed",
+    "n_hosts",
+    "n_detected",
+    "host_pool",
+    "rows_in",
+    "rows_out",
+    "dropped",
+    "unaccounted",
+    "candidates_n1",
+    "candidates_n2",
+    "lost",
+    "won",
+    "pairs",
+    "number",
+    "percent",
+    "n_real",
+    "n_first",
+    "n_second",
+    "pixels_real",
+    "pixels_injected",
+    "stamps_real",
+    "stamps_injected",
+    "k_real",
+    "k_injected",
+}
 _SHARES = {
     "share",
     "rate",
@@ -193,9 +239,18 @@ _SHARES = {
     "total_upper_95",
 }
 _UNITS = {
-    "theta_e": "arcsec", "psf_fwhm": "arcsec", "depth": "mag(AB)", "sigma": "nanomaggy", "area": "degree^2", "weight": "1",
-    "radius": "arcsec", "median_psfsize_r": "arcsec", "median_psfdepth_r": "mag(AB)", "source_mag_r": "mag(AB)", "arc_snr": "1",
-}  # fmt: skip
+    "theta_e": "arcsec",
+    "psf_fwhm": "arcsec",
+    "depth": "mag(AB)",
+    "sigma": "nanomaggy",
+    "area": "degree^2",
+    "weight": "1",
+    "radius": "arcsec",
+    "median_psfsize_r": "arcsec",
+    "median_psfdepth_r": "mag(AB)",
+    "source_mag_r": "mag(AB)",
+    "arc_snr": "1",
+}
 
 
 def unit_of(column: str) -> str:
@@ -359,7 +414,9 @@ def _anchors(d: Derivation, index: str, group: str) -> pd.Series:
 def cube(
     d: Derivation, theta_e: str, psf_fwhm: str, depth: str, index: str, what: str, level: str = "", population: str = ""
 ) -> float | int:
-    """One cell of the cube: what is median, lower, upper, total_lower or total_upper (with the level), n_injected, n_hosts or n_detected; of the meant population of hosts by default."""
+    """One cell of the cube: what is median, lower, upper, total_lower or total_upper (with the level), n_injected,
+    n_hosts or n_detected; of the meant population of hosts by default.
+    """
     place = {"theta_e": float(theta_e), "psf_fwhm": float(psf_fwhm), "depth": float(depth)}
     cubes = d.inputs.completeness if not population else d.inputs.populations.sel(population=population)
     one = cubes.sel(place).isel(threshold=int(index))
@@ -506,7 +563,9 @@ class Book:
 
 
 def _quoted(cell: object) -> object:
-    """Text that a spreadsheet would take for a formula, behind an apostrophe; a carriage return, which would end the row, as a blank."""
+    """Text that a spreadsheet would take for a formula, behind an apostrophe; a carriage return, which would
+    end the row, as a blank.
+    """
     if not isinstance(cell, str):
         return cell
     text = cell.replace("\r", " ")

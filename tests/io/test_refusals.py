@@ -1,4 +1,6 @@
-"""What a disk refuses is said with the name of the file or folder, and never taken for something that is broken, empty or not there."""
+"""What a disk refuses is said with the name of the file or folder, and never taken for something that is
+broken, empty or not there.
+"""
 
 import errno
 import os

@@ -1,4 +1,6 @@
-"""What comes from the cutout service is whole, of the right place, size and bands, or the run stops and says what came instead."""
+"""What comes from the cutout service is whole, of the right place, size and bands, or the run stops
+and says what came instead.
+"""
 
 from __future__ import annotations
 
@@ -59,10 +61,8 @@ def test_pixels_planes_and_provenance_are_those_that_were_served(viewer, size):
     assert (found.failure == "").all()
     assert found.layer_version.values.tolist() == ["ls-dr10 DR10"] * 3
     url = found.cutout_url.values[1]
-    assert (
-        url
-        == f"{viewer.address}?ra=359.9990000&dec=-30.5000000&size=21&layer=ls-dr10&pixscale=0.262&bands=grz&invvar&maskbits"
-    )
+    asked = "ra=359.9990000&dec=-30.5000000&size=21&layer=ls-dr10&pixscale=0.262&bands=grz&invvar&maskbits"
+    assert url == f"{viewer.address}?{asked}"
     assert len(set(found.checksum.values.tolist())) == 3
     moment = pd.Timestamp(found.download_timestamp.values[0])
     assert abs((pd.Timestamp.now("UTC") - moment).total_seconds()) < 60

@@ -1,4 +1,6 @@
-"""The public cutout service as a survey: FITS cutouts of the Legacy Surveys' viewer, asked for politely and believed only when whole."""
+"""The public cutout service as a survey: FITS cutouts of the Legacy Surveys' viewer, asked for politely and
+believed only when whole.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +56,8 @@ class _NoAnswer(PixelError):
 class ServiceSurvey:
     """Cutouts of a viewer's ``/fits-cutout``.
 
-    The image of the viewer is the coadd re-gridded to the nearest pixel about the position, so an object lies within half a pixel
-    of the stamp's centre as in a stamp of a brick.
+    The image of the viewer is the coadd re-gridded to the nearest pixel about the position, so an object lies within
+    half a pixel of the stamp's centre as in a stamp of a brick.
 
     Parameters
     ----------
@@ -128,11 +130,11 @@ class ServiceSurvey:
     def read(self, rows: pd.DataFrame, size: int) -> xr.Dataset:
         """Pixels around galaxies, as `CoaddSurvey.read` gives them, with `checksum` (of the file that came).
 
-        A galaxy where the service has no pixels keeps its row with the reason in `failure`. A pixel is unobserved where the inverse
-        variance is no positive number; where the service gives none, as `lenscal.io.empty.unobserved` says.
+        A galaxy where the service has no pixels keeps its row with the reason in `failure`. A pixel is unobserved where
+        the inverse variance is no positive number; where the service gives none, as `lenscal.io.empty.unobserved` says.
 
-        A place at which the service fails (500) is such a row too where the service answers elsewhere right after it, and then fails at
-        the place once more: else the service is down, and no place is at fault.
+        A place at which the service fails (500) is such a row too where the service answers elsewhere right after it,
+        and then fails at the place once more: else the service is down, and no place is at fault.
 
         Raises
         ------
@@ -162,7 +164,9 @@ class ServiceSurvey:
         return data
 
     def _ask_of_place(self, ra: float, dec: float, size: int, others: list[tuple]) -> tuple[bytes | None, str, tuple]:
-        """What comes for a place; _NoAnswer where the service fails at this place, PixelError where it fails at others as well."""
+        """What comes for a place; _NoAnswer where the service fails at this place, PixelError where it
+        fails at others as well.
+        """
         asked = self.url(ra, dec, size), ra, dec, size
         try:
             return self._ask(*asked)
@@ -210,7 +214,9 @@ class ServiceSurvey:
             yield self.url(brick.ra, brick.dec, 21), brick.ra, brick.dec, 21
 
     def _ask(self, url: str, ra: float, dec: float, size: int) -> tuple[bytes | None, str, tuple]:
-        """A whole and right file, when it came, and what `_planes` finds in it; None when the service has nothing there."""
+        """A whole and right file, when it came, and what `_planes` finds in it; None when the
+        service has nothing there.
+        """
         attempts = tenacity.Retrying(
             retry=tenacity.retry_if_exception_type(_Again),
             stop=tenacity.stop_after_attempt(self.service.attempts),
@@ -225,7 +231,9 @@ class ServiceSurvey:
             raise (_NoAnswer(text, attempts_failed) if error.of_place else PixelError(text)) from error
 
     def _wait(self, url: str, attempt: int, asked: float | None) -> float:
-        """Seconds before the next attempt: what the service asks for, else doubled each time, times 0.5 to 1.5 drawn by (seed, url, attempt)."""
+        """Seconds before the next attempt: what the service asks for, else doubled each time, times 0.5 to 1.5
+        drawn by (seed, url, attempt).
+        """
         if asked is not None:
             return min(asked, WAIT_MAX)
         return min(self.service.backoff_seconds * 2 ** (attempt - 1), WAIT_MAX) * (
@@ -246,7 +254,8 @@ class ServiceSurvey:
             raise _Again(f"answer {answer.status_code} {answer.reason}", wait, of_place=answer.status_code == 500)
         if answer.status_code != 200:
             raise PixelError(
-                f"service: '{url}' answered {answer.status_code} {answer.reason}; check survey.service.url and survey.layer"
+                f"service: '{url}' answered {answer.status_code} {answer.reason}; check "
+                "survey.service.url and survey.layer"
             )
         if word := _refusal(answer.content):
             raise PixelError(
@@ -257,7 +266,9 @@ class ServiceSurvey:
 
 
 def _refusal(content: bytes) -> str:
-    """A line of text about the layer that came in place of pixels, as the viewer sends with status 200; empty for anything else."""
+    """A line of text about the layer that came in place of pixels, as the viewer sends with status 200;
+    empty for anything else.
+    """
     if len(content) > 500 or content.startswith((_FITS, b"<")):
         return ""
     text = " ".join(content.decode("ascii", "replace").split())
@@ -279,7 +290,9 @@ def _retry_after(text: str | None) -> float | None:
 
 
 def _slot(url: str, rate: float) -> None:
-    """Wait for one's turn: of one user on one machine, whatever the number of processes, a host gets no more than `rate` requests a second."""
+    """Wait for one's turn: of one user on one machine, whatever the number of processes, a host gets no more than
+    `rate` requests a second.
+    """
     host = hashlib.blake2b(urlsplit(url).netloc.encode(), digest_size=8).hexdigest()
     with (
         os.fdopen(
@@ -304,7 +317,9 @@ def _slot(url: str, rate: float) -> None:
 
 @cache
 def _own_folder() -> Path:
-    """A folder that only this user can write to, the same for all processes: others on the machine can neither stop nor hurry them."""
+    """A folder that only this user can write to, the same for all processes: others on the machine can
+    neither stop nor hurry them.
+    """
     cache_folder = Path(os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache"))
     for base in (Path(os.environ.get("XDG_RUNTIME_DIR") or cache_folder), cache_folder):
         folder = base / "lenscal"
@@ -349,7 +364,8 @@ def _planes(content: bytes, ra: float, dec: float, size: int, wanted: list[str])
     for plane in ("image", *wanted):
         if plane not in found or found[plane][0] is None:
             raise _Again(
-                f"no plane '{plane}' but {sorted(found)}; take out of survey.service.planes what the service does not offer"
+                f"no plane '{plane}' but {sorted(found)}; take out of survey.service.planes "
+                "what the service does not offer"
             )
         data, header = found[plane]
         shape = (size, size) if plane == "maskbits" else (len(schema.BANDS), size, size)

@@ -20,14 +20,22 @@ LENS_COLUMNS = ("name", "ra", "dec", "zlens", "zsource", "grade", "reference")
 _REQUIRED = ("ra", "dec")
 _FORMATS = {
     "lenscat": {
-        "name": ("name",), "ra": ("RA [deg]", "ra"), "dec": ("DEC [deg]", "dec"), "zlens": ("zlens",),
-        "grade": ("grading",), "reference": ("ref",),
+        "name": ("name",),
+        "ra": ("RA [deg]", "ra"),
+        "dec": ("DEC [deg]", "dec"),
+        "zlens": ("zlens",),
+        "grade": ("grading",),
+        "reference": ("ref",),
     },
     "desi-sl-vac": {
-        "name": ("TARGETID",), "ra": ("TARGET_RA",), "dec": ("TARGET_DEC",), "zlens": ("Z",), "grade": ("ZWARN",),
+        "name": ("TARGETID",),
+        "ra": ("TARGET_RA",),
+        "dec": ("TARGET_DEC",),
+        "zlens": ("Z",),
+        "grade": ("ZWARN",),
     },
     "csv": {name: (name,) for name in LENS_COLUMNS},
-}  # fmt: skip
+}
 VAC_EXTENSION = "DESI_SL_CATALOG"
 VAC_REFERENCE = "DESI DR1 strong lensing VAC"
 
@@ -121,7 +129,8 @@ def _renamed(
 ) -> pd.DataFrame:
     """The columns that `choices` finds, exact names first, then in any case; ra and dec in degrees.
 
-    `attrs["stated"]` says that the unit of both is known: of the file, or of the run file (`stated`), which goes before it.
+    `attrs["stated"]` says that the unit of both is known: of the file, or of the run file (`stated`), which goes before
+    it.
     """
     lower = {str(name).lower(): name for name in reversed(raw.columns)}
     found, missing, known = {}, [], {}
@@ -142,7 +151,8 @@ def _renamed(
     if missing:
         columns = ", ".join(map(str, raw.columns))
         raise CatalogueError(
-            f"{what}, {len(raw):,} rows, lacks column(s) {', '.join(missing)}; found {columns[:400]}; name them in `columns` of the run file"
+            f"{what}, {len(raw):,} rows, lacks column(s) {', '.join(missing)}; found {columns[:400]}; name them "
+            "in `columns` of the run file"
         )
     table = pd.DataFrame(found)
     table.attrs = {"stated": all(known.get(name) for name in _REQUIRED)}

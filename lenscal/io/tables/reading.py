@@ -1,4 +1,6 @@
-"""Tables of other people: CSV, TSV, ECSV and FITS, with their digits, their blanks and their units as they were meant."""
+"""Tables of other people: CSV, TSV, ECSV and FITS, with their digits, their blanks and their
+units as they were meant.
+"""
 
 from __future__ import annotations
 
@@ -43,9 +45,9 @@ def read_table(path: str | Path, extension: str | None = None, text: Collection[
     Returns
     -------
     DataFrame
-        Native byte order, text stripped, blank where the file says so (a masked cell, TNULL); vector columns of a FITS table are left
-        out. Whole numbers stay whole. `attrs["units"]` has the unit that the file states of a column. Columns named ra and dec that it
-        states to be in another unit of an angle are in degrees.
+        Native byte order, text stripped, blank where the file says so (a masked cell, TNULL); vector columns of a FITS
+        table are left out. Whole numbers stay whole. `attrs["units"]` has the unit that the file states of a column.
+        Columns named ra and dec that it states to be in another unit of an angle are in degrees.
 
     Raises
     ------
@@ -71,7 +73,8 @@ def read_table(path: str | Path, extension: str | None = None, text: Collection[
         raise
     except pd.errors.ParserWarning:
         raise CatalogueError(
-            f"catalogue '{path}' has rows with more cells than its header has names, so no column is known; mend its header"
+            f"catalogue '{path}' has rows with more cells than its header has names, so no "
+            "column is known; mend its header"
         ) from None
     except _BROKEN as error:
         folders.pass_on(error, path)
@@ -93,7 +96,9 @@ def read_table(path: str | Path, extension: str | None = None, text: Collection[
 
 
 def stated(table: pd.DataFrame, column: str) -> str:
-    """The unit of a column: what its file states, else what stands in its name, as in ``RA [deg]`` or ``dec_rad``; empty without one."""
+    """The unit of a column: what its file states, else what stands in its name, as in ``RA [deg]`` or
+    ``dec_rad``; empty without one.
+    """
     if found := table.attrs.get("units", {}).get(column, ""):
         return found
     named = _IN_NAME.search(str(column))
@@ -114,7 +119,8 @@ def in_degrees(table: pd.DataFrame, column: str, what: str) -> pd.Series:
     probe = units.degrees(np.ones(1), unit)
     if probe is None:
         raise CatalogueError(
-            f"{what}, {len(table):,} rows: column {column} is in '{unit[:40]}', expected an angle in decimal numbers (deg, hourangle, rad): convert it to degrees"
+            f"{what}, {len(table):,} rows: column {column} is in '{unit[:40]}', expected an angle in decimal numbers "
+            "(deg, hourangle, rad): convert it to degrees"
         )
     table.attrs.setdefault("units", {})[column] = "deg"
     if probe[0] == 1:
@@ -152,7 +158,9 @@ def _fits_table(path: Path, extension: str | None) -> pd.DataFrame:
 
 
 def _column(data: fits.FITS_rec, column: fits.Column) -> np.ndarray | pd.api.extensions.ExtensionArray | None:
-    """Values of one column, masked where its cells are TNULL; None of a vector. Whole numbers stay whole under TSCAL and TZERO."""
+    """Values of one column, masked where its cells are TNULL; None of a vector. Whole numbers stay
+    whole under TSCAL and TZERO.
+    """
     if "P" in column.format or "Q" in column.format:
         return None
     raw = data.view(np.ndarray)[column.name]
@@ -236,7 +244,8 @@ def _text_table(path: Path, text: Collection[str], separator: str) -> pd.DataFra
         named = next((c for c in reversed(comments) if c.count(sign) == header.count(sign)), None)
         if named is None:
             raise CatalogueError(
-                f"catalogue '{path}' begins with {len(comments)} lines of comment (#), and neither they nor the first line after them ('{header[:60].decode(encoding)}') name its columns; write a header"
+                f"catalogue '{path}' begins with {len(comments)} lines of comment (#), and neither they nor the first "
+                f"line after them ('{header[:60].decode(encoding)}') name its columns; write a header"
             )
         lines = named + b"\n" + lines
         header = named

@@ -32,7 +32,8 @@ def causal(place: Place, count: int, say: Say) -> tuple[dict, dict[str, pd.DataF
     Returns
     -------
     dict
-        trials, threshold, colours (of lenses and of the survey), and for each image without an arc the share called a lens.
+        trials, threshold, colours (of lenses and of the survey), and for each image without an arc the share called a
+        lens.
     dict of DataFrame
         causal: one row for each variant and kind of host: hosts, kind, name, about, arc, and `paired.COLUMNS`.
     """
@@ -68,9 +69,14 @@ def causal(place: Place, count: int, say: Say) -> tuple[dict, dict[str, pd.DataF
     table = pd.DataFrame(rows, columns=["hosts", "kind", "name", "about", "arc", *COLUMNS, "why_not"])
     arcless = table[~table["arc"] & (table["hosts"] == "all") & (table["why_not"] == "")]
     return {
-        "trials": len(chosen), "lens_like": int((like == 1).sum()), "threshold": threshold, "colours": {name: [float(v) for v in value] for name, value in known.items()},
-        "called_lenses_without_arc": {f"{row['kind']}: {row['name']}": float(row["changed"]) for row in arcless.to_dict("records")},
-    }, {"causal": table}  # fmt: skip
+        "trials": len(chosen),
+        "lens_like": int((like == 1).sum()),
+        "threshold": threshold,
+        "colours": {name: [float(v) for v in value] for name, value in known.items()},
+        "called_lenses_without_arc": {
+            f"{row['kind']}: {row['name']}": float(row["changed"]) for row in arcless.to_dict("records")
+        },
+    }, {"causal": table}
 
 
 def variants(
@@ -218,9 +224,17 @@ class _Bench:
             ]
         )
         self.views = views.Views(
-            self.image, host, smooth, values["sigma"], values["noise_lags"], values["psfsize"], colours, block["injection_id"].values.ravel(),
-            schema.PIXEL_SCALE, (self.pixels.sizes["x"] - host.shape[-1]) % 2,
-        )  # fmt: skip
+            self.image,
+            host,
+            smooth,
+            values["sigma"],
+            values["noise_lags"],
+            values["psfsize"],
+            colours,
+            block["injection_id"].values.ravel(),
+            schema.PIXEL_SCALE,
+            (self.pixels.sizes["x"] - host.shape[-1]) % 2,
+        )
 
     def _images(self, settings: object, pixels: xr.Dataset, block: xr.Dataset) -> np.ndarray:
         from lenscal import injections
@@ -253,7 +267,9 @@ def _host_pixels(place: Place, ids: np.ndarray) -> xr.Dataset:
 
 
 def _colours(place: Place) -> dict[str, np.ndarray]:
-    """Median dereddened g - r and r - z of the known lenses' galaxies, their arcs' light taken off, and of ordinary galaxies."""
+    """Median dereddened g - r and r - z of the known lenses' galaxies, their arcs' light taken off,
+    and of ordinary galaxies.
+    """
     from lenscal.injections import populations
     from lenscal.run.stages.injections import arc_light
 

@@ -19,11 +19,11 @@ class Realism(Stage):
     parallel = False
 
     def inputs(self, place: Place) -> dict:
-        from lenscal.injections import priors
+        from lenscal.injections import prior_sets
 
         settings = place.settings.realism
         more = place.settings.injections.more_priors
-        known = priors.prior_sets(more)
+        known = prior_sets.prior_sets(more)
         if unknown := [name for name in settings.priors if name not in known]:
             raise stores.StoreError(
                 f"realism.priors names '{unknown[0]}', which is no set of priors; there are {', '.join(known)}"

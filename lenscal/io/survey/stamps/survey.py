@@ -129,7 +129,9 @@ class StampSurvey:
         return [f"{sum(len(self._stamps(profile)) for profile in self.profiles):,} stamps in {len(self.profiles)} sets"]
 
     def files(self) -> list[Path]:
-        """Every file that is read: stamps of the chosen sets, and, where a PSF comes from the table, the table and its models."""
+        """Every file that is read: stamps of the chosen sets, and, where a PSF comes from the table,
+        the table and its models.
+        """
         patterns = {profile.files.replace("{band}", band) for profile in self.profiles for band in profile.bands}
         found = {
             path for pattern in patterns for path in folders.matching((self.root / pattern).parent, Path(pattern).name)
@@ -157,10 +159,10 @@ class StampSurvey:
     def rows(self) -> pd.DataFrame:
         """One row per stamp, by galaxy_id: the columns of `schema.MANIFEST` that stamps can fill.
 
-        `galaxy_id` is the place in the set with the profile's number as the brick and release 0. Fluxes are those of the
-        3 arcsec aperture about the centre. `condition_source` says where the PSF comes from: ``measured`` (a star of the
-        stamp), ``table``, or ``none``; the depth is
-        always measured, with that PSF. A stamp of a host set without PSF or depth is a negative but no host: see `ledger`.
+        `galaxy_id` is the place in the set with the profile's number as the brick and release 0. Fluxes are those of
+        the 3 arcsec aperture about the centre. `condition_source` says where the PSF comes from: ``measured`` (a star
+        of the stamp), ``table``, or ``none``; the depth is always measured, with that PSF. A stamp of a host set
+        without PSF or depth is a negative but no host: see `ledger`.
         """
         table = pd.DataFrame(
             [self._row(profile, place) for profile in self.profiles for place in range(len(self._stamps(profile)))]
@@ -180,8 +182,8 @@ class StampSurvey:
         Returns
         -------
         Dataset (galaxy, band, y, x)
-            `invvar` is that of white noise: 1 / (sigma^2 A) with the measured sigma and noise correlation A, as the survey's
-            own (it is propagated from exposures whose noise is white); 0 where nothing was observed.
+            `invvar` is that of white noise: 1 / (sigma^2 A) with the measured sigma and noise correlation A, as the
+            survey's own (it is propagated from exposures whose noise is white); 0 where nothing was observed.
         """
         ids = rows["galaxy_id"].to_numpy(np.int64)
         data = unread(rows, size)
@@ -231,11 +233,13 @@ class StampSurvey:
                 resampled = not self._native(stamp)
                 if resampled and self._resample is None:
                     raise StampError(
-                        f"profile '{profile.name}' is at {stamp.pixel_scale:.4f} arcsec per pixel and needs a resample function"
+                        f"profile '{profile.name}' is at {stamp.pixel_scale:.4f} arcsec per pixel "
+                        "and needs a resample function"
                     )
                 if not resampled and any(side % 2 == 0 for side in stamp.image.shape[-2:]):
                     raise StampError(
-                        f"profile '{profile.name}': '{stamp.file}' has an even side {stamp.image.shape[-2:]}, so its object is on no pixel"
+                        f"profile '{profile.name}': '{stamp.file}' has an even side {stamp.image.shape[-2:]}, "
+                        "so its object is on no pixel"
                     )
             self._loaded[profile.name] = stamps
         return self._loaded[profile.name]
@@ -277,7 +281,8 @@ class StampSurvey:
         noise = np.array([[self._measure.sky_noise(band)[1:] for band in image] for image in images])
         sigma, own = noise[..., 0], noise[..., 1]
         clean = np.all(own <= CORRELATION_MAX, axis=1)  # False for NaN as well
-        # One instrument and one resampling: the correlation of a set is the median of its stamps, as one stamp tells it to 20 %.
+        # One instrument and one resampling: the correlation of a set is the median of its stamps, as one stamp tells it
+        # to 20 %.
         correlation = np.median(own[clean], axis=0) if clean.any() else np.full(len(schema.BANDS), np.nan)
         return [
             self._conditions_of(profile, place, stamp, images[place], sigma[place], correlation, bool(clean[place]))
@@ -323,7 +328,8 @@ class StampSurvey:
             widths = np.array([float(self._measured_width(image)) for image in images])
             if not np.isfinite(widths).all():
                 raise StampError(
-                    f"PSF model '{getattr(models, band)[int(np.argmin(np.isfinite(widths)))]}' has no width; copy it again, or take it out of the profiles"
+                    f"PSF model '{getattr(models, band)[int(np.argmin(np.isfinite(widths)))]}' has no width; copy it "
+                    "again, or take it out of the profiles"
                 )
             out[band] = widths, np.array(images)
         return out
@@ -335,7 +341,9 @@ class StampSurvey:
 
     @cached_property
     def _table(self) -> pd.DataFrame:
-        """Positions (degrees) and PSFSIZE_R (arcsec) of the conditions table, rows without a position or r-band data left out."""
+        """Positions (degrees) and PSFSIZE_R (arcsec) of the conditions table, rows without a position
+        or r-band data left out.
+        """
         declared = self._declared.conditions
         path = self.root / declared.file
         try:
@@ -378,15 +386,26 @@ class StampSurvey:
         host = profile.use == "host" and observed.reason == ""
         fields = stamp.fields
         row = {
-            "galaxy_id": keys.pack(place, profile.number), "release": 0, "brickid": profile.number, "objid": place,
-            "brickname": str(fields.get("brickname", profile.name)), "ra": stamp.ra, "dec": stamp.dec,
+            "galaxy_id": keys.pack(place, profile.number),
+            "release": 0,
+            "brickid": profile.number,
+            "objid": place,
+            "brickname": str(fields.get("brickname", profile.name)),
+            "ra": stamp.ra,
+            "dec": stamp.dec,
             "type": str(fields.get("type", "")).strip().upper(),
             "nobs_z": int(fields.get("nobs_z", -1)),
-            "pool": "N1" if profile.use == "host" else "positive", "label": 0 if profile.use == "host" else 1,
-            "tier": str(fields.get("tier", "")), "role": "none" if profile.use == "host" else "anchor", "host": host,
-            "lens_id": str(fields.get("lens_id", "")), "catalogue": profile.name if profile.use == "anchor" else "",
-            "condition_source": observed.source, "sweep_file": stamp.file, "row_index": stamp.row,
-        }  # fmt: skip
+            "pool": "N1" if profile.use == "host" else "positive",
+            "label": 0 if profile.use == "host" else 1,
+            "tier": str(fields.get("tier", "")),
+            "role": "none" if profile.use == "host" else "anchor",
+            "host": host,
+            "lens_id": str(fields.get("lens_id", "")),
+            "catalogue": profile.name if profile.use == "anchor" else "",
+            "condition_source": observed.source,
+            "sweep_file": stamp.file,
+            "row_index": stamp.row,
+        }
         flux = _aperture(stamp)
         for i, band in enumerate(schema.BANDS):
             row[f"flux_{band}"] = flux[i]
@@ -405,7 +424,9 @@ def _fitted(image: np.ndarray) -> np.ndarray:
 
 
 def _aperture(stamp: Stamp) -> np.ndarray:
-    """Flux within `APERTURE` of the centre, by band, the median of the stamp taken as the sky; NaN of a band that was not observed."""
+    """Flux within `APERTURE` of the centre, by band, the median of the stamp taken as the sky; NaN of a
+    band that was not observed.
+    """
     n_y, n_x = stamp.image.shape[-2:]
     y, x = np.ogrid[:n_y, :n_x]
     inside = np.hypot(y - (n_y - 1) / 2, x - (n_x - 1) / 2) * stamp.pixel_scale <= APERTURE
