@@ -17,14 +17,19 @@ def describe(
     artifact: Annotated[
         str,
         typer.Argument(
-            help="file.py:function, module:function, .pt, .safetensors, .onnx, .pt2, a table of scores, a folder of a frozen detector, or a run file."
+            help=(
+                "file.py:function, module:function, .pt, .safetensors, .onnx, .pt2, a table of scores, a folder of a "
+                "frozen detector, or a run file."
+            )
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
 ) -> None:
-    """Load a detector, hold it to what a detector is (the probe), and print what it is shown and what its hash is made of.
+    """Load a detector, hold it to what a detector is (the probe), and print what it is shown and
+    what its hash is made of.
 
-    What it expects is read from the YAML file of its name beside it. A run file names its detector by `detector.artifact`.
+    What it expects is read from the YAML file of its name beside it. A run file names its detector by
+    `detector.artifact`.
     """
     with refusals():
         import json
@@ -43,7 +48,8 @@ def describe(
                 from lenscal.errors import InputError
 
                 raise InputError(
-                    "detector: the run file trains its own; after the run its folder `<stores>/detector` can be described"
+                    "detector: the run file trains its own; after the run its folder "
+                    "`<stores>/detector` can be described"
                 )
         found = detector.bring(artifact, given)
         about = {"hash": found.hash, "bands": list(found.bands), "size": found.size, **getattr(found, "about", {})}

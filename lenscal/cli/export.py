@@ -20,10 +20,11 @@ def export(
     ] = "injections,cutouts",
     format_: Annotated[str, typer.Option("--format", help="zarr, fits, npz or hdf5.")] = "zarr",
 ) -> None:
-    """Write the images that a detector has to score, with their ids, in parts of 1,024; injections are rendered on demand.
+    """Write the images that a detector has to score, with their ids, in parts of 1,024;
+    injections are rendered on demand.
 
-    Score them with whatever you have, write a table with the columns id and score, and set `detector.artifact` of the run file to it:
-    `lenscal run` then audits the detector by its scores, and everything before the detector is reused.
+    Score them with whatever you have, write a table with the columns id and score, and set `detector.artifact` of the
+    run file to it: `lenscal run` then audits the detector by its scores, and everything before the detector is reused.
     """
     settings = settings_of(runfile)
     with refusals():
@@ -49,6 +50,9 @@ def export(
         listed = ", ".join(f"{count:,} {kind}" for kind, count in manifest["rows"].items())
         console.print(f"{listed} in {out}", markup=False, highlight=False, soft_wrap=True)
         console.print(
-            "next: score every id, write a table with the columns id and score, and set detector.artifact of the run file to it",
-            markup=False, highlight=False, soft_wrap=True,
-        )  # fmt: skip
+            "next: score every id, write a table with the columns id and score, and set detector.artifact of the "
+            "run file to it",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )

@@ -51,11 +51,14 @@ class Detector(Section):
     bands: list[str] = Field(list(schema.BANDS), min_length=1)
     """Bands that the network sees, in this order."""
     artifact: Annotated[str | None, Placement()] = None
-    """The detector to audit; nothing is trained then. `file.py:function` or `module:function` (images to scores), a state dict (`.pt`, `.safetensors`),
-    TorchScript (`.pt`), ONNX (`.onnx`), a table of scores (`.parquet`, `.csv`, `.ecsv`, `.fits`), or the folder of a detector that a run trained. What it
-    expects is declared in a YAML file of its name beside it, or in `declaration`."""
+    """The detector to audit; nothing is trained then. `file.py:function` or `module:function` (images to scores), a
+    state dict (`.pt`, `.safetensors`), TorchScript (`.pt`), ONNX (`.onnx`), a table of scores (`.parquet`, `.csv`,
+    `.ecsv`, `.fits`), or the folder of a detector that a run trained. What it expects is declared in a YAML file of its
+    name beside it, or in `declaration`."""
     declaration: Annotated[dict[str, Any] | None, Placement()] = None
-    """Declaration of the artifact (docs/stages/detector.md): bands, size, scale, stretch, output, ...; null reads the YAML file beside it."""
+    """Declaration of the artifact (docs/stages/detector.md): bands, size, scale, stretch, output, ...; null reads
+    the YAML file beside it.
+    """
     training: Training = Training()
     """How the detector is trained; its keys are listed below."""
     prevalence: float = Field(1 / 101, gt=0, lt=1)

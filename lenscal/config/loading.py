@@ -144,7 +144,9 @@ def _with_places(raw: dict, folder: Path) -> dict:
 
 
 def _with_artifact(section: object, folder: Path) -> object:
-    """The section `detector` with the places of its artifact and declaration made absolute; a module that can be imported stays a name."""
+    """The section `detector` with the places of its artifact and declaration made absolute; a module that can
+    be imported stays a name.
+    """
     if not isinstance(section, dict):
         return section
     section, artifact = dict(section), section.get("artifact")

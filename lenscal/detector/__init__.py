@@ -1,7 +1,8 @@
-"""The detector: trained on real cutouts, or brought by its owner; frozen under a content hash, asked for scores. All that knows PyTorch is here.
+"""The detector: trained on real cutouts, or brought by its owner; frozen under a content hash, asked for scores. All
+that knows PyTorch is here.
 
-Importing this package does not import PyTorch; the first use of a name does. The package can be called: ``lenscal.detector("model.onnx")`` is
-`bringing.bring`.
+Importing this package does not import PyTorch; the first use of a name does. The package can be called:
+``lenscal.detector("model.onnx")`` is `bringing.bring`.
 """
 
 from __future__ import annotations

@@ -17,8 +17,9 @@ from lenscal.errors import InputError
 
 JSON = "detector.json"
 FORMS = (
-    "'module:function' or 'file.py:function', a state dict (.pt, .pth) or .safetensors with `network` declared, TorchScript (.pt), "
-    "ONNX (.onnx), torch.export (.pt2), a table of scores (.parquet, .csv, .ecsv, .fits), or a folder with detector.json"
+    "'module:function' or 'file.py:function', a state dict (.pt, .pth) or .safetensors with `network` "
+    "declared, TorchScript (.pt), ONNX (.onnx), torch.export (.pt2), a table of scores (.parquet, .csv, "
+    ".ecsv, .fits), or a folder with detector.json"
 )
 
 
@@ -57,9 +58,11 @@ def bring(source: object, declaration: Mapping[str, Any] | None = None, **words:
     Parameters
     ----------
     source : str, Path, callable or torch.nn.Module
-        A file of weights, TorchScript, ONNX or scores; ``module:function``; a folder of a frozen detector; or the thing itself.
+        A file of weights, TorchScript, ONNX or scores; ``module:function``; a folder of a frozen detector; or the thing
+        itself.
     declaration : mapping, optional
-        Keys of `Declaration`; by default those of the YAML file beside the artifact, or of the metadata of an ONNX file.
+        Keys of `Declaration`; by default those of the YAML file beside the artifact, or of the metadata of an ONNX
+        file.
     **words
         Single keys of the declaration, such as ``bands=["g", "r", "z"]``; they win.
 
@@ -71,7 +74,8 @@ def bring(source: object, declaration: Mapping[str, Any] | None = None, **words:
     Raises
     ------
     InputError
-        It cannot be read, does not fit its declaration, or fails the probe: the message says what was found and what to declare.
+        It cannot be read, does not fit its declaration, or fails the probe: the message says what was found and what to
+        declare.
 
     Examples
     --------
@@ -111,7 +115,8 @@ def _declared(artifact: str, kind: str, values: dict[str, Any], given: bool) -> 
         if other := [name for name in inside if name in said and said[name] != inside[name]]:
             listed = ", ".join(f"{name} {said[name]} for {inside[name]}" for name in other)
             raise InputError(
-                f"detector: '{Path(artifact).name}' declares in itself something else than its declaration ({listed}); correct one of the two"
+                f"detector: '{Path(artifact).name}' declares in itself something else than its declaration "
+                f"({listed}); correct one of the two"
             )
     where = f"declaration '{file}'" if file is not None else "declaration"
     return {**inside, **beside, **values}, where
@@ -163,8 +168,9 @@ def again(source: object, declaration: Declaration, hash_: str) -> Brought:
     found = Brought(runtime, declaration, source, probed=True)
     if found.hash != hash_:
         raise InputError(
-            f"detector: '{source}' is not the one that was frozen: expected hash {hash_[:12]}, found {found.hash[:12]} "
-            f"({json.dumps(runtime.about, sort_keys=True)[:300]}); its files, code or runtime changed, so run the stage detector again"
+            f"detector: '{source}' is not the one that was frozen: expected hash {hash_[:12]}, found "
+            f"{found.hash[:12]} ({json.dumps(runtime.about, sort_keys=True)[:300]}); its files, code or runtime "
+            "changed, so run the stage detector again"
         )
     return found
 
@@ -224,7 +230,8 @@ def reopened(folder: Path) -> Detector:
         found = score_table.read(own or Path(about["source"]), declaration)
         if found.hash != about["hash"]:
             raise InputError(
-                f"detector: the table of scores in '{folder}' is not the one that was kept; run the stage detector again"
+                f"detector: the table of scores in '{folder}' is not the one that was kept; "
+                "run the stage detector again"
             )
         return found
     return again(str(own or about["source"]), declaration, about["hash"])
@@ -241,7 +248,8 @@ def _files_of(folder: Path) -> list[str]:
 
 
 def inputs_of(artifact: str, declaration: Mapping[str, Any] | None) -> list[Path]:
-    """Every file that an artifact is read from, so that a changed one is seen; those of a callable's own module included.
+    """Every file that an artifact is read from, so that a changed one is seen; those of a
+    callable's own module included.
 
     Raises
     ------
@@ -286,6 +294,7 @@ def _module_file(name: str) -> list[Path]:
         ) from None
     if spec is None:
         raise InputError(
-            f"detector: there is no module '{place}' of '{name}'; expected 'module:function' or 'file.py:function' (relative to the run file)"
+            f"detector: there is no module '{place}' of '{name}'; expected 'module:function' or "
+            "'file.py:function' (relative to the run file)"
         )
     return [Path(spec.origin)] if spec.origin and spec.origin.endswith(".py") else []

@@ -1,4 +1,6 @@
-"""A detector that was not made here, behind lenscal's handling of pixels: whatever gives numbers for images, in any runtime."""
+"""A detector that was not made here, behind lenscal's handling of pixels: whatever gives numbers
+for images, in any runtime.
+"""
 
 from __future__ import annotations
 
@@ -34,15 +36,16 @@ def hash_of(about: dict) -> str:
 class Brought:
     """A frozen detector of someone else.
 
-    Unobserved pixels are filled before the runtime sees them, since what runtimes make of NaN differs: some give a finite score. The
-    runtime gets native numbers in C order, always `batch` images at once where it computes in tiles.
+    Unobserved pixels are filled before the runtime sees them, since what runtimes make of NaN differs: some give a
+    finite score. The runtime gets native numbers in C order, always `batch` images at once where it computes in tiles.
 
     Parameters
     ----------
     runtime : Runtime
     declaration : Declaration
     source : object
-        What it was read from: a path, ``module:function``, or a callable; it is read again from there in other processes.
+        What it was read from: a path, ``module:function``, or a callable; it is read again from there in other
+        processes.
     probed : bool
         It was held to `probe` before, with this hash.
 
@@ -107,7 +110,9 @@ class Brought:
         return scores
 
     def probability(self, scores: np.ndarray) -> np.ndarray:
-        """Probability of scores, float32: what the detector declares it to be, else the logistic function, fitted to nothing."""
+        """Probability of scores, float32: what the detector declares it to be, else the logistic
+        function, fitted to nothing.
+        """
         values = unmasked(scores).astype(np.float64)
         return (values if self.declaration.output == "probability" else expit(values)).astype(np.float32)
 
@@ -128,12 +133,13 @@ class Brought:
         scores = np.concatenate(found) if found else np.empty(0)
         if not np.isfinite(scores).all():
             raise InputError(
-                f"detector: {int((~np.isfinite(scores)).sum())} of {scores.size} scores are not finite, though every pixel that it was shown is; "
-                "check scale, clip and dtype of the declaration"
+                f"detector: {int((~np.isfinite(scores)).sum())} of {scores.size} scores are not finite, though every "
+                "pixel that it was shown is; check scale, clip and dtype of the declaration"
             )
         if self.declaration.output == "probability" and (scores.min(initial=0) < 0 or scores.max(initial=1) > 1):
             raise InputError(
-                f"detector: declared are probabilities, found {scores.min():.4g} to {scores.max():.4g}; declare `output: logit` or `score`"
+                f"detector: declared are probabilities, found {scores.min():.4g} to {scores.max():.4g}; "
+                "declare `output: logit` or `score`"
             )
         return scores
 
@@ -147,8 +153,8 @@ class Brought:
         except Exception as error:
             cuda = "; it must run on the CPU of any worker" if "cuda" in str(error).lower() else ""
             raise InputError(
-                f"detector: it fails on {images.dtype} images of shape {images.shape} ({type(error).__name__}: {str(error)[:300]}){cuda}; "
-                "correct bands, size, layout or dtype of the declaration"
+                f"detector: it fails on {images.dtype} images of shape {images.shape} ({type(error).__name__}: "
+                f"{str(error)[:300]}){cuda}; correct bands, size, layout or dtype of the declaration"
             ) from error
         if said.getvalue():
             self._runtime.facts["prints"] = said.getvalue()[:200]
@@ -201,8 +207,9 @@ class Brought:
         away = float(np.nanmax(np.abs(found - expected))) / max(float(expected.std()), 1e-12)
         if not away <= 10 * self.declaration.tolerance or (np.isnan(found) != np.isnan(expected)).any():
             raise InputError(
-                f"detector: the reference stamps get other scores than its own pipeline gives, by {away:.3g} of their scatter; "
-                "bands, zeropoint, scale, stretch, fill or size of the declaration are not those of that pipeline"
+                "detector: the reference stamps get other scores than its own pipeline gives, by "
+                f"{away:.3g} of their scatter; bands, zeropoint, scale, stretch, fill or size of the "
+                "declaration are not those of that pipeline"
             )
         return f"{len(images)} stamps, within {away:.2g} of their scatter"
 

@@ -25,16 +25,22 @@ class TrainedOn(Section):
     mock: bool = False
     """Whether it was an embedded (mock) sky."""
     rows: Annotated[str | None, Placement()] = None
-    """Table of the training rows beside the declaration: galaxy_id, and ra, dec [degree] where they are known (Parquet, CSV, ECSV, FITS)."""
+    """Table of the training rows beside the declaration: galaxy_id, and ra, dec [degree] where they are known
+    (Parquet, CSV, ECSV, FITS).
+    """
 
 
 class Declaration(Section):
-    """Declared beside an artifact in a YAML file of its name, in the run file, or in the metadata of an ONNX file under the key ``lenscal``."""
+    """Declared beside an artifact in a YAML file of its name, in the run file, or in the metadata of an ONNX file
+    under the key ``lenscal``.
+    """
 
     kind: Literal["callable", "state_dict", "torchscript", "export", "onnx", "scores"] | None = None
     """Form of the artifact; by default what its name and content say."""
     network: str | None = None
-    """For weights: an architecture that lenscal knows (`resnet18`), or `module:factory` or `file.py:factory` that makes the module."""
+    """For weights: an architecture that lenscal knows (`resnet18`), or `module:factory` or
+    `file.py:factory` that makes the module.
+    """
     arguments: dict[str, bool | int | float | str | list | None] = {}
     """Given to the factory of `network` by name."""
     bands: list[str] = Field(list(BANDS), min_length=1)
@@ -64,17 +70,23 @@ class Declaration(Section):
     batch: int = Field(64, ge=1, le=4096)
     """Images that are asked at once; never another number, so that no score depends on its company."""
     tolerance: float = Field(1e-5, gt=0, le=1e-2)
-    """How far a stamp's score may move in other company, as a share of the scatter of scores; also that of `reference`."""
+    """How far a stamp's score may move in other company, as a share of the scatter of scores;
+    also that of `reference`.
+    """
     optimisation: Literal["all", "extended", "basic", "disabled"] = "all"
     """How far ONNX Runtime changes the graph; it decides the last digits of a score."""
     threads: int = Field(1, ge=1, le=256)
     """Threads of the runtime in each process."""
     about: dict[str, bool | int | float | str | list | None] = {}
-    """Whatever else decides a score and is in no file and no code: options, numbers that an object holds. It is part of the hash."""
+    """Whatever else decides a score and is in no file and no code: options, numbers that an object
+    holds. It is part of the hash.
+    """
     files: Annotated[list[str], Placement()] = []
     """What else decides a score (weights that a function loads, other modules); their content is part of the hash."""
     reference: Annotated[str | None, Placement()] = None
-    """NPZ with `images` (n, band, y, x) in nanomaggy and `scores` (n,) by the detector's own pipeline: it is refused where they differ."""
+    """NPZ with `images` (n, band, y, x) in nanomaggy and `scores` (n,) by the detector's own pipeline: it is
+    refused where they differ.
+    """
     trained_on: TrainedOn | None = None
     """What trained it; without it nobody can say that it is not judged on its own training rows."""
     prevalence: float = Field(1 / 101, gt=0, lt=1)
@@ -150,7 +162,14 @@ def declared(values: Mapping[str, Any], where: str) -> Declaration:
         for item in error.errors():
             key = ".".join(map(str, item["loc"])) or "(whole)"
             unknown = item["type"] == "extra_forbidden"
-            lines.append(f"{key}: " + (f"is unknown; expected one of {known}" if unknown else f"{item['msg']} (found {item['input']!r:.200})"))  # fmt: skip
+            lines.append(
+                f"{key}: "
+                + (
+                    f"is unknown; expected one of {known}"
+                    if unknown
+                    else f"{item['msg']} (found {item['input']!r:.200})"
+                )
+            )
         raise InputError(f"detector: {where}: " + "; ".join(lines)) from None
 
 

@@ -1,4 +1,6 @@
-"""What is asked of a brought detector before its first score: does a stamp's score depend on its own pixels alone, and does it grow for lenses?"""
+"""What is asked of a brought detector before its first score: does a stamp's score depend on its own pixels alone, and
+does it grow for lenses?
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ Ask = Callable[[np.ndarray], np.ndarray]
 
 
 def stamps(bands: Sequence[str], size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Red galaxies without and with blue arcs about them, (PAIRS, band, size, size) each, nanomaggy; the same at every call."""
+    """Red galaxies without and with blue arcs about them, (PAIRS, band, size, size) each,
+    nanomaggy; the same at every call.
+    """
     rng = np.random.Generator(np.random.PCG64(20261129))
     y, x = (np.mgrid[:size, :size] - (size - 1) / 2) * _PIXEL
     colours = [np.array([table.get(band, 1.0) for band in bands]) for table in (_NOISE, _RED, _BLUE)]
@@ -60,12 +64,14 @@ def probe(ask: Ask, declaration: Declaration) -> dict[str, object]:
     Returns
     -------
     dict
-        What was seen: distinct scores, their scatter, the largest change in other company, the share of galaxies whose score grows by an arc.
+        What was seen: distinct scores, their scatter, the largest change in other company, the share of galaxies whose
+        score grows by an arc.
 
     Raises
     ------
     InputError
-        Scores that are constant, not finite, not what `output` says, change with the company or the asking, or do not grow for lenses.
+        Scores that are constant, not finite, not what `output` says, change with the company or the asking, or do not
+        grow for lenses.
     """
     plain, lensed = stamps(declaration.bands, declaration.size)
     company = np.concatenate([plain, lensed])
@@ -73,8 +79,8 @@ def probe(ask: Ask, declaration: Declaration) -> dict[str, object]:
     _means(scores, declaration)
     if np.unique(scores).size == 1:
         raise InputError(
-            f"detector: {len(company)} different galaxies, with and without arcs, have one score ({scores[0]:g}); expected scores that vary: "
-            "check scale, zeropoint and stretch of the declaration"
+            f"detector: {len(company)} different galaxies, with and without arcs, have one score ({scores[0]:g}); "
+            "expected scores that vary: check scale, zeropoint and stretch of the declaration"
         )
     moved = _alone(ask, company, scores, declaration)
     return {
@@ -90,12 +96,13 @@ def _means(scores: np.ndarray, declaration: Declaration) -> None:
     low, high = float(scores.min()), float(scores.max())
     if declaration.output == "probability" and (low < 0 or high > 1):
         raise InputError(
-            f"detector: declared are probabilities, found scores from {low:.4g} to {high:.4g}; declare `output: logit` or `output: score`"
+            f"detector: declared are probabilities, found scores from {low:.4g} to {high:.4g}; declare "
+            "`output: logit` or `output: score`"
         )
     if declaration.output == "logit" and low >= 0 and high <= 1:
         raise InputError(
-            f"detector: declared are logits, found scores from {low:.4g} to {high:.4g}, all in [0, 1] as probabilities are; "
-            "declare `output: probability`, or `output: score` if they are none"
+            f"detector: declared are logits, found scores from {low:.4g} to {high:.4g}, all in [0, 1] as "
+            "probabilities are; declare `output: probability`, or `output: score` if they are none"
         )
 
 
@@ -116,9 +123,10 @@ def _alone(ask: Ask, company: np.ndarray, scores: np.ndarray, declaration: Decla
         worst = max(worst, away)
         if away > declaration.tolerance:
             raise InputError(
-                f"detector: a stamp that is {how} has another score, by {away:.3g} of the scatter of scores; expected one that depends on its own "
-                f"pixels, to {declaration.tolerance:g} (normalise by fixed numbers and not by the batch, quantise with fixed scales, "
-                "switch dropout and batch norm to evaluation before the export)"
+                f"detector: a stamp that is {how} has another score, by {away:.3g} of the scatter of scores; "
+                f"expected one that depends on its own pixels, to {declaration.tolerance:g} (normalise by fixed "
+                "numbers and not by the batch, quantise with fixed scales, switch dropout and batch norm to "
+                "evaluation before the export)"
             )
     return worst
 
@@ -128,12 +136,16 @@ def _grows(ask: Ask, plain: np.ndarray, lensed: np.ndarray, scores: np.ndarray, 
     share = _share(scores[:PAIRS], scores[PAIRS:])
     if share > 0.5:
         return share
-    said = f"detector: an arc raises the score of {share:.0%} of {PAIRS} galaxies; expected more than half, since lenses have the higher scores. "
+    said = (
+        f"detector: an arc raises the score of {share:.0%} of {PAIRS} galaxies; expected more than half, since "
+        "lenses have the higher scores. "
+    )
     if len(declaration.bands) > 1:
         turned = _share(ask(plain[:, ::-1].copy()), ask(lensed[:, ::-1].copy()))
         if turned > 0.75:
             raise InputError(
-                f"{said}With the bands in the order {declaration.bands[::-1]} it is {turned:.0%}: correct `bands` of the declaration"
+                f"{said}With the bands in the order {declaration.bands[::-1]} it is {turned:.0%}: "
+                "correct `bands` of the declaration"
             )
     down = _share(scores[PAIRS:], scores[:PAIRS])
     fix = (

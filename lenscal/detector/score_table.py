@@ -15,7 +15,9 @@ from lenscal.detector.trained_on import rows_of
 from lenscal.errors import InputError
 
 COLUMNS = ("id", "score")
-"""Of the table: id as `lenscal export` wrote it (galaxy_id of a cutout, injection_id of an injection), and the score."""
+"""Of the table: id as `lenscal export` wrote it (galaxy_id of a cutout, injection_id of an
+injection), and the score.
+"""
 
 
 class ScoreTable:
@@ -101,7 +103,8 @@ class ScoreTable:
         Raises
         ------
         InputError
-            More than `missing_max` of the expected ids have no score, or more than this share of the table's ids are unknown.
+            More than `missing_max` of the expected ids have no score, or more than this share of the table's ids are
+            unknown.
         """
         expected = np.unique(np.asarray(expected, np.int64))
         known = np.isin(self.ids, expected)
@@ -109,18 +112,22 @@ class ScoreTable:
         said = ", ".join(f"{value:,} {name.replace('_', ' ')}" for name, value in found.items())
         if found["missing"] > self.missing_max * expected.size:
             raise InputError(
-                f"detector: the table of scores lacks {found['missing']:,} of the {expected.size:,} ids of this run ({said}); at most a share of "
-                f"{self.missing_max:g} may be missing (`missing_max` of its declaration): score what `lenscal export` wrote for this run"
+                f"detector: the table of scores lacks {found['missing']:,} of the {expected.size:,} ids of this run "
+                f"({said}); at most a share of {self.missing_max:g} may be missing (`missing_max` of its "
+                "declaration): score what `lenscal export` wrote for this run"
             )
         if found["unknown"] > self.missing_max * max(self.ids.size, 1):
             raise InputError(
-                f"detector: {found['unknown']:,} of {self.ids.size:,} ids of the table of scores are not of this run ({said}); is it that of another "
-                "run, or of another grid of injections? Export again, or raise `missing_max` of its declaration"
+                f"detector: {found['unknown']:,} of {self.ids.size:,} ids of the table of scores are not of this run "
+                f"({said}); is it that of another run, or of another grid of injections? Export again, or raise "
+                "`missing_max` of its declaration"
             )
         return found
 
     def probability(self, scores: np.ndarray) -> np.ndarray:
-        """Probability of scores, float32: what the table declares it to be, else the logistic function, fitted to nothing."""
+        """Probability of scores, float32: what the table declares it to be, else the logistic
+        function, fitted to nothing.
+        """
         from lenscal.detector.brought import Brought
 
         return Brought.probability(self, scores)  # type: ignore[arg-type]
@@ -136,33 +143,39 @@ def read(path: Path, declaration: Declaration) -> ScoreTable:
     Raises
     ------
     InputError
-        Columns are missing, ids are no whole numbers, nothing is finite or varies, or scores are not what `output` says.
+        Columns are missing, ids are no whole numbers, nothing is finite or varies, or scores are not what `output`
+        says.
     """
     table = read_table(path)
     if lacking := [name for name in COLUMNS if name not in table]:
         raise InputError(
-            f"detector: '{path.name}' has columns {sorted(table)}; expected {' and '.join(COLUMNS)}, {', '.join(lacking)} missing"
+            f"detector: '{path.name}' has columns {sorted(table)}; expected {' and '.join(COLUMNS)}, "
+            f"{', '.join(lacking)} missing"
         )
     ids, scores = table["id"], np.asarray(table["score"])
     if ids.dtype.kind not in "iu":
         raise InputError(
-            f"detector: column id of '{path.name}' is {ids.dtype}; expected whole numbers, all of them (floats lose digits above 2^53)"
+            f"detector: column id of '{path.name}' is {ids.dtype}; expected whole numbers, all of them "
+            "(floats lose digits above 2^53)"
         )
     if scores.dtype.kind not in "fiu":
         raise InputError(f"detector: column score of '{path.name}' is {scores.dtype}; expected numbers")
     ids, scores, counts = _tidied(ids.astype(np.int64), scores.astype(np.float64))
     if np.unique(scores).size < 2:
         raise InputError(
-            f"detector: '{path.name}' holds {np.unique(scores).size} different finite scores in {len(table['id']):,} rows; expected scores that vary"
+            f"detector: '{path.name}' holds {np.unique(scores).size} different finite scores in {len(table['id']):,} "
+            "rows; expected scores that vary"
         )
     low, high = float(scores.min()), float(scores.max())
     if declaration.output == "probability" and (low < 0 or high > 1):
         raise InputError(
-            f"detector: declared are probabilities, '{path.name}' holds {low:.4g} to {high:.4g}; declare `output: logit` or `score`"
+            f"detector: declared are probabilities, '{path.name}' holds {low:.4g} to {high:.4g}; "
+            "declare `output: logit` or `score`"
         )
     if declaration.output == "logit" and low >= 0 and high <= 1:
         raise InputError(
-            f"detector: declared are logits, '{path.name}' holds {low:.4g} to {high:.4g}, all in [0, 1]; declare `output: probability` or `score`"
+            f"detector: declared are logits, '{path.name}' holds {low:.4g} to {high:.4g}, all in [0, 1]; declare "
+            "`output: probability` or `score`"
         )
     return ScoreTable(ids, scores, declaration, counts)
 

@@ -60,7 +60,8 @@ def _plain(column: object, name: str, path: Path) -> np.ndarray:
         return np.asarray(values.filled(np.nan)).astype(values.dtype.newbyteorder("="))
     if np.ma.getmaskarray(values).any():
         raise InputError(
-            f"detector: column '{name}' of '{path.name}' has {int(np.ma.getmaskarray(values).sum())} missing values; expected all"
+            f"detector: column '{name}' of '{path.name}' has {int(np.ma.getmaskarray(values).sum())} "
+            "missing values; expected all"
         )
     plain = np.asarray(values)
     return plain.astype(plain.dtype.newbyteorder("=")) if plain.dtype.kind in "iu" else plain

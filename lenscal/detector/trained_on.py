@@ -25,7 +25,8 @@ def rows_of(trained: TrainedOn | None) -> tuple[np.ndarray, np.ndarray | None]:
     table = read_table(path)
     if "galaxy_id" not in table or table["galaxy_id"].dtype.kind not in "iu":
         raise InputError(
-            f"detector: trained_on.rows '{path.name}' has columns {sorted(table)}; expected galaxy_id as whole numbers, and ra, dec [degree] where known"
+            f"detector: trained_on.rows '{path.name}' has columns {sorted(table)}; expected galaxy_id as whole "
+            "numbers, and ra, dec [degree] where known"
         )
     ids = table["galaxy_id"].astype(np.int64)
     order = np.argsort(ids, kind="stable")

@@ -1,6 +1,7 @@
 """Images handed to others: parts of one size in a folder, in the format that they read, each with the ids of its rows.
 
-A part is a file of its own (FITS, NPZ, HDF5), or a chunk of one Zarr store. Either way it is written whole, so that a stopped export goes on.
+A part is a file of its own (FITS, NPZ, HDF5), or a chunk of one Zarr store. Either way it is written whole, so that a
+stopped export goes on.
 """
 
 from __future__ import annotations
@@ -108,9 +109,14 @@ class Store:
         group = zarr.create_group(path, attributes={**about, "what": self._kind})
         group.create_array(IDS, shape=(total,), chunks=(PART,), dtype="i8", dimension_names=("row",), fill_value=-1)
         group.create_array(
-            IMAGE, shape=(total, *shape), chunks=(PART, *shape), dtype="f4", dimension_names=("row", "band", "y", "x"), fill_value=np.nan,
+            IMAGE,
+            shape=(total, *shape),
+            chunks=(PART, *shape),
+            dtype="f4",
+            dimension_names=("row", "band", "y", "x"),
+            fill_value=np.nan,
             attributes={"units": "nanomaggy"},
-        )  # fmt: skip
+        )
         zarr.consolidate_metadata(path)
 
     def files(self, part: int) -> list[str]:
@@ -173,7 +179,8 @@ class Progress:
             raise InputError(f"export: '{self._folder}' is not empty and no export; name another folder")
         if found["address"] != self.address:
             raise InputError(
-                f"export: '{self._folder}' holds an export of another run, kind or format ({found['what']}, {found['format']}); name another folder, or remove it"
+                f"export: '{self._folder}' holds an export of another run, kind or format ({found['what']}, "
+                f"{found['format']}); name another folder, or remove it"
             )
 
     def begin(self, about: Mapping[str, object]) -> None:

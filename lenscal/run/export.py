@@ -76,9 +76,15 @@ def export(
             for path in (out / f"{kind}.zarr").rglob("zarr.json")
         }
     manifest = {
-        **about, "address": address, "run": place.settings.name, "seed": place.settings.seed, "digests": digests, **_facts(place),
-        "rows": {kind: len(rows[kind]) for kind in wanted}, "files": files,
-    }  # fmt: skip
+        **about,
+        "address": address,
+        "run": place.settings.name,
+        "seed": place.settings.seed,
+        "digests": digests,
+        **_facts(place),
+        "rows": {kind: len(rows[kind]) for kind in wanted},
+        "files": files,
+    }
     stores.write_bytes(out / "README.md", _readme(manifest).encode())
     stores.write_json(out / exported.MANIFEST, manifest)
     folders.remove(out / ".parts")
@@ -91,7 +97,8 @@ def _digests(place: Place, wanted: Sequence[str]) -> dict[str, str]:
         done = plan.done(stage)
         if not done:
             raise InputError(
-                f"export: the stage {stage} is not complete; run `lenscal run RUNFILE --stages objects,manifest,cutouts,quality,injections` first"
+                f"export: the stage {stage} is not complete; run `lenscal run RUNFILE --stages "
+                "objects,manifest,cutouts,quality,injections` first"
             )
         found[stage] = str(done["digest"])
     return found
@@ -194,10 +201,13 @@ def _readme(manifest: dict) -> str:
     listed = ", ".join(f"{count:,} {kind}" for kind, count in manifest["rows"].items())
     return f"""# Images of the lenscal run '{manifest["run"]}', to be scored
 
-{listed}, in parts of at most {exported.PART:,}. Each part has `id` (64-bit whole numbers) and `image` (row, band, y, x) in {manifest["unit"]}
-(AB zeropoint {manifest["zeropoint"]}), bands {", ".join(manifest["bands"])}, {manifest["pixel_scale"]} arcsec per pixel, the target in the middle.
-Unobserved pixels are NaN. `ids.parquet` lists every id and where it lies; `manifest.json` holds the SHA-256 of every file.
+{listed}, in parts of at most {exported.PART:,}. Each part has `id` (64-bit whole numbers) and
+`image` (row, band, y, x) in {manifest["unit"]} (AB zeropoint {manifest["zeropoint"]}),
+bands {", ".join(manifest["bands"])}, {manifest["pixel_scale"]} arcsec per pixel, the target in the middle.
+Unobserved pixels are NaN.
+`ids.parquet` lists every id and where it lies; `manifest.json` holds the SHA-256 of every file.
 
-Score every id, and write a table with the columns `id` and `score` (Parquet, CSV, ECSV or FITS; higher means more like a lens; keep ids as whole
-numbers). Then set `detector.artifact` of the run file to it and run again.
+Score every id, and write a table with the columns `id` and `score` (Parquet, CSV, ECSV or FITS;
+higher means more like a lens; keep ids as whole numbers). Then set `detector.artifact` of the run
+file to it and run again.
 """

@@ -105,7 +105,8 @@ class Place:
         if detector.scientific:
             return {}
         what = (
-            f"a detector brought by the run file, {getattr(self.detector, 'origin', 'which does not say on what it was trained')}"
+            "a detector brought by the run file, "
+            f"{getattr(self.detector, 'origin', 'which does not say on what it was trained')}"
             if detector.artifact
             else "a quick baseline detector"
         )

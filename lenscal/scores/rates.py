@@ -16,9 +16,10 @@ from lenscal.scores import rows as scored_rows
 def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.Dataset:
     """The lowest score at which no more than each rate of the validation negatives would be called a lens.
 
-    The negatives are the scored ones of the split val, pools N1 and N2 as sampled (85:15 by default), each counted once:
-    the rate is one of this mixture, not of the sky. A detection is a score at or above the threshold, and the threshold is
-    itself the score of a negative; equal scores stay together, so that the rate reached can be below the one asked for.
+    The negatives are the scored ones of the split val, pools N1 and N2 as sampled (85:15 by default), each counted
+    once: the rate is one of this mixture, not of the sky. A detection is a score at or above the threshold, and the
+    threshold is itself the score of a negative; equal scores stay together, so that the rate reached can be below the
+    one asked for.
 
     Parameters
     ----------
@@ -31,7 +32,8 @@ def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.
     -------
     Dataset (threshold, level)
         Coordinates threshold, false_positive_rate (reached: n_false / n_negatives) and level; rate_requested, n_false,
-        n_negatives, and `lower` and `upper` of the rate (exact for a threshold set at its own n_false-th negative, at 68.27 % and 95 %).
+        n_negatives, and `lower` and `upper` of the rate (exact for a threshold set at its own n_false-th negative, at
+        68.27 % and 95 %).
 
     Raises
     ------
@@ -49,8 +51,8 @@ def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.
         allowed = int(np.floor(values.size * rate * (1 + 1e-12)))
         if allowed < 1:
             raise InputError(
-                f"a false-positive rate of {rate:g} cannot be set with {values.size} validation negatives: it needs at least "
-                f"{int(np.ceil(1 / rate))}; ask for a higher rate or enlarge the sample"
+                f"a false-positive rate of {rate:g} cannot be set with {values.size} validation negatives: it needs "
+                f"at least {int(np.ceil(1 / rate))}; ask for a higher rate or enlarge the sample"
             )
         threshold, n_false = _cut(values, allowed)
         ends = [tuple(map(float, intervals.rate_interval(n_false, values.size, level))) for level in schema.LEVELS]

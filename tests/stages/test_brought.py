@@ -1,4 +1,6 @@
-"""Anyone's detector: each form of one network is the same detector, is handed what it can use, and is refused by name when it is none."""
+"""Anyone's detector: each form of one network is the same detector, is handed what it can use, and is refused
+by name when it is none.
+"""
 
 import json
 import pickle
@@ -12,7 +14,8 @@ from contracts import check_detector, stamps_for
 from networks import DECLARED, BlueRing, write_forms
 
 import lenscal as lc
-from lenscal.detector import Brought, ScoreTable, bringing, probe
+from lenscal.detector import ScoreTable, bringing, probe
+from lenscal.detector.adapters import torch_files
 from lenscal.detector.declaration import declared
 from lenscal.detector.preparing import prepared
 from lenscal.errors import InputError
@@ -91,16 +94,16 @@ def test_the_function_sees_native_numbers_without_a_hole_as_declared():
         seen.append(images)
         return images.sum((1, 2, 3))
 
-    told = dict(
-        size=20,
-        fill=-2.5,
-        zeropoint=25.0,
-        offset=1.0,
-        scale=[1, 2, 4],
-        clip=(-50, 1e6),
-        layout="channels_last",
-        dtype="float64",
-    )
+    told = {
+        "size": 20,
+        "fill": -2.5,
+        "zeropoint": 25.0,
+        "offset": 1.0,
+        "scale": [1, 2, 4],
+        "clip": (-50, 1e6),
+        "layout": "channels_last",
+        "dtype": "float64",
+    }
     detector = lc.detector(keep, told)
     seen.clear()
     images = stamps_for(detector).astype(">f8")
@@ -133,9 +136,18 @@ def test_stretches_are_what_their_names_say(stretch, by_hand):
 
 @pytest.mark.parametrize(
     "change",
-    [{"size": 32}, {"bands": ["r", "g", "z"]}, {"fill": 1.0}, {"scale": [1, 1, 2]}, {"stretch": "log"}, {"zeropoint": 22.0}, {"about": {"weights": 2}}, {"dtype": "float64"}],
+    [
+        {"size": 32},
+        {"bands": ["r", "g", "z"]},
+        {"fill": 1.0},
+        {"scale": [1, 1, 2]},
+        {"stretch": "log"},
+        {"zeropoint": 22.0},
+        {"about": {"weights": 2}},
+        {"dtype": "float64"},
+    ],
     ids=str,
-)  # fmt: skip
+)
 def test_another_declaration_is_another_detector(change):
     def summed(images):
         return images.astype(float).sum((1, 2, 3))
@@ -236,17 +248,47 @@ def at_random(images):
         (at_random, {}, "a stamp that is asked again has another score"),
         (lambda x: np.ones(len(x)), {}, r"have one score \(1\); expected scores that vary"),
         (lambda x: x.sum((1, 2)), {}, r"gave shape \(48, 32\) for 48 images; declare which `column`"),
-        (lambda x: np.log(x.min((1, 2, 3))), {}, "48 of 48 scores are not finite, though every pixel that it was shown is"),
+        (
+            lambda x: np.log(x.min((1, 2, 3))),
+            {},
+            "48 of 48 scores are not finite, though every pixel that it was shown is",
+        ),
         (lambda x: -x.sum((1, 2, 3)), {}, "It falls instead: bring the negative of the score"),
-        (lambda x: x[:, 0].sum((1, 2)) / x[:, 2].sum((1, 2)), {"bands": ["z", "r", "g"]}, r"With the bands in the order \['g', 'r', 'z'\] it is .*correct `bands`"),
-        (lambda x: x.sum((1, 2, 3)), {"output": "probability"}, "declared are probabilities, found .*declare `output: logit`"),
-        (lambda x: 1 / (1 + np.exp(-x.sum((1, 2, 3)) / 1000)), {"output": "logit"}, "declared are logits, found scores .*declare `output: probability`"),
+        (
+            lambda x: x[:, 0].sum((1, 2)) / x[:, 2].sum((1, 2)),
+            {"bands": ["z", "r", "g"]},
+            r"With the bands in the order \['g', 'r', 'z'\] it is .*correct `bands`",
+        ),
+        (
+            lambda x: x.sum((1, 2, 3)),
+            {"output": "probability"},
+            "declared are probabilities, found .*declare `output: logit`",
+        ),
+        (
+            lambda x: 1 / (1 + np.exp(-x.sum((1, 2, 3)) / 1000)),
+            {"output": "logit"},
+            "declared are logits, found scores .*declare `output: probability`",
+        ),
         (lambda x: x.missing, {}, "it fails on float32 images of shape .*AttributeError"),
         (lambda x: np.array(["lens"] * len(x)), {}, "it gave <U4; expected numbers"),
         (lambda x: np.stack([x.sum((1, 2, 3))] * 2, 1), {"column": 5}, "declared is column 5 of 2 outputs"),
     ],
-    ids=["batch", "row", "random", "constant", "shape", "not finite", "falls", "bands turned", "no probability", "no logit", "fails", "text", "column"],
-)  # fmt: skip
+    ids=[
+        "batch",
+        "row",
+        "random",
+        "constant",
+        "shape",
+        "not finite",
+        "falls",
+        "bands turned",
+        "no probability",
+        "no logit",
+        "fails",
+        "text",
+        "column",
+    ],
+)
 @pytest.mark.filterwarnings("ignore")
 def test_what_is_no_detector_is_refused_by_what_it_does(function, told, words):
     with pytest.raises(InputError, match=words):
@@ -259,7 +301,7 @@ def test_a_stamp_beside_a_bright_star_keeps_its_score():
         return np.round(images / step).sum((1, 2, 3)) * step
 
     with pytest.raises(
-        InputError, match="a stamp that is beside a bright star has another score|one of many|in another order|alone"
+        InputError, match=r"a stamp that is (alone|one of many|in another order|beside a bright star) has another score"
     ):
         lc.detector(quantised, size=32)
 
@@ -317,15 +359,29 @@ def test_no_detector_at_all_is_refused():
     ("spoil", "words"),
     [
         (lambda f: (f / "weights.yaml").unlink(), r"holds weights alone; declare `network` \(resnet18"),
-        (lambda f: (f / "weights.yaml").write_text(yaml.safe_dump({**DECLARED, "network": "resnet18"})), "does not fit the network: of its tensors .*are missing .*are unknown"),
-        (lambda f: (f / "weights.yaml").write_text(yaml.safe_dump({**DECLARED, "network": "mine.py:build", "arguments": {"side": 32}})), "have another shape .*ring"),
-        (lambda f: (f / "weights.yaml").write_text(yaml.safe_dump({**DECLARED, "network": "mine.py:absent"})), "holds no 'absent'; it holds BlueRing, MODULE, build, score"),
+        (
+            lambda f: (f / "weights.yaml").write_text(yaml.safe_dump({**DECLARED, "network": "resnet18"})),
+            "does not fit the network: of its tensors .*are missing .*are unknown",
+        ),
+        (
+            lambda f: (f / "weights.yaml").write_text(
+                yaml.safe_dump({**DECLARED, "network": "mine.py:build", "arguments": {"side": 32}})
+            ),
+            "have another shape .*ring",
+        ),
+        (
+            lambda f: (f / "weights.yaml").write_text(yaml.safe_dump({**DECLARED, "network": "mine.py:absent"})),
+            "holds no 'absent'; it holds BlueRing, MODULE, build, score",
+        ),
         (lambda f: (f / "weights.yaml").write_text("- a list"), "holds list; expected a mapping such as 'bands"),
-        (lambda f: torch.save(torch.nn.Linear(2, 1), f / "weights.pt"), "nothing is unpickled here: save `module.state_dict"),
+        (
+            lambda f: torch.save(torch.nn.Linear(2, 1), f / "weights.pt"),
+            "nothing is unpickled here: save `module.state_dict",
+        ),
         (lambda f: (f / "weights.pt").unlink(), "'.*weights.pt' is missing; expected 'module:function'"),
     ],
     ids=["no network", "another network", "another size", "no factory", "no mapping", "whole module", "missing"],
-)  # fmt: skip
+)
 def test_weights_that_do_not_fit_are_refused_with_the_names(own, spoil, words):
     folder = bringing.Path(own["state dict"]).parent
     spoil(folder)
@@ -341,13 +397,10 @@ def test_published_weights_under_torchvisions_names_load(tmp_path):
     torch.save(
         {"state_dict": {f"module.{name}": value for name, value in module.state_dict().items()}}, tmp_path / "r.pth"
     )
-    told = {"network": "resnet18", "bands": ["g", "r", "z"], "size": 64, "scale": 0.01, "stretch": "arcsinh"}
-    try:
-        detector = lc.detector(str(tmp_path / "r.pth"), told)
-    except InputError as error:  # fresh weights need not grow for lenses
-        assert "an arc raises the score" in str(error)
-    else:
-        assert isinstance(detector, Brought)
+    told = declared({"kind": "state_dict", "network": "resnet18", "size": 64}, "")
+    runtime = torch_files.read(tmp_path / "r.pth", told)  # fresh weights need not grow for lenses, as the probe asks
+    images = np.random.default_rng(2).normal(0, 1, (64, 3, 64, 64)).astype("f4")
+    np.testing.assert_allclose(runtime.ask(images), module.eval()(torch.from_numpy(images)).detach(), atol=1e-5)
 
 
 def test_an_archive_that_runs_code_needs_leave(tmp_path):
@@ -499,7 +552,10 @@ def test_scores_come_back_by_id_whatever_the_table(tmp_path, suffix):
     np.testing.assert_array_equal(detector.of_ids(IDS), scores)
     assert np.isnan(detector.of_ids(np.array([1, 1 << 62]))).all()
     assert detector.hash == lc.detector(table_of(tmp_path / "again.parquet", IDS, scores)).hash
-    assert detector.hash != lc.detector(table_of(tmp_path / "other.parquet", IDS, scores + [0, 0, 0, 1e-15 * 8])).hash
+    assert (
+        detector.hash
+        != lc.detector(table_of(tmp_path / "other.parquet", IDS, scores + np.array([0, 0, 0, 1e-14]))).hash
+    )
     with pytest.raises(InputError, match="known by a table of scores, which has none for these images"):
         detector.score(np.zeros((1, 3, 64, 64)))
 

@@ -59,7 +59,9 @@ def score(images):
 
 
 def write_forms(folder):
-    """Write BlueRing as a function, a state dict, safetensors, TorchScript and ONNX, each with its declaration; their artifacts by form."""
+    """Write BlueRing as a function, a state dict, safetensors, TorchScript and ONNX, each with its declaration;
+    their artifacts by form.
+    """
     from safetensors.torch import save_file
 
     module, example = BlueRing().eval(), torch.zeros(2, 3, 48, 48)

@@ -78,12 +78,13 @@ def _of_file(path: Path) -> ModuleType:
 def read(function: Callable, declaration: Declaration) -> Runtime:
     """The runtime of a callable.
 
-    What it imports counts by the version class of the libraries; other modules and weights that it reads belong to `files` of
-    the declaration.
+    What it imports counts by the version class of the libraries; other modules and weights that it reads belong to
+    `files` of the declaration.
     """
     if not callable(function):
         raise InputError(
-            f"detector: {function!r} is no function; expected one from images (n, band, {declaration.size}, {declaration.size}) to n scores"
+            f"detector: {function!r} is no function; expected one from images (n, band, {declaration.size}, "
+            f"{declaration.size}) to n scores"
         )
     files = tuple(Path(name) for name in declaration.files)
     about = {

@@ -72,7 +72,8 @@ def external_files(path: Path) -> list[Path]:
         file = (path.parent / name).resolve()
         if not file.is_relative_to(path.parent.resolve()):
             raise InputError(
-                f"detector: '{path.name}' reads '{name}', which is not beside it; save the model with its data in one folder"
+                f"detector: '{path.name}' reads '{name}', which is not beside it; save the "
+                "model with its data in one folder"
             )
         if not file.is_file():
             raise InputError(
@@ -115,7 +116,8 @@ def read(path: Path, declaration: Declaration) -> Runtime:
         session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise InputError(
-            f"detector: ONNX Runtime {ort.__version__} does not load '{path.name}' on the CPU ({str(error).splitlines()[0][:300]})"
+            f"detector: ONNX Runtime {ort.__version__} does not load '{path.name}' on the CPU "
+            f"({str(error).splitlines()[0][:300]})"
         ) from error
     name, fixed = _checked(session, declaration, path)
     output = session.get_outputs()[0].name
@@ -139,7 +141,8 @@ def _checked(session: Any, declaration: Declaration, path: Path) -> tuple[str, i
     inputs = session.get_inputs()
     if len(inputs) != 1:
         raise InputError(
-            f"detector: '{path.name}' has {len(inputs)} inputs ({', '.join(i.name for i in inputs)}); expected one, the images"
+            f"detector: '{path.name}' has {len(inputs)} inputs "
+            f"({', '.join(i.name for i in inputs)}); expected one, the images"
         )
     (one,) = inputs
     n_band, size = len(declaration.bands), declaration.size
@@ -148,7 +151,8 @@ def _checked(session: Any, declaration: Declaration, path: Path) -> tuple[str, i
     taken = f"'{one.name}' {one.type} {sides}"
     if len(sides) != 4 or any(isinstance(side, int) and side != axis for side, axis in zip(sides[1:], axes)):
         raise InputError(
-            f"detector: '{path.name}' takes {taken}; declared are (n, {', '.join(map(str, axes))}): correct bands, size or layout"
+            f"detector: '{path.name}' takes {taken}; declared are (n, {', '.join(map(str, axes))}): "
+            "correct bands, size or layout"
         )
     if _TYPES.get(one.type) != declaration.dtype:
         wanted = _TYPES.get(one.type)

@@ -1,4 +1,6 @@
-"""PyTorch: a state dict (`weights_only`), safetensors, TorchScript, and, when code is allowed, `torch.export` archives."""
+"""PyTorch: a state dict (`weights_only`), safetensors, TorchScript, and, when code is allowed,
+`torch.export` archives.
+"""
 
 from __future__ import annotations
 
@@ -74,8 +76,8 @@ def _from_weights(path: Path, declaration: Declaration) -> tuple[nn.Module, str]
     if declaration.network is None:
         known = ", ".join(sorted(architectures.ARCHITECTURES))
         raise InputError(
-            f"detector: '{path.name}' holds weights alone; declare `network` ({known}, 'module:factory' or 'file.py:factory') "
-            f"in {path.with_suffix('.yaml').name}"
+            f"detector: '{path.name}' holds weights alone; declare `network` ({known}, 'module:factory' or "
+            f"'file.py:factory') in {path.with_suffix('.yaml').name}"
         )
     module, code = _network(declaration)
     _fill(module, weights, path)
@@ -104,8 +106,8 @@ def _state_dict(path: Path) -> Mapping[str, torch.Tensor]:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # damaged and refused archives raise many types
         raise InputError(
-            f"detector: '{path.name}' cannot be read as plain tensors ({type(error).__name__}); nothing is unpickled here: "
-            "save `module.state_dict()`, or export the network to TorchScript or ONNX"
+            f"detector: '{path.name}' cannot be read as plain tensors ({type(error).__name__}); nothing is unpickled "
+            "here: save `module.state_dict()`, or export the network to TorchScript or ONNX"
         ) from error
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(found, dict) and isinstance(found.get(key), dict):
@@ -161,12 +163,13 @@ def _from_torchscript(path: Path, declaration: Declaration) -> tuple[nn.Module, 
 def _from_export(path: Path, declaration: Declaration) -> tuple[nn.Module, str]:
     if not declaration.allow_code:
         raise InputError(
-            f"detector: loading '{path.name}' (torch.export) runs what the file says; declare `allow_code: true` if you "
-            "made it yourself, or export to ONNX or TorchScript"
+            f"detector: loading '{path.name}' (torch.export) runs what the file says; declare `allow_code: true` if "
+            "you made it yourself, or export to ONNX or TorchScript"
         )
     try:
         return torch.export.load(path).module(), ""
     except Exception as error:
         raise InputError(
-            f"detector: '{path.name}' is no torch.export archive of PyTorch {torch.__version__} ({type(error).__name__}: {error})"
+            f"detector: '{path.name}' is no torch.export archive of PyTorch {torch.__version__} "
+            f"({type(error).__name__}: {error})"
         ) from error

@@ -65,8 +65,8 @@ def refuse(place: Place, what: set[str], seed: int) -> None:
         )
     if "fix" in what and settings.detector.artifact:
         raise PlanError(
-            "the detector was brought by the run file (detector.artifact): what trained it is not here, so it cannot be "
-            "trained again; leave fix out of --what"
+            "the detector was brought by the run file (detector.artifact): what trained it is not here, so it cannot "
+            "be trained again; leave fix out of --what"
         )
 
 

@@ -13,7 +13,10 @@ from lenscal.io import stores
 from lenscal.run.place import Place
 from lenscal.run.stages.stage import fingerprints
 
-HINT = "correct detector.artifact of the run file, or run what makes it (real-sample.yaml takes that of small.yaml: `make audit`)"
+HINT = (
+    "correct detector.artifact of the run file, or run what makes it (real-sample.yaml takes that "
+    "of small.yaml: `make audit`)"
+)
 
 
 class Detector(Stage):

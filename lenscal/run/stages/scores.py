@@ -67,8 +67,8 @@ class Scores(Stage):
         if check is None:
             if detector.size > size:
                 raise InputError(
-                    f"scores: the detector wants {detector.size} px, injections.size is {size}: set injections.size to {detector.size} "
-                    "or more (and cutouts.size to at least that)"
+                    f"scores: the detector wants {detector.size} px, injections.size is {size}: set injections.size "
+                    f"to {detector.size} or more (and cutouts.size to at least that)"
                 )
             return {}
         usable, made = place.usable, injections["failure"].values.astype(object) == ""
