@@ -9,8 +9,38 @@ import xarray as xr
 
 from lenscal import schema
 from lenscal.errors import InputError
+from lenscal.gates import Gate
 from lenscal.kernels import intervals
 from lenscal.scores import rows as scored_rows
+
+EVENTS_MIN = 10
+"""With fewer false positives below it, a threshold's rate is a matter of luck, and says so wherever it is used."""
+
+
+def few_events(thresholds: xr.Dataset) -> str:
+    """Which thresholds rest on fewer than `EVENTS_MIN` negatives, in one sentence; empty where none does."""
+    said = []
+    level = int(np.argmax(thresholds["level"].values))
+    for i, (rate, count) in enumerate(zip(thresholds["rate_requested"].values, thresholds["n_false"].values)):
+        if count < EVENTS_MIN:
+            ends = (
+                float(thresholds[end].transpose("threshold", "level").values[i, level]) for end in ("lower", "upper")
+            )
+            low, high = (f"{100 * end:.3g}" for end in ends)
+            said.append(
+                f"the rate of {100 * rate:.3g} % rests on {int(count)} of {int(thresholds['n_negatives'].values[i])} negatives, fewer than {EVENTS_MIN}: "
+                f"it may be {low} to {high} % ({100 * float(thresholds['level'].values[level]):.3g} % interval)"
+            )
+    return "; ".join(said)
+
+
+def events_gate(thresholds: xr.Dataset) -> Gate:
+    """Each threshold rests on enough negatives for its rate to be known."""
+    least = int(thresholds["n_false"].values.min())
+    return Gate(
+        "scores.events", "the rate of each threshold rests on enough negatives", "fewest negatives at or above a threshold", least,
+        minimum=EVENTS_MIN, evidence="scores/thresholds: n_false", cannot=few_events(thresholds),
+    )  # fmt: skip
 
 
 def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.Dataset:
@@ -32,6 +62,7 @@ def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.
     Dataset (threshold, level)
         Coordinates threshold, false_positive_rate (reached: n_false / n_negatives) and level; rate_requested, n_false,
         n_negatives, and `lower` and `upper` of the rate (exact for a threshold set at its own n_false-th negative, at 68.27 % and 95 %).
+        The attribute few_events says in words which rest on fewer than `EVENTS_MIN` negatives.
 
     Raises
     ------
@@ -57,7 +88,7 @@ def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.
         rows.append((threshold, rate, n_false, ends))
     lower_upper = np.array([row[3] for row in rows])
     pools = chosen["pool"].value_counts().to_dict()
-    return xr.Dataset(
+    found = xr.Dataset(
         {
             "rate_requested": ("threshold", [row[1] for row in rows], {"units": "1"}),
             "n_false": ("threshold", np.array([row[2] for row in rows], np.int64), {"units": "1"}),
@@ -77,6 +108,7 @@ def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.
             "detector_hash": str(scores.attrs.get("detector_hash", "")),
         },
     )
+    return found.assign_attrs(few_events=few_events(found))
 
 
 def _cut(values: np.ndarray, allowed: int) -> tuple[float, int]:
