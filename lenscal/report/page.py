@@ -34,7 +34,7 @@ LABELS = {
     "unaccounted": "without account", "p_halves": "p, stamps shuffled", "D_halves_95": "D of shuffled stamps, its limit", "p_pixels": "p of single pixels (not used)",
     "from_95": "from (95 %)", "to_95": "to (95 %)", "bare_hosts": "hosts without arc", "base": "completeness", "changed": "after the change",
     "middle_real": "median, real", "middle": "median, sample", "width_real": "width, real", "width_injected": "width, injected", "auc": "AUC",
-    "n_real": "real", "share_real": "share, real", "share_injected": "share, injected", "k_real": "recovered", "k_injected": "recovered", "total_lower_68": "total, lower 68.27 %", "total_upper_68": "total, upper 68.27 %", "hosts_effective": "effective hosts", "n_first": "first", "n_second": "second", "mid_p": "mid-p", "why_not": "why not", "snr_median": "median SNR",
+    "n_real": "real", "share_real": "share, real", "share_injected": "share, injected", "k_real": "recovered", "k_injected": "recovered", "total_lower_68": "total, lower 68.27 %", "total_upper_68": "total, upper 68.27 %", "hosts_effective": "effective hosts", "n_first": "first", "n_second": "second", "mid_p": "mid-p", "error": "calibration error", "error_lower": "error, lower", "error_upper": "error, upper", "n_positive": "lenses", "n_negative": "negatives", "n_fitted": "fitted on", "few": "rests on fewer than ten", "p_holm": "p, Holm", "why_not": "why not", "snr_median": "median SNR",
 }  # fmt: skip
 
 
@@ -156,7 +156,7 @@ class Writer:
         inputs = self.inputs
         return {
             "n": self.number, "cell": self.cell, "interval": self.interval, "table": self.table, "figure": self.figure,
-            "settings": inputs.settings, "attrs": inputs.attrs, "inputs": inputs, "has": self._has, "realism": inputs.realism is not None, "PASS": PASS, "FAIL": FAIL, "ABSENT": ABSENT, "NOT_JUDGED": NOT_JUDGED,
+            "settings": inputs.settings, "attrs": inputs.attrs, "inputs": inputs, "has": self._has, "realism": inputs.realism is not None, "judged": inputs.judgement is not None, "few": bool(inputs.thresholds.attrs.get("few_events")), "PASS": PASS, "FAIL": FAIL, "ABSENT": ABSENT, "NOT_JUDGED": NOT_JUDGED,
             "population": str(inputs.completeness.attrs.get("population", "survey")), "warning": summaries.warning(inputs), "compared": bool(inputs.completeness.attrs.get("recovery")),
             "others": [] if inputs.populations is None else [str(p) for p in inputs.populations["population"].values if str(p) != inputs.completeness.attrs.get("population")],
             "total": "total_lower" in inputs.completeness, "mock": bool(inputs.attrs.get("mock")), "not_scientific": str(inputs.attrs.get("not_scientific", "")),

@@ -172,7 +172,7 @@ _COUNTS = {
     "rows", "systems", "imaging_candidate", "matched", "in_sample", "anchors", "trained", "train", "val", "test", "none", "all", "wanted",
     "positives", "n1", "n2", "shortfall", "k", "epoch", "objects", "trials", "cells", "injections", "n_injected", "n_failed", "n_hosts",
     "n_detected", "host_pool", "rows_in", "rows_out", "dropped", "unaccounted", "candidates_n1", "candidates_n2",
-    "lost", "won", "pairs", "number", "percent", "n_real", "n_first", "n_second", "pixels_real", "pixels_injected", "stamps_real", "stamps_injected", "k_real", "k_injected",
+    "n_true", "n_false", "n_positive", "n_negative", "n_fitted", "n_imaging", "n_other", "lost", "won", "pairs", "number", "percent", "n_real", "n_first", "n_second", "pixels_real", "pixels_injected", "stamps_real", "stamps_injected", "k_real", "k_injected",
 }  # fmt: skip
 _SHARES = {
     "share",
@@ -384,6 +384,12 @@ def cube_extreme(d: Derivation, index: str, which: str) -> float:
 def recovery(d: Derivation) -> str:
     """What the cube carries of real lenses beside injections: the verdict and both shares."""
     return str(d.inputs.completeness.attrs.get("recovery", "not compared"))
+
+
+@query("1", "text", "scores/thresholds")
+def few_events(d: Derivation) -> str:
+    """Which thresholds rest on fewer than ten negatives, in words."""
+    return str(d.inputs.thresholds.attrs.get("few_events", ""))
 
 
 @query("1", "count", "completeness")

@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
 from lenscal import schema
 from lenscal.errors import InputError
@@ -113,7 +114,10 @@ def _asked(place: Place, chosen: pd.DataFrame) -> dict[str, tuple[np.ndarray, np
     bench = Bench(place, block)
     ids = chosen["galaxy_id"].to_numpy(np.int64)
     ask = lambda name, **change: bench.score(Variant("judgement", name, **change))  # noqa: E731
-    base = bench.score(None)
+    trials = place.store("scores", "injections")["score"]  # by the same detector, of the same pixels
+    base = trials.isel(
+        {dim: xr.DataArray(chosen[f"i_{dim}"].to_numpy(), dims="one") for dim in schema.TRIAL}
+    ).values.astype(float)
     blank = ask("blank sky", transform=partial(views.blank_sky, seed=seed), arc=False)
     return {
         shortcuts.ARC: (base, ask("arc removed", transform=views.host_alone, arc=False)),

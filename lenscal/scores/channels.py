@@ -120,13 +120,14 @@ def _features(imaging: pd.DataFrame, other: pd.DataFrame, few: str, seed: int) -
 def gate(found: pd.DataFrame, settings: config.Scores, few_events: str) -> Gate:
     """Lenses of both kinds of channels are scored alike."""
     first = found.iloc[0]
-    said = "; ".join(
+    said = [f"{first['n_imaging']} lenses of {IMAGING}, {first['n_other']} of {OTHER}"]
+    if not first["why_not"]:
+        said.append(f"distance {first['value']:.3f}")
+    said += [
         f"{row.measure} {row.value:+.3f} ({row.lower:+.3f} to {row.upper:+.3f}): {row.about}"
         for row in found[(found["why_not"] == "") & found["lower"].notna()].itertuples()
-    )
+    ]
     return Gate(
         "X.6", "lenses that imaging searches did not find are scored like those that they found", "p of the distance of scores", float(first["p"]),
-        minimum=settings.channel_p_min, requirement="4.6", cannot=str(first["why_not"]),
-        evidence=f"{first['n_imaging']} lenses of {IMAGING}, {first['n_other']} of {OTHER}; distance {first['value']:.3f}; {said}"
-        + (f"; {few_events}" if few_events else ""),
+        minimum=settings.channel_p_min, requirement="4.6", cannot=str(first["why_not"]), evidence="; ".join([*said, *filter(None, [few_events])]),
     )  # fmt: skip

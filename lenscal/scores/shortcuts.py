@@ -175,6 +175,9 @@ class Counterfactual:
     why_not: str = ""
 
 
+COLUMNS = [
+    "name", "about", "pairs", "shift", "shift_lower", "shift_upper", "level", "base", "changed", "change", "change_lower", "change_upper", "p", "why_not",
+]  # fmt: skip
 ARC, HOST, BLANK = "arc suppressed", "host swapped", "arc on blank sky"
 ABOUT = {
     ARC: "the host alone, against the host with its arc",
@@ -213,7 +216,7 @@ def counterfactuals(found: list[Counterfactual], threshold: float) -> pd.DataFra
                 "change": pairs["change"], "change_lower": pairs["from_95"], "change_upper": pairs["to_95"], "p": pairs["p"], "why_not": why,
             }
         )  # fmt: skip
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def counterfactual_gates(found: pd.DataFrame, settings: config.Scores, few_events: str) -> list[Gate]:

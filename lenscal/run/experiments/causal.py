@@ -39,7 +39,8 @@ def causal(place: Place, count: int, say: Say) -> tuple[dict, dict[str, pd.DataF
         raise InputError("experiments: no trial of this run has an image; see `failure` of injections.zarr")
     block = realism.selected(place.store("injections").drop_vars("image", errors="ignore"), chosen).load()
     hosts, known, bench = place.table("hosts.parquet"), _colours(place), Bench(place, block)
-    threshold = float(place.store("scores", "thresholds")["threshold"].values[0])
+    cuts = place.store("scores", "thresholds")
+    threshold = float(cuts["threshold"].values[0])
     base = bench.score(None)
     like = _lens_like(hosts, chosen["galaxy_id"].to_numpy())
     rows = []
@@ -63,7 +64,7 @@ def causal(place: Place, count: int, say: Say) -> tuple[dict, dict[str, pd.DataF
     table = pd.DataFrame(rows, columns=["hosts", "kind", "name", "about", "arc", *COLUMNS, "why_not"])
     arcless = table[~table["arc"] & (table["hosts"] == "all") & (table["why_not"] == "")]
     return {
-        "trials": len(chosen), "lens_like": int((like == 1).sum()), "threshold": threshold, "colours": {name: [float(v) for v in value] for name, value in known.items()},
+        "trials": len(chosen), "lens_like": int((like == 1).sum()), "threshold": threshold, "few_events": str(cuts.attrs.get("few_events", "")), "colours": {name: [float(v) for v in value] for name, value in known.items()},
         "called_lenses_without_arc": {f"{row['kind']}: {row['name']}": float(row["changed"]) for row in arcless.to_dict("records")},
     }, {"causal": table}  # fmt: skip
 
