@@ -84,7 +84,7 @@ def counterfactuals(place: Place, threshold: float, few_events: str) -> tuple[pd
     found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
     if chosen.empty:
         why = "no injection has an image"
-    elif not getattr(place.detector, "asks_images", True):
+    elif not getattr(place.detector, "asked", True):
         why = "the detector is known by its scores alone and cannot be asked about other images"
     else:
         try:

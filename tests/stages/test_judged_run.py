@@ -41,7 +41,7 @@ def test_a_sample_without_bricks_or_without_their_edges_has_no_distance():
 @pytest.mark.parametrize(
     ("detector", "said"),
     [
-        (SimpleNamespace(asks_images=False), "known by its scores alone"),
+        (SimpleNamespace(asked=False), "known by its scores alone"),
         (SimpleNamespace(), "cannot be asked about other images: no pixels for you"),
     ],
 )
