@@ -205,7 +205,9 @@ def _visibility(table: pd.DataFrame, rows: pd.DataFrame, found: Trained, least: 
         np.nan if found.unknown else dim,
         maximum=0,
         critical=True,
-        evidence=f"{len(lenses)} positives trained on, {int((~(meant['arc_snr'] >= least)).sum())} of {len(meant)} usable ones of the role train held out; "
-        "training_ids of detector.json against arc_snr of the scores",
+        evidence=(
+            f"{len(lenses)} positives trained on, {int((~(meant['arc_snr'] >= least)).sum())} of {len(meant)} usable "
+            "ones of the role train held out; training_ids of detector.json against arc_snr of the scores"
+        ),
         cannot=found.unknown,
     )

@@ -60,6 +60,8 @@ def query(
         typer.echo(f"  population of hosts: {cube.attrs.get('population', 'survey')}")
         if cube.attrs.get("recovery"):
             typer.echo(f"  real lenses beside injections: {cube.attrs['recovery']}")
+        if cube.attrs.get("few_events"):
+            typer.echo(f"  mind that {cube.attrs['few_events']}")
         for mark in ("mock", "not_scientific"):
             if cube.attrs.get(mark):
                 typer.echo("  made from the embedded (mock) sky" if mark == "mock" else f"  {cube.attrs[mark]}")

@@ -7,6 +7,7 @@ from scipy.optimize import minimize
 from scipy.special import expit, log_expit
 
 from lenscal.errors import InputError
+from lenscal.kernels.reliability import equal_mass_bins
 
 PREVALENCE = 1 / 101  # one positive to a hundred negatives, as in the manifest
 SLOPE_WIDTH = 1.0  # of the prior on ln(slope)
@@ -89,7 +90,8 @@ def reliability(
     probability = np.asarray(probability, np.float64)
     positive = np.asarray(labels) == 1
     weights = class_weights(positive, prevalence)
-    groups = _bins(probability, bins)
+    own = equal_mass_bins(probability, bins)
+    groups = [np.flatnonzero(own == i) for i in range(own.max() + 1)]
     mass = np.array([weights[g].sum() for g in groups])
     predicted = np.array([np.average(probability[g], weights=weights[g]) for g in groups])
     observed = np.array([np.average(positive[g], weights=weights[g]) for g in groups])
@@ -101,13 +103,3 @@ def reliability(
         "n_positive": int(positive.sum()),
         "n_negative": int((~positive).sum()),
     }
-
-
-def _bins(values: np.ndarray, bins: int) -> list[np.ndarray]:
-    """Rows in the order of their values, cut into bins of about as many; equal values share one."""
-    parts = np.array_split(np.arange(values.size), min(bins, values.size))
-    number = np.repeat(np.arange(len(parts)), [part.size for part in parts])
-    _, tie, count = np.unique(values, return_inverse=True, return_counts=True)
-    middle = np.cumsum(count) - count + (count - 1) // 2
-    own = number[middle][tie]
-    return [np.flatnonzero(own == i) for i in np.unique(own)]

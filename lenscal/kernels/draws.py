@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 import numba
 import numpy as np
@@ -74,3 +75,13 @@ def generator(seed: int, purpose: str, object_id: int) -> np.random.Generator:
     """
     words = np.array([key(seed, purpose), np.int64(object_id).view(np.uint64)], np.uint64)
     return np.random.Generator(np.random.Philox(key=words))
+
+
+def resampled(seed: int, purpose: str, ids: np.ndarray, which: Iterable[int]) -> np.ndarray:
+    """Weights (draw, n) of a Bayesian bootstrap by object (Rubin 1981, Annals of Statistics 9,
+    130): exponential, of mean 1.
+
+    The weight of an object in a draw depends on nothing but its id and the number of the draw; none is ever without, so
+    that a class of a few is never empty.
+    """
+    return -np.log(np.stack([uniform(seed, purpose, ids, stream) for stream in which]))

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 from scipy.special import betainc
+from scipy.stats import binom
 
 _GRID = np.linspace(0, 1, 4097)
 
@@ -42,6 +43,33 @@ def smooth(values, weights, q) -> np.ndarray:
         share = np.concatenate([np.zeros((len(total), 1)), total / total[:, -1:]], axis=1)
     chance = np.interp(share, _GRID, betainc((n + 1) * q, (n + 1) * (1 - q), _GRID))
     return (np.diff(chance, axis=1) * np.asarray(values, float)[order]).sum(1)
+
+
+def median_interval(values, level) -> tuple[float, float, float]:
+    """Median and its interval between two order statistics, which needs no distribution (the sign test turned round).
+
+    Parameters
+    ----------
+    values : (n,) array
+        Independent, finite.
+    level : float
+        In (0, 1); the interval holds at least as much.
+
+    Returns
+    -------
+    median, lower, upper : float
+        Infinite ends where n values are too few for the level; NaN without values.
+    """
+    values = np.sort(np.asarray(values, float))
+    n = values.size
+    if n == 0:
+        return np.nan, np.nan, np.nan
+    rank = int(binom.ppf((1 - level) / 2, n, 0.5))  # the first with more than the tail at or below it
+    return (
+        float(np.median(values)),
+        float(values[rank - 1]) if rank > 0 else -np.inf,
+        float(values[n - rank]) if rank > 0 else np.inf,
+    )
 
 
 def compared(

@@ -21,7 +21,7 @@ class Inputs:
     """Products of a run; where None is allowed, the section says in one sentence that the run has none.
 
     `gallery_images` is (row of the gallery, band, y, x), nanomaggy, bands as in `schema.BANDS`; `panel_images` the same
-    of the rows of the table `panel` of `realism`.
+    of the rows of the table `panel` of `realism`. `judgement` holds the tables of `schema.JUDGEMENT`.
     """
 
     settings: Settings
@@ -48,6 +48,7 @@ class Inputs:
     ledgers: Mapping[str, Ledger]
     realism: Mapping[str, pd.DataFrame] | None = None
     panel_images: np.ndarray | None = None
+    judgement: Mapping[str, pd.DataFrame] | None = None
     populations: xr.Dataset | None = None
     """The cube of every population of hosts; `completeness` is that of the one that is meant."""
 
@@ -83,6 +84,10 @@ class Inputs:
                 raise InputError(f"report: {name} lacks {missing}; it has {list(table.columns)}")
         self._gallery_fits()
         self._realism_fits()
+        for name, declaration in schema.JUDGEMENT.items() if self.judgement is not None else ():
+            if name not in self.judgement:
+                raise InputError(f"report: the judgement lacks the table '{name}'; run the stage scores again")
+            declaration.check_table(self.judgement[name])
         return self
 
     def _same_rows(self) -> None:

@@ -205,6 +205,13 @@ _COUNTS = {
     "unaccounted",
     "candidates_n1",
     "candidates_n2",
+    "n_true",
+    "n_false",
+    "n_positive",
+    "n_negative",
+    "n_fitted",
+    "n_imaging",
+    "n_other",
     "lost",
     "won",
     "pairs",
@@ -441,6 +448,12 @@ def cube_extreme(d: Derivation, index: str, which: str) -> float:
 def recovery(d: Derivation) -> str:
     """What the cube carries of real lenses beside injections: the verdict and both shares."""
     return str(d.inputs.completeness.attrs.get("recovery", "not compared"))
+
+
+@query("1", "text", "scores/thresholds")
+def few_events(d: Derivation) -> str:
+    """Which thresholds rest on fewer than ten negatives, in words."""
+    return str(d.inputs.thresholds.attrs.get("few_events", ""))
 
 
 @query("1", "count", "completeness")

@@ -1,7 +1,8 @@
 """Scores: of cutouts and injections by the frozen detector, the thresholds they set, and how good they are."""
 
+from lenscal.scores.judgement import Terms, judge
 from lenscal.scores.judging import gates
-from lenscal.scores.rates import thresholds
+from lenscal.scores.rates import EVENTS_MIN, few_events, thresholds
 from lenscal.scores.scoring import score_cutouts, score_injections
 
-__all__ = ["gates", "score_cutouts", "score_injections", "thresholds"]
+__all__ = ["EVENTS_MIN", "Terms", "few_events", "gates", "judge", "score_cutouts", "score_injections", "thresholds"]

@@ -130,7 +130,10 @@ def _test_gates(table: pd.DataFrame, frozen: Detector) -> list[Gate]:
             minimum=MORE_THAN_CHANCE,
             lower=lower,
             upper=upper,
-            evidence=f"AUC {value:.4f}, must be above 0.5; single split, DeLong on the logit scale with half a lens added at the median; {counts}; scores where split = 'test'",
+            evidence=(
+                f"AUC {value:.4f}, must be above 0.5; single split, DeLong on the logit scale with half a lens added "
+                f"at the median; {counts}; scores where split = 'test'"
+            ),
         ),
         _calibration_gate(calibrated, score[judged], positive[judged], frozen, counts),
     ]

@@ -9,8 +9,44 @@ import xarray as xr
 
 from lenscal import schema
 from lenscal.errors import InputError
+from lenscal.gates import Gate
 from lenscal.kernels import intervals
 from lenscal.scores import rows as scored_rows
+
+EVENTS_MIN = 10
+"""With fewer false positives below it, a threshold's rate is a matter of luck, and says so wherever it is used."""
+
+
+def few_events(thresholds: xr.Dataset) -> str:
+    """Which thresholds rest on fewer than `EVENTS_MIN` negatives, in one sentence; empty where none does."""
+    said = []
+    level = int(np.argmax(thresholds["level"].values))
+    for i, (rate, count) in enumerate(zip(thresholds["rate_requested"].values, thresholds["n_false"].values)):
+        if count < EVENTS_MIN:
+            ends = (
+                float(thresholds[end].transpose("threshold", "level").values[i, level]) for end in ("lower", "upper")
+            )
+            low, high = (f"{100 * end:.3g}" for end in ends)
+            said.append(
+                f"the rate of {100 * rate:.3g} % rests on {int(count)} of {int(thresholds['n_negatives'].values[i])} "
+                f"negatives, fewer than {EVENTS_MIN}: it may be {low} to {high} % "
+                f"({100 * float(thresholds['level'].values[level]):.3g} % interval)"
+            )
+    return "; ".join(said)
+
+
+def events_gate(thresholds: xr.Dataset) -> Gate:
+    """Each threshold rests on enough negatives for its rate to be known."""
+    least = int(thresholds["n_false"].values.min())
+    return Gate(
+        "scores.events",
+        "the rate of each threshold rests on enough negatives",
+        "fewest negatives at or above a threshold",
+        least,
+        minimum=EVENTS_MIN,
+        evidence="scores/thresholds: n_false",
+        cannot=few_events(thresholds),
+    )
 
 
 def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.Dataset:
@@ -33,7 +69,7 @@ def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.
     Dataset (threshold, level)
         Coordinates threshold, false_positive_rate (reached: n_false / n_negatives) and level; rate_requested, n_false,
         n_negatives, and `lower` and `upper` of the rate (exact for a threshold set at its own n_false-th negative, at
-        68.27 % and 95 %).
+        68.27 % and 95 %). The attribute few_events says in words which rest on fewer than `EVENTS_MIN` negatives.
 
     Raises
     ------
@@ -44,39 +80,47 @@ def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.
     table = scored_rows.table(scores)
     chosen = table[(table["split"] == "val") & table["negative"] & np.isfinite(table["score"])]
     values = np.sort(chosen["score"].to_numpy())[::-1]
-    rows = []
-    for rate in false_positive_rates:
-        if not 0 < rate < 1:
-            raise InputError(f"false_positive_rates holds {rate}; expected numbers between 0 and 1")
-        allowed = int(np.floor(values.size * rate * (1 + 1e-12)))
-        if allowed < 1:
-            raise InputError(
-                f"a false-positive rate of {rate:g} cannot be set with {values.size} validation negatives: it needs "
-                f"at least {int(np.ceil(1 / rate))}; ask for a higher rate or enlarge the sample"
-            )
-        threshold, n_false = _cut(values, allowed)
-        ends = [tuple(map(float, intervals.rate_interval(n_false, values.size, level))) for level in schema.LEVELS]
-        rows.append((threshold, rate, n_false, ends))
-    lower_upper = np.array([row[3] for row in rows])
+    found = _dataset(values, [(rate, *_cut(values, _allowed(values.size, rate))) for rate in false_positive_rates])
     pools = chosen["pool"].value_counts().to_dict()
+    return found.assign_attrs(
+        negatives="scored negatives of the split val, pools as sampled",
+        n_N1=int(pools.get("N1", 0)),
+        n_N2=int(pools.get("N2", 0)),
+        detector_hash=str(scores.attrs.get("detector_hash", "")),
+        few_events=few_events(found),
+    )
+
+
+def _allowed(negatives: int, rate: float) -> int:
+    """How many negatives may lie at or above the threshold of a rate; refuses one that they are too few for."""
+    if not 0 < rate < 1:
+        raise InputError(f"false_positive_rates holds {rate}; expected numbers between 0 and 1")
+    allowed = int(np.floor(negatives * rate * (1 + 1e-12)))
+    if allowed < 1:
+        raise InputError(
+            f"a false-positive rate of {rate:g} cannot be set with {negatives} validation negatives: it needs at least "
+            f"{int(np.ceil(1 / rate))}; ask for a higher rate or enlarge the sample"
+        )
+    return allowed
+
+
+def _dataset(values: np.ndarray, found: list[tuple[float, float, int]]) -> xr.Dataset:
+    """Thresholds from (rate asked for, threshold, negatives at or above it), with the interval of each rate."""
+    asked, threshold, n_false = (np.array(column) for column in zip(*found)) if found else (np.empty(0),) * 3
+    n_false = n_false.astype(np.int64)
+    ends = np.array([intervals.rate_interval(n_false, values.size, level) for level in schema.LEVELS])
     return xr.Dataset(
         {
-            "rate_requested": ("threshold", [row[1] for row in rows], {"units": "1"}),
-            "n_false": ("threshold", np.array([row[2] for row in rows], np.int64), {"units": "1"}),
-            "n_negatives": ("threshold", np.full(len(rows), values.size, np.int64), {"units": "1"}),
-            "lower": (("threshold", "level"), lower_upper[:, :, 0], {"units": "1"}),
-            "upper": (("threshold", "level"), lower_upper[:, :, 1], {"units": "1"}),
+            "rate_requested": ("threshold", asked, {"units": "1"}),
+            "n_false": ("threshold", n_false, {"units": "1"}),
+            "n_negatives": ("threshold", np.full(n_false.size, values.size, np.int64), {"units": "1"}),
+            "lower": (("threshold", "level"), ends[:, 0].T, {"units": "1"}),
+            "upper": (("threshold", "level"), ends[:, 1].T, {"units": "1"}),
         },
         coords={
-            "threshold": ("threshold", np.array([row[0] for row in rows]), {"units": "1", "long_name": "score"}),
-            "false_positive_rate": ("threshold", np.array([row[2] / values.size for row in rows]), {"units": "1"}),
+            "threshold": ("threshold", threshold, {"units": "1", "long_name": "score"}),
+            "false_positive_rate": ("threshold", n_false / values.size, {"units": "1"}),
             "level": ("level", np.array(schema.LEVELS), {"units": "1"}),
-        },
-        attrs={
-            "negatives": "scored negatives of the split val, pools as sampled",
-            "n_N1": int(pools.get("N1", 0)),
-            "n_N2": int(pools.get("N2", 0)),
-            "detector_hash": str(scores.attrs.get("detector_hash", "")),
         },
     )
 

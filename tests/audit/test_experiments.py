@@ -20,7 +20,7 @@ from lenscal.run import experiments as run
 from lenscal.run.experiments import writing
 from lenscal.run.experiments.lenses import lenses_of
 
-run_arms, run_causal = (sys.modules[f"lenscal.run.experiments.{name}"] for name in ("arms", "causal"))
+run_arms, run_causal, bench = (sys.modules[f"lenscal.run.experiments.{name}"] for name in ("arms", "causal", "bench"))
 
 SIZE, CENTRE = 65, 32
 
@@ -392,10 +392,10 @@ def test_a_lens_is_given_a_host_of_its_own_cell():
 
 
 def test_a_host_is_swapped_for_another_of_its_cell_and_never_for_itself():
-    swapped = run_causal._swapped(HOSTS, np.array([10, 11, 12, 20, 30]), None, 1)
+    swapped = bench.swapped(HOSTS, np.array([10, 11, 12, 20, 30]), None, 1)
     assert set(swapped) == {10, 11, 12}  # the others are alone in their cells
     assert all(own != other and other in (10, 11, 12) for own, other in swapped.items())
-    assert run_causal._swapped(HOSTS, np.array([10, 11, 12]), "density_lens_like", 1) == {10: 11, 12: 11}
+    assert bench.swapped(HOSTS, np.array([10, 11, 12]), "density_lens_like", 1) == {10: 11, 12: 11}
 
 
 def test_draws_of_the_prior_are_told_by_what_is_seen_of_them():

@@ -106,6 +106,33 @@ def test_false_positives_are_counted_in_the_bins_of_the_runs_own_grid(first):
         assert set(table.loc[table["group"] == group, "value"]) <= allowed
 
 
+def test_a_run_judges_its_scores_and_every_table_is_as_declared(first):
+    settings, result = first
+    opened = lenscal.open_run(settings.stores)
+    for name, declaration in schema.JUDGEMENT.items():
+        table = declaration.check_table(opened[f"judgement/{name}"])
+        assert list(table) == list(declaration.variables)
+    counted = opened["judgement/counterfactuals"]
+    assert (counted["pairs"] == settings.scores.counterfactuals).all()
+    assert (opened["judgement/shortcuts"]["n_negative"] > 0).all()
+    wanted = {
+        "scores.events",
+        "detector.strata",
+        "detector.nuisance",
+        "X.6",
+        "X.7",
+        "4.7",
+        "shortcut.arc",
+        "shortcut.host",
+        "shortcut.blank",
+    }
+    assert wanted <= {gate.id for gate in result.gates}
+    assert not [gate for gate in result.gates if gate.id in wanted and gate.critical]
+    few = opened["scores/thresholds"].attrs["few_events"]
+    assert "fewer than 10" in few
+    assert opened["completeness"].attrs["few_events"] == few
+
+
 def test_a_run_judges_what_its_detector_was_trained_on(first):
     _, result = first
     found = {gate.id: gate for gate in result.gates}

@@ -7,6 +7,7 @@ import json
 import re
 from html.parser import HTMLParser
 
+import judged
 import lenses
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from lenscal.gates import table as gate_table
 from lenscal.kernels import intervals
 from lenscal.report import figures, page, summaries, tables
 from lenscal.report.figures import colour, cubes, samples
+from lenscal.scores import shortcuts
 
 HASH = "0123456789abcdef" * 4
 GRID = {"theta_e": (0.75, 1.25, 0.25), "psf_fwhm": (1.0, 1.5, 0.25), "depth": (23.0, 24.0, 0.5)}
@@ -324,9 +326,23 @@ def make(rates=(0.05,)):
         gallery_images=arcs(len(gallery), rng),
         realism=realism_tables()[0],
         panel_images=realism_tables()[1],
+        judgement=judgement_tables(),
         **catalogues(manifest, rng),
         **notes(manifest),
     )
+
+
+@functools.cache
+def judgement_tables():
+    """Tables of the judgement, from the scores of a few galaxies and made-up shifts."""
+    found = judged.run()
+    tables, _ = scores.judge(found, scores.thresholds(found, [0.05]), judged.FACTS, judged.TERMS)
+    images, positive = judged.stamps(90, 3.0)
+    parts = shortcuts.part_features(images, np.ones((90, 3)), judged.SETTINGS, 0.262)
+    tables["shortcuts"] = shortcuts.parts(parts, positive, np.arange(90), 1)
+    shifts = [judged.pairs(i - 1.0, name=name) for i, name in enumerate(shortcuts.ABOUT)]
+    tables["counterfactuals"] = shortcuts.counterfactuals(shifts, 0.0)
+    return {name: schema.JUDGEMENT[name].cast_table(table) for name, table in tables.items()}
 
 
 @pytest.fixture(scope="module")
@@ -821,6 +837,49 @@ def test_a_run_without_realism_says_so(quick):
     html, records = quick(realism=None, panel_images=None)
     assert "The run has no comparison of injections with real lenses." in html
     assert not [r for r in records if r["query"].startswith("realism")]
+
+
+def test_the_judgement_stands_on_the_page_with_its_intervals_and_its_figures(inputs, files):
+    text = files["index.html"].decode()
+    section = text[text.index('id="judgement"') : text.index('id="injections"')]
+    for name in ("judgement_curves", "judgement_calibration", "judgement_shortcuts"):
+        assert f'id="figure-{name}"' in section
+        assert files[f"figures/{name}.pdf"].startswith(b"%PDF")
+    for name in (
+        "Jeffreys, equal-tailed",
+        "DeLong on the logit scale",
+        "Bayesian bootstrap by galaxy",
+        "arc suppressed",
+        "isotonic",
+        "extinction E(B-V)",
+    ):
+        assert name in section, name
+    measures = pd.read_csv(io.BytesIO(files["tables/judged_measures.csv"]))
+    np.testing.assert_allclose(measures["value"], inputs.judgement["measures"]["value"], rtol=1e-6)
+
+
+def test_a_run_without_a_judgement_or_a_test_split_has_words_in_place_of_figures(inputs, quick):
+    html, _ = quick(judgement=None)
+    assert "The run has no judgement of its scores." in html
+    none = {
+        name: table.iloc[:0] if name in ("curves", "risk") else table.copy() for name, table in inputs.judgement.items()
+    }
+    for name in ("measures", "strata"):
+        none[name]["why_not"] = "0 scored lenses and 0 scored negatives, fewer than 1"
+    for changed, said in ((None, "no judgement"), (none, "0 scored lenses")):
+        for draw in (figures.judgement.curves, figures.judgement.calibration):
+            assert said in draw(dataclasses.replace(inputs, judgement=changed))
+    with pytest.raises(ValueError, match="lacks the table 'strata'"):
+        dataclasses.replace(inputs, judgement={k: v for k, v in none.items() if k != "strata"}).check()
+
+
+def test_a_threshold_that_rests_on_a_few_negatives_is_said_where_it_is_used(inputs, quick):
+    said = "the rate of 1 % rests on 4 of 400 negatives, fewer than 10"
+    assert said not in quick()[0]
+    html, records = quick(thresholds=inputs.thresholds.assign_attrs(few_events=said))
+    assert html.count(said) == 2
+    assert html.index(said) < html.index('id="data"')
+    assert [r["value"] for r in records if r["query"] == "few_events"] == [said]
 
 
 def test_a_sample_without_anchors_has_words_in_place_of_figures(inputs):

@@ -6,7 +6,18 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
-from lenscal.report.figures import balance, cubes, diagnostics, gallery, rates, realism, samples, scores, style
+from lenscal.report.figures import (
+    balance,
+    cubes,
+    diagnostics,
+    gallery,
+    judgement,
+    rates,
+    realism,
+    samples,
+    scores,
+    style,
+)
 from lenscal.report.inputs import Inputs
 
 if TYPE_CHECKING:
@@ -19,6 +30,9 @@ FIXED: dict[str, Callable[[Inputs], Figure | str]] = {
     "quality": diagnostics.quality,
     "history": diagnostics.history,
     "scores": scores.distributions,
+    "judgement_curves": judgement.curves,
+    "judgement_calibration": judgement.calibration,
+    "judgement_shortcuts": judgement.shortcuts,
     "injections": diagnostics.injections,
     "realism_measures": realism.measures,
     "realism_noise": realism.noise,

@@ -58,7 +58,7 @@ def refuse(place: Place, what: set[str], seed: int) -> None:
             f"the sky of seed {seed} is the run's own: its lenses chose the detector and its "
             "threshold; give --seed another number"
         )
-    if frozen.mock and frozen.about.get("seed") == seed:
+    if getattr(frozen, "mock", False) and frozen.about.get("seed") == seed:
         raise PlanError(
             f"the detector was trained on the embedded sky of seed {seed}: its true lenses are no "
             "test; give --seed another number"

@@ -7,16 +7,11 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
-from lenscal import schema
 from lenscal.errors import InputError
 from lenscal.experiments import Paired, Variant, views
 from lenscal.experiments.paired import COLUMNS
-from lenscal.kernels import draws
-from lenscal.run.experiments.lenses import NOISE
-from lenscal.run.experiments.pixels import bands_of, crops, scored
-from lenscal.run.images import host_pixels
+from lenscal.run.experiments.bench import Bench, swapped
 from lenscal.run.place import Place
 
 Say = Callable[[str], None]
@@ -44,8 +39,9 @@ def causal(place: Place, count: int, say: Say) -> tuple[dict, dict[str, pd.DataF
     if chosen.empty:
         raise InputError("experiments: no trial of this run has an image; see `failure` of injections.zarr")
     block = realism.selected(place.store("injections").drop_vars("image", errors="ignore"), chosen).load()
-    hosts, known, bench = place.table("hosts.parquet"), _colours(place), _Bench(place, block)
-    threshold = float(place.store("scores", "thresholds")["threshold"].values[0])
+    hosts, known, bench = place.table("hosts.parquet"), _colours(place), Bench(place, block)
+    cuts = place.store("scores", "thresholds")
+    threshold = float(cuts["threshold"].values[0])
     base = bench.score(None)
     like = _lens_like(hosts, chosen["galaxy_id"].to_numpy())
     rows = []
@@ -72,6 +68,7 @@ def causal(place: Place, count: int, say: Say) -> tuple[dict, dict[str, pd.DataF
         "trials": len(chosen),
         "lens_like": int((like == 1).sum()),
         "threshold": threshold,
+        "few_events": str(cuts.attrs.get("few_events", "")),
         "colours": {name: [float(v) for v in value] for name, value in known.items()},
         "called_lenses_without_arc": {
             f"{row['kind']}: {row['name']}": float(row["changed"]) for row in arcless.to_dict("records")
@@ -115,7 +112,7 @@ def variants(
         Variant(
             "host",
             "swapped in its cell",
-            hosts=_swapped(hosts, ids, None, seed),
+            hosts=swapped(hosts, ids, None, seed),
             about="how much is due to which galaxy the arc is in?",
         ),
         Variant(
@@ -148,7 +145,7 @@ def variants(
         ),
     ]
     if COLUMN[LENS_LIKE] in hosts:
-        mapping = _swapped(hosts, ids, COLUMN[LENS_LIKE], seed)
+        mapping = swapped(hosts, ids, COLUMN[LENS_LIKE], seed)
         out.append(
             Variant(
                 "host",
@@ -200,72 +197,6 @@ def variants(
     return out
 
 
-class _Bench:
-    """Trials, rendered as often as asked."""
-
-    def __init__(self, place: Place, block: xr.Dataset) -> None:
-        self.place, self.block = place, block
-        self.pixels = _host_pixels(place, block["galaxy_id"].values.ravel())
-        row = pd.Index(self.pixels["galaxy_id"].values).get_indexer(block["galaxy_id"].values.ravel())
-        self.image = self._images(place.settings.injections, self.pixels, block)
-        host = crops(place, self.pixels)[row]
-        smooth = (
-            self._images(place.settings.injections.model_copy(update={"shot_noise": False}), self.pixels, block) - host
-        )
-        order = bands_of(self.pixels)
-        values = {
-            name: self.pixels[name].transpose("galaxy", "band", ...).values[:, order][row].astype(float)
-            for name in (*NOISE, "psfsize")
-        }
-        colours = np.column_stack(
-            [
-                block[name].values.ravel().astype(float) if name in block else np.full(row.size, np.nan)
-                for name in ("host_colour_gr", "host_colour_rz")
-            ]
-        )
-        self.views = views.Views(
-            self.image,
-            host,
-            smooth,
-            values["sigma"],
-            values["noise_lags"],
-            values["psfsize"],
-            colours,
-            block["injection_id"].values.ravel(),
-            schema.PIXEL_SCALE,
-            (self.pixels.sizes["x"] - host.shape[-1]) % 2,
-        )
-
-    def _images(self, settings: object, pixels: xr.Dataset, block: xr.Dataset) -> np.ndarray:
-        from lenscal import injections
-
-        return injections.images(block, pixels, settings, self.place.settings.seed, sources=self.place.sources)
-
-    def score(self, variant: Variant | None) -> np.ndarray:
-        """Scores of the trials as they are, or under a variant; NaN where it cannot be made."""
-        if variant is None:
-            return scored(self.place, self.image)
-        detector = variant.detector
-        if variant.transform is not None:
-            return scored(self.place, variant.transform(self.views), detector)
-        settings = variant.settings or self.place.settings.injections
-        if variant.hosts is None:
-            return scored(self.place, self._images(settings, self.pixels, self.block), detector)
-        old = self.block["galaxy_id"].values
-        new = np.array([variant.hosts.get(int(i), -1) for i in old.ravel()], np.int64).reshape(old.shape)
-        return scored(
-            self.place,
-            self._images(
-                settings, _host_pixels(self.place, new.ravel()), self.block.assign(galaxy_id=(schema.TRIAL, new))
-            ),
-            detector,
-        )
-
-
-def _host_pixels(place: Place, ids: np.ndarray) -> xr.Dataset:
-    return host_pixels(place, np.flatnonzero(np.isin(place.store("cutouts")["galaxy_id"].values, ids[ids >= 0])))
-
-
 def _colours(place: Place) -> dict[str, np.ndarray]:
     """Median dereddened g - r and r - z of the known lenses' galaxies, their arcs' light taken off,
     and of ordinary galaxies.
@@ -291,20 +222,3 @@ def _lens_like(hosts: pd.DataFrame, ids: np.ndarray) -> np.ndarray:
         return np.full(ids.size, -1)
     of = hosts.drop_duplicates("galaxy_id").set_index("galaxy_id").reindex(ids)
     return (of[COLUMN[LENS_LIKE]] >= of[COLUMN[SURVEY]]).to_numpy(int)
-
-
-def _swapped(hosts: pd.DataFrame, ids: np.ndarray, density: str | None, seed: int) -> dict[int, int]:
-    """Another host of the cell for each, drawn evenly or by a density; none where it is alone."""
-    cells = hosts.groupby(["psf_fwhm", "depth"]).indices
-    share = dict(zip(ids, draws.uniform(seed, f"experiment swap {density or ''}", np.asarray(ids, np.int64))))
-    names, out = hosts["galaxy_id"].to_numpy(np.int64), {}
-    for rows in cells.values():
-        for own in rows[np.isin(names[rows], ids)]:
-            others = rows[rows != own]
-            weight = np.ones(others.size) if density is None else hosts[density].fillna(0).to_numpy(float)[others]
-            if weight.sum() > 0:
-                edges = np.cumsum(weight) / weight.sum()
-                out[int(names[own])] = int(
-                    names[others[min(np.searchsorted(edges, share[names[own]], "right"), others.size - 1)]]
-                )
-    return out

@@ -17,10 +17,8 @@ from lenscal.config import Settings
 from lenscal.engine import PlanError
 from lenscal.kernels import draws
 from lenscal.run import closed_loop
-from lenscal.run.experiments.pixels import crops, scored
+from lenscal.run.experiments.pixels import NOISE, crops, scored
 from lenscal.run.place import Place
-
-NOISE = ("sigma", "noise_correlation", "noise_lags")
 
 
 @dataclass

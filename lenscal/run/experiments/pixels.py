@@ -10,6 +10,7 @@ from lenscal import config, schema
 from lenscal.run.place import Place
 
 BLOCK = 512  # images rendered at once
+NOISE = ("sigma", "noise_correlation", "noise_lags")
 
 
 def crops(place: Place, pixels: xr.Dataset) -> np.ndarray:

@@ -65,6 +65,8 @@ class Completeness(Stage):
             "population": meant if meant in cube["population"].values else completeness.SURVEY,
             **recovery_of(place),
         }
+        if few := thresholds.attrs.get("few_events"):
+            attrs["few_events"] = few
         digest = stores.write(
             place.path("completeness.zarr"), schema.COMPLETENESS, cube, {**occupancy.attrs, **cube.attrs, **attrs}
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from lenscal import schema
 from lenscal.engine import Block, Outcome, Stage, markers
 from lenscal.engine.addresses import short
 from lenscal.engine.stage import Say
@@ -95,6 +96,7 @@ def report_inputs(place: Place) -> Inputs:
     realism = {
         path.stem: place.table(f"realism/{path.name}") for path in folders.matching(place.path("realism"), "*.parquet")
     }
+    judged = {name: _optional(place, f"judgement/{name}.parquet") for name in schema.JUDGEMENT}
     return report.Inputs(
         settings=settings,
         attrs=attrs,
@@ -120,6 +122,7 @@ def report_inputs(place: Place) -> Inputs:
         gates=table(gates),
         ledgers=ledgers,
         realism=realism or None,
+        judgement={name: table for name, table in judged.items() if table is not None} or None,
         panel_images=gallery_images(place, realism["panel"]) if realism else None,
     )
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from lenscal import schema
@@ -16,13 +18,13 @@ from lenscal.io import stores
 from lenscal.run.images import injected_images
 from lenscal.run.place import Place
 from lenscal.run.stages.injections import cell_blocks, cell_region
-from lenscal.run.stages.stage import brought, galaxy_blocks, source_stamps
+from lenscal.run.stages.stage import brought, fingerprints, galaxy_blocks, save_tables, source_stamps
 
 
 class Scores(Stage):
     name = "scores"
-    format = 2  # scores in double precision; judgement of them
-    reads = ("cutouts", "quality", "injections", "detector")
+    format = 2  # thresholds say what they rest on, scores are in double precision and judged
+    reads = ("manifest", "cutouts", "quality", "injections", "detector")
     sections = (
         "scores",
         "injections",
@@ -30,11 +32,16 @@ class Scores(Stage):
         "completeness.false_positive_rates",
         "detector.scientific",
         "detector.artifact",
+        "detector.prevalence",
     )
+
+    def products(self, place: Place) -> list[Path]:
+        return [place.path("scores.zarr"), place.path("judgement")]
 
     def inputs(self, place: Place) -> dict:
         hint = "correct injections.source_stamps, or choose another injections.source"
         return {
+            "tables": fingerprints(place.survey.tables()),
             "source_stamps": source_stamps([place.settings.injections.source_stamps], hint),
             "brought": brought(place),
         }
@@ -139,4 +146,25 @@ class Scores(Stage):
         gates = scores.gates(
             scored, stores.read_table(history) if history.exists() else None, place.detector, hosts[hosts >= 0].tolist()
         )
-        return gates, {}, stores.digest(thresholds, ("threshold",))
+        tables, more = self._judged(place, scored, thresholds)
+        digest = save_tables(place.path("judgement"), tables)
+        return [*gates, *more], {}, stores.add_digests([stores.digest(thresholds, ("threshold",)), digest])
+
+    @staticmethod
+    def _judged(place: Place, scored: xr.Dataset, thresholds: xr.Dataset) -> tuple[dict[str, pd.DataFrame], list[Gate]]:
+        """Tables and gates of the judgement."""
+        from lenscal import scores
+        from lenscal.run import judgement
+
+        settings, grid = place.settings, place.settings.injections.grid
+        prevalence = settings.scores.prevalence or settings.detector.prevalence
+        edges = {"seeing": grid.psf_fwhm.edges, "depth": grid.depth.edges}
+        terms = scores.Terms(settings.scores, prevalence, edges, settings.seed)
+        tables, gates = scores.judge(scored, thresholds, judgement.facts(place), terms)
+        few = scores.few_events(thresholds)
+        tables["shortcuts"], of_parts = judgement.parts(place, scored)
+        first = float(thresholds["threshold"].values[0])
+        tables["counterfactuals"], of_arcs = judgement.counterfactuals(place, first, few)
+        told = {name: schema.JUDGEMENT[name] for name in tables}
+        tables = {name: told[name].check_table(told[name].cast_table(table)) for name, table in tables.items()}
+        return tables, [*gates, *of_parts, *of_arcs]
