@@ -35,7 +35,7 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
 
     with refusals():
         from lenscal import extras
-        from lenscal.io import checksums, folders, sweeps
+        from lenscal.io import checksums, folders, remote, sweeps
         from lenscal.io.tables import lenses as catalogues
         from lenscal.run import Place, published
 
@@ -54,7 +54,7 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
         if place.survey.has_catalogue:
             tried("sweeps", sweep_files, fix)
         for path in survey.randoms:
-            there = sweeps.is_remote(path) or Path(path).is_file()
+            there = remote.is_remote(path) or Path(path).is_file()
             check(sweeps.name_of(path), path, "" if there else "correct survey.randoms")
         for items, read in (
             (settings.objects.lenses, catalogues.read_lenses),
