@@ -185,7 +185,7 @@ def readers(folder: Path, leaves: Path, address: str) -> Iterator[tuple[str, Cal
 
     from lenscal import manifest
     from lenscal.config import Service
-    from lenscal.io import hats, randoms, stores, sweeps
+    from lenscal.io import hats_catalogue, randoms, stores, sweeps
     from lenscal.io.survey import CoaddSurvey, ServiceSurvey
 
     (path,) = sweeps.sweep_files(folder / "survey")
@@ -193,14 +193,14 @@ def readers(folder: Path, leaves: Path, address: str) -> Iterator[tuple[str, Cal
     files = [folder / f"randoms-{number}.fits" for number in range(2)]
     yield "random points, 1 file", lambda: sum(map(len, randoms.read_randoms(files[:1])))
     yield "random points, 2 files", lambda: sum(map(len, randoms.read_randoms(files)))
-    held = hats.Catalogue(leaves)
+    held = hats_catalogue.Catalogue(leaves)
     stars = ["ra", "dec", "gaia_phot_g_mean_mag"]
     yield "leaves", lambda: [held.read(leaf, stars) for leaf in held.leaves]
     yield (
         "leaves, some rows",
         lambda: [held.take(leaf, np.arange(0, 10_000, 50), manifest.COLUMNS) for leaf in held.leaves],
     )
-    around = hats.Around(*np.random.default_rng(4).uniform(0, 5, (2, 500)), 3.0)
+    around = hats_catalogue.Around(*np.random.default_rng(4).uniform(0, 5, (2, 500)), 3.0)
     yield "leaves, near positions", lambda: sum(map(len, held.beside(around, ["galaxy_id", "ra", "dec", "mag_r"])))
     yield "leaves with a rim", lambda: [held.read_with_rim(leaf, manifest.COLUMNS) for leaf in held.leaves]
     for kind in ("csv", "csv.gz", "tsv", "fits", "ecsv"):

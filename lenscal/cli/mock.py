@@ -28,7 +28,7 @@ def mock(
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         from lenscal import mock as sky
-        from lenscal.io import folders
+        from lenscal.io import locks
 
         if settings.sky is None:
             raise InputError(
@@ -47,7 +47,7 @@ def mock(
         root = Path(settings.survey.root)
         taken = f"a run reads the embedded sky in '{root}', or another process draws it; wait for it or stop it"
         with (
-            folders.alone(root, ".mock", taken) if (root / ".mock").is_file() else nullcontext(),
+            locks.alone(root, ".mock", taken) if (root / ".mock").is_file() else nullcontext(),
             Progress(*columns) as bar,
         ):
             task = bar.add_task("bricks", total=None)

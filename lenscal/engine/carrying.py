@@ -20,7 +20,7 @@ from lenscal.engine.results import StageResult
 from lenscal.engine.stage import Part, Stage
 from lenscal.engine.working import Order, do_block, done_block, marked
 from lenscal.gates import Gate, Ledger
-from lenscal.io import folders, stores
+from lenscal.io import folders, leftovers, stores
 
 
 def carry_out(plan: Plan, name: str, executor: Executor, tell: Events) -> StageResult:
@@ -102,7 +102,7 @@ def _begun(stage: Stage, run: Any, progress: Progress, tell: Events) -> tuple[st
             tell(Noted(stage.name, "again, for other " + ", ".join(because)))
         progress.start()
     for folder in (progress.folder, *progress.products):
-        folders.tidy(folder)
+        leftovers.tidy(folder)
     if not progress.prepared:
         progress.forget()
         for product in progress.products:
@@ -171,7 +171,7 @@ def _summary(
         ):  # a cube by a property that no host has is not made
             stores.consolidate(product)
     for folder in (progress.folder, *progress.products):
-        folders.tidy(folder)  # a worker that was killed leaves half a file behind while the run goes on to its end
+        leftovers.tidy(folder)  # a worker that was killed leaves half a file behind while the run goes on to its end
     written = {name: digest for outcome in outcomes for name, digest in (outcome.written or {}).items()}
     blocks = stage.blocks(run)
     of_blocks = bool(blocks) and stage.part(run, blocks[0]) is not None

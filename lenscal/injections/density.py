@@ -16,9 +16,7 @@ FEATURES = ("host_mag_z", "host_colour_gr", "host_colour_rz", "host_log_radius",
 
 STRENGTH = 0.3  # C of the logistic regression: twenty terms, dozens of lenses
 
-
 FOLDS = 5
-
 
 RATIO_MAX = 100.0  # of one galaxy over the mean of the pool: a tail that a few dozen lenses do not tell
 

@@ -12,7 +12,6 @@ from lenscal.kernels import light
 
 MOFFAT_SIZE = 61  # pixels: 8 arcsec around the centre
 
-
 _NEEDED = (
     "image",
     "invvar",
@@ -25,7 +24,6 @@ _NEEDED = (
     "noise_lags",
     "failure",
 )
-
 
 HOST_COORDS = {
     "host_type": "type",

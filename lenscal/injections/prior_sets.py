@@ -28,9 +28,7 @@ QUANTITIES = (
     "colour_rz",
 )
 
-
 NOT_QUANTITIES = "about", "like", "calibration"
-
 
 _KEYS = {
     "uniform": {"low", "high"},

@@ -16,12 +16,10 @@ NAMES = (*rays.LENS_FIELDS, *sampling.SOURCE_FIELDS)
 
 PSF_SUM_TOLERANCE = 1e-3
 
-
 TOO_LARGE = (
     f"the source needs more than {sampling.CAPACITY} cells of one size, or four for each 2 x 2 pixels; it is too "
     "large for the stamp's pixels"
 )
-
 
 _LIMITS = {"theta_e": (0, np.inf), "q": (0, 1), "n": (0.2, 8), "r_e": (0, np.inf), "source_q": (0, 1)} | {
     f"mag_{band}": (-50, 100)

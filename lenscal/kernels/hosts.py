@@ -9,15 +9,11 @@ from .arcs import SHARE, SHIFT
 
 STEPS = 12  # of the adaptive moments
 
-
 STRETCHES = np.array([0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.1])  # of the moments' 1 - q
-
 
 RATIO_RANGE = (2.0, 14.0)  # pixels from the centre, where the axis ratio is fitted
 
-
 njit = numba.njit(cache=True, nogil=True)
-
 
 inner = numba.njit(nogil=True)  # called by kernels only: see compiled.py
 

@@ -10,7 +10,6 @@ from lenscal.kernels.fastmath import FLAGS, atan_ratio, atanh_ratio, select
 
 _f4 = np.float32
 
-
 LENS_FIELDS = ("theta_e", "q", "phi", "gamma1", "gamma2", "lens_x", "lens_y")
 
 

@@ -12,7 +12,6 @@ PAD = 2  # grid points around the grid, for the B-splines
 
 NODE = 0.28867513459481287  # 1 / (2 sqrt 3): nodes of the two-point Gauss rule, cell side 1
 
-
 _f4 = np.float32
 
 

@@ -5,26 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lenscal import config, healpix, schema
+from lenscal import config, schema
 from lenscal.gates import Gate, absent, words
 from lenscal.kernels import matching
-from lenscal.manifest import splits
 
 from .overlaps import overlaps
+from .parting import _splits, share
 
 CRITICAL_COLUMNS = ("galaxy_id", "ra", "dec", "type", "nobs_z", "flux_r", "healpix_64", "healpix_128", "split", "pool")
 _PROVENANCE = ("pipeline_version", "git_commit", "extraction_timestamp")
-
-
-def _train_limits(table: pd.DataFrame, settings: config.Manifest) -> tuple[float, float, str]:
-    """Limits of the share of train: given, or the larger of 0.05 and 3 sigma of the draw of whole pixels."""
-    if settings.train_range is not None:
-        return (*settings.train_range, "given by the run file")
-    fraction = settings.split_fractions[0]
-    rows = table["healpix_128"].value_counts().to_numpy(float)
-    sigma = float(np.sqrt(fraction * (1 - fraction) * np.sum(rows**2)) / rows.sum())
-    half = max(0.05, 3 * sigma)
-    return fraction - half, fraction + half, f"{rows.size} pixels, whose draw scatters it by {sigma:.3f}"
 
 
 def gates(
@@ -67,7 +56,7 @@ def gates(
         ),
         _ranges(table, "ra", 0, 360),
         _ranges(table, "dec", -90, 90),
-        _share(n1, n2, settings)
+        share(n1, n2, settings)
         if drawn
         else absent("1A.3", "N1 is the share of the negatives it is meant to be", given),
         _confusers(table) if drawn else absent("X.1", "negatives include rings, spirals, mergers", given),
@@ -118,20 +107,6 @@ def _ranges(table: pd.DataFrame, name: str, low: float, high: float) -> Gate:
     return Gate(f"manifest.{name}", claim, "rows outside", outside, maximum=0, critical=True)
 
 
-def _share(n1: int, n2: int, settings: config.Manifest) -> Gate:
-    value = n1 / (n1 + n2) if n1 + n2 else float("nan")
-    low, high = settings.n1_range
-    return Gate(
-        "1A.3",
-        "N1 is the share of the negatives it is meant to be",
-        "N1 over all negatives",
-        value,
-        low,
-        high,
-        evidence=f"{n1} N1, {n2} N2, meant {settings.n1_fraction}",
-    )
-
-
 def _confusers(table: pd.DataFrame) -> Gate:
     counts = table.loc[table["pool"].eq("N2"), "confuser_class"].value_counts().to_dict()
     counts = {name: int(counts.get(name, 0)) for name in schema.CONFUSERS}
@@ -180,68 +155,9 @@ def _exclusion(
     )
 
 
-def _splits(table: pd.DataFrame, settings: config.Manifest, seed: int) -> list[Gate]:
-    placed = table[table["healpix_128"] >= 0]
-    if placed.empty:
-        why = "no row has a position"
-        return [
-            absent("X.2", "splits are disjoint on the sky", why),
-            absent("1B.4", "train is the share it is meant to be", why),
-        ]
-    per_pixel = placed.groupby("healpix_128")["split"].nunique()
-    expected = splits.split_of(placed["healpix_128"].to_numpy(), seed, settings.split_fractions)
-    pixel = healpix.pixels_of(placed["ra"].to_numpy(), placed["dec"].to_numpy(), 128)
-    wrong = int(
-        (placed["split"].to_numpy(object) != expected).sum() + (pixel != placed["healpix_128"].to_numpy()).sum()
-    )
-    low, high, why = _train_limits(placed, settings)
-    shares = placed["split"].value_counts(normalize=True).round(4).to_dict()
-    worst, where = splits.imbalance(placed)
-    return [
-        Gate(
-            "X.2",
-            "splits are disjoint on the sky, all pools together",
-            "pixels in two splits, and rows off their pixel",
-            int((per_pixel > 1).sum()) + wrong,
-            maximum=0,
-            critical=True,
-            evidence=f"{len(per_pixel)} pixels of nside 128",
-        ),
-        Gate(
-            "1B.4",
-            "train is the share it is meant to be",
-            "train over all rows",
-            float(placed["split"].eq("train").mean()),
-            low,
-            high,
-            evidence=f"{words(shares)}; {why}",
-        ),
-        Gate(
-            "1B.3",
-            "the splits were taken under the same conditions",
-            "largest shift of a median over the interquartile range",
-            worst,
-            maximum=settings.balance_max,
-            evidence=where,
-        ),
-    ]
-
-
 def _roles(table: pd.DataFrame, settings: config.Manifest) -> list[Gate]:
     positive = table["label"].eq(1)
     train, anchor = table[table["role"].eq("train")], table[table["role"].eq("anchor")]
-    shared = anchor["galaxy_id"].isin(train["galaxy_id"]) | (
-        anchor["lens_id"].isin(train["lens_id"]) & anchor["lens_id"].ne("")
-    )
-    there = anchor["ra"].notna().to_numpy() & anchor["dec"].notna().to_numpy()
-    seen = train[train["label"].eq(1) & train["ra"].notna() & train["dec"].notna()]  # negatives: gate 1A.7
-    near = (
-        matching.nearest(
-            anchor["ra"][there], anchor["dec"][there], seen["ra"], seen["dec"], settings.exclusion_radius_arcsec
-        )[0]
-        >= 0
-    )
-    off_sky = anchor["split"].eq("train")
     mismatch = positive & ~np.isclose(table["weight"], table["tier"].map(settings.tier_weights).astype("f8").fillna(-1))
     tiers = table.loc[positive, "tier"].value_counts().to_dict()
     roles = pd.crosstab(
@@ -263,7 +179,7 @@ def _roles(table: pd.DataFrame, settings: config.Manifest) -> list[Gate]:
             "manifest.anchors",
             "anchors are apart from what may train, by id, by sky and by split",
             "anchors that are not apart",
-            int(shared.sum() + near.sum() + off_sky.sum()),
+            _not_apart(anchor, train, settings.exclusion_radius_arcsec),
             maximum=0,
             critical=True,
             evidence=f"{len(anchor)} anchors, {int((positive & table['role'].eq('train')).sum())} training positives",
@@ -293,6 +209,17 @@ def _roles(table: pd.DataFrame, settings: config.Manifest) -> list[Gate]:
             maximum=0,
         ),
     ]
+
+
+def _not_apart(anchor: pd.DataFrame, train: pd.DataFrame, radius: float) -> int:
+    """Anchors that share an id with what may train, lie near it on the sky, or are in its split."""
+    shared = anchor["galaxy_id"].isin(train["galaxy_id"]) | (
+        anchor["lens_id"].isin(train["lens_id"]) & anchor["lens_id"].ne("")
+    )
+    there = anchor["ra"].notna().to_numpy() & anchor["dec"].notna().to_numpy()
+    seen = train[train["label"].eq(1) & train["ra"].notna() & train["dec"].notna()]  # negatives: gate 1A.7
+    near = matching.nearest(anchor["ra"][there], anchor["dec"][there], seen["ra"], seen["dec"], radius)[0] >= 0
+    return int(shared.sum() + near.sum() + anchor["split"].eq("train").sum())
 
 
 def _provenance(table: pd.DataFrame) -> Gate:

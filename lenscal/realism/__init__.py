@@ -7,9 +7,10 @@ source would change.
 
 from lenscal.realism import criteria, recovery
 from lenscal.realism.criteria import gates
-from lenscal.realism.judge import Sample, judge
+from lenscal.realism.judge import judge
 from lenscal.realism.matching import anchors, candidates, one_per_host, panel, selected, trials, with_radius
 from lenscal.realism.measures import Pixels, centred, pixels
+from lenscal.realism.samples import Sample
 from lenscal.realism.sensitivity import bare, changes, inner_images, variants
 
 __all__ = [

@@ -16,8 +16,9 @@ from lenscal.errors import InputError
 from lenscal.gates import Gate
 from lenscal.kernels import pixels as sky
 from lenscal.realism import criteria
-from lenscal.realism.judge import Sample, judge
+from lenscal.realism.judge import judge
 from lenscal.realism.measures import RING, pixels
+from lenscal.realism.samples import Sample
 
 _OF_A_RUN = ("morphology", "prior", "moffat", "panel")
 """Criteria that ask a detector, or a reader: stamps alone do not tell them."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
+from lenscal.report.derivation import recompute, verify
 from lenscal.report.inputs import Inputs
-from lenscal.report.tables import csv_files, recompute, verify
+from lenscal.report.numbers import csv_files
 
 __all__ = ["Inputs", "recompute", "verify", "write"]
 

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from lenscal import schema
 from lenscal.gates import ABSENT, FAIL, NOT_JUDGED, PASS
-from lenscal.report import figures, summaries, tables
+from lenscal.report import derivation, figures, numbers, summaries
 from lenscal.report.figures import gallery
 from lenscal.report.inputs import Inputs
 
@@ -107,7 +107,7 @@ class Writer:
     def __init__(self, inputs: Inputs, pictures: Mapping[str, bytes | str]) -> None:
         self.inputs = inputs
         self.pictures = pictures
-        self.book = tables.Book(inputs)
+        self.book = numbers.Book(inputs)
 
     def number(self, name: str, /, **arguments: object) -> Markup:
         """A number of the page, derived from the stores and noted in `numbers.json`."""
@@ -179,7 +179,7 @@ class Writer:
         )
         return Markup('<tr class="{}">{}</tr>').format(mark, Markup("").join(cells))
 
-    def _kind(self, table: str, row: int, column: str) -> tuple[str, tables.Number]:
+    def _kind(self, table: str, row: int, column: str) -> tuple[str, derivation.Number]:
         """A cell, and whether it is a number or a text."""
         number = self.book.look_up("cell", table=table, row=row, column=column)
         return "num" if isinstance(number.value, (int, float)) and not isinstance(
@@ -277,7 +277,7 @@ class Writer:
         return table.loc[table["group"] == "selected without imaging ML", "n"].iloc[0]
 
 
-def render(inputs: Inputs, pictures: Mapping[str, bytes | str]) -> tuple[bytes, tables.Book]:
+def render(inputs: Inputs, pictures: Mapping[str, bytes | str]) -> tuple[bytes, numbers.Book]:
     """The page, and the numbers it printed.
 
     Parameters

@@ -287,15 +287,3 @@ def _inner(place: Place, block: xr.Dataset, hosts: xr.Dataset) -> pd.DataFrame:
     row = pd.Index(hosts["galaxy_id"].values).get_indexer(block["galaxy_id"].values.ravel())
     sigma, correlation = (values[row, red] for values in _noise(hosts))
     return realism.inner_images(*pair, block["theta_e_drawn"].values.ravel(), sigma, correlation)
-
-
-def panel(place: Place, real: pd.DataFrame, matched: pd.DataFrame) -> pd.DataFrame:
-    """The blind panel: number, kind, and where each image comes from, with the columns of a gallery."""
-    from lenscal import realism
-
-    table = realism.panel(real, matched, place.settings.realism, place.settings.seed)
-    injections = place.store("injections")
-    for dim in schema.AXES:
-        values = injections[dim].values
-        table[dim] = [float(values[i]) if i >= 0 else np.nan for i in table[f"i_{dim}"]]
-    return table.rename(columns={"i_trial": "trial"}).drop(columns=[f"i_{dim}" for dim in schema.AXES])

@@ -16,7 +16,7 @@ import lenscal
 from lenscal import schema
 from lenscal.config import Settings
 from lenscal.errors import LenscalError
-from lenscal.io import hats, stores
+from lenscal.io import hats_catalogue, stores
 from lenscal.run.surveys import survey_of
 
 if TYPE_CHECKING:
@@ -121,9 +121,9 @@ class Place:
         return self.table("manifest").sort_values("galaxy_id", ignore_index=True)
 
     @cached_property
-    def galaxies(self) -> hats.Catalogue:
+    def galaxies(self) -> hats_catalogue.Catalogue:
         """The survey's objects, to be read leaf by leaf."""
-        return hats.Catalogue(self.path("objects") / "galaxies")
+        return hats_catalogue.Catalogue(self.path("objects") / "galaxies")
 
     @cached_property
     def lenses(self) -> pd.DataFrame:
@@ -158,7 +158,9 @@ class Place:
         parts = [pd.DataFrame({name: pd.Series(dtype=float) for name in _STARS})]
         if self.survey.has_catalogue:
             known = np.isfinite(ra) & np.isfinite(dec)
-            parts += map(self._stars_of, self.galaxies.near(hats.Around(ra[known], dec[known], radius_arcsec)))
+            parts += map(
+                self._stars_of, self.galaxies.near(hats_catalogue.Around(ra[known], dec[known], radius_arcsec))
+            )
         return pd.concat(parts, ignore_index=True)
 
     @cached_property

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from lenscal import schema
-from lenscal.io import hats, stores
+from lenscal.io import hats, hats_catalogue, stores
 from lenscal.run.place import Place
 
 from .catalogue import MEETING, below
@@ -33,7 +33,7 @@ def meet(place: Place, targets: Sequence[Targets]) -> list[pd.DataFrame]:
     from lenscal import objects
 
     catalogue = place.galaxies
-    around = hats.Around(
+    around = hats_catalogue.Around(
         np.concatenate([t.table["ra"].to_numpy(float) for t in targets]),
         np.concatenate([t.table["dec"].to_numpy(float) for t in targets]),
         max(t.radius for t in targets),
@@ -136,7 +136,7 @@ def gather(place: Place, rows: pd.DataFrame) -> pd.DataFrame:
         place.galaxies.take(int(leaves[a]), places[a:b], names)
         for a, b in zip(starts, np.append(starts[1:], leaves.size))
     ]
-    whole = schema.GALAXIES.cast_table(hats.joined(parts))
+    whole = schema.GALAXIES.cast_table(hats_catalogue.joined(parts))
     back = np.empty(order.size, np.int64)
     back[order] = np.arange(order.size)
     return whole.iloc[back].reset_index(drop=True).drop(columns=hats.INDEX)

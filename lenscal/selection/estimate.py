@@ -12,9 +12,7 @@ from lenscal.selection.balance import entropy_weights
 
 FOLDS = 5
 
-
 STRENGTH = 0.1  # C of the logistic regression of what is found
-
 
 EPSILON = 1e-6
 

@@ -11,9 +11,7 @@ from lenscal.errors import InputError
 
 CONDITIONS = ("theta_e", "psfsize_r", "psfdepth_r")
 
-
 SOURCE = ("lensed_mag_r", "lensed_colour_gr", "lensed_colour_rz", "beta_fraction", "r_e", "n", "source_q", "q")
-
 
 HOST = (
     "host_mag_z",

@@ -26,7 +26,8 @@ def hidden(trial):
     """What is said of a failed write of one table where it is known, swallowed, turned into an error of Python's own,
     and told without a name.
     """
-    from lenscal.io import folders, stores
+    from lenscal.io import folders
+    from lenscal.io.stores import documents
 
     fault = (
         next(n for n, (kind, path) in enumerate(trial.points) if kind == "write" and "lenses.parquet" in path),
@@ -52,7 +53,7 @@ def hidden(trial):
 
     for name, what in {"swallowed": lambda path: write(path, b""), "own": own, "nameless": nameless}.items():
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(stores, "write_bytes", instead(what))
+            patched.setattr(documents, "write_bytes", instead(what))
             said[name] = trial.wrong(fault)
     return said
 

@@ -266,7 +266,7 @@ def test_a_sky_whose_description_is_lost_is_not_current(earlier, tmp_path, conte
 
 
 def test_a_sky_is_not_replaced_while_a_run_reads_it_nor_read_while_it_is_replaced(earlier):
-    from lenscal.io import folders
+    from lenscal.io import folders, locks
 
     target, _ = earlier
     taken = "a run reads it"
@@ -275,11 +275,11 @@ def test_a_sky_is_not_replaced_while_a_run_reads_it_nor_read_while_it_is_replace
         folders.reading(*sky),
         folders.reading(*sky),
         pytest.raises(folders.StoreError, match=taken),
-        folders.alone(target, ".mock", taken),
+        locks.alone(target, ".mock", taken),
     ):
         pass
     with (
-        folders.alone(target, ".mock", taken),
+        locks.alone(target, ".mock", taken),
         pytest.raises(folders.StoreError, match=r"the sky is being replaced by process \d+"),
         folders.reading(target / ".mock", "the sky"),
     ):

@@ -64,7 +64,9 @@ def test_the_calibrated_set_can_be_used_by_name_and_changes_brightness_only(foun
 
 
 def test_the_shipped_set_is_what_the_calibration_of_record_says(found):
-    shipped = yaml.safe_load((priors.resources.files("lenscal.injections") / "priors.yaml").read_text())["anchor-snr"]
+    shipped = yaml.safe_load((prior_sets.resources.files("lenscal.injections") / "priors.yaml").read_text())[
+        "anchor-snr"
+    ]
     record = shipped["calibration"]
     # Another seed and fewer arcs give the same slope within the sampling error.
     assert found.entry["mag_r"]["slope"] == pytest.approx(shipped["mag_r"]["slope"], abs=0.06)

@@ -9,6 +9,7 @@ from failing import injected, of, scored, thresholds
 
 from lenscal import failures, schema
 from lenscal import gates as gate_table
+from lenscal.failures.gates import _probability
 from lenscal.kernels import intervals, recovery
 
 EDGE_ON, RING = (1 << schema.CONFUSERS.index(name) for name in ("edge_on", "face_on_disk"))
@@ -377,5 +378,5 @@ def test_sound_splits_seldom_fail_the_rate():
     for _ in range(2000):
         val = np.sort(rng.random(1000))[::-1]
         k = rng.binomial(2000, 1 - val[9])  # the threshold is the score of the tenth negative
-        values.append(failures._probability(int(k), 2000, 10, 1000))
+        values.append(_probability(int(k), 2000, 10, 1000))
     assert np.mean(np.array(values) < failures.CONSISTENT) < 0.02

@@ -15,6 +15,7 @@ from scipy import ndimage
 from scipy.stats import betabinom
 
 from lenscal import completeness, config, failures, injections, objects, quality, realism, schema
+from lenscal.failures.gates import _probability
 from lenscal.io.survey import BrickFiles
 from lenscal.kernels import likeness, noise
 from lenscal.manifest import class_sky
@@ -287,7 +288,7 @@ def test_a_threshold_between_two_floats_of_the_scores_is_not_rounded():
 def test_the_prediction_of_the_test_rate_is_that_of_a_threshold_set_at_its_own_negative(k, false):
     law = betabinom(945, max(false, 1), 945 + 1 - max(false, 1))
     expected = min(1.0, 2 * min(law.pmf(np.arange(k + 1)).sum(), 1 - law.pmf(np.arange(k)).sum()))
-    assert failures._probability(k, 945, false, 945) == pytest.approx(expected, rel=1e-6)
+    assert _probability(k, 945, false, 945) == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_design_effect_is_in_every_number_that_is_reported():

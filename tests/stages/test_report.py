@@ -18,7 +18,7 @@ from lenscal import completeness, config, failures, realism, report, schema, sco
 from lenscal.gates import Gate, Ledger, absent
 from lenscal.gates import table as gate_table
 from lenscal.kernels import intervals
-from lenscal.report import figures, page, summaries, tables
+from lenscal.report import derivation, figures, formats, page, summaries
 from lenscal.report.figures import colour, cubes, samples
 from lenscal.scores import shortcuts
 
@@ -414,7 +414,7 @@ def test_every_number_derives_again(inputs, numbers):
 
 def test_one_number_derives_from_its_id_alone(inputs, numbers):
     for number in numbers[:: len(numbers) // 25]:
-        assert tables.recompute(inputs, number["id"]) == number["value"], number["id"]
+        assert derivation.recompute(inputs, number["id"]) == number["value"], number["id"]
 
 
 @pytest.mark.parametrize(
@@ -735,7 +735,7 @@ def test_gallery_says_which_rows_are_no_failures(inputs):
         assert ("(recovered)" in text) == (kind != "false positive" and score >= threshold)
         assert ("(rejected)" in text) == (kind == "false positive" and score < threshold)
     assert any("(recovered)" in text for text in found)
-    wrong = tables.recompute(inputs, "pictured?kind=missed%20lens&wrong=yes")
+    wrong = derivation.recompute(inputs, "pictured?kind=missed%20lens&wrong=yes")
     assert (
         wrong
         == int((rows.loc[rows["kind"] == "missed lens", "score"] < threshold).sum())
@@ -786,7 +786,7 @@ def test_colours_keep_the_ratio_of_bands_and_mark_unobserved_pixels():
     ],
 )
 def test_values_are_shown_plainly(value, form, shown):
-    assert tables.show(value, form) == shown
+    assert formats.show(value, form) == shown
 
 
 def test_products_of_another_run_are_refused(inputs):
@@ -929,12 +929,11 @@ def test_bars_of_the_waterfall_are_its_rows(inputs):
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@sum", "\t=1", "\r=1"])
 def test_a_text_that_a_spreadsheet_would_compute_is_quoted_in_csv_and_a_number_is_not(cell, monkeypatch):
-    from lenscal.report import summaries
-    from lenscal.report import tables as report_tables
+    from lenscal.report import numbers, summaries
 
     table = pd.DataFrame({"name": [cell, "a-b", "SDSS J0946+1006"], "value": [-1.5, 2.0, -3.0], cell: [1, 2, 3]})
     book = type("Book", (), {"derivation": type("D", (), {"table": staticmethod(lambda name: table)})})
-    made = report_tables.csv_files(book)
+    made = numbers.csv_files(book)
     assert len(made) == len(summaries.SUMMARIES)
     for content in made.values():
         back = pd.read_csv(io.BytesIO(content))

@@ -19,6 +19,8 @@ from lenscal import schema
 from lenscal.errors import LenscalError
 from lenscal.io import folders, orientation, planes, units
 
+from .squares import _boxes
+
 SECTION = 200  # pixels: reading a section takes as long as decompressing, in a whole plane, a square that much larger
 UNITS = {"image": "nanomaggy", "invvar": "1/nanomaggy^2", "psfsize": "arcsec"}
 _BROKEN = (
@@ -293,13 +295,3 @@ class _Bare(NamedTuple):
 
 def _kind(product: str, band: str) -> str:
     return f"band {band}" if band else product
-
-
-def _boxes(plane: np.ndarray | object, boxes: np.ndarray, size: int, dtype: type) -> np.ndarray:
-    """Squares of a plane (an array, or a section of a file); NaN, or 0 of an integer, where they leave it."""
-    n_y, n_x = plane.shape
-    out = np.full((len(boxes), size, size), np.nan if dtype is np.float32 else 0, dtype)
-    for stamp, (top, left) in zip(out, boxes):
-        y0, y1, x0, x1 = max(top, 0), min(top + size, n_y), max(left, 0), min(left + size, n_x)
-        stamp[y0 - top : y1 - top, x0 - left : x1 - left] = plane[y0:y1, x0:x1]
-    return out

@@ -11,7 +11,8 @@ import pandas as pd
 from lenscal import schema
 from lenscal.errors import LenscalError
 from lenscal.io import folders, units
-from lenscal.io.tables.reading import CatalogueError, read_table
+from lenscal.io.tables.reading import read_table
+from lenscal.io.tables.stated_units import CatalogueError
 
 LAYOUT = "survey-bricks.fits.gz, south/coadd/AAA/BRICK/legacysurvey-BRICK-image-g.fits.fz"
 

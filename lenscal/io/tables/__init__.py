@@ -2,6 +2,7 @@
 under our names (`lenses`).
 """
 
-from lenscal.io.tables.reading import CatalogueError, read_table
+from lenscal.io.tables.reading import read_table
+from lenscal.io.tables.stated_units import CatalogueError
 
 __all__ = ["CatalogueError", "read_table"]

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from lenscal.config import ContaminantCatalogue, LensCatalogue
-from lenscal.io.tables import reading
-from lenscal.io.tables.reading import CatalogueError, read_table
+from lenscal.io.tables import stated_units
+from lenscal.io.tables.reading import read_table
+from lenscal.io.tables.stated_units import CatalogueError
 
 __all__ = ["LENS_COLUMNS", "CatalogueError", "lenscat_path", "read_contaminants", "read_lenses", "read_table"]
 
@@ -141,11 +142,11 @@ def _renamed(
         if name is not None:
             found[ours] = raw[name]
             if ours in _REQUIRED:
-                of_file = reading.stated(raw, name)
+                of_file = stated_units.stated(raw, name)
                 if ours in stated and not of_file:
                     raw.attrs.setdefault("units", {})[name] = stated[ours]
-                known[ours] = reading.stated(raw, name)
-                found[ours] = reading.in_degrees(raw, name, what)
+                known[ours] = stated_units.stated(raw, name)
+                found[ours] = stated_units.in_degrees(raw, name, what)
         elif ours in required:
             missing.append(" or ".join(theirs))
     if missing:

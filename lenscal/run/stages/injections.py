@@ -144,12 +144,12 @@ def objects_near(place: Place, ids: np.ndarray) -> pd.DataFrame | None:
     no catalogue of objects.
     """
     from lenscal.injections import populations
-    from lenscal.io import hats
+    from lenscal.io import hats_catalogue
 
     if not place.survey.has_catalogue:
         return None
     rows = place.manifest.set_index("galaxy_id").loc[ids]
-    around = hats.Around(rows["ra"].to_numpy(float), rows["dec"].to_numpy(float), populations.REACH)
+    around = hats_catalogue.Around(rows["ra"].to_numpy(float), rows["dec"].to_numpy(float), populations.REACH)
     columns = ["ra", "dec", "flux_r"]
     found = list(place.galaxies.beside(around, columns))
     return (

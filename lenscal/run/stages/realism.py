@@ -39,7 +39,7 @@ class Realism(Stage):
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
         from lenscal import realism
-        from lenscal.run import comparison
+        from lenscal.run import comparison, panels
 
         settings, seed = place.settings.realism, place.settings.seed
         injections = place.store("injections")
@@ -57,7 +57,7 @@ class Realism(Stage):
             "measures": table,
             "sensitivity": changes,
             "inner": inner,
-            "panel": comparison.panel(place, real, matched),
+            "panel": panels.panel(place, real, matched),
         }
         digest = save_tables(place.path("realism"), tables)
         gates = (ledger.gate("realism.anchors"), *realism.gates(criteria))

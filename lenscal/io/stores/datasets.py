@@ -3,150 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
-import json
-import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
-import pandas as pd
 import xarray as xr
-import xxhash
 
 from lenscal import schema
 from lenscal.io import folders
-from lenscal.io.folders import StoreError, write_bytes
+from lenscal.io.folders import StoreError
 from lenscal.schema import Declaration
-
-__all__ = [
-    "StoreError",
-    "add_digests",
-    "create",
-    "digest",
-    "digest_files",
-    "files",
-    "open",
-    "read_table",
-    "write",
-    "write_block",
-    "write_bytes",
-    "write_group",
-    "write_json",
-    "write_table",
-]
-
-_MODULUS = 1 << 128
-_SHORT = 1024  # bytes of a row below which variables are hashed together
-_CLOCK = {"download_timestamp"}  # says when, not what: the same pixels that came at another hour have the same digest
-
-
-def write_json(path: Path, content: object) -> str:
-    """`write_bytes` of canonical JSON; its digest comes back."""
-    text = (json.dumps(plain(content), indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
-    write_bytes(path, text)
-    return hashlib.blake2b(text, digest_size=16).hexdigest()
-
-
-def plain(content: object) -> object:
-    """The same as JSON can hold it: null for NaN, ``"Infinity"`` and ``"-Infinity"`` as text (which `float` reads)."""
-    if isinstance(content, float) and not math.isfinite(content):
-        return None if math.isnan(content) else "Infinity" if content > 0 else "-Infinity"
-    if isinstance(content, Mapping):
-        return {key: plain(value) for key, value in content.items()}
-    return [plain(value) for value in content] if isinstance(content, (list, tuple)) else content
-
-
-def write_table(path: Path, table: pd.DataFrame) -> str:
-    """Write a Parquet file whole; its digest comes back."""
-    sink = _parquet(table)
-    write_bytes(path, sink)
-    return hashlib.blake2b(sink, digest_size=16).hexdigest()
-
-
-def digest_table(table: pd.DataFrame) -> int:
-    """Digest of a table, as that of the file `write_table` would write."""
-    return int(hashlib.blake2b(_parquet(table), digest_size=16).hexdigest(), 16)
-
-
-def _parquet(table: pd.DataFrame) -> bytes:
-    import io
-
-    buffer = io.BytesIO()
-    table.to_parquet(buffer, index=False, compression="zstd")
-    return buffer.getvalue()
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """A Parquet file, or all Parquet files of a folder in order of name, as one table."""
-    if not path.exists():
-        raise StoreError(f"'{path}' is missing; run the stage that writes it first")
-    if path.is_file():
-        return _parquet_file(path)
-    files = folders.matching(path, "**/*.parquet")
-    if not files:
-        raise StoreError(f"'{path}' holds no Parquet file; run the stage that writes it again")
-    return pd.concat([_parquet_file(f) for f in files], ignore_index=True)
-
-
-def _parquet_file(path: Path) -> pd.DataFrame:
-    import io
-
-    with folders.saying(path, "read"):  # Arrow does not say of what it has an error
-        if not folders.is_remote(path):
-            return pd.read_parquet(path, partitioning=None)
-        return pd.read_parquet(io.BytesIO(path.read_bytes()), partitioning=None)
-
-
-def digest(dataset: xr.Dataset, block: Iterable[str]) -> int:
-    """128-bit sum of the hashes (XXH3) of the rows of a dataset along its block dims.
-
-    Sums of disjoint blocks add (modulo 2^128), so the digest of a store does not depend on how it was cut into blocks.
-    A row is labelled by `galaxy_id` where there is one, else by the coordinates of its block dims.
-    """
-    block = tuple(block)
-    names = sorted(name for name in dataset.variables if set(block) <= set(dataset[name].dims) and name not in _CLOCK)
-    rows = int(np.prod([dataset.sizes[dim] for dim in block]))
-    if not rows:
-        return 0
-    labels = None
-    if "galaxy" not in block:
-        axes = [dataset[dim].values for dim in block]
-        labels = [
-            repr([float(axis[i]) for axis, i in zip(axes, index)]).encode()
-            for index in np.ndindex(*(len(axis) for axis in axes))
-        ]
-    head, short, long, texts = [], [], [], []
-    for name in names:
-        values = dataset.variables[name].transpose(*block, ...).values
-        if values.dtype.kind in "OUT":
-            head.append(name)
-            texts.append(values.astype(object).reshape(rows, -1))
-            continue
-        plain = np.ascontiguousarray(values).reshape(rows, -1).view(np.uint8)
-        head.append(f"{name} {plain.shape[1]}")
-        (short if plain.shape[1] < _SHORT else long).append(plain)
-    parts = ([np.concatenate(short, axis=1)] if short else []) + long
-    start = xxhash.xxh3_128("\0".join(head).encode())
-    total = 0
-    for i in range(rows):
-        row = start.copy()
-        if labels is not None:
-            row.update(labels[i])
-        for part in parts:
-            row.update(part[i])
-        for text in texts:
-            row.update("\0".join(map(str, text[i])).encode() + b"\1")
-        total += row.intdigest()
-    return total % _MODULUS
-
-
-def add_digests(digests: Iterable[int]) -> int:
-    """Digest of a whole from the digests of its disjoint blocks."""
-    return sum(digests) % _MODULUS
 
 
 def create(
@@ -210,14 +78,7 @@ def create(
                 block if dim == declaration.block[0] else c for dim, c in zip(variable.dims, chunks)
             )
     template = xr.Dataset(variables, attrs={"schema": declaration.name, "schema_version": schema.VERSION, **attrs})
-    for name, values in coords.items():
-        v = declaration.variables[name]
-        values = np.asarray(values, dtype=np.dtypes.StringDType() if v.dtype == "str" else v.dtype)
-        template = template.assign_coords(
-            {name: (v.dims, values, {"long_name": v.about} | ({"units": v.units} if v.units else {}))}
-        )
-        encoding[name] = _whole(values)
-    template = template.set_coords([name for name in declaration.coords if name in template.variables])
+    template = _with_axes(template, declaration, coords, encoding)
     with folders.saying(path, "created"):
         template.to_zarr(
             _target(path),
@@ -230,6 +91,20 @@ def create(
             storage_options=folders.options(path),
             write_empty_chunks=True,
         )
+
+
+def _with_axes(
+    template: xr.Dataset, declaration: Declaration, coords: Mapping[str, np.ndarray], encoding: dict
+) -> xr.Dataset:
+    """A template with the coordinates that are known; their encoding is added to that of the others."""
+    for name, values in coords.items():
+        v = declaration.variables[name]
+        values = np.asarray(values, dtype=np.dtypes.StringDType() if v.dtype == "str" else v.dtype)
+        template = template.assign_coords(
+            {name: (v.dims, values, {"long_name": v.about} | ({"units": v.units} if v.units else {}))}
+        )
+        encoding[name] = _whole(values)
+    return template.set_coords([name for name in declaration.coords if name in template.variables])
 
 
 def _codecs(dtype: np.dtype) -> list:
@@ -259,111 +134,8 @@ def _whole(values: np.ndarray) -> dict[str, Any]:
     return encoding if fill is None else encoding | {"fill_value": fill}
 
 
-def write_block(
-    path: Path,
-    declaration: Declaration,
-    dataset: xr.Dataset,
-    region: Mapping[str, slice],
-    *,
-    group: str | None = None,
-    block: int | None = None,
-) -> int:
-    """Write one whole block of a store and return its digest.
-
-    Raises
-    ------
-    StoreError
-        When the region is not a whole number of shards (two writers in one shard lose data without a word).
-    """
-    dataset = declaration.check(declaration.describe(dataset))
-    if block is not None:
-        part = region[declaration.block[0]]
-        length = _length(path, group, declaration.block[0])
-        if part.start % block or (part.stop % block and part.stop != length):
-            raise StoreError(f"{declaration.name}: rows {part.start} to {part.stop} are not whole blocks of {block}")
-    layout = _layout_now(path, group)
-    keep = [name for name in dataset.variables if set(region) <= set(dataset[name].dims) and name not in dataset.dims]
-    if unknown := [name for name in keep if name not in layout]:
-        raise StoreError(f"{declaration.name}: '{path}' was created without {unknown}; remove it and run again")
-    # A shard that is not full is read before it is written, and what is there may be broken: it goes first. Full ones
-    # are replaced at once, so that whoever reads or writes the same block meanwhile finds it whole.
-    folders.discard(path, files(path, declaration, region, group, _is_ragged))
-    with folders.saying(path, "written"):
-        for name in keep:
-            held = layout[name]
-            held.array[tuple(region.get(dim, slice(None)) for dim in held.dims)] = (
-                dataset.variables[name].transpose(*held.dims).values
-            )
-    return digest(dataset, declaration.block)
-
-
-def _length(path: Path, group: str | None, dim: str) -> int:
-    return next(
-        held.array.shape[held.dims.index(dim)] for held in _layout_now(path, group).values() if dim in held.dims
-    )
-
-
 def _target(path: Path) -> Path | str:
     return str(path) if folders.is_remote(path) else path
-
-
-def files(
-    path: Path,
-    declaration: Declaration,
-    region: Mapping[str, slice],
-    group: str | None = None,
-    of: Callable[[_Held, Mapping[str, slice]], bool] = lambda held, region: True,
-) -> list[str]:
-    """Files below a store that hold a block, by the chunk grid of its arrays (all, or those for which `of` says so); a
-    whole block shares none of them with another.
-    """
-    below = f"{group}/" if group else ""
-    found = []
-    for name, held in _layout_now(path, group).items():
-        if not set(region) <= set(held.dims) or not of(held, region):
-            continue
-        spans = []
-        for dim, side, size in zip(held.dims, held.sides, held.array.shape):
-            part = region.get(dim, slice(0, size))
-            spans.append(range(part.start // side, -(-part.stop // side)))
-        found += [f"{below}{name}/{held.array.metadata.encode_chunk_key(place)}" for place in itertools.product(*spans)]
-    return found
-
-
-class _Held(NamedTuple):
-    """An array of a store, its dims, and the sides of what one of its files holds."""
-
-    array: Any
-    dims: tuple[str, ...]
-    sides: tuple[int, ...]
-
-
-def _layout_now(path: Path, group: str | None) -> dict[str, _Held]:
-    below = f"{group}/zarr.json" if group else "zarr.json"
-    return _layout(path, group, folders.versions(path, [below])[below])
-
-
-@lru_cache(maxsize=8)
-def _layout(path: Path, group: str | None, version: str) -> dict[str, _Held]:
-    """Every array of a store, opened to be written: opening costs more than a small block."""
-    import zarr
-
-    root = zarr.open_group(
-        _target(path), path=group or "", mode="r+", use_consolidated=False, storage_options=folders.options(path)
-    )
-    return {
-        name: _Held(
-            array.with_config({"write_empty_chunks": True, "order": "C"}),
-            array.metadata.dimension_names,
-            array.shards or array.chunks,
-        )
-        for name, array in root.arrays()
-    }
-
-
-def _is_ragged(held: _Held, region: Mapping[str, slice]) -> bool:
-    """Whether the last file of a block is not full."""
-    return any(region[dim].stop % side for dim, side in zip(held.dims, held.sides) if dim in region)
 
 
 def write_group(path: Path, dataset: xr.Dataset, group: str | None = None) -> None:
