@@ -29,8 +29,8 @@ def _structure(
         )
         row = _compared(one, two, name, "injected", name, settings, seed)
         rows.append(row)
-        # Three measures are asked: each at a third of the level.
         d, p = row["D"], row["p"]
+        # Three measures are asked: each at a third of the level.
         adjusted = min(1.0, len(STRUCTURE) * p)
         requirement = "P0.4" if name == "opposite" else "3D"
         why = (
