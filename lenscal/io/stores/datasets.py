@@ -1,4 +1,4 @@
-"""Zarr stores: created once and filled by whole blocks, or written as a whole; opened and held against their content."""
+"""Zarr stores: created once and filled by whole blocks, or written as a whole; opened and held to their content."""
 
 from __future__ import annotations
 
