@@ -1,4 +1,4 @@
-"""The comparison: real lenses beside injections, every criterion with its numbers."""
+"""The comparison: real lenses beside injections, criterion by criterion, and what changes of the injections move."""
 
 from __future__ import annotations
 

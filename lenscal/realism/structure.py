@@ -29,11 +29,12 @@ def _structure(
         )
         row = _compared(one, two, name, "injected", name, settings, seed)
         rows.append(row)
+        d, p = row["D"], row["p"]
         # Three measures are asked: each at a third of the level.
-        adjusted = min(1.0, len(STRUCTURE) * row["p"])
+        adjusted = min(1.0, len(STRUCTURE) * p)
         requirement = "P0.4" if name == "opposite" else "3D"
         why = (
-            f"medians {quantile(one, 50):.3f} real, {quantile(two, 50):.3f} injected; D {row['D']:.3f}; {one.size} "
+            f"medians {quantile(one, 50):.3f} real, {quantile(two, 50):.3f} injected; D {d:.3f}; {one.size} "
             f"and {two.size} visible arcs"
         )
         claim = f"{_NAMES[name]} of arcs is that of real ones"

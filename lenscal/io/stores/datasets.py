@@ -1,4 +1,4 @@
-"""Stores on disk: Zarr created once and filled by whole blocks, tables and files written whole or not at all."""
+"""Zarr stores: created once and filled by whole blocks, or written as a whole; opened and held to their content."""
 
 from __future__ import annotations
 
