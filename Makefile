@@ -29,6 +29,7 @@ faultpoints: install  ## every write, rename, removal, read, listing and fetch o
 
 check: install  ## style, layers and types only
 	$(BIN)/ruff check lenscal tests benchmarks
+	$(BIN)/ruff format --check --quiet lenscal tests benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 

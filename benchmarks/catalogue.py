@@ -1,14 +1,16 @@
-"""Speed and memory of the catalogue at survey density: import, cross-match and sample, beside a bare column read of the same files.
+"""Speed and memory of the catalogue at survey density: import, cross-match and sample, beside a bare
+column read of the same files.
 
     python benchmarks/catalogue.py --folder /tmp/somewhere [--rows 20000000] [--keep]
 
-Writes sweep files in DR10's layout (130 columns, some 0.5 kB a row: 10 GB for 20 million rows) below the folder and removes them
-afterwards; the sample is also drawn from twice the rows, by leaves turned by 90 degrees with other ids. One core: the blocks of
-the stages are worked on one after the other in one process. Rates are rows per second of processor time, because machines are
-shared; wall time stands beside them. A small sky (--rows 20000) is for trying it: its costs are those of starting.
+Writes sweep files in DR10's layout (130 columns, some 0.5 kB a row: 10 GB for 20 million rows) below the folder and
+removes them afterwards; the sample is also drawn from twice the rows, by leaves turned by 90 degrees with other ids.
+One core: the blocks of the stages are worked on one after the other in one process. Rates are rows per second of
+processor time, because machines are shared; wall time stands beside them. A small sky (--rows 20000) is for trying it:
+its costs are those of starting.
 
-Limits: import >= 300,000 rows/s/core and within 3x of the bare read; sample >= 1,500,000 rows/s/core with <= 2 GB at any number of
-rows; cross-match of 5,104 positives (in 20 million rows) <= 30 s; a finished plan again < 2 s.
+Limits: import >= 300,000 rows/s/core and within 3x of the bare read; sample >= 1,500,000 rows/s/core with <= 2 GB at
+any number of rows; cross-match of 5,104 positives (in 20 million rows) <= 30 s; a finished plan again < 2 s.
 """
 
 from __future__ import annotations
@@ -136,10 +138,23 @@ def write_lenses(folder: Path, rows: int) -> None:
 def run_file(folder: Path, stores: str) -> Path:
     columns = {name: name for name in ("name", "grade", "reference")}
     raw = {
-        "name": "benchmark", "seed": 1, "stores": str(folder / stores), "survey": {"layout": "dr10", "root": str(folder / "survey")},
-        "objects": {"lenses": [{"name": "lenses", "source": str(folder / "lenses.csv"), "format": "csv", "channel": "imaging-ml", "columns": columns}]},
+        "name": "benchmark",
+        "seed": 1,
+        "stores": str(folder / stores),
+        "survey": {"layout": "dr10", "root": str(folder / "survey")},
+        "objects": {
+            "lenses": [
+                {
+                    "name": "lenses",
+                    "source": str(folder / "lenses.csv"),
+                    "format": "csv",
+                    "channel": "imaging-ml",
+                    "columns": columns,
+                }
+            ]
+        },
         "manifest": {"negatives_per_positive": NEGATIVES, "required_classes": []},
-    }  # fmt: skip
+    }
     path = folder / f"{stores}.yaml"
     path.write_text(yaml.safe_dump(raw))
     return path
@@ -204,10 +219,10 @@ def stage(settings: object, name: str) -> dict:
 
 def match(settings: object) -> dict:
     """All positives with all rows."""
-    from lenscal.run import Place, catalogue
+    from lenscal.run import Place, scanning
 
     place = Place(settings)
-    (hits,) = catalogue.meet(place, [catalogue.Targets(place.lenses, settings.objects.match_radius_arcsec)])
+    (hits,) = scanning.meet(place, [scanning.Targets(place.lenses, settings.objects.match_radius_arcsec)])
     return {"rows": len(place.lenses), "pairs": len(hits), "matched": hits["at"].nunique()}
 
 
@@ -240,7 +255,9 @@ def measured(name: str, run: Path) -> dict:
 
 
 def double(folder: Path, run: Path) -> Path:
-    """A run of twice the rows: every leaf again, turned by 90 degrees (which HEALPix's base pixels repeat), with other bricks."""
+    """A run of twice the rows: every leaf again, turned by 90 degrees (which HEALPix's base pixels
+    repeat), with other bricks.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
     import pyarrow.parquet as pq
@@ -260,12 +277,13 @@ def double(folder: Path, run: Path) -> Path:
             turn[leaf] = moved
             table = pq.read_table(path, partitioning=None)
             new = {
-                "ra": pc.add(table["ra"], 90.0), "brickid": pc.cast(pc.add(table["brickid"], 500_000), pa.int32()),
+                "ra": pc.add(table["ra"], 90.0),
+                "brickid": pc.cast(pc.add(table["brickid"], 500_000), pa.int32()),
                 "galaxy_id": pc.add(table["galaxy_id"], 500_000 << 22),
                 "_healpix_29": pc.add(table["_healpix_29"], (moved - leaf) << 2 * (29 - order)),
                 "healpix_128": pc.add(table["healpix_128"], (moved - leaf) << 2 * (7 - order)),
                 "healpix_64": pc.add(table["healpix_64"], (moved - leaf) << 2 * (6 - order)),
-            }  # fmt: skip
+            }
             for column, values in new.items():
                 table = table.set_column(table.schema.get_field_index(column), column, values)
             target = (
@@ -284,13 +302,16 @@ def line(what: str, found: dict, rows: int, limit: str, good: bool) -> None:
     rate, verdict = rows / found["cpu"], "reached" if good else "MISSED"
     verdict = verdict if rows >= JUDGED_ROWS else "not judged on so few rows"
     print(
-        f"{what:44s} {rows / 1e6:6.1f} M rows {found['cpu']:8.1f} s cpu {found['wall']:8.1f} s wall {rate / 1e6:8.3f} M rows/s/core "
-        f"{found['gb']:5.2f} GB   {limit:>28s} {verdict}", flush=True,
-    )  # fmt: skip
+        f"{what:44s} {rows / 1e6:6.1f} M rows {found['cpu']:8.1f} s cpu {found['wall']:8.1f} s wall {rate / 1e6:8.3f} "
+        f"M rows/s/core {found['gb']:5.2f} GB   {limit:>28s} {verdict}",
+        flush=True,
+    )
 
 
 def sampled(found: dict, rows: int) -> None:
-    """The stage manifest: its scans of the leaves, then the whole with drawing, gathering the rows drawn, gates and writing."""
+    """The stage manifest: its scans of the leaves, then the whole with drawing, gathering the rows
+    drawn, gates and writing.
+    """
     scans = found | {"cpu": found["cpu"] - found["finish_cpu"], "wall": found["wall"] - found["finish_wall"]}
     line(
         f"filters to reservoirs, {found['blocks']} leaves",
@@ -310,7 +331,8 @@ def main(folder: Path, rows: int, keep: bool) -> None:
     ) == rows  # by an earlier run with --keep
     if not written and free < 1.2 * needed:
         raise SystemExit(
-            f"--folder: {free / 1e9:.0f} GB are free at '{folder.parent}', {1.2 * needed / 1e9:.0f} GB are needed; use fewer --rows"
+            f"--folder: {free / 1e9:.0f} GB are free at '{folder.parent}', {1.2 * needed / 1e9:.0f} GB "
+            "are needed; use fewer --rows"
         )
     folder.mkdir(parents=True, exist_ok=written)
     try:
@@ -334,7 +356,8 @@ def main(folder: Path, rows: int, keep: bool) -> None:
         rate, ratio = rows / imported["cpu"], imported["cpu"] / plain["cpu"]
         line("import: FITS to leaves", imported, rows, ">= 0.3 M, <= 3x bare read", rate >= 3e5 and ratio <= 3)
         print(
-            f"  {ratio:.2f}x the bare read; {imported['cpu'] / own['cpu']:.2f}x lenscal's own bare read; the rest of the stage {imported['finish_cpu']:.1f} s cpu"
+            f"  {ratio:.2f}x the bare read; {imported['cpu'] / own['cpu']:.2f}x lenscal's own bare read; the rest of "
+            f"the stage {imported['finish_cpu']:.1f} s cpu"
         )
         met = measured("match", run)
         line(f"cross-match of {met['rows']:,} positives", met, rows, "<= 30 s", met["wall"] <= 30)
@@ -344,8 +367,9 @@ def main(folder: Path, rows: int, keep: bool) -> None:
         for name in ("objects", "manifest"):
             again = measured(name, run)
             print(
-                f"{name} again: {again['state']}, {again['wall']:.2f} s wall, {again['cpu']:.2f} s cpu ({again['process']:.2f} s wall with the "
-                f"start of Python), limit 2 s: {'reached' if again['wall'] < 2 else 'MISSED'}"
+                f"{name} again: {again['state']}, {again['wall']:.2f} s wall, {again['cpu']:.2f} s cpu "
+                f"({again['process']:.2f} s wall with the start of Python), limit 2 s: "
+                f"{'reached' if again['wall'] < 2 else 'MISSED'}"
             )
         sampled(measured("manifest", double(folder, run)), 2 * rows)
         hours = {"import": imported, "cross-match": met, "sample": drawn}

@@ -1,9 +1,10 @@
-"""Speed of cutouts and of their quality, beside a bare section read of the same pixels in the same run (seconds of the processor).
+"""Speed of cutouts and of their quality, beside a bare section read of the same pixels in the same run
+(seconds of the processor).
 
     python benchmarks/cutouts.py [--side 1800] [--stamps 400] [--quality 1000]
 
-Limits: cutouts from a cached brick >= 300 /s/core and never slower than twice a bare section read; quality of 20,000 cutouts <= 60 s,
-which the same source mask by photutils (tests/support/segmentation.py) would not reach.
+Limits: cutouts from a cached brick >= 300 /s/core and never slower than twice a bare section read; quality of 20,000
+cutouts <= 60 s, which the same source mask by photutils (tests/support/segmentation.py) would not reach.
 """
 
 from __future__ import annotations
@@ -37,10 +38,20 @@ PLANES = [(product, band) for band in schema.BANDS for product in ("image", "inv
 def write_brick(root: Path, side: int) -> WCS:
     """A brick of noise, compressed as the coadds are (tiles of 100, RICE, quantised)."""
     scale = schema.PIXEL_SCALE / 3600
-    cards = fits.Header([
-        ("CTYPE1", "RA---TAN"), ("CTYPE2", "DEC--TAN"), ("CRVAL1", 150.0), ("CRVAL2", 2.0), ("CRPIX1", (side + 1) / 2), ("CRPIX2", (side + 1) / 2),
-        ("CD1_1", -scale), ("CD1_2", 0.0), ("CD2_1", 0.0), ("CD2_2", scale),
-    ])  # fmt: skip
+    cards = fits.Header(
+        [
+            ("CTYPE1", "RA---TAN"),
+            ("CTYPE2", "DEC--TAN"),
+            ("CRVAL1", 150.0),
+            ("CRVAL2", 2.0),
+            ("CRPIX1", (side + 1) / 2),
+            ("CRPIX2", (side + 1) / 2),
+            ("CD1_1", -scale),
+            ("CD1_2", 0.0),
+            ("CD2_1", 0.0),
+            ("CD2_2", scale),
+        ]
+    )
     rng = np.random.default_rng(0)
     folder = root / "south" / "coadd" / NAME[:3] / NAME
     folder.mkdir(parents=True)
@@ -128,7 +139,8 @@ def main() -> None:
     ours = clock(pixels.sources, few, sky) / len(few)
     theirs = clock(lambda: [segmentation.source_mask(image, sky) for image in few]) / len(few)
     print(
-        f"source mask of a band: {1e3 * ours:.2f} ms, photutils {1e3 * theirs:.2f} ms ({theirs / ours:.0f} times; {theirs * 60_000 / 2:.0f} s for 20,000 cutouts on 2 cores)"
+        f"source mask of a band: {1e3 * ours:.2f} ms, photutils {1e3 * theirs:.2f} ms ({theirs / ours:.0f} times; "
+        f"{theirs * 60_000 / 2:.0f} s for 20,000 cutouts on 2 cores)"
     )
     cores = len(os.sched_getaffinity(0))
     with dask.config.set(scheduler="threads", num_workers=cores):

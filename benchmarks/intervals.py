@@ -1,10 +1,12 @@
-"""How often intervals hold the truth: the tables of docs/stages/completeness.md, with more cubes than the tests have time for.
+"""How often intervals hold the truth: the tables of docs/stages/completeness.md, with more cubes than
+the tests have time for.
 
     python benchmarks/intervals.py [--cubes 40] [--only cells averages area rate]
 
-Truths: `uniform`, from cell to cell, or `steep`, rising with the Einstein radius from 0.01 to 0.7. Hosts: beta-binomial (`bb`, one luck of a host
-at all theta_e) or normal on the logit (`logit`) with the correlation given; one that `rises` from 0 to 0.4 along theta_e or `falls` back, `flips` sign half way,
-is drawn `anew` at each theta_e, or where `columns differ`. Trials of a cell: 200 on 35 hosts (`even`), on 40 with weights 1/rank^0.5 (`uneven`), on 30 with
+Truths: `uniform`, from cell to cell, or `steep`, rising with the Einstein radius from 0.01 to 0.7. Hosts: beta-binomial
+(`bb`, one luck of a host at all theta_e) or normal on the logit (`logit`) with the correlation given; one that `rises`
+from 0 to 0.4 along theta_e or `falls` back, `flips` sign half way, is drawn `anew` at each theta_e, or where
+`columns differ`. Trials of a cell: 200 on 35 hosts (`even`), on 40 with weights 1/rank^0.5 (`uneven`), on 30 with
 weights 1/rank (`zipf`), 60 on 10, 24 on 3.
 """
 
@@ -36,7 +38,8 @@ def cells(cubes: int) -> None:
 
     bins = ((0, 0.03), (0.03, 0.1), (0.1, 0.3), (0.3, 1))
     print(
-        "| cube | trials | hosts | truths | 68.27 % | 95 % | 95 %, truth < 0.03, to 0.1, to 0.3, above |\n| --- | --- | --- | --- | --- | --- | --- |"
+        "| cube | trials | hosts | truths | 68.27 % | 95 % | 95 %, truth < 0.03, to 0.1, to 0.3, above |\n"
+        "| --- | --- | --- | --- | --- | --- | --- |"
     )
     sets = [
         ((11, 35), trials, hosts)
@@ -87,13 +90,17 @@ def cells(cubes: int) -> None:
 
 
 def averages(cubes: int) -> None:
-    """Averages over 35 cells with log-normal weights, four draws of them for each cube; those at the narrowest arcs by themselves."""
+    """Averages over 35 cells with log-normal weights, four draws of them for each cube; those at the
+    narrowest arcs by themselves.
+    """
     import clustered
 
     from lenscal.kernels import intervals, recovery, shares
 
     print(
-        "\n| trials | hosts | truths | 68.27 % | 95 % | narrowest arcs: mean truth | 68.27 % | 95 % |\n| --- | --- | --- | --- | --- | --- | --- | --- |"
+        "\n"
+        "| trials | hosts | truths | 68.27 % | 95 % | narrowest arcs: mean truth | 68.27 % | 95 % |\n"
+        "| --- | --- | --- | --- | --- | --- | --- | --- |"
     )
     for trials in ("even", "zipf"):
         for hosts, truths in (
@@ -127,13 +134,16 @@ def averages(cubes: int) -> None:
                     found[level].append(np.mean(parts, 0))
             inside = [np.concatenate(found[level], -1) for level in LEVELS]
             print(
-                f"| {trials} | {hosts} | {truths.__name__} | {told(inside[0])} | {told(inside[1])} | {np.mean(low):.3f} | {told(inside[0][0])} | {told(inside[1][0])} |",
+                f"| {trials} | {hosts} | {truths.__name__} | {told(inside[0])} | {told(inside[1])} | "
+                f"{np.mean(low):.3f} | {told(inside[0][0])} | {told(inside[1][0])} |",
                 flush=True,
             )
 
 
 def area(cubes: int) -> None:
-    """The area under the ROC curve: lenses, negatives, area; lenses alike, twice as wide, 2 % lost among the negatives."""
+    """The area under the ROC curve: lenses, negatives, area; lenses alike, twice as wide, 2 %
+    lost among the negatives.
+    """
     from scipy.stats import norm
 
     from lenscal.kernels import ranking

@@ -1,9 +1,10 @@
-"""Memory and time of cutouts and quality over a growing number of galaxies, through the stages of a run: the galaxies of a small mock sky, repeated.
+"""Memory and time of cutouts and quality over a growing number of galaxies, through the stages of a run: the galaxies
+of a small mock sky, repeated.
 
     python benchmarks/memory.py [--galaxies 5000 20000] [--stage cutouts quality] [--folder FOLDER]
 
-Limits: 2 GB for all processes of a run together, at any number; quality of 20,000 cutouts <= 60 s on 2 cores. With a folder that holds
-the cutouts of an earlier call, `--stage quality` measures the quality alone.
+Limits: 2 GB for all processes of a run together, at any number; quality of 20,000 cutouts <= 60 s on 2 cores. With a
+folder that holds the cutouts of an earlier call, `--stage quality` measures the quality alone.
 """
 
 from __future__ import annotations
@@ -108,8 +109,9 @@ def main() -> None:
                 with Watch() as watch:
                     run(settings, [stage])
                 print(
-                    f"{stage:8} of {galaxies:6} galaxies: {time.perf_counter() - start:6.1f} s on {os.cpu_count()} cores; peak PSS: driver {watch.driver:.2f}, "
-                    f"largest worker {watch.worker:.2f}, all {watch.all:.2f} GB",
+                    f"{stage:8} of {galaxies:6} galaxies: {time.perf_counter() - start:6.1f} s on "
+                    f"{os.cpu_count()} cores; peak PSS: driver {watch.driver:.2f}, largest worker "
+                    f"{watch.worker:.2f}, all {watch.all:.2f} GB",
                     flush=True,
                 )
 

@@ -1,16 +1,17 @@
-"""Other renderers at the engine's own work: three bands of 101 x 101 pixels of a lensed Sersic source, convolved with a PSF.
+"""Other renderers at the engine's own work: three bands of 101 x 101 pixels of a lensed Sersic
+source, convolved with a PSF.
 
-Each takes its fastest idiomatic setting on one core: rays and surface brightness shared by the bands, one forward transform and
-one inverse for each band. None is needed to run lenscal: `pip install caustics jaxtronomy lenstronomy` beside it to have them
-measured. Subpixels on a fixed grid are all that they offer, so each is made for a number of them along a pixel (`fine`) and for
-one of two ways to lay the PSF on:
+Each takes its fastest idiomatic setting on one core: rays and surface brightness shared by the bands, one forward
+transform and one inverse for each band. None is needed to run lenscal: `pip install caustics jaxtronomy lenstronomy`
+beside it to have them measured. Subpixels on a fixed grid are all that they offer, so each is made for a number of them
+along a pixel (`fine`) and for one of two ways to lay the PSF on:
 
 pixels
     Subpixels averaged to pixels, as they do. The PSF of the benchmark holds the pixel, which is then in it twice, and
     what varies faster than pixels is folded in: no number of subpixels helps.
 cells
-    Subpixels averaged to cells half a pixel wide, the transform cut at the pixels' Nyquist frequency, the cell divided out: the
-    engine's way, lent to them so that only their sampling is left to judge.
+    Subpixels averaged to cells half a pixel wide, the transform cut at the pixels' Nyquist frequency, the cell divided
+    out: the engine's way, lent to them so that only their sampling is left to judge.
 """
 
 from collections.abc import Callable
@@ -88,9 +89,14 @@ def _kwargs(row) -> tuple[list, list]:
         {"gamma1": row.gamma1, "gamma2": row.gamma2, "ra_0": 0.0, "dec_0": 0.0},
     ]
     source = {
-        "amp": float(light.sersic_central(row.n, row.r_e)) * np.exp(-fit), "R_sersic": row.r_e * (fit / b) ** row.n, "n_sersic": row.n,
-        "e1": es * np.cos(2 * row.source_phi), "e2": es * np.sin(2 * row.source_phi), "center_x": row.source_x, "center_y": row.source_y,
-    }  # fmt: skip
+        "amp": float(light.sersic_central(row.n, row.r_e)) * np.exp(-fit),
+        "R_sersic": row.r_e * (fit / b) ** row.n,
+        "n_sersic": row.n,
+        "e1": es * np.cos(2 * row.source_phi),
+        "e2": es * np.sin(2 * row.source_phi),
+        "center_x": row.source_x,
+        "center_y": row.source_y,
+    }
     return lens, [source]
 
 
@@ -158,9 +164,22 @@ def caustics(kernel: np.ndarray, fine: int, way: str) -> Peer:
     def image(row):
         b = float(light.sersic_b(row.n))  # its R_e lies along the major axis
         values = (
-            row.lens_x, row.lens_y, row.q, row.phi, row.theta_e, row.gamma1, row.gamma2, row.source_x, row.source_y, row.source_q,
-            row.source_phi, row.n, row.r_e / np.sqrt(row.source_q), float(light.sersic_central(row.n, row.r_e)) * np.exp(-b), b,
-        )  # fmt: skip
+            row.lens_x,
+            row.lens_y,
+            row.q,
+            row.phi,
+            row.theta_e,
+            row.gamma1,
+            row.gamma2,
+            row.source_x,
+            row.source_y,
+            row.source_q,
+            row.source_phi,
+            row.n,
+            row.r_e / np.sqrt(row.source_q),
+            float(light.sersic_central(row.n, row.r_e)) * np.exp(-b),
+            b,
+        )
         fluxes = torch.from_numpy(_fluxes(row).astype(np.float32))
         return frame.seen(torch.fft, pixels(torch.tensor(values, dtype=torch.float32)), transform, fluxes).numpy()
 

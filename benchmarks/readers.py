@@ -2,12 +2,13 @@
 
     python benchmarks/readers.py [--against 60ea248] [--rounds 5] [--only sweeps leaves ...]
 
-The earlier commit is unpacked from this checkout's history into a temporary folder; both sides run in turns, each time in a process of
-its own that reads every input several times and keeps the least. The table has the medians over the rounds. Both read the same
-files; leaves, which lenscal itself writes, each side writes for itself from the same sweep.
+The earlier commit is unpacked from this checkout's history into a temporary folder; both sides run in turns, each time
+in a process of its own that reads every input several times and keeps the least. The table has the medians over the
+rounds. Both read the same files; leaves, which lenscal itself writes, each side writes for itself from the same sweep.
 
-Limit: no reader takes more than 1.2 times as long as at the commit before the checks of units, places, planes and blanks came in; some rows of
-leaves may take 1.4 times, as what is not known is null in them now and Arrow needs about a nanosecond more for every number that could be.
+Limit: no reader takes more than 1.2 times as long as at the commit before the checks of units, places, planes and
+blanks came in; some rows of leaves may take 1.4 times, as what is not known is null in them now and Arrow needs about a
+nanosecond more for every number that could be.
 """
 
 from __future__ import annotations
@@ -66,8 +67,13 @@ def write_randoms(path: Path, number: int) -> None:
     rng = np.random.default_rng(number)
     side = np.sqrt(RANDOM_ROWS / DENSITY)
     dec = np.rad2deg(np.arcsin(rng.uniform(0, np.sin(np.deg2rad(side)), RANDOM_ROWS)))
-    columns = {"RELEASE": np.full(RANDOM_ROWS, 10000, "i2"), "BRICKID": np.arange(RANDOM_ROWS, dtype="i4"), "BRICKNAME": np.full(RANDOM_ROWS, b"1500p020"),
-               "RA": rng.uniform(0, side, RANDOM_ROWS), "DEC": dec}  # fmt: skip
+    columns = {
+        "RELEASE": np.full(RANDOM_ROWS, 10000, "i2"),
+        "BRICKID": np.arange(RANDOM_ROWS, dtype="i4"),
+        "BRICKNAME": np.full(RANDOM_ROWS, b"1500p020"),
+        "RA": rng.uniform(0, side, RANDOM_ROWS),
+        "DEC": dec,
+    }
     for name, low, high in (
         ("PSFDEPTH", 100, 1000),
         ("GALDEPTH", 60, 600),
@@ -97,11 +103,17 @@ def write_tables(folder: Path) -> None:
     from astropy.table import Table
 
     rng = np.random.default_rng(2)
-    table = pd.DataFrame({
-        "name": [f"DESI-{i:06d}" for i in range(TABLE_ROWS)], "ra": rng.uniform(0, 360, TABLE_ROWS), "dec": rng.uniform(-60, 60, TABLE_ROWS),
-        "zlens": np.where(rng.random(TABLE_ROWS) < 0.5, np.nan, rng.uniform(0.1, 1, TABLE_ROWS)), "grade": rng.choice(["A", "B", "C"], TABLE_ROWS),
-        "reference": rng.choice(["Huang (2021)", "Storfer (2024)"], TABLE_ROWS), "number": np.arange(TABLE_ROWS),
-    })  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "name": [f"DESI-{i:06d}" for i in range(TABLE_ROWS)],
+            "ra": rng.uniform(0, 360, TABLE_ROWS),
+            "dec": rng.uniform(-60, 60, TABLE_ROWS),
+            "zlens": np.where(rng.random(TABLE_ROWS) < 0.5, np.nan, rng.uniform(0.1, 1, TABLE_ROWS)),
+            "grade": rng.choice(["A", "B", "C"], TABLE_ROWS),
+            "reference": rng.choice(["Huang (2021)", "Storfer (2024)"], TABLE_ROWS),
+            "number": np.arange(TABLE_ROWS),
+        }
+    )
     table.to_csv(folder / "table.csv", index=False)
     table.to_csv(folder / "table.csv.gz", index=False)
     table.to_csv(folder / "table.tsv", index=False, sep="\t")
@@ -123,10 +135,21 @@ def write_stamps(root: Path) -> None:
     folder = root / "cutouts" / "decals_grz"
     folder.mkdir()
     for number in range(40):
-        header = fits.Header([
-            ("BANDS", "grz"), ("CTYPE1", "RA---TAN"), ("CTYPE2", "DEC--TAN"), ("CRVAL1", 10.0 + number), ("CRVAL2", 1.0), ("CRPIX1", (SIZE + 1) / 2),
-            ("CRPIX2", (SIZE + 1) / 2), ("CD1_1", -0.262 / 3600), ("CD1_2", 0.0), ("CD2_1", 0.0), ("CD2_2", 0.262 / 3600),
-        ])  # fmt: skip
+        header = fits.Header(
+            [
+                ("BANDS", "grz"),
+                ("CTYPE1", "RA---TAN"),
+                ("CTYPE2", "DEC--TAN"),
+                ("CRVAL1", 10.0 + number),
+                ("CRVAL2", 1.0),
+                ("CRPIX1", (SIZE + 1) / 2),
+                ("CRPIX2", (SIZE + 1) / 2),
+                ("CD1_1", -0.262 / 3600),
+                ("CD1_2", 0.0),
+                ("CD2_1", 0.0),
+                ("CD2_2", 0.262 / 3600),
+            ]
+        )
         content = io.BytesIO()
         fits.PrimaryHDU(images[:3, number], header).writeto(content)
         (folder / f"decals_{number}.fits.gz").write_bytes(gzip.compress(content.getvalue()))
@@ -162,7 +185,7 @@ def readers(folder: Path, leaves: Path, address: str) -> Iterator[tuple[str, Cal
 
     from lenscal import manifest
     from lenscal.config import Service
-    from lenscal.io import hats, randoms, stores, sweeps
+    from lenscal.io import hats_catalogue, randoms, stores, sweeps
     from lenscal.io.survey import CoaddSurvey, ServiceSurvey
 
     (path,) = sweeps.sweep_files(folder / "survey")
@@ -170,14 +193,14 @@ def readers(folder: Path, leaves: Path, address: str) -> Iterator[tuple[str, Cal
     files = [folder / f"randoms-{number}.fits" for number in range(2)]
     yield "random points, 1 file", lambda: sum(map(len, randoms.read_randoms(files[:1])))
     yield "random points, 2 files", lambda: sum(map(len, randoms.read_randoms(files)))
-    held = hats.Catalogue(leaves)
+    held = hats_catalogue.Catalogue(leaves)
     stars = ["ra", "dec", "gaia_phot_g_mean_mag"]
     yield "leaves", lambda: [held.read(leaf, stars) for leaf in held.leaves]
     yield (
         "leaves, some rows",
         lambda: [held.take(leaf, np.arange(0, 10_000, 50), manifest.COLUMNS) for leaf in held.leaves],
     )
-    around = hats.Around(*np.random.default_rng(4).uniform(0, 5, (2, 500)), 3.0)
+    around = hats_catalogue.Around(*np.random.default_rng(4).uniform(0, 5, (2, 500)), 3.0)
     yield "leaves, near positions", lambda: sum(map(len, held.beside(around, ["galaxy_id", "ra", "dec", "mag_r"])))
     yield "leaves with a rim", lambda: [held.read_with_rim(leaf, manifest.COLUMNS) for leaf in held.leaves]
     for kind in ("csv", "csv.gz", "tsv", "fits", "ecsv"):

@@ -2,8 +2,9 @@
 
     python benchmarks/realism.py [--images 200]
 
-The twin of the host model takes the same quartiles with NumPy's percentiles, bin by bin and stretch by stretch; that of the texture
-filters every band by every Gabor function in SciPy's direct convolution. Limit: a tenth of a second for an image, all measures.
+The twin of the host model takes the same quartiles with NumPy's percentiles, bin by bin and stretch by stretch; that of
+the texture filters every band by every Gabor function in SciPy's direct convolution. Limit: a tenth of a second for an
+image, all measures.
 """
 
 from __future__ import annotations
@@ -60,9 +61,9 @@ def main() -> None:
     import lenses
 
     from lenscal import config, realism
-    from lenscal.kernels import arcs, features
+    from lenscal.kernels import features, hosts
 
-    options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    options = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     options.add_argument("--images", type=int, default=200)
     count = options.parse_args().images
     rng = np.random.default_rng(1)
@@ -71,10 +72,10 @@ def main() -> None:
     settings = config.Realism()
     realism.pixels(images[:2], sigma[:2], correlation[:2], images[:2], settings)  # compiled
     whole = timed(lambda: realism.pixels(images, sigma, correlation, images, settings), 1) / count
-    model = timed(lambda: arcs.host_models(images, sigma, 2), 1) / count
+    model = timed(lambda: hosts.host_models(images, sigma, 2), 1) / count
     few = images[:8, 0].astype(float)
     slow_model = (
-        timed(lambda: [slow_host_model(image, 0.006, 0.8, 0.5) for image in few], 1) / 8 * (3 + len(arcs.STRETCHES))
+        timed(lambda: [slow_host_model(image, 0.006, 0.8, 0.5) for image in few], 1) / 8 * (3 + len(hosts.STRETCHES))
     )
     window = images[:, :, 11:52, 11:52] / sigma[:, :, None, None]
     texture = timed(lambda: features.texture(window), 1) / count

@@ -2,8 +2,8 @@
 
     python benchmarks/rendering.py [--count 400] [--quick] [--threads] [--peers] [--accuracy]
 
-Speeds are per core: one thread, CPU time of the process, best of three. Accuracy is the largest difference from adaptive
-cubature over the 200 parameter sets of record (tests/support/rendering_reference.py).
+Speeds are per core: one thread, CPU time of the process, best of three. Accuracy is the largest difference from
+adaptive cubature over the 200 parameter sets of record (tests/support/rendering_reference.py).
 """
 
 import argparse
@@ -32,7 +32,7 @@ import rendering_reference  # noqa: E402
 from lenscal import injections, schema  # noqa: E402
 from lenscal.injections import priors  # noqa: E402
 from lenscal.injections.rendering import render  # noqa: E402
-from lenscal.kernels import light, sampling  # noqa: E402
+from lenscal.kernels import light, rays, sampling  # noqa: E402
 
 
 def best(act, repeat=3):
@@ -146,18 +146,18 @@ def truth(table, kernel):
     """What adaptive cubature gives for rows of unit flux, on the middle of the stamp; (row, band, y, x)."""
     out = []
     for row in table.itertuples():
-        lens, source = (
-            [getattr(row, name) for name in names] for names in (sampling.LENS_FIELDS, sampling.SOURCE_FIELDS)
-        )
+        lens, source = ([getattr(row, name) for name in names] for names in (rays.LENS_FIELDS, sampling.SOURCE_FIELDS))
         _, points = cubature.light(lens, source, MIDDLE + 6, tolerance=rendering_reference.TOLERANCE)
         out.append([cubature.convolve(points, band)[3:-3, 3:-3] for band in kernel])
     return np.array(out)
 
 
 def compare(count, ours):
-    """Speed of the peers that are installed on the same rows, PSF and machine, and how far their pixels are from cubature's.
+    """Speed of the peers that are installed on the same rows, PSF and machine, and how far their
+    pixels are from cubature's.
 
-    First at 4 x 4 subpixels, then at the fewest at which SHARE of the rows are within LIMIT of their peak, the engine's own limit.
+    First at 4 x 4 subpixels, then at the fewest at which SHARE of the rows are within LIMIT of their peak, the engine's
+    own limit.
     """
     kernel = psf()
     np.ones(

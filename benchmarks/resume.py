@@ -1,4 +1,5 @@
-"""What it costs to know that nothing is to be done: a finished plan run again, and an interrupted stage whose every block is looked at.
+"""What it costs to know that nothing is to be done: a finished plan run again, and an interrupted stage whose
+every block is looked at.
 
     python benchmarks/resume.py [--bricks 40]
 
@@ -52,7 +53,8 @@ def main() -> None:
     print(f"finished plan again: {finished:.3f} s ({100 * finished / work:.2f} % of the work)")
     more = resumed - finished
     print(
-        f"and every block of the cutouts looked at: {more:.3f} s more ({100 * more / done['seconds']:.2f} % of the cutouts)"
+        f"and every block of the cutouts looked at: {more:.3f} s more "
+        f"({100 * more / done['seconds']:.2f} % of the cutouts)"
     )
 
 

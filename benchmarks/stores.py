@@ -1,4 +1,5 @@
-"""Cutouts into a store and out of it, beside a plain dump of the same arrays with the same compression, for several chunk sizes. Rates are per second of one core.
+"""Cutouts into a store and out of it, beside a plain dump of the same arrays with the same compression, for several
+chunk sizes. Rates are per second of one core.
 
     python benchmarks/stores.py [--blocks 4] [--block 256]
 
@@ -85,7 +86,8 @@ def main() -> None:
     order = np.random.default_rng(0).integers(0, rows, RANDOM)
     print(f"{rows} cutouts of {SIZE} px, {size:.0f} MB of pixels, blocks of {asked.block}")
     print(
-        f"{'':14}{'write MB/s':>12}{'read MB/s':>12}{'one cutout ms':>15}{'write/dump':>12}{'read/dump':>11}{'MB on disk':>12}"
+        f"{'':14}{'write MB/s':>12}{'read MB/s':>12}{'one cutout ms':>15}"
+        f"{'write/dump':>12}{'read/dump':>11}{'MB on disk':>12}"
     )
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(folder) / "plain"
@@ -124,7 +126,8 @@ def main() -> None:
             w, r, o = (min(seconds(work) for _ in range(2)) for work in (write, read, one))
             held = sum(p.stat().st_size for p in path.rglob("*") if p.is_file()) / 1e6
             print(
-                f"{f'chunk {chunk}':14}{size / w:12.0f}{size / r:12.0f}{1e3 * o / RANDOM:15.2f}{w / wrote:12.2f}{r / got:11.2f}{held:12.1f}"
+                f"{f'chunk {chunk}':14}{size / w:12.0f}{size / r:12.0f}{1e3 * o / RANDOM:15.2f}"
+                f"{w / wrote:12.2f}{r / got:11.2f}{held:12.1f}"
             )
 
 

@@ -5,11 +5,12 @@ The way of the data::
     outside catalogues - objects - manifest - cutouts - quality -+- detector   -+- scores - completeness -+- report
                                                                  +- injections -+           failures -----+
 
-Stages meet in tables and Datasets that `lenscal.schema` declares; `lenscal run RUNFILE` opens, calls and writes them. Each part also serves
-without a run file (docs/library.md)::
+Stages meet in tables and Datasets that `lenscal.schema` declares; `lenscal run RUNFILE` opens, calls and writes them.
+Each part also serves without a run file (docs/library.md)::
 
     Open a run                   open_run, FinishedRun, open_catalog, open_store, load_settings, Settings
-    Statistics                   interval, share_quantiles, share_difference, rate_interval, auc, mcnemar, effective_number
+    Statistics                   interval, share_quantiles, share_difference, rate_interval, auc, mcnemar,
+                                 effective_number
     Splits and matching          sky_pixels, split_of, near_border, cross_match, near_any, sky_groups
     Render and inject            render, inject_into, Injected, injection_parameters, lenstronomy_kwargs
     Quality                      stamp_quality, crop
@@ -19,7 +20,8 @@ without a run file (docs/library.md)::
     Experiments                  Variant, Paired, compare_arms
     Run                          run_audit, draw_sky, commit
     Errors                       ConfigError, MissingExtra, SchemaError, StoreError, SupportError
-    Modules                      completeness, config, detector, experiments, injections, quality, realism, schema, selection
+    Modules                      completeness, config, detector, experiments, injections, quality, realism,
+                                 schema, selection
 
 `__init__.pyi` is the only list of these names; what it lists is imported when it is first used.
 """

@@ -1,4 +1,4 @@
-"""The only list of public names, in the order of the table of contents; type checkers read it, and so does `lenscal.door`."""
+"""The public names in the order of the table of contents: type checkers read this list, and so does `lenscal.door`."""
 
 from . import completeness as completeness
 from . import config as config

@@ -1,4 +1,6 @@
-"""Whether a galaxy shows an arc: light beside the smooth model of the galaxy, by one estimator for candidates, lenses and injections."""
+"""Whether a galaxy shows an arc: light beside the smooth model of the galaxy, by one estimator for
+candidates, lenses and injections.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +9,16 @@ from typing import NamedTuple
 import numpy as np
 
 from lenscal import schema
-from lenscal.kernels import arcs
+from lenscal.kernels import arcs, hosts
 
 GUIDE = schema.BANDS.index("z")  # the band that gives the galaxy's ellipse: arcs are blue
 DETECT = [schema.BANDS.index(band) for band in ("g", "r")]
 
 
 class ArcLight(NamedTuple):
-    """Of some images: the galaxies' models and what is left beside them (both (n, band, y, x), nanomaggy), and the measures of that."""
+    """Of some images: the galaxies' models and what is left beside them (both (n, band, y, x), nanomaggy),
+    and the measures of that.
+    """
 
     models: np.ndarray
     residuals: np.ndarray
@@ -22,7 +26,9 @@ class ArcLight(NamedTuple):
 
     @property
     def snr(self) -> np.ndarray:
-        """Arc SNR in g and r together, (g + r) / sqrt(2); (n,). Noise alone has one above zero: the radius is where it is largest."""
+        """Arc SNR in g and r together, (g + r) / sqrt(2); (n,). Noise alone has one above zero: the
+        radius is where it is largest.
+        """
         return self.arcs.snr[:, DETECT].sum(axis=1) / np.sqrt(len(DETECT))
 
 
@@ -43,7 +49,7 @@ def measured(
     radius_arcsec : tuple
         Where the arc's annulus is looked for, arcsec.
     """
-    models = arcs.host_models(images, sigma, GUIDE)
+    models = hosts.host_models(images, sigma, GUIDE)
     low, high = (value / schema.PIXEL_SCALE for value in radius_arcsec)
     residuals = images - models
     return ArcLight(models, residuals, arcs.measure(residuals, sigma, correlation, DETECT, low, high))

@@ -1,4 +1,6 @@
-"""Arguments of public functions: numbers in the unit that is meant, and refusals that say what was found and what was expected."""
+"""Arguments of public functions: numbers in the unit that is meant, and refusals that say what was
+found and what was expected.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,8 @@ def in_unit(what: str, value: Any, unit: str) -> np.ndarray:
                 value = value.to_value(wanted)
             except units.UnitConversionError:
                 raise InputError(
-                    f"{what} is in {value.unit}, which cannot be converted to {unit}; give it in {unit} or as a plain number"
+                    f"{what} is in {value.unit}, which cannot be converted to {unit}; give it in "
+                    f"{unit} or as a plain number"
                 ) from None
     try:
         return np.asarray(value, float)

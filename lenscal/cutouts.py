@@ -14,10 +14,15 @@ from lenscal.kernels import light
 
 _IMAGE = ("galaxy", "band", "y", "x")
 _READ = {
-    "image": (_IMAGE, "f"), "invvar": (_IMAGE, "f"), "mask": (("galaxy", "y", "x"), "i"), "psfsize": (("galaxy", "band"), "f"),
-    "failure": (("galaxy",), "U"), "cutout_url": (("galaxy",), "U"), "download_timestamp": (("galaxy",), "U"),
+    "image": (_IMAGE, "f"),
+    "invvar": (_IMAGE, "f"),
+    "mask": (("galaxy", "y", "x"), "i"),
+    "psfsize": (("galaxy", "band"), "f"),
+    "failure": (("galaxy",), "U"),
+    "cutout_url": (("galaxy",), "U"),
+    "download_timestamp": (("galaxy",), "U"),
     "layer_version": (("galaxy",), "U"),
-}  # fmt: skip
+}
 ROUNDING_MAX = 0.1  # of the noise of a pixel: rounding then adds less than 0.03 of it (step / sqrt(12)) in quadrature
 _UNITS = {"image": "nanomaggy", "invvar": "nanomaggy^-2"}
 
@@ -30,18 +35,18 @@ def cut(rows: pd.DataFrame, read: Callable[[pd.DataFrame, int], xr.Dataset], set
     rows : DataFrame
         Rows of the manifest (`schema.MANIFEST`), galaxy ids unique.
     read : callable
-        ``read(rows, size)`` gives the pixels in the order of the rows, such as the `read` of a survey: image [nanomaggy], invvar
-        [nanomaggy^-2] (galaxy, band, y, x), mask (galaxy, y, x), psfsize [arcsec] (galaxy, band), failure, cutout_url,
-        download_timestamp, layer_version (galaxy), psf (galaxy, band, psf_y, psf_x) where there are PSF images, and checksum
-        (galaxy) where files came from a service.
+        ``read(rows, size)`` gives the pixels in the order of the rows, such as the `read` of a survey: image
+        [nanomaggy], invvar [nanomaggy^-2] (galaxy, band, y, x), mask (galaxy, y, x), psfsize [arcsec] (galaxy, band),
+        failure, cutout_url, download_timestamp, layer_version (galaxy), psf (galaxy, band, psf_y, psf_x) where there
+        are PSF images, and checksum (galaxy) where files came from a service.
     settings : config.Cutouts
         Side of the stamps, Moffat beta.
 
     Returns
     -------
     Dataset
-        As declared in `schema.CUTOUTS`. An image is NaN and its inverse variance 0 wherever one of them is not finite; psfsize is
-        that of the pixels, else that of the manifest.
+        As declared in `schema.CUTOUTS`. An image is NaN and its inverse variance 0 wherever one of them is not finite;
+        psfsize is that of the pixels, else that of the manifest.
 
     Raises
     ------
@@ -98,19 +103,24 @@ def cut(rows: pd.DataFrame, read: Callable[[pd.DataFrame, int], xr.Dataset], set
 
 
 def rounding_step(settings: config.Cutouts) -> float:
-    """Step [nanomaggy] of the images: the power of two at or below `rounding_nanomaggy`, so that the last bits are zeros; 0 without rounding."""
+    """Step [nanomaggy] of the images: the power of two at or below `rounding_nanomaggy`, so that the last bits are
+    zeros; 0 without rounding.
+    """
     return 0.0 if settings.rounding_nanomaggy is None else float(2.0 ** np.floor(np.log2(settings.rounding_nanomaggy)))
 
 
 def _rounded(image: np.ndarray, invvar: np.ndarray, ids: np.ndarray, step: float) -> np.ndarray:
-    """Whole multiples of a step, of the bands that have weights; refused where it is not far below the noise of the deepest pixel."""
+    """Whole multiples of a step, of the bands that have weights; refused where it is not far below the
+    noise of the deepest pixel.
+    """
     with np.errstate(divide="ignore"):
         noise = np.where(invvar > 0, 1 / np.sqrt(invvar), np.inf).min(axis=(-2, -1))  # of the deepest pixel
     worst = np.unravel_index(np.argmin(noise), noise.shape) if noise.size else None
     if worst is not None and step > ROUNDING_MAX * noise[worst]:
         raise InputError(
-            f"cutouts: rounding to {step:.3g} nanomaggy is not far below the noise of galaxy {ids[worst[0]]}, {noise[worst]:.3g} nanomaggy in "
-            f"{schema.BANDS[worst[1]]}; set cutouts.rounding_nanomaggy to {ROUNDING_MAX * noise[worst]:.2g} or less"
+            f"cutouts: rounding to {step:.3g} nanomaggy is not far below the noise of galaxy {ids[worst[0]]}, "
+            f"{noise[worst]:.3g} nanomaggy in {schema.BANDS[worst[1]]}; set cutouts.rounding_nanomaggy to "
+            f"{ROUNDING_MAX * noise[worst]:.2g} or less"
         )
     known = np.isfinite(noise)[..., None, None]  # without any weight nothing says that the step is below the noise
     return np.where(known, np.rint(image.astype(np.float64) / step) * step, image).astype(np.float32)
@@ -153,7 +163,8 @@ def check(rows: pd.DataFrame) -> None:
     twice = rows["galaxy_id"][rows["galaxy_id"].duplicated()]
     if len(twice):
         raise InputError(
-            f"cutouts: galaxy_id {twice.iloc[0]} is there more than once ({len(twice)} rows too many); a galaxy has one cutout"
+            f"cutouts: galaxy_id {twice.iloc[0]} is there more than once ({len(twice)} rows too "
+            "many); a galaxy has one cutout"
         )
 
 

@@ -1,7 +1,8 @@
-"""The door of the package: what `__init__.pyi` lists is imported when it is first used (SPEC 1, scientific-python.org/specs/spec-0001).
+"""The door of the package: what `__init__.pyi` lists is imported when it is first used (SPEC 1,
+scientific-python.org/specs/spec-0001).
 
-`lazy_loader.attach_stub` does the same, but ignores ``as`` in a stub, and it reads the stub at import; here the stub is the only list, names may
-differ from those of their modules, and `import lenscal` reads nothing at all.
+`lazy_loader.attach_stub` does the same, but ignores ``as`` in a stub, and it reads the stub at import; here the stub is
+the only list, names may differ from those of their modules, and `import lenscal` reads nothing at all.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def attach(package: str, stub: str, own: Callable[[str], Any]) -> tuple[Callable
     stub : str
         Path of its stub.
     own : callable
-        Gives what the package itself holds and defers, such as ``__version__``; raises AttributeError for any other name.
+        Gives what the package itself holds and defers, such as ``__version__``; raises AttributeError for any other
+        name.
     """
 
     def getattr_(name: str) -> Any:

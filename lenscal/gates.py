@@ -11,12 +11,16 @@ import pandas as pd
 from lenscal.errors import InputError
 
 PASS, FAIL, ABSENT, NOT_JUDGED = "pass", "fail", "not applicable", "not judged"
-"""Verdicts. A claim that does not apply to a run is absent; one that applies but that its data cannot settle is not judged, which is no pass."""
+"""Verdicts. A claim that does not apply to a run is absent; one that applies but that its data cannot settle is not
+judged, which is no pass.
+"""
 
 
 @dataclass(frozen=True)
 class Gate:
-    """One row of the gates table; `evidence` is the query that made the value, `cannot` why the value settles nothing."""
+    """One row of the gates table; `evidence` is the query that made the value, `cannot` why
+    the value settles nothing.
+    """
 
     id: str
     claim: str

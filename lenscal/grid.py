@@ -1,4 +1,6 @@
-"""Bins: which one holds a value, and what lies outside. Every binning of lenscal is this one: a bin holds its lower edge, not its upper one."""
+"""Bins: which one holds a value, and what lies outside. Every binning of lenscal is this one: a bin holds its lower
+edge, not its upper one.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 BELOW, UNKNOWN = -1, -2
-"""Places of what is below the first edge, and of what is no number; what is above the last edge has the number of bins as its place."""
+"""Places of what is below the first edge, and of what is no number; what is above the last edge has the
+number of bins as its place.
+"""
 
 
 def place(edges: np.ndarray | Sequence[float], values: np.ndarray | float) -> np.ndarray:

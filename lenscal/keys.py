@@ -1,4 +1,6 @@
-"""Keys of objects: `galaxy_id` as DESI packs a TARGETID, from the release, the brick and the number of an object in it."""
+"""Keys of objects: `galaxy_id` as DESI packs a TARGETID, from the release, the brick and the
+number of an object in it.
+"""
 
 from __future__ import annotations
 

@@ -28,8 +28,9 @@ class Trained:
 def trained(table: pd.DataFrame, attrs: dict, frozen: object, own: bool) -> Trained:
     """Which rows trained the detector.
 
-    Ids of two surveys may coincide by chance, and one object may have two ids; so those of a brought detector count where its training rows
-    have the same positions, or, without positions, where it says that it was trained on the same layer.
+    Ids of two surveys may coincide by chance, and one object may have two ids; so those of a brought detector count
+    where its training rows have the same positions, or, without positions, where it says that it was trained on the
+    same layer.
 
     Parameters
     ----------
@@ -54,7 +55,8 @@ def trained(table: pd.DataFrame, attrs: dict, frozen: object, own: bool) -> Trai
     if survey is None:
         return Trained(
             none,
-            "the detector does not say on which survey it was trained, so that its training_ids may be those of other objects",
+            "the detector does not say on which survey it was trained, so that its training_ids "
+            "may be those of other objects",
         )
     here = {"layer": str(attrs.get("layer", "")), "mock": bool(attrs.get("mock", 0))}
     there_layer = str(survey.get("layer", ""))
@@ -72,13 +74,16 @@ def trained(table: pd.DataFrame, attrs: dict, frozen: object, own: bool) -> Trai
     if there_layer != here["layer"]:
         return Trained(
             none,
-            f"trained on {name}, scored on '{here['layer']}', and without positions of its training rows their ids say nothing",
+            f"trained on {name}, scored on '{here['layer']}', and without positions of its "
+            "training rows their ids say nothing",
         )
     return Trained(known, about=f"by galaxy_id on {name}")
 
 
 def arc_snr_min(frozen: object) -> float | None:
-    """Limit of the arcs of a detector's training positives, by its own word; 0 without one, None where it does not say how it was trained."""
+    """Limit of the arcs of a detector's training positives, by its own word; 0 without one, None where it does not say
+    how it was trained.
+    """
     settings = getattr(frozen, "settings", None)
     if not isinstance(settings, Mapping) or not isinstance(settings.get("training"), Mapping):
         return None
@@ -126,10 +131,13 @@ def gates(table: pd.DataFrame, found: Trained, hosts: Iterable[int] | None, arc_
 
     out = [
         gate(
-            "X.2.trained", "the detector was trained on galaxies of the split train only", "training rows of other splits",
-            (rows["split"] != "train").sum(), "scores by galaxy_id, split",
+            "X.2.trained",
+            "the detector was trained on galaxies of the split train only",
+            "training rows of other splits",
+            (rows["split"] != "train").sum(),
+            "scores by galaxy_id, split",
         )
-    ]  # fmt: skip
+    ]
     for id_, claim, measure, chosen, what, needed in (
         (
             "X.2.hosts",
@@ -191,7 +199,15 @@ def _visibility(table: pd.DataFrame, rows: pd.DataFrame, found: Trained, least: 
     meant = table[(table["label"] == 1) & (table["role"] == "train") & table["cutout_ok"].astype(bool)]
     dim = int((~(lenses["arc_snr"] >= least)).sum())
     return Gate(
-        "2.7", claim, f"training positives with arc SNR below {least:g}", np.nan if found.unknown else dim, maximum=0, critical=True,
-        evidence=f"{len(lenses)} positives trained on, {int((~(meant['arc_snr'] >= least)).sum())} of {len(meant)} usable ones of the role train held out; "
-        "training_ids of detector.json against arc_snr of the scores", cannot=found.unknown,
-    )  # fmt: skip
+        "2.7",
+        claim,
+        f"training positives with arc SNR below {least:g}",
+        np.nan if found.unknown else dim,
+        maximum=0,
+        critical=True,
+        evidence=(
+            f"{len(lenses)} positives trained on, {int((~(meant['arc_snr'] >= least)).sum())} of {len(meant)} usable "
+            "ones of the role train held out; training_ids of detector.json against arc_snr of the scores"
+        ),
+        cannot=found.unknown,
+    )

@@ -1,4 +1,6 @@
-"""Statistics of shares: the numbers of the audit for counts, scores and pairs of one's own; each checks what it is given and asks a kernel."""
+"""Statistics of shares: the numbers of the audit for counts, scores and pairs of one's own; each checks what it is
+given and asks a kernel.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,8 @@ def interval(
     prior : str
         ``jeffreys`` or ``uniform``; it matters to the first two kinds only.
     kind : str
-        ``equal-tailed`` or ``hpd`` of the Beta posterior (Cameron 2011, PASA 28, 128), ``wilson`` (Wilson 1927, JASA 22, 209) or
-        ``clopper-pearson`` (Clopper & Pearson 1934, Biometrika 26, 404).
+        ``equal-tailed`` or ``hpd`` of the Beta posterior (Cameron 2011, PASA 28, 128), ``wilson`` (Wilson 1927, JASA
+        22, 209) or ``clopper-pearson`` (Clopper & Pearson 1934, Biometrika 26, 404).
 
     Returns
     -------
@@ -75,7 +77,8 @@ def share_quantiles(
 def rate_interval(k: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[np.ndarray, np.ndarray]:
     """Interval of the false-positive rate of a threshold that was set at the k-th highest of n negatives.
 
-    k is chosen, not counted, so the share above is Beta(k, n + 1 - k) whatever the scores are (Wilks 1941, Ann. Math. Stat. 12, 91).
+    k is chosen, not counted, so the share above is Beta(k, n + 1 - k) whatever the scores are (Wilks 1941, Ann. Math.
+    Stat. 12, 91).
 
     Parameters
     ----------
@@ -102,8 +105,8 @@ def rate_interval(k: ArrayLike, n: ArrayLike, level: float = LEVEL) -> tuple[np.
 def auc(positives: ArrayLike, negatives: ArrayLike, level: float = 0.95) -> tuple[float, float, float]:
     """Area under the ROC curve and its interval.
 
-    The variance is that of DeLong, DeLong & Clarke-Pearson (1988, Biometrics 44, 837) on the logit scale, with room for what few scores did not
-    happen to hold.
+    The variance is that of DeLong, DeLong & Clarke-Pearson (1988, Biometrics 44, 837) on the logit scale, with room for
+    what few scores did not happen to hold.
 
     Parameters
     ----------
@@ -131,7 +134,8 @@ def auc(positives: ArrayLike, negatives: ArrayLike, level: float = 0.95) -> tupl
 
 
 def share_difference(k_1: float, n_1: float, k_2: float, n_2: float, level: float = 0.95) -> tuple[float, float, float]:
-    """Second share less first, of different trials, and Newcombe's interval (1998, Statistics in Medicine 17, 873, method 10).
+    """Second share less first, of different trials, and Newcombe's interval (1998, Statistics in
+    Medicine 17, 873, method 10).
 
     Parameters
     ----------
@@ -178,7 +182,8 @@ def mcnemar(lost: int, won: int) -> tuple[float, float]:
 
 
 def effective_number(weights: ArrayLike) -> float:
-    """Number of equal draws that tell as much as weighted ones, (sum w)^2 / sum w^2 (Kish 1965, Survey Sampling, section 11.7).
+    """Number of equal draws that tell as much as weighted ones, (sum w)^2 / sum w^2 (Kish 1965, Survey
+    Sampling, section 11.7).
 
     Parameters
     ----------

@@ -21,8 +21,11 @@ from lenscal.cli import (
 
 app = typer.Typer(
     name="lenscal",
-    help="Audit a strong-lens detector: what it misses, what fools it, and how sure we are.\n\n"
-    "A run file (pipelines/*.yaml) says everything; `lenscal run FILE` does it and can be stopped and run again at any time.",
+    help=(
+        "Audit a strong-lens detector: what it misses, what fools it, and how sure we are.\n\n"
+        "A run file (pipelines/*.yaml) says everything; `lenscal run FILE` does it and can be "
+        "stopped and run again at any time."
+    ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,

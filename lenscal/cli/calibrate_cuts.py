@@ -1,4 +1,6 @@
-"""`lenscal calibrate-cuts`: cuts of the confuser classes by quantile, printed as YAML to be frozen into the run file."""
+"""`lenscal calibrate-cuts`: cuts of the confuser classes by quantile, printed as YAML to be
+frozen into the run file.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,16 @@ def calibrate_cuts(
         import yaml
 
         from lenscal.config import load
-        from lenscal.run import Place, catalogue
+        from lenscal.run import Place, scanning
 
-        frozen, report, seen = catalogue.calibrate(Place(load(runfile)), share, rows)
+        frozen, report, seen = scanning.calibrate(Place(load(runfile)), share, rows)
         typer.echo(
-            f"# beside {seen:,} galaxies of the rule of N1; each class is meant to have {share:g} times as many members in the footprint"
+            f"# beside {seen:,} galaxies of the rule of N1; each class is meant to have {share:g} times as "
+            "many members in the footprint"
         )
         for row in report.itertuples(index=False):
             typer.echo(
-                f"# {row[0]}: {row.cut} {row.before:g} held {row.share_before:.4f}, {row.after:g} holds {row.share_after:.4f}"
+                f"# {row[0]}: {row.cut} {row.before:g} held {row.share_before:.4f}, {row.after:g} "
+                f"holds {row.share_after:.4f}"
             )
         typer.echo(yaml.safe_dump({"confuser_cuts": frozen}, sort_keys=False).rstrip())

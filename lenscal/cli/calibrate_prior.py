@@ -1,4 +1,6 @@
-"""`lenscal calibrate-prior`: the brightness of sources that gives arcs the SNR of the anchors, once, as a frozen prior set."""
+"""`lenscal calibrate-prior`: the brightness of sources that gives arcs the SNR of the anchors,
+once, as a frozen prior set.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,7 @@ def calibrate_prior(
     target: Annotated[str, typer.Option(help="SNR by quantile.")] = "0.9:5,0.99:10",
     count: Annotated[int, typer.Option(help="Arcs to draw.", min=100)] = 2000,
 ) -> None:
-    """Choose the slope of the source counts in r so that arcs at the conditions of the anchors have the target's SNR, and freeze it."""
+    """Choose and freeze the slope of the source counts in r with which arcs have the target's SNR at its conditions."""
     with refusals():
         from lenscal.config import load
         from lenscal.injections import calibration
@@ -53,16 +55,25 @@ def calibrate_prior(
             origin = f"anchors of the run '{settings.name}'{' (mock sky)' if settings.survey.mock else ''}"
         start = settings.injections.model_copy(update={"prior": prior or settings.injections.prior})
         found = calibration.calibrate(
-            name, table, start, settings.seed, target=_target(target), measure=measure, count=count, origin=origin,
+            name,
+            table,
+            start,
+            settings.seed,
+            target=_target(target),
+            measure=measure,
+            count=count,
+            origin=origin,
             sources=place.sources,
-        )  # fmt: skip
+        )
         output.write_text(found.text)
         entry = found.entry
         typer.echo(
-            f"prior '{name}': mag_r from {entry['mag_r']['low']:g} to {entry['mag_r']['high']:g}, counts ~ 10^({entry['mag_r']['slope']:g} m)"
+            f"prior '{name}': mag_r from {entry['mag_r']['low']:g} to {entry['mag_r']['high']:g}, counts ~ "
+            f"10^({entry['mag_r']['slope']:g} m)"
         )
         typer.echo(
-            f"  {measure} by quantile: {', '.join(f'{q:g}: {snr:.2f}' for q, snr in found.reached.items())} at the conditions of {origin}"
+            f"  {measure} by quantile: {', '.join(f'{q:g}: {snr:.2f}' for q, snr in found.reached.items())} "
+            f"at the conditions of {origin}"
         )
         typer.echo(f"  {100 * entry['calibration']['accepted']:.1f} % of proposals met the range of the magnification")
         typer.echo(f"  written to {output}; use it with injections: {{prior_file: {output}, prior: {name}}}")

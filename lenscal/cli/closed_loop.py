@@ -23,12 +23,14 @@ def closed_loop(
     skies: Annotated[int, typer.Option(help="Skies.", min=1)] = 1,
     workers: Annotated[int, typer.Option(help="Processes that draw a sky.", min=1)] = 2,
 ) -> None:
-    """Draw embedded skies the run has not seen, score their true lenses with its frozen detector, and predict their recovery from its trials.
+    """Predict from the trials of a run how its detector recovers the true lenses of skies that it has not seen.
 
-    The population of the true lenses is used for the prediction, their scores are not. Written to `<stores>/closed-loop/`: closed-loop.json,
-    a table of bins and one of lenses, a figure. `naive` is the cube read at each lens.
+    The skies are drawn, and their lenses are scored with the frozen detector. The population of the true lenses is used
+    for the prediction, their scores are not. Written to `<stores>/closed-loop/`: closed-loop.json, a table of bins and
+    one of lenses, a figure. `naive` is the cube read at each lens.
 
-    Exit code: 0 the truth lies inside the total 95 % interval, 3 it does not or the trials cannot speak of these lenses, 1 refused.
+    Exit code: 0 the truth lies inside the total 95 % interval, 3 it does not or the trials cannot speak of these
+    lenses, 1 refused.
     """
     settings = settings_of(runfile)
     with refusals():
@@ -102,7 +104,9 @@ def _sentence(summary: dict) -> str:
         )
     inside = summary["inside"]
     return (
-        f"{summary['verdict']}: of {overall['n']} true lenses {100 * overall['observed']:.1f} % are found, {100 * overall['predicted']:.1f} % are predicted "
-        f"({100 * overall['lower_95']:.1f} to {100 * overall['upper_95']:.1f} % at 95 %); {inside['68']['inside']} and {inside['95']['inside']} of {inside['95']['bins']} bins hold the truth at 68 and 95 %. "
-        f"{summary['trials_used']} of {summary['trials']} trials are like these lenses and worth {overall['n_eff']:.0f} draws of them."
+        f"{summary['verdict']}: of {overall['n']} true lenses {100 * overall['observed']:.1f} % are found, "
+        f"{100 * overall['predicted']:.1f} % are predicted ({100 * overall['lower_95']:.1f} to "
+        f"{100 * overall['upper_95']:.1f} % at 95 %); {inside['68']['inside']} and {inside['95']['inside']} of "
+        f"{inside['95']['bins']} bins hold the truth at 68 and 95 %. {summary['trials_used']} of {summary['trials']} "
+        f"trials are like these lenses and worth {overall['n_eff']:.0f} draws of them."
     )

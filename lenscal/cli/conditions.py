@@ -18,7 +18,10 @@ def conditions(
     randoms: Annotated[
         list[str] | None,
         typer.Option(
-            help="A file (or address) of random points, in place of the run file's survey.randoms or table of bricks; more than one may be given."
+            help=(
+                "A file (or address) of random points, in place of the run file's survey.randoms or table of "
+                "bricks; more than one may be given."
+            )
         ),
     ] = None,
     density: Annotated[
@@ -29,7 +32,7 @@ def conditions(
         typer.Option(help="Share of the area that the recommended grid may leave out at either end.", min=0, max=0.4),
     ] = 0.01,
 ) -> None:
-    """Print the area in each cell of the run file's grid, what lies outside it, and a grid that covers the footprint."""
+    """Print the area in each cell of the run file's grid, what lies outside, and a grid that covers the footprint."""
     with refusals():
         import yaml
 
@@ -45,7 +48,8 @@ def conditions(
             )
         if density is not None and not randoms:
             raise InputError(
-                "--density is of the files that --randoms names, and it names none; that of the run file's is survey.randoms_density"
+                "--density is of the files that --randoms names, and it names none; that of the run "
+                "file's is survey.randoms_density"
             )
         if randoms:
             survey = survey.model_copy(update={"randoms": randoms, "randoms_density": density})
@@ -53,12 +57,14 @@ def conditions(
         area = plane_of.plane(bricks, grid.psf_fwhm, grid.depth)
         total = float(bricks["area"].sum())
         typer.echo(
-            f"area [degree^2] by psf_fwhm [arcsec, down] and depth [mag, across]; {total:.2f} in all, from {bricks.attrs['area_from']}"
+            f"area [degree^2] by psf_fwhm [arcsec, down] and depth [mag, across]; {total:.2f} in all, from "
+            f"{bricks.attrs['area_from']}"
         )
         typer.echo(area.round(2).to_string())
         inside, known = float(area.iloc[1:-1, 1:-1].to_numpy().sum()), float(area.to_numpy().sum())
         typer.echo(
-            f"inside the grid {inside / total:.1%}, outside {(known - inside) / total:.1%}, without conditions in r {1 - known / total:.1%}"
+            f"inside the grid {inside / total:.1%}, outside {(known - inside) / total:.1%}, without "
+            f"conditions in r {1 - known / total:.1%}"
         )
         axes = plane_of.recommended(bricks, {"psf_fwhm": grid.psf_fwhm.step, "depth": grid.depth.step}, tail)
         typer.echo(

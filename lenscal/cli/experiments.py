@@ -25,7 +25,10 @@ def experiments(
     sky: Annotated[
         int,
         typer.Option(
-            help="True lenses that the sky is drawn with; that of `lenscal closed-loop` of this seed is used where it has as many.",
+            help=(
+                "True lenses that the sky is drawn with; that of `lenscal closed-loop` of this seed "
+                "is used where it has as many."
+            ),
             min=1,
         ),
     ] = 800,
@@ -38,9 +41,10 @@ def experiments(
 ) -> None:
     """Experiments on a finished run, pair by pair: the same lenses, trials and seeds with one thing changed.
 
-    `arms`: true lenses of a sky that the run has not seen, with host, brightness, colours, offset, size and mass as trials have them, every
-    subset; shares of the gap. `causal`: trials without arc, without host, with another host, another colour, blurred, clipped. `fix`: the
-    baseline trained again with arcs in ordinary galaxies of the training sky. Written to `<stores>/experiments/`.
+    `arms`: true lenses of a sky that the run has not seen, with host, brightness, colours, offset, size and mass as
+    trials have them, every subset; shares of the gap. `causal`: trials without arc, without host, with another host,
+    another colour, blurred, clipped. `fix`: the baseline trained again with arcs in ordinary galaxies of the training
+    sky. Written to `<stores>/experiments/`.
     """
     settings = settings_of(runfile)
     with refusals():
@@ -168,15 +172,18 @@ def _fix(summary: dict, tables: dict) -> list[object]:
 _SHOWN = {"arms": _arms, "causal": _causal, "fix": _fix}
 _SENTENCES = {
     "arms": lambda s: (
-        f"Of {s['n']} true lenses {100 * s['own']:.1f} % are found as observed, {100 * s['engine']:.1f} % made by our engine with all true values, "
-        f"{100 * s['trials']:.1f} % made as trials are: the shares sum to {100 * s['gap']:.1f} points."
+        f"Of {s['n']} true lenses {100 * s['own']:.1f} % are found as observed, {100 * s['engine']:.1f} % made by our "
+        f"engine with all true values, {100 * s['trials']:.1f} % made as trials are: the shares sum to "
+        f"{100 * s['gap']:.1f} points."
     ),
     "causal": lambda s: (
         f"{s['trials']} trials, {s['lens_like']} of them in lens-like hosts. Without an arc the detector calls a lens: "
-        + "; ".join(f"{name} {100 * share:.1f} %" for name, share in s["called_lenses_without_arc"].items()) + "."
+        + "; ".join(f"{name} {100 * share:.1f} %" for name, share in s["called_lenses_without_arc"].items())
+        + "."
     ),
     "fix": lambda s: (
-        f"With {s['training']['injected_arc_seen']} arcs in ordinary galaxies the baseline finds {100 * s['overall']['changed']:.1f} % of the trials "
-        f"({100 * s['overall']['base']:.1f} % before) and {100 * s['lenses']['changed']:.1f} % of the true lenses ({100 * s['lenses']['base']:.1f} % before)."
+        f"With {s['training']['injected_arc_seen']} arcs in ordinary galaxies the baseline finds "
+        f"{100 * s['overall']['changed']:.1f} % of the trials ({100 * s['overall']['base']:.1f} % before) and "
+        f"{100 * s['lenses']['changed']:.1f} % of the true lenses ({100 * s['lenses']['base']:.1f} % before)."
     ),
-}  # fmt: skip
+}

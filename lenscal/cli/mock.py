@@ -20,15 +20,15 @@ def mock(
 ) -> None:
     """Draw the embedded sky: a seeded mock survey in the files and folders of DR10, for trials without the survey.
 
-    It is written to `survey.root` of the run file. The same seed gives the same bytes. It is a mock: nothing made from it
-    says anything about the real sky, and every product repeats that.
+    It is written to `survey.root` of the run file. The same seed gives the same bytes. It is a mock: nothing made from
+    it says anything about the real sky, and every product repeats that.
     """
     settings = settings_of(runfile)
     with refusals():
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         from lenscal import mock as sky
-        from lenscal.io import folders
+        from lenscal.io import locks
 
         if settings.sky is None:
             raise InputError(
@@ -47,7 +47,7 @@ def mock(
         root = Path(settings.survey.root)
         taken = f"a run reads the embedded sky in '{root}', or another process draws it; wait for it or stop it"
         with (
-            folders.alone(root, ".mock", taken) if (root / ".mock").is_file() else nullcontext(),
+            locks.alone(root, ".mock", taken) if (root / ".mock").is_file() else nullcontext(),
             Progress(*columns) as bar,
         ):
             task = bar.add_task("bricks", total=None)

@@ -35,9 +35,9 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
 
     with refusals():
         from lenscal import extras
-        from lenscal.io import checksums, folders, sweeps
+        from lenscal.io import checksums, folders, remote, sweeps
         from lenscal.io.tables import lenses as catalogues
-        from lenscal.run import Place, catalogue
+        from lenscal.run import Place, published
 
         place, survey = Place(settings), settings.survey
         fix = f"draw it: lenscal mock {runfile}" if survey.mock else "correct survey.root"
@@ -47,14 +47,14 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
             listed = len(checksums.published(files, survey.root)) if settings.objects.checksums else 0
             return (
                 f"{len(files)} sweep files, {listed} with a published SHA-256 to be held against"
-                + catalogue.lacking(place)
+                + published.lacking(place)
             )
 
         tried("survey", lambda: "; ".join([survey.root, *(place.survey.check())]), fix)
         if place.survey.has_catalogue:
             tried("sweeps", sweep_files, fix)
         for path in survey.randoms:
-            there = sweeps.is_remote(path) or Path(path).is_file()
+            there = remote.is_remote(path) or Path(path).is_file()
             check(sweeps.name_of(path), path, "" if there else "correct survey.randoms")
         for items, read in (
             (settings.objects.lenses, catalogues.read_lenses),

@@ -34,8 +34,8 @@ def query(
         cube = completeness.of_population(cube, population or None)
         cell = completeness.cell_of(cube, theta_e, psf, depth)
         typer.echo(
-            f"cell theta_e {float(cell.theta_e):g} arcsec, psf_fwhm {float(cell.psf_fwhm):g} arcsec, depth {float(cell.depth):g} mag: "
-            f"{cell['status'].item()}"
+            f"cell theta_e {float(cell.theta_e):g} arcsec, psf_fwhm {float(cell.psf_fwhm):g} arcsec, depth "
+            f"{float(cell.depth):g} mag: {cell['status'].item()}"
         )
         for t in range(cube.sizes["threshold"]):
             one = cell.isel(threshold=t)
@@ -46,12 +46,14 @@ def query(
                 continue
             middle = float(one["completeness"].sel(quantile=0.5))
             typer.echo(
-                f"  at false-positive rate {rate:.3g}: {middle:.3f} (median; {_ends(one, 'lower', 'upper')}); {k} of {n} trials, {int(one['n_hosts'])} hosts"
+                f"  at false-positive rate {rate:.3g}: {middle:.3f} (median; {_ends(one, 'lower', 'upper')}); {k} of "
+                f"{n} trials, {int(one['n_hosts'])} hosts"
             )
             if "total_lower" in one:
                 text = _ends(one, "total_lower", "total_upper")
                 causes = ", ".join(
-                    f"{c} -{float(one['systematic_lower'].sel(cause=c)):.3f} +{float(one['systematic_upper'].sel(cause=c)):.3f}"
+                    f"{c} -{float(one['systematic_lower'].sel(cause=c)):.3f} "
+                    f"+{float(one['systematic_upper'].sel(cause=c)):.3f}"
                     for c in cube["cause"].values
                 )
                 typer.echo(f"    with systematic errors {text} ({causes or 'none is known'})")

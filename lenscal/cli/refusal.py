@@ -29,7 +29,8 @@ def settings_of(path: Path) -> Settings:
 
 @contextmanager
 def refusals() -> Iterator[None]:
-    """Turn what lenscal refuses, and what a disk or the network refuses, into one sentence; anything else is a fault, and keeps its traceback.
+    """Turn what lenscal refuses, and what a disk or the network refuses, into one sentence; anything else is a fault,
+    and keeps its traceback.
 
     LENSCAL_DEBUG=1 keeps all. SIGTERM, by which batch systems end what they run, ends a command as Ctrl-C does.
     """

@@ -14,7 +14,8 @@ class Cluster(Protocol):
     """Workers of Dask, started or found."""
 
     def client(self) -> AbstractContextManager[Any]:
-        """A client of its scheduler (`distributed.Client`), as long as the context lasts; what was started ends with it.
+        """A client of its scheduler (`distributed.Client`), as long as the context lasts; what
+        was started ends with it.
 
         Raises
         ------
@@ -25,7 +26,9 @@ class Cluster(Protocol):
 
 @contextmanager
 def quiet(*loggers: str) -> Iterator[None]:
-    """What ends a run is raised, and said once: Dask's own words about it are left out, those of some loggers altogether."""
+    """What ends a run is raised, and said once: Dask's own words about it are left out, those of
+    some loggers altogether.
+    """
     logging.getLogger("distributed").setLevel(logging.ERROR)
     for name in ("tornado.application", "asyncio", *loggers):
         logging.getLogger(name).setLevel(logging.CRITICAL)

@@ -18,8 +18,8 @@ from lenscal.engine.errors import BlockError
 
 @dataclass(frozen=True)
 class Local:
-    """Worker processes with several threads each, on localhost only, speaking TLS with a key made for the run, since others on the machine
-    reach localhost too."""
+    """Worker processes with several threads each, on localhost only, speaking TLS with a key made for the run, since
+    others on the machine reach localhost too."""
 
     workers: int | None = None
     """Processes; one per core by default."""
@@ -55,7 +55,8 @@ class Local:
                         host="127.0.0.1",
                         memory_limit=self.memory_limit,
                         security=Security.temporary(),
-                        dashboard_address="127.0.0.1:0",  # of what Dask always serves; None would be port 8787, which another run may have
+                        # of what Dask always serves; None would be port 8787, which another run may have
+                        dashboard_address="127.0.0.1:0",
                         scheduler_kwargs={"dashboard": self.dashboard},
                         silence_logs=logging.ERROR,
                     )
@@ -63,7 +64,8 @@ class Local:
                 connected = started.enter_context(Client(cluster))
             except (RuntimeError, OSError) as error:
                 raise BlockError(
-                    f"the workers on this machine did not start ({error}); what is complete stays complete: run again to go on"
+                    f"the workers on this machine did not start ({error}); what is complete stays "
+                    "complete: run again to go on"
                 ) from error
             try:
                 yield connected
@@ -75,7 +77,8 @@ class Local:
 def _uninterrupted(**settings: object) -> object:
     """A cluster on this machine whose start is not broken off half way, and whose processes leave Ctrl-C to this one.
 
-    A terminal sends Ctrl-C to all of them. The thread that starts them has it blocked, and what it starts inherits that.
+    A terminal sends Ctrl-C to all of them. The thread that starts them has it blocked, and what it starts inherits
+    that.
     """
     from multiprocessing import resource_tracker
 

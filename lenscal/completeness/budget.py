@@ -20,7 +20,8 @@ KINDS = {"morphology": "source morphology", "prior": "source prior", "moffat": "
 
 
 def shift(before: float, after: float, pairs: int) -> float:
-    """Change of completeness on the logit scale, half a trial added to both outcomes of both, so that none and all have one.
+    """Change of completeness on the logit scale, half a trial added to both outcomes of both, so
+    that none and all have one.
 
     Parameters
     ----------
@@ -37,16 +38,17 @@ def brackets(
 ) -> dict[str, dict[str, list[float]]]:
     """Shifts of the logit by population and cause, as `budget` takes them.
 
-    What the run file's brackets of sources, priors and PSF profiles change is the same in every population of hosts. The population itself is
-    open, too: the lens-like one by how much of the arcs' light is in the catalogue's fluxes of known lenses (none, all), and the survey's by
-    what lens-like hosts change, as far as it is meant for lenses.
+    What the run file's brackets of sources, priors and PSF profiles change is the same in every population of hosts.
+    The population itself is open, too: the lens-like one by how much of the arcs' light is in the catalogue's fluxes of
+    known lenses (none, all), and the survey's by what lens-like hosts change, as far as it is meant for lenses.
 
     Parameters
     ----------
     counts : Dataset
         As from `count`.
     hosts : DataFrame
-        galaxy_id, density_drawn, and density_lens_like_arc_none and density_lens_like_arc_all where there is a lens-like population.
+        galaxy_id, density_drawn, and density_lens_like_arc_none and density_lens_like_arc_all where there is a
+        lens-like population.
     changes : DataFrame
         From `realism.changes`: kind, base, changed, pairs, why_not.
     settings : config.Completeness
@@ -88,17 +90,18 @@ def _mean(counts: xr.Dataset, settings: config.Completeness, population: str) ->
 def budget(cube: xr.Dataset, shifts: Mapping[str, Mapping[str, Sequence[float]]]) -> xr.Dataset:
     """The cube with `systematic_lower`, `systematic_upper` by cause, and the interval `total_lower`, `total_upper`.
 
-    A cause is a bracket of alternatives, each of which moves the logit of completeness by so much in every cell (a smaller step where
-    completeness is near 0 or 1). Its errors are the farthest of them downward and upward: one-sigma errors, added in quadrature to the
-    distance between the median and the end of the statistical interval, and scaled by z for wider levels. An interval that is one-sided
-    keeps its open end.
+    A cause is a bracket of alternatives, each of which moves the logit of completeness by so much in every cell (a
+    smaller step where completeness is near 0 or 1). Its errors are the farthest of them downward and upward: one-sigma
+    errors, added in quadrature to the distance between the median and the end of the statistical interval, and scaled
+    by z for wider levels. An interval that is one-sided keeps its open end.
 
     Parameters
     ----------
     cube : Dataset
         As `schema.COMPLETENESS`, of one population or along `population`.
     shifts : mapping
-        From population to cause to the shifts of its alternatives (see `shift`); a cause without any alternative is not judged and is left out.
+        From population to cause to the shifts of its alternatives (see `shift`); a cause without any alternative is not
+        judged and is left out.
 
     Returns
     -------

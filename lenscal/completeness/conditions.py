@@ -49,14 +49,15 @@ def of_bricks(bricks: pd.DataFrame) -> pd.DataFrame:
     names = [*_COLUMNS.values(), "area"]
     if missing := [name for name in names if name not in bricks.columns]:
         raise InputError(
-            f"table of bricks: {len(bricks):,} rows without {', '.join(missing)}; expected those of survey-bricks-dr10-south.fits.gz: put it below survey.root, "
-            "or name random points (survey.randoms)"
+            f"table of bricks: {len(bricks):,} rows without {', '.join(missing)}; expected those of "
+            "survey-bricks-dr10-south.fits.gz: put it below survey.root, or name random points (survey.randoms)"
         )
     size, depth = (bricks[name].to_numpy(float) for name in _COLUMNS.values())
     if wrong := int(np.count_nonzero(magnitudes.no_magnitudes(depth))):
         raise InputError(
-            f"table of bricks: psfdepth_r of {wrong:,} of {len(bricks):,} bricks is no magnitude (up to {np.nanmax(depth):g}); the survey's has 5-sigma AB magnitudes, "
-            "1/nanomaggy^2 is of sweeps and random points"
+            f"table of bricks: psfdepth_r of {wrong:,} of {len(bricks):,} bricks is no magnitude "
+            f"(up to {np.nanmax(depth):g}); the survey's has 5-sigma AB magnitudes, 1/nanomaggy^2 "
+            "is of sweeps and random points"
         )
     return _pieces(size, depth, bricks["area"].to_numpy(float))
 
@@ -71,15 +72,15 @@ def _pieces(size: np.ndarray, depth: np.ndarray, area: np.ndarray) -> pd.DataFra
 def of_randoms(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """Random points as pieces of sky, as `plane` and `recommended` take them.
 
-    Points of nearly the same conditions are put together in cells of 0.001 arcsec by 0.001 mag, so that memory does not follow their
-    number; edges of a grid that are whole multiples of that cut no cell.
+    Points of nearly the same conditions are put together in cells of 0.001 arcsec by 0.001 mag, so that memory does not
+    follow their number; edges of a grid that are whole multiples of that cut no cell.
 
     Parameters
     ----------
     parts : iterable of DataFrame
-        Points, some at a time: psfsize_r [arcsec] and psfdepth_r, 0 where there is no exposure in r; area [degree^2] of one point. Depths
-        are inverse variances where their file says so (`attrs["inverse"]`), or where one can be no magnitude (`magnitudes.are_inverse`),
-        else AB magnitudes.
+        Points, some at a time: psfsize_r [arcsec] and psfdepth_r, 0 where there is no exposure in r; area [degree^2] of
+        one point. Depths are inverse variances where their file says so (`attrs["inverse"]`), or where one can be no
+        magnitude (`magnitudes.are_inverse`), else AB magnitudes.
 
     Returns
     -------
@@ -100,7 +101,8 @@ def of_randoms(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
             if stated is False and magnitudes.are_inverse(depth):
                 wrong = int(np.count_nonzero(magnitudes.no_magnitudes(depth)))
                 raise InputError(
-                    f"random points: {wrong:,} of {len(depth):,} depths can be no magnitudes, and their file says that they are (mag); fetch it again"
+                    f"random points: {wrong:,} of {len(depth):,} depths can be no magnitudes, and their file says "
+                    "that they are (mag); fetch it again"
                 )
             units.add(magnitudes.are_inverse(depth) if stated is None else stated)
         if len(units) > 1:
@@ -119,7 +121,8 @@ def of_randoms(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def recommended(bricks: pd.DataFrame, step: dict[str, float], tail: float = 0.01) -> dict[str, config.Axis]:
-    """The smallest grid, its centres whole multiples of the steps, that leaves out at most `tail` of the area at either end.
+    """The smallest grid, its centres whole multiples of the steps, that leaves out at most `tail`
+    of the area at either end.
 
     Parameters
     ----------
@@ -157,7 +160,8 @@ def plane(bricks: pd.DataFrame, psf_fwhm: config.Axis, depth: config.Axis) -> pd
     Returns
     -------
     DataFrame
-        Index psf_fwhm, columns depth: "below", the bin centres, "above". All cells add to the area with known conditions.
+        Index psf_fwhm, columns depth: "below", the bin centres, "above". All cells add to the area with known
+        conditions.
     """
     known = _known(bricks)
     labels, places = {}, {}

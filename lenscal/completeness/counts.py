@@ -9,7 +9,7 @@ import xarray as xr
 
 from lenscal import config, schema
 from lenscal.errors import InputError
-from lenscal.kernels import recovery
+from lenscal.kernels import likeness
 
 ADDITIVE = ("n_injected", "n_failed", "n_detected")
 PER_HOST = ("host_injected", "host_detected")
@@ -42,8 +42,8 @@ def count(
 ) -> xr.Dataset:
     """Trials and detections of every cell, and of every host in it.
 
-    One (psf_fwhm, depth) cell is in memory at a time, so that stores of any size can be given as they are opened. Counts of
-    disjoint parts (cells or trials) are put together by `add`.
+    One (psf_fwhm, depth) cell is in memory at a time, so that stores of any size can be given as they are opened.
+    Counts of disjoint parts (cells or trials) are put together by `add`.
 
     Parameters
     ----------
@@ -59,13 +59,14 @@ def count(
     Returns
     -------
     Dataset (theta_e, psf_fwhm, depth, threshold, host)
-        n_injected, n_failed, n_hosts, n_detected; host_injected and host_detected with host_id, host_psf_fwhm and host_depth, and host_weight
-        (population, host), 1 for injections that carry no densities of hosts.
+        n_injected, n_failed, n_hosts, n_detected; host_injected and host_detected with host_id, host_psf_fwhm and
+        host_depth, and host_weight (population, host), 1 for injections that carry no densities of hosts.
 
     Raises
     ------
     ValueError
-        When the detector is unfrozen or another one, cells or hosts do not fit, or an injection with an image has no score.
+        When the detector is unfrozen or another one, cells or hosts do not fit, or an injection with an image has no
+        score.
     """
     schema.SCORES_INJECTIONS.check(scores)
     _check_parts(injections, scores, thresholds)
@@ -76,7 +77,8 @@ def count(
     )
     if requested != list(settings.false_positive_rates):
         raise InputError(
-            f"completeness: the thresholds were set for the rates {requested}, the settings name {settings.false_positive_rates}; run the stage scores again"
+            f"completeness: the thresholds were set for the rates {requested}, the settings name "
+            f"{settings.false_positive_rates}; run the stage scores again"
         )
     cells = [(i, j) for i in range(scores.sizes["psf_fwhm"]) for j in range(scores.sizes["depth"])]
     part = lambda dataset, i, j: dataset.isel(psf_fwhm=[i], depth=[j])  # noqa: E731
@@ -101,7 +103,8 @@ def _check_parts(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Data
             )
     if injections.sizes["trial"] != scores.sizes["trial"]:
         raise InputError(
-            f"completeness: {scores.sizes['trial']} trials have scores, {injections.sizes['trial']} were injected; open both from one run"
+            f"completeness: {scores.sizes['trial']} trials have scores, {injections.sizes['trial']} were "
+            "injected; open both from one run"
         )
     hashes = [str(dataset.attrs.get("detector_hash", "")) for dataset in (scores, thresholds)]
     if not all(hashes):
@@ -111,7 +114,8 @@ def _check_parts(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Data
         )
     if hashes[0] != hashes[1]:
         raise InputError(
-            f"completeness: injections were scored by detector {hashes[0][:12]}, the thresholds were set with {hashes[1][:12]}; score both with one"
+            f"completeness: injections were scored by detector {hashes[0][:12]}, the thresholds were set with "
+            f"{hashes[1][:12]}; score both with one"
         )
 
 
@@ -125,9 +129,10 @@ def _count_cell(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Datas
         raise InputError(f"completeness: {where}: scores and injections have other hosts; open both from one run")
     if wrong := int(np.sum(np.isfinite(score) == failed)):
         raise InputError(
-            f"completeness: {where}: {wrong} trials have an image without a score, or a score without an image; run the stage scores again"
+            f"completeness: {where}: {wrong} trials have an image without a score, or a score without an "
+            "image; run the stage scores again"
         )
-    hosts, injected, detected = recovery.tally(host, score, thresholds["threshold"].values)
+    hosts, injected, detected = likeness.tally(host, score, thresholds["threshold"].values)
     populations, weight = _weights(injections, host, hosts, value)
     cell = lambda array: array[:, None, None]  # noqa: E731
     n = injected.sum(1)
@@ -157,7 +162,9 @@ def _count_cell(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Datas
 def _weights(
     injections: xr.Dataset, host: np.ndarray, hosts: np.ndarray, value: Callable[[xr.Dataset, str], np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Populations of hosts of a cell, and the weight (population, host) of a trial on each host; 1 where nothing else is known."""
+    """Populations of hosts of a cell, and the weight (population, host) of a trial on each host; 1
+    where nothing else is known.
+    """
     if "log_density_host" not in injections:
         return np.array([SURVEY], object), np.ones((1, hosts.size))
     names = [name for name, density in LOG_DENSITIES.items() if density in injections]
@@ -170,7 +177,9 @@ def _weights(
 
 
 def weighted(counts: xr.Dataset) -> xr.Dataset:
-    """The counts with host_weight along `population`; where they carry none, every trial counts once in the population "survey"."""
+    """The counts with host_weight along `population`; where they carry none, every trial counts once in
+    the population "survey".
+    """
     if "host_weight" in counts:
         return counts
     return counts.assign_coords(population=[SURVEY]).assign(
@@ -181,8 +190,8 @@ def weighted(counts: xr.Dataset) -> xr.Dataset:
 def add(*counts: xr.Dataset) -> xr.Dataset:
     """Counts of the whole from those of disjoint parts: other cells, other trials, or both.
 
-    Where a part has no cell it has no trials. A host of several parts is one host. The result does not depend on the order of
-    the parts.
+    Where a part has no cell it has no trials. A host of several parts is one host. The result does not depend on the
+    order of the parts.
 
     Parameters
     ----------
@@ -197,7 +206,8 @@ def add(*counts: xr.Dataset) -> xr.Dataset:
     for part in counts:
         if lost := [name for name in (*PER_HOST, *ADDITIVE) if name not in part]:
             raise InputError(
-                f"completeness: counts without {', '.join(lost)} do not add: hosts that two parts share are one; write the cube again with its hosts"
+                f"completeness: counts without {', '.join(lost)} do not add: hosts that two parts share are one; "
+                "write the cube again with its hosts"
             )
     counts = tuple(weighted(part) for part in counts)
     first = counts[0]
@@ -256,7 +266,9 @@ def add(*counts: xr.Dataset) -> xr.Dataset:
 
 
 def columns_of(counts: xr.Dataset) -> list[tuple[tuple[int, int], np.ndarray, np.ndarray]]:
-    """Of each (psf_fwhm, depth): its place, and trials (theta_e, host) and detections (theta_e, threshold, host) of its hosts."""
+    """Of each (psf_fwhm, depth): its place, and trials (theta_e, host) and detections (theta_e,
+    threshold, host) of its hosts.
+    """
     injected = counts["host_injected"].transpose("theta_e", "host").values
     detected = counts["host_detected"].transpose("theta_e", "threshold", "host").values
     psf, depth = counts["host_psf_fwhm"].values, counts["host_depth"].values

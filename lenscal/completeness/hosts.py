@@ -29,13 +29,15 @@ def by_host(
         As for `count`; the injections with the variable `axis`.
     settings : config.Completeness
     axis : str
-        ``host_type``, or ``host_colour_gr`` (dereddened g - r; bins hold their lower edge, and are labelled by their centre).
+        ``host_type``, or ``host_colour_gr`` (dereddened g - r; bins hold their lower edge, and are labelled by their
+        centre).
 
     Returns
     -------
     Dataset or None
-        As from `posteriors`, and `axis`; None where no host has it (stamps without a catalogue). Trials on hosts of other classes, or of none, count as failed; hosts are not those of the whole cube
-        cell by cell, so most cells have few of them, and say so.
+        As from `posteriors`, and `axis`; None where no host has it (stamps without a catalogue). Trials on hosts of
+        other classes, or of none, count as failed; hosts are not those of the whole cube cell by cell, so most cells
+        have few of them, and say so.
 
     Raises
     ------

@@ -50,16 +50,32 @@ def _interval_gate(cube: xr.Dataset, populated: np.ndarray, cell: tuple[str, ...
     cells = int(populated.sum())
     several = int((populated & told).sum())
     few = int((populated & (hosts < recovery.HOSTS_MIN)).sum())
-    said = f"Of as many true values, {several * (1 - schema.LEVELS[0]):.0f} are expected outside their 68.27 % interval" if several == cells else (
-        f"{cells - several} cells have no interval: {few} have fewer than {recovery.HOSTS_MIN:g} effective hosts" if several else
-        f"No interval anywhere: {np.maximum(hosts - 1, 0).sum():.1f} hosts (beyond one for each cell) do not tell how alike the trials of a host are, or a cell has fewer than "
-        f"{recovery.HOSTS_MIN:g}; more hosts, not more trials, would"
-    )  # fmt: skip
+    said = (
+        f"Of as many true values, {several * (1 - schema.LEVELS[0]):.0f} are expected outside their 68.27 % interval"
+        if several == cells
+        else (
+            f"{cells - several} cells have no interval: {few} have fewer than {recovery.HOSTS_MIN:g} effective hosts"
+            if several
+            else (
+                f"No interval anywhere: {np.maximum(hosts - 1, 0).sum():.1f} hosts (beyond one for each cell) do not "
+                f"tell how alike the trials of a host are, or a cell has fewer than {recovery.HOSTS_MIN:g}; more "
+                "hosts, not more trials, would"
+            )
+        )
+    )
     return Gate(
-        "X.8", "every populated cell with hosts enough has an interval, and no other cell has one", "cells where not", wrong, maximum=0, critical=True,
-        evidence=f"completeness: {cells} populated of {populated.size} cells; lower, upper, completeness by n_injected. {said}",
+        "X.8",
+        "every populated cell with hosts enough has an interval, and no other cell has one",
+        "cells where not",
+        wrong,
+        maximum=0,
+        critical=True,
+        evidence=(
+            f"completeness: {cells} populated of {populated.size} cells; lower, upper, "
+            f"completeness by n_injected. {said}"
+        ),
         cannot="" if several or wrong or not cells else "too few hosts for any interval",
-    )  # fmt: skip
+    )
 
 
 def _sufficiency_gate(cube: xr.Dataset, n: np.ndarray, hosts: np.ndarray) -> Gate:
@@ -74,10 +90,18 @@ def _sufficiency_gate(cube: xr.Dataset, n: np.ndarray, hosts: np.ndarray) -> Gat
     flag = cube["sufficient"].transpose(*schema.CELL).values.astype(bool)
     wrong = int(((status != expected) | (flag != enough)).sum())
     return Gate(
-        "X.9", "cells with too few trials or hosts say so", "cells whose mark differs from a recount", wrong, maximum=0, critical=True,
+        "X.9",
+        "cells with too few trials or hosts say so",
+        "cells whose mark differs from a recount",
+        wrong,
+        maximum=0,
+        critical=True,
         evidence=", ".join(f"{int((expected == name).sum())} {name}" for name in STATUS)
-        + f"; at least {trials_min} trials and {hosts_min} hosts ({cube.attrs.get('hosts_effective_min', 0):g} effective ones) are sufficient",
-    )  # fmt: skip
+        + (
+            f"; at least {trials_min} trials and {hosts_min} hosts ({cube.attrs.get('hosts_effective_min', 0):g} "
+            "effective ones) are sufficient"
+        ),
+    )
 
 
 def _trials_gate(cube: xr.Dataset, n: np.ndarray, cell: tuple[str, ...]) -> Gate:
@@ -85,10 +109,17 @@ def _trials_gate(cube: xr.Dataset, n: np.ndarray, cell: tuple[str, ...]) -> Gate
     detected = cube["n_detected"].transpose(*cell).values
     wrong = (trials != trials.max()) | ((detected < 0) | (detected > n[..., None])).any(-1)
     return Gate(
-        "completeness.trials", "every cell holds the same number of trials, scored or failed, and no more detections than scores",
-        "cells where not", int(wrong.sum()), maximum=0, critical=True,
-        evidence=f"completeness: n_injected + n_failed from {int(trials.min())} to {int(trials.max())}, n_detected <= n_injected",
-    )  # fmt: skip
+        "completeness.trials",
+        "every cell holds the same number of trials, scored or failed, and no more detections than scores",
+        "cells where not",
+        int(wrong.sum()),
+        maximum=0,
+        critical=True,
+        evidence=(
+            f"completeness: n_injected + n_failed from {int(trials.min())} to "
+            f"{int(trials.max())}, n_detected <= n_injected"
+        ),
+    )
 
 
 def _trend_gate(cube: xr.Dataset, cell: tuple[str, ...]) -> Gate:
@@ -101,9 +132,13 @@ def _trend_gate(cube: xr.Dataset, cell: tuple[str, ...]) -> Gate:
     if len(share) < 2 or not np.isfinite(rise).any():
         return absent("completeness.rises", claim, "no seeing and depth has trials at both ends of theta_e")
     return Gate(
-        "completeness.rises", claim, "mean completeness at the largest theta_e minus that at the smallest", float(np.nanmean(rise)), minimum=0,
+        "completeness.rises",
+        claim,
+        "mean completeness at the largest theta_e minus that at the smallest",
+        float(np.nanmean(rise)),
+        minimum=0,
         evidence="share detected, over populated psf_fwhm, depth and threshold; information, not a condition",
-    )  # fmt: skip
+    )
 
 
 def _threshold_gate(cube: xr.Dataset) -> Gate:
@@ -123,13 +158,22 @@ def _threshold_gate(cube: xr.Dataset) -> Gate:
     wrong = int((~((low <= rate.values) & (rate.values <= high) & (high > low))).sum())
     text = ", ".join(f"{r:.3g} ({a:.2g} to {b:.2g})" for r, a, b in zip(rate.values, low, high))
     return Gate(
-        "completeness.threshold", claim, "thresholds without an interval", wrong, maximum=0,
-        evidence=f"false_positive_rate with its 95 % interval: {text}; the completeness is that of the score `threshold`, whatever the true rate",
-    )  # fmt: skip
+        "completeness.threshold",
+        claim,
+        "thresholds without an interval",
+        wrong,
+        maximum=0,
+        evidence=(
+            f"false_positive_rate with its 95 % interval: {text}; the completeness is that of the score "
+            "`threshold`, whatever the true rate"
+        ),
+    )
 
 
 def occupancy_gate(occupancy: xr.Dataset, settings: config.Completeness) -> Gate:
-    """Whether the grid holds the seeing and depth of the footprint, with what lies below and above it, from the attributes of `completeness.occupancy`."""
+    """Whether the grid holds the seeing and depth of the footprint, with what lies below and above it, from the
+    attributes of `completeness.occupancy`.
+    """
     claim, attrs = "the grid holds the seeing and depth of the footprint", occupancy.attrs
     known = attrs["area_total"] - attrs["area_without_conditions"]
     if not known > 0:
@@ -141,7 +185,13 @@ def occupancy_gate(occupancy: xr.Dataset, settings: config.Completeness) -> Gate
         if name.startswith(("area_psf", "area_depth"))
     )
     return Gate(
-        "completeness.area", claim, "share of the observed area outside", outside / known, maximum=settings.area_outside_max,
-        evidence=f"{known:.4g} of {attrs['area_total']:.4g} degree^2 observed in r, from {attrs['area_from']}; {parts}; "
-        "`lenscal conditions RUNFILE` prints a grid that holds it",
-    )  # fmt: skip
+        "completeness.area",
+        claim,
+        "share of the observed area outside",
+        outside / known,
+        maximum=settings.area_outside_max,
+        evidence=(
+            f"{known:.4g} of {attrs['area_total']:.4g} degree^2 observed in r, from {attrs['area_from']}; {parts}; "
+            "`lenscal conditions RUNFILE` prints a grid that holds it"
+        ),
+    )

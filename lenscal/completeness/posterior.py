@@ -8,13 +8,15 @@ import xarray as xr
 from lenscal import config, schema
 from lenscal.completeness.counts import SURVEY, columns_of, weighted
 from lenscal.errors import InputError
-from lenscal.kernels import intervals, recovery, weighting
+from lenscal.kernels import intervals, likeness, recovery, weighting
 
 STATUS = ("no data", "insufficient", "sufficient")
 
 
 def posteriors(counts: xr.Dataset, settings: config.Completeness) -> xr.Dataset:
-    """The completeness cube of every population of hosts: as from `posterior`, what depends on it along `population`."""
+    """The completeness cube of every population of hosts: as from `posterior`, what depends
+    on it along `population`.
+    """
     names = weighted(counts)["population"].values.tolist()
     cubes = [posterior(counts, settings, name) for name in names]
     own = [
@@ -37,11 +39,12 @@ def posteriors(counts: xr.Dataset, settings: config.Completeness) -> xr.Dataset:
 def posterior(counts: xr.Dataset, settings: config.Completeness, population: str = SURVEY) -> xr.Dataset:
     """The completeness cube of one population of hosts.
 
-    Trials on one host are alike, and hosts stand unequally often in a population, so the binomial is given effective counts: the weighted
-    share detected, of as many independent trials as tell as much (`weighting.effective_trials`). The
-    intra-host correlation is that of an Einstein radius, told by all seeing and depths (`recovery.correlation`): what an arc has to
-    do with its host changes with its size. Where few hosts tell it, intervals are wider (`recovery.widened`), and where fewer than
-    `recovery.enough` asks for do, there are none: lower, upper and all quantiles but the median are NaN.
+    Trials on one host are alike, and hosts stand unequally often in a population, so the binomial is given effective
+    counts: the weighted share detected, of as many independent trials as tell as much (`weighting.effective_trials`).
+    The intra-host correlation is that of an Einstein radius, told by all seeing and depths (`recovery.correlation`):
+    what an arc has to do with its host changes with its size. Where few hosts tell it, intervals are wider
+    (`recovery.widened`), and where fewer than `recovery.enough` asks for do, there are none: lower, upper and all
+    quantiles but the median are NaN.
 
     Parameters
     ----------
@@ -55,16 +58,16 @@ def posterior(counts: xr.Dataset, settings: config.Completeness, population: str
     Returns
     -------
     Dataset
-        As `schema.COMPLETENESS`, without area and host_pool (see `occupancy`). The counts of each host stay, so that cubes can be added
-        (`add`). Cells without a trial have status "no data" and NaN.
+        As `schema.COMPLETENESS`, without area and host_pool (see `occupancy`). The counts of each host stay, so that
+        cubes can be added (`add`). Cells without a trial have status "no data" and NaN.
     """
     counts = weighted(counts)
     columns = columns_of(counts)
     shape = tuple(counts.sizes[dim] for dim in (*schema.CELL, "threshold"))
     sums = [
-        recovery.levelled(recovery.pair_sums(n[:, None], k), n[:, None], k) for _, n, k in columns
+        likeness.levelled(likeness.pair_sums(n[:, None], k), n[:, None], k) for _, n, k in columns
     ]  # (theta_e, threshold)
-    rho = recovery.correlation(recovery.PairSums(*(np.stack(parts) for parts in zip(*sums))))
+    rho = recovery.correlation(likeness.PairSums(*(np.stack(parts) for parts in zip(*sums))))
     names = counts["population"].values.tolist()
     if population not in names:
         raise InputError(f"completeness: the counts are of the populations {', '.join(names)}, not of '{population}'")
@@ -154,9 +157,11 @@ def _effective(n: np.ndarray, weight: np.ndarray, rho: np.ndarray) -> np.ndarray
 
 
 def _scatter(columns: list[tuple], weights: list[np.ndarray], rho: np.ndarray) -> np.ndarray:
-    """Relative variance of the design effects of single cells (theta_e, column, threshold) about those of the correlation rho (theta_e, threshold)."""
+    """Relative variance of the design effects of single cells (theta_e, column, threshold) about those of the
+    correlation rho (theta_e, threshold).
+    """
     found = [recovery.halves(n[:, None], k, rho) for _, n, k in columns]
-    square = recovery.scatter(*(np.stack([part.sum(0) for part in parts]) for parts in zip(*found)))  # (threshold,)
+    square = likeness.scatter(*(np.stack([part.sum(0) for part in parts]) for parts in zip(*found)))  # (threshold,)
     out = []
     for (_, n, _), weight in zip(columns, weights):
         own, none, all_ = (_effective(n, weight, value) for value in (rho, 0 * rho, 0 * rho + 1))
@@ -177,5 +182,7 @@ def _share(n: np.ndarray, k: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def freedom_of(hosts: np.ndarray) -> np.ndarray:
-    """Hosts behind the correlation of each theta_e, less one for each of its cells, from `hosts_effective` (theta_e, psf_fwhm, depth)."""
+    """Hosts behind the correlation of each theta_e, less one for each of its cells, from `hosts_effective`
+    (theta_e, psf_fwhm, depth).
+    """
     return np.maximum(hosts - 1, 0).sum((1, 2))

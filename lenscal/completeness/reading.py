@@ -41,7 +41,9 @@ def of_population(cube: xr.Dataset, name: str | None = None) -> xr.Dataset:
 
 
 def detected_of(cube: xr.Dataset) -> xr.DataArray:
-    """Detections of each cell, each trial with its weight in the cube's population of hosts, scaled to the number of its trials."""
+    """Detections of each cell, each trial with its weight in the cube's population of hosts, scaled to
+    the number of its trials.
+    """
     return cube["fraction_detected"] * cube["n_injected"] if "fraction_detected" in cube else cube["n_detected"]
 
 
@@ -54,9 +56,9 @@ def marginalise(
 ) -> xr.Dataset:
     """Completeness averaged over seeing, depth or both.
 
-    The number is one share, and has one prior: that of the cube, put to as many trials as have the binomial error of the mean
-    (`kernels.shares.mean`). Cells with other conditions have other hosts, so their errors are independent; those at other
-    theta_e share hosts, and are not averaged here.
+    The number is one share, and has one prior: that of the cube, put to as many trials as have the binomial error of
+    the mean (`kernels.shares.mean`). Cells with other conditions have other hosts, so their errors are independent;
+    those at other theta_e share hosts, and are not averaged here.
 
     Parameters
     ----------
@@ -72,11 +74,12 @@ def marginalise(
     Returns
     -------
     Dataset
-        completeness (quantile), lower and upper (level; of the kind that the cube has) of the part with an estimate; `unknown`, the share of
-        the weight without one (with area over both axes, sky outside the grid included), and `insufficient`, the share of it whose cells
-        have too few trials or hosts; `bound_lower` and `bound_upper` of the whole, with completeness 0 and 1 in the unknown part.
-        NaN where no cell has an estimate; no interval where too few hosts tell how alike their trials are, or where more than half of the
-        weight lies in cells with fewer than `recovery.HOSTS_MIN` effective hosts.
+        completeness (quantile), lower and upper (level; of the kind that the cube has) of the part with an estimate;
+        `unknown`, the share of the weight without one (with area over both axes, sky outside the grid included), and
+        `insufficient`, the share of it whose cells have too few trials or hosts; `bound_lower` and `bound_upper` of the
+        whole, with completeness 0 and 1 in the unknown part. NaN where no cell has an estimate; no interval where too
+        few hosts tell how alike their trials are, or where more than half of the weight lies in cells with fewer than
+        `recovery.HOSTS_MIN` effective hosts.
     """
     cube = of_population(cube)
     dims = (over,) if isinstance(over, str) else tuple(over)
@@ -88,7 +91,8 @@ def marginalise(
     weight = cube[names[weights]].astype(float)
     if not float(weight.sum()) > 0:
         raise InputError(
-            f"marginalise: '{names[weights]}' of the cube is 0 everywhere; weigh by {'hosts' if weights == 'area' else 'area'}"
+            f"marginalise: '{names[weights]}' of the cube is 0 everywhere; weigh by "
+            f"{'hosts' if weights == 'area' else 'area'}"
         )
     known = cube["n_injected"] > 0
     outside = 0.0
@@ -196,7 +200,8 @@ def cell_of(cube: xr.Dataset, theta_e: float, psf_fwhm: float, depth: float) -> 
         index, within = _bin(edges, np.asarray(float(value)))
         if not within:
             raise InputError(
-                f"{dim} {value:g} is outside the cube, which covers {edges[0]:g} to {edges[-1]:g} {cube[dim].attrs['units']}"
+                f"{dim} {value:g} is outside the cube, which covers {edges[0]:g} to "
+                f"{edges[-1]:g} {cube[dim].attrs['units']}"
             )
         place[dim] = int(index)
     return cube.isel(place)

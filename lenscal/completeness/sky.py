@@ -25,12 +25,14 @@ def occupancy(bricks: pd.DataFrame, hosts: pd.DataFrame, grid: config.Grid) -> x
     Returns
     -------
     Dataset (psf_fwhm, depth)
-        area, host_pool. Attributes: area_total, area_inside and the area left out by reason [degree^2]; half_width_<axis>.
+        area, host_pool. Attributes: area_total, area_inside and the area left out by reason [degree^2];
+        half_width_<axis>.
     """
     psf, depth, area = (bricks[name].to_numpy(float) for name in ("psfsize_r", "psfdepth_r", "area"))
     if np.any(depth > 40):
         raise InputError(
-            f"bricks: psfdepth_r reaches {np.nanmax(depth):g}, which is no magnitude; convert 1/nanomaggy^2 to 5-sigma magnitudes first"
+            f"bricks: psfdepth_r reaches {np.nanmax(depth):g}, which is no magnitude; convert "
+            "1/nanomaggy^2 to 5-sigma magnitudes first"
         )
     if not np.all(area >= 0):
         raise InputError("bricks: area holds a negative number or NaN; expected degree^2")
@@ -52,7 +54,8 @@ def occupancy(bricks: pd.DataFrame, hosts: pd.DataFrame, grid: config.Grid) -> x
     for index, (dim, values) in zip(place, centres.items()):
         if np.any(wrong := ~(np.abs(hosts[dim].to_numpy(float) - values[index]) <= 1e-6)):
             raise InputError(
-                f"hosts: {int(wrong.sum())} hosts have a {dim} that is no bin centre of the grid; assign them with the same grid"
+                f"hosts: {int(wrong.sum())} hosts have a {dim} that is no bin centre of the grid; "
+                "assign them with the same grid"
             )
     np.add.at(pool, place, 1)
     dims = ("psf_fwhm", "depth")

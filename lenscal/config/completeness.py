@@ -27,7 +27,9 @@ class Completeness(Section):
     hosts_min: int = Field(30, ge=1)
     """A cell whose trials lie on fewer distinct hosts says "insufficient"."""
     hosts_effective_min: float = Field(5, ge=1)
-    """A cell with fewer effective hosts, which count by their weight in the population and by their trials, says "insufficient"."""
+    """A cell with fewer effective hosts, which count by their weight in the population and by their
+    trials, says "insufficient".
+    """
     host_axes: list[Literal["host_type", "host_colour_gr"]] = ["host_type", "host_colour_gr"]
     """Properties of the hosts for which the cube is made again with them as an axis (completeness_by_<name>.zarr)."""
     area_outside_max: float = Field(0.1, ge=0, le=1)

@@ -23,4 +23,6 @@ class Cutouts(Section):
     block: int = Field(256, ge=16, multiple_of=16)
     """Galaxies in one block of work, and in one shard of the store."""
     rounding_nanomaggy: float | None = Field(None, gt=0)
-    """Images are rounded to multiples of the power of two at or below this, to compress better; refused where it is not far below the noise."""
+    """Images are rounded to multiples of the power of two at or below this, to compress better; refused where it is
+    not far below the noise.
+    """

@@ -26,8 +26,8 @@ class Training(Section):
     weight_decay: float = Field(1e-4, ge=0)
     """How strongly AdamW pulls weights towards zero (decoupled weight decay)."""
     arc_snr_min: float = Field(3.0, ge=0)
-    """Lenses whose arc has a lower signal-to-noise ratio (`arc_snr` of quality) are left out of training, since nothing of them is to be seen; 0 trains
-    on all."""
+    """Lenses whose arc has a lower signal-to-noise ratio (`arc_snr` of quality) are left out of training, since nothing
+    of them is to be seen; 0 trains on all."""
     positives_per_epoch: int | None = Field(120, ge=1)
     """Lenses drawn for one epoch, with repetition, each turned and mirrored at random; null takes each once."""
     negatives_per_epoch: int | None = Field(400, ge=1)

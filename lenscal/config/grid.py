@@ -27,7 +27,8 @@ class Axis(Section):
         steps = (self.stop - self.start) / self.step
         if steps > 10_000:
             raise InputError(
-                f"from {self.start} to {self.stop} in steps of {self.step} has {steps:.3g} bins; expected 10,000 at most"
+                f"from {self.start} to {self.stop} in steps of {self.step} has {steps:.3g} "
+                "bins; expected 10,000 at most"
             )
         if self.stop < self.start or abs(steps - round(steps)) > 1e-6:
             raise InputError(f"from {self.start} to {self.stop} is not a whole number of steps of {self.step}")
@@ -62,6 +63,7 @@ class Grid(Section):
             axis = getattr(self, name)
             if axis.edges[0] < low or axis.edges[-1] > high:
                 raise InputError(
-                    f"{name} has bins from {axis.edges[0]:g} to {axis.edges[-1]:g} {unit}; expected them within {low:g} and {high:g}"
+                    f"{name} has bins from {axis.edges[0]:g} to {axis.edges[-1]:g} {unit}; expected them "
+                    f"within {low:g} and {high:g}"
                 )
         return self

@@ -36,25 +36,39 @@ class Injections(Section):
     hosts_min: int = Field(30, ge=1)
     """Gate: distinct hosts in every populated cell."""
     host_populations: list[Literal["survey", "lens-like"]] = Field(["survey", "lens-like"], min_length=1)
-    """Populations of hosts that completeness is told for: galaxies as the survey has them, and as known lenses have them."""
+    """Populations of hosts that completeness is told for: galaxies as the survey has them, and
+    as known lenses have them.
+    """
     lens_like_share: float = Field(0.6, gt=0, lt=1)
-    """Share of the trials whose host is drawn as lens-like; the others are drawn evenly. Both count for both populations, by their densities."""
+    """Share of the trials whose host is drawn as lens-like; the others are drawn evenly. Both count for both
+    populations, by their densities.
+    """
     lenses_min: int = Field(30, ge=5)
-    """Fewer known lenses with colours and sizes tell no population of hosts: then there is `survey` alone, and a gate says so."""
+    """Fewer known lenses with colours and sizes tell no population of hosts: then there is `survey`
+    alone, and a gate says so.
+    """
     arc_flux_share: float = Field(0.3, ge=0, le=1)
-    """Share of the arc's light that is taken to be in the catalogue's flux of a known lens, and is taken off before its host is compared."""
+    """Share of the arc's light that is taken to be in the catalogue's flux of a known lens, and is taken off
+    before its host is compared.
+    """
     inner_images: bool = True
     """Whether the faint images near the centre are drawn; false is an ablation."""
     shot_noise: bool = True
     """Whether the light of the arc brings its own Poisson noise."""
     gain: dict[str, Annotated[float, Field(gt=0)]] | None = None
-    """Electrons per nanomaggy of the sum of exposures, by band; checked against the pixels. Null takes it from the pixels."""
+    """Electrons per nanomaggy of the sum of exposures, by band; checked against the pixels. Null
+    takes it from the pixels.
+    """
     moffat_beta: float | None = Field(None, gt=1.1)
-    """Wings of the Moffat PSF for hosts without a PSF image, with the core width that their PSFSIZE then has; null takes `cutouts.psf_beta`."""
+    """Wings of the Moffat PSF for hosts without a PSF image, with the core width that their PSFSIZE then has; null
+    takes `cutouts.psf_beta`.
+    """
     on_failure: Literal["count", "stop"] = "count"
     """A trial that cannot be made: `count` it and go on, or `stop` the run with its name."""
     keep_images: bool = False
-    """Whether the pixels of injections are stored; else they are rendered again, to the same bytes, when they are needed."""
+    """Whether the pixels of injections are stored; else they are rendered again, to the same
+    bytes, when they are needed.
+    """
     source_stamps: Annotated[str | None, Placement()] = None
     """File of galaxy stamps, when source is `stamps`."""
 

@@ -35,7 +35,8 @@ def _place(text: str, folder: Path) -> str:
         root = real_data()
         if root is None:
             raise ConfigError(
-                f"'{text}' needs the real data: set LENSCAL_REAL_DATA to its folder, or put it at ../shared/data beside the checkout"
+                f"'{text}' needs the real data: set LENSCAL_REAL_DATA to its folder, or put it at "
+                "../shared/data beside the checkout"
             )
         text = text.replace("{real_data}", str(root))
     if "://" in text or text == "lenscat":

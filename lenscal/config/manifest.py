@@ -28,13 +28,19 @@ class Manifest(Section):
     exclusion_radius_arcsec: float = Field(11.0, gt=0)
     """No negative lies closer than this to any lens of any catalogue."""
     duplicate_radius_arcsec: float = Field(0.5, gt=0)
-    """Objects of overlapping bricks or releases closer than this are one galaxy; a positive stays before others, then the one of the latest release."""
+    """Objects of overlapping bricks or releases closer than this are one galaxy; a positive stays before others, then
+    the one of the latest release.
+    """
     positive_lenses: Literal["all", "imaging"] = "all"
-    """Which lenses are positives; `imaging`: the DESI imaging candidates and the literature tier. All are excluded from the negatives."""
+    """Which lenses are positives; `imaging`: the DESI imaging candidates and the literature tier. All are
+    excluded from the negatives.
+    """
     negatives_per_positive: int = Field(100, ge=1)
     """Negatives drawn for each positive, within its stratum (bin of nobs_z, type)."""
     controls_per_positive: int = Field(0, ge=0)
-    """Galaxies that fit N1 but that no pool took, kept for each positive as a labelled diagnostic and never as negatives."""
+    """Galaxies that fit N1 but that no pool took, kept for each positive as a labelled
+    diagnostic and never as negatives.
+    """
     n1_fraction: float = Field(0.85, gt=0, lt=1)
     """Share of the negatives that comes from N1 (ordinary galaxies); the rest comes from N2 (look-alikes)."""
     confuser_cuts: dict[str, dict[str, float]] = {}
@@ -66,7 +72,9 @@ class Manifest(Section):
     n1_range: tuple[float, float] = (0.75, 0.95)
     """Gate: share of N1 in the negatives."""
     train_range: tuple[float, float] | None = None
-    """Gate: share of train; by default the fraction asked for, give or take the larger of 0.05 and three sigma of the pixels."""
+    """Gate: share of train; by default the fraction asked for, give or take the larger of 0.05 and
+    three sigma of the pixels.
+    """
     shortfall_max: float = Field(0.1, ge=0, le=1)
     """Gate: negatives that no stratum could give, as a share of those asked for."""
     balance_max: float = Field(0.5, gt=0)
@@ -116,7 +124,8 @@ class Manifest(Section):
     def _known_splits(cls, names: list[str]) -> list[str]:
         if not names or set(names) - set(schema.SPLITS):
             raise InputError(
-                f"{sorted(set(names) - set(schema.SPLITS)) or 'nothing'} is no split that hosts may come from; known: {', '.join(schema.SPLITS)}"
+                f"{sorted(set(names) - set(schema.SPLITS)) or 'nothing'} is no split that hosts may come from; "
+                f"known: {', '.join(schema.SPLITS)}"
             )
         return names
 

@@ -27,17 +27,22 @@ class LensCatalogue(Section):
     columns: dict[str, str] = {}
     """Names of its columns: our name -> its name."""
     units: dict[Literal["ra", "dec"], Literal["deg", "hourangle", "rad"]] = {}
-    """Units of ra and dec where the file states none; without them degrees are taken, unless the numbers say otherwise."""
+    """Units of ra and dec where the file states none; without them degrees are taken, unless
+    the numbers say otherwise.
+    """
     grades: dict[str, Literal["literature", "A", "B", ""]] = {}
     """Grade as the catalogue writes it -> tier, in place of the known ones; `""`: as a row without a grade."""
     known_crossmatch: tuple[int, int] | None = None
-    """Spectroscopic only: entries of high quality with and without an imaging candidate, as known for this very file; a gate."""
+    """Spectroscopic only: entries of high quality with and without an imaging candidate, as known
+    for this very file; a gate.
+    """
 
     @model_validator(mode="after")
     def _follow_up(self) -> LensCatalogue:
         if self.format == "desi-sl-vac" and self.channel != "follow-up":
             raise InputError(
-                f"channel is '{self.channel}', but this catalogue holds spectra of imaging candidates: it is `follow-up`, not independent"
+                f"channel is '{self.channel}', but this catalogue holds spectra of imaging candidates: it is "
+                "`follow-up`, not independent"
             )
         return self
 
@@ -54,7 +59,9 @@ class ContaminantCatalogue(Section):
     columns: dict[str, str] = {}
     """Names of its columns: our name -> its name."""
     units: dict[Literal["ra", "dec"], Literal["deg", "hourangle", "rad"]] = {}
-    """Units of ra and dec where the file states none; without them degrees are taken, unless the numbers say otherwise."""
+    """Units of ra and dec where the file states none; without them degrees are taken, unless
+    the numbers say otherwise.
+    """
 
 
 class Objects(Section):
@@ -71,17 +78,23 @@ class Objects(Section):
     match_rate_min: float = Field(0.9, ge=0, le=1)
     """Gate: matched share of the positives inside the footprint."""
     usable_min: float = Field(0.9, ge=0, le=1)
-    """Gate: of each catalogue, table and sweep, the share of the rows that have a position (and a key, a type, a category where they need one)."""
+    """Gate: of each catalogue, table and sweep, the share of the rows that have a position (and a key, a type, a
+    category where they need one).
+    """
     footprint_rows_min: int = Field(1, ge=0)
     """Gate: of each catalogue, rows inside the footprint. 0 where none need lie there."""
     partition_order: int = Field(5, ge=0, le=10)
     """HEALPix order of the Parquet leaves (5: 3.4 square degrees, some 500,000 objects of the survey)."""
     margin_arcsec: float = Field(20.0, gt=0, le=300)
-    """Rim of its neighbours that each leaf carries; at least the largest distance at which neighbours are asked about."""
+    """Rim of its neighbours that each leaf carries; at least the largest distance at which
+    neighbours are asked about.
+    """
     chunk_rows: int = Field(262144, ge=1024)
     """Rows of a sweep file in memory at a time."""
     checksums: Annotated[bool, Placement()] = True
-    """Hold each sweep file, while it is read, against the SHA-256 list beside it (`*.sha256sum`, sha256sums.txt), where there is one."""
+    """Hold each sweep file, while it is read, against the SHA-256 list beside it (`*.sha256sum`,
+    sha256sums.txt), where there is one.
+    """
     galaxy_tables: Annotated[list[str], Placement()] = []
     """Further tables of real rows to match against (ra, dec); never a pool."""
 

@@ -26,17 +26,42 @@ from lenscal.config.survey import Service, Survey
 def page() -> str:
     """The page of run files, in Markdown."""
     lines = [
-        "# Run files", "",
-        "A run file is YAML; unknown keys are refused. Written from `lenscal/config/` (`python -m lenscal.config`); do not edit by hand.", "",
-    ]  # fmt: skip
-    models = [Settings, Sky, LensPopulation, Survey, Service, Objects, LensCatalogue, ContaminantCatalogue, Manifest, Cutouts, Quality, Injections, Grid, Axis,
-              Detector, Training, Scores, Completeness, Failures, Realism, Report, Cluster]  # fmt: skip
+        "# Run files",
+        "",
+        "A run file is YAML; unknown keys are refused. Written from `lenscal/config/` (`python -m "
+        "lenscal.config`); do not edit by hand.",
+        "",
+    ]
+    models = [
+        Settings,
+        Sky,
+        LensPopulation,
+        Survey,
+        Service,
+        Objects,
+        LensCatalogue,
+        ContaminantCatalogue,
+        Manifest,
+        Cutouts,
+        Quality,
+        Injections,
+        Grid,
+        Axis,
+        Detector,
+        Training,
+        Scores,
+        Completeness,
+        Failures,
+        Realism,
+        Report,
+        Cluster,
+    ]
     for model in models:
         heading = "The whole" if model is Settings else f"`{model.__name__}`"
         lines += [
             f"## {heading}",
             "",
-            (model.__doc__ or "").strip().split("\n")[0],
+            " ".join((model.__doc__ or "").strip().split("\n\n")[0].split()),
             "",
             "| key | type | default | meaning |",
             "| --- | --- | --- | --- |",

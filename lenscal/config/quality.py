@@ -24,9 +24,19 @@ class Quality(Section):
     centre_bits: list[str] = ["BRIGHT", "SATUR_G", "SATUR_R", "SATUR_Z", "ALLMASK_G", "ALLMASK_R", "MEDIUM"]
     """Bits of MASKBITS that count near the centre."""
     area_bits: list[str] = [
-        "BRIGHT", "SATUR_G", "SATUR_R", "SATUR_Z", "ALLMASK_G", "ALLMASK_R", "ALLMASK_Z", "BAILOUT",
-        "MEDIUM", "GALAXY", "CLUSTER", "ALLMASK_I",
-    ]  # fmt: skip
+        "BRIGHT",
+        "SATUR_G",
+        "SATUR_R",
+        "SATUR_Z",
+        "ALLMASK_G",
+        "ALLMASK_R",
+        "ALLMASK_Z",
+        "BAILOUT",
+        "MEDIUM",
+        "GALAXY",
+        "CLUSTER",
+        "ALLMASK_I",
+    ]
     """MASKBITS that count for the fraction."""
     sky_ring_px: tuple[float, float] = (33.0, 48.0)
     """Radii in pixels, from and to, between which the noise is measured; a cutout too small for it has the ring shrunk
@@ -38,7 +48,9 @@ class Quality(Section):
     noise_ratio_limits: tuple[float, float] = (0.1, 10.0)
     """Of a block with 16 usable cutouts or more, in each band: the median of sigma^2 invvar of the sky."""
     cutout_noise_ratio_limits: tuple[float, float] = (0.001, 1000.0)
-    """The same of each cutout, which is unfit beyond: a band in another unit than its weights (a galaxy that fills the ring has up to 90)."""
+    """The same of each cutout, which is unfit beyond: a band in another unit than its weights (a galaxy that
+    fills the ring has up to 90).
+    """
     correlation_limits: tuple[float, float] = (0.5, 10.0)
     """The same for the summed autocorrelation of the noise."""
     off_histogram_max: float = Field(0.9, ge=0, le=1)

@@ -31,11 +31,17 @@ class Realism(Section):
     radius_arcsec: tuple[float, float] = schema.ARC_RADIUS
     """Radii about the galaxy, from and to, between which the arc is measured."""
     arc_snr_min: float = Field(3.0, ge=0)
-    """Colours and structure are measured only on arcs with at least this signal-to-noise ratio in g and r together, (g + r) / sqrt(2)."""
+    """Colours and structure are measured only on arcs with at least this signal-to-noise ratio in g and r
+    together, (g + r) / sqrt(2).
+    """
     recovery_difference: float = Field(0.1, gt=0, lt=1)
-    """Criterion: the shares recovered of injections and of the real lenses they are matched to differ by no more than this, at every threshold."""
+    """Criterion: the shares recovered of injections and of the real lenses they are matched to differ by no more than
+    this, at every threshold.
+    """
     snr_ratio: tuple[float, float] = (0.5, 2.0)
-    """Criterion: arc signal-to-noise ratios of injections over those of real lenses, at the 10, 50 and 90 % points, lie within these limits."""
+    """Criterion: arc signal-to-noise ratios of injections over those of real lenses, at the 10, 50 and 90 % points,
+    lie within these limits.
+    """
     colour_difference: float = Field(0.2, gt=0)
     """Criterion: median colours of injections and real lenses differ by no more than this [mag]."""
     noise_distance_max: float = Field(0.05, gt=0, lt=1)
@@ -45,8 +51,8 @@ class Realism(Section):
     splits: int = Field(2000, ge=100)
     """Random half-splits and permutations from which a p-value is counted."""
     probe_window: int = Field(41, ge=21)
-    """Side in pixels (odd) of the image that the probe sees; the whole image where that is smaller. The probe is a small classifier that tries to tell
-    injections from real stamps."""
+    """Side in pixels (odd) of the image that the probe sees; the whole image where that is smaller. The probe is a
+    small classifier that tries to tell injections from real stamps."""
     probe_auc_max: float = Field(0.7, gt=0.5, lt=1)
     """Criterion: the probe tells injections from real stamps with an AUC of at most this."""
     morphologies: list[Literal["sersic", "clumpy", "stamps"]] = ["sersic", "clumpy", "stamps"]
@@ -56,7 +62,9 @@ class Realism(Section):
     priors: list[str] = ["observed-colours", "rest-frame-colours", "compact-arcs", "anchor-snr"]
     """Sets of source priors that completeness is compared for."""
     moffat_betas: list[Annotated[float, Field(gt=1.1)]] = [2.5, 3.5, 4.5]
-    """Moffat wings that completeness is compared for on hosts without a PSF image; all have the width that PSFSIZE says."""
+    """Moffat wings that completeness is compared for on hosts without a PSF image; all have the
+    width that PSFSIZE says.
+    """
     sensitivity_injections: int = Field(200, ge=2)
     """Injections rendered and scored again for each such change, each on another host."""
     morphology_change_max: float = Field(0.1, gt=0, le=1)

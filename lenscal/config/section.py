@@ -17,8 +17,8 @@ from lenscal.errors import InputError
 class Placement:
     """Marks a key that says where something lies or how it is fetched.
 
-    A product depends on what is found there, which its stage names among its inputs, and not on the key: a project that is moved
-    or copied is the same project.
+    A product depends on what is found there, which its stage names among its inputs, and not on the key: a project that
+    is moved or copied is the same project.
     """
 
 
@@ -30,7 +30,9 @@ class Section(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _plain(cls, value: Any, info: ValidationInfo) -> Any:
-        """Values that YAML takes for another kind than was meant: yes and no are no numbers, a text holds no zero byte."""
+        """Values that YAML takes for another kind than was meant: yes and no are no numbers, a
+        text holds no zero byte.
+        """
         annotation = cls.model_fields[info.field_name].annotation
         items = [] if _mentions(annotation, Section) else _items(value)  # a section looks at itself
         if any(isinstance(item, bool) for item in items) and not _mentions(annotation, bool):

@@ -35,11 +35,15 @@ BUCKET = {
     "use_listings_cache": False,  # what another process has written is seen
     "config_kwargs": {"retries": {"max_attempts": 8, "mode": "standard"}, "connect_timeout": 10, "read_timeout": 60},
 }
-"""How a bucket is spoken to: attempts with back-off (429, 5xx, broken connections), seconds before an answer is given up."""
+"""How a bucket is spoken to: attempts with back-off (429, 5xx, broken connections), seconds
+before an answer is given up.
+"""
 
 
 def _folder(place: object) -> object:
-    """A folder, or a place in a bucket (s3://bucket/prefix; its endpoint and keys come from the environment, as of any S3 client)."""
+    """A folder, or a place in a bucket (s3://bucket/prefix; its endpoint and keys come from the
+    environment, as of any S3 client).
+    """
     if isinstance(place, str) and "://" in place:
         if not place.startswith("s3://"):
             raise InputError(f"'{place}' is neither a folder nor s3://bucket/prefix")
@@ -107,12 +111,14 @@ class Settings(Section):
             )
         if (self.injections.source == "stamps") != (self.injections.source_stamps is not None):
             raise InputError(
-                f"injections.source is '{self.injections.source}' and source_stamps {self.injections.source_stamps!r}: stamps need a file, and only they"
+                f"injections.source is '{self.injections.source}' and source_stamps "
+                f"{self.injections.source_stamps!r}: stamps need a file, and only they"
             )
         depths = self.injections.grid.depth
         if self.report.depth is not None and not depths.edges[0] <= self.report.depth <= depths.edges[-1]:
             raise InputError(
-                f"report.depth is {self.report.depth:g}, outside of the depths of the grid ({depths.edges[0]:g} to {depths.edges[-1]:g})"
+                f"report.depth is {self.report.depth:g}, outside of the depths of the grid "
+                f"({depths.edges[0]:g} to {depths.edges[-1]:g})"
             )
         if missing := set(self.detector.bands) - set(schema.BANDS):
             raise InputError(f"detector.bands names {sorted(missing)}; the cutouts hold {schema.BANDS}")

@@ -14,10 +14,14 @@ from lenscal.errors import InputError
 
 
 class LensPopulation(Section):
-    """What the true lenses of the embedded sky are like. The defaults are those of the audit; others are for asking whether it notices."""
+    """What the true lenses of the embedded sky are like. The defaults are those of the audit; others are for
+    asking whether it notices.
+    """
 
     hosts: Literal["massive", "ordinary", "blue"] = "massive"
-    """`massive`: red and the brighter the wider the ring; `ordinary`: light as the early galaxies of the sky have it; `blue`: discs."""
+    """`massive`: red and the brighter the wider the ring; `ordinary`: light as the early galaxies of the
+    sky have it; `blue`: discs.
+    """
     offsets: tuple[float, float] = (0.05, 0.4)
     """Range of the source's offset over theta_E, uniform in area."""
     sources: Literal["spiral", "smooth", "compact"] = "spiral"

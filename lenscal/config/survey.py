@@ -19,7 +19,9 @@ class Service(Section):
     url: str = Field("https://www.legacysurvey.org/viewer/fits-cutout", pattern=r"^https?://[^?]+$")
     """Address that gives FITS cutouts; the layer asked for is `survey.layer`."""
     planes: list[Literal["invvar", "maskbits"]] = ["invvar", "maskbits"]
-    """Planes asked for beside the image; leave out what the layer does not have (then there are no weights, or no mask bits)."""
+    """Planes asked for beside the image; leave out what the layer does not have (then there are no
+    weights, or no mask bits).
+    """
     requests_per_second: Annotated[float, Placement()] = Field(2.0, gt=0)
     """Largest rate of requests from one machine, all processes together."""
     attempts: Annotated[int, Placement()] = Field(8, ge=1)
@@ -46,7 +48,9 @@ class Survey(Section):
     mock: bool = False
     """True marks every product as made from the embedded sky."""
     randoms: Annotated[list[str], Placement()] = []
-    """Files (or addresses) of random points: the area with each seeing and depth is then theirs, not that of the table of bricks."""
+    """Files (or addresses) of random points: the area with each seeing and depth is then theirs, not
+    that of the table of bricks.
+    """
     randoms_density: Annotated[float | None, Placement()] = Field(None, gt=0)
     """Points to the square degree in each of them, where its header has no DENSITY."""
 

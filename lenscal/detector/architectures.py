@@ -69,8 +69,9 @@ def build(name: str, channels: int) -> nn.Module:
 def code(name: str) -> str:
     """Digest (32 hex digits) of the code that makes and runs a registered architecture, comments and layout left out.
 
-    It is that of the module in which the factory is written, or of the factory alone where its source cannot be read. lenscal's own
-    networks have a number, which goes up when their scores change: an artifact outlives releases that do not change it.
+    It is that of the module in which the factory is written, or of the factory alone where its source cannot be read.
+    lenscal's own networks have a number, which goes up when their scores change: an artifact outlives releases that do
+    not change it.
     """
     check(name)
     factory = ARCHITECTURES[name]
@@ -80,7 +81,9 @@ def code(name: str) -> str:
 
 
 def code_of(function: Callable) -> str:
-    """Digest (32 hex digits) of the module in which a function is written, or of the function alone where its source cannot be read."""
+    """Digest (32 hex digits) of the module in which a function is written, or of the function alone where
+    its source cannot be read.
+    """
     try:
         return _digest(_plain(inspect.getsource(sys.modules[function.__module__])))
     except (OSError, TypeError, KeyError, AttributeError):

@@ -39,7 +39,8 @@ def select(sample: pd.DataFrame, settings: Training, seed: int) -> Selection:
     sample : DataFrame
         One row per cutout: galaxy_id, split, label, role, pool, cutout_ok, arc_snr.
     settings : config.Training
-        Positives with less than `arc_snr_min`, or none measured, are left out; `val_negatives` caps the negatives of the validation rows.
+        Positives with less than `arc_snr_min`, or none measured, are left out; `val_negatives` caps the negatives of
+        the validation rows.
     seed : int
         Of the run.
 
@@ -74,8 +75,8 @@ def select(sample: pd.DataFrame, settings: Training, seed: int) -> Selection:
     for name in ("train_positives", "train_negatives", "val_positives", "val_negatives"):
         if counts[name] == 0:
             raise InputError(
-                f"detector: no usable row for {name.replace('_', ' ')} among {len(sample)} cutouts ({counts}); "
-                "the sample needs lenses and negatives in the splits train and val: more objects or other split fractions"
+                f"detector: no usable row for {name.replace('_', ' ')} among {len(sample)} cutouts ({counts}); the "
+                "sample needs lenses and negatives in the splits train and val: more objects or other split fractions"
             )
     kept = _first(sample, val_negatives, settings.val_negatives, seed, "detector.val", 0)
     counts["val_negatives_used"] = kept.size
@@ -168,8 +169,8 @@ class Pixels:
 def augment(stamp: np.ndarray, size: int, sigma: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """One stamp, varied only in ways that leave a lens a lens.
 
-    Translation by up to 2 px, quarter turns and flips; for half of the images a Gaussian blur of up to 0.6 px; white noise of
-    up to a fifth of the band's robust sigma. Unobserved pixels stay NaN.
+    Translation by up to 2 px, quarter turns and flips; for half of the images a Gaussian blur of up to 0.6 px; white
+    noise of up to a fifth of the band's robust sigma. Unobserved pixels stay NaN.
 
     Parameters
     ----------

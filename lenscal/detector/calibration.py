@@ -25,9 +25,9 @@ def class_weights(labels: np.ndarray, prevalence: float = PREVALENCE) -> np.ndar
 def fit(logits: np.ndarray, labels: np.ndarray, prevalence: float = PREVALENCE) -> tuple[float, float]:
     """Slope and intercept of `probability = expit(slope * logit + intercept)`.
 
-    Platt (1999) with the classes weighted to the prevalence. In place of his smoothed targets the slope has a log-normal
-    prior around 1 of width `SLOPE_WIDTH`: it stays positive (a higher score is never less probable) and finite for
-    separable classes, and the mean probability equals the prevalence.
+    Platt (1999) with the classes weighted to the prevalence. In place of his smoothed targets the slope has a
+    log-normal prior around 1 of width `SLOPE_WIDTH`: it stays positive (a higher score is never less probable) and
+    finite for separable classes, and the mean probability equals the prevalence.
 
     Parameters
     ----------
@@ -77,7 +77,8 @@ def reliability(
     labels : (n,) array
         1 or 0; both must occur.
     bins : int
-        Of as many rows each, sorted by probability. Rows of one probability are never told apart: all go where the middle one goes.
+        Of as many rows each, sorted by probability. Rows of one probability are never told apart: all go where the
+        middle one goes.
 
     Returns
     -------

@@ -18,7 +18,8 @@ from lenscal.detector.preprocessing import Preprocessing, unmasked
 from lenscal.errors import InputError
 
 FORMAT = 1
-TILE = 64  # images the network sees at once when it scores; never another number, so that no score depends on its neighbours
+# images the network sees at once when it scores; never another number, so that no score depends on its neighbours
+TILE = 64
 FILES = ("weights.pt", "detector.json")
 
 
@@ -124,8 +125,9 @@ class Frozen:
         name, frozen_with = self.about["architecture"], self.about.get("code")
         if frozen_with is not None and frozen_with != (found := architectures.code(name)):
             raise InputError(
-                f"detector was frozen with other code of the architecture '{name}': expected {frozen_with}, found {found}; "
-                "its scores would be those of another detector. Use the code that it was frozen with, or freeze it again"
+                f"detector was frozen with other code of the architecture '{name}': expected {frozen_with}, "
+                f"found {found}; its scores would be those of another detector. Use the code that it was "
+                "frozen with, or freeze it again"
             )
 
     @property
@@ -152,7 +154,8 @@ class Frozen:
         Parameters
         ----------
         images : (n, band, y, x) array
-            Raw stamps in nanomaggy, bands in the order of `bands`, centre-cropped to `size`. Unobserved pixels are NaN, or masked.
+            Raw stamps in nanomaggy, bands in the order of `bands`, centre-cropped to `size`. Unobserved pixels are NaN,
+            or masked.
         batch : int
             Stamps prepared at once, rounded up to a multiple of 64; bounds the memory, changes no score.
 
@@ -212,7 +215,8 @@ def load(files: Mapping[str, bytes]) -> Frozen:
     """
     if missing := [name for name in FILES if name not in files]:
         raise InputError(
-            f"detector: {', '.join(missing)} missing; expected {' and '.join(FILES)}, found {sorted(files) or 'nothing'}"
+            f"detector: {', '.join(missing)} missing; expected {' and '.join(FILES)}, found "
+            f"{sorted(files) or 'nothing'}"
         )
     try:
         about = json.loads(files["detector.json"])

@@ -1,4 +1,6 @@
-"""A detector that is a function: whatever gives one number for each image, in any library, behind lenscal's handling of pixels."""
+"""A detector that is a function: whatever gives one number for each image, in any library, behind
+lenscal's handling of pixels.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +16,17 @@ from lenscal.detector.preprocessing import crop_start, unmasked
 from lenscal.errors import InputError
 
 PROBE_TOLERANCE = 1e-5
-"""Largest difference of one stamp's scores in other company, as a share of the scatter of the probe's scores, or of 1."""
+"""Largest difference of one stamp's scores in other company, as a share of the scatter of the
+probe's scores, or of 1.
+"""
 
 
 class FunctionDetector:
     """Scores by a function from images to numbers.
 
-    Unobserved pixels are filled before the function sees them, since what a library makes of NaN differs (some give a finite score).
-    The function gets native float32 in C order, whatever the images were. Before the first score it is asked for the same stamps alone, in company,
-    beside a bright star and in another order.
+    Unobserved pixels are filled before the function sees them, since what a library makes of NaN differs (some give a
+    finite score). The function gets native float32 in C order, whatever the images were. Before the first score it is
+    asked for the same stamps alone, in company, beside a bright star and in another order.
 
     Parameters
     ----------
@@ -40,7 +44,8 @@ class FunctionDetector:
     Raises
     ------
     InputError
-        The function gives another number of scores, none that vary, some that are not finite, or a stamp's score depends on its company.
+        The function gives another number of scores, none that vary, some that are not finite, or a stamp's score
+        depends on its company.
     """
 
     def __init__(
@@ -57,7 +62,8 @@ class FunctionDetector:
             )
         if not bands or size < 1 or not np.isfinite(fill):
             raise InputError(
-                f"detector: bands {list(bands)}, size {size}, fill {fill}; expected at least one band, a positive size and a finite fill"
+                f"detector: bands {list(bands)}, size {size}, fill {fill}; expected at least one band, a "
+                "positive size and a finite fill"
             )
         self._function, self.bands, self.size, self._fill = function, tuple(bands), int(size), float(fill)
         self.about = {
@@ -72,7 +78,10 @@ class FunctionDetector:
         self._probe()
 
     def __repr__(self) -> str:
-        return f"<FunctionDetector {getattr(self._function, '__qualname__', type(self._function).__name__)} {self.size} px {''.join(self.bands)} {self.hash[:12]}>"
+        return (
+            f"<FunctionDetector {getattr(self._function, '__qualname__', type(self._function).__name__)} {self.size} "
+            f"px {''.join(self.bands)} {self.hash[:12]}>"
+        )
 
     def score(self, images: np.ndarray, batch: int = 128) -> np.ndarray:
         """See `Detector.score`."""
@@ -106,7 +115,8 @@ class FunctionDetector:
         found = found.astype(np.float64)
         if not np.isfinite(found).all():
             raise InputError(
-                f"detector: {int((~np.isfinite(found)).sum())} of {found.size} scores are not finite, though every pixel that it was shown is"
+                f"detector: {int((~np.isfinite(found)).sum())} of {found.size} scores are not finite, though "
+                "every pixel that it was shown is"
             )
         return found
 
@@ -119,7 +129,8 @@ class FunctionDetector:
         together = self._asked(stamps)
         if np.unique(together).size == 1:
             raise InputError(
-                f"detector: an empty stamp, faint and bright galaxies and a star have one score ({together[0]:g}); expected scores that vary"
+                "detector: an empty stamp, faint and bright galaxies and a star have one score "
+                f"({together[0]:g}); expected scores that vary"
             )
         scale = max(1.0, float(together.std()))
         order = np.array([3, 0, 4, 2, 1])
@@ -131,6 +142,7 @@ class FunctionDetector:
         ):
             if (away := float(np.abs(found - together).max())) > PROBE_TOLERANCE * scale:
                 raise InputError(
-                    f"detector: a stamp that is {company} has another score, by {away:.3g}; expected one that depends on its own pixels "
-                    "(normalise by fixed numbers, not by the batch; switch dropout and batch norm to evaluation)"
+                    f"detector: a stamp that is {company} has another score, by {away:.3g}; expected one that "
+                    "depends on its own pixels (normalise by fixed numbers, not by the batch; switch dropout "
+                    "and batch norm to evaluation)"
                 )

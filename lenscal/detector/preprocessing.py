@@ -45,13 +45,15 @@ class Preprocessing:
     def __post_init__(self) -> None:
         if len(self.scale) != len(self.bands) or not all(np.isfinite(s) and s > 0 for s in self.scale):
             raise InputError(
-                f"preprocessing scales are {self.scale} nanomaggy for bands {self.bands}; expected one positive number each"
+                f"preprocessing scales are {self.scale} nanomaggy for bands {self.bands}; "
+                "expected one positive number each"
             )
 
     def __call__(self, stamps: np.ndarray) -> np.ndarray:
         """What the network sees of stamps (n, band, y, x) in nanomaggy: (n, band, size, size), float32.
 
-        Pixels that are not finite, or masked, become `FILL`, then every pixel becomes arcsinh(flux / scale of its band).
+        Pixels that are not finite, or masked, become `FILL`, then every pixel becomes arcsinh(flux / scale of its
+        band).
         """
         if stamps.ndim != 4 or stamps.shape[1] != len(self.bands) or stamps.shape[2] != stamps.shape[3]:
             raise InputError(

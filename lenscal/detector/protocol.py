@@ -1,4 +1,6 @@
-"""What a detector is to an audit: which images it wants, which number it gives, and a hash of all that decides that number."""
+"""What a detector is to an audit: which images it wants, which number it gives, and a hash of all
+that decides that number.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,8 @@ class Detector(Protocol):
     def score(self, images: np.ndarray, batch: int = 128) -> np.ndarray:
         """Score of each stamp (n, band, y, x) in nanomaggy; higher is more like a lens.
 
-        The score of a stamp depends on nothing but its pixels: not on its company, the order, `batch`, or how the array lies in memory.
-        Unobserved pixels are NaN, or masked.
+        The score of a stamp depends on nothing but its pixels: not on its company, the order, `batch`, or how the array
+        lies in memory. Unobserved pixels are NaN, or masked.
 
         Returns
         -------

@@ -44,15 +44,15 @@ def train(
 ) -> tuple[Frozen, pd.DataFrame]:
     """A frozen detector and the history of its training.
 
-    Trained on usable rows of the split train: negatives of the pools N1 and N2, and positives of role "train" whose arc is seen;
-    never on an anchor. The weights kept are those of the epoch with the lowest loss on the validation split, which also sets the
-    calibration. The test split is not read.
+    Trained on usable rows of the split train: negatives of the pools N1 and N2, and positives of role "train" whose arc
+    is seen; never on an anchor. The weights kept are those of the epoch with the lowest loss on the validation split,
+    which also sets the calibration. The test split is not read.
 
     Parameters
     ----------
     cutouts : Dataset (galaxy, band, y, x)
-        `image` in nanomaggy, may be lazy (only the rows in use are read); galaxy_id, split, label, weight, target, role,
-        pool, cutout_ok and arc_snr.
+        `image` in nanomaggy, may be lazy (only the rows in use are read); galaxy_id, split, label, weight, target,
+        role, pool, cutout_ok and arc_snr.
     settings : config.Detector
     seed : int
         Of the run. The same cutouts, settings and seed give the same bytes on one kind of processor.

@@ -1,4 +1,5 @@
-"""The engine: stages of blocks, done once, in order, by whoever is given; it knows no stage, no survey and no setting of the audit.
+"""The engine: stages of blocks, done once, in order, by whoever is given; it knows no stage, no survey and
+no setting of the audit.
 
 A `Pipeline` has the stages and says what each may see of a run; `run` does what is not complete, on an executor
 (`executors.in_process`, `executors.on_dask`), and tells listeners what happens (`events`).
@@ -15,5 +16,18 @@ from lenscal.engine.running import Result, run
 from lenscal.engine.stage import Files, Part, Stage
 
 __all__ = [
-    "Block", "Executor", "Files", "InProcess", "Listener", "Outcome", "Part", "Pipeline", "Plan", "PlanError", "Result", "Stage", "StageResult", "run",
-]  # fmt: skip
+    "Block",
+    "Executor",
+    "Files",
+    "InProcess",
+    "Listener",
+    "Outcome",
+    "Part",
+    "Pipeline",
+    "Plan",
+    "PlanError",
+    "Result",
+    "Stage",
+    "StageResult",
+    "run",
+]

@@ -19,10 +19,11 @@ class Block:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a block left behind: its digest, counts, its rows in and out, a hash of the versions of its files, and what else is known of it.
+    """What a block left behind: its digest, counts, its rows in and out, a hash of the versions of its files, and
+    what else is known of it.
 
-    `written` has the files of a block that fills no store: place below the run's folder -> hash of the content. `sources` has the
-    version of each outside source that it read.
+    `written` has the files of a block that fills no store: place below the run's folder -> hash of the content.
+    `sources` has the version of each outside source that it read.
     """
 
     digest: int

@@ -20,7 +20,7 @@ from lenscal.engine.results import StageResult
 from lenscal.engine.stage import Part, Stage
 from lenscal.engine.working import Order, do_block, done_block, marked
 from lenscal.gates import Gate, Ledger
-from lenscal.io import folders, stores
+from lenscal.io import folders, leftovers, stores
 
 
 def carry_out(plan: Plan, name: str, executor: Executor, tell: Events) -> StageResult:
@@ -66,7 +66,9 @@ def carry_out(plan: Plan, name: str, executor: Executor, tell: Events) -> StageR
 
 
 def _finished(plan: Plan, stage: Stage, run: Any, tell: Events) -> dict | None:
-    """Summary of a stage that is complete and whose files are still those it wrote; None when there is something to do."""
+    """Summary of a stage that is complete and whose files are still those it wrote; None when
+    there is something to do.
+    """
     progress, done = plan.progress(stage.name), plan.done(stage.name)
     if done is None:
         return None
@@ -100,7 +102,7 @@ def _begun(stage: Stage, run: Any, progress: Progress, tell: Events) -> tuple[st
             tell(Noted(stage.name, "again, for other " + ", ".join(because)))
         progress.start()
     for folder in (progress.folder, *progress.products):
-        folders.tidy(folder)
+        leftovers.tidy(folder)
     if not progress.prepared:
         progress.forget()
         for product in progress.products:
@@ -169,7 +171,7 @@ def _summary(
         ):  # a cube by a property that no host has is not made
             stores.consolidate(product)
     for folder in (progress.folder, *progress.products):
-        folders.tidy(folder)  # a worker that was killed leaves half a file behind while the run goes on to its end
+        leftovers.tidy(folder)  # a worker that was killed leaves half a file behind while the run goes on to its end
     written = {name: digest for outcome in outcomes for name, digest in (outcome.written or {}).items()}
     blocks = stage.blocks(run)
     of_blocks = bool(blocks) and stage.part(run, blocks[0]) is not None
@@ -213,7 +215,9 @@ def _complete(folder: Any, stage: Stage, run: Any, progress: Progress, blocks: l
 
 
 def _clear(folder: Any, progress: Progress, blocks: list[Block]) -> None:
-    """Where blocks say what they wrote, take from the products all else: files of nobody, and those that are made at the end."""
+    """Where blocks say what they wrote, take from the products all else: files of nobody, and those
+    that are made at the end.
+    """
     vouched = {
         name for block in blocks if (outcome := progress.outcome(block)) is not None for name in outcome.written or ()
     }
@@ -223,7 +227,9 @@ def _clear(folder: Any, progress: Progress, blocks: list[Block]) -> None:
 
 
 def _sources(outcomes: Iterable[Outcome]) -> dict[str, str]:
-    """What all blocks read, by name; where two saw different versions of it (it changed between them), one that nothing has."""
+    """What all blocks read, by name; where two saw different versions of it (it changed between
+    them), one that nothing has.
+    """
     found: dict[str, str] = {}
     for outcome in outcomes:
         for name, version in outcome.sources.items():

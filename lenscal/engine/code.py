@@ -42,7 +42,9 @@ _LOADED = _sources_now()  # when this process began: modules that are loaded lat
 
 
 def code() -> str:
-    """Hash of the sources of lenscal that this process works with: blocks of one stage are made by one code, or all again. A finished stage stays as it is."""
+    """Hash of the sources of lenscal that this process works with: blocks of one stage are made by one code, or all
+    again. A finished stage stays as it is.
+    """
     return _LOADED
 
 
@@ -56,9 +58,11 @@ def same_code(wanted: str) -> None:
     """
     if code() != wanted:
         raise PlanError(
-            "this worker was started with other sources of lenscal than the run; start the workers anew and run again to go on"
+            "this worker was started with other sources of lenscal than the run; start the "
+            "workers anew and run again to go on"
         )
     if _sources_now() != _LOADED:
         raise PlanError(
-            "lenscal's own sources were changed while the run was at work; run again: a stage that the old ones began is made again by the new ones"
+            "lenscal's own sources were changed while the run was at work; run again: a stage that the old ones began "
+            "is made again by the new ones"
         )

@@ -1,4 +1,6 @@
-"""What happens in a run, as its listeners hear it: terminal, log and memory are such, and whoever else wants to know."""
+"""What happens in a run, as its listeners hear it: terminal, log and memory are such, and
+whoever else wants to know.
+"""
 
 from __future__ import annotations
 
@@ -95,7 +97,9 @@ class Events:
 
     @contextmanager
     def watching(self, stage: str, what: str) -> Iterator[None]:
-        """Say after some seconds without any other word, and again after twice as many, that something is still at work in this process."""
+        """Say after some seconds without any other word, and again after twice as many, that something is still
+        at work in this process.
+        """
         ended, since = threading.Event(), time.monotonic()
 
         def tell() -> None:

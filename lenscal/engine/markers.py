@@ -36,8 +36,9 @@ def read(run: Path, stage: str, name: str) -> dict | None:
 class Progress:
     """The plan and the markers of one stage on disk.
 
-    A block is complete when its marker is there and its files are those that the marker saw; the marker is written after the
-    data, by an atomic rename. Markers count only under the address (settings, inputs, versions) they were made for.
+    A block is complete when its marker is there and its files are those that the marker saw; the marker is written
+    after the data, by an atomic rename. Markers count only under the address (settings, inputs, versions) they were
+    made for.
     """
 
     def __init__(
@@ -57,7 +58,9 @@ class Progress:
 
     @property
     def done(self) -> dict | None:
-        """Summary of the finished stage under this address; None when it is not finished, or the summary is not as it was written."""
+        """Summary of the finished stage under this address; None when it is not finished, or the
+        summary is not as it was written.
+        """
         done = self._read("done.json")
         if done is None or done.pop("seal", None) != _seal(done):
             return None
@@ -77,7 +80,8 @@ class Progress:
         old, new = plan["wanted"], json.loads(json.dumps(self.wanted, default=str))
         if "format" not in old:
             return [
-                f"an older lenscal ({old.get('lenscal', 'of an unknown release')}), whose addresses did not hold all that a product depends on"
+                f"an older lenscal ({old.get('lenscal', 'of an unknown release')}), whose addresses did not hold "
+                "all that a product depends on"
             ]
         return sorted(differences(old, new)) or ["lenscal's own code"]
 
@@ -94,7 +98,9 @@ class Progress:
         stores.write_json(self.folder / "plan.json", {"address": self.address, "code": self.code, "wanted": wanted})
 
     def forget(self) -> None:
-        """Nothing of the stage is complete or prepared any more. What vouches for other files goes first, so a kill in between is safe."""
+        """Nothing of the stage is complete or prepared any more. What vouches for other files goes first, so a
+        kill in between is safe.
+        """
         for name in ("done.json", "prepared.json", "blocks"):
             folders.remove(self.folder / name)
 

@@ -34,7 +34,9 @@ class Pipeline:
     version: object = 1
     """Of what the products of all stages are declared by: another one is another address of each."""
     message: tuple[Callable[[str], Pipeline], str] | None = None
-    """A function of a module and a text by which another process opens the same pipeline; None where blocks are done in this process alone."""
+    """A function of a module and a text by which another process opens the same pipeline; None where blocks are
+    done in this process alone.
+    """
 
     def __post_init__(self) -> None:
         before: set[str] = set()
@@ -42,7 +44,8 @@ class Pipeline:
         for name, stage in self.stages.items():
             if stage.name != name:
                 raise PlanError(
-                    f"the stage '{stage.name}' stands under the name '{name}'; a pipeline has each stage under its own name"
+                    f"the stage '{stage.name}' stands under the name '{name}'; a pipeline has "
+                    "each stage under its own name"
                 )
             for read in stage.reads:
                 if read not in self.stages:
@@ -51,13 +54,15 @@ class Pipeline:
                     )
                 if read not in before:
                     raise PlanError(
-                        f"stage '{name}' reads '{read}', which comes after it{_circle(self.stages, name)}; a stage reads what was made before it"
+                        f"stage '{name}' reads '{read}', which comes after it{_circle(self.stages, name)}; a stage "
+                        "reads what was made before it"
                     )
             before.add(name)
             for product in stage.products(self.whole):
                 if (other := writers.setdefault(product, name)) != name:
                     raise PlanError(
-                        f"the stages '{other}' and '{name}' both write '{product}'; each product has one stage that writes it"
+                        f"the stages '{other}' and '{name}' both write '{product}'; each product "
+                        "has one stage that writes it"
                     )
 
 

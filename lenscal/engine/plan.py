@@ -13,7 +13,9 @@ from lenscal.io import folders, stores
 
 
 class Plan:
-    """Addresses and progress of the stages of a pipeline; each is evaluated when it is asked for, and then kept until `forget`."""
+    """Addresses and progress of the stages of a pipeline; each is evaluated when it is asked for, and
+    then kept until `forget`.
+    """
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.pipeline = pipeline
@@ -42,8 +44,12 @@ class Plan:
                     )
                 read[source] = done["address" if source in stage.reads_by_block else "digest"]
             wanted = {
-                "format": stage.format, "schema": pipeline.version, "settings": pipeline.held(name), "reads": read, "inputs": self._outside(name),
-            }  # fmt: skip
+                "format": stage.format,
+                "schema": pipeline.version,
+                "settings": pipeline.held(name),
+                "reads": read,
+                "inputs": self._outside(name),
+            }
             progress = Progress(
                 pipeline.folder, name, wanted, {source: self.done(source)["digest"] for source in stage.reads_by_block}
             )
@@ -101,7 +107,8 @@ class Plan:
         return [name for name in stages if name in names]
 
     def check(self, names: list[str]) -> None:
-        """Refuse stages that rest on something neither complete nor to be done before them, and those that lack something from outside.
+        """Refuse stages that rest on something neither complete nor to be done before them, and those that
+        lack something from outside.
 
         Raises
         ------
@@ -157,5 +164,6 @@ class Plan:
         for gate, times in Counter(gate.id for gate in gates).items():
             if times > 1 or gate in others:
                 raise PlanError(
-                    f"stage '{name}' has a gate '{gate}', and so has stage '{others.get(gate, name)}': an id names one gate; give one of them another"
+                    f"stage '{name}' has a gate '{gate}', and so has stage '{others.get(gate, name)}': an id names "
+                    "one gate; give one of them another"
                 )

@@ -14,7 +14,7 @@ from lenscal.engine.pipeline import Pipeline
 from lenscal.engine.plan import Plan
 from lenscal.engine.results import StageResult
 from lenscal.gates import FAIL, Gate
-from lenscal.io import folders, stopping, stores
+from lenscal.io import leftovers, locks, stopping, stores
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ def run(
         plan = Plan(pipeline)
         names = plan.names(stages)
         plan.check(names)
-        with folders.alone(pipeline.folder / ".plan"), executor or InProcess() as crew:
-            folders.tidy(pipeline.folder / "gates.json")
+        with locks.alone(pipeline.folder / ".plan"), executor or InProcess() as crew:
+            leftovers.tidy(pipeline.folder / "gates.json")
             for name in names:
                 stopping.check()
                 results.append(carry_out(plan, name, crew, tell))

@@ -1,4 +1,6 @@
-"""What a stage is: what it reads and writes, its blocks, and how one is done. Its first argument, `run`, is what the pipeline gives it to see."""
+"""What a stage is: what it reads and writes, its blocks, and how one is done. Its first argument, `run`, is what the
+pipeline gives it to see.
+"""
 
 from __future__ import annotations
 
@@ -70,11 +72,17 @@ class Stage:
     name: str
     reads: tuple[str, ...] = ()
     reads_by_block: tuple[str, ...] = ()
-    """Of these: the blocks keep the version of what they read (`Outcome.sources`), so that only those whose sources changed are done again."""
+    """Of these: the blocks keep the version of what they read (`Outcome.sources`), so that only those whose
+    sources changed are done again.
+    """
     sections: tuple[str, ...] = ()
-    """Settings that it is given, and that its address holds: whole sections, or parts such as ``"cutouts.block"``; any other is refused."""
+    """Settings that it is given, and that its address holds: whole sections, or parts such as
+    ``"cutouts.block"``; any other is refused.
+    """
     format = 1
-    """One more whenever the same settings and inputs give another product: finished runs are then done again from this stage on. A release does not count."""
+    """One more whenever the same settings and inputs give another product: finished runs are then done again from this
+    stage on. A release does not count.
+    """
     parallel = True
 
     def inputs(self, run: Any) -> dict:
@@ -105,11 +113,15 @@ class Stage:
         return Files(run.folder, tuple(outcome.written)) if part is None and outcome.written else part
 
     def sources(self, run: Any, known: Mapping[str, str]) -> dict[str, str]:
-        """Versions as they are now of what blocks read, by the names they gave it in `Outcome.sources`; `known` has those of then."""
+        """Versions as they are now of what blocks read, by the names they gave it in `Outcome.sources`;
+        `known` has those of then.
+        """
         return {}
 
     def renewed(self, run: Any, block: Block, outcome: Outcome) -> Outcome | None:
-        """The outcome of a block whose sources have other versions now, where what it wrote holds all the same; None when it is to be done again."""
+        """The outcome of a block whose sources have other versions now, where what it wrote holds all the same; None
+        when it is to be done again.
+        """
         return None
 
     def work(self, run: Any, block: Block, say: Say = lambda text: None) -> Outcome:

@@ -28,25 +28,29 @@ class Order:
 
 @lru_cache(maxsize=4)
 def _opened(message: tuple[Callable[[str], Pipeline], str], name: str, address: str) -> tuple[Pipeline, Any, str]:
-    """The pipeline and what a stage is given of its run, once per worker and address, so that tables are read once; and the hash of the settings in it."""
+    """The pipeline and what a stage is given of its run, once per worker and address, so that tables are read once; and
+    the hash of the settings in it.
+    """
     pipeline = message[0](message[1])
     return pipeline, pipeline.given(name), short(pipeline.held(name))
 
 
 def do_block(order: Order, block: Block) -> Outcome:
-    """On a worker: one block of a stage, and its marker; what is on disk already counts when it is what the marker says.
+    """On a worker: one block of a stage, and its marker; what is on disk already counts when it
+    is what the marker says.
 
     Raises
     ------
     PlanError
-        The worker has other sources of lenscal than the run, or they changed meanwhile; or other settings than the run; or the block
-        gave another digest than before, with the same sources.
+        The worker has other sources of lenscal than the run, or they changed meanwhile; or other settings than the run;
+        or the block gave another digest than before, with the same sources.
     """
     same_code(order.code)
     pipeline, run, arrived = _opened(order.message, order.stage, short(order.wanted))
     if arrived != short(order.wanted["settings"]):
         raise PlanError(
-            "the settings that arrived at this worker are not those of the run; start workers of the same release as the run, and run again"
+            "the settings that arrived at this worker are not those of the run; start workers of the same "
+            "release as the run, and run again"
         )
     return done_block(
         pipeline, run, pipeline.stages[order.stage], Progress(pipeline.folder, order.stage, order.wanted), block
@@ -69,8 +73,9 @@ def done_block(pipeline: Pipeline, run: Any, stage: Stage, progress: Progress, b
         outcome = stage.work(run, block)
         if known is not None and known.sources == outcome.sources and known.digest != outcome.digest:
             raise PlanError(
-                f"{stage.name} {block.name}: the block has another digest than when it was done before ({outcome.digest:032x}, not {known.digest:032x}) "
-                "though nothing that it reads has changed: it draws on something outside its address; mend that and remove its stage's products"
+                f"{stage.name} {block.name}: the block has another digest than when it was done before "
+                f"({outcome.digest:032x}, not {known.digest:032x}) though nothing that it reads has changed: it draws "
+                "on something outside its address; mend that and remove its stage's products"
             )
     return marked(run, stage, progress, block, outcome)
 

@@ -1,4 +1,6 @@
-"""Which of several differences between true lenses and trials makes the detector find fewer: every subset of them, on the same lenses."""
+"""Which of several differences between true lenses and trials makes the detector find fewer: every subset of
+them, on the same lenses.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,13 @@ FACTORS = {
 }
 """Factors, and the columns that each changes from what is true to what a trial has."""
 ABOUT = {
-    "host": "a host of the run in place of the lens's own galaxy", "brightness": "lensed r of the prior", "colours": "colours of the source of the prior",
-    "offset": "source position over theta_E of the prior", "structure": "source size, index and shape of the prior",
+    "host": "a host of the run in place of the lens's own galaxy",
+    "brightness": "lensed r of the prior",
+    "colours": "colours of the source of the prior",
+    "offset": "source position over theta_E of the prior",
+    "structure": "source size, index and shape of the prior",
     "mass": "axis ratio, angle, shear and centre of the mass of the prior",
-}  # fmt: skip
+}
 ENGINE = "own pixels"
 """What is left: the lens as observed beside our engine with all true values (source morphology, PSF, noise)."""
 
@@ -55,11 +60,12 @@ def gap(
     Returns
     -------
     DataFrame
-        One row a factor and one for what is left (`ENGINE`): share, error (standard, over lenses), from_95, to_95, part (share over the
-        gap), and two paired comparisons: `first_` with this factor alone changed from the truth, `last_` with it alone kept true
-        (`paired.COLUMNS`). The shares sum to the gap.
+        One row a factor and one for what is left (`ENGINE`): share, error (standard, over lenses), from_95, to_95, part
+        (share over the gap), and two paired comparisons: `first_` with this factor alone changed from the truth,
+        `last_` with it alone kept true (`paired.COLUMNS`). The shares sum to the gap.
     dict
-        n, own, engine (all true), trials (all as trials have them), gap (trials less own), unfinished (lenses without a score in some arm).
+        n, own, engine (all true), trials (all as trials have them), gap (trials less own), unfinished (lenses without a
+        score in some arm).
     """
     subsets = crossed(factors)
     outcomes = np.array([np.asarray(found[subset], float) for subset in subsets])

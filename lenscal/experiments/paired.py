@@ -41,7 +41,8 @@ class Paired:
         base, changed = np.asarray(base, float), np.asarray(changed, float)
         if base.shape != changed.shape:
             raise InputError(
-                f"paired arms have {base.size} and {changed.size} outcomes; expected those of the same trials, in one order"
+                f"paired arms have {base.size} and {changed.size} outcomes; expected those of "
+                "the same trials, in one order"
             )
         good = np.isfinite(base) & np.isfinite(changed)
         one, two = base[good] > 0.5, changed[good] > 0.5
@@ -49,7 +50,9 @@ class Paired:
 
     @classmethod
     def of_scores(cls, base: np.ndarray, changed: np.ndarray, threshold: float, other: float | None = None) -> Paired:
-        """Pairs of scores: found at or above a threshold (of the second arm `other`, where it has its own); NaN is no outcome."""
+        """Pairs of scores: found at or above a threshold (of the second arm `other`, where it has its
+        own); NaN is no outcome.
+        """
         return cls.of(found(base, threshold), found(changed, threshold if other is None else other))
 
     @property
@@ -57,7 +60,9 @@ class Paired:
         return self.both + self.lost + self.won + self.neither
 
     def row(self) -> dict:
-        """`COLUMNS`: shares found, their change (second less first) with Newcombe's paired interval, discordant pairs, exact and mid-p of McNemar."""
+        """`COLUMNS`: shares found, their change (second less first) with Newcombe's paired interval, discordant pairs,
+        exact and mid-p of McNemar.
+        """
         n = self.pairs
         change, lower, upper = proportions.paired_difference(self.both, self.lost, self.won, self.neither, LEVEL)
         p, mid_p = twosamples.mcnemar(self.lost, self.won)

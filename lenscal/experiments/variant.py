@@ -1,4 +1,6 @@
-"""One change of the trials: of their settings, their hosts, their sources, their pixels, or of the detector that sees them."""
+"""One change of the trials: of their settings, their hosts, their sources, their pixels, or of the
+detector that sees them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ Hosts = Mapping[int, int]
 
 @dataclass(frozen=True)
 class Variant:
-    """One thing changed, all else kept: hosts, seeds and theta_e are those of the trials unless the variant says otherwise.
+    """One thing changed, all else kept: hosts, seeds and theta_e are those of the trials unless
+    the variant says otherwise.
 
     Attributes
     ----------

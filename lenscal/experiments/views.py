@@ -1,4 +1,6 @@
-"""Changes of pixels: arc taken out, host taken off, recoloured, blurred or clipped. What was not observed (NaN) stays so."""
+"""Changes of pixels: arc taken out, host taken off, recoloured, blurred or clipped. What was not
+observed (NaN) stays so.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ from functools import cached_property
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from lenscal.kernels import arcs, draws, noise
+from lenscal.kernels import draws, hosts, noise
 
 GUIDE = 1  # band r gives the ellipse of a host's model
 FWHM = 2 * np.sqrt(2 * np.log(2))  # of a Gaussian over its sigma
@@ -39,7 +41,8 @@ class Views:
     pixel_scale : float
         Arcsec per pixel.
     centre : int
-        1 where the object stands at the pixel size / 2 of an even image: its first row and column are left out of models.
+        1 where the object stands at the pixel size / 2 of an even image: its first row and column are left out of
+        models.
     """
 
     image: np.ndarray
@@ -65,11 +68,13 @@ class Views:
 
 
 def smooth(images: np.ndarray, sigma: np.ndarray, centre: int) -> np.ndarray:
-    """Models of the central galaxies (`arcs.host_models`), 0 on the rows and columns that would put them off the centre, and where there is no noise measure."""
+    """Models of the central galaxies (`arcs.host_models`), 0 on the rows and columns that would put them off the
+    centre, and where there is no noise measure.
+    """
     out = np.zeros(images.shape)
     good = np.flatnonzero((np.isfinite(sigma) & (sigma > 0)).all(1))
     if good.size:
-        out[good, :, centre:, centre:] = arcs.host_models(images[good, :, centre:, centre:], sigma[good], GUIDE)
+        out[good, :, centre:, centre:] = hosts.host_models(images[good, :, centre:, centre:], sigma[good], GUIDE)
     return np.where(np.isfinite(out), out, 0)
 
 
@@ -118,13 +123,17 @@ def recoloured(views: Views, image: np.ndarray, colours: np.ndarray) -> np.ndarr
 
 
 def relit(views: Views, image: np.ndarray, change: np.ndarray) -> np.ndarray:
-    """An image whose host is fainter by `change` (n, band) magnitudes: its smooth light is scaled, all else stays. No change where that is not finite."""
+    """An image whose host is fainter by `change` (n, band) magnitudes: its smooth light is scaled, all else stays. No
+    change where that is not finite.
+    """
     factor = 10 ** (-0.4 * np.where(np.isfinite(change), change, 0))
     return image + (factor - 1)[:, :, None, None] * views.host_model
 
 
 def host_subtracted(views: Views, with_arc: bool) -> np.ndarray:
-    """The image less a smooth model of its galaxy, measured on the image itself (`with_arc`) or on the host before the arc came."""
+    """The image less a smooth model of its galaxy, measured on the image itself (`with_arc`) or on the
+    host before the arc came.
+    """
     return views.image - (smooth(views.image, views.sigma, views.centre) if with_arc else views.host_model)
 
 
@@ -138,9 +147,11 @@ def clipped(views: Views, percent: float) -> np.ndarray:
 
 
 def blurred(views: Views, worse: float, what: str = "both") -> np.ndarray:
-    """Arc and smooth host ("both"), or one of them ("arc", "host"), seen with a FWHM that is `worse` arcsec larger; the noise stays as it is.
+    """Arc and smooth host ("both"), or one of them ("arc", "host"), seen with a FWHM that is `worse` arcsec larger;
+    the noise stays as it is.
 
-    The PSFs are taken for Gaussians: the light is convolved with one whose FWHM is the root of the difference of squares.
+    The PSFs are taken for Gaussians: the light is convolved with one whose FWHM is the root of the difference of
+    squares.
     """
     light = {"arc": views.smooth_arc, "host": views.host_model, "both": views.smooth_arc + views.host_model}[what]
     width = np.sqrt((views.seeing + worse) ** 2 - views.seeing**2) / FWHM / views.pixel_scale

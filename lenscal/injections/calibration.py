@@ -1,7 +1,8 @@
-"""The one calibration of the sources' brightness: a prior of record whose arcs have the SNR of the anchors, at their conditions.
+"""The one calibration of the sources' brightness: a prior of record whose arcs have the SNR of the
+anchors, at their conditions.
 
-Only the intrinsic distribution of mag_r is changed, within its limits: the slope of source counts, N(m) ~ 10^(slope m). The
-result is frozen as a named prior set and then used unchanged in every cell, where SNR follows seeing and depth.
+Only the intrinsic distribution of mag_r is changed, within its limits: the slope of source counts, N(m) ~ 10^(slope m).
+The result is frozen as a named prior set and then used unchanged in every cell, where SNR follows seeing and depth.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from scipy.optimize import minimize_scalar
 
 from lenscal import config, schema
 from lenscal.errors import LenscalError
-from lenscal.injections import priors, rendering
+from lenscal.injections import prior_sets, priors, rendering
 from lenscal.injections.sources import of_kind, prepare
 from lenscal.kernels import convolution, draws, light, noise, widths
 
@@ -155,11 +156,12 @@ def calibrate(
     known = conditions[["psfsize_r", "psfdepth_r"]].dropna()
     if len(known) < CONDITIONS_MIN:
         raise CalibrationError(
-            f"calibration: {len(known)} anchors have both a PSF size and a depth, fewer than {CONDITIONS_MIN}; calibrate at those of the survey (--conditions survey)"
+            f"calibration: {len(known)} anchors have both a PSF size and a depth, fewer than {CONDITIONS_MIN}; "
+            "calibrate at those of the survey (--conditions survey)"
         )
     if measure not in MEASURES:
         raise CalibrationError(f"calibration: the measure is '{measure}', not one of {', '.join(MEASURES)}")
-    base = priors.named(settings.prior, settings.more_priors)
+    base = prior_sets.named(settings.prior, settings.more_priors)
     low, high = (base["mag_r"].get(end) for end in ("low", "high"))
     if low is None:
         raise CalibrationError(f"calibration: mag_r of the prior '{settings.prior}' has no limits to stay within")
@@ -180,21 +182,34 @@ def calibrate(
     ratio = np.array([reached[float(q)] for q in levels]) / wanted
     if (np.abs(np.log(ratio)) > np.log(FACTOR_MAX)).any():
         raise CalibrationError(
-            f"calibration: no source counts between mag_r {low:g} and {high:g} give the target {dict(target)} of {measure}; nearest is "
-            f"slope {slope:g} with {reached}. Take another measure or target, or a prior with other limits of mag_r"
+            f"calibration: no source counts between mag_r {low:g} and {high:g} give the target {dict(target)} "
+            f"of {measure}; nearest is slope {slope:g} with {reached}. Take another measure or target, or a "
+            "prior with other limits of mag_r"
         )
     provenance = {
-        "measure": measure, "target": {float(q): float(v) for q, v in target.items()}, "reached": reached,
-        "share_below_5": round(float((values < 5).mean()), 4), "share_above_10": round(float((values > 10).mean()), 4),
+        "measure": measure,
+        "target": {float(q): float(v) for q, v in target.items()},
+        "reached": reached,
+        "share_below_5": round(float((values < 5).mean()), 4),
+        "share_above_10": round(float((values > 10).mean()), 4),
         "conditions": {"origin": origin, "count": len(known)}
         | {column: [round(float(v), 3) for v in np.quantile(known[column], DR10_QUANTILES)] for column in known},
-        "theta_e": [float(edge) for edge in settings.grid.theta_e.edges[[0, -1]]], "magnification": list(settings.magnification),
-        "source": settings.source, "from_prior": settings.prior, "arcs": count, "seed": seed,
+        "theta_e": [float(edge) for edge in settings.grid.theta_e.edges[[0, -1]]],
+        "magnification": list(settings.magnification),
+        "source": settings.source,
+        "from_prior": settings.prior,
+        "arcs": count,
+        "seed": seed,
         "accepted": round(float(count / found["proposals"].sum()), 4),
-    }  # fmt: skip
-    about = f"As {settings.prior}, with source counts whose arcs have the {measure} of the target at the conditions of the anchors; frozen."
+    }
+    about = (
+        f"As {settings.prior}, with source counts whose arcs have the {measure} of the target at the "
+        "conditions of the anchors; frozen."
+    )
     entry = {
-        "about": about, "like": settings.prior,
-        "mag_r": {"measure": "counts", "low": float(low), "high": float(high), "slope": slope}, "calibration": provenance,
-    }  # fmt: skip
+        "about": about,
+        "like": settings.prior,
+        "mag_r": {"measure": "counts", "low": float(low), "high": float(high), "slope": slope},
+        "calibration": provenance,
+    }
     return Calibration(name, entry, reached, values)

@@ -10,9 +10,9 @@ import xarray as xr
 
 from lenscal import schema
 from lenscal.errors import InputError
-from lenscal.injections import rendering
+from lenscal.injections import refusing, rendering
 from lenscal.injections.sources import Components, of_kind, prepare
-from lenscal.kernels import light, sampling
+from lenscal.kernels import light, rays
 
 LENS_MODELS = ["SIE", "SHEAR"]
 
@@ -37,7 +37,8 @@ def parameters_of(injections: xr.Dataset) -> pd.DataFrame:
     """
     if "inner_images" not in injections.attrs:
         raise InputError(
-            "export: the injections lack the attribute 'inner_images' (1 or 0), without which nobody knows which images were rendered"
+            "export: the injections lack the attribute 'inner_images' (1 or 0), without which nobody "
+            "knows which images were rendered"
         )
     made = (injections["failure"].transpose(*schema.TRIAL).values.astype(object) == "").ravel()
     flat = {
@@ -62,12 +63,12 @@ def lenstronomy_kwargs(
 ) -> list[dict]:
     """Keyword arguments of lenstronomy for lensed sources.
 
-    lenstronomy has a linear fit for b_n; radius and amplitude are given so that its profile is ours. Its amplitudes are surface
-    brightness per square arcsec, and `ImageModel` gives nanomaggy per pixel, without PSF: lay your own on it. A PSF that
-    includes the pixel must not be laid on pixel averages.
+    lenstronomy has a linear fit for b_n; radius and amplitude are given so that its profile is ours. Its amplitudes are
+    surface brightness per square arcsec, and `ImageModel` gives nanomaggy per pixel, without PSF: lay your own on it. A
+    PSF that includes the pixel must not be laid on pixel averages.
 
-    Suppressed inner images (column inner_images) are no lens model: lenstronomy draws every image of the lens that it is given.
-    Such injections are refused, or exported with all their images when `all_images` is true.
+    Suppressed inner images (column inner_images) are no lens model: lenstronomy draws every image of the lens that it
+    is given. Such injections are refused, or exported with all their images when `all_images` is true.
 
     Parameters
     ----------
@@ -76,7 +77,8 @@ def lenstronomy_kwargs(
     shape, pixel_scale
         Of the images, as in `lenscal.render`.
     source : str
-        "sersic", "clumpy" or "stamps". The last two need the run's seed, and the index (or `injection`) must hold injection ids.
+        "sersic", "clumpy" or "stamps". The last two need the run's seed, and the index (or `injection`) must hold
+        injection ids.
     seed : int
         Of the run.
     stamps : list of dict
@@ -87,20 +89,22 @@ def lenstronomy_kwargs(
     Returns
     -------
     list of dict
-        For each injection: injection; inner_images, false where lenstronomy draws images that the injection has not; lens_model_list, kwargs_lens; source_model_list, and kwargs_source by band; kwargs_data
-        (`ra_at_xy_0`, `dec_at_xy_0`, `transform_pix2angle`), x growing with the column; shape (y, x).
+        For each injection: injection; inner_images, false where lenstronomy draws images that the injection has not;
+        lens_model_list, kwargs_lens; source_model_list, and kwargs_source by band; kwargs_data (`ra_at_xy_0`,
+        `dec_at_xy_0`, `transform_pix2angle`), x growing with the column; shape (y, x).
 
     Raises
     ------
     ValueError
         As `lenscal.render`; a source that needs a seed without one; suppressed inner images without `all_images`.
     """
-    values, labels = rendering.checked(parameters)
+    values, labels = refusing.checked(parameters)
     inner = rendering.inner_images_of(parameters, labels)
     if not (all_images or inner.all()):
         raise InputError(
-            f"export: injection {labels[np.argmin(inner)]} and {int((~inner).sum()) - 1} more have their inner images suppressed, which lenstronomy "
-            "would draw; pass all_images=True to export them with all images, each marked inner_images: False"
+            f"export: injection {labels[np.argmin(inner)]} and {int((~inner).sum()) - 1} more have their inner "
+            "images suppressed, which lenstronomy would draw; pass all_images=True to export them with all "
+            "images, each marked inner_images: False"
         )
     if source != "sersic" and seed is None:
         raise InputError(
@@ -110,7 +114,7 @@ def lenstronomy_kwargs(
     components = of_kind(source, values, ids, seed or 0, prepare(source, stamps), pixel_scale)
     out = []
     for row, label in enumerate(labels):
-        lens = {name: float(values[name][row]) for name in sampling.LENS_FIELDS}
+        lens = {name: float(values[name][row]) for name in rays.LENS_FIELDS}
         e1, e2 = _ellipticity(lens["q"], lens["phi"])
         models, kwargs = _source(components, row)
         flux = {band: float(10 ** (-0.4 * (values[f"mag_{band}"][row] - schema.ZEROPOINT))) for band in schema.BANDS}
@@ -120,18 +124,27 @@ def lenstronomy_kwargs(
                 "inner_images": bool(inner[row]),
                 "lens_model_list": list(LENS_MODELS),
                 "kwargs_lens": [
-                    {"theta_E": lens["theta_e"], "e1": e1, "e2": e2, "center_x": lens["lens_x"], "center_y": lens["lens_y"]},
+                    {
+                        "theta_E": lens["theta_e"],
+                        "e1": e1,
+                        "e2": e2,
+                        "center_x": lens["lens_x"],
+                        "center_y": lens["lens_y"],
+                    },
                     {"gamma1": lens["gamma1"], "gamma2": lens["gamma2"], "ra_0": 0.0, "dec_0": 0.0},
                 ],
                 "source_model_list": models,
-                "kwargs_source": {band: [{**entry, "amp": entry["amp"] * f} for entry in kwargs] for band, f in flux.items()},
+                "kwargs_source": {
+                    band: [{**entry, "amp": entry["amp"] * f} for entry in kwargs] for band, f in flux.items()
+                },
                 "kwargs_data": {
-                    "ra_at_xy_0": -(shape[1] - 1) / 2 * pixel_scale, "dec_at_xy_0": -(shape[0] - 1) / 2 * pixel_scale,
+                    "ra_at_xy_0": -(shape[1] - 1) / 2 * pixel_scale,
+                    "dec_at_xy_0": -(shape[0] - 1) / 2 * pixel_scale,
                     "transform_pix2angle": [[pixel_scale, 0.0], [0.0, pixel_scale]],
                 },
                 "shape": list(shape),
             }
-        )  # fmt: skip
+        )
     return out
 
 
@@ -153,16 +166,29 @@ def _source(components: Components, row: int) -> tuple[list[str], list[dict]]:
             c, s = np.cos(angle), np.sin(angle)
             models.append("INTERPOL")
             kwargs.append(
-                {"image": image / scale**2, "amp": share, "center_x": x + scale * (c * u - s * v), "center_y": y + scale * (s * u + c * v),
-                 "phi_G": angle, "scale": scale}
-            )  # fmt: skip
+                {
+                    "image": image / scale**2,
+                    "amp": share,
+                    "center_x": x + scale * (c * u - s * v),
+                    "center_y": y + scale * (s * u + c * v),
+                    "phi_G": angle,
+                    "scale": scale,
+                }
+            )
             continue
         n, r_e, q, phi, x, y = (float(v) for v in components.sersic[k])
         b, fit = float(light.sersic_b(n)), 1.9992 * n - 0.3271
         e1, e2 = _ellipticity(q, phi)
         models.append("SERSIC_ELLIPSE")
         kwargs.append(
-            {"amp": share * float(light.sersic_central(n, r_e)) * np.exp(-fit), "R_sersic": r_e * (fit / b) ** n, "n_sersic": n,
-             "e1": e1, "e2": e2, "center_x": x, "center_y": y}
-        )  # fmt: skip
+            {
+                "amp": share * float(light.sersic_central(n, r_e)) * np.exp(-fit),
+                "R_sersic": r_e * (fit / b) ** n,
+                "n_sersic": n,
+                "e1": e1,
+                "e2": e2,
+                "center_x": x,
+                "center_y": y,
+            }
+        )
     return models, kwargs

@@ -13,9 +13,12 @@ from lenscal.injections import priors
 from lenscal.kernels import draws, noise
 
 _OUTSIDE = {
-    "unknown": "no PSF size or depth", "psf below": "PSF below the grid", "psf above": "PSF above the grid",
-    "depth below": "depth below the grid", "depth above": "depth above the grid",
-}  # fmt: skip
+    "unknown": "no PSF size or depth",
+    "psf below": "PSF below the grid",
+    "psf above": "PSF above the grid",
+    "depth below": "depth below the grid",
+    "depth above": "depth above the grid",
+}
 
 
 def assign_hosts(cutouts: xr.Dataset, settings: config.Injections, seed: int) -> tuple[pd.DataFrame, Ledger]:
@@ -24,8 +27,9 @@ def assign_hosts(cutouts: xr.Dataset, settings: config.Injections, seed: int) ->
     Parameters
     ----------
     cutouts : Dataset (galaxy)
-        galaxy_id, host, cutout_ok, psfsize_r [arcsec], psfdepth_r [AB mag], noise_correlation (galaxy, band). A stamp whose sky ring holds
-        light (`noise.CORRELATION_MAX`) is no host: its noise, and the gain that follows from it, would be that of the light.
+        galaxy_id, host, cutout_ok, psfsize_r [arcsec], psfdepth_r [AB mag], noise_correlation (galaxy, band). A stamp
+        whose sky ring holds light (`noise.CORRELATION_MAX`) is no host: its noise, and the gain that follows from it,
+        would be that of the light.
     settings : config.Injections
         Grid, prior, and the range of the magnification: refused here, before any work, when the prior cannot meet it.
     seed : int
@@ -34,8 +38,8 @@ def assign_hosts(cutouts: xr.Dataset, settings: config.Injections, seed: int) ->
     Returns
     -------
     DataFrame
-        galaxy_id, position (along `galaxy`), psf_fwhm, depth (centres of the cell), rank (order within the cell, by a hash of
-        the galaxy's id), sorted by cell and rank. Bins hold their lower edge, not their upper one.
+        galaxy_id, position (along `galaxy`), psf_fwhm, depth (centres of the cell), rank (order within the cell, by a
+        hash of the galaxy's id), sorted by cell and rank. Bins hold their lower edge, not their upper one.
     Ledger
         Every galaxy, the dropped ones by reason.
     """

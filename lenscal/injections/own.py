@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from lenscal.arguments import finite, in_unit, positive
 from lenscal.errors import InputError
-from lenscal.injections import rendering, sources
+from lenscal.injections import refusing, rendering, sources
 from lenscal.kernels import convolution, draws
 
 WINDOW = 101
@@ -34,15 +34,26 @@ class Injected(NamedTuple):
     arc: np.ndarray
     """The light that was put in, without noise."""
     snr: np.ndarray
-    """Of each band: sqrt(sum arc^2 weights), the most that any aperture gives for noise without correlation; NaN without weights."""
+    """Of each band: sqrt(sum arc^2 weights), the most that any aperture gives for noise without
+    correlation; NaN without weights.
+    """
     magnification: float
     """Lensed over unlensed flux."""
 
 
 def inject_into(
-    image: ArrayLike, psf: ArrayLike, source: Mapping[str, float] | pd.Series, *, weights: ArrayLike | None = None, bands: Sequence[str] | None = None,
-    pixel_scale: float = 0.262, zeropoint: float = 22.5, place: tuple[float, float] | None = None, gain: ArrayLike | None = None, seed: int = 0,
-) -> Injected:  # fmt: skip
+    image: ArrayLike,
+    psf: ArrayLike,
+    source: Mapping[str, float] | pd.Series,
+    *,
+    weights: ArrayLike | None = None,
+    bands: Sequence[str] | None = None,
+    pixel_scale: float = 0.262,
+    zeropoint: float = 22.5,
+    place: tuple[float, float] | None = None,
+    gain: ArrayLike | None = None,
+    seed: int = 0,
+) -> Injected:
     """Put the lensed images of a Sersic source behind a singular isothermal ellipsoid into an image.
 
     Parameters
@@ -50,12 +61,12 @@ def inject_into(
     image : (y, x) or (band, y, x) array
         Any unit per pixel.
     psf : (y, x) or (band, y, x) array
-        Sides odd, sum 1, centred on the middle pixel; one for all bands, or one for each. The effective one, as the pixels of stars show it: it
-        includes the pixel.
+        Sides odd, sum 1, centred on the middle pixel; one for all bands, or one for each. The effective one, as the
+        pixels of stars show it: it includes the pixel.
     source : mapping
-        theta_e, q, phi, gamma1, gamma2, lens_x, lens_y, n, r_e, source_q, source_phi, source_x, source_y (arcsec and radians about `place`;
-        angles may be Quantities), and the unlensed AB magnitude in each band: ``mag`` for an image (y, x), else ``mag_<band>``. gamma1,
-        gamma2, lens_x, lens_y are 0 where they are not given.
+        theta_e, q, phi, gamma1, gamma2, lens_x, lens_y, n, r_e, source_q, source_phi, source_x, source_y (arcsec and
+        radians about `place`; angles may be Quantities), and the unlensed AB magnitude in each band: ``mag`` for an
+        image (y, x), else ``mag_<band>``. gamma1, gamma2, lens_x, lens_y are 0 where they are not given.
     weights : array of the shape of the image, optional
         Inverse variances; 0 where nothing was observed.
     bands : sequence of str
@@ -65,10 +76,11 @@ def inject_into(
     zeropoint : float
         AB magnitude of one unit of the image; 22.5 for nanomaggy.
     place : (float, float)
-        Row and column of the lens, in pixels from 0; the middle by default. Conventions of axes and angles are in docs/conventions.md.
+        Row and column of the lens, in pixels from 0; the middle by default. Conventions of axes and angles are in
+        docs/conventions.md.
     gain : float or (band,) array, optional
-        Electrons per unit of the image: the arc then has Poisson noise, and `weights` less weight where it shines. Without, the arc is free
-        of noise, whose omission matters where it is brighter than the sky.
+        Electrons per unit of the image: the arc then has Poisson noise, and `weights` less weight where it shines.
+        Without, the arc is free of noise, whose omission matters where it is brighter than the sky.
     seed : int
         Of the noise.
 
@@ -80,8 +92,8 @@ def inject_into(
     Raises
     ------
     ValueError
-        A shape that does not fit, a PSF that is even-sided, negative, not finite or not of sum 1, weights that are negative, a
-        parameter that is missing or out of range, or a place outside of the image.
+        A shape that does not fit, a PSF that is even-sided, negative, not finite or not of sum 1, weights that are
+        negative, a parameter that is missing or out of range, or a place outside of the image.
     """
     pixels, inverse, names = _image(image, weights, bands)
     scale = positive("inject_into: pixel_scale", pixel_scale, "arcsec")
@@ -94,7 +106,7 @@ def inject_into(
     moved = _moved(values, offset * scale)
     arc, _, full = bench.convolved(moved, sources.smooth(moved, scale), flux, transforms, np.zeros(1, np.int64), inner)
     if full[0]:
-        raise InputError(f"inject_into: {rendering.TOO_LARGE}")
+        raise InputError(f"inject_into: {refusing.TOO_LARGE}")
     light, put = np.zeros(pixels.shape, np.float32), np.zeros(pixels.shape, np.float32)
     light[here], put[here] = arc[0][there], _counted(arc[0], electrons, seed)[there]
     snr = np.full(len(pixels), np.nan)
@@ -133,7 +145,8 @@ def _image(
         inverse = inverse.reshape(pixels.shape)
     if one and bands is not None:
         raise InputError(
-            f"inject_into: bands are {list(bands)} for an image (y, x), whose source has one magnitude, 'mag'; leave bands out"
+            f"inject_into: bands are {list(bands)} for an image (y, x), whose source has one "
+            "magnitude, 'mag'; leave bands out"
         )
     if one:
         return pixels, inverse, ["mag"]
@@ -156,15 +169,17 @@ def _optics(psf: ArrayLike, bands: int, scale: float) -> tuple[np.ndarray, rende
         raise InputError(f"inject_into: the PSF has shape {np.shape(psf)}, expected (y, x) or ({bands}, y, x)")
     if kernels.shape[-2] % 2 == 0 or kernels.shape[-1] % 2 == 0:
         raise InputError(
-            f"inject_into: the PSF is {kernels.shape[-2]} x {kernels.shape[-1]} pixels, expected odd sides, so that it has a middle pixel"
+            f"inject_into: the PSF is {kernels.shape[-2]} x {kernels.shape[-1]} pixels, expected odd sides, "
+            "so that it has a middle pixel"
         )
     for band, kernel in enumerate(kernels):
         where = f" of band {band}" if len(kernels) > 1 else ""
-        if reason := rendering.psf_problem(kernel):
+        if reason := refusing.psf_problem(kernel):
             raise InputError(f"inject_into: {reason.replace('the PSF', f'the PSF{where}')}")
         if (below := float(kernel[kernel < 0].sum())) < -NEGATIVE_MAX:
             raise InputError(
-                f"inject_into: the PSF{where} holds {below:.3g} of its light in negative pixels, expected at most {-NEGATIVE_MAX:g}"
+                f"inject_into: the PSF{where} holds {below:.3g} of its light in negative pixels, "
+                f"expected at most {-NEGATIVE_MAX:g}"
             )
     bench = rendering.Bench((WINDOW, WINDOW), scale, kernels.shape[-2:])
     full = np.broadcast_to(kernels, (bands, *kernels.shape[-2:]))
@@ -178,7 +193,8 @@ def _gain(gain: ArrayLike | None, bands: int) -> np.ndarray:
     found = in_unit("inject_into: the gain", gain, "1")
     if found.shape not in ((), (bands,)) or not (np.isfinite(found) & (found > 0)).all():
         raise InputError(
-            f"inject_into: the gain is {np.array2string(found, threshold=6)}, expected one positive number, or one for each of {bands} bands"
+            f"inject_into: the gain is {np.array2string(found, threshold=6)}, expected one positive number, or "
+            f"one for each of {bands} bands"
         )
     return np.broadcast_to(found, (bands,)).astype(float)
 
@@ -189,15 +205,16 @@ def _source(
     """Parameters (1,) by name, flux (1, band) in units of the image, and whether inner images are drawn."""
     given = dict(source)
     inner = bool(given.pop("inner_images", True))
-    known = {*rendering.NAMES, *magnitudes}
+    known = {*refusing.NAMES, *magnitudes}
     if unknown := [name for name in given if name not in known and not str(name).startswith("mag_")]:
         raise InputError(
-            f"inject_into: the source has a parameter '{unknown[0]}' that is none; parameters are {', '.join([*rendering.NAMES, *magnitudes])}"
+            f"inject_into: the source has a parameter '{unknown[0]}' that is none; parameters are "
+            f"{', '.join([*refusing.NAMES, *magnitudes])}"
         )
-    if missing := [name for name in (*rendering.NAMES, *magnitudes) if name not in given and name not in AT_REST]:
+    if missing := [name for name in (*refusing.NAMES, *magnitudes) if name not in given and name not in AT_REST]:
         raise InputError(f"inject_into: the source lacks {', '.join(missing)}")
-    values = {name: _number(name, given.get(name, 0.0)) for name in (*rendering.NAMES, *magnitudes)}
-    if reason := rendering.problems(values)[0]:
+    values = {name: _number(name, given.get(name, 0.0)) for name in (*refusing.NAMES, *magnitudes)}
+    if reason := refusing.problems(values)[0]:
         raise InputError(f"inject_into: the source's {reason}")
     flux = np.column_stack([10 ** (-0.4 * (values.pop(name) - zeropoint)) for name in magnitudes])
     if not (flux <= np.finfo(np.float32).max).all():
@@ -212,18 +229,22 @@ def _number(name: str, value: object) -> np.ndarray:
     number = in_unit(f"inject_into: the source's {name}", value, unit)
     if number.size != 1:
         raise InputError(
-            f"inject_into: the source's {name} has shape {number.shape}, expected one number: put one source in at a time"
+            f"inject_into: the source's {name} has shape {number.shape}, expected one "
+            "number: put one source in at a time"
         )
     return number.reshape(1)
 
 
 def _window(place: tuple[float, float] | None, sides: tuple[int, ...]) -> tuple[tuple, tuple, np.ndarray]:
-    """The part of the image that light is put into, the same part of the rendered square, and where in its middle pixel the lens lies (y, x)."""
+    """The part of the image that light is put into, the same part of the rendered square, and where in its middle
+    pixel the lens lies (y, x).
+    """
     middle = [(side - 1) / 2 for side in sides] if place is None else place
     centre = finite("inject_into: place", in_unit("inject_into: place", middle, "1"))
     if centre.shape != (2,) or not ((centre >= -0.5) & (centre < np.array(sides) - 0.5)).all():
         raise InputError(
-            f"inject_into: place is {np.array2string(centre)}, expected a row and a column of the image of {sides[0]} x {sides[1]} pixels"
+            f"inject_into: place is {np.array2string(centre)}, expected a row and a column of the image of "
+            f"{sides[0]} x {sides[1]} pixels"
         )
     pixel = np.floor(centre + 0.5).astype(int)
     first = pixel - WINDOW // 2
@@ -234,7 +255,9 @@ def _window(place: tuple[float, float] | None, sides: tuple[int, ...]) -> tuple[
 
 
 def _moved(values: Mapping[str, np.ndarray], offset: np.ndarray) -> dict[str, np.ndarray]:
-    """The same lens and source, `offset` (y, x) [arcsec] beside the middle; shear acts about the middle, so the source has its share of it back."""
+    """The same lens and source, `offset` (y, x) [arcsec] beside the middle; shear acts about the middle, so the source
+    has its share of it back.
+    """
     y, x = offset
     g_1, g_2 = values["gamma1"], values["gamma2"]
     back = {"source_x": x - (g_1 * x + g_2 * y), "source_y": y - (g_2 * x - g_1 * y), "lens_x": x, "lens_y": y}

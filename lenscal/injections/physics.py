@@ -1,4 +1,6 @@
-"""Whether the numbers that an injection rests on are those of the pixels it goes into: gain, PSF width, depth, zeropoint."""
+"""Whether the numbers that an injection rests on are those of the pixels it goes into: gain, PSF
+width, depth, zeropoint.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,7 @@ import xarray as xr
 from lenscal import config, schema
 from lenscal.errors import LenscalError
 from lenscal.gates import Gate, absent
-from lenscal.kernels import light, noise, pixels, widths
+from lenscal.kernels import light, moments, noise, pixels, widths
 
 FACTOR_MAX = 1.5  # of gains
 WIDTH_RATIO = 0.9, 1.1  # width of the PSF over PSFSIZE
@@ -37,10 +39,10 @@ def of_hosts(hosts: xr.Dataset, psf: np.ndarray) -> dict[str, np.ndarray]:
     Returns
     -------
     dict
-        psf_width_ratio (galaxy, band): the survey's own measure of width, of the PSF image, over PSFSIZE; psf_core_ratio
-        (galaxy, band): FWHM of its core over PSFSIZE; depth_offset (galaxy, band): 5-sigma depth of the pixels' noise under
-        that PSF less the depth column, mag; zeropoint_offset (galaxy,): magnitude of the pixels about the centre less the
-        catalogue's mag_r, NaN without one.
+        psf_width_ratio (galaxy, band): the survey's own measure of width, of the PSF image, over PSFSIZE;
+        psf_core_ratio (galaxy, band): FWHM of its core over PSFSIZE; depth_offset (galaxy, band): 5-sigma depth of the
+        pixels' noise under that PSF less the depth column, mag; zeropoint_offset (galaxy,): magnitude of the pixels
+        about the centre less the catalogue's mag_r, NaN without one.
     """
     value = {
         name: hosts[name].transpose("galaxy", "band").values.astype(float)
@@ -51,7 +53,7 @@ def of_hosts(hosts: xr.Dataset, psf: np.ndarray) -> dict[str, np.ndarray]:
         depth = widths.depth(value["sigma"], value["noise_correlation"], psf)
         image = hosts["image"].isel(band=schema.BANDS.index("r")).transpose("galaxy", "y", "x").values
         aperture = pixels.radius(image.shape[-1]) <= APERTURE_PX
-        flux = pixels.mean(image, aperture) * aperture.sum()
+        flux = moments.mean(image, aperture) * aperture.sum()
         magnitude = schema.ZEROPOINT - 2.5 * np.log10(flux)
     return {
         "psf_width_ratio": width / value["psfsize"],
@@ -62,7 +64,8 @@ def of_hosts(hosts: xr.Dataset, psf: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def configured_gain(settings: config.Injections, pixel_gain: np.ndarray, where: str) -> np.ndarray:
-    """The gain of each host and band: the configured one where there is one, once the pixels agree, else that of the pixels.
+    """The gain of each host and band: the configured one where there is one, once the pixels agree,
+    else that of the pixels.
 
     Parameters
     ----------
@@ -93,16 +96,19 @@ def configured_gain(settings: config.Injections, pixel_gain: np.ndarray, where: 
                 else ""
             )
             raise GainError(
-                f"injections: {where}: injections.gain is {given:.4g} electrons per nanomaggy in {band}, but the noise of the pixels of "
-                f"{known.size} hosts says {measured:.4g} (they may differ by a factor {FACTOR_MAX:g}){excess}; "
-                "give the gain of the sum of exposures, or leave injections.gain out to have it taken from the pixels"
+                f"injections: {where}: injections.gain is {given:.4g} electrons per nanomaggy in {band}, but the "
+                f"noise of the pixels of {known.size} hosts says {measured:.4g} (they may differ by a factor "
+                f"{FACTOR_MAX:g}){excess}; give the gain of the sum of exposures, or leave injections.gain out to "
+                "have it taken from the pixels"
             )
         out[:, b] = np.where(np.isfinite(pixel_gain[:, b]), given, np.nan)
     return out
 
 
 def gates(injections: xr.Dataset, made: np.ndarray) -> list[Gate]:
-    """Gain, shot noise, PSF width and depth in each band, and the zeropoint, over the trials that were made (bool, as `failure`)."""
+    """Gain, shot noise, PSF width and depth in each band, and the zeropoint, over the trials that were
+    made (bool, as `failure`).
+    """
     out = []
     for b, band in enumerate(schema.BANDS):
         value = {
@@ -111,29 +117,54 @@ def gates(injections: xr.Dataset, made: np.ndarray) -> list[Gate]:
         }
         out += [
             Gate(
-                f"injections.gain_{band}", f"{band}: the gain in use is that of the weights", "median ratio of the two",
-                float(np.median(value["gain_ratio"])), minimum=1 / FACTOR_MAX, maximum=FACTOR_MAX,
-                evidence=f"median gain {np.median(value['gain']):.4g} electrons per nanomaggy; ratio 5-95 %: {_span(value['gain_ratio'])}",
+                f"injections.gain_{band}",
+                f"{band}: the gain in use is that of the weights",
+                "median ratio of the two",
+                float(np.median(value["gain_ratio"])),
+                minimum=1 / FACTOR_MAX,
+                maximum=FACTOR_MAX,
+                evidence=(
+                    f"median gain {np.median(value['gain']):.4g} electrons per nanomaggy; ratio 5-95 %: "
+                    f"{_span(value['gain_ratio'])}"
+                ),
             ),
             Gate(
-                f"injections.shot_noise_{band}", f"{band}: light fainter than the dark sky is not noisier than the sky",
-                f"share of trials where it has more than {NOISY_FACTOR:g} times the variance that the weights give the sky",
-                float(np.mean(~(1 / value["gain_ratio"] <= NOISY_FACTOR))), maximum=NOISY_SHARE_MAX,
-                evidence=f"variance of light as bright as the sky over the sky's, 5-95 %: {_span(1 / value['gain_ratio'])}",
+                f"injections.shot_noise_{band}",
+                f"{band}: light fainter than the dark sky is not noisier than the sky",
+                f"share of trials where it has more than {NOISY_FACTOR:g} times the variance "
+                "that the weights give the sky",
+                float(np.mean(~(1 / value["gain_ratio"] <= NOISY_FACTOR))),
+                maximum=NOISY_SHARE_MAX,
+                evidence=(
+                    f"variance of light as bright as the sky over the sky's, 5-95 %: {_span(1 / value['gain_ratio'])}"
+                ),
             ),
             Gate(
-                f"injections.psf_width_{band}", f"{band}: the PSF has the width that PSFSIZE says", "median of its noise-equivalent width over PSFSIZE",
-                float(np.median(value["psf_width_ratio"])), *WIDTH_RATIO, evidence=f"5-95 %: {_span(value['psf_width_ratio'])}",
+                f"injections.psf_width_{band}",
+                f"{band}: the PSF has the width that PSFSIZE says",
+                "median of its noise-equivalent width over PSFSIZE",
+                float(np.median(value["psf_width_ratio"])),
+                *WIDTH_RATIO,
+                evidence=f"5-95 %: {_span(value['psf_width_ratio'])}",
             ),
             Gate(
-                f"injections.psf_core_{band}", f"{band}: PSFSIZE is not taken for the FWHM of the core", "median of the core's FWHM over PSFSIZE",
-                float(np.median(value["psf_core_ratio"])), *CORE_RATIO, evidence=f"5-95 %: {_span(value['psf_core_ratio'])}",
+                f"injections.psf_core_{band}",
+                f"{band}: PSFSIZE is not taken for the FWHM of the core",
+                "median of the core's FWHM over PSFSIZE",
+                float(np.median(value["psf_core_ratio"])),
+                *CORE_RATIO,
+                evidence=f"5-95 %: {_span(value['psf_core_ratio'])}",
             ),
             Gate(
-                f"injections.depth_{band}", f"{band}: the depth column is the pixels' own depth", "median of pixels less column, mag",
-                float(np.median(value["depth_offset"])), -DEPTH_MAX, DEPTH_MAX, evidence=f"5-95 %: {_span(value['depth_offset'])}",
+                f"injections.depth_{band}",
+                f"{band}: the depth column is the pixels' own depth",
+                "median of pixels less column, mag",
+                float(np.median(value["depth_offset"])),
+                -DEPTH_MAX,
+                DEPTH_MAX,
+                evidence=f"5-95 %: {_span(value['depth_offset'])}",
             ),
-        ]  # fmt: skip
+        ]
     out.append(_zeropoint(injections["zeropoint_offset"].values[made].astype(float)))
     return out
 
@@ -144,9 +175,14 @@ def _zeropoint(offset: np.ndarray) -> Gate:
     if not offset.size:
         return absent("injections.zeropoint", claim, "no host has a catalogue magnitude")
     return Gate(
-        "injections.zeropoint", claim, f"r: median magnitude within {APERTURE_PX:g} px less the catalogue's", float(np.median(offset)),
-        -ZEROPOINT_MAX, ZEROPOINT_MAX, evidence=f"{offset.size} trials, 5-95 %: {_span(offset)}",
-    )  # fmt: skip
+        "injections.zeropoint",
+        claim,
+        f"r: median magnitude within {APERTURE_PX:g} px less the catalogue's",
+        float(np.median(offset)),
+        -ZEROPOINT_MAX,
+        ZEROPOINT_MAX,
+        evidence=f"{offset.size} trials, 5-95 %: {_span(offset)}",
+    )
 
 
 def _span(values: np.ndarray) -> str:

@@ -1,30 +1,27 @@
-"""Populations of hosts by name: whom completeness is told for, how often each galaxy stands in it, and how often it is drawn."""
+"""Populations of hosts by name: whom completeness is told for, how often each galaxy stands in it,
+and how often it is drawn.
+"""
 
 from __future__ import annotations
-
-import warnings
 
 import numpy as np
 import pandas as pd
 
 from lenscal import config
 from lenscal.gates import Gate, absent
-from lenscal.kernels import draws, matching, weighting
+from lenscal.kernels import matching, weighting
+
+from .density import FEATURES, density_ratio
 
 SURVEY, LENS_LIKE = "survey", "lens-like"
 COLUMN = {SURVEY: "density_survey", LENS_LIKE: "density_lens_like"}
 """Columns of the table of hosts: probability of a host among those of its cell, in each population."""
 DRAWN = "density_drawn"
-FEATURES = ("host_mag_z", "host_colour_gr", "host_colour_rz", "host_log_radius", "host_ellipticity", "host_sersic")
-"""What a population of hosts is told by: dereddened z magnitude and colours, log10 of the half-light radius [arcsec], |e|, Sersic index."""
 NEIGHBOURS = "host_neighbours"
 ARC_BRACKET = {"density_lens_like_arc_none": 0.0, "density_lens_like_arc_all": 1.0}
 """Columns with the density that follows when none or all of the arcs' light is taken off the known lenses' fluxes."""
 REACH = 6.0  # arcsec: neighbours nearer than this are on the arc or next to it
 SELF = 0.5  # arcsec: nearer than this is the galaxy itself, or a second row of it
-STRENGTH = 0.3  # C of the logistic regression: twenty terms, dozens of lenses
-FOLDS = 5
-RATIO_MAX = 100.0  # of one galaxy over the mean of the pool: a tail that a few dozen lenses do not tell
 _GOLDEN = 0.6180339887498949
 
 
@@ -34,9 +31,11 @@ def features(rows: pd.DataFrame, arc_flux: np.ndarray | None = None) -> pd.DataF
     Parameters
     ----------
     rows : DataFrame
-        flux_g, flux_r, flux_z [nanomaggy], mw_transmission_g, mw_transmission_r, mw_transmission_z, shape_r [arcsec], shape_e1, shape_e2, sersic.
+        flux_g, flux_r, flux_z [nanomaggy], mw_transmission_g, mw_transmission_r, mw_transmission_z, shape_r [arcsec],
+        shape_e1, shape_e2, sersic.
     arc_flux : (n, 3) array, optional
-        Light in g, r, z [nanomaggy, as observed] that is an arc's and not the galaxy's; it is taken off the fluxes first.
+        Light in g, r, z [nanomaggy, as observed] that is an arc's and not the galaxy's; it is taken off the fluxes
+        first.
 
     Returns
     -------
@@ -85,62 +84,9 @@ def neighbours(rows: pd.DataFrame, around: pd.DataFrame) -> np.ndarray:
         return np.where(place & (own > 0), np.log10(0.01 + light / own), np.nan)
 
 
-def density_ratio(lenses: pd.DataFrame, pool: pd.DataFrame, wanted: pd.DataFrame, seed: int) -> np.ndarray:
-    """How much oftener known lenses have a galaxy like each of some than the survey has.
-
-    The odds of a logistic regression on the features and their products tell lenses from the pool (Qin 1998, Biometrika 85, 619).
-    It is fitted on four fifths of either and asked of the rest, so that a galaxy never vouches for itself: a galaxy of `wanted`
-    that is in the pool is asked of the fit that has not seen it, others of the mean of all.
-
-    Parameters
-    ----------
-    lenses, pool, wanted : DataFrame
-        `FEATURES`, indexed by galaxy_id, all finite but for `wanted`.
-    seed : int
-        Of the run; it sets the folds, galaxy by galaxy.
-
-    Returns
-    -------
-    (n,) array
-        Ratios for the rows of `wanted`, mean 1 over the pool, at most `RATIO_MAX`; 0 where a feature is missing.
-    """
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import PolynomialFeatures, StandardScaler
-
-    names = list(FEATURES)
-    values = np.concatenate([pool[names].to_numpy(float), lenses[names].to_numpy(float)])
-    label = np.concatenate([np.zeros(len(pool), int), np.ones(len(lenses), int)])
-    fold_of = lambda ids: (
-        draws.hashes(seed, "host density fold", np.asarray(ids, np.int64)) % np.uint64(FOLDS)
-    ).astype(int)
-    fold = fold_of(np.concatenate([pool.index.to_numpy(), lenses.index.to_numpy()]))
-    known = np.isfinite(wanted[names].to_numpy(float)).all(1)
-    asked = wanted[names].to_numpy(float)[known]
-    own = np.where(wanted.index.isin(pool.index), fold_of(wanted.index.to_numpy()), -1)[known]
-    odds, of_pool = np.zeros((FOLDS, len(asked))), np.zeros(len(pool))
-    for k in range(FOLDS):
-        model = make_pipeline(
-            StandardScaler(),
-            PolynomialFeatures(2, include_bias=False),
-            StandardScaler(),
-            LogisticRegression(C=STRENGTH, max_iter=3000),
-        )
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # a fit that does not converge is no answer
-            model.fit(values[fold != k], label[fold != k])
-        odds[k] = model.decision_function(asked) if len(asked) else 0
-        left = fold[: len(pool)] == k
-        if left.any():
-            of_pool[left] = model.decision_function(values[: len(pool)][left])
-    logs = np.where(own >= 0, odds[np.maximum(own, 0), np.arange(len(asked))], odds.mean(0))
-    out = np.zeros(len(wanted))
-    out[known] = np.minimum(np.exp(logs) / np.exp(of_pool).mean(), RATIO_MAX)
-    return out
-
-
 def densities(hosts: pd.DataFrame, ratio: np.ndarray | None, share: float) -> pd.DataFrame:
-    """The table of hosts with each one's probability in its cell: in the survey, among lens-like galaxies, and as it is drawn.
+    """The table of hosts with each one's probability in its cell: in the survey, among lens-like
+    galaxies, and as it is drawn.
 
     Parameters
     ----------
@@ -154,8 +100,8 @@ def densities(hosts: pd.DataFrame, ratio: np.ndarray | None, share: float) -> pd
     Returns
     -------
     DataFrame
-        With density_survey, density_drawn and, with a ratio, density_lens_like; each sums to 1 in every cell. A cell without any
-        lens-like galaxy has NaN there, and its hosts are drawn evenly.
+        With density_survey, density_drawn and, with a ratio, density_lens_like; each sums to 1 in every cell. A cell
+        without any lens-like galaxy has NaN there, and its hosts are drawn evenly.
     """
     cell = [hosts["psf_fwhm"], hosts["depth"]]
     even = 1 / hosts.groupby(["psf_fwhm", "depth"])["galaxy_id"].transform("size").to_numpy(float)
@@ -170,7 +116,8 @@ def densities(hosts: pd.DataFrame, ratio: np.ndarray | None, share: float) -> pd
 
 
 def hosts_of_trials(hosts: pd.DataFrame, trials: np.ndarray, start: float) -> np.ndarray:
-    """Row of the host of each trial: drawn by `density_drawn`, as evenly as a golden-ratio sequence is, so that more trials leave the first as they are.
+    """Row of the host of each trial: drawn by `density_drawn`, as evenly as a golden-ratio sequence is, so that more
+    trials leave the first as they are.
 
     Parameters
     ----------
@@ -207,8 +154,8 @@ def populate(
     manifest : DataFrame
         Rows of the whole sample: known lenses (pool "positive"), ordinary galaxies (N1), the hosts among them.
     arc_flux : DataFrame
-        arc_g, arc_r, arc_z [nanomaggy] of known lenses, indexed by galaxy_id: light found beside the galaxy's model. A lens that is not
-        there has no light taken off.
+        arc_g, arc_r, arc_z [nanomaggy] of known lenses, indexed by galaxy_id: light found beside the galaxy's model. A
+        lens that is not there has no light taken off.
     near : DataFrame or None
         Objects of the survey around the hosts (ra, dec, flux_r); None where there is no catalogue.
     settings : config.Injections
@@ -218,9 +165,9 @@ def populate(
     Returns
     -------
     DataFrame
-        `hosts` with `FEATURES`, `NEIGHBOURS` and the densities of `densities`; where known lenses are too few (`lenses_min`) or not asked
-        for, those of the survey alone. For the effect of the arcs' light also `density_lens_like_arc_none` and `_arc_all`: the same with
-        none and all of it taken off.
+        `hosts` with `FEATURES`, `NEIGHBOURS` and the densities of `densities`; where known lenses are too few
+        (`lenses_min`) or not asked for, those of the survey alone. For the effect of the arcs' light also
+        `density_lens_like_arc_none` and `_arc_all`: the same with none and all of it taken off.
     int
     """
     rows = manifest.set_index("galaxy_id", drop=False)
@@ -253,7 +200,8 @@ def _finite(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def of_trials(hosts: pd.DataFrame, row: np.ndarray | None, count: int) -> dict[str, np.ndarray]:
-    """Densities and features of the hosts of the trials of a cell, as variables of `schema.INJECTIONS`; none where hosts have none.
+    """Densities and features of the hosts of the trials of a cell, as variables of `schema.INJECTIONS`;
+    none where hosts have none.
 
     Parameters
     ----------
@@ -286,7 +234,10 @@ def gates(hosts: pd.DataFrame, lenses: int, settings: config.Injections) -> list
     if LENS_LIKE not in settings.host_populations:
         return [absent(id_, claim, "the run file asks for the population survey alone (injections.host_populations)")]
     if COLUMN[LENS_LIKE] not in hosts:
-        why = f"{lenses} known lenses have the colours and sizes that tell a population, {settings.lenses_min} needed (injections.lenses_min)"
+        why = (
+            f"{lenses} known lenses have the colours and sizes that tell a population, {settings.lenses_min} "
+            "needed (injections.lenses_min)"
+        )
         return [Gate(id_, claim, measure, float("nan"), minimum=0.3, cannot=why, requirement="T.2")]
     worst = min(
         _effective_share(cell[COLUMN[LENS_LIKE]].to_numpy(float), cell[DRAWN].to_numpy(float))
@@ -300,10 +251,16 @@ def gates(hosts: pd.DataFrame, lenses: int, settings: config.Injections) -> list
     }
     return [
         Gate(
-            id_, claim, measure, worst, minimum=0.3, requirement="T.2",
-            evidence=f"{lenses} known lenses; effective hosts in the middle cell: " + ", ".join(f"{name} {n:.1f}" for name, n in counts.items()),
+            id_,
+            claim,
+            measure,
+            worst,
+            minimum=0.3,
+            requirement="T.2",
+            evidence=f"{lenses} known lenses; effective hosts in the middle cell: "
+            + ", ".join(f"{name} {n:.1f}" for name, n in counts.items()),
         )
-    ]  # fmt: skip
+    ]
 
 
 def _effective_share(wanted: np.ndarray, drawn: np.ndarray) -> float:

@@ -1,90 +1,27 @@
-"""What an injection is drawn from: named sets of priors, each stating its measure, and the range of the magnification."""
+"""What an injection is drawn from: named sets of priors, each stating its measure, and the
+range of the magnification.
+"""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping, Sequence
-from importlib import resources
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-import yaml
 from scipy.special import ndtri
 
 from lenscal import config, schema
-from lenscal.errors import InputError, LenscalError
 from lenscal.injections import populations, rendering
 from lenscal.injections.sources import Stamps, of_kind, prepare, smooth
 from lenscal.kernels import draws
 
-QUANTITIES = (
-    "q", "phi", "gamma1", "gamma2", "lens_x", "lens_y", "beta_fraction", "beta_angle", "n", "r_e", "source_q", "source_phi",
-    "mag_r", "colour_gr", "colour_rz",
-)  # fmt: skip
-NOT_QUANTITIES = "about", "like", "calibration"
+from .numbering import injection_ids, noise_ids
+from .prior_sets import QUANTITIES, PriorError, named
+
 PROPOSALS_MAX = 400
 COARSE = 20.0  # tolerance factor of the first look at a magnification, good to half a per cent (stamps: two)
 NEAR = 0.03  # relative distance from the range within which the first look does not decide
-_KEYS = {
-    "uniform": {"low", "high"},
-    "counts": {"low", "high", "slope"},
-    "log": {"low", "high"},
-    "normal": {"mean", "deviation"},
-    "disc": {"low", "high"},
-    "angle": {"period"},
-}
-
-
-class PriorError(LenscalError, ValueError):
-    """A prior set that cannot be used, or that cannot meet the range of the magnification."""
-
-
-@functools.cache
-def prior_sets(extra: str = "") -> dict[str, dict]:
-    """All named sets of priors.yaml, and those of a YAML text in its format, `like` resolved.
-
-    Raises
-    ------
-    PriorError
-        A quantity that is missing or unknown, a measure with other keys than its own, `like` of no set, or a set of `extra`
-        that has the name of one of priors.yaml.
-    """
-    raw = yaml.safe_load(resources.files("lenscal.injections").joinpath("priors.yaml").read_text())
-    more = yaml.safe_load(extra) or {}
-    if taken := sorted(set(raw) & set(more)):
-        raise PriorError(
-            f"prior set '{taken[0]}' of injections.prior_file has the name of one that is shipped and frozen; take another name"
-        )
-    raw |= more
-    return {name: _checked(name, _resolved(name, raw)) for name in raw}
-
-
-def _resolved(name: str, raw: Mapping[str, Mapping], depth: int = 0) -> dict:
-    entry = raw[name]
-    like = entry.get("like")
-    if like is None:
-        return dict(entry)
-    if like not in raw or depth > len(raw):
-        raise PriorError(
-            f"prior set '{name}' is like '{like}', which {'is no set' if like not in raw else 'leads back to itself'}"
-        )
-    return {**_resolved(like, raw, depth + 1), **entry}
-
-
-def _checked(name: str, entry: dict) -> dict:
-    quantities = {key: value for key, value in entry.items() if key not in NOT_QUANTITIES}
-    if set(quantities) != set(QUANTITIES):
-        raise PriorError(
-            f"prior set '{name}' differs from the quantities of a source in {sorted(set(quantities) ^ set(QUANTITIES))}"
-        )
-    for key, value in quantities.items():
-        measure = value.get("measure")
-        if measure not in _KEYS or set(value) - {"measure"} != _KEYS[measure]:
-            raise PriorError(
-                f"prior set '{name}': '{key}' is {value}; a measure is one of { ({m: sorted(k) for m, k in _KEYS.items()}) }"
-            )
-    return quantities
 
 
 def quantile(prior: Mapping, u: np.ndarray) -> np.ndarray:
@@ -108,11 +45,12 @@ def quantile(prior: Mapping, u: np.ndarray) -> np.ndarray:
 
 
 def log_density(name: str, drawn: Mapping[str, np.ndarray], theta_e_step: float, extra: str = "") -> np.ndarray:
-    """ln of the density that parameters were proposed with: uniform theta_e in its bin, each quantity by its measure, independent.
+    """ln of the density that parameters were proposed with: uniform theta_e in its bin, each quantity by
+    its measure, independent.
 
-    The density is one of theta_e, q, phi, gamma1, gamma2, lens_x, lens_y, beta_fraction, the angle of the offset, n, r_e, source_q, source_phi,
-    mag_r and the colours g - r and r - z, in their units. The range of the magnification, which rejects proposals, only divides it by
-    the share that is accepted at that theta_e.
+    The density is one of theta_e, q, phi, gamma1, gamma2, lens_x, lens_y, beta_fraction, the angle of the offset, n,
+    r_e, source_q, source_phi, mag_r and the colours g - r and r - z, in their units. The range of the magnification,
+    which rejects proposals, only divides it by the share that is accepted at that theta_e.
 
     Parameters
     ----------
@@ -170,7 +108,9 @@ def _log_density(prior: Mapping, value: np.ndarray) -> np.ndarray:
 def propose(
     name: str, theta_e: np.ndarray, ids: np.ndarray, seed: int, round_: int, extra: str = ""
 ) -> dict[str, np.ndarray]:
-    """Parameters of one round of proposals: they depend on (seed, injection id, round) only; `extra` as in `prior_sets`."""
+    """Parameters of one round of proposals: they depend on (seed, injection id, round) only;
+    `extra` as in `prior_sets`.
+    """
     prior = named(name, extra)
     drawn = {key: quantile(prior[key], draws.uniform(seed, f"prior {key}", ids, round_)) for key in QUANTITIES}
     fraction, angle = drawn.pop("beta_fraction"), drawn.pop("beta_angle")
@@ -184,28 +124,14 @@ def propose(
     return drawn
 
 
-def named(name: str, extra: str = "") -> dict:
-    """The quantities of one set; `extra` as in `prior_sets`.
-
-    Raises
-    ------
-    PriorError
-        When there is none of that name.
-    """
-    known = prior_sets(extra)
-    if name not in known:
-        raise PriorError(f"injections.prior is '{name}', which priors.yaml does not hold; it has {', '.join(known)}")
-    return known[name]
-
-
 def accepted(
     theta_e: np.ndarray, ids: np.ndarray, settings: config.Injections, seed: int, stamps: Stamps | None = None
 ) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """The first proposal of each injection whose magnification lies in the range.
 
-    Rejection sampling: the accepted draws follow the prior restricted to the range. Magnification is lensed over unlensed flux
-    of the source itself (Sersic, with knots or stamp), all images included; a coarse sampling decides far from the range's
-    ends, the one of the images near them. Signal-to-noise ratio takes no part.
+    Rejection sampling: the accepted draws follow the prior restricted to the range. Magnification is lensed over
+    unlensed flux of the source itself (Sersic, with knots or stamp), all images included; a coarse sampling decides far
+    from the range's ends, the one of the images near them. Signal-to-noise ratio takes no part.
 
     Returns
     -------
@@ -241,8 +167,9 @@ def accepted(
         if not pending.size:
             return out, mu, proposals
     raise PriorError(
-        f"injections: {pending.size} of {ids.size} injections found no magnification in {low:g}-{high:g} within {PROPOSALS_MAX} draws "
-        f"of the prior '{settings.prior}' (first: {ids[pending[0]]}); widen injections.magnification or take another prior"
+        f"injections: {pending.size} of {ids.size} injections found no magnification in {low:g}-{high:g} within "
+        f"{PROPOSALS_MAX} draws of the prior '{settings.prior}' (first: {ids[pending[0]]}); widen "
+        "injections.magnification or take another prior"
     )
 
 
@@ -263,37 +190,11 @@ def check(settings: config.Injections, seed: int, probes: int = 64) -> float:
     for end, part in zip(settings.grid.theta_e.centres[[0, -1]], np.split(good, 2)):
         if not part.any():
             raise PriorError(
-                f"injections: none of {probes} draws of the prior '{settings.prior}' at theta_e = {end:g} arcsec has a magnification in "
-                f"{low:g}-{high:g}; theirs are {mu.min():.2f}-{mu.max():.2f}. Widen injections.magnification or take another prior"
+                f"injections: none of {probes} draws of the prior '{settings.prior}' at theta_e = {end:g} arcsec has "
+                f"a magnification in {low:g}-{high:g}; theirs are {mu.min():.2f}-{mu.max():.2f}. Widen "
+                "injections.magnification or take another prior"
             )
     return float(good.mean())
-
-
-def injection_ids(theta_e: np.ndarray, psf_fwhm: float, depth: float, trials: np.ndarray) -> np.ndarray:
-    """Ids (theta_e, trial) of the injections of cells: theta_e [mas] 13 bits, psf [mas] 13 bits, depth [mmag] 16, trial 20.
-
-    They depend on the physical centre of the cell and the trial number, so that a finer grid or more trials leave old ones as
-    they were.
-    """
-    theta = np.round(np.asarray(theta_e) * 1000).astype(np.int64)
-    psf, mmag = round(float(psf_fwhm) * 1000), round(float(depth) * 1000)
-    trials = np.asarray(trials, np.int64)
-    for name, values, bits in (
-        ("theta_e", theta, 13),
-        ("psf_fwhm", psf, 13),
-        ("depth", mmag, 16),
-        ("trial", trials, 20),
-    ):
-        if np.min(values) < 0 or np.max(values) >= 1 << bits:
-            raise InputError(
-                f"injections: a {name} of the grid is out of range: it must be from 0 to {(1 << bits) - 1} thousandths or trials"
-            )
-    return (((theta[:, None] << 13 | psf) << 16 | mmag) << 20) | trials
-
-
-def noise_ids(ids: np.ndarray) -> np.ndarray:
-    """What the noise of an injection is keyed by: its id without theta_e, so that one trial has one noise at all theta_e."""
-    return np.asarray(ids, np.int64) & ((1 << 49) - 1)
 
 
 def draw(
@@ -306,15 +207,16 @@ def draw(
 ) -> xr.Dataset:
     """Parameters of all trials of one (psf_fwhm, depth) cell, every theta_e bin.
 
-    A trial has the same host at every theta_e: that of `populations.hosts_of_trials` where hosts have densities, else host t modulo
-    their number, in the order of `rank`.
+    A trial has the same host at every theta_e: that of `populations.hosts_of_trials` where hosts have densities, else
+    host t modulo their number, in the order of `rank`.
 
     Parameters
     ----------
     psf_fwhm, depth : float
         Centre of the cell, arcsec and AB mag.
     hosts : DataFrame
-        Those of the cell, from `hosts.assign_hosts`, with densities and features where `populations` gave them some; may be empty.
+        Those of the cell, from `hosts.assign_hosts`, with densities and features where `populations` gave them some;
+        may be empty.
     settings : config.Injections
     seed : int
         Of the run.
@@ -324,8 +226,8 @@ def draw(
     Returns
     -------
     Dataset (theta_e, psf_fwhm, depth, trial)
-        Parameters as in `schema.INJECTIONS`, galaxy_id, injection_id, magnification, beta_fraction, proposals, and the densities that
-        host and source were drawn with. Without hosts galaxy_id is -1 and the parameters are NaN.
+        Parameters as in `schema.INJECTIONS`, galaxy_id, injection_id, magnification, beta_fraction, proposals, and the
+        densities that host and source were drawn with. Without hosts galaxy_id is -1 and the parameters are NaN.
     """
     axis = settings.grid.theta_e
     trials = np.arange(settings.trials)
@@ -351,10 +253,16 @@ def draw(
         mu, proposals = nan, np.zeros(ids.size, np.int32)
     columns = {name: drawn[name.replace("source_mag_", "mag_")] for name in names}
     columns |= {
-        "theta_e_drawn": drawn["theta_e"], "beta_fraction": drawn["beta_fraction"], "magnification": mu, "proposals": proposals,
-        "galaxy_id": galaxy, "injection_id": ids,
-        "log_density_source": log_density(settings.prior, drawn, axis.step, settings.more_priors) if row is not None else np.full(ids.size, np.nan),
-    }  # fmt: skip
+        "theta_e_drawn": drawn["theta_e"],
+        "beta_fraction": drawn["beta_fraction"],
+        "magnification": mu,
+        "proposals": proposals,
+        "galaxy_id": galaxy,
+        "injection_id": ids,
+        "log_density_source": log_density(settings.prior, drawn, axis.step, settings.more_priors)
+        if row is not None
+        else np.full(ids.size, np.nan),
+    }
     columns |= {
         name: np.broadcast_to(values, ids.shape)
         for name, values in populations.of_trials(ordered, row, trials.size).items()

@@ -12,16 +12,9 @@ from lenscal import schema
 from lenscal.errors import InputError
 from lenscal.injections import sources
 from lenscal.injections.sources import Components
-from lenscal.kernels import convolution, imaging, sampling
+from lenscal.kernels import convolution, imaging, rays
 
-NAMES = (*sampling.LENS_FIELDS, *sampling.SOURCE_FIELDS)
-PSF_SUM_TOLERANCE = 1e-3
-TOO_LARGE = f"the source needs more than {sampling.CAPACITY} cells of one size, or four for each 2 x 2 pixels; it is too large for the stamp's pixels"
-_LIMITS = {"theta_e": (0, np.inf), "q": (0, 1), "n": (0.2, 8), "r_e": (0, np.inf), "source_q": (0, 1)} | {
-    f"mag_{band}": (-50, 100)
-    for band in schema.BANDS  # -99 and the like stand for no magnitude, and their flux is beyond single precision
-}
-"""Of parameters: (low, high]."""
+from .refusing import TOO_LARGE, checked, psf_problem
 
 
 def render(
@@ -36,12 +29,12 @@ def render(
     Parameters
     ----------
     parameters : Dataset (injection) or DataFrame
-        One row for each injection: theta_e, q, phi, gamma1, gamma2, lens_x, lens_y, n, r_e, source_q, source_phi, source_x,
-        source_y (arcsec, radians), and unlensed AB magnitudes mag_g, mag_r, mag_z. A column inner_images, where there is one, is false
-        where inner images are suppressed.
+        One row for each injection: theta_e, q, phi, gamma1, gamma2, lens_x, lens_y, n, r_e, source_q, source_phi,
+        source_x, source_y (arcsec, radians), and unlensed AB magnitudes mag_g, mag_r, mag_z. A column inner_images,
+        where there is one, is false where inner images are suppressed.
     psf : DataArray (band, psf_y, psf_x), with `injection` or without, or None
-        Sides odd, sum 1. Its attribute `includes_pixel` tells an effective PSF (true) from an optical one. Bands and injections that
-        have names are taken by name. None gives exact pixel integrals without PSF.
+        Sides odd, sum 1. Its attribute `includes_pixel` tells an effective PSF (true) from an optical one. Bands and
+        injections that have names are taken by name. None gives exact pixel integrals without PSF.
     shape : tuple of int
         Sides (y, x) of the images, whose centre is ((n - 1)/2, (n - 1)/2).
     pixel_scale : float
@@ -50,14 +43,14 @@ def render(
     Returns
     -------
     DataArray (injection, band, y, x)
-        float32, nanomaggy per pixel; the same bits for the same row whatever the other rows are. Light from more than 3 pixels
-        outside of the stamp is not scattered into it.
+        float32, nanomaggy per pixel; the same bits for the same row whatever the other rows are. Light from more than 3
+        pixels outside of the stamp is not scattered into it.
 
     Raises
     ------
     ValueError
-        A column that is missing, a parameter out of range or not finite, a PSF that is not finite or does not sum to 1; the
-        message names the injection.
+        A column that is missing, a parameter out of range or not finite, a PSF that is not finite or does not sum to 1;
+        the message names the injection.
     """
     if min(shape) < 1 or not pixel_scale > 0:
         raise InputError(f"render: shape {shape} and pixel_scale {pixel_scale} must be positive")
@@ -83,40 +76,6 @@ def render(
     )
 
 
-def checked(parameters: xr.Dataset | pd.DataFrame) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Columns of `render` and the names of the injections.
-
-    Raises
-    ------
-    ValueError
-        A column that is missing, or a value that is not finite or out of range, with the injection's name.
-    """
-    if isinstance(parameters, xr.Dataset):
-        if "injection" not in parameters.sizes:
-            raise InputError(f"render: parameters have dims {tuple(parameters.sizes)}, not 'injection'")
-        labels = (
-            parameters["injection"].values
-            if "injection" in parameters.coords
-            else np.arange(parameters.sizes["injection"])
-        )
-    else:
-        labels = parameters.index.to_numpy()
-    wanted = [*NAMES, *(f"mag_{band}" for band in schema.BANDS)]
-    if missing := [name for name in wanted if name not in parameters]:
-        raise InputError(f"render: parameters lack {missing}")
-    for name in wanted:
-        if isinstance(parameters, xr.Dataset) and parameters[name].dims != ("injection",):
-            raise InputError(f"render: '{name}' has dims {parameters[name].dims}, not ('injection',)")
-    values = {
-        name: np.asarray(parameters[name].values if isinstance(parameters, xr.Dataset) else parameters[name], float)
-        for name in wanted
-    }
-    for row, reason in enumerate(problems(values)):
-        if reason:
-            raise InputError(f"render: injection {labels[row]}: {reason}")
-    return values, labels
-
-
 def inner_images_of(parameters: xr.Dataset | pd.DataFrame, labels: np.ndarray) -> np.ndarray:
     """Whether each injection has its inner images; all have where no column says otherwise."""
     if "inner_images" not in parameters:
@@ -125,32 +84,10 @@ def inner_images_of(parameters: xr.Dataset | pd.DataFrame, labels: np.ndarray) -
     found = np.asarray(column.values if isinstance(parameters, xr.Dataset) else column)
     if found.dtype != bool or found.shape != labels.shape:
         raise InputError(
-            f"render: 'inner_images' is {found.dtype} of shape {found.shape}, expected one true or false for each injection"
+            f"render: 'inner_images' is {found.dtype} of shape {found.shape}, expected one "
+            "true or false for each injection"
         )
     return found
-
-
-def problems(values: Mapping[str, np.ndarray]) -> list[str]:
-    """What is wrong with each row of parameters; empty where nothing is."""
-    out = [""] * len(next(iter(values.values())))
-    for name, array in values.items():
-        bad = ~np.isfinite(array)
-        low, high = _LIMITS.get(name, (-np.inf, np.inf))
-        bad |= ~((array > low) & (array <= high))
-        for row in np.flatnonzero(bad):
-            if not out[row]:
-                span = f" in ({low:g}, {high:g}]" if name in _LIMITS else ""
-                out[row] = f"{name} is {array[row]:g}, expected a finite number{span}"
-    return out
-
-
-def psf_problem(image: np.ndarray) -> str:
-    """What is wrong with a PSF image; empty when nothing is."""
-    if not np.isfinite(image).all():
-        return "the PSF holds NaN or infinity"
-    if abs(image.sum(dtype=float) - 1) > PSF_SUM_TOLERANCE:
-        return f"the PSF sums to {image.sum(dtype=float):.4f}, not 1"
-    return ""
 
 
 def _psf_images(psf: xr.DataArray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -197,7 +134,8 @@ def _by_name(names: np.ndarray, labels: np.ndarray) -> np.ndarray:
     if np.array_equal(labels, np.arange(len(labels))):
         return np.arange(len(labels))
     raise InputError(
-        f"render: injection {labels[np.argmax(rows < 0)]} has no PSF of its own: psf names the injections {names[:3].tolist()} ..."
+        f"render: injection {labels[np.argmax(rows < 0)]} has no PSF of its own: psf names the "
+        f"injections {names[:3].tolist()} ..."
     )
 
 
@@ -211,16 +149,31 @@ def pixel_integrals(
     labels: Sequence | None = None,
     with_images: bool = True,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images (injection, y, x) of sources of unit flux without PSF, and their flux on the stamp and its margin (injection,)."""
-    lens = np.column_stack([values[name] for name in sampling.LENS_FIELDS]).astype(float)
+    """Images (injection, y, x) of sources of unit flux without PSF, and their flux on the stamp and
+    its margin (injection,).
+    """
+    lens = np.column_stack([values[name] for name in rays.LENS_FIELDS]).astype(float)
     sides, origin = imaging.geometry(shape, pixel_scale)
     out = np.zeros((len(lens), *(shape if with_images else (0, 0))), np.float32)
     inside, full = np.zeros(len(lens)), np.zeros(len(lens), np.int64)
     c = components
     imaging.pixels(
-        lens, c.first, c.sersic, c.light, c.stamp, c.place, c.share, c.stamps, np.full(len(lens), inner_images), tolerance, origin,
-        *imaging.work_space(sides), out, inside, full,
-    )  # fmt: skip
+        lens,
+        c.first,
+        c.sersic,
+        c.light,
+        c.stamp,
+        c.place,
+        c.share,
+        c.stamps,
+        np.full(len(lens), inner_images),
+        tolerance,
+        origin,
+        *imaging.work_space(sides),
+        out,
+        inside,
+        full,
+    )
     _refuse_full(full, labels)
     return out, inside
 
@@ -250,9 +203,14 @@ class Bench:
         self._shape, self._images = tuple(shape), np.empty(0, np.float32)
 
     def convolved(
-        self, values: Mapping[str, np.ndarray], components: Components, flux: np.ndarray, transforms: np.ndarray, which: np.ndarray,
+        self,
+        values: Mapping[str, np.ndarray],
+        components: Components,
+        flux: np.ndarray,
+        transforms: np.ndarray,
+        which: np.ndarray,
         inner_images: bool | np.ndarray = True,
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:  # fmt: skip
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Images convolved with PSFs.
 
         Parameters
@@ -271,26 +229,45 @@ class Bench:
         Returns
         -------
         tuple of array
-            Images (injection, band, y, x), which the next call overwrites; the flux on the stamp of sources of unit flux (injection,);
-            and 1 where a source is too large to be sampled (injection,), see `TOO_LARGE`.
+            Images (injection, band, y, x), which the next call overwrites; the flux on the stamp of sources of unit
+            flux (injection,); and 1 where a source is too large to be sampled (injection,), see `TOO_LARGE`.
         """
-        lens = np.column_stack([values[name] for name in sampling.LENS_FIELDS]).astype(float)
+        lens = np.column_stack([values[name] for name in rays.LENS_FIELDS]).astype(float)
         count, c = len(lens), components
         shape = (count, flux.shape[1], *self._shape)
         if self._images.size < np.prod(shape):
             self._images = np.empty(np.prod(shape), np.float32)
         out, inside, full = self._images[: np.prod(shape)].reshape(shape), np.zeros(count), np.zeros(count, np.int64)
         imaging.convolved(
-            lens, c.first, c.sersic, c.light, c.stamp, c.place, c.share, c.stamps, np.full(count, inner_images), 1.0, self._origin,
-            *self._scratch, np.ascontiguousarray(flux, float), transforms, np.asarray(which, np.int64), self._fourier, out, inside, full,
-        )  # fmt: skip
+            lens,
+            c.first,
+            c.sersic,
+            c.light,
+            c.stamp,
+            c.place,
+            c.share,
+            c.stamps,
+            np.full(count, inner_images),
+            1.0,
+            self._origin,
+            *self._scratch,
+            np.ascontiguousarray(flux, float),
+            transforms,
+            np.asarray(which, np.int64),
+            self._fourier,
+            out,
+            inside,
+            full,
+        )
         return out, inside, full
 
 
 def magnification(
     values: Mapping[str, np.ndarray], components: Components, inner_images: bool = True, tolerance: float = 1.0
 ) -> np.ndarray:
-    """Lensed over unlensed flux (injection,), on a grid that reaches three Einstein radii and five arcsec or more from the centre."""
+    """Lensed over unlensed flux (injection,), on a grid that reaches three Einstein radii and five arcsec
+    or more from the centre.
+    """
     out = np.empty(len(values["theta_e"]))
     # Flux alone bears larger cells, from which the quadtree starts; stamps, of fewer levels, do not for an exact value.
     scale = schema.PIXEL_SCALE * (1 if (components.stamp >= 0).any() and tolerance <= 1 else 2)

@@ -1,4 +1,6 @@
-"""What is lensed: one Sersic profile, a Sersic with knots, or the image of a real galaxy, as components for the kernels."""
+"""What is lensed: one Sersic profile, a Sersic with knots, or the image of a real galaxy, as
+components for the kernels.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +56,8 @@ def smooth(parameters: Mapping[str, np.ndarray], pixel_scale: float) -> Componen
 def clumpy(parameters: Mapping[str, np.ndarray], ids: np.ndarray, seed: int, pixel_scale: float) -> Components:
     """A Sersic profile with KNOTS round exponential knots that hold KNOT_SHARE of its light, each rendered for itself.
 
-    Knots lie around the centre, normally distributed along both axes of the source; their places, radii and fluxes depend on
-    the seed and the injection's id only.
+    Knots lie around the centre, normally distributed along both axes of the source; their places, radii and fluxes
+    depend on the seed and the injection's id only.
     """
     base = np.column_stack([parameters[name] for name in sampling.SOURCE_FIELDS]).astype(float)
     n, r_e, q, phi, x, y = base.T
@@ -77,7 +79,9 @@ def clumpy(parameters: Mapping[str, np.ndarray], ids: np.ndarray, seed: int, pix
 
 @dataclass(frozen=True)
 class Stamps:
-    """Images of real galaxies, each in the lower-left corner of its plane, with what is needed to put them on the sky."""
+    """Images of real galaxies, each in the lower-left corner of its plane, with what is
+    needed to put them on the sky.
+    """
 
     images: np.ndarray
     sides: np.ndarray
@@ -123,16 +127,20 @@ def prepare(kind: str, sources: Sequence[Mapping] | None) -> Stamps | None:
 def real(parameters: Mapping[str, np.ndarray], ids: np.ndarray, seed: int, stamps: Stamps) -> Components:
     """The image of one of the real galaxies for each source, chosen by the injection's id.
 
-    It is scaled so that the circle about its centroid that holds half its light has the radius r_e, turned by source_phi, and
-    put with its centroid at the source position; its own shape stands for n and source_q.
+    It is scaled so that the circle about its centroid that holds half its light has the radius r_e, turned by
+    source_phi, and put with its centroid at the source position; its own shape stands for n and source_q.
     """
     which = (draws.hashes(seed, "source stamp", ids) % np.uint64(len(stamps.radii))).astype(np.int64)
     place = np.column_stack(
         [
-            parameters["source_x"], parameters["source_y"], parameters["source_phi"], parameters["r_e"] / stamps.radii[which],
-            stamps.centres[which], stamps.sides[which][:, ::-1],
+            parameters["source_x"],
+            parameters["source_y"],
+            parameters["source_phi"],
+            parameters["r_e"] / stamps.radii[which],
+            stamps.centres[which],
+            stamps.sides[which][:, ::-1],
         ]
-    )  # fmt: skip
+    )
     rows = np.column_stack([parameters[name] for name in sampling.SOURCE_FIELDS]).astype(float)
     count = len(which)
     return Components(

@@ -5,40 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from lenscal import config, schema
-from lenscal.errors import InputError, LenscalError
-from lenscal.gates import Gate, absent
-from lenscal.injections import physics, rendering
-from lenscal.injections.priors import noise_ids
+from lenscal.errors import LenscalError
+from lenscal.injections import physics, refusing, rendering
+from lenscal.injections.numbering import noise_ids
 from lenscal.injections.sources import of_kind, prepare
-from lenscal.kernels import convolution, draws, light, noise, shot
+from lenscal.kernels import convolution, draws, noise, shot
 
-MOFFAT_SIZE = 61  # pixels: 8 arcsec around the centre
+from .host_pixels import HOST_COORDS, check_hosts, psfs, rows_of
+
 CHUNK = 64  # injections rendered at once: few enough that their images lie in memory the process has already
 NO_HOST = "no host"
-EFFICIENCY_MIN = 0.01
-_NEEDED = (
-    "image",
-    "invvar",
-    "psfsize",
-    "psfdepth",
-    "psf_fwhm_core",
-    "psf_beta",
-    "sigma",
-    "noise_correlation",
-    "noise_lags",
-    "failure",
-)
-_HOST_COORDS = {
-    "host_type": "type",
-    "host_split": "split",
-    "host_psfsize_r": "psfsize_r",
-    "host_psfdepth_r": "psfdepth_r",
-    "host_mag_r": "mag_r",
-}
 
 
 class InjectionError(LenscalError, RuntimeError):
@@ -59,7 +38,8 @@ def inject(
     block : Dataset (theta_e, psf_fwhm, depth, trial)
         From `draw`.
     hosts : Dataset (galaxy)
-        The hosts of the block, as declared in `schema.CUTOUTS`, with `sigma`, `noise_correlation` and `noise_lags` of `schema.QUALITY`.
+        The hosts of the block, as declared in `schema.CUTOUTS`, with `sigma`, `noise_correlation` and `noise_lags` of
+        `schema.QUALITY`.
     settings : config.Injections
     seed : int
         Of the run.
@@ -74,8 +54,8 @@ def inject(
     Raises
     ------
     ValueError
-        Hosts in another unit, of another size or without what is needed; a host of the block that is not among them; a gain
-        that the pixels contradict (`physics.GainError`).
+        Hosts in another unit, of another size or without what is needed; a host of the block that is not among them; a
+        gain that the pixels contradict (`physics.GainError`).
     InjectionError
         A trial that cannot be made, with `settings.on_failure` "stop"; the message names the injection and the block.
     """
@@ -111,8 +91,8 @@ def images(
     Returns
     -------
     (trial, band, y, x) float32 array
-        Host plus arc, nanomaggy; trials in the order of the block's dims theta_e, psf_fwhm, depth, trial. NaN where the host
-        has NaN, and all over where the trial failed.
+        Host plus arc, nanomaggy; trials in the order of the block's dims theta_e, psf_fwhm, depth, trial. NaN where the
+        host has NaN, and all over where the trial failed.
     """
     trials = _Trials(block, hosts, settings, seed, sources)
     out = trials.empty()
@@ -133,7 +113,7 @@ class _Trials:
         measures: bool = False,
     ) -> None:
         self.measures = measures
-        _check_hosts(hosts, settings)
+        check_hosts(hosts, settings)
         flat = {
             name: block.variables[name].transpose(*schema.TRIAL).values.ravel()
             for name in (*schema.PARAMETERS, "galaxy_id", "injection_id", "magnification")
@@ -146,7 +126,7 @@ class _Trials:
         }
         self.parameters = {short: flat[name].astype(float) for name, short in names.items()}
         self.hosts = hosts.reset_coords()
-        self.host = _rows_of(self.galaxy, self.hosts["galaxy_id"].values)
+        self.host = rows_of(self.galaxy, self.hosts["galaxy_id"].values)
         self.where = f"block psf_fwhm {float(block['psf_fwhm'][0]):g}, depth {float(block['depth'][0]):g}"
         self._of_hosts()
         self.failure = self._failures()
@@ -170,7 +150,7 @@ class _Trials:
         weights = noise.gain_of_weights(sky, self.hosts["invvar"].transpose("galaxy", "band", "y", "x").values)
         used = self.host >= 0
         host_gain = pixel_gain if not used.any() else physics.configured_gain(self.settings, pixel_gain, self.where)
-        self.psf, self.psf_problem = _psfs(self.hosts, self.settings.moffat_beta)
+        self.psf, self.psf_problem = psfs(self.hosts, self.settings.moffat_beta)
         found = physics.of_hosts(self.hosts, self.psf) if self.measures else {}
         missing = np.full((1, len(bands)), np.nan)
         if self.measures:
@@ -195,7 +175,7 @@ class _Trials:
 
     def _failures(self) -> list[str]:
         reasons = []
-        for row, reason in zip(self.host, rendering.problems(self.parameters)):
+        for row, reason in zip(self.host, refusing.problems(self.parameters)):
             reasons.append(
                 NO_HOST if row < 0 else self.host_problem[row] or (f"parameters: {reason}" if reason else "")
             )
@@ -212,7 +192,7 @@ class _Trials:
     def host_columns(self) -> dict[str, np.ndarray]:
         """What is repeated of the host, trial by trial."""
         out = {}
-        for name, source in _HOST_COORDS.items():
+        for name, source in HOST_COORDS.items():
             values = self.hosts[source].values
             if schema.INJECTIONS.variables[name].dtype == "str":
                 text = np.append(values.astype(np.dtypes.StringDType()), np.array([""], np.dtypes.StringDType()))
@@ -228,7 +208,8 @@ class _Trials:
         return out
 
     def render(self, images: np.ndarray | None) -> None:
-        """Render the trials that can be made, CHUNK at a time, host by host: the transform of a PSF serves all trials of its host.
+        """Render the trials that can be made, CHUNK at a time, host by host: the transform of a PSF
+        serves all trials of its host.
 
         Fills `lensed`, `snr` and `annulus_snr` when measures are wanted, and `images` (see `empty`) when there are any.
         """
@@ -279,7 +260,7 @@ class _Trials:
 
     def _fail(self, row: int, images: np.ndarray | None) -> None:
         """A trial whose source proved too large while it was rendered."""
-        self.failure[row] = f"parameters: {rendering.TOO_LARGE}"
+        self.failure[row] = f"parameters: {refusing.TOO_LARGE}"
         self._stop_at(row)
         self.lensed[row] = self.snr[row] = self.annulus_snr[row] = np.nan
         if images is not None:
@@ -287,158 +268,8 @@ class _Trials:
 
 
 def _frame(stamp: int, size: int) -> tuple[int, int]:
-    """First pixel of the crop, and the side of an image centred on the object whose first `size` pixels are the crop."""
+    """First pixel of the crop, and the side of an image centred on the object whose first
+    `size` pixels are the crop.
+    """
     start = (stamp - size) // 2
     return start, stamp - 2 * start
-
-
-def _check_hosts(hosts: xr.Dataset, settings: config.Injections) -> None:
-    if missing := [name for name in (*_NEEDED, "galaxy_id", *_HOST_COORDS.values()) if name not in hosts.variables]:
-        raise InputError(
-            f"injections: hosts lack {missing}; sigma, noise_correlation and noise_lags come from the quality of the cutouts: do that stage again"
-        )
-    for name in ("image", "invvar", "sigma", "noise_correlation", "noise_lags", "psf_fwhm_core"):
-        variable = schema.CUTOUTS.variables.get(name) or schema.QUALITY.variables[name]
-        if problem := variable.problem(name, hosts[name]):
-            raise InputError(f"injections: hosts: {problem}")
-    bands = [str(band) for band in hosts["band"].values]
-    if bands != list(schema.BANDS):
-        raise InputError(f"injections: hosts have bands {bands}, not {list(schema.BANDS)}")
-    if not hosts.sizes["y"] == hosts.sizes["x"] >= settings.size:
-        raise InputError(
-            f"injections: hosts are {hosts.sizes['y']} x {hosts.sizes['x']} px, too small for images of {settings.size} px"
-        )
-
-
-def _rows_of(galaxy: np.ndarray, ids: np.ndarray) -> np.ndarray:
-    """Row of each galaxy among the hosts; -1 for those that stand for no host."""
-    order = np.argsort(ids, kind="stable")
-    place = np.searchsorted(ids[order], galaxy)
-    row = order[np.minimum(place, ids.size - 1)] if ids.size else np.zeros(galaxy.size, int)
-    found = ids[row] == galaxy if ids.size else np.zeros(galaxy.size, bool)
-    lost = np.flatnonzero(~found & (galaxy >= 0))
-    if lost.size:
-        raise InputError(
-            f"injections: galaxy {galaxy[lost[0]]} is a host of this block but not among the {ids.size} hosts given"
-        )
-    return np.where(galaxy >= 0, row, -1)
-
-
-def _psfs(hosts: xr.Dataset, moffat_beta: float | None = None) -> tuple[np.ndarray, list[str]]:
-    """PSF images (galaxy, band, y, x) of the hosts, Moffat where there is no image, and what is wrong with them."""
-    fwhm, beta = (
-        hosts[name].transpose("galaxy", "band").values.astype(float) for name in ("psf_fwhm_core", "psf_beta")
-    )
-    if moffat_beta is not None:
-        beta = np.where(np.isfinite(beta), moffat_beta, np.nan)
-        fwhm = light.moffat_fwhm(hosts["psfsize"].transpose("galaxy", "band").values.astype(float), moffat_beta)
-    given = (
-        hosts["psf"].transpose("galaxy", "band", "psf_y", "psf_x").values
-        if "psf" in hosts
-        else np.full((*fwhm.shape, 1, 1), np.nan)
-    )
-    if given.shape[-2] % 2 == 0 or given.shape[-1] % 2 == 0:
-        raise InputError(f"injections: PSF images of the hosts are {given.shape[-2:]} pixels; their sides must be odd")
-    side = max(MOFFAT_SIZE, *given.shape[-2:])
-    out = np.zeros((*fwhm.shape, side, side))
-    reasons = [""] * len(fwhm)
-    y, x = ((side - n) // 2 for n in given.shape[-2:])
-    for row, band in np.ndindex(fwhm.shape):
-        image = given[row, band]
-        if np.isfinite(image).any():
-            reason = rendering.psf_problem(image)
-            out[row, band, y : y + image.shape[0], x : x + image.shape[1]] = image if not reason else 0
-        elif 0 < fwhm[row, band] < np.inf and 1 < beta[row, band] < np.inf:
-            reason, out[row, band] = "", light.moffat(fwhm[row, band], beta[row, band], side, schema.PIXEL_SCALE)
-        else:
-            reason = "the host has neither a PSF image nor a PSF size"
-        if reason and not reasons[row]:
-            reasons[row] = f"band {schema.BANDS[band]}: {reason}"
-    return out, reasons
-
-
-def gates(injections: xr.Dataset, hosts: pd.DataFrame, settings: config.Injections) -> list[Gate]:
-    """Claims about the injections of a run.
-
-    Parameters
-    ----------
-    injections : Dataset
-        All blocks, as declared in `schema.INJECTIONS`.
-    hosts : DataFrame
-        From `assign_hosts`.
-    settings : config.Injections
-    """
-    made = injections["failure"].values.astype(object) == ""
-    galaxy = injections["galaxy_id"].values
-    tried = galaxy >= 0
-    if not tried.any():
-        return [
-            Gate("injections.made", "some cell of the grid has hosts", "cells with hosts", 0, minimum=1, critical=True)
-        ]
-    low, high = settings.magnification
-    mu = injections["magnification"].values[made]
-    out = [
-        _hosts_gate(galaxy, settings),
-        Gate(
-            "injections.failed", "every trial with a host has an image", "share of trials that failed",
-            float((tried & ~made).sum() / tried.sum()), maximum=0.0, evidence=_reasons(injections, tried),
-        ),
-    ]  # fmt: skip
-    if not made.any():
-        return out
-    outside = int(((mu < low) | (mu > high) | ~np.isfinite(mu)).sum())
-    out.append(
-        Gate(
-            "injections.magnification", f"magnifications lie in {low:g}-{high:g}", "trials outside", outside, maximum=0, critical=True,
-            evidence=f"{mu.min():.2f} to {mu.max():.2f} over {mu.size} trials",
-        )
-    )  # fmt: skip
-    out.append(_efficiency_gate(injections["proposals"].values[tried]))
-    out.append(_flux_gate(injections, made, settings))
-    out += physics.gates(injections, made)
-    return out
-
-
-def _efficiency_gate(proposals: np.ndarray) -> Gate:
-    """Share of proposals that met the range of the magnification: below a hundredth, the range and not the prior makes the sample."""
-    accepted = proposals.size / proposals.sum() if proposals.sum() else np.nan
-    return Gate(
-        "injections.efficiency", "the prior meets the range of the magnification", "accepted over proposed", float(accepted),
-        minimum=EFFICIENCY_MIN, evidence=f"{proposals.size} accepted of {int(proposals.sum())} proposed; at most {int(proposals.max())} for one trial",
-    )  # fmt: skip
-
-
-def _hosts_gate(galaxy: np.ndarray, settings: config.Injections) -> Gate:
-    cells = galaxy.transpose(1, 2, 0, 3).reshape(galaxy.shape[1] * galaxy.shape[2], -1)
-    counts = [np.unique(cell[cell >= 0]).size for cell in cells]
-    populated = [count for count in counts if count]
-    return Gate(
-        "injections.hosts", "every populated cell has enough distinct hosts", "distinct hosts in the poorest populated cell",
-        min(populated), minimum=min(settings.hosts_min, settings.trials), critical=True,
-        evidence=f"{len(populated)} of {len(counts)} cells have hosts",
-    )  # fmt: skip
-
-
-def _reasons(injections: xr.Dataset, tried: np.ndarray) -> str:
-    """How many trials failed for each reason, and the first of them with its block."""
-    failure = injections["failure"].values.astype(object)
-    out = []
-    for reason, count in pd.Series(failure[tried & (failure != "")]).value_counts().items():
-        first = tuple(np.argwhere(tried & (failure == reason))[0])
-        psf, depth = float(injections["psf_fwhm"][first[1]]), float(injections["depth"][first[2]])
-        name = int(injections["injection_id"].values[first])
-        out.append(f"{reason}: {count}, first injection {name} of block psf_fwhm {psf:g}, depth {depth:g}")
-    return "; ".join(out) or "none"
-
-
-def _flux_gate(injections: xr.Dataset, made: np.ndarray, settings: config.Injections) -> Gate:
-    claim = "lensed flux inside the stamp is the magnification times the source's flux"
-    if not settings.inner_images:
-        return absent("injections.flux", claim, "inner images are suppressed, the magnification is that of all images")
-    lensed = injections["lensed_mag"].isel(band=schema.BANDS.index("r")).values[made]
-    expected = injections["source_mag_r"].values[made] - 2.5 * np.log10(injections["magnification"].values[made])
-    ratio = 10 ** (-0.4 * (lensed - expected))
-    return Gate(
-        "injections.flux", claim, "1st percentile of the ratio", float(np.quantile(ratio, 0.01)), minimum=0.97, maximum=1.005,
-        critical=True, evidence=f"ratio {ratio.min():.4f} to {ratio.max():.4f}; light outside the stamp is missing from it",
-    )  # fmt: skip

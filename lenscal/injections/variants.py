@@ -17,8 +17,8 @@ def redraw(
 ) -> xr.Dataset:
     """Trials of a block with their parameters drawn again from the prior and kind of source of these settings.
 
-    Each quantity keeps its own random number, so that under the settings the block was made with it comes out as it was, and
-    under others host, Einstein radius and noise are the same: a paired comparison.
+    Each quantity keeps its own random number, so that under the settings the block was made with it comes out as it
+    was, and under others host, Einstein radius and noise are the same: a paired comparison.
 
     Parameters
     ----------

@@ -21,9 +21,11 @@ class ChecksumError(LenscalError, ValueError):
 
 
 def published(files: Iterable[Path | str], root: Path | str) -> dict[str, str]:
-    """SHA-256 of files, by name, from the lists (``*.sha256sum``, sha256sums.txt) beside them and at the root of the survey.
+    """SHA-256 of files, by name, from the lists (``*.sha256sum``, sha256sums.txt) beside them and
+    at the root of the survey.
 
-    A list is what `sha256sum` writes: the digest, two blanks (or a blank and a star), the path. A file that no list names is left out.
+    A list is what `sha256sum` writes: the digest, two blanks (or a blank and a star), the path. A file that no list
+    names is left out.
 
     Raises
     ------
@@ -35,7 +37,8 @@ def published(files: Iterable[Path | str], root: Path | str) -> dict[str, str]:
     for name, digest, address in _entries(files, root):
         if name in wanted and found.setdefault(name, (digest, address))[0] != digest:
             raise ChecksumError(
-                f"'{address}' and '{found[name][1]}' give other checksums of '{name}'; keep the list of the sweeps at hand"
+                f"'{address}' and '{found[name][1]}' give other checksums of '{name}'; keep "
+                "the list of the sweeps at hand"
             )
     return {name: digest for name, (digest, _) in found.items()}
 
@@ -82,7 +85,9 @@ def _lists(place: str) -> Iterator[tuple[str, str]]:
 
 
 class Hashed(Wrapped):
-    """A file that is hashed while it is read from begin to end; what was jumped over is read when the digest is asked for."""
+    """A file that is hashed while it is read from begin to end; what was jumped over is read when
+    the digest is asked for.
+    """
 
     def __init__(self, file: io.IOBase) -> None:
         super().__init__(file)

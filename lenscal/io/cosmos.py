@@ -33,10 +33,10 @@ class SourceError(LenscalError, ValueError):
 def read_cosmos(path: str | Path) -> list[dict]:
     """Sources, one dict each, in the order of the catalogue.
 
-    The image is the light of the galaxy as HST saw it: it is *not* deconvolved from the ACS PSF (FWHM 0.1 arcsec, small beside
-    ground-based seeing and magnified with the source), and it keeps the noise of the galaxy's own pixels. The sky and the
-    neighbours are cut off: what is kept is the connected patch at the centre of the stamp above 1.5 sigma of the smoothed
-    sky, grown by 2 px; outside of it the image is exactly zero.
+    The image is the light of the galaxy as HST saw it: it is *not* deconvolved from the ACS PSF (FWHM 0.1 arcsec, small
+    beside ground-based seeing and magnified with the source), and it keeps the noise of the galaxy's own pixels. The
+    sky and the neighbours are cut off: what is kept is the connected patch at the centre of the stamp above 1.5 sigma
+    of the smoothed sky, grown by 2 px; outside of it the image is exactly zero.
 
     Parameters
     ----------
@@ -46,9 +46,10 @@ def read_cosmos(path: str | Path) -> list[dict]:
     Returns
     -------
     list of dict
-        name : str; image : (n, n) float32, n odd, sum 1, the centroid of the light in the middle pixel; pixel_scale : arcsec;
-        snr : of the whole galaxy in HST's noise; half_light_radius : arcsec, of a circle about the centroid; colours : {"gr", "rz"} in AB magnitudes (HSC); magnitudes : {"g", "r", "z"} (HSC);
-        z_phot : float.
+        name : str; image : (n, n) float32, n odd, sum 1, the centroid of the light in the middle pixel;
+        pixel_scale : arcsec; snr : of the whole galaxy in HST's noise;
+        half_light_radius : arcsec, of a circle about the centroid;
+        colours : {"gr", "rz"} in AB magnitudes (HSC); magnitudes : {"g", "r", "z"} (HSC); z_phot : float.
 
     Raises
     ------

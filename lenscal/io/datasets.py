@@ -13,7 +13,9 @@ from lenscal.io.tables.lenses import CatalogueError, lenscat_path
 
 
 def _file(path: str | Path | None) -> Path:
-    """catalogs.yaml: as given, else of the checkout; never one that happens to lie in this folder, since a catalogue names code to load."""
+    """catalogs.yaml: as given, else of the checkout; never one that happens to lie in this folder, since a
+    catalogue names code to load.
+    """
     if path is not None:
         found = Path(path)
         if not found.is_file():
@@ -23,7 +25,8 @@ def _file(path: str | Path | None) -> Path:
     if found.is_file():
         return found
     raise ConfigError(
-        "no catalogs.yaml beside lenscal; name the one that is meant, if you trust it: open_catalog(path=...), lenscal catalog --path ..."
+        "no catalogs.yaml beside lenscal; name the one that is meant, if you trust it: "
+        "open_catalog(path=...), lenscal catalog --path ..."
     )
 
 
@@ -67,7 +70,8 @@ def _places(file: Path, run: str) -> dict[str, str]:
 
 
 def describe(run: str, path: str | Path | None = None) -> list[tuple[str, str, bool]]:
-    """Name, description and presence of every data set: the file is read as plain YAML, and nothing that it names is loaded or called.
+    """Name, description and presence of every data set: the file is read as plain YAML, and nothing that it
+    names is loaded or called.
 
     Raises
     ------
@@ -88,7 +92,8 @@ def describe(run: str, path: str | Path | None = None) -> list[tuple[str, str, b
         raise ConfigError(f"catalogue '{file}' cannot be read: {error}") from None
     except (yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ConfigError(
-            f"'{file}' is no catalogue of lenscal ({type(error).__name__}: {str(error)[:200]}); expected aliases, entries and data as in the one of the project"
+            f"'{file}' is no catalogue of lenscal ({type(error).__name__}: {str(error)[:200]}); expected aliases, "
+            "entries and data as in the one of the project"
         ) from None
     return rows
 

@@ -35,8 +35,9 @@ def unread(
     Returns
     -------
     Dataset (galaxy, band, y, x)
-        image [nanomaggy] NaN, invvar [nanomaggy^-2] 0, mask (MASKBITS) 0, psfsize [arcsec] NaN, failure (why there are no pixels, empty
-        when there are; ``kind: what was found``), cutout_url, download_timestamp and what `more` names empty, layer_version.
+        image [nanomaggy] NaN, invvar [nanomaggy^-2] 0, mask (MASKBITS) 0, psfsize [arcsec] NaN, failure (why there are
+        no pixels, empty when there are; ``kind: what was found``), cutout_url, download_timestamp and what `more` names
+        empty, layer_version.
     """
     n, bands, text = len(rows), len(schema.BANDS), np.dtypes.StringDType()
     data = xr.Dataset(
@@ -56,9 +57,11 @@ def unread(
 
 
 def unobserved(image: np.ndarray) -> np.ndarray:
-    """Pixels that nobody observed, of an image that brings no weights: no number, or an exact zero as coadds and the viewer write it without coverage.
+    """Pixels that nobody observed, of an image that brings no weights: no number, or an exact zero as coadds and the
+    viewer write it without coverage.
 
-    A lone zero among observed pixels is a value, as of an image in whole steps. Missing coverage hangs together, or is zero in all bands.
+    A lone zero among observed pixels is a value, as of an image in whole steps. Missing coverage hangs together, or is
+    zero in all bands.
 
     Parameters
     ----------
@@ -78,7 +81,9 @@ def unobserved(image: np.ndarray) -> np.ndarray:
 
 
 def _together(zero: np.ndarray) -> np.ndarray:
-    """Of pixels that are zero, those of a block of 3 x 3 and what hangs on it, and those of `CONNECTED` or more side by side."""
+    """Of pixels that are zero, those of a block of 3 x 3 and what hangs on it, and those of
+    `CONNECTED` or more side by side.
+    """
     from scipy import ndimage
 
     parts, count = ndimage.label(zero)

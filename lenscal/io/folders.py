@@ -1,25 +1,23 @@
-"""Files and folders, on this machine or in a bucket: written whole or not at all, listed with what tells one version of a file from another."""
+"""Files and folders, on this machine or in a bucket: written whole or not at all, listed with what tells one
+version of a file from another.
+"""
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import fnmatch
 import hashlib
 import os
 import shutil
-import stat
-import tempfile
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from lenscal.errors import LenscalError
 
-_LEFT_OVER = (".tmp", ".partial")  # of a write that was killed: ours, and Zarr's
 _CHUNK = 1 << 22
 
 
@@ -72,7 +70,8 @@ def pass_on(error: BaseException, path: object) -> None:
         and not isinstance(error, (FileNotFoundError, NotADirectoryError, IsADirectoryError))
     ):
         raise DiskError(
-            f"'{path}' cannot be read: {error.strerror or error}; check the disk and your rights, and run again to go on"
+            f"'{path}' cannot be read: {error.strerror or error}; check the disk and your "
+            "rights, and run again to go on"
         ) from error
 
 
@@ -93,7 +92,9 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 @contextmanager
 def in_place(path: Path) -> Iterator[Path]:
-    """A folder to be written that takes the place of another at once (in a bucket, which cannot rename: after the other is removed)."""
+    """A folder to be written that takes the place of another at once (in a bucket, which cannot rename:
+    after the other is removed).
+    """
     if is_remote(path):
         remove(path)
         yield path
@@ -132,7 +133,9 @@ def discard(path: Path, names: Iterable[str]) -> None:
 
 
 def inventory(path: Path) -> dict[str, str]:
-    """Every file of a folder (or the file itself, as ``""``) with its version: size and time of change, or size and ETag in a bucket."""
+    """Every file of a folder (or the file itself, as ``""``) with its version: size and time of change, or
+    size and ETag in a bucket.
+    """
     if is_remote(path):
         found = path.fs.find(path.path, detail=True)
         base = path.path.rstrip("/")
@@ -144,7 +147,8 @@ def inventory(path: Path) -> dict[str, str]:
 
 
 def matching(folder: Path, pattern: str) -> list[Path]:
-    """What lies below a folder under names of a pattern (``dataset/Norder=*/*.parquet``; ``**`` is the folder and all below it), in order.
+    """What lies below a folder under names of a pattern (``dataset/Norder=*/*.parquet``; ``**`` is the folder and
+    all below it), in order.
 
     `Path.glob` takes a folder that it may not list for an empty one, and what is in it is then left out without a word.
 
@@ -213,7 +217,9 @@ def _local(status: os.stat_result) -> str:
 
 
 def version(info: dict[str, Any]) -> str:
-    """Of a file in a bucket or at an address, from what fsspec says of it; it ends in None where that has no mark of its content or time."""
+    """Of a file in a bucket or at an address, from what fsspec says of it; it ends in None where that has no
+    mark of its content or time.
+    """
     return f"{info.get('size')} {info.get('ETag') or info.get('LastModified') or info.get('mtime')}"
 
 
@@ -238,16 +244,6 @@ def holds(path: Path) -> str:
     )
 
 
-def tidy(path: Path) -> None:
-    """Take away what a killed write left behind, in a folder and beside it (of a folder or file that was to take its place)."""
-    with saying(path, "read"):
-        for name in inventory(path):
-            if name.endswith(_LEFT_OVER):
-                remove(path / name)
-        for unfinished in () if is_remote(path) else matching(path.parent, f".{path.name}.*.tmp"):
-            remove(unfinished)
-
-
 def contents(path: Path, names: Iterable[str]) -> dict[str, str]:
     """Hash of the content of these files of a folder; ``"absent"`` where there is none."""
     names = list(names)
@@ -269,7 +265,8 @@ def contents(path: Path, names: Iterable[str]) -> dict[str, str]:
 
 @contextmanager
 def reading(file: Path, what: str) -> Iterator[None]:
-    """Whoever replaces what this file stands for (see `alone`) is kept off meanwhile, and the other way round; nothing where there is no such file.
+    """Whoever replaces what this file stands for (see `alone`) is kept off meanwhile, and the other way round; nothing
+    where there is no such file.
 
     Raises
     ------
@@ -289,102 +286,3 @@ def reading(file: Path, what: str) -> Iterator[None]:
                 f"{what} is being replaced by process {lock.read().strip() or 'unknown'}; wait for it and run again"
             ) from None
         yield
-
-
-@contextmanager
-def alone(
-    folder: Path,
-    name: str = "lock",
-    taken: str = "another run (process {process}) is at work in '{above}'; wait for it or stop it",
-) -> Iterator[None]:
-    """Nobody else writes in this folder meanwhile; the lock goes with the process that holds it, however it ends.
-
-    A bucket has no such lock: do not start two runs on one prefix.
-
-    Raises
-    ------
-    StoreError
-        Another process holds it.
-    """
-    if is_remote(folder):
-        yield
-        return
-    file = folder / name
-    with saying(file, "written"):
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = file.open("a+")
-    with lock:
-        try:
-            _lock(lock, wait=False)
-        except BlockingIOError:
-            lock.seek(0)
-            raise StoreError(taken.format(process=lock.read().strip() or "unknown", above=folder.parent)) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield
-
-
-_NO_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL}
-
-
-def _lock(file: IO, wait: bool) -> None:
-    """Lock an open file, by flock or, on a file system that has none, as POSIX does (fcntl), until the process ends or it is closed.
-
-    Raises
-    ------
-    BlockingIOError
-        Another process holds it, and `wait` is False.
-    StoreError
-        The file system has neither.
-    """
-    how = fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB)
-    refused: OSError | None = None
-    for lock in (fcntl.flock, fcntl.lockf):
-        try:
-            lock(file, how)
-            return
-        except OSError as error:
-            if error.errno in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES) and not wait:
-                raise BlockingIOError(error.errno, str(error)) from None
-            refused = error
-            if error.errno not in _NO_LOCKS:
-                break
-    raise StoreError(
-        f"'{file.name}' cannot be locked ({refused.strerror or refused}): its file system has no locks (flock, fcntl), as some network mounts have none; put this "
-        "folder (stores of the run file, TMPDIR) on another file system, or mount it with locks"
-    ) from refused
-
-
-@contextmanager
-def locked(file: IO) -> Iterator[None]:
-    """Nobody else holds this open file meanwhile; waits for its turn. Goes on without a lock where the file system has none.
-
-    Only for what is no harm when two do it at once.
-    """
-    with suppress(StoreError):
-        _lock(file, wait=True)
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_UN)
-        with suppress(OSError):
-            fcntl.lockf(file, fcntl.LOCK_UN)
-
-
-def own_temporary() -> Path:
-    """A folder for what the processes of this user share on this machine, that no other user can write to or put in its place.
-
-    Raises
-    ------
-    StoreError
-        Someone else has a folder of its name.
-    """
-    path = Path(tempfile.gettempdir()) / f"lenscal-{os.getuid()}"
-    with saying(path, "made"):
-        path.mkdir(mode=0o700, exist_ok=True)
-        status = path.lstat()
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid() or status.st_mode & 0o022:
-        raise StoreError(f"'{path}' is not a folder of this user alone; set TMPDIR to one that is")
-    return path

@@ -1,8 +1,8 @@
 """A table on the sky as Parquet leaves by HEALPix pixel, in the HATS layout, each leaf with the rim of its neighbours.
 
-`dataset/Norder=k/Dir=d/Npix=n/<source>.parquet` holds the rows of pixel n that came from one source file; a catalogue of the
-same layout beside it (`<name>_margin`) holds for each pixel the rows of its neighbours within the margin, so that whatever is
-matched inside a leaf misses nothing at its border. hats, lsdb and any Parquet reader open both.
+`dataset/Norder=k/Dir=d/Npix=n/<source>.parquet` holds the rows of pixel n that came from one source file; a catalogue
+of the same layout beside it (`<name>_margin`) holds for each pixel the rows of its neighbours within the margin, so
+that whatever is matched inside a leaf misses nothing at its border. hats, lsdb and any Parquet reader open both.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import io
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -19,14 +19,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pandas.api.types import union_categoricals
 
 from lenscal import schema
 from lenscal.io import folders
 from lenscal.schema import Declaration
 
 INDEX, INDEX_ORDER = "_healpix_29", 29
-_ROW_GROUP = 1 << 16
 _SOUGHT = (
     INDEX,
     "galaxy_id",
@@ -35,16 +33,15 @@ _SOUGHT = (
     "healpix_64",
     "healpix_128",
 )  # with least and largest value of each row group
-_TEXT = ("type", "brickname", "sweep_file")
+_ROW_GROUP = 1 << 16
+TEXT = ("type", "brickname", "sweep_file")
 _RESOLUTION_ARCSEC = 3600 * np.degrees(np.sqrt(np.pi / 3))  # of nside 1
 
 
-class LeafError(folders.StoreError):
-    """A partitioned table that cannot be used; the message says what was found and what to do."""
-
-
 def rim_order(margin_arcsec: float) -> int:
-    """Order of the finest pixels that are at least 2.5 margins wide on average, so that no margin reaches across one."""
+    """Order of the finest pixels that are at least 2.5 margins wide on average, so that no
+    margin reaches across one.
+    """
     return int(np.clip(np.floor(np.log2(_RESOLUTION_ARCSEC / (2.5 * margin_arcsec))), 0, INDEX_ORDER))
 
 
@@ -62,7 +59,8 @@ def rims(index: np.ndarray, order: int, margin_arcsec: float) -> list[tuple[np.n
     Returns
     -------
     list of (rows, leaves)
-        Row `rows[i]` is (at least) within the margin of leaf `leaves[i]`; a row is near at most three leaves at a corner.
+        Row `rows[i]` is (at least) within the margin of leaf `leaves[i]`; a row is near at most three leaves at a
+        corner.
     """
     import healpy
 
@@ -91,9 +89,9 @@ def rims(index: np.ndarray, order: int, margin_arcsec: float) -> list[tuple[np.n
     return out
 
 
-def _arrow_schema(declaration: Declaration) -> pa.Schema:
-    # A number that is not known is null, as in every other table: a query such as mag_r > 25 then leaves it out, and a mean too.
-    # Whole numbers and texts are never null: readers and writers need not ask, and are several times faster.
+def arrow_schema(declaration: Declaration) -> pa.Schema:
+    # A number that is not known is null, as in every other table: a query such as mag_r > 25 then leaves it out, and a
+    # mean too. Whole numbers and texts are never null: readers and writers need not ask, and are several times faster.
     kinds = {
         name: pa.string() if v.dtype == "str" else pa.from_numpy_dtype(np.dtype(v.dtype))
         for name, v in declaration.variables.items()
@@ -136,7 +134,7 @@ class Writer:
         self, folder: Path, source: str, order: int, margin_arcsec: float, declaration: Declaration = schema.GALAXIES
     ) -> None:
         self.folder, self.source, self.order, self.margin_arcsec = folder, source, order, margin_arcsec
-        self._schema = _arrow_schema(declaration)
+        self._schema = arrow_schema(declaration)
         self._waiting: dict[tuple[Path, int], list[pd.DataFrame]] = {}
         self._writers: dict[tuple[Path, int], pq.ParquetWriter] = {}
         self._scratch: tempfile.TemporaryDirectory | None = None
@@ -219,13 +217,15 @@ class Writer:
 
 @contextmanager
 def _file(path: Path) -> Iterator[pq.ParquetFile]:
-    """An open leaf, whose name is in what the disk says of it (Arrow has only a number); on a disk its pages are mapped."""
+    """An open leaf, whose name is in what the disk says of it (Arrow has only a number); on a
+    disk its pages are mapped.
+    """
     with folders.saying(path, "read"):
         if folders.is_remote(path):
-            with path.open("rb") as opened, pq.ParquetFile(opened, read_dictionary=_TEXT) as file:
+            with path.open("rb") as opened, pq.ParquetFile(opened, read_dictionary=TEXT) as file:
                 yield file
         else:
-            with pq.ParquetFile(path, read_dictionary=_TEXT, memory_map=True) as file:
+            with pq.ParquetFile(path, read_dictionary=TEXT, memory_map=True) as file:
                 yield file
 
 
@@ -247,10 +247,10 @@ def leaf_folder(folder: Path, order: int, leaf: int) -> Path:
 def finish(folder: Path, order: int, margin_arcsec: float, rows: Mapping[str, int], creator: str) -> None:
     """Write what hats and lsdb look for: properties, list of partitions, common schema; of the margins too.
 
-    `rows` has those of the catalogue ("") and of its margins ("margin"). An aggregated `_metadata` is not written: over the
-    survey it would be gigabytes, and no reader needs it.
+    `rows` has those of the catalogue ("") and of its margins ("margin"). An aggregated `_metadata` is not written: over
+    the survey it would be gigabytes, and no reader needs it.
     """
-    arrow = _arrow_schema(schema.GALAXIES)
+    arrow = arrow_schema(schema.GALAXIES)
     for path, kind in ((folder, "object"), (margin_of(folder), "margin")):
         found = sorted(
             int(p.name.removeprefix("Npix=")) for p in folders.matching(path, f"dataset/Norder={order}/Dir=*/Npix=*")
@@ -262,135 +262,23 @@ def finish(folder: Path, order: int, margin_arcsec: float, rows: Mapping[str, in
             path / "partition_info.csv", ("Norder,Npix\n" + "".join(f"{order},{leaf}\n" for leaf in found)).encode()
         )
         lines = {
-            "obs_collection": path.name, "dataproduct_type": kind, "hats_nrows": rows["" if kind == "object" else "margin"],
-            "hats_col_ra": "ra", "hats_col_dec": "dec", "hats_col_healpix": INDEX, "hats_col_healpix_order": INDEX_ORDER,
-            "hats_npix_suffix": "/", "hats_order": order, "hats_version": "v1.0", "hats_builder": creator,
-        }  # fmt: skip
+            "obs_collection": path.name,
+            "dataproduct_type": kind,
+            "hats_nrows": rows["" if kind == "object" else "margin"],
+            "hats_col_ra": "ra",
+            "hats_col_dec": "dec",
+            "hats_col_healpix": INDEX,
+            "hats_col_healpix_order": INDEX_ORDER,
+            "hats_npix_suffix": "/",
+            "hats_order": order,
+            "hats_version": "v1.0",
+            "hats_builder": creator,
+        }
         if kind == "margin":
             lines |= {"hats_primary_table_url": folder.name, "hats_margin_threshold": margin_arcsec}
         text = "#HATS catalog\n" + "".join(f"{key}={value}\n" for key, value in lines.items())
         for name in ("hats.properties", "properties"):
             folders.write_bytes(path / name, text.encode())
-
-
-class Catalogue:
-    """A partitioned table, read leaf by leaf."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        path = folder / "partition_info.csv"
-        if not path.exists():
-            raise LeafError(
-                f"'{path}' is missing: there are no galaxies yet; `lenscal run RUNFILE --stages objects` makes them"
-            )
-        pairs = pd.read_csv(io.BytesIO(path.read_bytes()))
-        self.leaves: list[int] = pairs["Npix"].tolist()
-        self.order = int(pairs["Norder"].iloc[0]) if len(pairs) else 0
-
-    def files(self, leaf: int, margin: bool = False) -> list[Path]:
-        """Of one leaf, by name of their source."""
-        folder = margin_of(self.folder) if margin else self.folder
-        return folders.matching(leaf_folder(folder, self.order, leaf), "*.parquet")
-
-    def read(self, leaf: int, columns: Sequence[str]) -> pd.DataFrame:
-        """Columns of the rows of a leaf; text as categories. Rows are by source, then as written."""
-        return self._frame(self._parts(self.files(leaf), columns), columns)
-
-    def read_with_rim(self, leaf: int, columns: Sequence[str]) -> tuple[pd.DataFrame, int]:
-        """`read`, then the rows of the rim; and how many rows are the leaf's own."""
-        own = self._parts(self.files(leaf), columns)
-        return self._frame([*own, *self._parts(self.files(leaf, margin=True), columns)], columns), sum(
-            part.num_rows for part in own
-        )
-
-    @staticmethod
-    def _parts(files: Sequence[Path], columns: Sequence[str]) -> list[pa.Table]:
-        parts = []
-        for path in files:
-            with _file(path) as file:
-                parts.append(file.read(columns=list(columns), use_threads=False))  # workers are one to a core
-        return parts
-
-    @staticmethod
-    def _frame(parts: Sequence[pa.Table], columns: Sequence[str]) -> pd.DataFrame:
-        if not parts:
-            empty = _arrow_schema(schema.GALAXIES).empty_table().select(list(columns)).to_pandas()
-            return empty.astype({name: "category" for name in columns if name in _TEXT})
-        table = pa.concat_tables(parts).unify_dictionaries()
-        # Arrow joins the parts of a column in half the time that pandas needs, and what is whole and not blank pandas takes as it is.
-        return (table.combine_chunks() if len(parts) > 1 else table).to_pandas(split_blocks=True, use_threads=False)
-
-    def take(self, leaf: int, rows: np.ndarray, columns: Sequence[str]) -> pd.DataFrame:
-        """Given rows (ascending) of a leaf; row groups that hold none of them are not read."""
-        parts, start = [], 0
-        for path in self.files(leaf):
-            with _file(path) as file:
-                for group in range(file.num_row_groups):
-                    size = file.metadata.row_group(group).num_rows
-                    inside = rows[(rows >= start) & (rows < start + size)] - start
-                    if inside.size:
-                        parts.append(
-                            file.read_row_group(group, columns=list(columns), use_threads=False).take(pa.array(inside))
-                        )
-                    start += size
-        return pa.concat_tables(parts).unify_dictionaries().to_pandas(split_blocks=True)
-
-    def where(self, columns: Sequence[str], keep: Callable[[pd.DataFrame], np.ndarray]) -> pd.DataFrame:
-        """The rows of all leaves that a test keeps, one leaf in memory at a time."""
-        parts = []
-        for leaf in self.leaves:
-            table = self.read(leaf, columns)
-            parts.append(table[keep(table)])
-        return joined(parts) if parts else self.read(-1, columns)
-
-    def near(self, around: Around) -> list[int]:
-        """Leaves that hold a cell around some positions."""
-        leaves, finer = np.array(self.leaves, np.int64), 2 * (around.order - self.order)
-        inside = np.isin(leaves, around.cells >> finer) if finer >= 0 else np.isin(leaves >> -finer, around.cells)
-        return leaves[inside].tolist()
-
-    def beside(self, around: Around, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
-        """Rows that lie in the cells around some positions, leaf by leaf; leaves without such a cell are not read."""
-        leaf_of = around.cells >> 2 * (around.order - self.order) if around.order >= self.order else None
-        for leaf in self.leaves:
-            if leaf_of is not None:
-                cells = around.cells[np.searchsorted(leaf_of, leaf) : np.searchsorted(leaf_of, leaf, "right")]
-            else:
-                cells = around.cells
-            if not cells.size:
-                continue
-            for path in self.files(leaf):
-                with _file(path) as file:
-                    index = file.read(columns=[INDEX]).column(0).to_numpy() >> 2 * (INDEX_ORDER - around.order)
-                    rows = np.flatnonzero(np.isin(index, cells, kind="sort" if cells.size > 1e6 else None))
-                    if rows.size:
-                        yield file.read(columns=list(columns)).take(pa.array(rows)).to_pandas()
-
-
-class Around:
-    """The cells that hold all that is within a radius of some positions: each one's own and its neighbours."""
-
-    def __init__(self, ra: np.ndarray, dec: np.ndarray, radius_arcsec: float) -> None:
-        import healpy
-
-        self.order = rim_order(radius_arcsec)
-        own = (
-            np.unique(healpy.ang2pix(1 << self.order, ra, dec, nest=True, lonlat=True))
-            if len(ra)
-            else np.empty(0, np.int64)
-        )
-        beside = healpy.get_all_neighbours(1 << self.order, own, nest=True) if own.size else np.empty(0, np.int64)
-        cells = np.unique(np.concatenate([own, np.ravel(beside)]))
-        self.cells = cells[cells >= 0]
-
-
-def joined(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Tables one after the other, text still as categories."""
-    text = [name for name in parts[0].columns if isinstance(parts[0][name].dtype, pd.CategoricalDtype)]
-    out = pd.concat([part.drop(columns=text) for part in parts], ignore_index=True)
-    for name in text:
-        out[name] = union_categoricals([part[name] for part in parts], sort_categories=True)
-    return out[list(parts[0].columns)]
 
 
 def rows_of(folder: Path) -> int:

@@ -19,7 +19,8 @@ _LAZY = "objects/galaxies"  # of the size of the survey
 
 
 class FinishedRun(Mapping[str, Any]):
-    """Products of a run by name: stores as Datasets that read when indexed, tables as DataFrames (that of all galaxies as a Dask DataFrame).
+    """Products of a run by name: stores as Datasets that read when indexed, tables as DataFrames (that of all
+    galaxies as a Dask DataFrame).
 
     Attributes
     ----------
@@ -94,7 +95,8 @@ def open_run(folder: str | Path) -> FinishedRun:
     Parameters
     ----------
     folder : path
-        Such as ``stores/small``: the key `stores` of the run file. Of this machine; stores of a bucket are opened one by one (`open_store`).
+        Such as ``stores/small``: the key `stores` of the run file. Of this machine; stores of a bucket are opened one
+        by one (`open_store`).
 
     Returns
     -------
@@ -108,7 +110,8 @@ def open_run(folder: str | Path) -> FinishedRun:
     """
     if "://" in str(folder):
         raise StoreError(
-            f"'{folder}' is no folder of this machine; open the stores of a bucket one by one: lenscal.open_store('{folder}/completeness.zarr')"
+            f"'{folder}' is no folder of this machine; open the stores of a bucket one by one: "
+            f"lenscal.open_store('{folder}/completeness.zarr')"
         )
     path = Path(folder)
     if not path.is_dir():
@@ -118,7 +121,8 @@ def open_run(folder: str | Path) -> FinishedRun:
     places = dict(sorted(_products(path)))
     if not places:
         raise StoreError(
-            f"'{path}' holds no product of a run; expected completeness.zarr, manifest and the like: point at the folder that `stores` names"
+            f"'{path}' holds no product of a run; expected completeness.zarr, manifest and the like: point at "
+            "the folder that `stores` names"
         )
     return FinishedRun(path, places)
 

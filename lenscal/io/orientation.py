@@ -1,4 +1,6 @@
-"""Where an image lies on the sky, by its header: the sky of its middle and rim against North up, East left and the scale, however the header says it."""
+"""Where an image lies on the sky, by its header: the sky of its middle and rim against North up, East left and the
+scale, however the header says it.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,14 @@ _CARDS = re.compile(
 )
 _COMMON = [
     *(f"{name}{i}" for name in ("CTYPE", "CRVAL", "CRPIX", "CUNIT", "CDELT", "CROTA") for i in (1, 2)),
-    *(f"{name}{i}_{j}" for name in ("CD", "PC") for i in (1, 2) for j in (1, 2)), "LONPOLE", "LATPOLE", "RADESYS", "RADECSYS", "EQUINOX", "EPOCH",
-]  # fmt: skip
+    *(f"{name}{i}_{j}" for name in ("CD", "PC") for i in (1, 2) for j in (1, 2)),
+    "LONPOLE",
+    "LATPOLE",
+    "RADESYS",
+    "RADECSYS",
+    "EQUINOX",
+    "EPOCH",
+]
 _RARE = ("A_ORDER", "B_ORDER", "CPDIS1", "CPDIS2", "CQDIS1", "PV1_0", "PV1_1", "PV2_0", "PV2_1", "PC001001", "PC01_01")
 _OLD = ("FK4", "FK4-NO-E")
 _MATRIX = [f"CD{i}_{j}" for i in (1, 2) for j in (1, 2)]
@@ -31,7 +39,9 @@ _PLAIN = {*(f"{name}{i}" for name in ("CTYPE", "CRVAL", "CRPIX") for i in (1, 2)
 
 
 class OrientationError(LenscalError, ValueError):
-    """A header that does not say where its image lies, or says that it lies otherwise than it must; the message reads on after "FILE "."""
+    """A header that does not say where its image lies, or says that it lies otherwise than it must; the
+    message reads on after "FILE ".
+    """
 
 
 @dataclass(frozen=True)
@@ -64,7 +74,9 @@ class Plane:
 
     @cached_property
     def axes(self) -> np.ndarray:
-        """(2, 2) steps West-to-East and South-to-North [arcsec] of a pixel of x and of y, in the tangent plane of the middle."""
+        """(2, 2) steps West-to-East and South-to-North [arcsec] of a pixel of x and of y, in the
+        tangent plane of the middle.
+        """
         steps, *_ = np.linalg.lstsq(self._offsets, self._tangent, rcond=None)
         return steps.T
 
@@ -114,8 +126,9 @@ class Plane:
                 else ""
             )
             raise OrientationError(
-                f"is not North up and East left: {', '.join(filter(None, [how, f'its y axis points {turn:.1f} degrees from North to East']))}; its pixel axes are "
-                f"{np.round(unit, 3).tolist()} px; turn it, or cut it anew from North-up images"
+                "is not North up and East left: "
+                f"{', '.join(filter(None, [how, f'its y axis points {turn:.1f} degrees from North to East']))}; its "
+                f"pixel axes are {np.round(unit, 3).tolist()} px; turn it, or cut it anew from North-up images"
             )
         bend = np.abs(self._tangent - self._offsets @ axes.T).max() / self.scale
         if not bend <= 0.5:
@@ -158,7 +171,9 @@ def without_matrix(found: dict[str, object]) -> dict[str, object]:
 
 
 def _number(card: str, value: object) -> object:
-    """Value of a card: texts of CTYPE, CUNIT and RADESYS, numbers of all others; wcslib would take a number in quotes for no card at all."""
+    """Value of a card: texts of CTYPE, CUNIT and RADESYS, numbers of all others; wcslib would take a number in
+    quotes for no card at all.
+    """
     if card.startswith(("CTYPE", "CUNIT", "RADE", "CPDIS", "DP", "CQDIS", "DQ")):
         return value
     try:
@@ -171,7 +186,9 @@ def _number(card: str, value: object) -> object:
 
 
 def _wcs(found: dict[str, object]) -> WCS:
-    """The projection that cards say; that of most headers, TAN with a CD matrix, is set by hand: astropy reads a header in ten times the time."""
+    """The projection that cards say; that of most headers, TAN with a CD matrix, is set by hand: astropy reads a
+    header in ten times the time.
+    """
     if not set(found) <= _PLAIN or (found["CTYPE1"], found["CTYPE2"]) != ("RA---TAN", "DEC--TAN"):
         return WCS(fits.Header([(card, value) for card, value in found.items() if card != "WCSAXES"]), naxis=2)
     wcs = WCS(naxis=2)

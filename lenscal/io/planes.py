@@ -6,9 +6,22 @@ import re
 from collections.abc import Mapping
 
 KINDS = {
-    "image": "image", "invvar": "invvar", "wtmap": "invvar", "nexp": "nexp", "expmap": "nexp", "psfsize": "psfsize", "maskbits": "maskbits", "depth": "depth",
-    "psfdepth": "depth", "galdepth": "galdepth", "model": "model", "blobmodel": "blobmodel", "chi2": "chi2", "resid": "resid", "blobmap": "blobs",
-}  # fmt: skip
+    "image": "image",
+    "invvar": "invvar",
+    "wtmap": "invvar",
+    "nexp": "nexp",
+    "expmap": "nexp",
+    "psfsize": "psfsize",
+    "maskbits": "maskbits",
+    "depth": "depth",
+    "psfdepth": "depth",
+    "galdepth": "galdepth",
+    "model": "model",
+    "blobmodel": "blobmodel",
+    "chi2": "chi2",
+    "resid": "resid",
+    "blobmap": "blobs",
+}
 """Product by the word of IMTYPE, PRODTYPE or EXTNAME; a word that is not among them says nothing."""
 _EXTENSION = re.compile(r"([A-Za-z0-9]+?)(?:[-_ ]([grizyuGRIZYU]))?")
 _BANDS = "ugrizy"
@@ -16,7 +29,9 @@ _FILTER = re.compile(r"([ugrizy])(|[._].*|d|p1?|_?(decam|sdss|mosaic|bass|mzls|9
 
 
 def band_of(header: Mapping) -> str | None:
-    """Band that FILTER or EXTNAME says, as in ``"z DECam SDSS c0004 9260.0 1520.0"``, ``"zd DECam k1038"``, ``IMAGE_r``; None where neither says one."""
+    """Band that FILTER or EXTNAME says, as in ``"z DECam SDSS c0004 9260.0 1520.0"``, ``"zd DECam k1038"``,
+    ``IMAGE_r``; None where neither says one.
+    """
     words = str(header.get("FILTER", header.get("BAND", ""))).strip().lower().split()
     if words and (first := _FILTER.fullmatch(words[0])):
         return first[1]
@@ -35,7 +50,9 @@ def band_of(header: Mapping) -> str | None:
 
 
 def kind_of(header: Mapping) -> str | None:
-    """Product that IMTYPE, PRODTYPE or EXTNAME says; None where none says one. An extension that is just called IMAGE may hold anything."""
+    """Product that IMTYPE, PRODTYPE or EXTNAME says; None where none says one. An extension that is just called
+    IMAGE may hold anything.
+    """
     for card in ("IMTYPE", "PRODTYPE", "EXTNAME"):
         word = str(header.get(card, "")).strip().lower()
         if card == "EXTNAME" and word == "image":
@@ -47,7 +64,9 @@ def kind_of(header: Mapping) -> str | None:
 
 
 def problem(header: Mapping, product: str, band: str = "") -> str | None:
-    """What a header says that is another band or product than expected; None when it says nothing of it, or the same."""
+    """What a header says that is another band or product than expected; None when it says
+    nothing of it, or the same.
+    """
     kind, found = kind_of(header), band_of(header)
     if kind is not None and kind != product:
         return f"says that it is the plane '{kind}', not '{product}' (IMTYPE, PRODTYPE or EXTNAME)"

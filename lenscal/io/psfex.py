@@ -99,7 +99,8 @@ def read_psfex(path: str | Path, ccdname: str | None = None) -> PsfexModel:
         raise PsfexError(f"'{path.name}' cannot be read as a PSFEx FITS table ({error}); copy it again") from None
     if axes.get("polnaxis", 2) not in (0, 2) or axes.get("polngrp", 1) > 1:
         raise PsfexError(
-            f"'{path.name}' has a polynomial of POLNAXIS {axes.get('polnaxis')} and POLNGRP {axes.get('polngrp', 1)}; expected one of x and y, or none"
+            f"'{path.name}' has a polynomial of POLNAXIS {axes.get('polnaxis')} and POLNGRP {axes.get('polngrp', 1)}; "
+            "expected one of x and y, or none"
         )
     degree = int(value["poldeg1"]) if positional else 0
     basis = _unpadded(path, basis[None] if basis.ndim == 2 else basis, degree, axes)
@@ -107,7 +108,8 @@ def read_psfex(path: str | Path, ccdname: str | None = None) -> PsfexModel:
         raise PsfexError(f"'{path.name}' holds images that are no PSF (no number, or a sum of 0); copy it again")
     if value["psf_samp"] != 1.0:
         raise PsfexError(
-            f"'{path.name}' is sampled at {value['psf_samp']:g} px; only models sampled at the pixel (PSF_SAMP 1) are read"
+            f"'{path.name}' is sampled at {value['psf_samp']:g} px; only models sampled at "
+            "the pixel (PSF_SAMP 1) are read"
         )
     if not positional:
         return PsfexModel(basis, (0.0, 0.0), (1.0, 1.0), 0)

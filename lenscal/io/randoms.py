@@ -1,4 +1,6 @@
-"""Random points of a survey (files `randoms-*.fits`): so many to the square degree, with the conditions where each fell."""
+"""Random points of a survey (files `randoms-*.fits`): so many to the square degree, with the
+conditions where each fell.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ _ALIKE = 0.9
 
 
 def read_randoms(paths: Sequence[str | Path], density: float | None = None) -> Iterator[pd.DataFrame]:
-    """Points of one or more files, some of them at a time. Files may cover one region or several: where they overlap, their densities add.
+    """Points of one or more files, some of them at a time. Files may cover one region or several: where they
+    overlap, their densities add.
 
     Parameters
     ----------
@@ -32,9 +35,9 @@ def read_randoms(paths: Sequence[str | Path], density: float | None = None) -> I
     Yields
     ------
     DataFrame
-        psfsize_r [arcsec], psfdepth_r (as in the files: an inverse variance), both float32 and 0 without an exposure in r; and area
-        [degree^2], what one point stands for. `attrs["inverse"]` says whether the depths are inverse variances, where the file states
-        their unit.
+        psfsize_r [arcsec], psfdepth_r (as in the files: an inverse variance), both float32 and 0 without an exposure in
+        r; and area [degree^2], what one point stands for. `attrs["inverse"]` says whether the depths are inverse
+        variances, where the file states their unit.
 
     Raises
     ------
@@ -93,7 +96,8 @@ def _pixels(table: pd.DataFrame, nside: int) -> np.ndarray:
     ra, dec = table["RA"].to_numpy("f8"), table["DEC"].to_numpy("f8")
     if not (np.isfinite(ra) & (np.abs(dec) <= 90)).all():
         raise SweepError(
-            f"random points: {int((~(np.isfinite(ra) & (np.abs(dec) <= 90))).sum()):,} of {len(ra):,} points have no position; fetch the files again"
+            f"random points: {int((~(np.isfinite(ra) & (np.abs(dec) <= 90))).sum()):,} of {len(ra):,} points have no "
+            "position; fetch the files again"
         )
     return healpy.ang2pix(nside, ra, dec, nest=True, lonlat=True) if len(ra) else np.empty(0, np.int64)
 
@@ -102,8 +106,8 @@ def _density(file: SweepFile, given: float | None) -> float:
     found = given if given is not None else file.header.get("DENSITY")
     if not isinstance(found, (int, float)) or not found > 0:
         raise SweepError(
-            f"'{file.path}' ({file.rows:,} rows) has DENSITY {found!r} in its header; expected points to the square degree: give them "
-            "(survey.randoms_density, or --density)"
+            f"'{file.path}' ({file.rows:,} rows) has DENSITY {found!r} in its header; expected points to the square "
+            "degree: give them (survey.randoms_density, or --density)"
         )
     if not file.rows:
         raise SweepError(f"'{file.path}' holds no random point")

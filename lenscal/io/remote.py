@@ -60,7 +60,8 @@ def patiently(what: str, ask: Callable[[], T]) -> T:
             if attempt == _ATTEMPTS - 1:
                 said = str(error) or type(error).__name__
                 raise RemoteError(
-                    f"{what}: {said}, {_ATTEMPTS} times in a row; check the address and the network, and run again to go on"
+                    f"{what}: {said}, {_ATTEMPTS} times in a row; check the address and the "
+                    "network, and run again to go on"
                 ) from error
             time.sleep(_WAIT_S * 2**attempt)
     raise AssertionError
@@ -92,7 +93,8 @@ class RemoteFile(Wrapped):
         if self.size is None or not self._file.seekable():
             self._file.close()
             raise RemoteError(
-                f"'{address}' is on a server that gives no ranges of bytes; fetch it and point survey.root at the folder"
+                f"'{address}' is on a server that gives no ranges of bytes; fetch it and "
+                "point survey.root at the folder"
             )
 
     def read(self, size: int = -1) -> bytes:

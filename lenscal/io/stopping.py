@@ -1,4 +1,6 @@
-"""A stop that cannot get lost: Python raises the KeyboardInterrupt of a signal wherever it is, also where nobody hears it (a finaliser, a callback)."""
+"""A stop that cannot get lost: Python raises the KeyboardInterrupt of a signal wherever it is, also where nobody hears
+it (a finaliser, a callback).
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ _asked = threading.Event()
 
 @contextmanager
 def heard() -> Iterator[None]:
-    """SIGINT (Ctrl-C) and SIGTERM, by which batch systems end what they run, raise KeyboardInterrupt and are remembered for `check`."""
+    """SIGINT (Ctrl-C) and SIGTERM, by which batch systems end what they run, raise KeyboardInterrupt and
+    are remembered for `check`.
+    """
     if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGINT) is _stop:
         yield
         return

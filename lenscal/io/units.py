@@ -1,4 +1,6 @@
-"""Units as files state them: read by astropy, with the spellings of the survey's releases, and held against what is expected or converted."""
+"""Units as files state them: read by astropy, with the spellings of the survey's releases, and held against
+what is expected or converted.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +13,31 @@ from astropy import units
 from astropy.units import photometric
 
 _WORDS = {
-    "nanomaggies": "nanomaggy", "nanomaggie": "nanomaggy", "nmaggy": "nanomaggy", "nmaggies": "nanomaggy", "maggies": "maggy",
-    "degrees": "deg", "degs": "deg", "arcseconds": "arcsec", "arcsecs": "arcsec", "asec": "arcsec", "as": "arcsec", "radians": "rad", "rads": "rad",
-    "hours": "h", "hrs": "h", "hourangles": "hourangle", "hour_angle": "hourangle", "pixels": "pixel", "px": "pixel", "magnitude": "mag", "magnitudes": "mag",
-    "mags": "mag", "abmag": "mag", "ab_mag": "mag",
-}  # fmt: skip
+    "nanomaggies": "nanomaggy",
+    "nanomaggie": "nanomaggy",
+    "nmaggy": "nanomaggy",
+    "nmaggies": "nanomaggy",
+    "maggies": "maggy",
+    "degrees": "deg",
+    "degs": "deg",
+    "arcseconds": "arcsec",
+    "arcsecs": "arcsec",
+    "asec": "arcsec",
+    "as": "arcsec",
+    "radians": "rad",
+    "rads": "rad",
+    "hours": "h",
+    "hrs": "h",
+    "hourangles": "hourangle",
+    "hour_angle": "hourangle",
+    "pixels": "pixel",
+    "px": "pixel",
+    "magnitude": "mag",
+    "magnitudes": "mag",
+    "mags": "mag",
+    "abmag": "mag",
+    "ab_mag": "mag",
+}
 """Words that astropy does not know, or knows as something else than files mean by them."""
 _SIGNS = {'"': "arcsec", "''": "arcsec", "\u2033": "arcsec", "\u00b0": "deg"}
 _UNSTATED = {"", "none", "-", "--", "n/a"}
@@ -26,7 +48,8 @@ _PLAIN = {"1", "unitless", "dimensionless"}
 def unit(text: str) -> units.UnitBase | None:
     """The unit that a text means; None where it means none that is known.
 
-    DR9 and DR10 write ``nanomaggy`` and ``1/nanomaggy^2``, the catalogues of DR11 ``nanomaggies`` and ``nanomaggies^(-2)``.
+    DR9 and DR10 write ``nanomaggy`` and ``1/nanomaggy^2``, the catalogues of DR11 ``nanomaggies`` and
+    ``nanomaggies^(-2)``.
     """
     plain = text.strip()
     if plain.lower() in _PLAIN:
@@ -57,7 +80,9 @@ def stated(text: object) -> str:
 
 
 def problem(found: str | None, expected: str) -> str | None:
-    """What is wrong with a unit that a file states; None when it states none, or the one expected however it is spelt."""
+    """What is wrong with a unit that a file states; None when it states none, or the one
+    expected however it is spelt.
+    """
     text = stated(found)
     if not text or ((meant := unit(text)) is not None and meant == unit(expected)):
         return None
@@ -65,7 +90,9 @@ def problem(found: str | None, expected: str) -> str | None:
 
 
 def is_inverse_variance(found: str | None) -> bool | None:
-    """Whether depths are inverse variances of a flux, by the unit they state; False for magnitudes, None where they state neither."""
+    """Whether depths are inverse variances of a flux, by the unit they state; False for magnitudes, None
+    where they state neither.
+    """
     text = stated(found)
     meant = unit(text) if text else None
     if meant is None:
@@ -74,7 +101,8 @@ def is_inverse_variance(found: str | None) -> bool | None:
 
 
 def degrees(values: np.ndarray, found: str | None) -> np.ndarray | None:
-    """Angles in degrees, converted from the unit that a file states (an hour is 15 degrees); as they are where it states none.
+    """Angles in degrees, converted from the unit that a file states (an hour is 15 degrees); as they
+    are where it states none.
 
     Returns
     -------

@@ -5,7 +5,9 @@ from scipy.special import ndtri, stdtrit
 
 
 def widening(few, level) -> float:
-    """How much wider an interval from resamples has to be for a sample of a few: the bias of their scatter, and Student's t over the normal."""
+    """How much wider an interval from resamples has to be for a sample of a few: the bias of their scatter, and
+    Student's t over the normal.
+    """
     few = max(int(few), 2)
     tail = (1 + level) / 2
     return float(np.sqrt(few / (few - 1)) * stdtrit(few - 1, tail) / ndtri(tail))

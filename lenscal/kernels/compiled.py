@@ -1,11 +1,12 @@
 """Where compiled kernels are kept: a folder named after the content of all kernels.
 
-Numba keeps a compiled function as long as its own file is unchanged, even when a function that it calls in another file has
-changed. Importing this module before the kernels are declared gives every version of the kernels a folder of its own.
+Numba keeps a compiled function as long as its own file is unchanged, even when a function that it calls in another file
+has changed. Importing this module before the kernels are declared gives every version of the kernels a folder of its
+own.
 
-Rounding must not follow what was compiled before. So a kernel that is kept calls none that is kept (machine code from the folder cannot
-be inlined), and what it calls with relaxed arithmetic is inlined by force: left as a function of its own it is there twice in the
-process that compiles it, and once, rounding otherwise, in those that load it.
+Rounding must not follow what was compiled before. So a kernel that is kept calls none that is kept (machine code from
+the folder cannot be inlined), and what it calls with relaxed arithmetic is inlined by force: left as a function of its
+own it is there twice in the process that compiles it, and once, rounding otherwise, in those that load it.
 """
 
 import atexit
@@ -31,7 +32,8 @@ def digest() -> str:
 
 
 def _base() -> Path:
-    """Where compiled kernels can be kept: as the user says, beside the sources, in the user's cache, or in a temporary folder.
+    """Where compiled kernels can be kept: as the user says, beside the sources, in the user's
+    cache, or in a temporary folder.
 
     Raises
     ------
@@ -55,7 +57,8 @@ def _base() -> Path:
     atexit.register(shutil.rmtree, place, ignore_errors=True)
     os.environ["NUMBA_CACHE_DIR"] = str(place)  # of the processes that this one starts
     print(
-        f"lenscal: compiled kernels cannot be kept beside the package or in the user's cache; each run compiles them anew in '{place}' (set NUMBA_CACHE_DIR to keep them)",
+        "lenscal: compiled kernels cannot be kept beside the package or in the user's cache; each run compiles them "
+        f"anew in '{place}' (set NUMBA_CACHE_DIR to keep them)",
         file=sys.stderr,
     )
     return place

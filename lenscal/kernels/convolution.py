@@ -22,7 +22,9 @@ _FIRST, _SECOND = np.array([0]), np.array([1])
 
 
 def padded_size(pixels, psf_pixels) -> int:
-    """Side, in pixels, of the torus that holds light on `pixels` and a PSF without wrap-around; a product of 2, 3 and 5."""
+    """Side, in pixels, of the torus that holds light on `pixels` and a PSF without wrap-around;
+    a product of 2, 3 and 5.
+    """
     size = max(pixels + psf_pixels // 2, psf_pixels)
     while True:
         rest = size
@@ -80,8 +82,8 @@ def work_space(size) -> tuple[np.ndarray, ...]:
 def spectrum(grid, points, work) -> None:
     """Transform of light on cells, into work[2]: as many rows as cells, of which `convolve` takes the low frequencies.
 
-    `grid` (y, x) holds flux at cell centres; `points`, wider by PAD on each side, flux already shared by cubic B-splines.
-    Both are brought to one footing by spreading the grid, too.
+    `grid` (y, x) holds flux at cell centres; `points`, wider by PAD on each side, flux already shared by cubic
+    B-splines. Both are brought to one footing by spreading the grid, too.
     """
     padded, rows, columns = work[0], work[1], work[2]
     height, width = grid.shape

@@ -21,7 +21,9 @@ def key(seed: int, purpose: str) -> int:
 
 @numba.njit(nogil=True)
 def mix(z) -> int:
-    """Finaliser of SplitMix64 (Steele, Lea & Flood 2014, OOPSLA, figure 14): numbers GOLDEN apart become unrelated ones."""
+    """Finaliser of SplitMix64 (Steele, Lea & Flood 2014, OOPSLA, figure 14): numbers GOLDEN
+    apart become unrelated ones.
+    """
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return z ^ (z >> np.uint64(31))
@@ -76,9 +78,10 @@ def generator(seed: int, purpose: str, object_id: int) -> np.random.Generator:
 
 
 def resampled(seed: int, purpose: str, ids: np.ndarray, which: Iterable[int]) -> np.ndarray:
-    """Weights (draw, n) of a Bayesian bootstrap by object (Rubin 1981, Annals of Statistics 9, 130): exponential, of mean 1.
+    """Weights (draw, n) of a Bayesian bootstrap by object (Rubin 1981, Annals of Statistics 9, 130): exponential, of
+    mean 1.
 
-    The weight of an object in a draw depends on nothing but its id and the number of the draw; none is ever without, so that a class of a few is never
-    empty.
+    The weight of an object in a draw depends on nothing but its id and the number of the draw; none is ever without, so
+    that a class of a few is never empty.
     """
     return -np.log(np.stack([uniform(seed, purpose, ids, stream) for stream in which]))

@@ -78,10 +78,11 @@ def _mantissa(typingctx, x):
 def add_outer(
     typingctx, plane, place, width, x_left, x_right, y_low, y_high, lower_left, lower_right, upper_left, upper_right
 ) -> tuple:
-    """Add four values to a flat plane, each times the outer product of its weights along x and along y, a row at a time.
+    """Add four values to a flat plane, each times the outer product of its weights along x and
+    along y, a row at a time.
 
-    `plane` is (pixels,) float32, `place` and `width` uint64: the first pixel and the length of a row; weights are tuples of float32. Numba
-    leaves such short rows as they are written, one number after the other.
+    `plane` is (pixels,) float32, `place` and `width` uint64: the first pixel and the length of a row; weights are
+    tuples of float32. Numba leaves such short rows as they are written, one number after the other.
     """
     columns, rows = len(x_left), len(y_low)
     vector = ir.VectorType(_F32, columns)

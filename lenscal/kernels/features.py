@@ -10,7 +10,9 @@ FLOOR = 1e-3  # added to energies before the logarithm, in units of white noise 
 
 
 def _gabors(side):
-    """Transfer functions (scale, orientation, y, x), of unit gain for white noise: a Gaussian around one wave number."""
+    """Transfer functions (scale, orientation, y, x), of unit gain for white noise: a
+    Gaussian around one wave number.
+    """
     k = 2 * np.pi * fft.fftfreq(side)
     out = np.empty((len(SIGMAS), ORIENTATIONS, side, side))
     for i, sigma in enumerate(SIGMAS):
@@ -41,10 +43,10 @@ def names(bands) -> list[str]:
 def texture(images) -> np.ndarray:
     """Features of images in units of their noise.
 
-    Gabor energy (Daugman 1985, JOSA A 2, 1160): the squared modulus of the image filtered by a complex Gabor function, at three
-    scales and six orientations. Of each scale: the mean over orientations and pixels, the largest pixel, and the scatter of the
-    orientations' means over their mean (how much it runs one way). Radial power: the mean of the power spectrum in eight rings of
-    wave number. All but the scatter as logarithms.
+    Gabor energy (Daugman 1985, JOSA A 2, 1160): the squared modulus of the image filtered by a complex Gabor function,
+    at three scales and six orientations. Of each scale: the mean over orientations and pixels, the largest pixel, and
+    the scatter of the orientations' means over their mean (how much it runs one way). Radial power: the mean of the
+    power spectrum in eight rings of wave number. All but the scatter as logarithms.
 
     Parameters
     ----------

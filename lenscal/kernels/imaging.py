@@ -3,7 +3,7 @@
 import numpy as np
 from numba import njit
 
-from lenscal.kernels import compiled, convolution, sampling  # noqa: F401  (compiled first, see there)
+from lenscal.kernels import compiled, convolution, rays, sampling, spreading  # noqa: F401  (compiled first, see there)
 from lenscal.kernels.convolution import FINE
 from lenscal.kernels.fastmath import FLAGS
 
@@ -39,7 +39,7 @@ def _sources(
     points[:] = 0
     for k in range(first[i], first[i + 1]):
         # What lies opposite to the source is told from the first component.
-        packed = sampling.pack_lens(lens[i], sersic[first[i], 4], sersic[first[i], 5], inner[i])
+        packed = rays.pack_lens(lens[i], sersic[first[i], 4], sersic[first[i], 5], inner[i])
         if stamp[k] >= 0:
             image = stamps[stamp[k], : int(place[k, 7]), : int(place[k, 6])]
             sampling.add_stamp(
@@ -137,9 +137,28 @@ def pixels(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def convolved(
-    lens, first, sersic, light, stamp, place, share, stamps, inner, tolerance, origin, grid, points, work, flux, transforms,
-    which, fourier, out, inside, full,
-) -> None:  # fmt: skip
+    lens,
+    first,
+    sersic,
+    light,
+    stamp,
+    place,
+    share,
+    stamps,
+    inner,
+    tolerance,
+    origin,
+    grid,
+    points,
+    work,
+    flux,
+    transforms,
+    which,
+    fourier,
+    out,
+    inside,
+    full,
+) -> None:
     """Images convolved with the PSF of each band; arguments as in `pixels`, and
 
     flux : (injection, band) float64 array
@@ -154,7 +173,7 @@ def convolved(
     inside : (injection,) float64 array
         Takes the flux of a source of unit flux within the stamp, before the PSF.
     """
-    pad = sampling.PAD
+    pad = spreading.PAD
     for i in range(lens.shape[0]):
         _, full[i] = _sources(
             i,
@@ -186,6 +205,6 @@ def convolved(
 
 def work_space(sides) -> tuple:
     """Scratch of one thread: a grid of a shape, its points, and the work space of the quadtree."""
-    padded = tuple(n + 2 * sampling.PAD for n in sides)
+    padded = tuple(n + 2 * spreading.PAD for n in sides)
     reals, places = sampling.work_space(sides)
     return np.empty(sides, np.float32), np.empty(padded, np.float32), (reals, places, np.zeros(2, np.int64))

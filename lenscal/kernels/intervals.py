@@ -62,10 +62,10 @@ def interval(k, n, level: float, prior: str = "jeffreys", kind: str = "equal-tai
     level : float
         In (0, 1); 0.6827 for one sigma.
     kind : str
-        ``equal-tailed`` or ``hpd`` (highest density) of the posterior; ``wilson`` (Wilson 1927) and ``clopper-pearson`` (Clopper
-        & Pearson 1934) are frequentist. Posterior intervals are one-sided, with the full level, at k = 0 and k = n: there
-        the highest density lies at the end of the range, and two tails would leave it out. Effective counts between none and one
-        (or all but one and all) go from one tail to two without a jump.
+        ``equal-tailed`` or ``hpd`` (highest density) of the posterior; ``wilson`` (Wilson 1927) and ``clopper-pearson``
+        (Clopper & Pearson 1934) are frequentist. Posterior intervals are one-sided, with the full level, at k = 0 and k
+        = n: there the highest density lies at the end of the range, and two tails would leave it out. Effective counts
+        between none and one (or all but one and all) go from one tail to two without a jump.
 
     Returns
     -------
@@ -96,8 +96,8 @@ def interval(k, n, level: float, prior: str = "jeffreys", kind: str = "equal-tai
 def above_order_statistic(k, n) -> tuple[np.ndarray, np.ndarray]:
     """Shape parameters of the share of a population that lies above the k-th highest of n of its members.
 
-    k is chosen, not counted: the share is Beta(k, n + 1 - k) whatever the distribution (Wilks 1941, Ann. Math. Stat. 12, 91). For k = 0, a
-    value above all, it is at most as that above the highest.
+    k is chosen, not counted: the share is Beta(k, n + 1 - k) whatever the distribution (Wilks 1941, Ann. Math. Stat.
+    12, 91). For k = 0, a value above all, it is at most as that above the highest.
 
     Parameters
     ----------
@@ -140,7 +140,9 @@ def _wilson(k, n, level):
 
 
 def _share_below(k, n):
-    """Share of the mass outside the interval that lies below it: none at k = 0, all at k = n, half from one detected and one missed on."""
+    """Share of the mass outside the interval that lies below it: none at k = 0, all at k = n, half from one
+    detected and one missed on.
+    """
     found, missed = np.minimum(k, 1), np.minimum(n - k, 1)
     return np.divide(found, found + missed, out=np.full(k.shape, 0.5), where=found + missed > 0)
 

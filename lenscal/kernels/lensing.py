@@ -3,7 +3,8 @@
 Kormann, Schneider & Bartelmann (1994), intermediate-axis normalisation. With u along the major axis, v along the minor
 one, f = sqrt(1 - q^2) and psi = sqrt(q^2 u^2 + v^2):
 
-    alpha_u = theta_e sqrt(q)/f atan(f u/psi),  alpha_v = theta_e sqrt(q)/f atanh(f v/psi),  kappa = theta_e sqrt(q)/(2 psi)
+    alpha_u = theta_e sqrt(q)/f atan(f u/psi),  alpha_v = theta_e sqrt(q)/f atanh(f v/psi),
+    kappa = theta_e sqrt(q)/(2 psi)
 """
 
 import numpy as np
@@ -70,12 +71,14 @@ def convergence(x, y, theta_e, q, phi=0.0, lens_x=0.0, lens_y=0.0) -> np.ndarray
 
 
 def shear(x, y, theta_e, q, phi=0.0, gamma1=0.0, gamma2=0.0, lens_x=0.0, lens_y=0.0) -> tuple:
-    """Both components of the total shear: the lens's own, of size kappa and tangential to its centre, plus the external.
+    """Both components of the total shear: the lens's own, of size kappa and tangential to its
+    centre, plus the external.
 
     Returns
     -------
     tuple of float or array
-        (gamma_1, gamma_2); the Jacobian of the lens map is ((1 - kappa - gamma_1, -gamma_2), (-gamma_2, 1 - kappa + gamma_1)).
+        (gamma_1, gamma_2); the Jacobian of the lens map is ((1 - kappa - gamma_1, -gamma_2), (-gamma_2, 1 - kappa +
+        gamma_1)).
     """
     kappa = convergence(x, y, theta_e, q, phi, lens_x, lens_y)
     dx, dy = x - lens_x, y - lens_y

@@ -15,8 +15,8 @@ def sersic_b(n) -> np.ndarray:
 def sersic_central(n, r_e) -> np.ndarray:
     """Surface brightness at R = 0 of a Sersic profile of unit flux, per arcsec^2.
 
-    Flux = 2 pi n R_e^2 b^(-2n) Gamma(2n) I_0 (Ciotti & Bertin 1999, equation 4); no axis ratio, since R_e lies along the
-    intermediate axis.
+    Flux = 2 pi n R_e^2 b^(-2n) Gamma(2n) I_0 (Ciotti & Bertin 1999, equation 4); no axis ratio, since R_e lies along
+    the intermediate axis.
     """
     n = np.asarray(n, float)
     return np.exp(2 * n * np.log(sersic_b(n)) - gammaln(2 * n)) / (2 * np.pi * n * np.square(r_e))

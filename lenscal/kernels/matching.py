@@ -8,7 +8,7 @@ import numpy as np
 from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
 
 _ARCSEC = np.pi / 648000.0  # radian
-_ROUNDING = 1e-9  # degree: above the rounding of sums of angles; the separation itself decides
+ROUNDING = 1e-9  # degree: above the rounding of sums of angles; the separation itself decides
 
 
 def unit_vectors(ra, dec) -> np.ndarray:
@@ -61,7 +61,8 @@ def separation(ra_1, dec_1, ra_2, dec_2) -> np.ndarray:
 def pairs(ra_1, dec_1, ra_2, dec_2, radius) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """All pairs of a first and a second position within a radius.
 
-    The shorter list is entered into a grid, each position into every cell it reaches; each of the longer looks at its own cell.
+    The shorter list is entered into a grid, each position into every cell it reaches; each of the longer looks at its
+    own cell.
 
     Parameters
     ----------
@@ -79,7 +80,7 @@ def pairs(ra_1, dec_1, ra_2, dec_2, radius) -> tuple[np.ndarray, np.ndarray, np.
     distance : (k,) float64 array
         Separations, in arcsec.
     """
-    one, two = (_plain(ra_1), _plain(dec_1)), (_plain(ra_2), _plain(dec_2))
+    one, two = (plain(ra_1), plain(dec_1)), (plain(ra_2), plain(dec_2))
     if not one[0].size or not two[0].size:
         return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
     if one[0].size < two[0].size:
@@ -108,7 +109,7 @@ def twins(ra, dec, radius) -> tuple[np.ndarray, np.ndarray]:
     first, second : (k,) int64 arrays
         Indices, the smaller first, in order.
     """
-    ra, dec = _plain(ra), _plain(dec)
+    ra, dec = plain(ra), plain(dec)
     if ra.size < 2:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     first, second = _candidates((ra, dec), (ra, dec), radius)
@@ -119,13 +120,13 @@ def twins(ra, dec, radius) -> tuple[np.ndarray, np.ndarray]:
     return first[by_index], second[by_index]
 
 
-def _plain(values) -> np.ndarray:
+def plain(values) -> np.ndarray:
     return np.ascontiguousarray(values, dtype=np.float64).ravel()
 
 
 def _candidates(many, few, radius):
     """Indices into two lists of positions that may be within a radius of each other, every true pair among them."""
-    reach = radius * (1 + 1e-9) / 3600 + _ROUNDING
+    reach = radius * (1 + 1e-9) / 3600 + ROUNDING
     some, reach_ra, frame = _near_box(*many, *few, reach)
     if not some.size:
         return np.empty(0, np.int64), np.empty(0, np.int64)
@@ -140,14 +141,16 @@ def _candidates(many, few, radius):
 
 
 def _near_box(ra, dec, ra_few, dec_few, reach):
-    """Which of the few lie near the box of the many, how far each reaches in RA [degree], and the grid of their cells."""
+    """Which of the few lie near the box of the many, how far each reaches in RA [degree], and
+    the grid of their cells.
+    """
     centre = ra[0]
     box = _box(ra, dec, centre)
     turned = _turned(ra_few, centre)
     reach_ra = np.full(dec_few.size, 180.0)
     away = np.abs(dec_few) + reach < 90  # a circle that holds no pole ends at these right ascensions
     reach_ra[away] = (
-        np.degrees(np.arcsin(np.minimum(np.sin(np.radians(reach)) / np.cos(np.radians(dec_few[away])), 1))) + _ROUNDING
+        np.degrees(np.arcsin(np.minimum(np.sin(np.radians(reach)) / np.cos(np.radians(dec_few[away])), 1))) + ROUNDING
     )
     near = (dec_few >= box[2] - reach) & (dec_few <= box[3] + reach)
     around = (turned - reach_ra < -180) | (turned + reach_ra > 180)  # across the far side of the sky
@@ -167,7 +170,8 @@ def _near_box(ra, dec, ra_few, dec_few, reach):
 
 
 @numba.njit(nogil=True, inline="always")
-def _turn(ra, centre):
+def turn(ra, centre) -> float:
+    """Right ascension less that of a centre, in [-180, 180) degrees."""
     turned = ra - centre
     if turned >= 180.0:
         turned -= 360.0
@@ -180,7 +184,7 @@ def _turn(ra, centre):
 def _turned(ra, centre):
     out = np.empty(ra.size)
     for i in range(ra.size):
-        out[i] = _turn(ra[i], centre)
+        out[i] = turn(ra[i], centre)
     return out
 
 
@@ -188,7 +192,7 @@ def _turned(ra, centre):
 def _box(ra, dec, centre):
     west, east, south, north = np.inf, -np.inf, np.inf, -np.inf
     for i in range(ra.size):
-        turned = _turn(ra[i], centre)
+        turned = turn(ra[i], centre)
         west, east = min(west, turned), max(east, turned)
         south, north = min(south, dec[i]), max(north, dec[i])
     return west, east, south, north
@@ -201,7 +205,7 @@ def _entered(ra, dec, some, reach, reach_ra, centre, west, per_column, columns, 
     listed = np.empty(0, np.int64)
     for enter in (False, True):
         for i in some:
-            turned = _turn(ra[i], centre)
+            turned = turn(ra[i], centre)
             low = int(np.floor((turned - reach_ra[i] - west) * per_column))
             high = min(int(np.floor((turned + reach_ra[i] - west) * per_column)), low + columns - 1)
             bottom = max(int((dec[i] - reach - south) * per_row), 0)
@@ -228,7 +232,7 @@ def _looked_up(
     found = 0
     for i in range(ra.size):
         row = (dec[i] - south) * per_row
-        column = (_turn(ra[i], centre) - west) * per_column
+        column = (turn(ra[i], centre) - west) * per_column
         if not (0 <= row <= rows and 0 <= column <= columns):
             continue
         cell = min(int(row), rows - 1) * columns + min(int(column), columns - 1)
@@ -239,100 +243,6 @@ def _looked_up(
                     first[found], second[found] = i, j
                 found += 1
     return found
-
-
-def beside_another_group(ra, dec, group, radius) -> np.ndarray:
-    """Positions that lie in the box of another group, widened by a radius: all that can be near a member of another.
-
-    Parameters
-    ----------
-    ra, dec : (n,) arrays
-        In degrees.
-    group : (n,) int64 array
-        Codes from 0.
-    radius : float
-        In arcsec.
-
-    Returns
-    -------
-    (n,) bool array
-    """
-    group = np.ascontiguousarray(group, np.int64)
-    if not group.size:
-        return np.zeros(0, bool)
-    ra, dec, reach = _plain(ra), _plain(dec), radius * (1 + 1e-9) / 3600 + _ROUNDING
-    boxes = _boxes(ra, dec, group, int(group.max()) + 1, float(ra[0]))
-    far = np.maximum(np.abs(boxes[:, 2]), np.abs(boxes[:, 3])) + reach
-    with np.errstate(invalid="ignore"):
-        wide = np.degrees(
-            np.arcsin(np.minimum(np.sin(np.radians(reach)) / np.cos(np.radians(np.minimum(far, 89.0))), 1))
-        )
-    wide = np.where(far < 89, wide + _ROUNDING, 360.0)
-    boxes[:, 0] -= wide
-    boxes[:, 1] += wide
-    boxes[:, 2] -= reach
-    boxes[:, 3] += reach
-    over = (boxes[:, 0] < -180) | (boxes[:, 1] > 180)  # across the far side of the sky: all around
-    boxes[over, 0], boxes[over, 1] = -360.0, 360.0
-    return _in_other_boxes(ra, dec, group, boxes, float(ra[0]))
-
-
-@numba.njit(cache=True, nogil=True)
-def _boxes(ra, dec, group, groups, centre):
-    out = np.empty((groups, 4))
-    out[:, 0::2], out[:, 1::2] = 400.0, -400.0
-    for i in range(group.size):
-        box, turned = out[group[i]], _turn(ra[i], centre)
-        box[0], box[1] = min(box[0], turned), max(box[1], turned)
-        box[2], box[3] = min(box[2], dec[i]), max(box[3], dec[i])
-    return out
-
-
-@numba.njit(cache=True, nogil=True)
-def _in_other_boxes(ra, dec, group, boxes, centre):
-    groups = boxes.shape[0]
-    start = np.zeros(groups + 1, np.int64)  # for each group, the others whose boxes meet its own
-    near = np.empty(0, np.int64)
-    for enter in (False, True):
-        found = 0
-        for a in range(groups):
-            for b in range(groups):
-                one, two = boxes[a], boxes[b]
-                if a != b and one[0] <= two[1] and two[0] <= one[1] and one[2] <= two[3] and two[2] <= one[3]:
-                    if enter:
-                        near[found] = b
-                    found += 1
-            start[a + 1] = found
-        if not enter:
-            near = np.empty(found, np.int64)
-    # Most positions lie where no other box reaches: in what is left when each of these cuts the side it takes least from.
-    clear = boxes.copy()
-    for a in range(groups):
-        own = clear[a]
-        for at in range(start[a], start[a + 1]):
-            box = boxes[near[at]]
-            cuts = (box[1] - own[0], own[1] - box[0], box[3] - own[2], own[3] - box[2])
-            least = min(cuts)
-            if least == cuts[0]:
-                own[0] = max(own[0], np.nextafter(box[1], np.inf))
-            elif least == cuts[1]:
-                own[1] = min(own[1], np.nextafter(box[0], -np.inf))
-            elif least == cuts[2]:
-                own[2] = max(own[2], np.nextafter(box[3], np.inf))
-            else:
-                own[3] = min(own[3], np.nextafter(box[2], -np.inf))
-    out = np.zeros(group.size, np.bool_)
-    for i in range(group.size):
-        a, turned = group[i], _turn(ra[i], centre)
-        own = clear[a]
-        if own[0] <= turned <= own[1] and own[2] <= dec[i] <= own[3]:
-            continue
-        for at in range(start[a], start[a + 1]):
-            box = boxes[near[at]]
-            if box[0] <= turned <= box[1] and box[2] <= dec[i] <= box[3]:
-                out[i] = True
-                break
-    return out
 
 
 def nearest(ra_1, dec_1, ra_2, dec_2, radius) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -359,31 +269,3 @@ def nearest(ra_1, dec_1, ra_2, dec_2, radius) -> tuple[np.ndarray, np.ndarray, n
     index[first[lead]] = second[lead]
     distance[first[lead]] = separations[lead]
     return index, distance, np.bincount(first, minlength=size)
-
-
-def groups(ra, dec, radius) -> np.ndarray:
-    """Friends of friends: positions linked by steps within a radius.
-
-    Parameters
-    ----------
-    ra, dec : (n,) arrays
-        In degrees.
-    radius : float
-        In arcsec.
-
-    Returns
-    -------
-    (n,) int64 array
-        The smallest index in each position's group.
-    """
-    first, second = twins(ra, dec, radius)
-    label = np.arange(np.asarray(ra).size)
-    while first.size:
-        low = label.copy()
-        np.minimum.at(low, first, label[second])
-        np.minimum.at(low, second, label[first])
-        low = low[low]
-        if np.array_equal(low, label):
-            break
-        label = low
-    return label

@@ -1,4 +1,6 @@
-"""Noise of the pixels: the gain behind it, the resampling in it, and the signal-to-noise ratio of an arc, on plain arrays."""
+"""Noise of the pixels: the gain behind it, the resampling in it, and the signal-to-noise ratio of
+an arc, on plain arrays.
+"""
 
 import math
 
@@ -15,8 +17,9 @@ WHITE = np.zeros((4, 7))
 WHITE[0, 3] = 1
 """Table of the correlation of independent pixels."""
 CORRELATION_MAX = 6.0
-"""Summed noise correlation of a stamp above which its sky ring holds light. Resampled DECam noise has about 2, that of 90prime's larger
-pixels 4, and one stamp tells either to half a unit or better; light that falls across the ring has up to all 49 lags."""
+"""Summed noise correlation of a stamp above which its sky ring holds light. Resampled DECam noise has about 2,
+that of 90prime's larger pixels 4, and one stamp tells either to half a unit or better; light that falls across
+the ring has up to all 49 lags."""
 REACH = 5  # pixels from the middle of a resampling kernel to its edge
 _WAVES = 32  # wave numbers along an axis at which the power of the noise is taken
 
@@ -24,8 +27,8 @@ _WAVES = 32  # wave numbers along an axis at which the power of the noise is tak
 def gain(sky, sigma, correlation) -> np.ndarray:
     """Electrons per nanomaggy of the sum of exposures behind a coadd: G = S_sky / (A sigma^2).
 
-    The sky's own shot noise has the variance S_sky / G for independent pixels. Resampling lowers the variance of a pixel and
-    correlates neighbours; A sigma^2 is what it was before.
+    The sky's own shot noise has the variance S_sky / G for independent pixels. Resampling lowers the variance of a
+    pixel and correlates neighbours; A sigma^2 is what it was before.
 
     Parameters
     ----------
@@ -59,7 +62,9 @@ def _median_weights(planes, out):
 
 
 def gain_of_weights(sky, invvar) -> np.ndarray:
-    """The same gain from an inverse-variance plane (..., y, x), whose median is one over A sigma^2; NaN without weights."""
+    """The same gain from an inverse-variance plane (..., y, x), whose median is one over A
+    sigma^2; NaN without weights.
+    """
     out = np.empty(invvar.shape[:-2])
     _median_weights(
         np.ascontiguousarray(invvar).reshape(out.size, invvar.shape[-2] * invvar.shape[-1]), out.reshape(-1)
@@ -95,16 +100,18 @@ def _kernels(tables, out):
 
 
 def resampling_kernels(lags) -> np.ndarray:
-    """What turns independent pixels into the pixels of a coadd: kernels of sum 1 that leave the measured noise correlation.
+    """What turns independent pixels into the pixels of a coadd: kernels of sum 1 that leave the
+    measured noise correlation.
 
-    A survey resamples counted pixels with a kernel w that keeps flux. Independent noise comes out with the autocorrelation of w, and the
-    variance of a pixel times sum(w^2) = 1/A. Of the kernels that do that, this is the one without phase: the transform is the root of
-    the power spectrum of the lags, divided by its value at wave number 0, which is A. The root is cut off REACH pixels from the middle
-    and brought back to sum 1. On 39 real stamps in three bands that leaves 19 of 20 lag tables to 0.003 and all to 0.012, and a pixel 0.95 to 1.005
-    of its variance.
+    A survey resamples counted pixels with a kernel w that keeps flux. Independent noise comes out with the
+    autocorrelation of w, and the variance of a pixel times sum(w^2) = 1/A. Of the kernels that do that, this is the one
+    without phase: the transform is the root of the power spectrum of the lags, divided by its value at wave number 0,
+    which is A. The root is cut off REACH pixels from the middle and brought back to sum 1. On 39 real stamps in three
+    bands that leaves 19 of 20 lag tables to 0.003 and all to 0.012, and a pixel 0.95 to 1.005 of its variance.
 
-    A measured table may have negative power where the true one is small. It is then no autocorrelation of anything, and has no kernel:
-    that power is taken as 0, which raises the variance of a pixel as much as it cuts off (1 % where the power falls to -0.4 at one wave number).
+    A measured table may have negative power where the true one is small. It is then no autocorrelation of anything, and
+    has no kernel: that power is taken as 0, which raises the variance of a pixel as much as it cuts off (1 % where the
+    power falls to -0.4 at one wave number).
 
     Parameters
     ----------
@@ -114,8 +121,8 @@ def resampling_kernels(lags) -> np.ndarray:
     Returns
     -------
     (..., 2 REACH + 1, 2 REACH + 1) float32 array
-        The middle one `[REACH, REACH]`; the same bits for a table whatever the others are. NaN where the table has NaN or a sum that is
-        not positive.
+        The middle one `[REACH, REACH]`; the same bits for a table whatever the others are. NaN where the table has NaN
+        or a sum that is not positive.
     """
     lags = np.asarray(lags, np.float64)
     tables = np.ascontiguousarray(lags.reshape(-1, *lags.shape[-2:]))
@@ -129,7 +136,8 @@ def resampling_kernels(lags) -> np.ndarray:
 
 @njit(nogil=True)
 def pair_sum(inside, lags) -> float:
-    """Variance of the sum over the pixels of an aperture, in units of a pixel's: the noise correlation summed over their pairs.
+    """Variance of the sum over the pixels of an aperture, in units of a pixel's: the noise correlation
+    summed over their pairs.
 
     Parameters
     ----------
@@ -198,10 +206,10 @@ def _annulus_snr(image, sigma, correlation, radius, centre):
 def aperture_snr(image, sigma, lags) -> float:
     """Signal-to-noise ratio of an arc inside one of its own isophotes.
 
-    The aperture is the set of pixels above a level, the level that of the highest sum(flux) / sqrt(N) of its N pixels; the noise
-    of the sum is sigma times the root of the noise correlation summed over all pairs of its pixels, the arc's own shot noise left
-    out. All images of the source count, inner and counter-images too, when they were rendered. Levels below a fiftieth of
-    the peak are not tried: they never hold the best one of a compact image.
+    The aperture is the set of pixels above a level, the level that of the highest sum(flux) / sqrt(N) of its N pixels;
+    the noise of the sum is sigma times the root of the noise correlation summed over all pairs of its pixels, the arc's
+    own shot noise left out. All images of the source count, inner and counter-images too, when they were rendered.
+    Levels below a fiftieth of the peak are not tried: they never hold the best one of a compact image.
 
     Parameters
     ----------
@@ -222,7 +230,8 @@ def aperture_snr(image, sigma, lags) -> float:
 
 @njit(nogil=True, cache=True)
 def annulus_snr(image, sigma, correlation, radius, centre) -> float:
-    """Mean signal-to-noise ratio of a pixel in the annulus of an Einstein ring: its surface brightness in units of the noise.
+    """Mean signal-to-noise ratio of a pixel in the annulus of an Einstein ring: its surface
+    brightness in units of the noise.
 
     The mean flux of the N pixels within ANNULUS_HALF_WIDTH of the ring, over sigma sqrt(A): the integrated ratio
     sum(flux) / (sigma sqrt(A N)) is sqrt(N) times as large.

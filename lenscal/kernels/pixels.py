@@ -7,15 +7,16 @@ from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled
 
 MAD_TO_SIGMA = 1.4826  # of a Gaussian
 THRESHOLD = 2.5  # where a source ends on the smoothed image, in the image's own sigma
-SEED = 4.0  # what a source must reach somewhere: at 2.5 peaks of mere noise are masked, and the correlation comes out a quarter low
+# what a source must reach somewhere: at 2.5 peaks of mere noise are masked, and the correlation comes out a quarter low
+SEED = 4.0
 SMOOTHING = 1.5  # sigma of the smoothing Gaussian, pixels
 GROWTH = 3  # radius by which sources are grown, pixels
 LAG = 3  # largest lag of the autocorrelation, pixels
 CLIP = 5.0  # sigma beyond which, on either side, a pixel is no sky: a dead or hot one would halve the correlation
 PIXELS_MIN = 100  # of sky, below which no noise is measured
 
-# Loops over stamps are njit, not guvectorize: a gufunc that allocates crashes when it is loaded from Numba's cache in a process that
-# has compiled nothing yet (seen with Numba 0.68), and its explicit signature would be compiled on import.
+# Loops over stamps are njit, not guvectorize: a gufunc that allocates crashes when it is loaded from Numba's cache in a
+# process that has compiled nothing yet (seen with Numba 0.68), and its explicit signature would be compiled on import.
 _njit = numba.njit(cache=True, nogil=True)
 _inner = numba.njit(nogil=True)  # called by kernels only: see compiled.py
 
@@ -62,7 +63,7 @@ def _blur(values):
 
 
 @_inner
-def _median_and_sigma(image, use):
+def median_and_sigma(image, use) -> tuple:
     """Median and 1.4826 MAD of some pixels, and how many they are; NaN without any."""
     chosen = np.empty(image.size)
     count = 0
@@ -117,7 +118,7 @@ def _grow(found, distance):
     return out
 
 
-def _stamps(image) -> tuple[np.ndarray, tuple[int, ...]]:
+def stamps(image) -> tuple[np.ndarray, tuple[int, ...]]:
     """Images as (n, y, x) float32 in C order, and the shape that was in front."""
     image = np.asarray(image)
     return np.ascontiguousarray(image, np.float32).reshape(-1, *image.shape[-2:]), image.shape[:-2]
@@ -128,7 +129,7 @@ def _areas(area, image) -> np.ndarray:
     return np.ascontiguousarray(np.broadcast_to(area, np.shape(image)), np.bool_).reshape(-1, *np.shape(image)[-2:])
 
 
-def _numbers(found, shape) -> tuple[np.ndarray, ...]:
+def numbers(found, shape) -> tuple[np.ndarray, ...]:
     """Columns of the numbers of each stamp, as arrays of the shape that was in front (scalars for one stamp)."""
     return tuple(np.ascontiguousarray(column).reshape(shape)[()] for column in found.T)
 
@@ -153,7 +154,7 @@ def _sources(images, skies):
                 smoothed[y, x] = smoothed[y, x] / under[y, x] if weights[y, x] > 0 else np.nan
         found = out[i]
         for _ in range(3):
-            level, sigma, count = _median_and_sigma(smoothed, skies[i] & ~found)
+            level, sigma, count = median_and_sigma(smoothed, skies[i] & ~found)
             if count == 0:
                 break
             found[:, :] = _grow(_regions(smoothed, level + THRESHOLD * sigma, level + SEED * sigma), GROWTH)
@@ -166,8 +167,8 @@ def _sources(images, skies):
 def sources(image, sky) -> np.ndarray:
     """Pixels of sources: above 2.5 sigma on the smoothed image, connected to one above 4 sigma, grown by 3 pixels.
 
-    Level and sigma (1.4826 MAD) of the smoothed image are those of the `sky` pixels, found three times, the second and third time
-    without the sources.
+    Level and sigma (1.4826 MAD) of the smoothed image are those of the `sky` pixels, found three times, the second and
+    third time without the sources.
 
     Parameters
     ----------
@@ -180,14 +181,14 @@ def sources(image, sky) -> np.ndarray:
     -------
     (..., y, x) bool array
     """
-    return _sources(_stamps(image)[0], _areas(sky, image)).reshape(np.shape(image))
+    return _sources(stamps(image)[0], _areas(sky, image)).reshape(np.shape(image))
 
 
 @_inner
 def _clip(image, sky):
     """Sky pixels within 5 sigma of the level, their median and 1.4826 MAD, and how many they are."""
     use = sky.copy()
-    level, sigma, count = _median_and_sigma(image, use)
+    level, sigma, count = median_and_sigma(image, use)
     for _ in range(5):
         far = 0
         for y in range(image.shape[0]):
@@ -197,7 +198,7 @@ def _clip(image, sky):
                     far += 1
         if far == 0 or not sigma > 0:
             break
-        level, sigma, count = _median_and_sigma(image, use)
+        level, sigma, count = median_and_sigma(image, use)
     return use, level, sigma, count
 
 
@@ -272,9 +273,9 @@ def sky_noise(image, sky) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     level, sigma : (...) arrays
         Median and 1.4826 MAD of the pixels within 5 sigma of the median; NaN when there are fewer than 100.
     correlation : (...) array
-        Sum of the autocorrelation over lags of -3 to 3 pixels in both axes, lag 0 included: 1 for white noise. The variance of a
-        sum over an aperture is this times that of independent pixels. Each lag is averaged over its own pairs of sky pixels, and
-        the sum is divided by 1 - 49/N for the mean of the N pixels that was taken off each.
+        Sum of the autocorrelation over lags of -3 to 3 pixels in both axes, lag 0 included: 1 for white noise. The
+        variance of a sum over an aperture is this times that of independent pixels. Each lag is averaged over its own
+        pairs of sky pixels, and the sum is divided by 1 - 49/N for the mean of the N pixels that was taken off each.
     """
     return sky_statistics(image, sky)[:3]
 
@@ -286,99 +287,10 @@ def sky_statistics(image, sky) -> tuple[np.ndarray, ...]:
     -------
     level, sigma, correlation : (...) arrays
     lags : (..., 4, 7) array
-        Autocorrelation at lags of 0 to 3 pixels along y and -3 to 3 along x; the other half follows by symmetry, and the sum over
-        all 49 lags is the noise correlation: what the mean that was taken off took off each lag is put back. NaN where the
-        noise is not known.
+        Autocorrelation at lags of 0 to 3 pixels along y and -3 to 3 along x; the other half follows by symmetry, and
+        the sum over all 49 lags is the noise correlation: what the mean that was taken off took off each lag is put
+        back. NaN where the noise is not known.
     """
-    images, shape = _stamps(image)
+    images, shape = stamps(image)
     found, table = _noises(images, _areas(sky, image))
-    return *_numbers(found, shape), table.reshape(*shape, *table.shape[1:])
-
-
-@_njit
-def _means(images, areas):
-    out = np.full((len(images), 1), np.nan)
-    for i in range(len(images)):
-        total, count = 0.0, 0
-        for y in range(images.shape[1]):
-            for x in range(images.shape[2]):
-                if areas[i, y, x] and not np.isnan(images[i, y, x]):
-                    total += images[i, y, x]
-                    count += 1
-        if count:
-            out[i, 0] = total / count
-    return out
-
-
-def mean(image, area) -> np.ndarray:
-    """Mean of the observed pixels of an area, (...); NaN when there is none."""
-    images, shape = _stamps(image)
-    return _numbers(_means(images, _areas(area, image)), shape)[0]
-
-
-@_njit
-def _medians(images, areas):
-    out = np.empty((len(images), 1))
-    for i in range(len(images)):
-        out[i, 0] = _median_and_sigma(images[i], areas[i])[0]
-    return out
-
-
-def median(image, area) -> np.ndarray:
-    """Median of the observed pixels of an area, (...); NaN when there is none."""
-    images, shape = _stamps(image)
-    return _numbers(_medians(images, _areas(area, image)), shape)[0]
-
-
-def clipped(image, level, sigma) -> np.ndarray:
-    """Share of the observed pixels farther than 5 sigma from the level, (...); NaN where either is."""
-    image = np.asarray(image)
-    level, sigma = (np.asarray(v)[..., None, None] for v in (level, sigma))
-    seen = np.isfinite(image).sum(axis=(-2, -1))
-    far = (np.abs(image - level) > 5 * sigma).sum(axis=(-2, -1))
-    known = (seen > 0) & np.isfinite(sigma[..., 0, 0])
-    return np.where(known, far / np.maximum(seen, 1), np.nan)[()]
-
-
-@_njit
-def _moments(images):
-    out = np.full((len(images), 5), np.nan)
-    chosen = np.empty(images[0].size if len(images) else 0)
-    for i in range(len(images)):
-        count = 0
-        for y in range(images.shape[1]):
-            for x in range(images.shape[2]):
-                if not np.isnan(images[i, y, x]):
-                    chosen[count] = images[i, y, x]
-                    count += 1
-        if count == 0:
-            continue
-        kept = chosen[:count]
-        out[i, 0] = np.mean(kept)
-        out[i, 1] = np.sqrt(np.mean((kept - out[i, 0]) ** 2))
-        for j, share in enumerate((0.01, 0.5, 0.99)):
-            place = share * (count - 1)
-            low = int(place)
-            high = min(low + 1, count - 1)
-            kept = np.partition(kept, np.array([low, high]))
-            out[i, 2 + j] = kept[low] + (place - low) * (kept[high] - kept[low])
-    return out
-
-
-def moments(image) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, standard deviation, percentile 1, median and percentile 99 of the observed pixels.
-
-    Percentiles interpolate linearly between the pixels in order, as NumPy's do.
-
-    Parameters
-    ----------
-    image : (..., y, x) array
-        NaN where nothing was observed.
-
-    Returns
-    -------
-    five (...) arrays
-        NaN where nothing was observed.
-    """
-    images, shape = _stamps(image)
-    return _numbers(_moments(images), shape)
+    return *numbers(found, shape), table.reshape(*shape, *table.shape[1:])

@@ -1,4 +1,6 @@
-"""Poisson numbers that belong to a key: the same key and mean give the same number, whatever was drawn before or beside it."""
+"""Poisson numbers that belong to a key: the same key and mean give the same number, whatever was
+drawn before or beside it.
+"""
 
 import math
 
@@ -31,7 +33,9 @@ def _summed(mean, u):
 
 @njit(nogil=True, error_model="numpy")
 def _log_chance(number, mean):
-    """Logarithm of a Poisson probability; large numbers by Stirling's series about the mean, whose large terms cancel on paper."""
+    """Logarithm of a Poisson probability; large numbers by Stirling's series about the mean, whose
+    large terms cancel on paper.
+    """
     if number < 10.0:
         return number * math.log(mean) - mean - math.lgamma(number + 1.0)
     x = (number - mean) / mean
@@ -65,8 +69,8 @@ def _rejected(mean, key):
 def poisson(mean, key) -> float:
     """One Poisson number.
 
-    Small means: inversion of the sum of the probabilities. Others: the transformed rejection PTRS of Hormann (1993, Insurance:
-    Mathematics and Economics 12, 39). Both draw from the distribution itself, not from a normal one.
+    Small means: inversion of the sum of the probabilities. Others: the transformed rejection PTRS of Hormann (1993,
+    Insurance: Mathematics and Economics 12, 39). Both draw from the distribution itself, not from a normal one.
 
     Parameters
     ----------

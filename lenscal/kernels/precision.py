@@ -1,4 +1,6 @@
-"""Recall, false-positive rate and precision at a stated share of positives, for one sample or for many weightings of it at once."""
+"""Recall, false-positive rate and precision at a stated share of positives, for one sample or for many weightings of it
+at once.
+"""
 
 import numpy as np
 
@@ -23,7 +25,9 @@ def steps(score, positive) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def precision(recall, false_positive_rate, prevalence) -> np.ndarray:
-    """Share of positives among what is called positive, where they are a share `prevalence` of all; NaN where nothing is called."""
+    """Share of positives among what is called positive, where they are a share `prevalence` of all; NaN where nothing
+    is called.
+    """
     found = prevalence * np.asarray(recall, float)
     called = found + (1 - prevalence) * np.asarray(false_positive_rate, float)
     return np.divide(found, called, out=np.full(called.shape, np.nan), where=called > 0)

@@ -38,7 +38,8 @@ def ring_features(images, sigma, number, count) -> np.ndarray:
     Returns
     -------
     (n, 2 * band * ring) array
-        Of each band and ring: asinh of the mean over sigma, then log1p of the scatter of its pixels over sigma; 0 where a ring has no pixel.
+        Of each band and ring: asinh of the mean over sigma, then log1p of the scatter of its pixels over sigma; 0 where
+        a ring has no pixel.
     """
     images = np.asarray(images, float) / np.asarray(sigma, float)[:, :, None, None]
     n, n_band = images.shape[:2]

@@ -10,7 +10,8 @@ from lenscal.kernels import intervals
 def independent_difference(k_1, n_1, k_2, n_2, level: float) -> tuple[float, float]:
     """Interval of k_2 / n_2 - k_1 / n_1 for shares of different trials.
 
-    Square-and-add of the Wilson intervals (Newcombe 1998, Statistics in Medicine 17, 873, method 10); counts may be effective ones.
+    Square-and-add of the Wilson intervals (Newcombe 1998, Statistics in Medicine 17, 873, method 10); counts may be
+    effective ones.
 
     Parameters
     ----------
@@ -37,8 +38,8 @@ def independent_difference(k_1, n_1, k_2, n_2, level: float) -> tuple[float, flo
 def paired_difference(both: int, lost: int, won: int, neither: int, level: float) -> tuple[float, float, float]:
     """Change of a share when the same trials are tried again, (won - lost) / n, and its interval.
 
-    Square-and-add of both Wilson intervals with the correlation of the pairs (Newcombe 1998, Statistics in Medicine 17, 2635, method 10, with
-    the continuity correction of phi).
+    Square-and-add of both Wilson intervals with the correlation of the pairs (Newcombe 1998, Statistics in Medicine 17,
+    2635, method 10, with the continuity correction of phi).
 
     Parameters
     ----------

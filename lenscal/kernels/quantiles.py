@@ -33,7 +33,9 @@ def at_rank(values, weights, q) -> np.ndarray:
 
 
 def smooth(values, weights, q) -> np.ndarray:
-    """Quantile as a mean of all values weighed by their chance to be it (Harrell & Davis 1982, Biometrika 69, 635); as `at_rank`, finite values only."""
+    """Quantile as a mean of all values weighed by their chance to be it (Harrell & Davis 1982, Biometrika 69, 635); as
+    `at_rank`, finite values only.
+    """
     order = np.argsort(values, kind="stable")
     n = len(order)
     total = np.cumsum(weights[:, order], axis=1)
@@ -73,11 +75,12 @@ def median_interval(values, level) -> tuple[float, float, float]:
 def compared(
     first, second, own_first, own_second, q, compare: Callable, level, rng, draws=1000
 ) -> tuple[float, float, float]:
-    """A comparison of the q-quantiles of two samples, and its bootstrap interval; clusters are drawn, with all that belongs to them.
+    """A comparison of the q-quantiles of two samples, and its bootstrap interval; clusters are drawn, with
+    all that belongs to them.
 
-    The quantile of a sample of two or three values at its end is a rank or nothing; further inside, the ranks of a resample
-    scatter more than those of a sample, where both samples share a cluster's luck. So finite values take ends between those of ranks and
-    of smooth quantiles, the ranks with the weight of one value in all beyond the quantile.
+    The quantile of a sample of two or three values at its end is a rank or nothing; further inside, the ranks of a
+    resample scatter more than those of a sample, where both samples share a cluster's luck. So finite values take ends
+    between those of ranks and of smooth quantiles, the ranks with the weight of one value in all beyond the quantile.
 
     Parameters
     ----------

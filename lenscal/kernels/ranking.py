@@ -11,11 +11,12 @@ PSEUDO = 0.5
 def auc(positives, negatives, level: float = 0.95) -> tuple[float, float, float]:
     """Area under the ROC curve, equal scores counting one half, and its interval.
 
-    The variance is that of DeLong, DeLong & Clarke-Pearson (1988, Biometrics 44, 837), on the logit scale. Two things are added,
-    without which it is the scatter of a dozen placements that happen to be alike: `PSEUDO` members of the smaller class at the median of the
-    other (as Agresti & Coull 1998 add failures), and, for scores that tie, the exact variance of the order that chance would give them
-    (Mann & Whitney 1947), so that a constant detector has the width of one that knows nothing. Where nothing is out of order
-    the open end is the exact binomial bound for no failure in as many trials as the smaller class has members.
+    The variance is that of DeLong, DeLong & Clarke-Pearson (1988, Biometrics 44, 837), on the logit scale. Two things
+    are added, without which it is the scatter of a dozen placements that happen to be alike: `PSEUDO` members of the
+    smaller class at the median of the other (as Agresti & Coull 1998 add failures), and, for scores that tie, the exact
+    variance of the order that chance would give them (Mann & Whitney 1947), so that a constant detector has the width
+    of one that knows nothing. Where nothing is out of order the open end is the exact binomial bound for no failure in
+    as many trials as the smaller class has members.
 
     Parameters
     ----------
@@ -51,7 +52,9 @@ def auc(positives, negatives, level: float = 0.95) -> tuple[float, float, float]
 
 
 def placements(positives, negatives) -> tuple[np.ndarray, np.ndarray]:
-    """Share of the negatives below each positive, and of the positives above each negative; equal scores count one half."""
+    """Share of the negatives below each positive, and of the positives above each negative;
+    equal scores count one half.
+    """
     m, n = len(positives), len(negatives)
     ranks = rankdata(np.concatenate([positives, negatives]))
     return (ranks[:m] - rankdata(positives)) / n, 1 - (ranks[m:] - rankdata(negatives)) / m

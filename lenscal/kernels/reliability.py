@@ -1,4 +1,6 @@
-"""How well probabilities hold: bins of equal mass, calibration error, proper scores, and the risk that is left at each coverage."""
+"""How well probabilities hold: bins of equal mass, calibration error, proper scores, and the risk that is left at each
+coverage.
+"""
 
 import numpy as np
 
@@ -26,7 +28,9 @@ def equal_mass_bins(values, bins) -> np.ndarray:
 
 
 def at_prevalence(positive, prevalence, weights=None) -> np.ndarray:
-    """Weights (..., n) that sum to 1 and give positives their share, whatever the sample's; those given count within each class."""
+    """Weights (..., n) that sum to 1 and give positives their share, whatever the sample's; those given count within
+    each class.
+    """
     positive = np.asarray(positive, bool)
     weights = np.ones(positive.size) if weights is None else np.asarray(weights, float)
     own = np.where(positive, weights, 0), np.where(positive, 0, weights)
@@ -36,7 +40,8 @@ def at_prevalence(positive, prevalence, weights=None) -> np.ndarray:
 
 
 def bin_misses(probability, positive, bins, weights) -> np.ndarray:
-    """Predicted less observed, summed in each bin with the weights: the expected calibration error is the sum of their absolute values.
+    """Predicted less observed, summed in each bin with the weights: the expected calibration error is the sum of their
+    absolute values.
 
     Parameters
     ----------
@@ -59,9 +64,10 @@ def bin_misses(probability, positive, bins, weights) -> np.ndarray:
 def error_interval(misses, resampled, few, level) -> tuple[float, float, float]:
     """Expected calibration error of bins, and its interval from resampled bins.
 
-    The sum of absolute values is too large by its noise, in the sample and once more in every resample, so that quantiles of resamples never reach
-    a calibrated detector. What noise adds is at most the sum of its own absolute values: the lower end is the error less the quantile of
-    sum |resampled - found|, widened as Student's t for a class of a few. The upper end is the quantile of the resampled errors. Both err to the safe side.
+    The sum of absolute values is too large by its noise, in the sample and once more in every resample, so that
+    quantiles of resamples never reach a calibrated detector. What noise adds is at most the sum of its own absolute
+    values: the lower end is the error less the quantile of sum |resampled - found|, widened as Student's t for a class
+    of a few. The upper end is the quantile of the resampled errors. Both err to the safe side.
 
     Parameters
     ----------
@@ -120,5 +126,7 @@ def risk_coverage(confidence, loss, weights) -> tuple[np.ndarray, np.ndarray]:
 
 
 def risk_area(coverage, risk) -> np.ndarray:
-    """Area (...) below a risk-coverage curve, by steps: 0 where nothing is lost, the whole loss where confidence says nothing."""
+    """Area (...) below a risk-coverage curve, by steps: 0 where nothing is lost, the whole loss where confidence says
+    nothing.
+    """
     return (np.diff(coverage, axis=-1, prepend=0) * risk).sum(-1)

@@ -1,4 +1,6 @@
-"""Images on another pixel grid, flux conserved: each output pixel takes the share of every input pixel that it covers."""
+"""Images on another pixel grid, flux conserved: each output pixel takes the share of every
+input pixel that it covers.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +34,8 @@ def resample(image: np.ndarray, pixel_scale: float, new_scale: float, size: int)
     """Image of flux per pixel on square pixels of another size, about the same centre.
 
     The area (drizzle, pixfrac 1) weighting of Fruchter & Hook (2002, PASP 114, 144) for aligned grids: surface
-    brightness is constant within an input pixel. It blurs by the output pixel where the input is finer, and it correlates
-    the noise of neighbours where the ratio is no whole number.
+    brightness is constant within an input pixel. It blurs by the output pixel where the input is finer, and it
+    correlates the noise of neighbours where the ratio is no whole number.
 
     Parameters
     ----------

@@ -11,7 +11,10 @@ import numpy as np
 from numba import njit
 
 from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
-from lenscal.kernels.fastmath import FLAGS, add_outer, atan_ratio, atanh_ratio, exp2, log2, select
+from lenscal.kernels.fastmath import FLAGS, exp2, log2, select
+
+from .rays import _stretch, rays
+from .spreading import NODE, bilinear, deposit, share_out, share_out_nodes
 
 _f4 = np.float32
 COARSEST = 4  # side of the first cells, in cells of the grid
@@ -21,54 +24,8 @@ KEEP, GAUSS = 7e-5, 4e-3  # change across a cell, in units of the source's flux
 SOFT_CORE = 1.5  # radius of the soft core along the minor axis, in units of the smallest cell
 STAMP_LEVELS = 5  # of a stamp: down to a quarter of a cell of the grid
 STAMP_REACH = 0.75  # pixels of a stamp that half the diagonal of a cell may span
-PAD = 2  # grid points around the grid, for the B-splines
-NODE = 0.28867513459481287  # 1 / (2 sqrt 3): nodes of the two-point Gauss rule, cell side 1
 
-LENS_FIELDS = ("theta_e", "q", "phi", "gamma1", "gamma2", "lens_x", "lens_y")
 SOURCE_FIELDS = ("n", "r_e", "source_q", "source_phi", "source_x", "source_y")
-
-
-@njit(fastmath=FLAGS, error_model="numpy", inline="always")
-def _rays(x, y, lens):
-    """Source-plane position of a ray, psi, and whether the ray is kept (see `pack_lens`)."""
-    q2, f, scale, c, s, lens_x, lens_y, g1, g2, _, _, inner, away_u, away_v = lens
-    dx, dy = x - lens_x, y - lens_y
-    u = c * dx + s * dy
-    v = c * dy - s * dx
-    psi = math.sqrt(q2 * u * u + v * v) + _f4(1e-9)
-    t = scale * atan_ratio(abs(f * u), psi)
-    alpha_u = select(u >= _f4(0.0), t, -t)
-    alpha_v = scale * atanh_ratio(f * v, psi)
-    kept = select((psi < inner) & (u * away_u + v * away_v > _f4(0.0)), _f4(0.0), _f4(1.0))
-    beta_x = x - (c * alpha_u - s * alpha_v) - g1 * x - g2 * y
-    beta_y = y - (s * alpha_u + c * alpha_v) - g2 * x + g1 * y
-    return beta_x, beta_y, psi, kept
-
-
-@njit(fastmath=FLAGS, error_model="numpy", inline="always")
-def _stretch(psi, size, lens):
-    """Largest stretch of the lens map within a cell: kappa at the point of the cell nearest to the lens."""
-    kappa = lens[9] / max(psi - _f4(0.75) * size, _f4(0.05) * size)
-    return max(_f4(1.0), _f4(2.0) * kappa - _f4(1.0)) + lens[10]
-
-
-@njit(error_model="numpy", forceinline=True)
-def pack_lens(row, source_x, source_y, inner_images) -> tuple:
-    """The constants of one lens, single precision; row as in LENS_FIELDS.
-
-    Without inner images, rays are dropped that pass inside the critical curve (kappa > 1/2) on the side of the lens away
-    from the source.
-    """
-    theta_e, q, phi, g1, g2, lens_x, lens_y = row[0], row[1], row[2], row[3], row[4], row[5], row[6]
-    q = min(q, 1 - 5e-7)  # the deflection is that of q = 1 within 1e-6 of theta_e
-    f = math.sqrt((1 - q) * (1 + q))
-    c, s = math.cos(phi), math.sin(phi)
-    dx, dy = lens_x - source_x, lens_y - source_y
-    inner = 0.0 if inner_images else theta_e * math.sqrt(q)
-    return (
-        _f4(q * q), _f4(f), _f4(theta_e * math.sqrt(q) / f), _f4(c), _f4(s), _f4(lens_x), _f4(lens_y), _f4(g1), _f4(g2),
-        _f4(0.5 * theta_e * math.sqrt(q)), _f4(math.hypot(g1, g2)), _f4(inner), _f4(c * dx + s * dy), _f4(c * dy - s * dx),
-    )  # fmt: skip
 
 
 @njit(fastmath=FLAGS, error_model="numpy", inline="always")
@@ -87,7 +44,9 @@ def _slow_brightness(r, b, n, core2, bump):
 
 @njit(error_model="numpy", forceinline=True)
 def _radius_of_change(area, width, tolerance, b, n, core2, bump):
-    """Radius beyond which a ring of a width changes by less than a tolerance over an area (radii in R_e); -1 for none."""
+    """Radius beyond which a ring of a width changes by less than a tolerance over an area
+    (radii in R_e); -1 for none.
+    """
     # The search starts where the profile is steepest: in the core at 0.447 of its radius, below n = 1 at ((1 - n)/b)^n.
     steepest = 0.447 * math.sqrt(core2)
     if n < 1:
@@ -143,51 +102,6 @@ def _push_children(count, x, y, place, quarter, side, width, out_x, out_y, out_p
     return count + 4
 
 
-@njit(fastmath=FLAGS, error_model="numpy", inline="always")
-def _deposit(grid, place, side, width, value):
-    share = value / _f4(side * side)
-    for a in range(side):
-        for b in range(side):
-            grid[place + a * width + b] += share
-
-
-@njit(fastmath=FLAGS, error_model="numpy", inline="always")
-def _taps(t):
-    """Cubic B-spline at t + 1, t, 1 - t, 2 - t."""
-    r = _f4(1.0) - t
-    w0, w3 = r * r * r * _f4(1 / 6), t * t * t * _f4(1 / 6)
-    w1 = _f4(2 / 3) + t * t * (_f4(0.5) * t - _f4(1.0))
-    return w0, w1, _f4(1.0) - w0 - w1 - w3, w3
-
-
-@njit(fastmath=FLAGS, error_model="numpy", inline="always")
-def _spread(points, width, x, y, value):
-    """Share a point's flux among 4 x 4 grid points; x, y in cells from the first point of the padded grid."""
-    j, i = np.uint64(x), np.uint64(y)
-    wx0, wx1, wx2, wx3 = _taps(x - _f4(j))
-    wy = _taps(y - _f4(i))
-    place = (i - np.uint64(1)) * width + j - np.uint64(1)
-    for a in range(4):
-        w = value * wy[a]
-        points[place] += w * wx0
-        points[place + np.uint64(1)] += w * wx1
-        points[place + np.uint64(2)] += w * wx2
-        points[place + np.uint64(3)] += w * wx3
-        place += width
-
-
-@njit(fastmath=FLAGS, error_model="numpy", inline="always")
-def _bilinear(stamp, x, y):
-    j, i = math.floor(x), math.floor(y)
-    t, r = x - _f4(j), y - _f4(i)
-    total = _f4(0.0)
-    for a in range(2):
-        for b in range(2):
-            if 0 <= i + a < stamp.shape[0] and 0 <= j + b < stamp.shape[1]:
-                total += (r if a else _f4(1.0) - r) * (t if b else _f4(1.0) - t) * stamp[i + a, j + b]
-    return total
-
-
 def work_space(sides) -> tuple[np.ndarray, np.ndarray]:
     """Scratch of one thread for a grid of a shape: positions, values and places of two generations of cells.
 
@@ -195,57 +109,6 @@ def work_space(sides) -> tuple[np.ndarray, np.ndarray]:
     """
     capacity = max(CAPACITY, 4 * math.prod(-(-side // COARSEST) for side in sides))
     return np.empty((8, capacity), np.float32), np.empty((3, capacity), np.int32)
-
-
-@njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
-def _share_out(grid, points, smooth, x, y, place, value, count, left, bottom, cell):
-    """Add samples smaller than a cell: each to its cell, or (smooth) to the grid points around it."""
-    if not smooth:
-        for k in range(np.uint64(count)):
-            grid[place[k]] += value[k]
-        return
-    per_cell = _f4(1 / cell)
-    padded, width = points.reshape(points.size), np.uint64(points.shape[1])
-    first_x, first_y = _f4(PAD - 0.5 - left / cell), _f4(PAD - 0.5 - bottom / cell)
-    for k in range(np.uint64(count)):
-        _spread(padded, width, x[k] * per_cell + first_x, y[k] * per_cell + first_y, value[k])
-
-
-@njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
-def _share_out_nodes(grid, points, smooth, whole, x, y, place, value, count, left, bottom, cell):
-    """`_share_out` of Gauss nodes, which come in fours: lower left, lower right, upper left, upper right; `whole`: of whole cells.
-
-    The nodes of a smaller cell lie between the same four grid points along x, and along y; those of a whole cell around its
-    centre, a grid point, so that they reach five.
-    """
-    if not smooth:
-        for k in range(np.uint64(count)):
-            grid[place[k]] += value[k]
-        return
-    per_cell = _f4(1 / cell)
-    padded, width = points.reshape(points.size), np.uint64(points.shape[1])
-    first_x, first_y = _f4(PAD - 0.5 - left / cell), _f4(PAD - 0.5 - bottom / cell)
-    if whole:
-        w0, w1, w2, w3 = _taps(_f4(NODE))
-        low, high = (w3, w2, w1, w0, _f4(0.0)), (_f4(0.0), w0, w1, w2, w3)
-        to_nearest = _f4(NODE + 0.5)
-        for n in range(np.uint64(count // 4)):
-            k = np.uint64(4) * n
-            j, i = np.uint64(x[k] * per_cell + first_x + to_nearest), np.uint64(y[k] * per_cell + first_y + to_nearest)
-            first = (i - np.uint64(2)) * width + j - np.uint64(2)
-            add_outer(padded, first, width, low, high, low, high, value[k], value[k + 1], value[k + 2], value[k + 3])
-        return
-    for n in range(np.uint64(count // 4)):
-        k = np.uint64(4) * n
-        x0, y0 = x[k] * per_cell + first_x, y[k] * per_cell + first_y
-        x1, y1 = x[k + 1] * per_cell + first_x, y[k + 2] * per_cell + first_y
-        j, i = np.uint64(x0), np.uint64(y0)
-        first = (i - np.uint64(1)) * width + j - np.uint64(1)
-        column, row = _f4(j), _f4(i)
-        add_outer(
-            padded, first, width, _taps(x0 - column), _taps(x1 - column), _taps(y0 - row), _taps(y1 - row),
-            value[k], value[k + 1], value[k + 2], value[k + 3],
-        )  # fmt: skip
 
 
 @njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
@@ -310,7 +173,7 @@ def add_sersic(grid, points, smooth, origin, lens, source, light, share, toleran
             _f4(_radius_of_change(flux, 1e30, GAUSS * tolerance, b, n, core2, bump)) - gauss,
         )
         for k in range(np.uint64(count)):
-            beta_x, beta_y, psi, kept = _rays(x[k], y[k], lens)
+            beta_x, beta_y, psi, kept = rays(x[k], y[k], lens)
             dx, dy = beta_x - sx, beta_y - sy
             u = m11 * dx + m12 * dy
             v = m21 * dx + m22 * dy
@@ -329,7 +192,7 @@ def add_sersic(grid, points, smooth, origin, lens, source, light, share, toleran
             m = margin[k]
             if m >= keep:
                 if side >= 1:
-                    _deposit(flat, place[k], side, width, value[k])
+                    deposit(flat, place[k], side, width, value[k])
                 else:  # leaves are packed at the front, over cells already dealt with
                     x[leaves], y[leaves], place[leaves], value[leaves] = x[k], y[k], place[k], value[k]
                     leaves += 1
@@ -345,15 +208,15 @@ def add_sersic(grid, points, smooth, origin, lens, source, light, share, toleran
                 children = _push_children(
                     children, x[k], y[k], place[k], quarter, side, width, next_x, next_y, next_place
                 )
-        _share_out(flat, points, smooth, x, y, place, value, leaves, left, bottom, cell)
+        share_out(flat, points, smooth, x, y, place, value, leaves, left, bottom, cell)
         quarter_norm = _f4(0.25 * flux)
         for k in range(np.uint64(nodes)):
-            beta_x, beta_y, psi, kept = _rays(node_x[k], node_y[k], lens)
+            beta_x, beta_y, psi, kept = rays(node_x[k], node_y[k], lens)
             dx, dy = beta_x - sx, beta_y - sy
             u = m11 * dx + m12 * dy
             v = m21 * dx + m22 * dy
             value[k] = kept * quarter_norm * _brightness(u * u + v * v, profile)
-        _share_out_nodes(flat, points, smooth, side == 1, node_x, node_y, node_place, value, nodes, left, bottom, cell)
+        share_out_nodes(flat, points, smooth, side == 1, node_x, node_y, node_place, value, nodes, left, bottom, cell)
         samples[0] += nodes
         count = children
         if count == 0:
@@ -373,8 +236,8 @@ def add_stamp(
     stamp : (y, x) float32 array
         Sum 1.
     place_on_sky : float64 array
-        Position of the stamp's centre in the source plane (x, y, arcsec), angle of its x axis from +x, arcsec per pixel,
-        and the centre itself (x, y, in pixels of the stamp); further numbers are not read.
+        Position of the stamp's centre in the source plane (x, y, arcsec), angle of its x axis from +x, arcsec per
+        pixel, and the centre itself (x, y, in pixels of the stamp); further numbers are not read.
     tolerance : float
         Its root is a factor on STAMP_REACH; 1 for images.
     """
@@ -397,7 +260,7 @@ def add_stamp(
         next_x, next_y, next_place = reals[new], reals[new + 1], places[1 - level % 2]
         size4, reach, quarter = _f4(size), _f4(0.70711 * size / scale), _f4(0.25 * size)
         for k in range(np.uint64(count)):
-            beta_x, beta_y, psi, kept = _rays(x[k], y[k], lens)
+            beta_x, beta_y, psi, kept = rays(x[k], y[k], lens)
             dx, dy = beta_x - sx, beta_y - sy
             u[k] = centre_x + c * dx + s * dy
             v[k] = centre_y + c * dy - s * dx
@@ -411,7 +274,7 @@ def add_stamp(
             if outside > margin[k]:
                 continue
             if side <= 1 and (margin[k] < limit or level == STAMP_LEVELS - 1):
-                light = _bilinear(stamp, u[k], v[k]) * value[k] * area
+                light = bilinear(stamp, u[k], v[k]) * value[k] * area
                 x[leaves], y[leaves], place[leaves], value[leaves] = x[k], y[k], place[k], light
                 leaves += 1
             else:
@@ -421,16 +284,7 @@ def add_stamp(
                 children = _push_children(
                     children, x[k], y[k], place[k], quarter, side, width, next_x, next_y, next_place
                 )
-        _share_out(flat, points, smooth, x, y, place, value, leaves, left, bottom, cell)
+        share_out(flat, points, smooth, x, y, place, value, leaves, left, bottom, cell)
         count = children
         size *= 0.5
         side //= 2
-
-
-@njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
-def deflection(x, y, lens, alpha_x, alpha_y) -> None:
-    """Deflection of the batch kernels, single precision, for rays in float32 arrays."""
-    for k in range(np.uint64(x.size)):
-        beta_x, beta_y, _, _ = _rays(x[k], y[k], lens)
-        alpha_x[k] = x[k] - beta_x
-        alpha_y[k] = y[k] - beta_y

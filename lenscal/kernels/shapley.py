@@ -8,17 +8,19 @@ import numpy as np
 
 
 def subsets(factors: int) -> np.ndarray:
-    """All subsets of some factors, (2^k, k) bool; row i holds factor j when bit j of i is set. Row 0 is none of them, the last one all."""
+    """All subsets of some factors, (2^k, k) bool; row i holds factor j when bit j of i is set. Row 0 is
+    none of them, the last one all.
+    """
     return (np.arange(1 << factors)[:, None] >> np.arange(factors) & 1).astype(bool)
 
 
 def shares(outcomes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Shapley shares of each factor in the change of a mean, and their standard errors.
 
-    The share of a factor is the change it makes when it is added, averaged over all orders of adding (Shapley 1953, in Contributions to
-    the Theory of Games II, 307): sum over subsets S without it of |S|! (k - |S| - 1)! / k! times [v(S and it) - v(S)]. The shares
-    sum to v(all) - v(none). Each unit has shares of its own, whose mean is the share; the standard error is that of this mean, which is
-    what leaving out one unit at a time (the jackknife) gives too.
+    The share of a factor is the change it makes when it is added, averaged over all orders of adding (Shapley 1953, in
+    Contributions to the Theory of Games II, 307): sum over subsets S without it of |S|! (k - |S| - 1)! / k! times [v(S
+    and it) - v(S)]. The shares sum to v(all) - v(none). Each unit has shares of its own, whose mean is the share; the
+    standard error is that of this mean, which is what leaving out one unit at a time (the jackknife) gives too.
 
     Parameters
     ----------

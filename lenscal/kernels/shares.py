@@ -6,11 +6,12 @@ import numpy as np
 def mean(weight, detected, injected, effect) -> tuple[np.ndarray, np.ndarray]:
     """Mean share of cells, and the number of trials whose binomial error is the error of that mean.
 
-    A prior belongs to the number that is reported. One for each of many cells would pull each of them to one half in the same sense, while
-    the error of their mean falls with the root of their number. So the mean is that of the plain shares, and it is given as the
-    counts ``mean * trials`` of ``trials``, to which one prior is then put. The variance of a cell takes its share as
-    ``(k + c) / (n + 1)`` of effective counts, so that cells with none or all detected have an error; c lies half way between
-    one half and the mean over all: at one half alone the error is too large where completeness is small, at the mean too small.
+    A prior belongs to the number that is reported. One for each of many cells would pull each of them to one half in
+    the same sense, while the error of their mean falls with the root of their number. So the mean is that of the plain
+    shares, and it is given as the counts ``mean * trials`` of ``trials``, to which one prior is then put. The variance
+    of a cell takes its share as ``(k + c) / (n + 1)`` of effective counts, so that cells with none or all detected have
+    an error; c lies half way between one half and the mean over all: at one half alone the error is too large where
+    completeness is small, at the mean too small.
 
     Parameters
     ----------

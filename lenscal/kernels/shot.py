@@ -1,4 +1,6 @@
-"""Arcs with their shot noise put into their hosts, on plain arrays: electrons are drawn pixel by pixel and resampled as the coadd was."""
+"""Arcs with their shot noise put into their hosts, on plain arrays: electrons are drawn pixel by pixel and
+resampled as the coadd was.
+"""
 
 import numpy as np
 from numba import njit
@@ -17,7 +19,9 @@ _LANES = 16  # pixels that the machine works on at once: rows are brought to who
 
 @njit(nogil=True, error_model="numpy")
 def _draw(image, gain, key, deviation, lit):
-    """Electrons less their mean, in nanomaggy, of the pixels within the rim of `deviation`; `lit` takes the ends of the rows and columns drawn."""
+    """Electrons less their mean, in nanomaggy, of the pixels within the rim of `deviation`; `lit` takes the ends of
+    the rows and columns drawn.
+    """
     n_y, n_x = deviation.shape[0] - 2 * REACH, deviation.shape[1] - 2 * REACH - _LANES
     lit[0], lit[1], lit[2], lit[3] = n_y, 0, n_x, 0
     dim = np.float32(0.999 * ELECTRONS_MIN / gain)
@@ -80,12 +84,12 @@ def _put_into(hosts, which, arcs, gain, keys, kernels, rows, deviation, line, li
 def put_into(hosts, which, arcs, gain, keys, kernels, rows, out) -> None:
     """Write hosts with their arcs and the Poisson noise of the arcs' own light, resampled as the coadd was.
 
-    N ~ Poisson(f G) electrons are drawn for the flux f of each pixel, and their deviations N / G - f convolved with the kernel. Over
-    an area much larger than the kernel the variance is that of the electrons, f / G; that of a pixel is f / (G A), as the resampling that
-    lowered the sky's to sigma^2 = S / (G A) did.
+    N ~ Poisson(f G) electrons are drawn for the flux f of each pixel, and their deviations N / G - f convolved with the
+    kernel. Over an area much larger than the kernel the variance is that of the electrons, f / G; that of a pixel is f
+    / (G A), as the resampling that lowered the sky's to sigma^2 = S / (G A) did.
 
-    Noise falls within REACH of pixels where ELECTRONS_MIN to ELECTRONS_MAX electrons of the arc are expected; all others are host plus
-    arc, bit for bit. What lies outside of the image makes no noise inside.
+    Noise falls within REACH of pixels where ELECTRONS_MIN to ELECTRONS_MAX electrons of the arc are expected; all
+    others are host plus arc, bit for bit. What lies outside of the image makes no noise inside.
 
     Parameters
     ----------

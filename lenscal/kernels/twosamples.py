@@ -1,4 +1,6 @@
-"""Are two samples alike: Kolmogorov-Smirnov distances of stamps full of pixels, areas under the ROC curve, paired outcomes."""
+"""Are two samples alike: Kolmogorov-Smirnov distances of stamps full of pixels, areas under the
+ROC curve, paired outcomes.
+"""
 
 import numpy as np
 from scipy.stats import binom
@@ -7,7 +9,9 @@ from lenscal.kernels import ranking
 
 
 def distance(first, second) -> float:
-    """Largest difference of the two cumulative distributions, of counts in the same bins (KS distance up to a bin's content)."""
+    """Largest difference of the two cumulative distributions, of counts in the same bins (KS
+    distance up to a bin's content).
+    """
     a, b = np.cumsum(first) / np.sum(first), np.cumsum(second) / np.sum(second)
     return float(np.abs(a - b).max())
 
@@ -15,9 +19,9 @@ def distance(first, second) -> float:
 def stamp_permutation_p(real, injected, rng, splits=2000) -> tuple[float, float, np.ndarray]:
     """Is the distance of injected from real stamps more than that of two lots drawn from all of them?
 
-    Pixels of a stamp are correlated and stamps differ, so the p of independent pixels means nothing. Here stamps are the units: real and
-    injected ones are shuffled together, which is exact when they are alike, however they differ among themselves. (The scatter of
-    halves of the real ones alone, 20 of them, is itself too uncertain.)
+    Pixels of a stamp are correlated and stamps differ, so the p of independent pixels means nothing. Here stamps are
+    the units: real and injected ones are shuffled together, which is exact when they are alike, however they differ
+    among themselves. (The scatter of halves of the real ones alone, 20 of them, is itself too uncertain.)
 
     Parameters
     ----------
@@ -47,7 +51,9 @@ half_split_p = stamp_permutation_p  # its name when the lots were halves of the 
 
 
 def permutation_p(first, second, rng, splits=2000) -> tuple[float, float]:
-    """KS distance of two samples of numbers, and its p from permutations of all of them: (1 + as far) / (1 + splits)."""
+    """KS distance of two samples of numbers, and its p from permutations of all of them:
+    (1 + as far) / (1 + splits).
+    """
     values = np.concatenate([first, second]).astype(float)
     order = np.argsort(values, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(values[order])), values.size - 1)  # equal values count together
@@ -79,7 +85,8 @@ def area_under_curve(score, positive, level) -> tuple[float, float, float]:
 
 
 def mcnemar(lost, won) -> tuple[float, float]:
-    """Exact two-sided p of discordant pairs under equal chances, and its mid-p (Fagerland et al. 2013, BMC Med. Res. Meth. 13, 91).
+    """Exact two-sided p of discordant pairs under equal chances, and its mid-p (Fagerland et al. 2013, BMC
+    Med. Res. Meth. 13, 91).
 
     Where as many were won as lost the exact p is 1, and the mid-p one less half the probability of just that.
     """
@@ -92,9 +99,11 @@ def mcnemar(lost, won) -> tuple[float, float]:
 
 
 def mean_distance(first, second, rng, splits=2000) -> tuple[float, float]:
-    """Mahalanobis distance of the means of two samples of vectors, and its p from permutations of all of them: (1 + as far) / (1 + splits).
+    """Mahalanobis distance of the means of two samples of vectors, and its p from permutations of all of them: (1 + as
+    far) / (1 + splits).
 
-    The covariance is the pooled one within the samples (Hotelling 1931, Ann. Math. Stat. 2, 360), taken anew in each permutation.
+    The covariance is the pooled one within the samples (Hotelling 1931, Ann. Math. Stat. 2, 360), taken anew in each
+    permutation.
 
     Parameters
     ----------

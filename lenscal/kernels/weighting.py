@@ -6,7 +6,8 @@ import numpy as np
 
 
 def effective_number(weights: np.ndarray) -> float:
-    """Number of equal draws that tell as much as these weighted ones, (sum w)^2 / sum w^2 (Kish 1965, Survey Sampling, section 11.7).
+    """Number of equal draws that tell as much as these weighted ones, (sum w)^2 / sum w^2 (Kish 1965, Survey
+    Sampling, section 11.7).
 
     Parameters
     ----------
@@ -26,8 +27,8 @@ def effective_number(weights: np.ndarray) -> float:
 def share(values: np.ndarray, weights: np.ndarray, cluster: np.ndarray) -> tuple[float, float]:
     """Weighted mean of values and its variance, clusters as units.
 
-    The variance is that of a ratio estimator, linearised, with the correction C / (C - 1) for C clusters that carry weight
-    (Cochran 1977, Sampling Techniques, section 6.3): trials in one host may be alike, hosts are independent.
+    The variance is that of a ratio estimator, linearised, with the correction C / (C - 1) for C clusters that carry
+    weight (Cochran 1977, Sampling Techniques, section 6.3): trials in one host may be alike, hosts are independent.
 
     Parameters
     ----------
@@ -57,8 +58,9 @@ def share(values: np.ndarray, weights: np.ndarray, cluster: np.ndarray) -> tuple
 def effective_trials(trials: np.ndarray, weights: np.ndarray, rho: np.ndarray | float) -> np.ndarray:
     """Number of independent, equal trials that tell as much as weighted ones on shared hosts.
 
-    The variance of the weighted share sum w k / sum w n, over p (1 - p), is sum w^2 n (1 + (n - 1) rho) / (sum w n)^2 when trials on one host
-    have the intra-host correlation rho; the number is its inverse. With equal weights it is n over the design effect.
+    The variance of the weighted share sum w k / sum w n, over p (1 - p), is sum w^2 n (1 + (n - 1) rho) / (sum w n)^2
+    when trials on one host have the intra-host correlation rho; the number is its inverse. With equal weights it is n
+    over the design effect.
 
     Parameters
     ----------

@@ -30,9 +30,9 @@ def psfsize(psf: np.ndarray, pixel_scale: float) -> np.ndarray:
 def depth(sigma: np.ndarray, correlation: np.ndarray, psf: np.ndarray) -> np.ndarray:
     """5-sigma magnitude (AB) of a point source in nanomaggy noise.
 
-    The PSF-weighted flux has the variance sigma^2 A NEA where A is the sum of the noise autocorrelation over the lags, as
-    long as the PSF is wider than the correlation: sigma sqrt(A) is the pixel noise before the pixels were correlated,
-    which is what the survey's PSFDEPTH is made from.
+    The PSF-weighted flux has the variance sigma^2 A NEA where A is the sum of the noise autocorrelation over the lags,
+    as long as the PSF is wider than the correlation: sigma sqrt(A) is the pixel noise before the pixels were
+    correlated, which is what the survey's PSFDEPTH is made from.
 
     Parameters
     ----------
@@ -50,8 +50,8 @@ def depth(sigma: np.ndarray, correlation: np.ndarray, psf: np.ndarray) -> np.nda
 def sky_pixels(image: np.ndarray, threshold: float = 4.0, grow: int = 4) -> np.ndarray:
     """Pixels that no source reaches: `grow` px away from all above `threshold` sigma after smoothing.
 
-    The threshold is high and one-sided, so that the noise's own swings stay: cut at 2.5 sigma on both sides, white noise
-    would seem to have a correlation of 0.65.
+    The threshold is high and one-sided, so that the noise's own swings stay: cut at 2.5 sigma on both sides, white
+    noise would seem to have a correlation of 0.65.
 
     Parameters
     ----------
@@ -128,7 +128,9 @@ def _correlation(field, sky, removed, reach: int = 3) -> float:
 
 @dataclass(frozen=True)
 class Moffat:
-    """An elliptical Moffat profile: I ~ (1 + r^2)^-beta, r^2 = ((1 + e1) x^2 + (1 - e1) y^2 + 2 e2 x y) / a^2, pixels."""
+    """An elliptical Moffat profile: I ~ (1 + r^2)^-beta, r^2 = ((1 + e1) x^2 + (1 - e1)
+    y^2 + 2 e2 x y) / a^2, pixels.
+    """
 
     flux: float
     x: float
@@ -271,7 +273,8 @@ def _is_star(fits, pixel_scale, detect, rule) -> bool:
 
 
 def star_psf(image: np.ndarray, sigma: np.ndarray, pixel_scale: float, size: int, detect: int = 1) -> np.ndarray | None:
-    """PSF images measured on the best star of a stamp: the Moffats fitted to it, (band, size, size), sum 1; None without one.
+    """PSF images measured on the best star of a stamp: the Moffats fitted to it, (band, size, size),
+    sum 1; None without one.
 
     They include the pixel, as the star's image does.
     """

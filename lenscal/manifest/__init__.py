@@ -10,13 +10,24 @@ import pandas as pd
 
 from lenscal import config, healpix, schema
 from lenscal.gates import Gate, Ledger
-from lenscal.manifest import audit, exclusion, labels, pools, splits
+from lenscal.manifest import audit, drawing, exclusion, labels, overlaps, pools, splits
 from lenscal.manifest.scan import COLUMNS, ManifestError, Scan, margin_needed, merged, scan
 
 __all__ = [
-    "COLUMNS", "Built", "ManifestError", "Scan", "assemble", "build", "draw", "external", "gates", "margin_needed", "merged",
-    "reservoir_limits", "scan",
-]  # fmt: skip
+    "COLUMNS",
+    "Built",
+    "ManifestError",
+    "Scan",
+    "assemble",
+    "build",
+    "draw",
+    "external",
+    "gates",
+    "margin_needed",
+    "merged",
+    "reservoir_limits",
+    "scan",
+]
 
 gates = audit.gates
 
@@ -26,8 +37,8 @@ class Built:
     """A manifest and what is to be said about it.
 
     `table` is as `schema.MANIFEST`; `waterfall` has the rows after each filter, of each class and of each pool;
-    `strata` the quotas and shortfalls; `balance`, `overlap` and `weights` the reports on the splits, on what the negatives
-    reach, and on what the loss sees.
+    `strata` the quotas and shortfalls; `balance`, `overlap` and `weights` the reports on the splits, on what the
+    negatives reach, and on what the loss sees.
     """
 
     table: pd.DataFrame
@@ -72,8 +83,11 @@ def build(
         When there is no positive, or a pool or a required class is empty.
     """
     for declaration, table in (
-        (schema.GALAXIES, galaxies), (schema.LENSES, lenses), (schema.MATCHES, matches), (schema.CONTAMINANTS, contaminants),
-    ):  # fmt: skip
+        (schema.GALAXIES, galaxies),
+        (schema.LENSES, lenses),
+        (schema.MATCHES, matches),
+        (schema.CONTAMINANTS, contaminants),
+    ):
         declaration.check_table(table)
     order = np.lexsort((galaxies["row_index"], galaxies["sweep_file"].astype("str"), galaxies["galaxy_id"]))
     table = galaxies.iloc[order].reset_index(drop=True)
@@ -98,7 +112,7 @@ def reservoir_limits(matched: pd.DataFrame, found: pd.DataFrame, settings: confi
     return pools.limits(np.bincount(pools.strata(rows), minlength=len(pools.STRATA)), settings)
 
 
-def draw(seen: Scan, found: pd.DataFrame, settings: config.Manifest, seed: int) -> pools.Drawn:
+def draw(seen: Scan, found: pd.DataFrame, settings: config.Manifest, seed: int) -> drawing.Drawn:
     """The sample of a scan of the whole sky.
 
     Raises
@@ -111,7 +125,7 @@ def draw(seen: Scan, found: pd.DataFrame, settings: config.Manifest, seed: int) 
         raise seen.error(
             "no lens is matched to a galaxy inside the footprint, so there is nothing to draw negatives for"
         )
-    drawn = pools.draw(seen.offers, settings, seed)
+    drawn = drawing.draw(seen.offers, settings, seed)
     pool, classes = drawn.rows["pool"], drawn.rows["confuser_class"]
     for name in ("positive", "N1", "N2", *(["control"] if settings.controls_per_positive else [])):
         seen.steps[f"pool {name}"] = int(pool.eq(name).sum())
@@ -129,9 +143,16 @@ def draw(seen: Scan, found: pd.DataFrame, settings: config.Manifest, seed: int) 
 
 
 def assemble(
-    rows: pd.DataFrame, drawn: pools.Drawn, seen: Scan, found: pd.DataFrame, lenses: pd.DataFrame, contaminants: pd.DataFrame,
-    settings: config.Manifest, seed: int, provenance: Mapping[str, str],
-) -> Built:  # fmt: skip
+    rows: pd.DataFrame,
+    drawn: drawing.Drawn,
+    seen: Scan,
+    found: pd.DataFrame,
+    lenses: pd.DataFrame,
+    contaminants: pd.DataFrame,
+    settings: config.Manifest,
+    seed: int,
+    provenance: Mapping[str, str],
+) -> Built:
     """The manifest of what was drawn.
 
     Parameters
@@ -146,9 +167,11 @@ def assemble(
     if not np.array_equal(rows["galaxy_id"].to_numpy(), drawn.rows["galaxy_id"].to_numpy()):
         raise ManifestError("manifest: the galaxies at hand are not those that were drawn; run the stage objects again")
     out = rows.assign(
-        pool=drawn.rows["pool"].to_numpy(), confuser_class=drawn.rows["confuser_class"].to_numpy(),
-        confuser=drawn.rows["bits"].to_numpy(), condition_source="catalogue",
-    )  # fmt: skip
+        pool=drawn.rows["pool"].to_numpy(),
+        confuser_class=drawn.rows["confuser_class"].to_numpy(),
+        confuser=drawn.rows["bits"].to_numpy(),
+        condition_source="catalogue",
+    )
     out = out.merge(found, on="galaxy_id", how="left", validate="one_to_one")
     out["contaminant"] = _contaminant(out, contaminants)
     out = _finish(out, settings, seed, provenance)
@@ -167,8 +190,8 @@ def external(rows: pd.DataFrame, settings: config.Manifest, seed: int, provenanc
     Parameters
     ----------
     rows : DataFrame
-        galaxy_id, pool, tier (of positives), and any other column of `schema.MANIFEST`. Label, weight, target, role, sky
-        pixels and split are made here; host is the rows' own where they have the column, and never a positive.
+        galaxy_id, pool, tier (of positives), and any other column of `schema.MANIFEST`. Label, weight, target, role,
+        sky pixels and split are made here; host is the rows' own where they have the column, and never a positive.
         Numbers that are missing become NaN or -1, bit masks and release 0, text empty.
     settings, seed, provenance
         As in `build`.
@@ -242,13 +265,24 @@ def _finish(
 
 
 def _built(
-    out: pd.DataFrame, waterfall: pd.DataFrame, strata: pd.DataFrame, ledger: Ledger, settings: config.Manifest, seed: int,
+    out: pd.DataFrame,
+    waterfall: pd.DataFrame,
+    strata: pd.DataFrame,
+    ledger: Ledger,
+    settings: config.Manifest,
+    seed: int,
     gates: list[Gate],
-) -> Built:  # fmt: skip
+) -> Built:
     return Built(
-        schema.MANIFEST.check_table(out), waterfall, strata, splits.balance(out), audit.overlap(out),
-        labels.weights(out), ledger, gates,
-    )  # fmt: skip
+        schema.MANIFEST.check_table(out),
+        waterfall,
+        strata,
+        splits.balance(out),
+        overlaps.overlap(out),
+        labels.weights(out),
+        ledger,
+        gates,
+    )
 
 
 def _contaminant(out: pd.DataFrame, contaminants: pd.DataFrame) -> pd.Series:

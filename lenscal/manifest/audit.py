@@ -2,67 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
-from lenscal import config, healpix, schema
+from lenscal import config, schema
 from lenscal.gates import Gate, absent, words
 from lenscal.kernels import matching
-from lenscal.manifest import splits
+
+from .overlaps import overlaps
+from .parting import _splits, share
 
 CRITICAL_COLUMNS = ("galaxy_id", "ra", "dec", "type", "nobs_z", "flux_r", "healpix_64", "healpix_128", "split", "pool")
 _PROVENANCE = ("pipeline_version", "git_commit", "extraction_timestamp")
-_OVERLAP_STEP = {"psfsize_r": 0.1, "psfdepth_r": 0.25}  # arcsec, mag(AB)
-
-
-def overlap(table: pd.DataFrame) -> pd.DataFrame:
-    """How much of the positives' sky and conditions the negatives and the hosts reach.
-
-    Returns
-    -------
-    DataFrame
-        quantity (footprint in nside-16 pixels, psfsize_r in steps of 0.1 arcsec, psfdepth_r in steps of 0.25 mag),
-        compared (negatives, hosts), positives, compared_rows, share: of the positives in a bin that the compared
-        rows reach too; NaN where either side is empty; alike: the share to expect of positives that are distributed as the compared
-        rows, 1 - (bins with one row) / rows (Good 1953, Biometrika 40, 237, equation 9).
-    """
-    positive = table["label"].eq(1).to_numpy()
-    others = {"negatives": table["label"].eq(0).to_numpy(), "hosts": table["host"].to_numpy(bool)}
-    bins = {"footprint": np.where(table["healpix_64"] >= 0, table["healpix_64"].to_numpy() >> 4, -1)}
-    for name, step in _OVERLAP_STEP.items():
-        values = table[name].to_numpy("f8")
-        bins[name] = np.where(np.isfinite(values), np.floor(np.nan_to_num(values) / step), -1).astype(np.int64)
-    rows = []
-    for quantity, bin_ in bins.items():
-        mine = bin_[positive & (bin_ >= 0)]
-        for name, inside in others.items():
-            theirs = bin_[inside & (bin_ >= 0)]
-            share = float(np.isin(mine, theirs).mean()) if mine.size and theirs.size else float("nan")
-            single = int((np.unique(theirs, return_counts=True)[1] == 1).sum())
-            rows.append(
-                {
-                    "quantity": quantity,
-                    "compared": name,
-                    "positives": mine.size,
-                    "compared_rows": theirs.size,
-                    "share": share,
-                    "alike": 1 - single / theirs.size if theirs.size else float("nan"),
-                }
-            )
-    return pd.DataFrame(rows)
-
-
-def _train_limits(table: pd.DataFrame, settings: config.Manifest) -> tuple[float, float, str]:
-    """Limits of the share of train: given, or the larger of 0.05 and 3 sigma of the draw of whole pixels."""
-    if settings.train_range is not None:
-        return (*settings.train_range, "given by the run file")
-    fraction = settings.split_fractions[0]
-    rows = table["healpix_128"].value_counts().to_numpy(float)
-    sigma = float(np.sqrt(fraction * (1 - fraction) * np.sum(rows**2)) / rows.sum())
-    half = max(0.05, 3 * sigma)
-    return fraction - half, fraction + half, f"{rows.size} pixels, whose draw scatters it by {sigma:.3f}"
 
 
 def gates(
@@ -86,24 +37,43 @@ def gates(
     negative = table["label"].eq(0)
     n1, n2 = int(table["pool"].eq("N1").sum()), int(table["pool"].eq("N2").sum())
     return [
-        Gate("manifest.rows", "the sample is large enough", "rows", len(table), minimum=max(1, settings.rows_min), critical=True),
+        Gate(
+            "manifest.rows",
+            "the sample is large enough",
+            "rows",
+            len(table),
+            minimum=max(1, settings.rows_min),
+            critical=True,
+        ),
         _nulls(table, drawn),
-        Gate("manifest.unique", "no galaxy is there twice", "repeated galaxy_id", int(table["galaxy_id"].duplicated().sum()), maximum=0, critical=True),
+        Gate(
+            "manifest.unique",
+            "no galaxy is there twice",
+            "repeated galaxy_id",
+            int(table["galaxy_id"].duplicated().sum()),
+            maximum=0,
+            critical=True,
+        ),
         _ranges(table, "ra", 0, 360),
         _ranges(table, "dec", -90, 90),
-        _share(n1, n2, settings) if drawn else absent("1A.3", "N1 is the share of the negatives it is meant to be", given),
+        share(n1, n2, settings)
+        if drawn
+        else absent("1A.3", "N1 is the share of the negatives it is meant to be", given),
         _confusers(table) if drawn else absent("X.1", "negatives include rings, spirals, mergers", given),
         _ratio(table, negative, settings) if drawn else absent("1A.4", "negatives for each positive", given),
         _exclusion(table, negative, lenses, settings),
         Gate(
-            "manifest.types", "several types of galaxy", "types",
-            int(table.loc[table["type"] != "", "type"].nunique()), minimum=settings.types_min,
+            "manifest.types",
+            "several types of galaxy",
+            "types",
+            int(table.loc[table["type"] != "", "type"].nunique()),
+            minimum=settings.types_min,
         ),
         *_splits(table, settings, seed),
         *_roles(table, settings),
         _provenance(table),
-        *_overlaps(table, settings),
-    ]  # fmt: skip
+        *overlaps(table, settings),
+    ]
 
 
 def _nulls(table: pd.DataFrame, drawn: bool) -> Gate:
@@ -111,9 +81,14 @@ def _nulls(table: pd.DataFrame, drawn: bool) -> Gate:
     nulls = {name: int(_missing(table[name]).sum()) for name in names}
     found = {name: rows for name, rows in nulls.items() if rows}
     return Gate(
-        "manifest.nulls", "no value is missing in the critical columns", "missing values", sum(nulls.values()), maximum=0,
-        critical=True, evidence=words(found) if found else ", ".join(names),
-    )  # fmt: skip
+        "manifest.nulls",
+        "no value is missing in the critical columns",
+        "missing values",
+        sum(nulls.values()),
+        maximum=0,
+        critical=True,
+        evidence=words(found) if found else ", ".join(names),
+    )
 
 
 def _missing(column: pd.Series) -> pd.Series:
@@ -130,15 +105,6 @@ def _ranges(table: pd.DataFrame, name: str, low: float, high: float) -> Gate:
     if not np.isfinite(values).any():
         return absent(f"manifest.{name}", claim, "no row has a position")
     return Gate(f"manifest.{name}", claim, "rows outside", outside, maximum=0, critical=True)
-
-
-def _share(n1: int, n2: int, settings: config.Manifest) -> Gate:
-    value = n1 / (n1 + n2) if n1 + n2 else float("nan")
-    low, high = settings.n1_range
-    return Gate(
-        "1A.3", "N1 is the share of the negatives it is meant to be", "N1 over all negatives", value, low, high,
-        evidence=f"{n1} N1, {n2} N2, meant {settings.n1_fraction}",
-    )  # fmt: skip
 
 
 def _confusers(table: pd.DataFrame) -> Gate:
@@ -161,9 +127,16 @@ def _ratio(table: pd.DataFrame, negative: pd.Series, settings: config.Manifest) 
     meant = settings.negatives_per_positive
     sums = table.groupby("pool", observed=True)["weight"].sum().round(3).to_dict()
     return Gate(
-        "1A.4", "negatives for each positive", "negatives per positive", value, (1 - settings.shortfall_max) * meant, meant,
-        evidence=f"{int(negative.sum())} negatives, {positives} positives, summed weights {words(sums)}; strata in the notes",
-    )  # fmt: skip
+        "1A.4",
+        "negatives for each positive",
+        "negatives per positive",
+        value,
+        (1 - settings.shortfall_max) * meant,
+        meant,
+        evidence=(
+            f"{int(negative.sum())} negatives, {positives} positives, summed weights {words(sums)}; strata in the notes"
+        ),
+    )
 
 
 def _exclusion(
@@ -180,36 +153,6 @@ def _exclusion(
     return Gate(
         "1A.7", claim, "negatives inside", inside, maximum=0, critical=True, evidence=f"{len(lenses)} lenses; {nearest}"
     )
-
-
-def _splits(table: pd.DataFrame, settings: config.Manifest, seed: int) -> list[Gate]:
-    placed = table[table["healpix_128"] >= 0]
-    if placed.empty:
-        why = "no row has a position"
-        return [
-            absent("X.2", "splits are disjoint on the sky", why),
-            absent("1B.4", "train is the share it is meant to be", why),
-        ]
-    per_pixel = placed.groupby("healpix_128")["split"].nunique()
-    expected = splits.split_of(placed["healpix_128"].to_numpy(), seed, settings.split_fractions)
-    pixel = healpix.pixels_of(placed["ra"].to_numpy(), placed["dec"].to_numpy(), 128)
-    wrong = int(
-        (placed["split"].to_numpy(object) != expected).sum() + (pixel != placed["healpix_128"].to_numpy()).sum()
-    )
-    low, high, why = _train_limits(placed, settings)
-    shares = placed["split"].value_counts(normalize=True).round(4).to_dict()
-    worst, where = splits.imbalance(placed)
-    return [
-        Gate(
-            "X.2", "splits are disjoint on the sky, all pools together", "pixels in two splits, and rows off their pixel",
-            int((per_pixel > 1).sum()) + wrong, maximum=0, critical=True, evidence=f"{len(per_pixel)} pixels of nside 128",
-        ),
-        Gate("1B.4", "train is the share it is meant to be", "train over all rows", float(placed["split"].eq("train").mean()), low, high, evidence=f"{words(shares)}; {why}"),
-        Gate(
-            "1B.3", "the splits were taken under the same conditions", "largest shift of a median over the interquartile range",
-            worst, maximum=settings.balance_max, evidence=where,
-        ),
-    ]  # fmt: skip
 
 
 def _roles(table: pd.DataFrame, settings: config.Manifest) -> list[Gate]:
@@ -245,20 +188,39 @@ def _roles(table: pd.DataFrame, settings: config.Manifest) -> list[Gate]:
         ]
     return [
         Gate(
-            "manifest.anchors", "anchors are apart from what may train, by id, by sky and by split", "anchors that are not apart",
-            int(shared.sum() + near.sum() + off_sky.sum()), maximum=0, critical=True,
+            "manifest.anchors",
+            "anchors are apart from what may train, by id, by sky and by split",
+            "anchors that are not apart",
+            int(shared.sum() + near.sum() + off_sky.sum()),
+            maximum=0,
+            critical=True,
             evidence=f"{len(anchor)} anchors, {int((positive & table['role'].eq('train')).sum())} training positives",
         ),
         Gate(
-            "manifest.training", "what may train is of no anchor tier and in the training split", "training rows of an anchor tier or outside the training split",
-            int((train["tier"].isin(settings.anchor_tiers) | train["split"].ne("train")).sum()), maximum=0, critical=True, evidence="; ".join(f"tier {tier}: {words(counts)}" for tier, counts in roles.items()),
+            "manifest.training",
+            "what may train is of no anchor tier and in the training split",
+            "training rows of an anchor tier or outside the training split",
+            int((train["tier"].isin(settings.anchor_tiers) | train["split"].ne("train")).sum()),
+            maximum=0,
+            critical=True,
+            evidence="; ".join(f"tier {tier}: {words(counts)}" for tier, counts in roles.items()),
         ),
-        Gate("2.1", "tiers weigh what they are meant to", "positives of another weight", int(mismatch.sum()), maximum=0, evidence=words(tiers)),
         Gate(
-            "2.5", "every positive says where it is from", "positives without a catalogue",
-            int((positive & table["catalogue"].fillna("").eq("")).sum()), maximum=0,
+            "2.1",
+            "tiers weigh what they are meant to",
+            "positives of another weight",
+            int(mismatch.sum()),
+            maximum=0,
+            evidence=words(tiers),
         ),
-    ]  # fmt: skip
+        Gate(
+            "2.5",
+            "every positive says where it is from",
+            "positives without a catalogue",
+            int((positive & table["catalogue"].fillna("").eq("")).sum()),
+            maximum=0,
+        ),
+    ]
 
 
 def _provenance(table: pd.DataFrame) -> Gate:
@@ -271,28 +233,3 @@ def _provenance(table: pd.DataFrame) -> Gate:
         minimum=2,
         evidence=", ".join(full),
     )
-
-
-def _overlaps(table: pd.DataFrame, settings: config.Manifest) -> list[Gate]:
-    out = []
-    for row in overlap(table).itertuples():
-        id_, claim = f"overlap.{row.compared}.{row.quantity}", f"{row.compared} reach the positives' {row.quantity}"
-        if np.isnan(row.share):
-            out.append(absent(id_, claim, f"{row.positives} positives and {row.compared_rows} {row.compared} have it"))
-        else:
-            out.append(
-                Gate(
-                    id_, claim, "share of the positives reached", row.share, minimum=settings.overlap_min, cannot=_too_few(row, settings.overlap_min),
-                    evidence=f"{row.positives} positives, {row.compared_rows} {row.compared}; {row.alike:.2f} to expect of positives distributed as these",
-                )
-            )  # fmt: skip
-    return out
-
-
-def _too_few(row: Any, minimum: float) -> str:
-    """Why a share cannot be held against a minimum; empty when it can."""
-    if row.positives * (1 - minimum) < 1 - 1e-9 and minimum < 1:
-        return f"with {row.positives} positives a single one decides"
-    if row.alike < minimum:
-        return f"{row.compared_rows} {row.compared} are too few: of positives distributed as they are only {row.alike:.2f} would share a bin with them"
-    return ""

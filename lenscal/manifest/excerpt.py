@@ -1,4 +1,6 @@
-"""What the filters and classes leave of a table that lacks some columns: each step that its columns allow, and what the others lack."""
+"""What the filters and classes leave of a table that lacks some columns: each step that its columns allow,
+and what the others lack.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +10,14 @@ import numpy as np
 import pandas as pd
 
 from lenscal import config, schema
-from lenscal.manifest import confusers, exclusion
+from lenscal.manifest import class_sky, confusers, exclusion
 
 
 def waterfall(table: pd.DataFrame, settings: config.Manifest, lenses: pd.DataFrame | None = None) -> pd.DataFrame:
     """Rows after each step of the sample on an excerpt of the survey.
 
-    A step that cannot be decided is skipped, and the rows go on to the next: nothing here may be drawn from. A class is one line whether
-    or not it can be decided; it is never decided from less than its columns.
+    A step that cannot be decided is skipped, and the rows go on to the next: nothing here may be drawn from. A class is
+    one line whether or not it can be decided; it is never decided from less than its columns.
 
     Parameters
     ----------
@@ -55,7 +57,7 @@ def waterfall(table: pd.DataFrame, settings: config.Manifest, lenses: pd.DataFra
     before = alive
     leave(types, ("type",), lambda: table["type"].isin(settings.types).to_numpy(bool))
     leave(f"N1 rule: z < {settings.mag_z_max:g}", ("mag_z",), lambda: table["mag_z"].to_numpy() < settings.mag_z_max)
-    short, chosen, sky = confusers.lacking(table.columns), confusers.cuts(settings.confuser_cuts), confusers.Sky(table)
+    short, chosen, sky = confusers.lacking(table.columns), confusers.cuts(settings.confuser_cuts), class_sky.Sky(table)
     for item in confusers.CLASSES:
         with np.errstate(invalid="ignore"):
             count = None if item.name in short else int((item.member(sky, chosen[item.name]) & before).sum())

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lenscal import keys
-from lenscal.kernels import matching, splitting
+from lenscal.kernels import grouping, matching, splitting
 
 
 def same_key(galaxies: pd.DataFrame) -> np.ndarray:
@@ -43,7 +43,7 @@ def same_place(
     """
     ids, ra, dec = (galaxies[name].to_numpy() for name in ("galaxy_id", "ra", "dec"))
     group, _ = pd.factorize(keys.brick_of(ids))  # one brick of one release
-    beside = matching.beside_another_group(ra, dec, group, radius_arcsec)
+    beside = grouping.beside_another_group(ra, dec, group, radius_arcsec)
     some = np.flatnonzero(beside if there is None else beside & there)
     i, j = (some[part] for part in matching.twins(ra[some], dec[some], radius_arcsec))
     i, j = i[group[i] != group[j]], j[group[i] != group[j]]

@@ -59,7 +59,9 @@ def label(table: pd.DataFrame, settings: config.Manifest) -> pd.DataFrame:
 
 
 def keep_apart(table: pd.DataFrame, radius_arcsec: float) -> pd.DataFrame:
-    """The table without training positives on the sky of an anchor: one within the radius, across a border, has no role."""
+    """The table without training positives on the sky of an anchor: one within the radius,
+    across a border, has no role.
+    """
     there = np.isfinite(table["ra"].to_numpy("f8")) & np.isfinite(table["dec"].to_numpy("f8"))
     train = np.flatnonzero(there & (table["role"].eq("train") & table["label"].eq(1)).to_numpy(bool))
     anchor = np.flatnonzero(there & table["role"].eq("anchor").to_numpy(bool))
@@ -71,7 +73,8 @@ def keep_apart(table: pd.DataFrame, radius_arcsec: float) -> pd.DataFrame:
 
 
 def hosts(table: pd.DataFrame, settings: config.Manifest) -> np.ndarray:
-    """Which rows may carry an injection: N1 galaxies of the host types and splits, within the cuts on colour and magnitude.
+    """Which rows may carry an injection: N1 galaxies of the host types and splits, within the cuts
+    on colour and magnitude.
 
     N1 is the sky as the detector meets it, confusers included in their natural share; nothing drawn for N2 is a host.
     """

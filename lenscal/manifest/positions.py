@@ -1,4 +1,6 @@
-"""Splits, exclusion and cross-matches of positions of one's own: the functions of the manifest on arrays or SkyCoords."""
+"""Splits, exclusion and cross-matches of positions of one's own: the functions of the
+manifest on arrays or SkyCoords.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from numpy.typing import ArrayLike
 from lenscal import healpix
 from lenscal.arguments import finite, in_unit, positive
 from lenscal.errors import InputError
-from lenscal.kernels import matching
+from lenscal.kernels import grouping, matching
 from lenscal.manifest import exclusion, splits
 
 if TYPE_CHECKING:
@@ -52,7 +54,8 @@ def sky_pixels(positions: Positions, nside: int = NSIDE) -> np.ndarray:
 
 
 def split_of(positions: Positions, seed: int = 0, fractions: tuple[float, float, float] = FRACTIONS) -> np.ndarray:
-    """Split of each position by its HEALPix pixel of nside 128, so that neighbours on the sky share one; as the manifest of a run has it.
+    """Split of each position by its HEALPix pixel of nside 128, so that neighbours on the sky share one; as the
+    manifest of a run has it.
 
     Parameters
     ----------
@@ -123,7 +126,8 @@ def cross_match(first: Positions, second: Positions, radius: Angle) -> pd.DataFr
     Returns
     -------
     DataFrame, one row a first position
-        index (of the second position, -1 where none is near), separation [arcsec] (NaN there), count (second positions within the radius).
+        index (of the second position, -1 where none is near), separation [arcsec] (NaN there), count (second positions
+        within the radius).
 
     Raises
     ------
@@ -175,7 +179,7 @@ def sky_groups(positions: Positions, radius: Angle) -> np.ndarray:
     ValueError
         As `cross_match`.
     """
-    return matching.groups(*_degrees("sky_groups: positions", positions), _radius("sky_groups", radius))
+    return grouping.groups(*_degrees("sky_groups: positions", positions), _radius("sky_groups", radius))
 
 
 def _degrees(what: str, positions: Positions, whole: bool = True) -> tuple[np.ndarray, np.ndarray]:
@@ -192,7 +196,8 @@ def _degrees(what: str, positions: Positions, whole: bool = True) -> tuple[np.nd
             ra, dec = positions
         except (TypeError, ValueError):
             raise InputError(
-                f"{what} are a {type(positions).__name__}, expected a SkyCoord, a DataFrame with ra and dec, or a pair (ra, dec)"
+                f"{what} are a {type(positions).__name__}, expected a SkyCoord, a DataFrame with ra "
+                "and dec, or a pair (ra, dec)"
             ) from None
     ra, dec = (np.atleast_1d(in_unit(f"{what}, {name}", value, "deg")) for name, value in (("ra", ra), ("dec", dec)))
     if ra.ndim != 1 or ra.shape != dec.shape:
@@ -215,6 +220,7 @@ def _shares(what: str, fractions: tuple[float, float, float]) -> tuple[float, fl
     shares = in_unit(f"{what}: fractions", fractions, "1")
     if shares.shape != (3,) or not (shares >= 0).all() or abs(shares.sum() - 1) > 1e-9:
         raise InputError(
-            f"{what}: the fractions are {np.array2string(shares)}, expected the shares of train, val and test, which add to 1"
+            f"{what}: the fractions are {np.array2string(shares)}, expected the shares of train, "
+            "val and test, which add to 1"
         )
     return tuple(shares.tolist())

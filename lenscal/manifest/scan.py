@@ -1,4 +1,6 @@
-"""What a part of the sky has to offer to the sample: every filter applied and counted, neighbours across its border known."""
+"""What a part of the sky has to offer to the sample: every filter applied and counted, neighbours
+across its border known.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,19 @@ from lenscal.manifest import confusers, exclusion, pools
 COLUMNS = tuple(
     dict.fromkeys(
         (
-            "galaxy_id", "ra", "dec", "type", "mag_z", "nobs_g", "nobs_r", "nobs_z", "_healpix_29", *confusers.COLUMNS,
+            "galaxy_id",
+            "ra",
+            "dec",
+            "type",
+            "mag_z",
+            "nobs_g",
+            "nobs_r",
+            "nobs_z",
+            "_healpix_29",
+            *confusers.COLUMNS,
         )
     )
-)  # fmt: skip
+)
 """All that a scan reads of the galaxies."""
 
 

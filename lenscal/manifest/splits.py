@@ -17,7 +17,8 @@ def split_of(pixels: np.ndarray, seed: int, fractions: tuple[float, float, float
 
 
 def balance(table: pd.DataFrame) -> pd.DataFrame:
-    """What each split is made of: rows, medians of the conditions and shares of the types, positives and negatives apart.
+    """What each split is made of: rows, medians of the conditions and shares of the types,
+    positives and negatives apart.
 
     Returns
     -------
@@ -50,7 +51,9 @@ def _median(values: pd.Series) -> float:
 
 
 def imbalance(table: pd.DataFrame) -> tuple[float, str]:
-    """The largest shift of a split's median psfsize_r, psfdepth_r or nobs_z, over the interquartile range of all; where."""
+    """The largest shift of a split's median psfsize_r, psfdepth_r or nobs_z, over the
+    interquartile range of all; where.
+    """
     worst, where = 0.0, "no two splits with rows"
     for name in ("psfsize_r", "psfdepth_r", "nobs_z"):
         values, known = table[name].to_numpy("f8"), _known(table[name])

@@ -1,4 +1,6 @@
-"""The embedded sky: a seeded mock survey in the layout and formats of DR10, drawn with GalSim; see docs/stages/mock.md."""
+"""The embedded sky: a seeded mock survey in the layout and formats of DR10, drawn with GalSim;
+see docs/stages/mock.md.
+"""
 
 from __future__ import annotations
 

@@ -33,7 +33,9 @@ def _csv(table: pd.DataFrame) -> bytes:
 
 
 def known_lenses(truth: pd.DataFrame, seed: int) -> bytes:
-    """Lenses in the columns of lenscat, its habits included: redshifts as text, many values in one cell, lenses elsewhere."""
+    """Lenses in the columns of lenscat, its habits included: redshifts as text, many values in
+    one cell, lenses elsewhere.
+    """
     lenses = truth[(truth.kind == "lens") & truth.known].sort_values("lens_index")
     rows = []
     for lens in lenses.itertuples():
@@ -84,7 +86,9 @@ def known_lenses(truth: pd.DataFrame, seed: int) -> bytes:
 
 
 def spectroscopic_lenses(truth: pd.DataFrame, bricks: pd.DataFrame, seed: int) -> np.ndarray:
-    """Rows in the 45 columns of the DESI strong-lens catalogue: a lens fibre for each system, a source fibre for some."""
+    """Rows in the 45 columns of the DESI strong-lens catalogue: a lens fibre for each
+    system, a source fibre for some.
+    """
     import healpy
 
     lenses = truth[truth.kind == "lens"].sort_values("lens_index")

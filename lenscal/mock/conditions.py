@@ -15,7 +15,9 @@ EXTINCTION = {"g": 3.214, "r": 2.165, "z": 1.211, "i": 1.592, "w1": 0.184, "w2":
 SKY = {"g": 0.105, "r": 0.297, "z": 2.84}
 """Dark sky in nanomaggies per pixel: 22.04, 20.91, 18.46 mag / arcsec^2."""
 BETAS, BETA_SHARES = (2.5, 3.5), (0.75, 0.25)
-"""Moffat beta of the PSFs: the DECam median is 2.7; these two have a transform in closed form, three times faster to draw."""
+"""Moffat beta of the PSFs: the DECam median is 2.7; these two have a transform in closed form,
+three times faster to draw.
+"""
 _JITTER = 0.3  # of a step of the grid, either way: a brick stays in its cell although its seeing varies by 2 %
 
 
@@ -44,8 +46,8 @@ def _within(value: float, limits: tuple[float, float]) -> float:
 def assign(bricks: pd.DataFrame, sky: config.Sky, grid: config.Grid, seed: int) -> pd.DataFrame:
     """Bricks with their conditions.
 
-    Cells are dealt in turn along the split hash of the pixels, so that any range of it as long as the list of cells, and
-    thus validation and test, holds each one.
+    Cells are dealt in turn along the split hash of the pixels, so that any range of it as long as the list of cells,
+    and thus validation and test, holds each one.
 
     Returns
     -------
@@ -111,8 +113,9 @@ def check(bricks: pd.DataFrame, dealt: list[tuple[float, float]], grid: config.G
         }
         if missing := [cell for cell in dealt if cell not in held]:
             raise InputError(
-                f"split '{split}' of the embedded sky has no brick in {len(missing)} of {len(dealt)} cells of the grid, "
-                f"the first at psf_fwhm {missing[0][0]} arcsec and depth {missing[0][1]} mag; ask for more bricks (sky.bricks)"
+                f"split '{split}' of the embedded sky has no brick in {len(missing)} of {len(dealt)} cells of "
+                f"the grid, the first at psf_fwhm {missing[0][0]} arcsec and depth {missing[0][1]} mag; ask "
+                "for more bricks (sky.bricks)"
             )
 
 
@@ -122,7 +125,9 @@ def depth_ivar(magnitude: float) -> float:
 
 
 def pixel_sigma(ivar: float, psfsize: float) -> float:
-    """White-noise sigma per pixel [nanomaggy] at which a PSF of that PSFSIZE [arcsec] has that flux inverse variance."""
+    """White-noise sigma per pixel [nanomaggy] at which a PSF of that PSFSIZE [arcsec] has
+    that flux inverse variance.
+    """
     return schema.PIXEL_SCALE / np.sqrt(ivar * 4 * np.pi) * 2.3548 / psfsize
 
 

@@ -1,4 +1,6 @@
-"""The galaxies of a brick: kinds in fixed shares, each with the light that is drawn and the row the catalogue will hold."""
+"""The galaxies of a brick: kinds in fixed shares, each with the light that is drawn and the row
+the catalogue will hold.
+"""
 
 from __future__ import annotations
 
@@ -64,8 +66,8 @@ def light(kind: np.ndarray, kind_type: np.ndarray, rng: np.random.Generator) -> 
     Returns
     -------
     dict of arrays
-        kind, type, mag_g, mag_r, mag_z, mag_w1 (dereddened), r_e (semi-major half-light radius, arcsec), q, pa (degrees East of
-        North), n (Sersic index drawn), and the parameters of the pattern of the kind (NaN where it has none).
+        kind, type, mag_g, mag_r, mag_z, mag_w1 (dereddened), r_e (semi-major half-light radius, arcsec), q, pa (degrees
+        East of North), n (Sersic index drawn), and the parameters of the pattern of the kind (NaN where it has none).
     """
     count = len(kind)
 
@@ -82,45 +84,93 @@ def light(kind: np.ndarray, kind_type: np.ndarray, rng: np.random.Generator) -> 
         return rng.uniform(low, high, count)
 
     bright = by_kind(
-        17.5, compact=18.3, faint=20.02, spiral=16.8, ring=17.0, edge_on=16.9, merger=17.2, blend=17.8, clumpy=17.6,
-        core_companion=17.0, field=20.05,
-    )  # fmt: skip
+        17.5,
+        compact=18.3,
+        faint=20.02,
+        spiral=16.8,
+        ring=17.0,
+        edge_on=16.9,
+        merger=17.2,
+        blend=17.8,
+        clumpy=17.6,
+        core_companion=17.0,
+        field=20.05,
+    )
     dim = by_kind(
-        19.93, faint=20.6, spiral=18.5, ring=18.4, edge_on=19.2, merger=18.9, blend=19.3, clumpy=19.3,
-        core_companion=18.3, field=22.6,
-    )  # fmt: skip
+        19.93,
+        faint=20.6,
+        spiral=18.5,
+        ring=18.4,
+        edge_on=19.2,
+        merger=18.9,
+        blend=19.3,
+        clumpy=19.3,
+        core_companion=18.3,
+        field=22.6,
+    )
     mag_z = _magnitude(rng, bright, dim)
     red_or_blue = np.where(rng.uniform(size=count) < 0.5, normal(1.3, 0.12), normal(0.75, 0.15))
     colour_gr = by_kind(
-        normal(1.38, 0.12), compact=red_or_blue, disc=normal(0.75, 0.15), spiral=normal(0.62, 0.1), ring=normal(0.72, 0.07),
-        edge_on=normal(0.85, 0.18), clumpy=normal(0.30, 0.08), field=normal(0.75, 0.4),
-    )  # fmt: skip
+        normal(1.38, 0.12),
+        compact=red_or_blue,
+        disc=normal(0.75, 0.15),
+        spiral=normal(0.62, 0.1),
+        ring=normal(0.72, 0.07),
+        edge_on=normal(0.85, 0.18),
+        clumpy=normal(0.30, 0.08),
+        field=normal(0.75, 0.4),
+    )
     colour_gr = np.clip(colour_gr, -0.1, 1.9)
     colour_rz = np.clip(0.08 + 0.5 * colour_gr + normal(0, 0.07), -0.1, 1.3)
     radius = 10 ** (0.25 - 0.13 * (mag_z - 18) + normal(0, 0.13))
     r_e = by_kind(
-        np.clip(radius, 0.45, 4.0), compact=uniform(0.35, 0.9), disc=np.clip(1.2 * radius, 0.6, 3.5), spiral=uniform(1.9, 3.4),
-        ring=uniform(1.7, 3.0), edge_on=uniform(1.6, 3.8), merger=uniform(1.0, 1.9), blend=np.clip(0.9 * radius, 0.5, 1.8),
-        clumpy=uniform(1.2, 2.4), core_companion=uniform(1.1, 2.2), field=uniform(0.25, 0.75),
-    )  # fmt: skip
+        np.clip(radius, 0.45, 4.0),
+        compact=uniform(0.35, 0.9),
+        disc=np.clip(1.2 * radius, 0.6, 3.5),
+        spiral=uniform(1.9, 3.4),
+        ring=uniform(1.7, 3.0),
+        edge_on=uniform(1.6, 3.8),
+        merger=uniform(1.0, 1.9),
+        blend=np.clip(0.9 * radius, 0.5, 1.8),
+        clumpy=uniform(1.2, 2.4),
+        core_companion=uniform(1.1, 2.2),
+        field=uniform(0.25, 0.75),
+    )
     r_e = np.where(kind_type == "REX", np.clip(r_e, 0.3, 0.95), np.where(kind_type == "PSF", 0.0, r_e))
     q = by_kind(
-        np.clip(normal(0.75, 0.14), 0.38, 0.99), disc=uniform(0.42, 0.95), spiral=uniform(0.72, 0.98), ring=uniform(0.75, 0.98),
-        edge_on=uniform(0.13, 0.3), field=uniform(0.4, 1.0), clumpy=uniform(0.5, 0.9),
-    )  # fmt: skip
+        np.clip(normal(0.75, 0.14), 0.38, 0.99),
+        disc=uniform(0.42, 0.95),
+        spiral=uniform(0.72, 0.98),
+        ring=uniform(0.75, 0.98),
+        edge_on=uniform(0.13, 0.3),
+        field=uniform(0.4, 1.0),
+        clumpy=uniform(0.5, 0.9),
+    )
     q = np.where(kind_type == "REX", 1.0, q)
     n = by_kind(
-        uniform(2.2, 5.8), disc=uniform(0.7, 1.9), spiral=uniform(0.7, 1.4), ring=uniform(0.6, 1.2), edge_on=uniform(0.7, 1.3),
-        merger=uniform(2.0, 4.0), clumpy=uniform(0.6, 1.2), field=uniform(0.8, 2.0),
-    )  # fmt: skip
+        uniform(2.2, 5.8),
+        disc=uniform(0.7, 1.9),
+        spiral=uniform(0.7, 1.4),
+        ring=uniform(0.6, 1.2),
+        edge_on=uniform(0.7, 1.3),
+        merger=uniform(2.0, 4.0),
+        clumpy=uniform(0.6, 1.2),
+        field=uniform(0.8, 2.0),
+    )
     n = np.where((kind == "core_companion") & (kind_type == "SER"), uniform(4.0, 6.0), n)
     fixed = np.array([_SERSIC.get(name, np.nan) for name in kind_type])
     n = np.where((kind == "edge_on") & (kind_type == "DEV"), 1.0, np.where(np.isfinite(fixed), fixed, n))
     return {
-        "kind": kind, "type": kind_type,
-        "mag_g": mag_z + colour_rz + colour_gr, "mag_r": mag_z + colour_rz, "mag_z": mag_z,
+        "kind": kind,
+        "type": kind_type,
+        "mag_g": mag_z + colour_rz + colour_gr,
+        "mag_r": mag_z + colour_rz,
+        "mag_z": mag_z,
         "mag_w1": mag_z - np.clip(0.35 + 0.55 * colour_rz + normal(0, 0.12), -0.4, 1.5),
-        "r_e": r_e, "q": q, "pa": uniform(0, 180), "n": np.round(n, 1),
+        "r_e": r_e,
+        "q": q,
+        "pa": uniform(0, 180),
+        "n": np.round(n, 1),
         "bulge": by_kind(np.nan, spiral=uniform(0.12, 0.3), ring=uniform(0.35, 0.55), edge_on=uniform(0.1, 0.25)),
         "arms": by_kind(np.nan, spiral=rng.choice([2, 2, 2, 3, 4], count)),
         "pitch": by_kind(np.nan, spiral=uniform(12, 28) * rng.choice([-1, 1], count)),
@@ -132,7 +182,7 @@ def light(kind: np.ndarray, kind_type: np.ndarray, rng: np.random.Generator) -> 
         "tail_fraction": by_kind(np.nan, merger=uniform(0.08, 0.2)),
         "tail_angle": by_kind(np.nan, merger=uniform(0, 360)),
         "pattern_seed": rng.integers(0, 2**31, count),
-    }  # fmt: skip
+    }
 
 
 def companions(main: dict[str, np.ndarray], rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -141,7 +191,8 @@ def companions(main: dict[str, np.ndarray], rng: np.random.Generator) -> dict[st
     Returns
     -------
     dict of arrays
-        As `light`, and `of` (index of the main galaxy), `separation` [arcsec] and `angle` [degree, counter-clockwise from +x].
+        As `light`, and `of` (index of the main galaxy), `separation` [arcsec] and `angle` [degree, counter-clockwise
+        from +x].
     """
     of = np.flatnonzero(np.isin(main["kind"], PAIRED))
     count, kind = of.size, main["kind"][of]

@@ -59,9 +59,9 @@ def _sky_pixels(count: int, seed: int, fractions: tuple[float, ...], per_split: 
     wanted[0] = count - wanted[1] - wanted[2]
     if wanted[0] < 0.25 * count:
         raise InputError(
-            f"the embedded sky cannot hold the grid: validation and test must each have {per_split} pixels, one for each "
-            f"populated cell, and {count} pixels leave {max(wanted[0], 0)} for training; "
-            "ask for more bricks (sky.bricks) or fewer cells (injections.grid)"
+            f"the embedded sky cannot hold the grid: validation and test must each have {per_split} pixels, one for "
+            f"each populated cell, and {count} pixels leave {max(wanted[0], 0)} for training; ask for more bricks "
+            "(sky.bricks) or fewer cells (injections.grid)"
         )
     order = np.argsort(draws.uniform(seed, "mock-place", candidates), kind="stable")
     chosen = []
@@ -98,7 +98,8 @@ def bricks(count: int, pairs: int, n: int, seed: int, fractions: tuple[float, ..
     -------
     DataFrame
         One row a brick: name, id, centre, bounds of the area in which its objects are primary [degree], `slot` (rank of
-        its pixel), `split`, `side` (which edge it shares with its partner: '', E, W, N or S) and `partner` (brick id, or -1).
+        its pixel), `split`, `side` (which edge it shares with its partner: '', E, W, N or S) and `partner` (brick id,
+        or -1).
     """
     import healpy
 
@@ -126,13 +127,22 @@ def bricks(count: int, pairs: int, n: int, seed: int, fractions: tuple[float, ..
             wide = half / np.cos(np.radians(dec_k))
             rows.append(
                 {
-                    "brickname": brick_name(ra_k, dec_k), "brickid": first + k, "ra": ra_k, "dec": dec_k,
-                    "ra1": ra if side == "W" else ra_k - wide, "ra2": ra if side == "E" else ra_k + wide,
-                    "dec1": dec if side == "S" else dec_k - half, "dec2": dec if side == "N" else dec_k + half,
-                    "slot": slot, "healpix_128": int(pixel), "split": schema.SPLITS[split[slot]], "side": side,
-                    "partner": first + 1 - k if side else -1, "pixels": n,
+                    "brickname": brick_name(ra_k, dec_k),
+                    "brickid": first + k,
+                    "ra": ra_k,
+                    "dec": dec_k,
+                    "ra1": ra if side == "W" else ra_k - wide,
+                    "ra2": ra if side == "E" else ra_k + wide,
+                    "dec1": dec if side == "S" else dec_k - half,
+                    "dec2": dec if side == "N" else dec_k + half,
+                    "slot": slot,
+                    "healpix_128": int(pixel),
+                    "split": schema.SPLITS[split[slot]],
+                    "side": side,
+                    "partner": first + 1 - k if side else -1,
+                    "pixels": n,
                 }
-            )  # fmt: skip
+            )
     table = pd.DataFrame(rows)
     if table.brickname.duplicated().any():
         raise InputError(

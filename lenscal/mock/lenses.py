@@ -63,8 +63,9 @@ COMPACT = 0.4  # size of a compact source over that of a spiral
 def parameters(index: int, kind_type: str, seed: int, population: config.LensPopulation) -> dict:
     """Deflector, mass, source and catalogue entries of one lens.
 
-    Magnitudes are dereddened; the source is scaled so that its images together have the drawn `lensed_mag_r`. What the population
-    does not change has the same random numbers in each: lens 7 has its theta_E and its place whatever its host or source is like.
+    Magnitudes are dereddened; the source is scaled so that its images together have the drawn `lensed_mag_r`. What the
+    population does not change has the same random numbers in each: lens 7 has its theta_E and its place whatever its
+    host or source is like.
     """
     rng = draws.generator(seed, "mock-lens", index)
     theta_e = float(np.clip(1.65 * np.exp(0.33 * rng.standard_normal()), 0.6, 2.8))
@@ -85,10 +86,16 @@ def parameters(index: int, kind_type: str, seed: int, population: config.LensPop
     offset = theta_e * float(np.sqrt(rng.uniform(low**2, high**2)))
     direction = float(rng.uniform(0, 2 * np.pi))
     source = {
-        "x": offset * np.cos(direction), "y": offset * np.sin(direction), "r_e": float(rng.uniform(0.18, 0.38)),
-        "n": float(rng.uniform(0.8, 1.5)), "q": float(rng.uniform(0.45, 1.0)), "phi": float(rng.uniform(0, np.pi)),
-        "arms": float(rng.uniform(0.0, 0.7)), "knots": int(rng.integers(2, 7)), "knot_seed": int(rng.integers(2**31)),
-    }  # fmt: skip
+        "x": offset * np.cos(direction),
+        "y": offset * np.sin(direction),
+        "r_e": float(rng.uniform(0.18, 0.38)),
+        "n": float(rng.uniform(0.8, 1.5)),
+        "q": float(rng.uniform(0.45, 1.0)),
+        "phi": float(rng.uniform(0, np.pi)),
+        "arms": float(rng.uniform(0.0, 0.7)),
+        "knots": int(rng.integers(2, 7)),
+        "knot_seed": int(rng.integers(2**31)),
+    }
     if population.sources != "spiral":
         source |= {"arms": 0.0, "knots": 0} | (
             {"r_e": COMPACT * source["r_e"]} if population.sources == "compact" else {}
@@ -111,17 +118,26 @@ def parameters(index: int, kind_type: str, seed: int, population: config.LensPop
         r_e = float(light["r_e"][0])
     z_lens = float(np.clip(0.35 + 0.12 * (mag_z - 18) + 0.06 * rng.standard_normal(), 0.15, 0.95))
     return {
-        "kind": "lens", "type": kind_type, "mag_g": mag_z + colour_rz + colour_gr, "mag_r": mag_z + colour_rz, "mag_z": mag_z,
-        "mag_w1": mag_z - 1.1, "r_e": float(np.clip(r_e, 0.5, 0.95 if kind_type == "REX" else 3.0)), "q": q, "pa": pa, "n": n,
+        "kind": "lens",
+        "type": kind_type,
+        "mag_g": mag_z + colour_rz + colour_gr,
+        "mag_r": mag_z + colour_rz,
+        "mag_z": mag_z,
+        "mag_w1": mag_z - 1.1,
+        "r_e": float(np.clip(r_e, 0.5, 0.95 if kind_type == "REX" else 3.0)),
+        "q": q,
+        "pa": pa,
+        "n": n,
         "lens_index": index,
         **{f"lens_{name}": value for name, value in lens.items()},
         **{f"source_{name}": value for name, value in source.items()},
         "magnification": magnification,
         **{f"lensed_mag_{band}": value for band, value in lensed.items()},
         **{f"source_mag_{band}": value + 2.5 * np.log10(magnification) for band, value in lensed.items()},
-        "z_lens": z_lens, "z_source": z_lens + float(rng.uniform(0.5, 1.8)),
+        "z_lens": z_lens,
+        "z_source": z_lens + float(rng.uniform(0.5, 1.8)),
         "known": index % UNKNOWN_EVERY != UNKNOWN_EVERY // 2,
-    }  # fmt: skip
+    }
 
 
 def half_width(theta_e: float, source_r_e: float) -> float:

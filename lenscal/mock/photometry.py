@@ -24,11 +24,13 @@ def _fibre_table() -> RegularGridInterpolator:
     values = [
         [
             galsim.Convolve([shapes.sersic(n, r, 1.0, 0.0), seeing], gsparams=shapes.ACCURACY)
-            .drawImage(nx=size, ny=size, scale=scale, method="no_pixel").array[fibre].sum()
+            .drawImage(nx=size, ny=size, scale=scale, method="no_pixel")
+            .array[fibre]
+            .sum()
             for r in _R
         ]
         for n in _N
-    ]  # fmt: skip
+    ]
     return RegularGridInterpolator((_N, np.log(_R)), np.array(values))
 
 

@@ -70,10 +70,14 @@ def model(brick: dict, objects: list[dict], sizes: dict[str, np.ndarray]) -> dic
     }
     psfs = {
         (band, i, j): galsim.Moffat(
-            beta=brick[f"beta_{band}"], fwhm=conditions.moffat_fwhm(sizes[band][i, j], brick[f"beta_{band}"]), gsparams=shapes.ACCURACY
+            beta=brick[f"beta_{band}"],
+            fwhm=conditions.moffat_fwhm(sizes[band][i, j], brick[f"beta_{band}"]),
+            gsparams=shapes.ACCURACY,
         )
-        for band in schema.BANDS for i in range(PATCHES) for j in range(PATCHES)
-    }  # fmt: skip
+        for band in schema.BANDS
+        for i in range(PATCHES)
+        for j in range(PATCHES)
+    }
     for row in objects:
         if not row["drawn"]:
             continue

@@ -1,4 +1,6 @@
-"""Where the objects of a brick go: lenses first and alone, then galaxies well apart, then the faint sky between them."""
+"""Where the objects of a brick go: lenses first and alone, then galaxies well apart, then
+the faint sky between them.
+"""
 
 from __future__ import annotations
 

@@ -123,7 +123,9 @@ def _stacked(parts: list[dict]) -> pd.DataFrame:
 
 
 def _observed(truth: pd.DataFrame, bricks: pd.DataFrame, arcs: bool) -> pd.DataFrame:
-    """The truth with positions and with the fluxes that reach the telescope; without `arcs` none of the lensed light does."""
+    """The truth with positions and with the fluxes that reach the telescope; without `arcs`
+    none of the lensed light does.
+    """
     home = bricks.set_index("brickid").loc[truth.brickid]
     ra, dec = geometry.to_sky(
         home.ra.to_numpy(), home.dec.to_numpy(), home.pixels.to_numpy(), truth.x.to_numpy(), truth.y.to_numpy()
@@ -153,7 +155,9 @@ def _everywhere(side: str, n: int) -> tuple[float, float, float, float]:
 def _undrawn(
     own_lenses: list[dict], lens_at: np.ndarray, host: np.ndarray | None, rng: np.random.Generator
 ) -> list[dict]:
-    """Catalogue rows without light of their own: arcs that Tractor took for objects, and a Gaia source on a galaxy (DUP)."""
+    """Catalogue rows without light of their own: arcs that Tractor took for objects, and a Gaia
+    source on a galaxy (DUP).
+    """
     extra = []
     for lens, (x, y) in zip(own_lenses, lens_at):
         if lens["lens_index"] % lenses.ARC_ROW_EVERY != 2:

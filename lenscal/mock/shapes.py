@@ -23,16 +23,22 @@ def _sersic(n: float) -> galsim.GSObject:
 
 
 def sersic(n: float, r_e: float, q: float, pa: float) -> galsim.GSObject:
-    """Sersic profile of unit flux: semi-major half-light radius [arcsec], PA in degrees East of North (x grows West)."""
+    """Sersic profile of unit flux: semi-major half-light radius [arcsec], PA in degrees
+    East of North (x grows West).
+    """
     round_ = _sersic(float(n)).dilate(r_e * np.sqrt(q))
     return round_ if q > 0.999 else round_.shear(galsim.Shear(q=q, beta=(pa + 90) * galsim.degrees))
 
 
 def _from_pixels(image: np.ndarray, scale: float) -> galsim.GSObject:
     return galsim.InterpolatedImage(
-        galsim.Image(np.ascontiguousarray(image), scale=scale), x_interpolant="linear", flux=1.0,
-        calculate_stepk=False, calculate_maxk=False, gsparams=ACCURACY,
-    )  # fmt: skip
+        galsim.Image(np.ascontiguousarray(image), scale=scale),
+        x_interpolant="linear",
+        flux=1.0,
+        calculate_stepk=False,
+        calculate_maxk=False,
+        gsparams=ACCURACY,
+    )
 
 
 def _disc_plane(row: dict, reach: float) -> tuple[np.ndarray, np.ndarray]:

@@ -14,7 +14,8 @@ SATURATION = {"g": 40.0, "r": 60.0, "z": 60.0}
 def magnitudes(index: int, brickid: int, n: int, seed: int) -> dict[str, np.ndarray]:
     """Stars of one brick: Gaia G (NaN below its limit) and magnitudes.
 
-    Every sixth brick has a star brighter than G = 13, every second one between 13 and 16; the faint ones follow the area.
+    Every sixth brick has a star brighter than G = 13, every second one between 13 and 16; the faint ones follow the
+    area.
     """
     rng = draws.generator(seed, "mock-stars", brickid)
     area = (n / 900) ** 2
@@ -29,15 +30,24 @@ def magnitudes(index: int, brickid: int, n: int, seed: int) -> dict[str, np.ndar
     mag_z = mag_r - 0.05 - 0.42 * colour**1.4
     count = mag_r.size
     return {
-        "kind": np.full(count, "star", object), "type": np.full(count, "PSF", object),
+        "kind": np.full(count, "star", object),
+        "type": np.full(count, "PSF", object),
         "gaia_g": np.concatenate([gaia, np.full(faint.size, np.nan)]),
-        "mag_g": mag_r + colour, "mag_r": mag_r, "mag_z": mag_z, "mag_w1": mag_z + rng.normal(0.6, 0.1, count),
-        "r_e": np.zeros(count), "q": np.ones(count), "pa": np.zeros(count), "n": np.zeros(count),
-    }  # fmt: skip
+        "mag_g": mag_r + colour,
+        "mag_r": mag_r,
+        "mag_z": mag_z,
+        "mag_w1": mag_z + rng.normal(0.6, 0.1, count),
+        "r_e": np.zeros(count),
+        "q": np.ones(count),
+        "pa": np.zeros(count),
+        "n": np.zeros(count),
+    }
 
 
 def mask_radius(gaia_g: np.ndarray) -> np.ndarray:
-    """Radius [arcsec] of the mask of a Gaia star, 150 px x 2.5^((11 - G)/3) (legacypipe); MEDIUM to it, BRIGHT to half."""
+    """Radius [arcsec] of the mask of a Gaia star, 150 px x 2.5^((11 - G)/3) (legacypipe);
+    MEDIUM to it, BRIGHT to half.
+    """
     return np.minimum(1800.0, 150 * 2.5 ** ((11 - np.asarray(gaia_g)) / 3)) * schema.PIXEL_SCALE
 
 

@@ -36,8 +36,8 @@ def draw(
     Parameters
     ----------
     settings : Settings
-        Uses `sky`, `seed`, `survey.root` (the folder that is written), `manifest.split_fractions`, `injections.grid` and
-        `timestamp`.
+        Uses `sky`, `seed`, `survey.root` (the folder that is written), `manifest.split_fractions`, `injections.grid`
+        and `timestamp`.
     scale : float
         Multiplies the numbers of bricks, pairs and lenses.
     progress : callable (done, total), optional
@@ -91,8 +91,9 @@ def draw(
     about = {
         "mock": True,
         "about": "A mock survey drawn by lenscal: not the real sky. Every file of it says so.",
-        **_request(settings, scale), "summary": summary,
-    }  # fmt: skip
+        **_request(settings, scale),
+        "summary": summary,
+    }
     written.append(files.write(new, "mock.json", (json.dumps(about, indent=1, sort_keys=True) + "\n").encode()))
     sums = "".join(f"{digest}  {place}\n" for place, digest in sorted(written))
     _, digest = files.write(new, "sha256sums.txt", sums.encode())
@@ -103,10 +104,15 @@ def draw(
 def _request(settings: config.Settings, scale: float) -> dict:
     """All that the bytes of the sky depend on."""
     return {
-        "lenscal": lenscal.__version__, "folders": [name for name in _OURS if "." not in name], "timestamp": settings.timestamp, "seed": settings.seed, "scale": scale,
-        "sky": settings.sky.model_dump(mode="json"), "grid": settings.injections.grid.model_dump(mode="json"),
+        "lenscal": lenscal.__version__,
+        "folders": [name for name in _OURS if "." not in name],
+        "timestamp": settings.timestamp,
+        "seed": settings.seed,
+        "scale": scale,
+        "sky": settings.sky.model_dump(mode="json"),
+        "grid": settings.injections.grid.model_dump(mode="json"),
         "split_fractions": list(settings.manifest.split_fractions),
-    }  # fmt: skip
+    }
 
 
 def is_current(settings: config.Settings, scale: float = 1.0) -> bool:
@@ -130,12 +136,14 @@ def _check(root: Path) -> None:
             partial = root / "south" / "coadd"
             if not (root / ".mock").is_file():
                 raise InputError(
-                    f"'{root}' holds survey files without a mock.json ('{partial}' ...): a mock is never drawn over them"
+                    f"'{root}' holds survey files without a mock.json ('{partial}' ...): a "
+                    "mock is never drawn over them"
                 )
         strange = sorted(path.name for path in root.iterdir() if path.name not in (*_OURS, ".mock", _NEW))
         if strange:
             raise InputError(
-                f"'{root}' holds '{strange[0]}', which is no part of a mock survey; give survey.root a folder of its own"
+                f"'{root}' holds '{strange[0]}', which is no part of a mock survey; give "
+                "survey.root a folder of its own"
             )
 
 
@@ -150,7 +158,9 @@ def _begun(root: Path) -> Path:
 
 
 def _replace(root: Path, new: Path) -> None:
-    """A sky that is drawn takes the place of the earlier one; the list that says it is whole goes first and comes last."""
+    """A sky that is drawn takes the place of the earlier one; the list that says it is whole
+    goes first and comes last.
+    """
     for name in reversed(_OURS):
         path = root / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
@@ -210,9 +220,11 @@ def _render(
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Stops wait until processes have started, which else say that they were given nothing; Ctrl-C, which a terminal sends to them too, they leave to this one.
+    """Stops wait until processes have started, which else say that they were given nothing; Ctrl-C, which a terminal
+    sends to them too, they leave to this one.
 
-    A signal that is blocked here may come to another thread, and its handler still runs in this one: so both are held back.
+    A signal that is blocked here may come to another thread, and its handler still runs in this one: so both are held
+    back.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -261,8 +273,12 @@ def _summary(bricks: pd.DataFrame, truth: pd.DataFrame, sweep: np.ndarray) -> di
     kinds = truth.kind.value_counts().sort_index()
     splits = bricks.split.value_counts()
     return {
-        "bricks": len(bricks), "pixels": int(bricks.healpix_128.nunique()), "objects": len(truth), "sweep_rows": int(sweep.size),
-        "lenses": int((truth.kind == "lens").sum()), "known_lenses": int(truth.known.sum()),
+        "bricks": len(bricks),
+        "pixels": int(bricks.healpix_128.nunique()),
+        "objects": len(truth),
+        "sweep_rows": int(sweep.size),
+        "lenses": int((truth.kind == "lens").sum()),
+        "known_lenses": int(truth.known.sum()),
         "bricks_by_split": {name: int(splits.get(name, 0)) for name in schema.SPLITS[:3]},
         "kinds": {name: int(number) for name, number in kinds.items()},
-    }  # fmt: skip
+    }

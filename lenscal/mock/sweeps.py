@@ -15,9 +15,16 @@ from lenscal.mock import columns, conditions, geometry, photometry
 Draw = Callable[[], np.ndarray]
 """Standard normal numbers, one for each object."""
 UNMODELLED = {
-    "early": 0.004, "compact": 0.004, "disc": 0.02, "spiral": 0.3, "ring": 0.45, "edge_on": 0.06, "clumpy": 0.35,
-    "core_companion": 0.01, "blend": 0.02,
-}  # fmt: skip
+    "early": 0.004,
+    "compact": 0.004,
+    "disc": 0.02,
+    "spiral": 0.3,
+    "ring": 0.45,
+    "edge_on": 0.06,
+    "clumpy": 0.35,
+    "core_companion": 0.01,
+    "blend": 0.02,
+}
 """Share of the light of each kind that a single Tractor profile leaves in the residual."""
 _FITBITS = {"FORCED_POINTSOURCE": 0, "HIT_SERSIC_LIMIT": 3, "BRIGHT": 5, "MEDIUM": 6, "GAIA": 7, "GAIA_POINTSOURCE": 12}
 _ARCSEC = 1 / 3600
@@ -80,9 +87,13 @@ def rows(brick: dict, truth: pd.DataFrame, samples: dict, seed: int) -> np.ndarr
     gaia = np.isfinite(truth.gaia_g.to_numpy(float))
     bits = np.zeros(len(truth), np.int16)
     for name, where in (
-        ("FORCED_POINTSOURCE", forced), ("HIT_SERSIC_LIMIT", sersic & (fitted >= 6.0)), ("BRIGHT", gaia & (truth.gaia_g < 13)),
-        ("MEDIUM", gaia & (truth.gaia_g < 16)), ("GAIA", gaia), ("GAIA_POINTSOURCE", gaia & (kind_type == "PSF")),
-    ):  # fmt: skip
+        ("FORCED_POINTSOURCE", forced),
+        ("HIT_SERSIC_LIMIT", sersic & (fitted >= 6.0)),
+        ("BRIGHT", gaia & (truth.gaia_g < 13)),
+        ("MEDIUM", gaia & (truth.gaia_g < 16)),
+        ("GAIA", gaia),
+        ("GAIA_POINTSOURCE", gaia & (kind_type == "PSF")),
+    ):
         bits |= np.where(where, 1 << _FITBITS[name], 0).astype(np.int16)
     out["FITBITS"] = bits
     _gaia(out, truth, gaia, rng)
@@ -235,7 +246,9 @@ def tile(ra: float, dec: float) -> str:
 
 
 def by_tile(sweep: np.ndarray, repeated: int = 3) -> dict[str, np.ndarray]:
-    """Rows by sweep file, by brick and object; a few rows of each file stand in the next one too, as a reader must expect."""
+    """Rows by sweep file, by brick and object; a few rows of each file stand in the next one too,
+    as a reader must expect.
+    """
     sweep = sweep[np.lexsort((sweep["OBJID"], sweep["BRICKID"]))]
     names = np.array([tile(ra, dec) for ra, dec in zip(sweep["RA"], sweep["DEC"])])
     found = sorted(set(names))

@@ -17,7 +17,29 @@ from lenscal.objects.meeting import (
 )
 
 __all__ = [
-    "DEPTHS", "TWICE", "Depths", "ObjectsError", "catalogue_gates", "contaminant_table", "contaminants_of", "covered", "depth_magnitude", "depths_are_inverse", "footprint_gate", "galaxies", "gates",
-    "lens_id", "lens_table", "magnitude", "match_contaminants", "match_lenses", "match_report", "matches_of", "meet", "merge_lenses", "neighbours_of",
-    "redshifts", "stand_ins",
-]  # fmt: skip
+    "DEPTHS",
+    "TWICE",
+    "Depths",
+    "ObjectsError",
+    "catalogue_gates",
+    "contaminant_table",
+    "contaminants_of",
+    "covered",
+    "depth_magnitude",
+    "depths_are_inverse",
+    "footprint_gate",
+    "galaxies",
+    "gates",
+    "lens_id",
+    "lens_table",
+    "magnitude",
+    "match_contaminants",
+    "match_lenses",
+    "match_report",
+    "matches_of",
+    "meet",
+    "merge_lenses",
+    "neighbours_of",
+    "redshifts",
+    "stand_ins",
+]

@@ -1,4 +1,6 @@
-"""How each lens was selected: spectra against imaging candidates, and the ledger of selection channels (where G.1 begins)."""
+"""How each lens was selected: spectra against imaging candidates, and the ledger of selection
+channels (where G.1 begins).
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import pandas as pd
 
 from lenscal import config, schema
 from lenscal.gates import Gate, absent, words
-from lenscal.kernels import matching
+from lenscal.kernels import grouping, matching
 
 _MATCHED, _OUTSIDE = "matched", "outside the footprint"
 
@@ -30,8 +32,9 @@ def spectra_and_candidates(
     -------
     DataFrame
         catalogue, measure, value. Entries are spectra, not systems; those of high quality are of the literature tier.
-        Candidates at one position (0.1 arcsec) in several catalogues are one. An entry without a candidate is not thereby
-        independent of imaging: the follow-up was chosen from candidates. Independence is a matter of the channel.
+        Candidates at one position (0.1 arcsec) in several catalogues are one. An entry without a candidate is not
+        thereby independent of imaging: the follow-up was chosen from candidates. Independence is a matter of the
+        channel.
     """
     rows = []
     for item, table in zip(catalogues, tables):
@@ -46,7 +49,7 @@ def spectra_and_candidates(
         with_candidate[entry] = True
         seen = np.zeros(len(found), bool)
         seen[candidate[high[entry]]] = True
-        systems = np.unique(matching.groups(table["ra"][high], table["dec"][high], radius_arcsec)).size
+        systems = np.unique(grouping.groups(table["ra"][high], table["dec"][high], radius_arcsec)).size
         good = int((high & with_candidate).sum())
         measures = {
             "entries": len(table),
@@ -69,8 +72,8 @@ def ledger(lenses: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        channel, imaging_candidate, independent (found by spectra, and by no imaging search or inspection), lenses, one column
-        for each tier, inside (the footprint), matched, and train, val, test of the matched.
+        channel, imaging_candidate, independent (found by spectra, and by no imaging search or inspection), lenses, one
+        column for each tier, inside (the footprint), matched, and train, val, test of the matched.
     """
     table = lenses.merge(matches[["lens_id", "reason"]], on="lens_id", how="left", validate="one_to_one")
     table = table.assign(imaging_candidate=table["imaging_candidate"].astype(bool))
@@ -90,10 +93,15 @@ def gates(lenses: pd.DataFrame, crossed: pd.DataFrame, catalogues: Sequence[conf
     unnamed = int((~lenses["channel"].fillna("").str.strip().ne("")).sum())
     out = [
         Gate(
-            "G.1.channels", "every lens says how it was selected", "lenses without a channel", unnamed, maximum=0, critical=True,
+            "G.1.channels",
+            "every lens says how it was selected",
+            "lenses without a channel",
+            unnamed,
+            maximum=0,
+            critical=True,
             evidence=words(lenses["channel"].value_counts().to_dict()),
         )
-    ]  # fmt: skip
+    ]
     claim = "spectra with and without an imaging candidate are as many as known"
     known = [item for item in catalogues if item.known_crossmatch is not None]
     if not known:

@@ -42,7 +42,9 @@ def read_as(ra: np.ndarray, dec: np.ndarray, unit: str) -> tuple[np.ndarray, np.
 
 
 def _no_degrees(ra: np.ndarray, dec: np.ndarray) -> str | None:
-    """The unit that the numbers of a table say: they fill the circle and much of the sphere of that unit, and no more than a corner of that of degrees."""
+    """The unit that the numbers of a table say: they fill the circle and much of the sphere of that unit, and no more
+    than a corner of that of degrees.
+    """
     if ra.size < _LEAST:
         return None
     for unit, full in reversed(_FULL_CIRCLE.items()):
@@ -55,13 +57,14 @@ def _no_degrees(ra: np.ndarray, dec: np.ndarray) -> str | None:
 
 
 def positions_of(raw: pd.DataFrame, what: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, Ledger]:
-    """RA in [0, 360] and Dec [degree], the rows with a usable position, and the ledger of the others. RA from -180 on is wrapped.
+    """RA in [0, 360] and Dec [degree], the rows with a usable position, and the ledger of the others. RA
+    from -180 on is wrapped.
 
     Raises
     ------
     ObjectsError
-        When there are rows and none has one, as in a table of sexagesimal positions, or when the numbers are those of hours or
-        radians and nothing says that they are degrees (`raw.attrs["stated"]`); `what` names the table.
+        When there are rows and none has one, as in a table of sexagesimal positions, or when the numbers are those of
+        hours or radians and nothing says that they are degrees (`raw.attrs["stated"]`); `what` names the table.
     """
     ra, dec = (pd.to_numeric(raw[name], errors="coerce").to_numpy("f8", na_value=np.nan) for name in ("ra", "dec"))
     ra = wrapped(ra)
@@ -73,15 +76,16 @@ def positions_of(raw: pd.DataFrame, what: str) -> tuple[np.ndarray, np.ndarray, 
     if len(raw) and not keep.any():
         first = ", ".join(repr(raw[name].iloc[0]) for name in ("ra", "dec"))
         raise ObjectsError(
-            f"{what}: none of {len(raw):,} rows has a position on the sphere (the first is at {first}); expected ra and dec in degrees"
+            f"{what}: none of {len(raw):,} rows has a position on the sphere (the first is at {first}); "
+            "expected ra and dec in degrees"
         )
     if not raw.attrs.get("stated") and (unit := _no_degrees(ra[keep], dec[keep])):
         spans = (
             f"ra from {ra[keep].min():g} to {ra[keep].max():g} and dec from {dec[keep].min():g} to {dec[keep].max():g}"
         )
         raise ObjectsError(
-            f"{what}: {int(keep.sum()):,} rows have {spans}, as positions in {unit} have; expected degrees: convert them, or state the unit (in the file, or "
-            "as units: {ra: deg, dec: deg} of the catalogue in the run file)"
+            f"{what}: {int(keep.sum()):,} rows have {spans}, as positions in {unit} have; expected degrees: convert "
+            "them, or state the unit (in the file, or as units: {ra: deg, dec: deg} of the catalogue in the run file)"
         )
     dropped = {
         "position not finite": int((~finite).sum()),
@@ -92,7 +96,8 @@ def positions_of(raw: pd.DataFrame, what: str) -> tuple[np.ndarray, np.ndarray, 
 
 
 def stand_ins(raw: pd.DataFrame, what: str, number: int) -> tuple[pd.DataFrame, Ledger]:
-    """Rows of a table that stands in for the survey: ra, dec [degree] and galaxy_id, which holds the number of the table and the row; and their ledger.
+    """Rows of a table that stands in for the survey: ra, dec [degree] and galaxy_id, which holds the number of the
+    table and the row; and their ledger.
 
     Raises
     ------

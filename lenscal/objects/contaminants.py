@@ -38,10 +38,15 @@ def contaminant_table(raw: pd.DataFrame, catalogue: config.ContaminantCatalogue)
     dropped = {**ledger.dropped, **({"no category": int(blank.sum())} if blank.any() else {})}
     table = pd.DataFrame(
         {
-            "name": raw["name"].astype("str").str.strip().where(raw["name"].notna(), ""), "category": category, "catalogue": catalogue.name, "ra": ra, "dec": dec,
-            "galaxy_id": np.int64(-1), "separation": np.nan,
+            "name": raw["name"].astype("str").str.strip().where(raw["name"].notna(), ""),
+            "category": category,
+            "catalogue": catalogue.name,
+            "ra": ra,
+            "dec": dec,
+            "galaxy_id": np.int64(-1),
+            "separation": np.nan,
         }
-    )  # fmt: skip
+    )
     return schema.CONTAMINANTS.cast_table(table[keep]).reset_index(drop=True), Ledger(
         len(raw), int(keep.sum()), dropped
     )

@@ -25,7 +25,9 @@ def depth_magnitude(ivar: np.ndarray) -> np.ndarray:
 
 
 def depths_are_inverse(raw: pd.DataFrame) -> bool:
-    """Whether one depth of these rows is above 40, or above 0 and below 15: all six columns of a file share a unit, and no magnitude is such."""
+    """Whether one depth of these rows is above 40, or above 0 and below 15: all six columns of a file share a unit,
+    and no magnitude is such.
+    """
     return any(magnitudes.are_inverse(raw[name].to_numpy()) for name in DEPTHS)
 
 
@@ -59,8 +61,9 @@ class Depths:
         """
         if self.like_magnitudes >= 0.9 * self.known > 0:
             raise ObjectsError(
-                f"'{sweep_file}' ({rows:,} rows): {self.known - self.like_magnitudes:,} of {self.known:,} depths can be no magnitudes, and the others lie in "
-                f"{_LIKE_MAGNITUDES} as magnitudes do; expected inverse variances (1/nanomaggy^2) or AB magnitudes in all six columns: fetch the file again"
+                f"'{sweep_file}' ({rows:,} rows): {self.known - self.like_magnitudes:,} of {self.known:,} depths can "
+                f"be no magnitudes, and the others lie in {_LIKE_MAGNITUDES} as magnitudes do; expected inverse "
+                "variances (1/nanomaggy^2) or AB magnitudes in all six columns: fetch the file again"
             )
 
 
@@ -71,8 +74,8 @@ def in_magnitudes(raw: pd.DataFrame, sweep_file: str, row_start: int, inverse: b
     if not inverse:
         if wrong := sum(int(np.count_nonzero(magnitudes.no_magnitudes(v))) for v in values.values()):
             raise ObjectsError(
-                f"'{sweep_file}': {wrong:,} depths from row {row_start:,} on can be no magnitudes, and the file says that they are; expected the unit of the values: "
-                "1/nanomaggy^2, or AB magnitudes"
+                f"'{sweep_file}': {wrong:,} depths from row {row_start:,} on can be no magnitudes, and the file says "
+                "that they are; expected the unit of the values: 1/nanomaggy^2, or AB magnitudes"
             )
         return values
     low, high = _RATIO
@@ -82,7 +85,8 @@ def in_magnitudes(raw: pd.DataFrame, sweep_file: str, row_start: int, inverse: b
         if ratio.size and not low <= np.median(ratio) <= high:
             outside = int(np.count_nonzero((ratio < low) | (ratio > high)))
             raise ObjectsError(
-                f"'{sweep_file}': GALDEPTH_{band} over PSFDEPTH_{band} lies outside {_RATIO} in {outside:,} of {ratio.size:,} rows from row {row_start:,} on "
-                f"({np.median(ratio):.3g} in the median): one of them is in magnitudes or in another unit; expected inverse variances in both"
+                f"'{sweep_file}': GALDEPTH_{band} over PSFDEPTH_{band} lies outside {_RATIO} in {outside:,} of "
+                f"{ratio.size:,} rows from row {row_start:,} on ({np.median(ratio):.3g} in the median): one of them "
+                "is in magnitudes or in another unit; expected inverse variances in both"
             )
     return {name: depth_magnitude(v) for name, v in values.items()}

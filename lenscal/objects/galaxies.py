@@ -34,8 +34,8 @@ def galaxies(
     Returns
     -------
     DataFrame
-        As `schema.GALAXIES`, by galaxy_id. Negative and zero fluxes stay; their magnitudes are NaN. So are colours where a transmission
-        is no share of the light, outside (0, 1]; `attrs["no_transmission"]` counts those rows.
+        As `schema.GALAXIES`, by galaxy_id. Negative and zero fluxes stay; their magnitudes are NaN. So are colours
+        where a transmission is no share of the light, outside (0, 1]; `attrs["no_transmission"]` counts those rows.
     Ledger
         Rows without a usable position or key, of no known type, twice in the file, or not primary in their brick.
 

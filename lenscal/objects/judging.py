@@ -51,28 +51,45 @@ def gates(lenses: pd.DataFrame, matches: pd.DataFrame, settings: config.Objects)
     if numbers["inside the footprint"] == 0:
         rate = absent("P0.match_rate", claim, f"no lens lies inside the footprint at hand; {over_all}")
     else:
-        inside = f"{numbers['matched']:.0f} of {numbers['inside the footprint']:.0f} within {settings.match_radius_arcsec} arcsec"
+        inside = (
+            f"{numbers['matched']:.0f} of {numbers['inside the footprint']:.0f} within "
+            f"{settings.match_radius_arcsec} arcsec"
+        )
         rate = Gate(
-            "P0.match_rate", claim, "share matched", float(numbers["match rate inside the footprint"]),
-            minimum=settings.match_rate_min, evidence=f"{inside}; {over_all}",
-        )  # fmt: skip
+            "P0.match_rate",
+            claim,
+            "share matched",
+            float(numbers["match rate inside the footprint"]),
+            minimum=settings.match_rate_min,
+            evidence=f"{inside}; {over_all}",
+        )
     lost = set(lenses["lens_id"]) ^ set(matches["lens_id"])
     return [
         rate,
         Gate(
-            "P0.every_lens", "every lens is matched or has its reason", "lenses without account", len(lost), maximum=0,
-            critical=True, evidence=words(matches["reason"].value_counts().to_dict()),
+            "P0.every_lens",
+            "every lens is matched or has its reason",
+            "lenses without account",
+            len(lost),
+            maximum=0,
+            critical=True,
+            evidence=words(matches["reason"].value_counts().to_dict()),
         ),
         Gate(
-            "X.3", "labels tell confirmed from probable", "lenses without a tier",
-            int((~lenses["tier"].isin([t for t in schema.TIERS if t])).sum()), maximum=0, critical=True,
+            "X.3",
+            "labels tell confirmed from probable",
+            "lenses without a tier",
+            int((~lenses["tier"].isin([t for t in schema.TIERS if t])).sum()),
+            maximum=0,
+            critical=True,
             evidence=words(lenses["tier"].value_counts().to_dict()),
         ),
-    ]  # fmt: skip
+    ]
 
 
 def catalogue_gates(name: str, ledger: Ledger, settings: config.Objects) -> list[Gate]:
-    """Whether a table of positions has rows, and whether nearly all of them have a place; lenses without one would stay among the negatives.
+    """Whether a table of positions has rows, and whether nearly all of them have a place; lenses without one would
+    stay among the negatives.
 
     Parameters
     ----------
@@ -88,19 +105,34 @@ def catalogue_gates(name: str, ledger: Ledger, settings: config.Objects) -> list
         f"; dropped: {words(ledger.dropped)}" if ledger.dropped else ""
     )
     return [
-        Gate(f"objects.rows.{name}", f"{name}: the table has rows that can be used", "rows", ledger.rows_out, minimum=1, critical=True, evidence=told),
         Gate(
-            f"objects.usable.{name}", f"{name}: nearly every row has a position", "share of the rows with a position", share, minimum=settings.usable_min,
+            f"objects.rows.{name}",
+            f"{name}: the table has rows that can be used",
+            "rows",
+            ledger.rows_out,
+            minimum=1,
             critical=True,
-            evidence=told if share >= settings.usable_min else f"{told}; look at the rows without (sexagesimal positions, blanks), or lower objects.usable_min",
+            evidence=told,
+        ),
+        Gate(
+            f"objects.usable.{name}",
+            f"{name}: nearly every row has a position",
+            "share of the rows with a position",
+            share,
+            minimum=settings.usable_min,
+            critical=True,
+            evidence=told
+            if share >= settings.usable_min
+            else f"{told}; look at the rows without (sexagesimal positions, blanks), or lower objects.usable_min",
         )
         if ledger.rows_in
         else absent(f"objects.usable.{name}", f"{name}: nearly every row has a position", "the table has no row"),
-    ]  # fmt: skip
+    ]
 
 
 def footprint_gate(name: str, table: pd.DataFrame, footprint: np.ndarray, settings: config.Objects) -> Gate:
-    """Whether rows of a catalogue lie inside the footprint, and not more of them if their numbers were hours or radians.
+    """Whether rows of a catalogue lie inside the footprint, and not more of them if their
+    numbers were hours or radians.
 
     Parameters
     ----------
@@ -127,6 +159,11 @@ def footprint_gate(name: str, table: pd.DataFrame, footprint: np.ndarray, settin
     elif counts["degrees"] < settings.footprint_rows_min:
         told += "; check ra, dec and their units, or set objects.footprint_rows_min: 0 where none need lie there"
     return Gate(
-        f"objects.footprint.{name}", f"{name}: rows lie inside the footprint, in degrees", "rows inside the footprint", counts["degrees"], minimum=least,
-        critical=True, evidence=told,
-    )  # fmt: skip
+        f"objects.footprint.{name}",
+        f"{name}: rows lie inside the footprint, in degrees",
+        "rows inside the footprint",
+        counts["degrees"],
+        minimum=least,
+        critical=True,
+        evidence=told,
+    )

@@ -10,7 +10,7 @@ import pandas as pd
 
 from lenscal import config, healpix, schema
 from lenscal.gates import Ledger
-from lenscal.kernels import matching, splitting
+from lenscal.kernels import grouping, splitting
 from lenscal.objects.columns import ObjectsError, positions_of
 
 _IMAGING = re.compile("Huang|Storfer|Inchausti")
@@ -98,8 +98,9 @@ def lens_table(raw: pd.DataFrame, catalogue: config.LensCatalogue) -> tuple[pd.D
     if tier.isna().any():
         found = sorted(set(text["grade"][tier.isna()]))
         raise ObjectsError(
-            f"lens catalogue '{catalogue.name}': {int(tier.isna().sum()):,} of {len(raw):,} rows have unknown grade(s) {str(found)[:200]}; known: {sorted(_TIER_OF)}; "
-            "give each its tier under `grades` of the catalogue in the run file, as in grades: {definite: A}"
+            f"lens catalogue '{catalogue.name}': {int(tier.isna().sum()):,} of {len(raw):,} rows have unknown "
+            f"grade(s) {str(found)[:200]}; known: {sorted(_TIER_OF)}; give each its tier under `grades` of the "
+            "catalogue in the run file, as in grades: {definite: A}"
         )
     imaging = np.zeros(len(raw), bool)
     channel = pd.Series(catalogue.channel, index=raw.index, dtype="str")
@@ -116,11 +117,20 @@ def lens_table(raw: pd.DataFrame, catalogue: config.LensCatalogue) -> tuple[pd.D
     z_source, _ = redshifts(raw["zsource"].tolist() if "zsource" in raw else [""] * len(raw))
     table = pd.DataFrame(
         {
-            "lens_id": lens_id(ra, dec), "name": text["name"], "ra": ra, "dec": dec, "zlens": z_lens,
-            "zsource": z_source, "grade": text["grade"], "tier": tier, "catalogue": catalogue.name,
-            "reference": text["reference"], "channel": channel, "imaging_candidate": imaging,
+            "lens_id": lens_id(ra, dec),
+            "name": text["name"],
+            "ra": ra,
+            "dec": dec,
+            "zlens": z_lens,
+            "zsource": z_source,
+            "grade": text["grade"],
+            "tier": tier,
+            "catalogue": catalogue.name,
+            "reference": text["reference"],
+            "channel": channel,
+            "imaging_candidate": imaging,
         }
-    )  # fmt: skip
+    )
     table = schema.LENSES.cast_table(table)
     table.attrs["unreadable_redshifts"] = int(unreadable.sum())
     return table, ledger
@@ -166,7 +176,7 @@ def merge_lenses(
     rank = all_["tier"].map({tier: i for i, tier in enumerate(schema.TIERS)})
     keys = ["rank", "catalogue", "ra", "dec", "name", "grade", "reference", "zlens", "zsource", "channel"]
     all_ = all_.assign(rank=rank).sort_values(keys, ignore_index=True)
-    system = matching.groups(all_["ra"], all_["dec"], radius_arcsec)
+    system = grouping.groups(all_["ra"], all_["dec"], radius_arcsec)
     groups = all_.groupby(system, sort=True)
     first = groups.first()  # the first value that is not missing, column by column
     lead = all_.loc[first.index, ["lens_id", "name", "ra", "dec", "grade", "tier"]]

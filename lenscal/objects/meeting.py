@@ -38,7 +38,9 @@ def meet(targets: pd.DataFrame, galaxies: pd.DataFrame, radius_arcsec: float) ->
 
 
 def _with_light(hits: pd.DataFrame) -> pd.DataFrame:
-    """Hits on objects that have light of their own: a DUP is a Gaia position within a larger galaxy, which has the light."""
+    """Hits on objects that have light of their own: a DUP is a Gaia position within a larger
+    galaxy, which has the light.
+    """
     return hits[hits["type"].astype(str).ne("DUP")] if "type" in hits else hits
 
 
@@ -99,15 +101,20 @@ def matches_of(lenses: pd.DataFrame, hits: pd.DataFrame, footprint: np.ndarray |
     )
     table = pd.DataFrame(
         {
-            "lens_id": lenses["lens_id"].to_numpy(), "galaxy_id": ids, "separation": distance, "n_within": count,
+            "lens_id": lenses["lens_id"].to_numpy(),
+            "galaxy_id": ids,
+            "separation": distance,
+            "n_within": count,
             "reason": np.select([ids >= 0, ~inside], [MATCHED, OUTSIDE], NO_OBJECT),
         }
-    )  # fmt: skip
+    )
     return schema.MATCHES.cast_table(table).sort_values("lens_id", ignore_index=True)
 
 
 def neighbours_of(lenses: pd.DataFrame, hits: pd.DataFrame) -> pd.DataFrame:
-    """All survey objects with light within the radius of each lens, as `schema.NEIGHBOURS`, by lens_id, then the nearest first."""
+    """All survey objects with light within the radius of each lens, as `schema.NEIGHBOURS`, by
+    lens_id, then the nearest first.
+    """
     hits = _ordered(hits)
     rank = hits.groupby("at").cumcount() + 1
     table = hits.assign(lens_id=lenses["lens_id"].to_numpy()[hits["at"]], rank=rank)

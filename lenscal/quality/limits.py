@@ -24,8 +24,9 @@ def check_block(quality: xr.Dataset, name: str, settings: config.Quality) -> dic
     Raises
     ------
     QualityError
-        It is not: the message names the block, what was found, and the limit. The first of: the share that is unfit, the share of a
-        reason, the noise against the inverse variance, the correlation of the noise, the share off a histogram.
+        It is not: the message names the block, what was found, and the limit. The first of: the share that is unfit,
+        the share of a reason, the noise against the inverse variance, the correlation of the noise, the share off a
+        histogram.
     ValueError
         `reason_fraction_max` names a reason that is none.
     """
@@ -45,15 +46,16 @@ def _problems(block: Mapping, bands: list[str], settings: config.Quality) -> Ite
     if rows and failed / rows > settings.failed_fraction_max:
         words = ", ".join(f"{reason}: {count}" for reason, count in reasons.items())
         yield (
-            f"of the {rows} cutouts of block '{name}' {failed} ({100 * failed / rows:.1f} %) are unfit for use, above the limit of "
-            f"{100 * settings.failed_fraction_max:g} % ({words})",
+            f"of the {rows} cutouts of block '{name}' {failed} ({100 * failed / rows:.1f} %) are unfit for use, above "
+            f"the limit of {100 * settings.failed_fraction_max:g} % ({words})",
             "failed_fraction_max",
         )
     for reason, limit in settings.reason_fraction_max.items():
         count = reasons.get(reason, 0)
         if rows and count / rows > limit:
             yield (
-                f"of the {rows} cutouts of block '{name}' {count} ({100 * count / rows:.1f} %) have '{reason}', above the limit of {100 * limit:g} %",
+                f"of the {rows} cutouts of block '{name}' {count} ({100 * count / rows:.1f} %) have '{reason}', above "
+                f"the limit of {100 * limit:g} %",
                 "reason_fraction_max",
             )
     if usable < USABLE_MIN:
@@ -72,7 +74,8 @@ def _problems(block: Mapping, bands: list[str], settings: config.Quality) -> Ite
         off = counts[0] + counts[-2] + counts[-1]  # below, above, without a number
         if off / usable > settings.off_histogram_max:
             yield (
-                f"of the {usable} usable cutouts of block '{name}' {off} ({100 * off / usable:.1f} %) have a {column} beyond its histogram or none "
-                f"({counts[0]} below, {counts[-2]} above, {counts[-1]} none), above the limit of {100 * settings.off_histogram_max:g} %",
+                f"of the {usable} usable cutouts of block '{name}' {off} ({100 * off / usable:.1f} %) have a {column} "
+                f"beyond its histogram or none ({counts[0]} below, {counts[-2]} above, {counts[-1]} none), above the "
+                f"limit of {100 * settings.off_histogram_max:g} %",
                 "off_histogram_max",
             )

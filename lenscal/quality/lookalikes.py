@@ -51,18 +51,45 @@ _STAR = Feature(
 )
 
 FEATURES = {
-    "edge_on": _LONG, "face_on_disk": _ROUND, "blue_clumpy": _CLUMPS, "blend_merger": _PAIR, "bright_core_companion": _COMPANION,
-    "residual_structure": _STRUCTURE, "psf_halo": _STAR, "ring": _RING, "spiral": _ARMS, "clumpy": _CLUMPS, "merger": _PAIR, "blend": _PAIR,
-    "overlapping pair": _PAIR, "bright-star artefact": _STAR,
-}  # fmt: skip
+    "edge_on": _LONG,
+    "face_on_disk": _ROUND,
+    "blue_clumpy": _CLUMPS,
+    "blend_merger": _PAIR,
+    "bright_core_companion": _COMPANION,
+    "residual_structure": _STRUCTURE,
+    "psf_halo": _STAR,
+    "ring": _RING,
+    "spiral": _ARMS,
+    "clumpy": _CLUMPS,
+    "merger": _PAIR,
+    "blend": _PAIR,
+    "overlapping pair": _PAIR,
+    "bright-star artefact": _STAR,
+}
 """By class of N2 and by category of the catalogues; other categories are not judged."""
 
 SYNONYMS = {
-    "edge_on": ("edge on disk", "edge on spiral"), "face_on_disk": ("face on", "disk", "face on galaxy"), "blue_clumpy": ("blue clump", "blue star forming"),
-    "ring": ("ringed", "polar ring", "collisional ring"), "spiral": ("spiral arm", "face on spiral", "barred spiral"), "clumpy": ("clump", "irregular"),
-    "merger": ("merging", "interacting", "interaction", "merging pair"), "blend": ("blended",), "overlapping pair": ("pair", "close pair", "overlapping", "overlap"),
-    "bright-star artefact": ("artefact", "star artefact", "bright star", "star", "diffraction spike", "spike", "ghost", "star halo", "halo"),
-}  # fmt: skip
+    "edge_on": ("edge on disk", "edge on spiral"),
+    "face_on_disk": ("face on", "disk", "face on galaxy"),
+    "blue_clumpy": ("blue clump", "blue star forming"),
+    "ring": ("ringed", "polar ring", "collisional ring"),
+    "spiral": ("spiral arm", "face on spiral", "barred spiral"),
+    "clumpy": ("clump", "irregular"),
+    "merger": ("merging", "interacting", "interaction", "merging pair"),
+    "blend": ("blended",),
+    "overlapping pair": ("pair", "close pair", "overlapping", "overlap"),
+    "bright-star artefact": (
+        "artefact",
+        "star artefact",
+        "bright star",
+        "star",
+        "diffraction spike",
+        "spike",
+        "ghost",
+        "star halo",
+        "halo",
+    ),
+}
 """Other names that catalogues have for a category."""
 
 
@@ -81,7 +108,9 @@ _CATEGORIES = {_plain(name): name for name in FEATURES} | {
 
 
 def category(name: str) -> str:
-    """The name in `FEATURES` that a class or category goes by, whatever its spelling; as it is, without blanks at its ends, where there is none."""
+    """The name in `FEATURES` that a class or category goes by, whatever its spelling; as it is, without blanks at its
+    ends, where there is none.
+    """
     return _CATEGORIES.get(_plain(name), name.strip())
 
 
@@ -98,7 +127,8 @@ def measured(cutouts: xr.Dataset, quality: xr.Dataset, rows: np.ndarray) -> list
     Returns
     -------
     list of lists
-        galaxy_id, then the measures of `lenscal.kernels.structure` and whether a mask bit of a bright star is on the stamp.
+        galaxy_id, then the measures of `lenscal.kernels.structure` and whether a mask bit of a bright star is on the
+        stamp.
     """
     r = cutouts["band"].values.tolist().index("r")
     star = (1 << schema.MASKBITS["BRIGHT"]) | (1 << schema.MASKBITS["MEDIUM"])
@@ -115,7 +145,9 @@ def measured(cutouts: xr.Dataset, quality: xr.Dataset, rows: np.ndarray) -> list
 
 
 def claims(manifest: pd.DataFrame) -> pd.DataFrame:
-    """What galaxies are said to be: galaxy_id, claim (`category`), origin (columns: a class of N2; catalogue: a catalogued category). Positives are no look-alikes."""
+    """What galaxies are said to be: galaxy_id, claim (`category`), origin (columns: a class of N2; catalogue: a
+    catalogued category). Positives are no look-alikes.
+    """
     table = manifest[~manifest["pool"].eq("positive")]
     bits = table["confuser"].to_numpy()
     parts = [
@@ -188,15 +220,23 @@ def judged(said: pd.DataFrame, structures: Iterable[list[float]], unfit: Mapping
 
 
 def counted(table: pd.DataFrame) -> pd.DataFrame:
-    """By origin and claim: members before the image filter, confirmed (what is left after it), refuted, not judged, and the commonest reason."""
+    """By origin and claim: members before the image filter, confirmed (what is left after it), refuted, not judged,
+    and the commonest reason.
+    """
     rows = []
     for (origin, claim), part in table.groupby(["origin", "claim"], sort=True):
         verdict, reason = part["verdict"].value_counts(), part["reason"][part["reason"].ne("")]
-        rows.append({
-            "origin": origin, "claim": claim, "before": len(part), "confirmed": int(verdict.get("confirmed", 0)),
-            "refuted": int(verdict.get("refuted", 0)), "not_judged": int(verdict.get("not judged", 0)),
-            "reason": reason.value_counts().index[0] if len(reason) else "",
-        })  # fmt: skip
+        rows.append(
+            {
+                "origin": origin,
+                "claim": claim,
+                "before": len(part),
+                "confirmed": int(verdict.get("confirmed", 0)),
+                "refuted": int(verdict.get("refuted", 0)),
+                "not_judged": int(verdict.get("not judged", 0)),
+                "reason": reason.value_counts().index[0] if len(reason) else "",
+            }
+        )
     return pd.DataFrame(rows, columns=["origin", "claim", "before", "confirmed", "refuted", "not_judged", "reason"])
 
 

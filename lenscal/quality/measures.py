@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 
 import numpy as np
@@ -12,9 +11,7 @@ from scipy.spatial import cKDTree
 
 from lenscal import arclight, config, schema
 from lenscal.errors import InputError
-from lenscal.gates import Gate, absent, words
-from lenscal.kernels import pixels
-from lenscal.kernels.noise import CORRELATION_MAX
+from lenscal.kernels import moments, pixels
 
 CORE_PX = 8.0
 OUTER_PX = (20.0, 33.0)
@@ -22,16 +19,36 @@ ANNULUS_ARCSEC = (1.0, 3.5)
 STAR_MAG_MAX = 16.0
 STAR_RADIUS = 900.0  # arcsec: the masks of the survey reach as far about its brightest stars
 REASONS = (
-    "no pixels", "band not observed", "constant image", "NaN in centre", "no sky noise", "noise unlike weights", "mask in centre", "masked fraction",
-)  # fmt: skip
+    "no pixels",
+    "band not observed",
+    "constant image",
+    "NaN in centre",
+    "no sky noise",
+    "noise unlike weights",
+    "mask in centre",
+    "masked fraction",
+)
 """Why a cutout is not fit for use; the first that holds is given."""
 
 _PER_GALAXY = {
-    "nan_pixel_count": int, "nan_in_centre": bool, "dark_band": bool, "constant_band": bool, "bad_pixel_frac": float,
-    "wise_brightmask_frac": float, "maskbit_frac_above_threshold": float, "masked_in_centre": bool,
-    "core_brightness_r": float, "outer_brightness_r": float, "clip_frac_r": float, "bright_star_dist": float, "gaia_mag_nearest": float,
-    "annulus_snr_r": float, "annulus_brightness_r": float, "arc_snr": float, "arc_radius": float,
-}  # fmt: skip
+    "nan_pixel_count": int,
+    "nan_in_centre": bool,
+    "dark_band": bool,
+    "constant_band": bool,
+    "bad_pixel_frac": float,
+    "wise_brightmask_frac": float,
+    "maskbit_frac_above_threshold": float,
+    "masked_in_centre": bool,
+    "core_brightness_r": float,
+    "outer_brightness_r": float,
+    "clip_frac_r": float,
+    "bright_star_dist": float,
+    "gaia_mag_nearest": float,
+    "annulus_snr_r": float,
+    "annulus_brightness_r": float,
+    "arc_snr": float,
+    "arc_radius": float,
+}
 _STATISTICS = (
     "mean",
     "std",
@@ -55,8 +72,8 @@ def measure(cutouts: xr.Dataset, stars: pd.DataFrame, settings: config.Quality) 
     cutouts : Dataset
         As declared in `schema.CUTOUTS`; whole images in every chunk.
     stars : DataFrame
-        ra, dec (degree), gaia_phot_g_mean_mag; rows that are not brighter than 16 (or are 0) are not used, nor is what is
-        farther than `STAR_RADIUS` from a galaxy.
+        ra, dec (degree), gaia_phot_g_mean_mag; rows that are not brighter than 16 (or are 0) are not used, nor is what
+        is farther than `STAR_RADIUS` from a galaxy.
     settings : config.Quality
         Radii, mask bits and limits.
 
@@ -125,61 +142,6 @@ def measure(cutouts: xr.Dataset, stars: pd.DataFrame, settings: config.Quality) 
     )
 
 
-def gates(quality: xr.Dataset, settings: config.Quality | None = None) -> list[Gate]:
-    """What must hold of the quality of a whole run, from the stored measures alone."""
-    settings = settings or config.Quality()
-    ok = quality["cutout_ok"].values
-    reason = quality["reason"].values.astype(object)
-    counts = dict(sorted(Counter(reason[~ok].tolist()).items()))
-    bad = ok & (quality["nan_in_centre"].values | ~(quality["sigma"].values > 0).all(axis=1))
-    correlation = quality["noise_correlation"].values[ok]
-    found = [
-        Gate(
-            "quality.used", "the cutouts are fit for use", "usable cutouts / cutouts",
-            ok.mean() if ok.size else np.nan, minimum=1 - settings.failed_fraction_max, critical=True,
-            evidence=f"{int(ok.sum())} of {ok.size}; not usable: {words(counts)}",
-        ),
-        Gate(
-            "quality.nan", "no cutout with an unobserved centre or without sky noise is called fit for use",
-            "cutout_ok and (nan_in_centre or not sigma > 0)", float(bad.sum()), maximum=0, critical=True,
-            evidence=f"{int(quality['nan_in_centre'].values.sum())} cutouts have NaN in the centre",
-        ),
-        Gate(
-            "quality.reasons", "every cutout is either fit for use or has a reason that is known", "cutouts without account",
-            float(((reason == "") != ok).sum() + (~np.isin(reason, ["", *REASONS])).sum()), maximum=0, critical=True,
-            evidence=words(counts),
-        ),
-    ]  # fmt: skip
-    for b, band in enumerate(quality["band"].values.tolist()):
-        ratio = (quality["sigma"].values[:, b] ** 2 * quality["sky_invvar"].values[:, b])[ok]
-        ratio = ratio[np.isfinite(ratio)]
-        claim = f"{band}: the noise of the sky is that of the inverse variance"
-        found.append(
-            Gate(
-                f"quality.sigma.{band}", claim, "median of sigma^2 invvar", float(np.median(ratio)), 0.5, 2.0,
-                evidence=f"{ratio.size} cutouts, 16-84 %: {_span(ratio)}",
-            )
-            if ratio.size
-            else absent(f"quality.sigma.{band}", claim, "no usable cutout has both a sky noise and an inverse variance")
-        )  # fmt: skip
-        claim = f"{band}: the noise of neighbouring pixels is correlated as that of a coadd"
-        one = correlation[:, b][np.isfinite(correlation[:, b])]
-        found.append(
-            Gate(
-                f"quality.correlation.{band}", claim, "median of the summed autocorrelation", float(np.median(one)), 0.8, CORRELATION_MAX,
-                evidence=f"{one.size} cutouts, 16-84 %: {_span(one)}; 1 is white noise, DECam coadds have 1.1-2.9, a 90prime coadd 4",
-            )
-            if one.size
-            else absent(f"quality.correlation.{band}", claim, "no usable cutout has a measured sky noise")
-        )  # fmt: skip
-    return found
-
-
-def _span(values: np.ndarray) -> str:
-    low, high = np.percentile(values, [16, 84])
-    return f"{low:.3g} to {high:.3g}"
-
-
 def _areas(size: int, settings: config.Quality) -> dict[str, np.ndarray]:
     """Parts of a stamp that measures are taken on, (size, size) bool each."""
     inner, outer = settings.sky_ring_px
@@ -188,14 +150,18 @@ def _areas(size: int, settings: config.Quality) -> dict[str, np.ndarray]:
     central = settings.central_radius_arcsec / schema.PIXEL_SCALE
     if central < 1:
         raise InputError(
-            f"quality.central_radius_arcsec is {settings.central_radius_arcsec} arcsec, less than a pixel of {schema.PIXEL_SCALE} arcsec"
+            f"quality.central_radius_arcsec is {settings.central_radius_arcsec} arcsec, less than a pixel of "
+            f"{schema.PIXEL_SCALE} arcsec"
         )
     r = pixels.radius(size)
     return {
-        "centre": r <= central, "mask": r < settings.mask_radius_px, "core": r <= CORE_PX,
-        "outer": (r >= OUTER_PX[0]) & (r <= OUTER_PX[1]), "ring": pixels.ring(size, inner, outer),
+        "centre": r <= central,
+        "mask": r < settings.mask_radius_px,
+        "core": r <= CORE_PX,
+        "outer": (r >= OUTER_PX[0]) & (r <= OUTER_PX[1]),
+        "ring": pixels.ring(size, inner, outer),
         "annulus": (r * schema.PIXEL_SCALE >= ANNULUS_ARCSEC[0]) & (r * schema.PIXEL_SCALE <= ANNULUS_ARCSEC[1]),
-    }  # fmt: skip
+    }
 
 
 def mask_bits(settings: config.Quality) -> dict[str, int]:
@@ -240,10 +206,21 @@ def _unit(ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
 
 
 def _measures(
-    image: np.ndarray, invvar: np.ndarray, mask: np.ndarray, ra: np.ndarray, dec: np.ndarray, lens: np.ndarray,
-    *, bands: list[int], areas: dict[str, np.ndarray], bits: dict[str, int], stars: _Stars,
-) -> tuple[np.ndarray, ...]:  # fmt: skip
-    """The measures of `_PER_GALAXY` and `_PER_BAND`, in that order, and the lag table; arrays are (galaxy[, band], y, x)."""
+    image: np.ndarray,
+    invvar: np.ndarray,
+    mask: np.ndarray,
+    ra: np.ndarray,
+    dec: np.ndarray,
+    lens: np.ndarray,
+    *,
+    bands: list[int],
+    areas: dict[str, np.ndarray],
+    bits: dict[str, int],
+    stars: _Stars,
+) -> tuple[np.ndarray, ...]:
+    """The measures of `_PER_GALAXY` and `_PER_BAND`, in that order, and the lag table; arrays
+    are (galaxy[, band], y, x).
+    """
     image = np.ascontiguousarray(image, np.float32)
     unseen = ~np.isfinite(image)
     image = np.where(unseen, np.float32(np.nan), image)
@@ -254,7 +231,7 @@ def _measures(
     weight = np.where(unseen | ~(invvar > 0), np.float32(np.nan), invvar).astype(np.float32)
     red = bands[schema.BANDS.index("r")]
     r = image[..., red, :, :]
-    mean = pixels.mean(r, areas["annulus"]) - level[..., red]
+    mean = moments.mean(r, areas["annulus"]) - level[..., red]
     with np.errstate(invalid="ignore", divide="ignore"):
         snr = mean * np.sqrt(areas["annulus"].sum() / correlation[..., red]) / sigma[..., red]
         brightness = np.where(mean > 0, schema.ZEROPOINT - 2.5 * np.log10(mean / schema.PIXEL_SCALE**2), np.nan)
@@ -268,18 +245,18 @@ def _measures(
         ((mask & bits["wise"]) != 0).mean(axis=(-2, -1)),
         ((mask & bits["area"]) != 0).mean(axis=(-2, -1)),
         (((mask & bits["centre"]) != 0) & areas["mask"]).any(axis=(-2, -1)),
-        pixels.mean(r, areas["core"]),
-        pixels.mean(r, areas["outer"]),
-        pixels.clipped(r, level[..., red], sigma[..., red]),
+        moments.mean(r, areas["core"]),
+        moments.mean(r, areas["outer"]),
+        moments.clipped(r, level[..., red], sigma[..., red]),
         distance,
         magnitude,
         snr,
         brightness,
         *_arc(image[..., bands, :, :], sigma[..., bands], correlation[..., bands], lens),
-        *pixels.moments(image),
+        *moments.moments(image),
         sigma,
         correlation,
-        pixels.median(weight, areas["ring"]),
+        moments.median(weight, areas["ring"]),
         lags,
     )
 

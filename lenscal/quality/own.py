@@ -40,9 +40,11 @@ def stamp_quality(
     Parameters
     ----------
     images : (band, y, x) or (n, band, y, x) array
-        Nanomaggy per pixel of 0.262 arcsec, bands g, r, z, square, the galaxy in the middle; NaN where nothing was observed.
+        Nanomaggy per pixel of 0.262 arcsec, bands g, r, z, square, the galaxy in the middle; NaN where nothing was
+        observed.
     weights : array of the same shape, optional
-        Inverse variances [nanomaggy^-2]; 0 where nothing was observed. Without, the noise of the sky is held against nothing.
+        Inverse variances [nanomaggy^-2]; 0 where nothing was observed. Without, the noise of the sky is held against
+        nothing.
     masks : (y, x) or (n, y, x) integer array, optional
         MASKBITS of DR10; no pixel is masked without.
     settings : config.Quality, optional
@@ -51,13 +53,14 @@ def stamp_quality(
     Returns
     -------
     DataFrame, one row a stamp
-        cutout_ok, reason (empty where it is fit), and the measures of `schema.QUALITY` that a stamp alone tells; those of a band
-        have its letter: sigma_g [nanomaggy], noise_correlation_g, ... See docs/stages/quality.md.
+        cutout_ok, reason (empty where it is fit), and the measures of `schema.QUALITY` that a stamp alone tells; those
+        of a band have its letter: sigma_g [nanomaggy], noise_correlation_g, ... See docs/stages/quality.md.
 
     Raises
     ------
     ValueError
-        Shapes that do not fit each other, stamps that are not square or have other than three bands, weights that are negative or not finite.
+        Shapes that do not fit each other, stamps that are not square or have other than three bands, weights that are
+        negative or not finite.
     """
     pixels = in_unit("stamp_quality: the images", images, "1")
     pixels = pixels[None] if pixels.ndim == 3 else pixels
@@ -68,7 +71,8 @@ def stamp_quality(
         or not pixels.size
     ):
         raise InputError(
-            f"stamp_quality: the images have shape {np.shape(images)}, expected (3, y, x) or (n, 3, y, x) with y = x, bands {', '.join(schema.BANDS)}"
+            f"stamp_quality: the images have shape {np.shape(images)}, expected (3, y, x) or (n, 3, y, x) with y = x, "
+            f"bands {', '.join(schema.BANDS)}"
         )
     dataset = _as_cutouts(pixels.astype(np.float32), _weights(weights, pixels), _masks(masks, pixels))
     stars = pd.DataFrame({name: pd.Series(dtype=float) for name in ("ra", "dec", "gaia_phot_g_mean_mag")})
@@ -95,7 +99,8 @@ def _weights(weights: ArrayLike | None, pixels: np.ndarray) -> np.ndarray:
         raise InputError(f"stamp_quality: the weights have shape {np.shape(weights)}, expected that of the images")
     if not np.isfinite(found).all() or (found < 0).any():
         raise InputError(
-            f"stamp_quality: {int((~(np.isfinite(found) & (found >= 0))).sum())} weights are negative or not finite, expected inverse variances of 0 or more"
+            f"stamp_quality: {int((~(np.isfinite(found) & (found >= 0))).sum())} weights are negative or not finite, "
+            "expected inverse variances of 0 or more"
         )
     return found.astype(np.float32)
 
@@ -108,7 +113,8 @@ def _masks(masks: ArrayLike | None, pixels: np.ndarray) -> np.ndarray:
     found = found[None] if found.ndim == 2 else found
     if found.shape != shape or found.dtype.kind not in "iub":
         raise InputError(
-            f"stamp_quality: the masks are {found.dtype} of shape {np.shape(masks)}, expected whole numbers of shape {shape}"
+            f"stamp_quality: the masks are {found.dtype} of shape {np.shape(masks)}, expected "
+            f"whole numbers of shape {shape}"
         )
     return found.astype(np.int32)
 

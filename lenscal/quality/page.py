@@ -1,9 +1,10 @@
-"""The page of the quality of a run: rates and histograms, noise beside what is known of the survey, cutouts with their masks and rings."""
+"""The page of the quality of a run: rates and histograms, noise beside what is known of the survey, cutouts
+with their masks and rings.
+"""
 
 from __future__ import annotations
 
 import base64
-import io
 from collections import Counter
 from collections.abc import Mapping
 from html import escape
@@ -14,23 +15,21 @@ import xarray as xr
 
 from lenscal import config, schema
 from lenscal.kernels import pixels
-from lenscal.quality.measures import ANNULUS_ARCSEC, REASONS, mask_bits
-from lenscal.quality.partitions import HISTOGRAMS
+from lenscal.quality.measures import ANNULUS_ARCSEC, REASONS
 
-KNOWN = {
-    "sigma": {"g": "0.0017", "r": "0.0024", "z": "0.0079"}, "ratio": "0.7 in a coadd, 1 unresampled",
-    (1, 0): "0.18 to 0.20", (0, 1): "0.27 to 0.29", (1, 1): "0.05 to 0.07", (2, 0): "about -0.1", (3, 0): "0.04",
-    "noise_correlation": "2.0 (1.1 to 2.9)",
-}  # fmt: skip
-"""Measured before on six DR10 cutouts of the viewer, sources masked: sky noise [nanomaggy], autocorrelation by lag (x, y), its sum over 7x7 lags."""
+from .pictures import KNOWN, cutouts, histograms, rates
+
 LAGS = ((1, 0), (0, 1), (1, 1), (2, 0), (0, 2), (3, 0))
 """Lags in pixels of (x, y) that the page shows."""
 
-BLUE, RED, GREEN, PURPLE, ORANGE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#999999"
-COLOURS = {"g": GREEN, "r": RED, "z": PURPLE}
-_STYLE = "body{font:15px/1.45 sans-serif;max-width:68em;margin:2em auto;padding:0 1em;color:#222}table{border-collapse:collapse;margin:.6em 0;font-size:13px}\
-td,th{padding:.2em .6em;text-align:right;white-space:nowrap;border-bottom:1px solid #ddd}td:first-child,th:first-child{text-align:left}td:last-child{white-space:normal}img{max-width:100%}\
-p.mark{background:#fff3cd;padding:.5em .8em}caption{text-align:left;white-space:nowrap;font-weight:bold;padding:.4em 0}.note{color:#555}"
+_STYLE = (
+    "body{font:15px/1.45 sans-serif;max-width:68em;margin:2em auto;padding:0 1em;color:#222}"
+    "table{border-collapse:collapse;margin:.6em 0;font-size:13px}"
+    "td,th{padding:.2em .6em;text-align:right;white-space:nowrap;border-bottom:1px solid #ddd}"
+    "td:first-child,th:first-child{text-align:left}td:last-child{white-space:normal}img{max-width:100%}"
+    "p.mark{background:#fff3cd;padding:.5em .8em}"
+    "caption{text-align:left;white-space:nowrap;font-weight:bold;padding:.4em 0}.note{color:#555}"
+)
 
 
 def shown(quality: xr.Dataset, count: int = 12) -> np.ndarray:
@@ -70,32 +69,58 @@ def page(
         run, mock.
     """
     figures = {
-        "cutouts.png": _cutouts(quality, drawn, settings), "histograms.png": _histograms(quality, partitions), "partitions.png": _rates(partitions),
-    }  # fmt: skip
+        "cutouts.png": cutouts(quality, drawn, settings),
+        "histograms.png": histograms(quality, partitions),
+        "partitions.png": rates(partitions),
+    }
     ok = quality["cutout_ok"].values
     reasons = Counter(quality["reason"].values.astype(object)[~ok].tolist())
-    lines = [f"<!doctype html><meta charset=utf-8><title>Quality of {escape(str(attrs.get('run', '')))}</title><style>{_STYLE}</style>",
-             f"<h1>Quality of the cutouts of {escape(str(attrs.get('run', '')))}</h1>"]  # fmt: skip
+    lines = [
+        "<!doctype html><meta charset=utf-8><title>Quality of "
+        f"{escape(str(attrs.get('run', '')))}</title><style>{_STYLE}</style>",
+        f"<h1>Quality of the cutouts of {escape(str(attrs.get('run', '')))}</h1>",
+    ]
     if attrs.get("mock"):
         lines.append("<p class=mark>Made from the embedded (mock) sky: it says nothing about the real one.</p>")
     lines.append(
-        f"<p>{ok.size:,} cutouts in {len(partitions):,} partition{'s' * (len(partitions) != 1)}; {int(ok.sum()):,} ({100 * ok.mean():.1f} %) are fit for use.</p>"
+        f"<p>{ok.size:,} cutouts in {len(partitions):,} partition{'s' * (len(partitions) != 1)}; {int(ok.sum()):,} "
+        f"({100 * ok.mean():.1f} %) are fit for use.</p>"
     )
     if not ok.all():
-        lines.append(_table("Why the others are not (the first reason that holds)", ["reason", "cutouts", "share"],
-                            [[name, f"{reasons[name]:,}", f"{100 * reasons[name] / ok.size:.2f} %"] for name in REASONS if reasons[name]]))  # fmt: skip
+        lines.append(
+            _table(
+                "Why the others are not (the first reason that holds)",
+                ["reason", "cutouts", "share"],
+                [
+                    [name, f"{reasons[name]:,}", f"{100 * reasons[name] / ok.size:.2f} %"]
+                    for name in REASONS
+                    if reasons[name]
+                ],
+            )
+        )
     lines.append(_noise(quality, origin))
     captions = {
-        "cutouts.png": "r band, asinh stretch from the sky to 50 sigma, as on disk: of a coadd North is up and East left. Blue: masked as sources when the noise is measured; orange: mask bits that "
-        f"count for the fraction; green: not observed in some band. Circles: the central area (solid white, {settings.central_radius_arcsec:g} arcsec: no unobserved pixel), "
-        f"{settings.mask_radius_px:g} px (dashed: no bright-star, saturation or bleed bit), the sky ring (dotted).",
-        "histograms.png": f"Usable cutouts. Flux of {ANNULUS_ARCSEC[0]:g}-{ANNULUS_ARCSEC[1]:g} arcsec in r over its sky noise, and its mean surface brightness "
-        "(both with the host's own light); sky noise per pixel by band, dashed: the value known of DR10.",
-        "partitions.png": f"Share of each partition that is not fit, by reason; the run stops at a partition beyond {100 * settings.failed_fraction_max:g} % and names it.",
+        "cutouts.png": (
+            "r band, asinh stretch from the sky to 50 sigma, as on disk: of a coadd North is up and East left. Blue: "
+            "masked as sources when the noise is measured; orange: mask bits that count for the fraction; green: not "
+            f"observed in some band. Circles: the central area (solid white, {settings.central_radius_arcsec:g} "
+            f"arcsec: no unobserved pixel), {settings.mask_radius_px:g} px (dashed: no bright-star, saturation or "
+            "bleed bit), the sky ring (dotted)."
+        ),
+        "histograms.png": (
+            f"Usable cutouts. Flux of {ANNULUS_ARCSEC[0]:g}-{ANNULUS_ARCSEC[1]:g} arcsec in r over its sky noise, "
+            "and its mean surface brightness (both with the host's own light); sky noise per pixel by band, "
+            "dashed: the value known of DR10."
+        ),
+        "partitions.png": (
+            "Share of each partition that is not fit, by reason; the run stops at a partition beyond "
+            f"{100 * settings.failed_fraction_max:g} % and names it."
+        ),
     }
     for name, content in figures.items():
         lines.append(
-            f"<p><img alt='{name}' src='data:image/png;base64,{base64.b64encode(content).decode()}'></p><p class=note>{escape(captions[name])}</p>"
+            f"<p><img alt='{name}' src='data:image/png;base64,{base64.b64encode(content).decode()}'></p><p "
+            f"class=note>{escape(captions[name])}</p>"
         )
     lines.append(
         "<p class=note>One row per partition, with its name and numbers: partitions.parquet beside this page.</p>"
@@ -118,8 +143,12 @@ def _noise(quality: xr.Dataset, origin: np.ndarray) -> str:
         use = ok & (origin == name)
         rows = []
         lags = quality["noise_lags"].transpose("galaxy", "band", "lag_y", "lag_x").values[use]
-        for column, label in [("sigma", "sky noise [nanomaggy]"), ("ratio", "its square times the inverse variance"),
-                              *((lag, f"autocorrelation at lag {lag}") for lag in LAGS), ("noise_correlation", "its sum over \u00b13 px")]:  # fmt: skip
+        for column, label in [
+            ("sigma", "sky noise [nanomaggy]"),
+            ("ratio", "its square times the inverse variance"),
+            *((lag, f"autocorrelation at lag {lag}") for lag in LAGS),
+            ("noise_correlation", "its sum over \u00b13 px"),
+        ]:
             if column == "ratio":
                 values = quality["sigma"].values[use] ** 2 * quality["sky_invvar"].values[use]
             else:
@@ -150,121 +179,3 @@ def _spread(values: np.ndarray) -> str:
         return "-"
     low, middle, high = np.percentile(values, [16, 50, 84])
     return f"{middle:.3g} ({low:.2g} to {high:.2g})" if values.size > 1 else f"{middle:.3g}"
-
-
-def _figure(width: float, height: float) -> object:
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _png(figure: object) -> bytes:
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    FigureCanvasAgg(figure)
-    file = io.BytesIO()
-    with matplotlib.rc_context({"font.size": 8}):
-        figure.savefig(file, format="png", dpi=130, metadata={"Software": None})
-    return file.getvalue()
-
-
-def _cutouts(quality: xr.Dataset, drawn: xr.Dataset, settings: config.Quality) -> bytes:
-    from matplotlib.patches import Circle
-
-    count = max(1, drawn.sizes["galaxy"])
-    columns = min(4, count)
-    rows = -(-count // columns)
-    figure = _figure(2.2 * columns, 2.45 * rows)
-    axes = np.atleast_1d(figure.subplots(rows, columns, squeeze=False)).ravel()
-    for axis in axes:
-        axis.set_axis_off()
-    size, inner_outer = drawn.sizes["x"], settings.sky_ring_px
-    ring = pixels.ring(size, *inner_outer)
-    shrink = min(1.0, (size - 1) / 2 / inner_outer[1])
-    area = mask_bits(settings)["area"]
-    reason = dict(zip(quality["galaxy_id"].values.tolist(), quality["reason"].values.astype(object).tolist()))
-    centre = (size - 1) / 2
-    for axis, i in zip(axes, range(drawn.sizes["galaxy"])):
-        image = drawn["image"].isel(galaxy=i).sel(band="r").values
-        found = pixels.sources(image, ring)
-        level, sigma, _ = pixels.sky_noise(image, ring & ~found)
-        sigma = sigma if np.isfinite(sigma) and sigma > 0 else 1.0
-        axis.imshow(
-            np.arcsinh((image - np.nan_to_num(level)) / sigma),
-            origin="lower",
-            cmap="gray",
-            vmin=np.arcsinh(-2),
-            vmax=np.arcsinh(50),
-        )
-        unseen = ~np.isfinite(drawn["image"].isel(galaxy=i).values).all(axis=0)
-        for layer, colour in ((found, BLUE), ((drawn["mask"].isel(galaxy=i).values & area) != 0, RED), (unseen, GREEN)):
-            if layer.any():
-                axis.contour(layer, levels=[0.5], colors=[colour], linewidths=0.8)
-                axis.contourf(layer, levels=[0.5, 1.5], colors=[colour], alpha=0.15)  # which side is masked
-        for radius, style in ((settings.central_radius_arcsec / schema.PIXEL_SCALE, "-"), (settings.mask_radius_px, "--"),
-                              (inner_outer[0] * shrink, ":"), (inner_outer[1] * shrink, ":")):  # fmt: skip
-            axis.add_patch(Circle((centre, centre), radius, fill=False, color="white", linestyle=style, linewidth=0.7))
-        galaxy = int(drawn["galaxy_id"].values[i])
-        axis.set_title(f"{galaxy}\n{reason.get(galaxy) or 'fit for use'}", fontsize=6.5)
-    return _png(figure)
-
-
-def _histograms(quality: xr.Dataset, partitions: pd.DataFrame) -> bytes:
-    from matplotlib.ticker import MaxNLocator
-
-    figure = _figure(9, 2.7)
-    axes = figure.subplots(1, 3)
-    labels = {
-        "annulus_snr_r": "signal to noise of the annulus (r)",
-        "annulus_brightness_r": "surface brightness (r) [mag/arcsec$^2$]",
-    }
-    for axis, (column, edges) in zip(axes, HISTOGRAMS.items()):
-        counts = np.sum(partitions[column].tolist(), axis=0) if len(partitions) else np.zeros(len(edges))
-        inner = edges[1:-1]
-        axis.stairs(counts[1:-2], inner, fill=True, color=BLUE)
-        axis.set_xlabel(labels[column])
-        axis.set_title(f"below: {counts[0]:,}, above: {counts[-2]:,}, none: {counts[-1]:,}", fontsize=7)
-        axis.set_ylabel("cutouts")
-    axes[0].set_xscale("log")
-    ok = quality["cutout_ok"].values
-    for b, band in enumerate(quality["band"].values.tolist()):
-        sigma = quality["sigma"].values[ok, b]
-        sigma = sigma[np.isfinite(sigma) & (sigma > 0)]
-        if sigma.size:
-            axes[2].hist(np.log10(sigma), bins=30, histtype="step", color=COLOURS.get(band, GREY), label=band)
-        if band in KNOWN["sigma"]:
-            axes[2].axvline(
-                np.log10(float(KNOWN["sigma"][band])), color=COLOURS.get(band, GREY), linestyle="--", linewidth=0.8
-            )
-    axes[2].set_xlabel("log$_{10}$ sky noise [nanomaggy]")
-    axes[2].xaxis.set_major_locator(MaxNLocator(4))
-    axes[2].set_title("dashed: known of DR10", fontsize=7)
-    axes[2].set_ylim(0, 1.25 * axes[2].get_ylim()[1])  # room for the legend above the lines
-    axes[2].legend(frameon=False, fontsize=7, ncols=3, loc="upper center")
-    axes[2].set_ylabel("cutouts")
-    return _png(figure)
-
-
-def _rates(partitions: pd.DataFrame) -> bytes:
-    from matplotlib.ticker import MaxNLocator
-
-    figure = _figure(9, 2.6)
-    axis = figure.subplots()
-    colours = dict(zip(REASONS, (GREY, PURPLE, ORANGE, BLUE, "#56B4E9", "#000000", RED, GREEN)))
-    base = np.zeros(len(partitions))
-    for name in REASONS:
-        if (column := f"reason: {name}") in partitions:
-            share = 100 * partitions[column].to_numpy() / partitions["rows"].to_numpy()
-            axis.bar(np.arange(len(partitions)), share, bottom=base, width=1.0, label=name, color=colours[name])
-            base += share
-    axis.set_xlim(-0.5, max(len(partitions), 1) - 0.5)
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axis.set_xlabel("partition, in the order of galaxy_id")
-    axis.set_ylabel("not fit [%]")
-    if base.any():
-        axis.legend(frameon=False, fontsize=7, ncols=4, loc="upper right")
-        axis.set_ylim(0, 1.35 * base.max())
-    else:
-        axis.text(0.5, 0.5, "every cutout is fit for use", transform=axis.transAxes, ha="center")
-    return _png(figure)

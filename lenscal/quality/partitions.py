@@ -1,4 +1,6 @@
-"""What a block of cutouts looks like, in numbers that add: rates, medians and histograms, known while the run goes on."""
+"""What a block of cutouts looks like, in numbers that add: rates, medians and histograms,
+known while the run goes on.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +24,9 @@ def summary(quality: xr.Dataset, name: str) -> dict[str, object]:
     Returns
     -------
     dict
-        partition, rows, usable, reasons (by name), medians over the usable cutouts (sigma_*, noise_ratio_* = sigma^2 invvar of the
-        sky, correlation_*; None without any), and for each of `HISTOGRAMS` the counts of the usable cutouts, those without a number last.
+        partition, rows, usable, reasons (by name), medians over the usable cutouts (sigma_*, noise_ratio_* = sigma^2
+        invvar of the sky, correlation_*; None without any), and for each of `HISTOGRAMS` the counts of the usable
+        cutouts, those without a number last.
     """
     ok = quality["cutout_ok"].values
     reasons = Counter(quality["reason"].values.astype(object).tolist())
@@ -47,7 +50,9 @@ def summary(quality: xr.Dataset, name: str) -> dict[str, object]:
 
 
 def partitions(summaries: Iterable[Mapping[str, object]]) -> pd.DataFrame:
-    """One row per block: its numbers, and a column of counts per reason. Columns have one order, whatever that of the keys."""
+    """One row per block: its numbers, and a column of counts per reason. Columns have one order,
+    whatever that of the keys.
+    """
     rows = []
     for one in summaries:
         flat = {key: value for key, value in one.items() if key != "reasons"}

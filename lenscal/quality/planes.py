@@ -1,4 +1,6 @@
-"""Planes against the catalogue and against each other: whether each band of a brick shows the light, the seeing and the place that the survey's tables give it."""
+"""Planes against the catalogue and against each other: whether each band of a brick shows the light, the seeing and the
+place that the survey's tables give it.
+"""
 
 from __future__ import annotations
 
@@ -38,8 +40,9 @@ def compared(cutouts: xr.Dataset, rows: pd.DataFrame) -> list[dict]:
     Returns
     -------
     list of dict
-        brick, band, rows, and lists of what is known of its galaxies: flux (log10 of aperture over catalogued flux), colour (the same less that of
-        r; of r the smaller of the others), psfsize (log10 of plane over catalogue), x, y (shift against r in pixels).
+        brick, band, rows, and lists of what is known of its galaxies: flux (log10 of aperture over catalogued flux),
+        colour (the same less that of r; of r the smaller of the others), psfsize (log10 of plane over catalogue), x, y
+        (shift against r in pixels).
     """
     flux, colour, shift = _light(cutouts, rows)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -80,8 +83,8 @@ def of_bricks(pieces: Iterable[Mapping]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        brick, band, rows; flux, colour, psfsize, x, y: medians, NaN where fewer than `ROWS_MIN` galaxies tell. Where fewer than `ROWS_ENOUGH` do, the
-        value nearest to 0 stands in for the median.
+        brick, band, rows; flux, colour, psfsize, x, y: medians, NaN where fewer than `ROWS_MIN` galaxies tell. Where
+        fewer than `ROWS_ENOUGH` do, the value nearest to 0 stands in for the median.
     """
     measures = ("flux", "colour", "psfsize", "x", "y")
     whole: dict[tuple[str, str], dict] = {}
@@ -110,7 +113,9 @@ def _of_bands(rows: pd.DataFrame, name: str) -> np.ndarray:
 
 
 def _light(cutouts: xr.Dataset, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Aperture over catalogued flux (galaxy, band) in dex, the same against the other bands, and shifts against r (galaxy, band, x y)."""
+    """Aperture over catalogued flux (galaxy, band) in dex, the same against the other bands, and shifts
+    against r (galaxy, band, x y).
+    """
     bands = [cutouts["band"].values.tolist().index(band) for band in schema.BANDS]
     image = cutouts["image"].values[:, bands].astype(np.float64)
     n_y, n_x = image.shape[-2:]
@@ -128,7 +133,8 @@ def _light(cutouts: xr.Dataset, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndar
         1.4826 * np.nanmedian(np.abs(edge - level[..., None]), axis=-1) * np.sqrt(2 * inside.sum())
     )  # neighbours are correlated
     noise = np.where(known := _of_bands(rows, "psfdepth") > 0, np.nan, noise)
-    # The catalogue's own depth where it has one, so that a plane in another unit does not hide itself: of a PSF, and four times as much in the aperture.
+    # The catalogue's own depth where it has one, so that a plane in another unit does not hide itself: of a PSF, and
+    # four times as much in the aperture.
     noise[known] = 4 * 10 ** (0.4 * (schema.ZEROPOINT - _of_bands(rows, "psfdepth")[known])) / 5
     light = image - level[..., None, None]
     total = light[..., inside].sum(axis=-1)
@@ -144,7 +150,9 @@ def _light(cutouts: xr.Dataset, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndar
 
 
 def _centroids(light: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """(galaxy, band, x y) centres of light, in pixels from the middle, of a disc that follows them; NaN where not known."""
+    """(galaxy, band, x y) centres of light, in pixels from the middle, of a disc that follows
+    them; NaN where not known.
+    """
     n_y, n_x = light.shape[-2:]
     y, x = (axis - n // 2 for axis, n in zip(np.mgrid[:n_y, :n_x], (n_y, n_x)))
     near = np.hypot(x, y) <= 2 * CENTROID_PX
@@ -166,19 +174,41 @@ def plane_gates(pieces: Iterable[Mapping]) -> list[Gate]:
     for band in schema.BANDS:
         mine = table[table["band"].eq(band)]
         flux, colour, size = (mine[name].astype(float) for name in ("flux", "colour", "psfsize"))
-        found.append(_gate(
-            f"quality.flux.{band}", f"{band}: apertures of each brick hold the light that the catalogue has", mine, {
-                f"flux beyond {FLUX_MAX} dex": flux.abs() > FLUX_MAX, f"colour beyond {COLOUR_MAX} dex": colour.abs() > COLOUR_MAX,
-            }, flux.notna(), {"flux": flux, "colour": colour},
-        ))  # fmt: skip
-        found.append(_gate(
-            f"quality.psfsize.{band}", f"{band}: psfsize of each brick is that of the catalogue", mine, {f"beyond {PSFSIZE_MAX} dex": size.abs() > PSFSIZE_MAX}, size.notna(), {"psfsize": size}
-        ))  # fmt: skip
+        found.append(
+            _gate(
+                f"quality.flux.{band}",
+                f"{band}: apertures of each brick hold the light that the catalogue has",
+                mine,
+                {
+                    f"flux beyond {FLUX_MAX} dex": flux.abs() > FLUX_MAX,
+                    f"colour beyond {COLOUR_MAX} dex": colour.abs() > COLOUR_MAX,
+                },
+                flux.notna(),
+                {"flux": flux, "colour": colour},
+            )
+        )
+        found.append(
+            _gate(
+                f"quality.psfsize.{band}",
+                f"{band}: psfsize of each brick is that of the catalogue",
+                mine,
+                {f"beyond {PSFSIZE_MAX} dex": size.abs() > PSFSIZE_MAX},
+                size.notna(),
+                {"psfsize": size},
+            )
+        )
         if band != "r":
             away = np.hypot(mine["x"].astype(float), mine["y"].astype(float))
-            found.append(_gate(
-                f"quality.shift.{band}", f"{band}: objects of each brick lie where they do in r", mine, {f"beyond {SHIFT_MAX} px": away > SHIFT_MAX}, away.notna(), {"shift": away}
-            ))  # fmt: skip
+            found.append(
+                _gate(
+                    f"quality.shift.{band}",
+                    f"{band}: objects of each brick lie where they do in r",
+                    mine,
+                    {f"beyond {SHIFT_MAX} px": away > SHIFT_MAX},
+                    away.notna(),
+                    {"shift": away},
+                )
+            )
     return found
 
 
@@ -194,12 +224,19 @@ def _gate(
         return absent(id_, claim, f"no brick has {ROWS_MIN} galaxies bright enough")
     bad = np.logical_or.reduce([rows.to_numpy() for rows in wrong.values()])
     told = [
-        f"{what}: {table['brick'][rows].nunique()} (the first: {table['brick'][rows].iloc[0]}, {values[name][rows].iloc[0]:+.2f})"
+        f"{what}: {table['brick'][rows].nunique()} (the first: {table['brick'][rows].iloc[0]}, "
+        f"{values[name][rows].iloc[0]:+.2f})"
         for (what, rows), name in zip(wrong.items(), values)
         if rows.any()
     ]
     middle = ", ".join(f"{name} {series.median():+.3f}" for name, series in values.items())
     return Gate(
-        id_, claim, "bricks that are otherwise", int(table["brick"][bad].nunique()), maximum=0, critical=True,
-        evidence=f"{table['brick'][known].nunique()} bricks with {ROWS_MIN} galaxies or more; median {middle}" + (f"; {'; '.join(told)}: are planes of another band or kind, or mirrored?" if told else ""),
-    )  # fmt: skip
+        id_,
+        claim,
+        "bricks that are otherwise",
+        int(table["brick"][bad].nunique()),
+        maximum=0,
+        critical=True,
+        evidence=f"{table['brick'][known].nunique()} bricks with {ROWS_MIN} galaxies or more; median {middle}"
+        + (f"; {'; '.join(told)}: are planes of another band or kind, or mirrored?" if told else ""),
+    )

@@ -17,10 +17,21 @@ COLUMNS = ["id", "verdict", "requirement", "claim", "measure", "value", "lower",
 
 
 def criterion(
-    id: str, requirement: str, claim: str, measure: str, value: float = math.nan, lower: float | None = None, upper: float | None = None,
-    minimum: float | None = None, maximum: float | None = None, why: str = "", cannot: str = "",
-) -> Gate:  # fmt: skip
-    """One criterion. Without a number, or without a reason to judge, it is never GO; none is critical: the run ends, and says NO-GO."""
+    id: str,
+    requirement: str,
+    claim: str,
+    measure: str,
+    value: float = math.nan,
+    lower: float | None = None,
+    upper: float | None = None,
+    minimum: float | None = None,
+    maximum: float | None = None,
+    why: str = "",
+    cannot: str = "",
+) -> Gate:
+    """One criterion. Without a number, or without a reason to judge, it is never GO; none is critical: the
+    run ends, and says NO-GO.
+    """
     lower, upper = (None if end is None or math.isnan(end) else float(end) for end in (lower, upper))
     return Gate(
         id,
@@ -43,8 +54,15 @@ def whole(criteria: Sequence[Gate]) -> Gate:
     said = ", ".join(f"{n} {word}" for word, n in count.items())
     open_ = not criteria or (count[NOT_JUDGED] and not count[NO_GO])
     return criterion(
-        "realism", "3D.8", "every criterion is GO", "criteria that are not GO", len(criteria) - count[GO], maximum=0.0, why=said, cannot=said if open_ else "",
-    )  # fmt: skip
+        "realism",
+        "3D.8",
+        "every criterion is GO",
+        "criteria that are not GO",
+        len(criteria) - count[GO],
+        maximum=0.0,
+        why=said,
+        cannot=said if open_ else "",
+    )
 
 
 def table(criteria: Iterable[Gate]) -> pd.DataFrame:

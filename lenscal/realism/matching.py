@@ -38,7 +38,8 @@ def anchors(galaxies: xr.Dataset, settings: config.Realism, seed: int) -> tuple[
     Returns
     -------
     DataFrame
-        galaxy_id, position (along `galaxy`), tier, split, psfsize_r, psfdepth_r, mag_r, host_colour_gr, host_colour_rz (NaN where unknown).
+        galaxy_id, position (along `galaxy`), tier, split, psfsize_r, psfdepth_r, mag_r, host_colour_gr, host_colour_rz
+        (NaN where unknown).
     Ledger
         Of the galaxies with the role anchor.
     """
@@ -100,7 +101,9 @@ def trials(injections: xr.Dataset) -> pd.DataFrame:
 
 
 def selected(injections: xr.Dataset, table: pd.DataFrame) -> xr.Dataset:
-    """Some injections as a block of their own, with one bin of each axis: what renders injections takes it as any block."""
+    """Some injections as a block of their own, with one bin of each axis: what renders
+    injections takes it as any block.
+    """
     places = {dim: xr.DataArray(table[f"i_{dim}"].to_numpy(), dims="one") for dim in schema.TRIAL}
     block = injections.isel(places).drop_vars([dim for dim in schema.AXES if dim in injections.coords])
     block = block.rename(one="trial").expand_dims({dim: [np.nan] for dim in schema.AXES})
@@ -124,7 +127,8 @@ def distance(one: pd.Series, many: pd.DataFrame, names: tuple[str, ...]) -> np.n
 
 
 def candidates(real: pd.DataFrame, table: pd.DataFrame, settings: config.Realism, seed: int) -> pd.DataFrame:
-    """For each real lens, injections into the hosts nearest in PSF size, depth, magnitude and colours (`CONDITIONS`), one trial of each drawn by id.
+    """For each real lens, injections into the hosts nearest in PSF size, depth, magnitude and colours (`CONDITIONS`),
+    one trial of each drawn by id.
 
     Returns
     -------

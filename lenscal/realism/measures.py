@@ -24,9 +24,9 @@ COLOURS = ("colour_gr", "colour_rz")
 class Pixels:
     """Measures of some images: one row each in every member.
 
-    `table` has radius [arcsec], snr_g, snr_r, snr_z, colour_gr, colour_rz [mag], concentration, extent, opposite; `noise` is
-    (n, band, bin), counts of pixels; `texture` (n, feature) of what is left beside the host's model; `host_texture` the same of
-    the model itself.
+    `table` has radius [arcsec], snr_g, snr_r, snr_z, colour_gr, colour_rz [mag], concentration, extent, opposite;
+    `noise` is (n, band, bin), counts of pixels; `texture` (n, feature) of what is left beside the host's model;
+    `host_texture` the same of the model itself.
     """
 
     table: pd.DataFrame
@@ -45,7 +45,9 @@ class Pixels:
 
 
 def centred(images: np.ndarray, stamp: int) -> np.ndarray:
-    """Images with the galaxy in the middle pixel: a crop of odd difference from its stamp loses its first row and column."""
+    """Images with the galaxy in the middle pixel: a crop of odd difference from its stamp loses
+    its first row and column.
+    """
     cut = (stamp - images.shape[-1]) % 2
     return images[..., cut:, cut:]
 
@@ -62,20 +64,22 @@ def pixels(
     sigma, correlation : (n, band) array
         Noise of the sky of each stamp and the sum of its autocorrelation, as in `schema.QUALITY`.
     reference : (n, band, y, x) array
-        The same stamps as observed: their sky ring gives the unit of the fine noise. For a real lens the image itself, for an
-        injection its host before.
+        The same stamps as observed: their sky ring gives the unit of the fine noise. For a real lens the image itself,
+        for an injection its host before.
     settings : config.Realism
     """
     images = np.asarray(images, np.float32)
     if images.ndim != 4 or images.shape != np.shape(reference) or images.shape[1] != len(schema.BANDS):
         raise InputError(
-            f"realism: images are {images.shape}, their references {np.shape(reference)}; expected (n, {len(schema.BANDS)}, y, x) both"
+            f"realism: images are {images.shape}, their references {np.shape(reference)}; expected (n, "
+            f"{len(schema.BANDS)}, y, x) both"
         )
     if len(images) and not (
         np.isfinite(sigma).all() and np.isfinite(correlation).all() and np.min(sigma) > 0 and np.min(correlation) > 0
     ):
         raise InputError(
-            "realism: a stamp has no positive noise; leave out stamps whose sigma or noise_correlation is not a positive number"
+            "realism: a stamp has no positive noise; leave out stamps whose sigma or "
+            "noise_correlation is not a positive number"
         )
     light = arclight.measured(images, sigma, correlation, settings.radius_arcsec)
     found = light.arcs
@@ -100,7 +104,9 @@ def pixels(
 
 
 def _colour(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Magnitude of the first less that of the second flux; infinite where one has no light, so that a median still counts it."""
+    """Magnitude of the first less that of the second flux; infinite where one has no light, so that
+    a median still counts it.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.maximum(first, 0) / np.maximum(second, 0)
         return -2.5 * np.log10(ratio)

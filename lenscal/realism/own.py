@@ -1,4 +1,6 @@
-"""Two sets of stamps of one's own under one estimator: are the arcs, the colours and the noise of the second those of the first?"""
+"""Two sets of stamps of one's own under one estimator: are the arcs, the colours and the noise of the
+second those of the first?
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,9 @@ from lenscal.errors import InputError
 from lenscal.gates import Gate
 from lenscal.kernels import pixels as sky
 from lenscal.realism import criteria
-from lenscal.realism.judge import Sample, judge
+from lenscal.realism.judge import judge
 from lenscal.realism.measures import RING, pixels
+from lenscal.realism.samples import Sample
 
 _OF_A_RUN = ("morphology", "prior", "moffat", "panel")
 """Criteria that ask a detector, or a reader: stamps alone do not tell them."""
@@ -29,11 +32,13 @@ class Comparison:
     Attributes
     ----------
     criteria : DataFrame
-        One row a criterion: id, verdict (GO, NO-GO or not judged), claim, measure, value, lower, upper, minimum, maximum, why; the whole last.
+        One row a criterion: id, verdict (GO, NO-GO or not judged), claim, measure, value, lower, upper, minimum,
+        maximum, why; the whole last.
     quantiles, noise, structure, probe : DataFrame
         The numbers behind them, as the stage realism writes them (docs/stages/realism.md).
     first, second : DataFrame
-        Measures of each stamp: radius [arcsec], snr_g, snr_r, snr_z, colour_gr, colour_rz [mag], concentration, extent, opposite.
+        Measures of each stamp: radius [arcsec], snr_g, snr_r, snr_z, colour_gr, colour_rz [mag], concentration, extent,
+        opposite.
     """
 
     criteria: pd.DataFrame
@@ -64,10 +69,11 @@ def compare_stamps(
     Parameters
     ----------
     first, second : (n, band, y, x), (m, band, y, x) arrays
-        Nanomaggy per pixel of 0.262 arcsec, bands g, r, z, square, one side in pixels, the galaxy in the middle; NaN where nothing was observed.
+        Nanomaggy per pixel of 0.262 arcsec, bands g, r, z, square, one side in pixels, the galaxy in the middle; NaN
+        where nothing was observed.
     hosts : (m, band, y, x) array, optional
-        The stamps of `second` before an arc was put in: with them it is known whether the probe sees arcs at all, and the noise about an arc
-        is held against that of its own host.
+        The stamps of `second` before an arc was put in: with them it is known whether the probe sees arcs at all, and
+        the noise about an arc is held against that of its own host.
     matches : (m,) integer array, optional
         Row of `first` that each of `second` was matched to, for intervals of matched sets.
     settings : config.Realism, optional
@@ -88,7 +94,8 @@ def compare_stamps(
     one, two = _stamps("first", first), _stamps("second", second)
     if one.shape[1:] != two.shape[1:]:
         raise InputError(
-            f"compare_stamps: the first stamps are {one.shape[2]} pixels wide, the second {two.shape[2]}; cut both to one side (lenscal.crop)"
+            f"compare_stamps: the first stamps are {one.shape[2]} pixels wide, the second {two.shape[2]}; cut "
+            "both to one side (lenscal.crop)"
         )
     bare = None if hosts is None else _stamps("hosts", hosts)
     if bare is not None and bare.shape != two.shape:
@@ -121,7 +128,8 @@ def _stamps(what: str, images: ArrayLike) -> np.ndarray:
         or not pixels_.size
     ):
         raise InputError(
-            f"compare_stamps: {what} has shape {pixels_.shape}, expected (n, 3, y, x) with y = x, bands {', '.join(schema.BANDS)}"
+            f"compare_stamps: {what} has shape {pixels_.shape}, expected (n, 3, y, x) with y = x, "
+            f"bands {', '.join(schema.BANDS)}"
         )
     return pixels_.astype(np.float32)
 
@@ -132,7 +140,8 @@ def _matches(matches: ArrayLike | None, first: int, second: int) -> np.ndarray |
     found = np.asarray(matches)
     if found.shape != (second,) or found.dtype.kind not in "iu" or found.min() < 0 or found.max() >= first:
         raise InputError(
-            f"compare_stamps: matches are {found.dtype} of shape {found.shape}, expected a row of the {first} first stamps for each of the {second} second ones"
+            f"compare_stamps: matches are {found.dtype} of shape {found.shape}, expected a row of the {first} first "
+            f"stamps for each of the {second} second ones"
         )
     return found.astype(np.int64)
 
@@ -150,8 +159,9 @@ def _sample(
     bad = ~(np.isfinite(sigma) & np.isfinite(correlation) & (sigma > 0) & (correlation > 0)).all(1)
     if bad.any():
         raise InputError(
-            f"compare_stamps: the sky noise of {int(bad.sum())} of {len(images)} stamps of {what} cannot be measured, first row {int(np.argmax(bad))}; "
-            "leave out stamps without sky about the galaxy, or with a band that was not observed"
+            f"compare_stamps: the sky noise of {int(bad.sum())} of {len(images)} stamps of {what} cannot be "
+            f"measured, first row {int(np.argmax(bad))}; leave out stamps without sky about the galaxy, or "
+            "with a band that was not observed"
         )
     return Sample(objects, pixels(images, sigma, correlation, reference, settings), matches)
 
@@ -162,7 +172,9 @@ def _none(sample: Sample) -> Sample:
 
 
 def _without_hosts(gate: Gate) -> Gate:
-    """A criterion as it stands where no hosts were given: what it would say of them is left out, and the probe is not judged."""
+    """A criterion as it stands where no hosts were given: what it would say of them is left out, and
+    the probe is not judged.
+    """
     evidence = gate.evidence.partition("; the same hosts")[0]
     if gate.id != "probe":
         return replace(gate, evidence=evidence)

@@ -16,7 +16,9 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Probe:
-    """Outcome of one question put to the probe; the area is of the pooled out-of-fold scores, which is a little below 1/2 by chance."""
+    """Outcome of one question put to the probe; the area is of the pooled out-of-fold scores, which is a
+    little below 1/2 by chance.
+    """
 
     area: float
     lower: float
@@ -29,8 +31,8 @@ class Probe:
 def ask(first: np.ndarray, second: np.ndarray, group_first: np.ndarray, group_second: np.ndarray, seed: int) -> Probe:
     """How well a linear classifier tells two samples apart.
 
-    Features are scaled on the training folds, classes weighted by their inverse numbers, folds cut by group, so that one object is
-    never on both sides.
+    Features are scaled on the training folds, classes weighted by their inverse numbers, folds cut by group, so that
+    one object is never on both sides.
 
     Parameters
     ----------
@@ -43,7 +45,8 @@ def ask(first: np.ndarray, second: np.ndarray, group_first: np.ndarray, group_se
     Returns
     -------
     Probe
-        Area under the curve of `first` over `second` with its 95 % interval; NaN where a sample has fewer objects than two folds.
+        Area under the curve of `first` over `second` with its 95 % interval; NaN where a sample has fewer objects than
+        two folds.
     """
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold

@@ -29,13 +29,15 @@ def compared(real: pd.DataFrame, injected: pd.DataFrame, thresholds: pd.DataFram
     Returns
     -------
     DataFrame
-        threshold, false_positive_rate, n_real, k_real, share_real, n_injected, k_injected, share_injected (each real lens counts alike, whatever the
-        number of its matches), n_effective (of the injections: those of one lens are alike), difference (injected - real), from_95, to_95.
+        threshold, false_positive_rate, n_real, k_real, share_real, n_injected, k_injected, share_injected (each real
+        lens counts alike, whatever the number of its matches), n_effective (of the injections: those of one lens are
+        alike), difference (injected - real), from_95, to_95.
 
     Notes
     -----
-    The interval is Newcombe's (1998, Statistics in Medicine 17, 873, method 10) from the Wilson intervals of both shares, the injections'
-    with as many trials as they are worth, clusters being the real lenses: it stays honest where all of either are recovered.
+    The interval is Newcombe's (1998, Statistics in Medicine 17, 873, method 10) from the Wilson intervals of both
+    shares, the injections' with as many trials as they are worth, clusters being the real lenses: it stays honest where
+    all of either are recovered.
     """
     real = real[np.isfinite(real["score"])]
     injected = injected[np.isfinite(injected["score"]) & injected["anchor_id"].isin(real["galaxy_id"])]
@@ -99,7 +101,9 @@ def compared(real: pd.DataFrame, injected: pd.DataFrame, thresholds: pd.DataFram
 
 
 def _worth(each: np.ndarray, trials: int) -> float:
-    """Independent trials that tell as much as clustered ones, from the scatter of the clusters' shares: between one a cluster and all of them."""
+    """Independent trials that tell as much as clustered ones, from the scatter of the clusters' shares: between one a
+    cluster and all of them.
+    """
     share, clusters = each.mean(), each.size
     plain = share * (1 - share)
     if clusters < 2 or plain == 0:
@@ -108,10 +112,11 @@ def _worth(each: np.ndarray, trials: int) -> float:
 
 
 def score_p(real: pd.DataFrame, injected: pd.DataFrame, seed: int, permutations: int) -> tuple[float, float, int]:
-    """Whether real lenses and their matches have scores of one distribution: mean share of the matches that a lens outscores, and its p.
+    """Whether real lenses and their matches have scores of one distribution: mean share of the matches that a
+    lens outscores, and its p.
 
-    If a lens and its matches were of one kind, each of them would as likely be the lens. So in every cluster another member takes its place,
-    `permutations` times; p is two-sided. Clusters are the units, whatever they share.
+    If a lens and its matches were of one kind, each of them would as likely be the lens. So in every cluster another
+    member takes its place, `permutations` times; p is two-sided. Clusters are the units, whatever they share.
 
     Parameters
     ----------
@@ -182,16 +187,21 @@ def judged(table: pd.DataFrame, shares: tuple[float, float, int], settings: conf
     worst = table.loc[table["difference"].abs().idxmax()]
     low, high = float(worst["from_95"]), float(worst["to_95"])
     why = "; ".join(
-        f"at {r['threshold']:.2f}: {r['k_injected']} of {r['n_injected']} injections ({r['share_injected']:.2f}), {r['k_real']} of {r['n_real']} lenses ({r['share_real']:.2f})"
+        f"at {r['threshold']:.2f}: {r['k_injected']} of {r['n_injected']} injections ({r['share_injected']:.2f}), "
+        f"{r['k_real']} of {r['n_real']} lenses ({r['share_real']:.2f})"
         for r in table.to_dict("records")
     )
     value = float(worst["difference"])
-    # More than the limit apart, and surely apart, is NO-GO; surely within the limit is GO; what lies between is not judged.
+    # More than the limit apart, and surely apart, is NO-GO; surely within the limit is GO; what lies between is not
+    # judged.
     settled = (-limit <= low and high <= limit) or (abs(value) > limit and (low > 0 or high < 0))
     unsure = (
         ""
         if settled
-        else f"{value:+.2f} ({low:+.2f} to {high:+.2f}) with {int(worst['n_real'])} anchors is not surely within the limit of {limit:g}, nor surely a difference beyond it; {why}"
+        else (
+            f"{value:+.2f} ({low:+.2f} to {high:+.2f}) with {int(worst['n_real'])} anchors is not surely within the "
+            f"limit of {limit:g}, nor surely a difference beyond it; {why}"
+        )
     )
     return [
         criterion(NAME, "T.1", claim, measure, value, low, high, -limit, limit, why, few or unsure),
@@ -202,9 +212,15 @@ def judged(table: pd.DataFrame, shares: tuple[float, float, int], settings: conf
 def _scores(shares: tuple[float, float, int], settings: config.Realism, few: str) -> Gate:
     share, p, clusters = shares
     return criterion(
-        SCORES, "T.1", "injections score as the real lenses they stand for", "p of the share of its matches that a lens outscores", p, minimum=settings.p_min,
-        why=f"a real lens outscores {share:.2f} of its matches (1/2 expected), {clusters} lenses", cannot=few,
-    )  # fmt: skip
+        SCORES,
+        "T.1",
+        "injections score as the real lenses they stand for",
+        "p of the share of its matches that a lens outscores",
+        p,
+        minimum=settings.p_min,
+        why=f"a real lens outscores {share:.2f} of its matches (1/2 expected), {clusters} lenses",
+        cannot=few,
+    )
 
 
 def sentence(table: pd.DataFrame, verdict: str) -> str:
@@ -213,6 +229,7 @@ def sentence(table: pd.DataFrame, verdict: str) -> str:
         return f"{verdict}: no real lens stands beside injections, so nothing says that completeness is theirs"
     one = table.iloc[0]
     return (
-        f"{verdict}: of {int(one['n_real'])} real lenses {100 * one['share_real']:.0f} % are recovered, of the injections matched to them {100 * one['share_injected']:.0f} % "
-        f"(difference {100 * one['difference']:+.0f}, {100 * one['from_95']:+.0f} to {100 * one['to_95']:+.0f} points at 95 %)"
+        f"{verdict}: of {int(one['n_real'])} real lenses {100 * one['share_real']:.0f} % are recovered, of the "
+        f"injections matched to them {100 * one['share_injected']:.0f} % (difference {100 * one['difference']:+.0f}, "
+        f"{100 * one['from_95']:+.0f} to {100 * one['to_95']:+.0f} points at 95 %)"
     )

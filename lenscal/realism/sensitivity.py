@@ -1,4 +1,6 @@
-"""What another source, prior or profile of the PSF, or no inner images, would change: the same injections again, pair by pair."""
+"""What another source, prior or profile of the PSF, or no inner images, would change: the same
+injections again, pair by pair.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +18,16 @@ VISIBLE = 3.0  # signal-to-noise ratio in r from which inner images count as vis
 
 
 def bare(injections: config.Injections) -> Variant:
-    """The control: the same hosts without an injection. A detector that calls them lenses too hears nothing of sources."""
+    """The control: the same hosts without an injection. A detector that calls them lenses too
+    hears nothing of sources.
+    """
     return Variant("control", "no injection", injections, redraw=False)
 
 
 def variants(injections: config.Injections, settings: config.Realism, beta: float) -> list[Variant]:
-    """The run's own settings changed in one thing each: kind of source, prior, Moffat profile (`beta` is the run's), inner images."""
+    """The run's own settings changed in one thing each: kind of source, prior, Moffat profile (`beta` is
+    the run's), inner images.
+    """
     out = []
     for source in settings.morphologies:
         if source != injections.source:
@@ -64,8 +70,9 @@ def changes(base: np.ndarray, scored: Mapping[str, tuple[Variant, np.ndarray | s
     Returns
     -------
     DataFrame
-        kind, name, pairs, base (completeness as the run has it), changed (that of the variant), change, from_95, to_95, lost, won (discordant pairs),
-        p, mid_p (McNemar), why_not. The interval is Newcombe's for pairs (`kernels.proportions.paired_difference`).
+        kind, name, pairs, base (completeness as the run has it), changed (that of the variant), change, from_95, to_95,
+        lost, won (discordant pairs), p, mid_p (McNemar), why_not. The interval is Newcombe's for pairs
+        (`kernels.proportions.paired_difference`).
     """
     rows = []
     for variant, scores in scored.values():
@@ -109,8 +116,8 @@ def inner_images(
     Returns
     -------
     DataFrame
-        theta_e (range, "all" first), n, snr_median, visible (share with a ratio of `VISIBLE` or more): an upper limit, as the light
-        of the galaxy that they lie on is taken to be known.
+        theta_e (range, "all" first), n, snr_median, visible (share with a ratio of `VISIBLE` or more): an upper limit,
+        as the light of the galaxy that they lie on is taken to be known.
     """
     with np.errstate(invalid="ignore"):
         independent = sigma * np.sqrt(correlation)  # of a pixel before the pixels were correlated

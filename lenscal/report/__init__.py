@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
+from lenscal.report.derivation import recompute, verify
 from lenscal.report.inputs import Inputs
-from lenscal.report.tables import csv_files, recompute, verify
+from lenscal.report.numbers import csv_files
 
 __all__ = ["Inputs", "recompute", "verify", "write"]
 
@@ -22,8 +23,8 @@ def write(inputs: Inputs) -> dict[str, bytes]:
     -------
     dict of str to bytes
         ``index.html`` (self-contained), ``figures/<name>.png`` (200 dpi) and ``.pdf``, ``tables/<name>.csv``, and
-        ``numbers.json``: each number of the page with id, value, unit, printed form, query and store. The same inputs give
-        the same bytes.
+        ``numbers.json``: each number of the page with id, value, unit, printed form, query and store. The same inputs
+        give the same bytes.
 
     Raises
     ------

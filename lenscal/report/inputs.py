@@ -20,8 +20,8 @@ from lenscal.gates import Gate, Ledger
 class Inputs:
     """Products of a run; where None is allowed, the section says in one sentence that the run has none.
 
-    `gallery_images` is (row of the gallery, band, y, x), nanomaggy, bands as in `schema.BANDS`; `panel_images` the same of the
-    rows of the table `panel` of `realism`. `judgement` holds the tables of `schema.JUDGEMENT`.
+    `gallery_images` is (row of the gallery, band, y, x), nanomaggy, bands as in `schema.BANDS`; `panel_images` the same
+    of the rows of the table `panel` of `realism`. `judgement` holds the tables of `schema.JUDGEMENT`.
     """
 
     settings: Settings
@@ -96,7 +96,8 @@ class Inputs:
             other = getattr(self, name)["galaxy_id"].values
             if not np.array_equal(np.sort(ids), np.sort(other)):
                 raise InputError(
-                    f"report: {name} holds {other.size} galaxies that are not the {ids.size} of the manifest; open all from one run"
+                    f"report: {name} holds {other.size} galaxies that are not the {ids.size} of the "
+                    "manifest; open all from one run"
                 )
 
     def _same_cells(self) -> None:
@@ -105,12 +106,14 @@ class Inputs:
             for name, values in found.items():
                 if not np.array_equal(values, found["completeness"]):
                     raise InputError(
-                        f"report: {name} has {axis} {values}, completeness {found['completeness']}; open all from one run"
+                        f"report: {name} has {axis} {values}, completeness "
+                        f"{found['completeness']}; open all from one run"
                     )
         found, expected = self.completeness["threshold"].values, self.thresholds["threshold"].values
         if not np.array_equal(found, expected):
             raise InputError(
-                f"report: completeness was counted at thresholds {found}, the scores set {expected}; open both from one run"
+                f"report: completeness was counted at thresholds {found}, the scores set "
+                f"{expected}; open both from one run"
             )
 
     def _same_detector(self) -> None:
@@ -119,7 +122,8 @@ class Inputs:
             carried = str(getattr(self, name).attrs.get("detector_hash", named))
             if carried != named:
                 raise InputError(
-                    f"report: {name} was made with detector '{carried}', the run's is '{named}'; score again with one of them"
+                    f"report: {name} was made with detector '{carried}', the run's is '{named}'; "
+                    "score again with one of them"
                 )
 
     def _gallery_fits(self) -> None:
@@ -134,11 +138,13 @@ class Inputs:
         ):
             found = None if images is None else images.shape
             raise InputError(
-                f"report: gallery_images is {found}, not ({len(self.gallery)}, {len(schema.BANDS)}, y, x) as the gallery has rows"
+                f"report: gallery_images is {found}, not ({len(self.gallery)}, {len(schema.BANDS)}, "
+                "y, x) as the gallery has rows"
             )
         if missing := set(self.gallery["galaxy_id"]) - set(self.manifest["galaxy_id"]):
             raise InputError(
-                f"report: {len(missing)} galaxies of the gallery are not in the manifest, {min(missing)} is one; open both from one run"
+                f"report: {len(missing)} galaxies of the gallery are not in the manifest, {min(missing)} "
+                "is one; open both from one run"
             )
 
     def _realism_fits(self) -> None:
@@ -150,7 +156,8 @@ class Inputs:
         shown, images = len(self.realism["panel"]), self.panel_images
         if shown and (images is None or len(images) != shown):
             raise InputError(
-                f"report: panel_images holds {0 if images is None else len(images)} images, the panel {shown}; open both from one run"
+                f"report: panel_images holds {0 if images is None else len(images)} images, the panel "
+                f"{shown}; open both from one run"
             )
 
 

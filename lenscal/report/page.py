@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from lenscal import schema
 from lenscal.gates import ABSENT, FAIL, NOT_JUDGED, PASS
-from lenscal.report import figures, summaries, tables
+from lenscal.report import derivation, figures, numbers, summaries
 from lenscal.report.figures import gallery
 from lenscal.report.inputs import Inputs
 
@@ -24,18 +24,76 @@ ROWS_SHOWN = 60
 RATES = ("recovered", "false_positives", "missed")
 """Tables of shares, one row for each threshold."""
 LABELS = {
-    "theta_e": "θ_E [arcsec]", "psf_fwhm": "PSFSIZE_R [arcsec]", "depth": "depth [mag]", "k": "hits", "n": "of",
-    "lower_68": "lower 68.27 %", "upper_68": "upper 68.27 %", "lower_95": "lower 95 %", "upper_95": "upper 95 %", "n_injected": "injections", "n_hosts": "hosts", "n_detected": "recovered",
-    "n_failed": "failed", "n_effective": "effective n", "median": "completeness", "sigma2_invvar": "sigma² × inverse variance",
-    "rate_requested": "rate asked for", "false_positive_rate": "false-positive rate", "area": "area [degree²]", "sigma": "sigma [nanomaggy]",
-    "host_pool": "eligible hosts", "p10": "10 %", "p50": "median", "p90": "90 %", "val_auc": "AUC (val)", "val_loss": "loss (val)",
-    "train_loss": "loss (train)", "median_psfsize_r": "median PSFSIZE_R [arcsec]", "median_psfdepth_r": "median depth [mag]",
-    "nobs_z_bin": "exposures in z", "type_bin": "type", "in_sample": "in the sample", "trained": "trained on", "imaging_candidate": "rule P0.1b",
-    "unaccounted": "without account", "p_halves": "p, stamps shuffled", "D_halves_95": "D of shuffled stamps, its limit", "p_pixels": "p of single pixels (not used)",
-    "from_95": "from (95 %)", "to_95": "to (95 %)", "bare_hosts": "hosts without arc", "base": "completeness", "changed": "after the change",
-    "middle_real": "median, real", "middle": "median, sample", "width_real": "width, real", "width_injected": "width, injected", "auc": "AUC",
-    "n_real": "real", "share_real": "share, real", "share_injected": "share, injected", "k_real": "recovered", "k_injected": "recovered", "total_lower_68": "total, lower 68.27 %", "total_upper_68": "total, upper 68.27 %", "hosts_effective": "effective hosts", "n_first": "first", "n_second": "second", "mid_p": "mid-p", "error": "calibration error", "error_lower": "error, lower", "error_upper": "error, upper", "n_positive": "lenses", "n_negative": "negatives", "n_fitted": "fitted on", "few": "rests on fewer than ten", "p_holm": "p, Holm", "why_not": "why not", "snr_median": "median SNR",
-}  # fmt: skip
+    "theta_e": "θ_E [arcsec]",
+    "psf_fwhm": "PSFSIZE_R [arcsec]",
+    "depth": "depth [mag]",
+    "k": "hits",
+    "n": "of",
+    "lower_68": "lower 68.27 %",
+    "upper_68": "upper 68.27 %",
+    "lower_95": "lower 95 %",
+    "upper_95": "upper 95 %",
+    "n_injected": "injections",
+    "n_hosts": "hosts",
+    "n_detected": "recovered",
+    "n_failed": "failed",
+    "n_effective": "effective n",
+    "median": "completeness",
+    "sigma2_invvar": "sigma² × inverse variance",
+    "rate_requested": "rate asked for",
+    "false_positive_rate": "false-positive rate",
+    "area": "area [degree²]",
+    "sigma": "sigma [nanomaggy]",
+    "host_pool": "eligible hosts",
+    "p10": "10 %",
+    "p50": "median",
+    "p90": "90 %",
+    "val_auc": "AUC (val)",
+    "val_loss": "loss (val)",
+    "train_loss": "loss (train)",
+    "median_psfsize_r": "median PSFSIZE_R [arcsec]",
+    "median_psfdepth_r": "median depth [mag]",
+    "nobs_z_bin": "exposures in z",
+    "type_bin": "type",
+    "in_sample": "in the sample",
+    "trained": "trained on",
+    "imaging_candidate": "rule P0.1b",
+    "unaccounted": "without account",
+    "p_halves": "p, stamps shuffled",
+    "D_halves_95": "D of shuffled stamps, its limit",
+    "p_pixels": "p of single pixels (not used)",
+    "from_95": "from (95 %)",
+    "to_95": "to (95 %)",
+    "bare_hosts": "hosts without arc",
+    "base": "completeness",
+    "changed": "after the change",
+    "middle_real": "median, real",
+    "middle": "median, sample",
+    "width_real": "width, real",
+    "width_injected": "width, injected",
+    "auc": "AUC",
+    "n_real": "real",
+    "share_real": "share, real",
+    "share_injected": "share, injected",
+    "k_real": "recovered",
+    "k_injected": "recovered",
+    "total_lower_68": "total, lower 68.27 %",
+    "total_upper_68": "total, upper 68.27 %",
+    "hosts_effective": "effective hosts",
+    "n_first": "first",
+    "n_second": "second",
+    "mid_p": "mid-p",
+    "error": "calibration error",
+    "error_lower": "error, lower",
+    "error_upper": "error, upper",
+    "n_positive": "lenses",
+    "n_negative": "negatives",
+    "n_fitted": "fitted on",
+    "few": "rests on fewer than ten",
+    "p_holm": "p, Holm",
+    "why_not": "why not",
+    "snr_median": "median SNR",
+}
 
 
 def label(column: str) -> str:
@@ -49,7 +107,7 @@ class Writer:
     def __init__(self, inputs: Inputs, pictures: Mapping[str, bytes | str]) -> None:
         self.inputs = inputs
         self.pictures = pictures
-        self.book = tables.Book(inputs)
+        self.book = numbers.Book(inputs)
 
     def number(self, name: str, /, **arguments: object) -> Markup:
         """A number of the page, derived from the stores and noted in `numbers.json`."""
@@ -69,7 +127,9 @@ class Writer:
         )
 
     def cell(self, theta_e: float, index: int, population: str = "") -> Markup:
-        """Completeness at the headline PSF and depth, with its total interval where there is one, else the statistical one."""
+        """Completeness at the headline PSF and depth, with its total interval where there is one,
+        else the statistical one.
+        """
         psf, depth = summaries.headline(self.inputs)
         where = {"theta_e": theta_e, "psf_fwhm": psf, "depth": depth, "index": index} | (
             {"population": population} if population else {}
@@ -119,7 +179,7 @@ class Writer:
         )
         return Markup('<tr class="{}">{}</tr>').format(mark, Markup("").join(cells))
 
-    def _kind(self, table: str, row: int, column: str) -> tuple[str, tables.Number]:
+    def _kind(self, table: str, row: int, column: str) -> tuple[str, derivation.Number]:
         """A cell, and whether it is a number or a text."""
         number = self.book.look_up("cell", table=table, row=row, column=column)
         return "num" if isinstance(number.value, (int, float)) and not isinstance(
@@ -133,8 +193,8 @@ class Writer:
             return Markup('<p class="absent">{}</p>').format(picture)
         data = Markup(base64.b64encode(picture).decode())  # our own bytes
         return Markup(
-            '<figure id="figure-{0}"><img alt="{1}" src="data:image/png;base64,{2}"><figcaption><strong>{1}.</strong> {3} '
-            '<a href="figures/{0}.pdf">PDF</a> <a href="figures/{0}.png">PNG</a></figcaption></figure>'
+            '<figure id="figure-{0}"><img alt="{1}" src="data:image/png;base64,{2}"><figcaption><strong>{1}.</strong> '
+            '{3} <a href="figures/{0}.pdf">PDF</a> <a href="figures/{0}.png">PNG</a></figcaption></figure>'
         ).format(name, text, data, escape(caption))
 
     @property
@@ -155,22 +215,50 @@ class Writer:
         """Names that the template knows."""
         inputs = self.inputs
         return {
-            "n": self.number, "cell": self.cell, "interval": self.interval, "table": self.table, "figure": self.figure,
-            "settings": inputs.settings, "attrs": inputs.attrs, "inputs": inputs, "has": self._has, "realism": inputs.realism is not None, "judged": inputs.judgement is not None, "few": bool(inputs.thresholds.attrs.get("few_events")), "PASS": PASS, "FAIL": FAIL, "ABSENT": ABSENT, "NOT_JUDGED": NOT_JUDGED,
-            "population": str(inputs.completeness.attrs.get("population", "survey")), "warning": summaries.warning(inputs), "compared": bool(inputs.completeness.attrs.get("recovery")),
-            "others": [] if inputs.populations is None else [str(p) for p in inputs.populations["population"].values if str(p) != inputs.completeness.attrs.get("population")],
-            "total": "total_lower" in inputs.completeness, "mock": bool(inputs.attrs.get("mock")), "not_scientific": str(inputs.attrs.get("not_scientific", "")),
-            "thresholds": range(self.thresholds), "radii": self.headline_radii, "headline": summaries.headline(inputs),
+            "n": self.number,
+            "cell": self.cell,
+            "interval": self.interval,
+            "table": self.table,
+            "figure": self.figure,
+            "settings": inputs.settings,
+            "attrs": inputs.attrs,
+            "inputs": inputs,
+            "has": self._has,
+            "realism": inputs.realism is not None,
+            "judged": inputs.judgement is not None,
+            "few": bool(inputs.thresholds.attrs.get("few_events")),
+            "PASS": PASS,
+            "FAIL": FAIL,
+            "ABSENT": ABSENT,
+            "NOT_JUDGED": NOT_JUDGED,
+            "population": str(inputs.completeness.attrs.get("population", "survey")),
+            "warning": summaries.warning(inputs),
+            "compared": bool(inputs.completeness.attrs.get("recovery")),
+            "others": []
+            if inputs.populations is None
+            else [
+                str(p)
+                for p in inputs.populations["population"].values
+                if str(p) != inputs.completeness.attrs.get("population")
+            ],
+            "total": "total_lower" in inputs.completeness,
+            "mock": bool(inputs.attrs.get("mock")),
+            "not_scientific": str(inputs.attrs.get("not_scientific", "")),
+            "thresholds": range(self.thresholds),
+            "radii": self.headline_radii,
+            "headline": summaries.headline(inputs),
             "depths": [float(v) for v in inputs.completeness["depth"].values],
             "map_name": lambda index, depth=None: figures.map_name(inputs, index, depth),
             "curve_name": lambda index: figures.curve_name(inputs, index),
-            "gallery_name": figures.gallery_name, "kinds": gallery.kinds(inputs),
+            "gallery_name": figures.gallery_name,
+            "kinds": gallery.kinds(inputs),
             "radius_row": lambda value: int((inputs.completeness["theta_e"].values == value).argmax()),
             "depth_row": lambda value: int((inputs.completeness["depth"].values == value).argmax()),
-            "rates": self._rates(), "failed": int((inputs.gates["verdict"] == FAIL).sum()),
+            "rates": self._rates(),
+            "failed": int((inputs.gates["verdict"] == FAIL).sum()),
             "anchors": int(self.book.derivation.table("recovered")["n"].iloc[0]),
             "independent": int(self._independent()),
-        }  # fmt: skip
+        }
 
     def _has(self, name: str) -> bool:
         table = getattr(self.inputs, name)
@@ -189,7 +277,7 @@ class Writer:
         return table.loc[table["group"] == "selected without imaging ML", "n"].iloc[0]
 
 
-def render(inputs: Inputs, pictures: Mapping[str, bytes | str]) -> tuple[bytes, tables.Book]:
+def render(inputs: Inputs, pictures: Mapping[str, bytes | str]) -> tuple[bytes, numbers.Book]:
     """The page, and the numbers it printed.
 
     Parameters

@@ -2,235 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
-
 import numpy as np
 import pandas as pd
 
 from lenscal.gates import FAIL
 from lenscal.report import summaries
-from lenscal.report.inputs import Inputs
 
-Value = float | int | str | bool | None
-
-
-@dataclass(frozen=True)
-class Number:
-    """One number (or text cell) of the page. `id` is the query with its arguments, as in ``rows?pool=N1&table=manifest``."""
-
-    id: str
-    value: Value
-    unit: str
-    shown: str
-    query: str
-    store: str
-
-
-@dataclass(frozen=True)
-class _Query:
-    derive: Callable[..., Value]
-    unit: str
-    form: str
-    store: str
-
-
-QUERIES: dict[str, _Query] = {}
-
-
-def query(unit: str, form: str, store: str) -> Callable:
-    """Register a function of (Derivation, text arguments) as a query."""
-
-    def register(derive: Callable[..., Value]) -> Callable:
-        QUERIES[derive.__name__] = _Query(derive, unit, form, store)
-        return derive
-
-    return register
-
-
-class Derivation:
-    """Numbers derived from one set of inputs; tables are made once."""
-
-    def __init__(self, inputs: Inputs) -> None:
-        self.inputs = inputs
-        self._tables: dict[str, pd.DataFrame | None] = {}
-
-    def table(self, name: str) -> pd.DataFrame | None:
-        """A table of `summaries`, None where the run has none."""
-        if name not in summaries.SUMMARIES:
-            raise KeyError(f"no table '{name}'; there are {', '.join(summaries.SUMMARIES)}")
-        if name not in self._tables:
-            self._tables[name] = summaries.SUMMARIES[name].make(self.inputs)
-        return self._tables[name]
-
-    def number(self, id: str) -> Number:
-        """The number of this id, derived now.
-
-        Raises
-        ------
-        KeyError
-            When the id names no query, or what it asks for is not there.
-        """
-        name, _, arguments = id.partition("?")
-        if name not in QUERIES:
-            raise KeyError(f"no query '{name}'; there are {', '.join(QUERIES)}")
-        kind = QUERIES[name]
-        given = dict(parse_qsl(arguments, keep_blank_values=True))
-        value = _plain(kind.derive(self, **given))
-        unit, form, store = kind.unit, kind.form, kind.store
-        if name == "cell":
-            column = given["column"]
-            unit, form = unit_of(column), form_of(column, value)
-            store = summaries.SUMMARIES[given["table"]].stores
-            if given["table"] == "trials" and column in ("p10", "p50", "p90"):
-                unit = str(self.table("trials")["unit"].iloc[int(given["row"])])
-        if name == "rows":
-            store = given["table"]
-        if name == "setting":
-            unit = next((u for end, u in (("_arcsec", "arcsec"), ("_px", "pixel")) if given["key"].endswith(end)), "1")
-        if name == "cube" and given["what"].startswith("n_"):
-            form = "count"
-        return Number(id, value, unit, show(value, form), name, store)
-
-
-def identify(name: str, arguments: Mapping[str, object]) -> str:
-    """The id of a query with its arguments."""
-    return (
-        f"{name}?{urlencode(sorted((k, str(v)) for k, v in arguments.items()), quote_via=quote)}" if arguments else name
-    )
-
-
-def recompute(inputs: Inputs, id: str) -> Value:
-    """Value of one number, derived from the inputs again.
-
-    Raises
-    ------
-    KeyError
-        When the id names no query, or what it asks for is not there.
-    """
-    return Derivation(inputs).number(id).value
-
-
-def verify(inputs: Inputs, numbers: Sequence[Mapping[str, Any]]) -> list[tuple[str, Value, Value, bool]]:
-    """Each number of a report beside what the stores say now.
-
-    Parameters
-    ----------
-    inputs : Inputs
-        Opened afresh from the stores.
-    numbers : sequence of mapping
-        As in `numbers.json`.
-
-    Returns
-    -------
-    list of (id, stored, recomputed, ok)
-        ok when value, unit and printed form agree (values to 1e-9, NaN is stored as null); recomputed is None, and ok
-        False, when the id cannot be derived.
-    """
-    derivation = Derivation(inputs.check())
-    out = []
-    for stored in numbers:
-        id, value = str(stored.get("id", "")), stored.get("value")
-        try:
-            again = derivation.number(id)
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError):
-            out.append((id, value, None, False))
-            continue
-        good = all(stored.get(k) == getattr(again, k) for k in ("unit", "shown", "query", "store")) and _same(
-            value, again.value
-        )
-        out.append((id, value, again.value, good))
-    return out
-
-
-def _same(a: Value, b: Value) -> bool:
-    if isinstance(a, bool) or isinstance(b, bool) or isinstance(a, str) or isinstance(b, str) or a is None or b is None:
-        return a == b and type(a) is type(b)
-    return math.isclose(a, b, rel_tol=1e-9, abs_tol=0.0)
-
-
-def _plain(value: object) -> Value:
-    """A Python value that JSON keeps: NaN and missing become None."""
-    if value is None or value is pd.NA or value is pd.NaT:
-        return None
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if isinstance(value, (int, np.integer)):
-        return int(value)
-    if isinstance(value, (float, np.floating)):
-        return float(value) if math.isfinite(value) else (None if math.isnan(value) else str(value))
-    return str(value)
-
+from .derivation import Derivation, query
+from .formats import Value
 
 # How values are shown.
-
-_COUNTS = {
-    "rows", "systems", "imaging_candidate", "matched", "in_sample", "anchors", "trained", "train", "val", "test", "none", "all", "wanted",
-    "positives", "n1", "n2", "shortfall", "k", "epoch", "objects", "trials", "cells", "injections", "n_injected", "n_failed", "n_hosts",
-    "n_detected", "host_pool", "rows_in", "rows_out", "dropped", "unaccounted", "candidates_n1", "candidates_n2",
-    "n_true", "n_false", "n_positive", "n_negative", "n_fitted", "n_imaging", "n_other", "lost", "won", "pairs", "number", "percent", "n_real", "n_first", "n_second", "pixels_real", "pixels_injected", "stamps_real", "stamps_injected", "k_real", "k_injected",
-}  # fmt: skip
-_SHARES = {
-    "share",
-    "rate",
-    "rate_requested",
-    "false_positive_rate",
-    "median",
-    "lower_68",
-    "upper_68",
-    "lower_95",
-    "upper_95",
-    "visible",
-    "base",
-    "changed",
-    "total_lower_68",
-    "total_upper_68",
-    "total_lower_95",
-    "total_upper_95",
-}
-_UNITS = {
-    "theta_e": "arcsec", "psf_fwhm": "arcsec", "depth": "mag(AB)", "sigma": "nanomaggy", "area": "degree^2", "weight": "1",
-    "radius": "arcsec", "median_psfsize_r": "arcsec", "median_psfdepth_r": "mag(AB)", "source_mag_r": "mag(AB)", "arc_snr": "1",
-}  # fmt: skip
-
-
-def unit_of(column: str) -> str:
-    """Unit of a column of the tables."""
-    return _UNITS.get(column, "1")
-
-
-def form_of(column: str, value: Value) -> str:
-    """How a cell of this column is shown: text, count, share or real."""
-    if isinstance(value, (str, bool)) or value is None:
-        return "text"
-    if column in _COUNTS or isinstance(value, int):
-        return "text" if column.endswith("_id") else "count"
-    return "share" if column in _SHARES or column.startswith("share_") else "real"
-
-
-def show(value: Value, form: str) -> str:
-    """A value as printed: shares in per cent, counts with thousands, a dash where there is none."""
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, str) or form == "text":
-        return str(value)
-    if form == "count":
-        return f"{value:,.0f}"
-    if form == "share":
-        return percent(value)
-    return (f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}").replace("-", "−")
-
-
-def percent(value: float) -> str:
-    """A share in per cent: one decimal, or two digits where that would leave one."""
-    scaled = 100 * value
-    return f"{scaled:.1f} %" if abs(scaled) >= 0.995 or scaled == 0 else f"{scaled:.2g} %"
 
 
 # The queries.
@@ -359,7 +140,9 @@ def _anchors(d: Derivation, index: str, group: str) -> pd.Series:
 def cube(
     d: Derivation, theta_e: str, psf_fwhm: str, depth: str, index: str, what: str, level: str = "", population: str = ""
 ) -> float | int:
-    """One cell of the cube: what is median, lower, upper, total_lower or total_upper (with the level), n_injected, n_hosts or n_detected; of the meant population of hosts by default."""
+    """One cell of the cube: what is median, lower, upper, total_lower or total_upper (with the level), n_injected,
+    n_hosts or n_detected; of the meant population of hosts by default.
+    """
     place = {"theta_e": float(theta_e), "psf_fwhm": float(psf_fwhm), "depth": float(depth)}
     cubes = d.inputs.completeness if not population else d.inputs.populations.sel(population=population)
     one = cubes.sel(place).isel(threshold=int(index))
@@ -490,42 +273,3 @@ def setting(d: Derivation, key: str) -> Value:
 def attribute(d: Derivation, name: str) -> str:
     """An attribute of the run."""
     return str(d.inputs.attrs.get(name, ""))
-
-
-class Book:
-    """The numbers that were printed, in order, each once."""
-
-    def __init__(self, inputs: Inputs) -> None:
-        self.derivation = Derivation(inputs)
-        self.numbers: dict[str, Number] = {}
-
-    def look_up(self, name: str, /, **arguments: object) -> Number:
-        """Derive a number and note that it was printed."""
-        id = identify(name, arguments)
-        if id not in self.numbers:
-            self.numbers[id] = self.derivation.number(id)
-        return self.numbers[id]
-
-    def records(self) -> list[dict]:
-        """As in `numbers.json`."""
-        return [asdict(number) for number in self.numbers.values()]
-
-
-def _quoted(cell: object) -> object:
-    """Text that a spreadsheet would take for a formula, behind an apostrophe; a carriage return, which would end the row, as a blank."""
-    if not isinstance(cell, str):
-        return cell
-    text = cell.replace("\r", " ")
-    return f"'{text}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else text
-
-
-def csv_files(book: Book) -> dict[str, bytes]:
-    """Every table as `tables/<name>.csv`, whole."""
-    files = {}
-    for name in summaries.SUMMARIES:
-        table = book.derivation.table(name)
-        if table is not None:
-            text = io.StringIO()
-            table.map(_quoted).rename(columns=_quoted).to_csv(text, index=False, lineterminator="\n")
-            files[f"tables/{name}.csv"] = text.getvalue().encode()
-    return files

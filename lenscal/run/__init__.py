@@ -1,4 +1,6 @@
-"""The audit as a pipeline: its stages, what each is given of a run, and the run itself on the cluster that the run file names."""
+"""The audit as a pipeline: its stages, what each is given of a run, and the run itself on the cluster
+that the run file names.
+"""
 
 from __future__ import annotations
 

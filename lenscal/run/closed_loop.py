@@ -1,4 +1,6 @@
-"""The closed loop: true lenses of skies that the run has not seen, found by its detector, beside what its trials predict of them."""
+"""The closed loop: true lenses of skies that the run has not seen, found by its detector, beside what
+its trials predict of them.
+"""
 
 from __future__ import annotations
 
@@ -42,11 +44,13 @@ def refuse(place: Place, seeds: list[int]) -> None:
     settings = place.settings
     if settings.sky is None or not settings.survey.mock:
         raise PlanError(
-            "a closed loop needs an embedded sky, whose truth is known: this run file has no section `sky`, or says survey.mock: false"
+            "a closed loop needs an embedded sky, whose truth is known: this run file has no section "
+            "`sky`, or says survey.mock: false"
         )
     if settings.seed in seeds:
         raise PlanError(
-            f"the sky of seed {settings.seed} is the run's own: its lenses chose the detector and its threshold; give --seed another number"
+            f"the sky of seed {settings.seed} is the run's own: its lenses chose the detector and its "
+            "threshold; give --seed another number"
         )
     plan = plan_of(place)
     for name in ("injections", "detector", "scores", "completeness"):
@@ -57,17 +61,20 @@ def refuse(place: Place, seeds: list[int]) -> None:
         carried = str(place.store("scores", group).attrs.get("detector_hash", ""))
         if carried != detector.hash:
             raise PlanError(
-                f"the scores of the {group} carry detector {carried[:12] or 'none'}, the frozen one is {detector.hash[:12]}: run the stage scores again"
+                f"the scores of the {group} carry detector {carried[:12] or 'none'}, the frozen one is "
+                f"{detector.hash[:12]}: run the stage scores again"
             )
     trained_on = detector.about.get("seed") if detector.mock else None
     if trained_on in seeds:
         raise PlanError(
-            f"the detector was trained on the embedded sky of seed {trained_on}: its true lenses are no test; give --seed another number"
+            f"the detector was trained on the embedded sky of seed {trained_on}: its true lenses are no "
+            "test; give --seed another number"
         )
 
 
 def lenses_of_sky(place: Place, sky: Settings, say: Say) -> pd.DataFrame:
-    """True lenses of an embedded sky: what a population is told by (`selection.FEATURES`), why a lens is left out, and its score.
+    """True lenses of an embedded sky: what a population is told by (`selection.FEATURES`), why a lens is
+    left out, and its score.
 
     Returns
     -------
@@ -130,12 +137,19 @@ def _rows(sky: Settings) -> pd.DataFrame:
         band: schema.ZEROPOINT - 2.5 * np.log10(lenses[f"lensed_flux_{band}"].to_numpy(float)) for band in schema.BANDS
     }
     made = made.assign(
-        theta_e=lenses["lens_theta_e"], psfsize_r=rows["psfsize_r"].astype(float), psfdepth_r=rows["psfdepth_r"].astype(float), lensed_mag_r=lensed["r"],
-        lensed_colour_gr=lensed["g"] - lensed["r"], lensed_colour_rz=lensed["r"] - lensed["z"],
+        theta_e=lenses["lens_theta_e"],
+        psfsize_r=rows["psfsize_r"].astype(float),
+        psfdepth_r=rows["psfdepth_r"].astype(float),
+        lensed_mag_r=lensed["r"],
+        lensed_colour_gr=lensed["g"] - lensed["r"],
+        lensed_colour_rz=lensed["r"] - lensed["z"],
         beta_fraction=np.hypot(lenses["source_x"], lenses["source_y"]) / lenses["lens_theta_e"],
         # The mock's radius is along the major axis, that of a trial along the intermediate one.
-        r_e=lenses["source_r_e"] * np.sqrt(lenses["source_q"]), n=lenses["source_n"], source_q=lenses["source_q"], q=lenses["lens_q"],
-    )[list(FEATURES)]  # fmt: skip
+        r_e=lenses["source_r_e"] * np.sqrt(lenses["source_q"]),
+        n=lenses["source_n"],
+        source_q=lenses["source_q"],
+        q=lenses["lens_q"],
+    )[list(FEATURES)]
     for name, variable in schema.GALAXY_COORDS.items():
         if name not in rows:
             rows[name] = {"str": "", "bool": False}.get(variable.dtype, 0 if variable.dtype.startswith("i") else np.nan)

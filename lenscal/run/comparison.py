@@ -1,4 +1,6 @@
-"""Pixels for the stage `realism`: real lenses, injections rendered again, their hosts, and the same injections under other settings."""
+"""Pixels for the stage `realism`: real lenses, injections rendered again, their hosts, and the same
+injections under other settings.
+"""
 
 from __future__ import annotations
 
@@ -107,7 +109,8 @@ def samples(place: Place, real: pd.DataFrame, trials: pd.DataFrame) -> tuple[pd.
     Returns
     -------
     DataFrame
-        One row for each image: sample (real, injected, bare host, without inner images), galaxy_id, anchor_id, conditions, measures.
+        One row for each image: sample (real, injected, bare host, without inner images), galaxy_id, anchor_id,
+        conditions, measures.
     tuple
         The samples as `realism.judge` takes them.
     """
@@ -140,8 +143,11 @@ def samples(place: Place, real: pd.DataFrame, trials: pd.DataFrame) -> tuple[pd.
     sample = realism.Sample
     matched_to = near["anchor_id"].to_numpy(np.int64)
     found = (
-        sample(real["galaxy_id"].to_numpy(), lenses), sample(hosts, injected, matched_to), sample(hosts, bare), None if outer is None else sample(hosts, outer),
-    )  # fmt: skip
+        sample(real["galaxy_id"].to_numpy(), lenses),
+        sample(hosts, injected, matched_to),
+        sample(hosts, bare),
+        None if outer is None else sample(hosts, outer),
+    )
     keys = near[
         [
             "galaxy_id",
@@ -203,7 +209,9 @@ class _Injected:
 
 
 def sensitivity(place: Place, trials: pd.DataFrame, say: Callable[[str], None]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Change of completeness under other sources, priors, profiles and without inner images, and how visible inner images are."""
+    """Change of completeness under other sources, priors, profiles and without inner images, and how
+    visible inner images are.
+    """
     from lenscal import injections, realism
 
     settings, seed = place.settings, place.settings.seed
@@ -235,7 +243,8 @@ def sensitivity(place: Place, trials: pd.DataFrame, say: Callable[[str], None]) 
                     if len(chosen)
                     else "no injection has an image"
                 )
-                # Where some hosts have a PSF image and some a profile, the question is put to the latter; where all have one, no pixel changes.
+                # Where some hosts have a PSF image and some a profile, the question is put to the latter; where all
+                # have one, no pixel changes.
                 if variant.moffat and moffat.any():
                     found = np.where(moffat, found, np.nan)
             except injections.PriorError as error:
@@ -278,15 +287,3 @@ def _inner(place: Place, block: xr.Dataset, hosts: xr.Dataset) -> pd.DataFrame:
     row = pd.Index(hosts["galaxy_id"].values).get_indexer(block["galaxy_id"].values.ravel())
     sigma, correlation = (values[row, red] for values in _noise(hosts))
     return realism.inner_images(*pair, block["theta_e_drawn"].values.ravel(), sigma, correlation)
-
-
-def panel(place: Place, real: pd.DataFrame, matched: pd.DataFrame) -> pd.DataFrame:
-    """The blind panel: number, kind, and where each image comes from, with the columns of a gallery."""
-    from lenscal import realism
-
-    table = realism.panel(real, matched, place.settings.realism, place.settings.seed)
-    injections = place.store("injections")
-    for dim in schema.AXES:
-        values = injections[dim].values
-        table[dim] = [float(values[i]) if i >= 0 else np.nan for i in table[f"i_{dim}"]]
-    return table.rename(columns={"i_trial": "trial"}).drop(columns=[f"i_{dim}" for dim in schema.AXES])

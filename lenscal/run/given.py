@@ -12,8 +12,8 @@ ALWAYS = ("name", "seed", "timestamp", "survey")
 def given(place: Place, name: str) -> Place:
     """The run as a stage sees it.
 
-    A setting or product that the stage did not declare (`sections`, `reads`) is refused when it is asked for, because a change of
-    it would leave the stage's product stale.
+    A setting or product that the stage did not declare (`sections`, `reads`) is refused when it is asked for, because a
+    change of it would leave the stage's product stale.
     """
     stage = STAGES[name]
     products = {path.name for one in (name, *stage.reads) for path in STAGES[one].products(place)}

@@ -16,7 +16,9 @@ from lenscal.gates import Gate, Ledger
 
 @dataclass(frozen=True)
 class Outside:
-    """Lenses of each catalogue and of all, look-alikes of all, ledgers by name, and the accounts: catalogue, file, what, rows; each catalogue's table by name."""
+    """Lenses of each catalogue and of all, look-alikes of all, ledgers by name, and the accounts: catalogue, file,
+    what, rows; each catalogue's table by name.
+    """
 
     tables: list[pd.DataFrame]
     lenses: pd.DataFrame
@@ -26,7 +28,9 @@ class Outside:
     read: dict[str, pd.DataFrame]
 
     def gates(self, footprint: np.ndarray, settings: Settings) -> list[Gate]:
-        """Of each catalogue, before anything of it was joined: rows, their usable share, rows inside the footprint (nside-128 nested pixels)."""
+        """Of each catalogue, before anything of it was joined: rows, their usable share, rows inside the footprint
+        (nside-128 nested pixels).
+        """
         from lenscal import objects
 
         found = []
@@ -87,7 +91,8 @@ def _accounts(
 
 
 def stand_ins(settings: Settings) -> tuple[pd.DataFrame, Ledger, list[Gate]]:
-    """Rows of the tables that stand in for the survey: ra, dec [degree], galaxy_id; their ledger, and the gates of each table.
+    """Rows of the tables that stand in for the survey: ra, dec [degree], galaxy_id; their ledger, and
+    the gates of each table.
 
     Raises
     ------

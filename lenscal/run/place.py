@@ -16,7 +16,7 @@ import lenscal
 from lenscal import schema
 from lenscal.config import Settings
 from lenscal.errors import LenscalError
-from lenscal.io import hats, stores
+from lenscal.io import hats_catalogue, stores
 from lenscal.run.surveys import survey_of
 
 if TYPE_CHECKING:
@@ -26,11 +26,15 @@ _STARS = ["ra", "dec", "gaia_phot_g_mean_mag"]
 
 
 class NotGivenError(LenscalError, RuntimeError):
-    """A stage asked for something that its address does not hold: its product would be stale, without a word, when that changes."""
+    """A stage asked for something that its address does not hold: its product would be stale, without a
+    word, when that changes.
+    """
 
 
 class Given:
-    """Settings of which a reader has those of some names (such as ``"completeness"`` or ``"cutouts.block"``); others are refused."""
+    """Settings of which a reader has those of some names (such as ``"completeness"`` or
+    ``"cutouts.block"``); others are refused.
+    """
 
     def __init__(self, whole: object, names: Iterable[str], reader: str, prefix: str = "") -> None:
         self._whole, self._reader, self._prefix = whole, reader, prefix
@@ -53,7 +57,9 @@ class Given:
 
 @dataclass(frozen=True)
 class Place:
-    """One run: its settings and its folder of stores. A stage is handed one with the settings and `products` that its address holds."""
+    """One run: its settings and its folder of stores. A stage is handed one with the settings and
+    `products` that its address holds.
+    """
 
     settings: Settings | Given
     products: frozenset[str] | None = None
@@ -68,7 +74,8 @@ class Place:
         top = name.split("/")[0]
         if self.products is not None and top not in self.products:
             raise NotGivenError(
-                f"stage '{self.reader}' opens the product '{top}', which its address does not hold: add the stage that writes it to its `reads`"
+                f"stage '{self.reader}' opens the product '{top}', which its address does not hold: add the stage "
+                "that writes it to its `reads`"
             )
         return self.folder / name
 
@@ -97,7 +104,8 @@ class Place:
         if detector.scientific:
             return {}
         what = (
-            f"a detector brought by the run file, {getattr(self.detector, 'origin', 'which does not say on what it was trained')}"
+            f"a detector brought by the run file, "
+            f"{getattr(self.detector, 'origin', 'which does not say on what it was trained')}"
             if detector.frozen
             else "a quick baseline detector"
         )
@@ -112,9 +120,9 @@ class Place:
         return self.table("manifest").sort_values("galaxy_id", ignore_index=True)
 
     @cached_property
-    def galaxies(self) -> hats.Catalogue:
+    def galaxies(self) -> hats_catalogue.Catalogue:
         """The survey's objects, to be read leaf by leaf."""
-        return hats.Catalogue(self.path("objects") / "galaxies")
+        return hats_catalogue.Catalogue(self.path("objects") / "galaxies")
 
     @cached_property
     def lenses(self) -> pd.DataFrame:
@@ -143,16 +151,22 @@ class Place:
         return manifest.reservoir_limits(nearest, self.positives, self.settings.manifest)
 
     def stars(self, ra: np.ndarray, dec: np.ndarray, radius_arcsec: float) -> pd.DataFrame:
-        """Gaia stars brighter than G = 16 among the survey's objects: all within a radius of some positions, and some beyond."""
+        """Gaia stars brighter than G = 16 among the survey's objects: all within a radius of some
+        positions, and some beyond.
+        """
         parts = [pd.DataFrame({name: pd.Series(dtype=float) for name in _STARS})]
         if self.survey.has_catalogue:
             known = np.isfinite(ra) & np.isfinite(dec)
-            parts += map(self._stars_of, self.galaxies.near(hats.Around(ra[known], dec[known], radius_arcsec)))
+            parts += map(
+                self._stars_of, self.galaxies.near(hats_catalogue.Around(ra[known], dec[known], radius_arcsec))
+            )
         return pd.concat(parts, ignore_index=True)
 
     @cached_property
     def _stars_of(self) -> Callable[[int], pd.DataFrame]:
-        """Of a leaf, the bright stars; those of the last leaves are kept, because neighbouring blocks ask for the same ones."""
+        """Of a leaf, the bright stars; those of the last leaves are kept, because neighbouring
+        blocks ask for the same ones.
+        """
 
         @lru_cache(maxsize=64)
         def read(leaf: int) -> pd.DataFrame:
@@ -178,7 +192,8 @@ class Place:
         return survey_of(self.settings)
 
     def sky(self) -> pd.DataFrame:
-        """Pieces of sky with their conditions, as `lenscal.completeness.conditions` takes them: random points where the run file names some, else bricks; none of stamps.
+        """Pieces of sky with their conditions, as `lenscal.completeness.conditions` takes them: random points where the
+        run file names some, else bricks; none of stamps.
 
         `attrs["area_from"]` says which.
         """

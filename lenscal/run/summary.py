@@ -28,7 +28,8 @@ def print_summary(result: Result, settings: Settings, console: Console) -> None:
     failed = result.failed
     console.print(
         f"gates: {sum(g.verdict == PASS for g in gates)} pass, {len(failed)} fail, "
-        f"{sum(g.verdict == NOT_JUDGED for g in gates)} not judged, {sum(g.verdict == ABSENT for g in gates)} not applicable",
+        f"{sum(g.verdict == NOT_JUDGED for g in gates)} not judged, "
+        f"{sum(g.verdict == ABSENT for g in gates)} not applicable",
         highlight=False,
     )
     for gate in failed:

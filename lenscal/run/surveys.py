@@ -1,4 +1,6 @@
-"""The surveys that a run file can name, by `survey.layout`: a new one is a class (`lenscal.io.survey.Survey`) and a line here."""
+"""The surveys that a run file can name, by `survey.layout`: a new one is a class
+(`lenscal.io.survey.Survey`) and a line here.
+"""
 
 from __future__ import annotations
 

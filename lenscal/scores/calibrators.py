@@ -1,4 +1,6 @@
-"""Ways from scores to probabilities, fitted on the validation split alone and compared on the test split; the shipped one is not changed."""
+"""Ways from scores to probabilities, fitted on the validation split alone and compared on the test split; the shipped
+one is not changed.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ def platt(score: np.ndarray, positive: np.ndarray, prevalence: float) -> tuple[C
 
 
 def temperature(score: np.ndarray, positive: np.ndarray, prevalence: float) -> tuple[Calibrator, str]:
-    """The score over one temperature (Guo et al. 2017, ICML): it moves no offset, so that scores learned at another share of lenses stay off."""
+    """The score over one temperature (Guo et al. 2017, ICML): it moves no offset, so that scores learned at another
+    share of lenses stay off.
+    """
     score = np.asarray(score, np.float64)
     weights = reliability.at_prevalence(positive, prevalence)
 
@@ -42,7 +46,9 @@ def temperature(score: np.ndarray, positive: np.ndarray, prevalence: float) -> t
 
 
 def isotonic(score: np.ndarray, positive: np.ndarray, prevalence: float) -> tuple[Calibrator, str]:
-    """Steps that never fall (scikit-learn's `IsotonicRegression`, in double precision), held off 0 and 1 by half a row of what they were fitted on."""
+    """Steps that never fall (scikit-learn's `IsotonicRegression`, in double precision), held off 0 and 1 by half a row
+    of what they were fitted on.
+    """
     from sklearn.isotonic import IsotonicRegression
 
     weights = reliability.at_prevalence(positive, prevalence)
@@ -57,9 +63,15 @@ FITS = {"Platt": platt, "temperature": temperature, "isotonic": isotonic}
 _LOSSES = {"log_loss": reliability.log_loss, "brier": reliability.brier}
 _NAMES = (*_LOSSES, "error")
 COLUMNS = [
-    "calibrator", "about", "n_fitted", *(f"{name}{end}" for name in _NAMES for end in ("", "_lower", "_upper")),
-    "log_loss_change", "log_loss_change_lower", "log_loss_change_upper", "why_not",
-]  # fmt: skip
+    "calibrator",
+    "about",
+    "n_fitted",
+    *(f"{name}{end}" for name in _NAMES for end in ("", "_lower", "_upper")),
+    "log_loss_change",
+    "log_loss_change_lower",
+    "log_loss_change_upper",
+    "why_not",
+]
 
 
 def compared(fitted_on: Sample, judged_on: Sample, prevalence: float, settings: config.Scores) -> pd.DataFrame:
@@ -76,8 +88,9 @@ def compared(fitted_on: Sample, judged_on: Sample, prevalence: float, settings: 
     Returns
     -------
     DataFrame
-        One row for the shipped probabilities and each of `FITS`, `COLUMNS`: log_loss, brier, error (expected calibration error), each with a 95 % interval by
-        resampled galaxies; log_loss_change from the shipped ones on the same resamples, below 0 where better. why_not where it has no number.
+        One row for the shipped probabilities and each of `FITS`, `COLUMNS`: log_loss, brier, error (expected
+        calibration error), each with a 95 % interval by resampled galaxies; log_loss_change from the shipped ones on
+        the same resamples, below 0 where better. why_not where it has no number.
     """
     rows, shipped = [], None
     none = judged_on.why_not(settings.stratum_min, " in the split test")
@@ -95,8 +108,11 @@ def compared(fitted_on: Sample, judged_on: Sample, prevalence: float, settings: 
                 except InputError as error:
                     why = str(error)
         out: dict[str, object] = {
-            "calibrator": name, "about": about, "n_fitted": 0 if name == SHIPPED else fitted_on.ids.size, "why_not": why,
-        }  # fmt: skip
+            "calibrator": name,
+            "about": about,
+            "n_fitted": 0 if name == SHIPPED else fitted_on.ids.size,
+            "why_not": why,
+        }
         if not why:
             numbers, losses = _numbers(judged_on, probability, prevalence, settings.bins)
             out |= numbers

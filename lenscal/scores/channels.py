@@ -23,7 +23,8 @@ COLUMNS = ["measure", "value", "lower", "upper", "p", "n_imaging", "n_other", "a
 def split(table: pd.DataFrame, facts: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Known lenses with a score that were held out of training: those of imaging searches, and those of other channels.
 
-    A lens that an imaging search found is of imaging, whoever else found it; so are follow-up spectra, whose targets came from there.
+    A lens that an imaging search found is of imaging, whoever else found it; so are follow-up spectra, whose targets
+    came from there.
     """
     lenses = table[(table["label"] == 1) & (table["role"] == "anchor") & np.isfinite(table["score"])]
     lenses = lenses.drop(columns=[name for name in facts if name in lenses]).join(facts, on="galaxy_id")
@@ -51,9 +52,10 @@ def compared(
     Returns
     -------
     DataFrame
-        `COLUMNS`. Rows: the Kolmogorov-Smirnov distance of their scores with its permutation p; the chance that a lens of another channel scores above one of
-        imaging (DeLong); the difference of recall at each threshold (Newcombe); the Mahalanobis distance of the means of `FEATURES` with its permutation p,
-        only where both have more lenses than there are features.
+        `COLUMNS`. Rows: the Kolmogorov-Smirnov distance of their scores with its permutation p; the chance that a lens
+        of another channel scores above one of imaging (DeLong); the difference of recall at each threshold (Newcombe);
+        the Mahalanobis distance of the means of `FEATURES` with its permutation p, only where both have more lenses
+        than there are features.
     """
     imaging, other = split(table, facts)
     counts = {"n_imaging": len(imaging), "n_other": len(other)}
@@ -65,9 +67,22 @@ def compared(
         distance = twosamples.permutation_p(one, two, draws.generator(seed, "judgement channels", 0), PERMUTATIONS)
         above = auc(two, one, LEVEL)
     rows = [
-        {"measure": "distance of scores", "value": distance[0], "p": distance[1], "about": "Kolmogorov-Smirnov, permutations", "why_not": few},
-        {"measure": "scored above imaging", "value": above[0], "lower": above[1], "upper": above[2], "about": "chance, DeLong on the logit scale", "why_not": few},
-    ]  # fmt: skip
+        {
+            "measure": "distance of scores",
+            "value": distance[0],
+            "p": distance[1],
+            "about": "Kolmogorov-Smirnov, permutations",
+            "why_not": few,
+        },
+        {
+            "measure": "scored above imaging",
+            "value": above[0],
+            "lower": above[1],
+            "upper": above[2],
+            "about": "chance, DeLong on the logit scale",
+            "why_not": few,
+        },
+    ]
     for threshold in thresholds["threshold"].values:
         k_1, k_2 = (int((part >= threshold).sum()) for part in (one, two))
         lower, upper = proportions.independent_difference(k_1, one.size, k_2, two.size, LEVEL)
@@ -128,6 +143,12 @@ def gate(found: pd.DataFrame, settings: config.Scores, few_events: str) -> Gate:
         for row in found[(found["why_not"] == "") & found["lower"].notna()].itertuples()
     ]
     return Gate(
-        "X.6", "lenses that imaging searches did not find are scored like those that they found", "p of the distance of scores", float(first["p"]),
-        minimum=settings.channel_p_min, requirement="4.6", cannot=str(first["why_not"]), evidence="; ".join([*said, *filter(None, [few_events])]),
-    )  # fmt: skip
+        "X.6",
+        "lenses that imaging searches did not find are scored like those that they found",
+        "p of the distance of scores",
+        float(first["p"]),
+        minimum=settings.channel_p_min,
+        requirement="4.6",
+        cannot=str(first["why_not"]),
+        evidence="; ".join([*said, *filter(None, [few_events])]),
+    )

@@ -43,8 +43,8 @@ def curves(sample: Sample, prevalence: float, kind: str = "equal-tailed") -> pd.
     Returns
     -------
     DataFrame
-        threshold, n_true, n_false (at or above it), recall, recall_lower, recall_upper, false_positive_rate, precision, few (it rests on fewer than
-        `EVENTS_MIN` negatives); from the highest threshold down, empty where a class is.
+        threshold, n_true, n_false (at or above it), recall, recall_lower, recall_upper, false_positive_rate, precision,
+        few (it rests on fewer than `EVENTS_MIN` negatives); from the highest threshold down, empty where a class is.
     """
     names = [
         "threshold",
@@ -65,9 +65,16 @@ def curves(sample: Sample, prevalence: float, kind: str = "equal-tailed") -> pd.
     m, n = n_true[-1], n_false[-1]
     lower, upper = intervals.interval(n_true, m, LEVEL, kind=kind)
     values = (
-        threshold, n_true, n_false, n_true / m, lower, upper, n_false / n,
-        precision.precision(n_true / m, n_false / n, prevalence), n_false < EVENTS_MIN,
-    )  # fmt: skip
+        threshold,
+        n_true,
+        n_false,
+        n_true / m,
+        lower,
+        upper,
+        n_false / n,
+        precision.precision(n_true / m, n_false / n, prevalence),
+        n_false < EVENTS_MIN,
+    )
     return pd.DataFrame(dict(zip(names, values)))
 
 
@@ -82,8 +89,9 @@ def _thinned(n_true: np.ndarray, n_false: np.ndarray) -> np.ndarray:
 def areas(sample: Sample, prevalence: float) -> list[dict]:
     """Rows (`COLUMNS`) of the AUC and of the average precision at the prevalence, each with its interval.
 
-    The precision at the top rests on negatives that no sample of this size holds. So the lower end is that of resamples with half a negative above all,
-    as Jeffreys' prior puts it there, and half a lens at the median of the negatives; the upper end is that of plain ones.
+    The precision at the top rests on negatives that no sample of this size holds. So the lower end is that of resamples
+    with half a negative above all, as Jeffreys' prior puts it there, and half a lens at the median of the negatives;
+    the upper end is that of plain ones.
     """
     why = sample.why_not()
     found = auc(sample.score[sample.positive], sample.score[~sample.positive], LEVEL)

@@ -53,7 +53,8 @@ def judge(
     Returns
     -------
     dict of DataFrame
-        measures, curves, recall, strata, bins, risk, calibrators, nuisance and channels, as `schema.JUDGEMENT` declares them.
+        measures, curves, recall, strata, bins, risk, calibrators, nuisance and channels, as `schema.JUDGEMENT` declares
+        them.
     list of Gate
     """
     schema.SCORES_CUTOUTS.check(scores)

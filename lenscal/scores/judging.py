@@ -35,8 +35,8 @@ def gates(
     history : DataFrame or None
         Of the training; None when the detector was brought by the run file.
     frozen : Detector
-        The detector that made the scores. Beyond the protocol it may say `prevalence`, `reliability`, `settings`, `record`, `survey`, `training_ids` and
-        `training_positions`; what it does not say is not judged.
+        The detector that made the scores. Beyond the protocol it may say `prevalence`, `reliability`, `settings`,
+        `record`, `survey`, `training_ids` and `training_positions`; what it does not say is not judged.
     hosts : iterable of int, optional
         galaxy_id of every galaxy that carries an injection; all that may carry one by default.
     """
@@ -52,9 +52,14 @@ def gates(
 def _hash_gate(scores: xr.Dataset, frozen: Detector) -> Gate:
     carried = str(scores.attrs.get("detector_hash", ""))
     return Gate(
-        "scores.hash", "the scores carry the hash of the frozen detector (4.9)", "hashes equal", float(carried == frozen.hash),
-        minimum=1, critical=True, evidence=f"scores: detector_hash '{carried}', detector.json: hash '{frozen.hash}'",
-    )  # fmt: skip
+        "scores.hash",
+        "the scores carry the hash of the frozen detector (4.9)",
+        "hashes equal",
+        float(carried == frozen.hash),
+        minimum=1,
+        critical=True,
+        evidence=f"scores: detector_hash '{carried}', detector.json: hash '{frozen.hash}'",
+    )
 
 
 def _complete_gate(table: pd.DataFrame) -> Gate:
@@ -62,9 +67,14 @@ def _complete_gate(table: pd.DataFrame) -> Gate:
     finite = np.isfinite(table["score"])
     wrong = int((usable & ~finite).sum() + (~usable & finite).sum())
     return Gate(
-        "scores.complete", "a cutout has a score if and only if it is fit for use", "rows where not", wrong,
-        maximum=0, critical=True, evidence=f"{len(table)} cutouts, {int(usable.sum())} usable, {int(finite.sum())} scored",
-    )  # fmt: skip
+        "scores.complete",
+        "a cutout has a score if and only if it is fit for use",
+        "rows where not",
+        wrong,
+        maximum=0,
+        critical=True,
+        evidence=f"{len(table)} cutouts, {int(usable.sum())} usable, {int(finite.sum())} scored",
+    )
 
 
 def _training_gates(history: pd.DataFrame | None, frozen: Detector) -> list[Gate]:
@@ -78,14 +88,26 @@ def _training_gates(history: pd.DataFrame | None, frozen: Detector) -> list[Gate
     lost = {name: float(record.get(name, np.nan)) for name in ("val_loss", "val_loss_constant")}
     return [
         Gate(
-            "detector.learnt", learnt, "validation loss over that of the best constant answer", best / lost["val_loss_constant"],
-            maximum=1, evidence=f"history: min(val_loss) = {best:.4g} at epoch {record.get('best_epoch')} of {len(history)}", cannot=cannot,
+            "detector.learnt",
+            learnt,
+            "validation loss over that of the best constant answer",
+            best / lost["val_loss_constant"],
+            maximum=1,
+            evidence=f"history: min(val_loss) = {best:.4g} at epoch {record.get('best_epoch')} of {len(history)}",
+            cannot=cannot,
         ),
         Gate(
-            "detector.kept", kept, "validation loss recorded in the artifact above the lowest of the history", lost["val_loss"] - best,
-            minimum=0, maximum=0, critical=True, evidence="detector.json: training.val_loss against history: min(val_loss)", cannot=cannot,
+            "detector.kept",
+            kept,
+            "validation loss recorded in the artifact above the lowest of the history",
+            lost["val_loss"] - best,
+            minimum=0,
+            maximum=0,
+            critical=True,
+            evidence="detector.json: training.val_loss against history: min(val_loss)",
+            cannot=cannot,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _test_gates(table: pd.DataFrame, frozen: Detector) -> list[Gate]:
@@ -101,11 +123,18 @@ def _test_gates(table: pd.DataFrame, frozen: Detector) -> list[Gate]:
     judged = positive | negative
     return [
         Gate(
-            "detector.auc", ranks, "lower 95 % end of the AUC, test split", lower, minimum=MORE_THAN_CHANCE, lower=lower, upper=upper,
-            evidence=f"AUC {value:.4f}, must be above 0.5; single split, DeLong on the logit scale with half a lens added at the median; {counts}; scores where split = 'test'",
+            "detector.auc",
+            ranks,
+            "lower 95 % end of the AUC, test split",
+            lower,
+            minimum=MORE_THAN_CHANCE,
+            lower=lower,
+            upper=upper,
+            evidence=f"AUC {value:.4f}, must be above 0.5; single split, DeLong on the logit scale with half a "
+            f"lens added at the median; {counts}; scores where split = 'test'",
         ),
         _calibration_gate(calibrated, score[judged], positive[judged], frozen, counts),
-    ]  # fmt: skip
+    ]
 
 
 def _calibration_gate(claim: str, score: np.ndarray, positive: np.ndarray, frozen: Detector, counts: str) -> Gate:
@@ -125,7 +154,11 @@ def _calibration_gate(claim: str, score: np.ndarray, positive: np.ndarray, froze
             return Gate("detector.calibration", claim, measure, np.nan, maximum=ECE_MAX, cannot=why)
         quality = calibration.reliability(chance, positive, at)
     return Gate(
-        "detector.calibration", claim, measure, quality["ece"], maximum=ECE_MAX,
+        "detector.calibration",
+        claim,
+        measure,
+        quality["ece"],
+        maximum=ECE_MAX,
         evidence=f"top bin: {quality['top_predicted']:.4f} predicted, {quality['top_observed']:.4f} observed; "
         f"mean probability of lenses {quality['positive_mean']:.3f}; {counts}",
-    )  # fmt: skip
+    )

@@ -1,4 +1,6 @@
-"""Does the score of negatives follow what has nothing to do with lenses: seeing, depth, extinction, the edge of a brick, missing pixels?"""
+"""Does the score of negatives follow what has nothing to do with lenses: seeing, depth, extinction, the edge of a
+brick, missing pixels?
+"""
 
 from __future__ import annotations
 
@@ -37,8 +39,9 @@ def correlations(table: pd.DataFrame, facts: pd.DataFrame, settings: config.Scor
     Returns
     -------
     DataFrame
-        quantity, about, n, correlation (Spearman), lower, upper (Fisher's z with the error of Bonett & Wright 2000), level, p (one-sided, that it lies within
-        `nuisance_correlation_max` of 0), p_holm (for all quantities together), why_not.
+        quantity, about, n, correlation (Spearman), lower, upper (Fisher's z with the error of Bonett & Wright 2000),
+        level, p (one-sided, that it lies within `nuisance_correlation_max` of 0), p_holm (for all quantities together),
+        why_not.
     """
     negatives = table[table["negative"] & table["split"].isin(["val", "test"]) & np.isfinite(table["score"])]
     known = negatives.drop(columns=[name for name in facts if name in negatives]).join(facts, on="galaxy_id")
@@ -55,10 +58,18 @@ def correlations(table: pd.DataFrame, facts: pd.DataFrame, settings: config.Scor
         p = float(rankcorrelation.p_beyond(rho, n, settings.nuisance_correlation_max))
         rows.append(
             {
-                "quantity": name, "about": about, "n": n, "correlation": rho, "lower": lower, "upper": upper, "level": LEVEL,
-                "p": p, "p_holm": np.nan, "why_not": why,
+                "quantity": name,
+                "about": about,
+                "n": n,
+                "correlation": rho,
+                "lower": lower,
+                "upper": upper,
+                "level": LEVEL,
+                "p": p,
+                "p_holm": np.nan,
+                "why_not": why,
             }
-        )  # fmt: skip
+        )
     out = pd.DataFrame(rows)
     judged = (out["why_not"] == "").to_numpy()
     out.loc[judged, "p_holm"] = rankcorrelation.holm(out.loc[judged, "p"])
@@ -84,6 +95,10 @@ def gate(found: pd.DataFrame, settings: config.Scores) -> Gate:
     said = [f"{r.about} {r.correlation:+.3f} ({r.lower:+.3f} to {r.upper:+.3f})" for r in judged.itertuples()]
     said += [f"{r.about} not judged: {r.why_not}" for r in left.itertuples()]
     return Gate(
-        "detector.nuisance", claim, measure, float(judged["p_holm"].min()), minimum=round(1 - LEVEL, 6),
+        "detector.nuisance",
+        claim,
+        measure,
+        float(judged["p_holm"].min()),
+        minimum=round(1 - LEVEL, 6),
         evidence=f"{'; '.join(said)}; {int(judged['n'].max())} negatives of the splits val and test",
-    )  # fmt: skip
+    )

@@ -28,7 +28,8 @@ def few_events(thresholds: xr.Dataset) -> str:
             )
             low, high = (f"{100 * end:.3g}" for end in ends)
             said.append(
-                f"the rate of {100 * rate:.3g} % rests on {int(count)} of {int(thresholds['n_negatives'].values[i])} negatives, fewer than {EVENTS_MIN}: "
+                f"the rate of {100 * rate:.3g} % rests on {int(count)} of "
+                f"{int(thresholds['n_negatives'].values[i])} negatives, fewer than {EVENTS_MIN}: "
                 f"it may be {low} to {high} % ({100 * float(thresholds['level'].values[level]):.3g} % interval)"
             )
     return "; ".join(said)
@@ -38,17 +39,23 @@ def events_gate(thresholds: xr.Dataset) -> Gate:
     """Each threshold rests on enough negatives for its rate to be known."""
     least = int(thresholds["n_false"].values.min())
     return Gate(
-        "scores.events", "the rate of each threshold rests on enough negatives", "fewest negatives at or above a threshold", least,
-        minimum=EVENTS_MIN, evidence="scores/thresholds: n_false", cannot=few_events(thresholds),
-    )  # fmt: skip
+        "scores.events",
+        "the rate of each threshold rests on enough negatives",
+        "fewest negatives at or above a threshold",
+        least,
+        minimum=EVENTS_MIN,
+        evidence="scores/thresholds: n_false",
+        cannot=few_events(thresholds),
+    )
 
 
 def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.Dataset:
     """The lowest score at which no more than each rate of the validation negatives would be called a lens.
 
-    The negatives are the scored ones of the split val, pools N1 and N2 as sampled (85:15 by default), each counted once:
-    the rate is one of this mixture, not of the sky. A detection is a score at or above the threshold, and the threshold is
-    itself the score of a negative; equal scores stay together, so that the rate reached can be below the one asked for.
+    The negatives are the scored ones of the split val, pools N1 and N2 as sampled (85:15 by default), each counted
+    once: the rate is one of this mixture, not of the sky. A detection is a score at or above the threshold, and the
+    threshold is itself the score of a negative; equal scores stay together, so that the rate reached can be below the
+    one asked for.
 
     Parameters
     ----------
@@ -61,8 +68,8 @@ def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.
     -------
     Dataset (threshold, level)
         Coordinates threshold, false_positive_rate (reached: n_false / n_negatives) and level; rate_requested, n_false,
-        n_negatives, and `lower` and `upper` of the rate (exact for a threshold set at its own n_false-th negative, at 68.27 % and 95 %).
-        The attribute few_events says in words which rest on fewer than `EVENTS_MIN` negatives.
+        n_negatives, and `lower` and `upper` of the rate (exact for a threshold set at its own n_false-th negative, at
+        68.27 % and 95 %). The attribute few_events says in words which rest on fewer than `EVENTS_MIN` negatives.
 
     Raises
     ------

@@ -36,8 +36,9 @@ def recall(table: pd.DataFrame, thresholds: xr.Dataset, interval: str = "jeffrey
     Returns
     -------
     DataFrame
-        sample, tier ("all" first), threshold, false_positive_rate, n (with a score), k (at or above), recall, lower, upper (NaN where n is 0), level,
-        interval (by name), few (the threshold rests on fewer than `EVENTS_MIN` negatives).
+        sample, tier ("all" first), threshold, false_positive_rate, n (with a score), k (at or above), recall, lower,
+        upper (NaN where n is 0), level, interval (by name), few (the threshold rests on fewer than `EVENTS_MIN`
+        negatives).
     """
     kind, name = KINDS[interval]
     lenses = table[(table["label"] == 1) & np.isfinite(table["score"])]
@@ -54,9 +55,18 @@ def recall(table: pd.DataFrame, thresholds: xr.Dataset, interval: str = "jeffrey
                 lower, upper = map(float, intervals.interval(k, n, LEVEL, kind=kind))
                 rows.append(
                     {
-                        "sample": SAMPLES[key], "tier": wanted, "threshold": float(threshold), "false_positive_rate": float(rate),
-                        "n": n, "k": k, "recall": k / n if n else np.nan, "lower": lower, "upper": upper, "level": LEVEL,
-                        "interval": name, "few": bool(n_false < EVENTS_MIN),
+                        "sample": SAMPLES[key],
+                        "tier": wanted,
+                        "threshold": float(threshold),
+                        "false_positive_rate": float(rate),
+                        "n": n,
+                        "k": k,
+                        "recall": k / n if n else np.nan,
+                        "lower": lower,
+                        "upper": upper,
+                        "level": LEVEL,
+                        "interval": name,
+                        "few": bool(n_false < EVENTS_MIN),
                     }
-                )  # fmt: skip
+                )
     return pd.DataFrame(rows)

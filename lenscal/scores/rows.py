@@ -13,9 +13,25 @@ import xarray as xr
 from lenscal.kernels import draws
 
 NAMES = (
-    "galaxy_id", "ra", "dec", "split", "pool", "tier", "role", "label", "host", "type", "nobs_z_bin", "psfsize_r", "psfdepth_r",
-    "mag_r", "cutout_ok", "arc_snr", "score", "probability",
-)  # fmt: skip
+    "galaxy_id",
+    "ra",
+    "dec",
+    "split",
+    "pool",
+    "tier",
+    "role",
+    "label",
+    "host",
+    "type",
+    "nobs_z_bin",
+    "psfsize_r",
+    "psfdepth_r",
+    "mag_r",
+    "cutout_ok",
+    "arc_snr",
+    "score",
+    "probability",
+)
 AT_ONCE = 8_000_000  # weights of resamples in memory
 
 
@@ -76,7 +92,10 @@ class Sample:
         """Why nothing can be said of it; empty where both classes have at least so many members."""
         if self.few >= least:
             return ""
-        return f"{int(self.positive.sum())} scored lenses and {int((~self.positive).sum())} scored negatives{of}, fewer than {least}"
+        return (
+            f"{int(self.positive.sum())} scored lenses and {int((~self.positive).sum())} scored "
+            f"negatives{of}, fewer than {least}"
+        )
 
     def where(self, inside: np.ndarray) -> Sample:
         """Some of its rows."""

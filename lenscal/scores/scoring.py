@@ -40,7 +40,8 @@ def score_cutouts(cutouts: xr.Dataset, quality: xr.Dataset, frozen: Detector) ->
     ids, other = cutouts["galaxy_id"].values, quality["galaxy_id"].values
     if not np.array_equal(ids, other):
         raise InputError(
-            f"scores: quality has {other.size} rows that are not, row by row, the {ids.size} of the cutouts; open both from one run"
+            f"scores: quality has {other.size} rows that are not, row by row, the {ids.size} of the cutouts; "
+            f"open both from one run"
         )
     ok = quality["cutout_ok"].values.astype(bool)
     image = cutouts["image"].transpose("galaxy", "band", "y", "x")
@@ -72,7 +73,8 @@ def score_injections(
     injections : Dataset (theta_e, psf_fwhm, depth, trial)
         As `schema.INJECTIONS`: galaxy_id, failure and band are read.
     images : callable
-        From the block to its images (injection, band, y, x) in nanomaggy, the grid axes and trial stacked in that order.
+        From the block to its images (injection, band, y, x) in nanomaggy, the grid axes and trial stacked in that
+        order.
     frozen : Detector
     batch : int
         Images scored at once; changes no score.
@@ -100,7 +102,8 @@ def score_injections(
             score[some] = frozen.score(rendered[some][:, bands], batch)
         if unseen := int(np.isnan(score[good]).sum()):
             raise InputError(
-                f"scores: {unseen} injections without a failure have no pixel in some band; expected whole images, check the hosts"
+                f"scores: {unseen} injections without a failure have no pixel in some band; expected whole "
+                f"images, check the hosts"
             )
     dataset = xr.Dataset(
         {

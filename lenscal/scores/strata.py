@@ -61,10 +61,11 @@ def calibration(
     Returns
     -------
     strata : DataFrame
-        group, value, n_positive, n_negative, error (expected calibration error), lower, upper, level, interval, predicted (mean probability), risk_area,
-        why_not (a stratum of one class, or of a few, has no number).
+        group, value, n_positive, n_negative, error (expected calibration error), lower, upper, level, interval,
+        predicted (mean probability), risk_area, why_not (a stratum of one class, or of a few, has no number).
     bins : DataFrame
-        group, value, bin, predicted, observed, lower, upper (Jeffreys intervals of both classes' shares, joined), n_positive, n_negative.
+        group, value, bin, predicted, observed, lower, upper (Jeffreys intervals of both classes' shares, joined),
+        n_positive, n_negative.
     """
     strata, bins = [], []
     for group, value, inside in groups(sample.rows, edges):
@@ -77,10 +78,17 @@ def calibration(
             bins.append(table.assign(group=group, value=value))
         strata.append(
             {
-                "group": group, "value": value, "n_positive": int(part.positive.sum()), "n_negative": int((~part.positive).sum()),
-                **dict(zip(("error", "lower", "upper"), found)), "level": LEVEL, "interval": BOOTSTRAP, **own, "why_not": why,
+                "group": group,
+                "value": value,
+                "n_positive": int(part.positive.sum()),
+                "n_negative": int((~part.positive).sum()),
+                **dict(zip(("error", "lower", "upper"), found)),
+                "level": LEVEL,
+                "interval": BOOTSTRAP,
+                **own,
+                "why_not": why,
             }
-        )  # fmt: skip
+        )
     names = ["group", "value", "bin", "predicted", "observed", "lower", "upper", "n_positive", "n_negative"]
     joined = pd.concat(bins, ignore_index=True) if bins else pd.DataFrame(columns=names)
     return pd.DataFrame(strata), joined[names]
@@ -120,12 +128,15 @@ def _bins(part: Sample, own: np.ndarray, weights: np.ndarray, prevalence: float)
     share = lambda p, q: prevalence * p / (prevalence * p + (1 - prevalence) * q)  # noqa: E731
     return pd.DataFrame(
         {
-            "bin": np.arange(count), "predicted": np.bincount(own, weights * part.probability, count) / mass,
+            "bin": np.arange(count),
+            "predicted": np.bincount(own, weights * part.probability, count) / mass,
             "observed": np.bincount(own, weights * part.positive, count) / mass,
-            "lower": share(ends["p"][0], ends["n"][1]), "upper": share(ends["p"][1], ends["n"][0]),
-            "n_positive": n["p"].astype(int), "n_negative": n["n"].astype(int),
+            "lower": share(ends["p"][0], ends["n"][1]),
+            "upper": share(ends["p"][1], ends["n"][0]),
+            "n_positive": n["p"].astype(int),
+            "n_negative": n["n"].astype(int),
         }
-    )  # fmt: skip
+    )
 
 
 def _risk(part: Sample, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -135,7 +146,9 @@ def _risk(part: Sample, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def risk_curve(sample: Sample, prevalence: float) -> pd.DataFrame:
-    """Coverage and risk, from the most confident answers to all; thinned to 512 points, empty where nothing can be said."""
+    """Coverage and risk, from the most confident answers to all; thinned to 512 points, empty where nothing can be
+    said.
+    """
     if sample.few == 0 or unknown(sample):
         return pd.DataFrame({"coverage": pd.Series(dtype=float), "risk": pd.Series(dtype=float)})
     coverage, risk = _risk(sample, reliability.at_prevalence(sample.positive, prevalence))
@@ -178,7 +191,14 @@ def gate(strata: pd.DataFrame, limit: float) -> Gate:
         )
     worst = judged.loc[judged["lower"].idxmax()]
     return Gate(
-        "detector.strata", claim, "largest lower 95 % end of the expected calibration error", float(worst["lower"]), maximum=limit,
-        lower=float(worst["lower"]), upper=float(worst["upper"]), requirement="4.5",
-        evidence=f"{worst['group']} {worst['value']}: error {worst['error']:.4f}, {worst['n_positive']} lenses, {worst['n_negative']} negatives; {left}",
-    )  # fmt: skip
+        "detector.strata",
+        claim,
+        "largest lower 95 % end of the expected calibration error",
+        float(worst["lower"]),
+        maximum=limit,
+        lower=float(worst["lower"]),
+        upper=float(worst["upper"]),
+        requirement="4.5",
+        evidence=f"{worst['group']} {worst['value']}: error {worst['error']:.4f}, {worst['n_positive']} lenses, "
+        f"{worst['n_negative']} negatives; {left}",
+    )

@@ -11,11 +11,12 @@ RIDGE = 1e-3
 def entropy_weights(
     sample: np.ndarray, target: np.ndarray, base: np.ndarray | None = None, ridge: float = RIDGE
 ) -> np.ndarray:
-    """Weights of the rows of a sample whose weighted means are those of a population: of all such, the nearest to the base weights.
+    """Weights of the rows of a sample whose weighted means are those of a population: of all such, the
+    nearest to the base weights.
 
-    Entropy balancing (Hainmueller 2012, Political Analysis 20, 25): w = base exp(lambda . z), the exponential tilt with the least
-    Kullback-Leibler divergence from the base; lambda minimises a convex function. A small ridge on lambda leaves a mean a little off where a
-    few rows would have to carry all the weight.
+    Entropy balancing (Hainmueller 2012, Political Analysis 20, 25): w = base exp(lambda . z), the exponential tilt with
+    the least Kullback-Leibler divergence from the base; lambda minimises a convex function. A small ridge on lambda
+    leaves a mean a little off where a few rows would have to carry all the weight.
 
     Parameters
     ----------

@@ -19,8 +19,12 @@ GO, NO_GO = "GO", "NO-GO"
 BINS_MIN = 20  # lenses of a bin that is judged
 INSIDE_MIN = 0.9  # share of the judged bins that must hold the truth in their 95 % interval
 AXES = {
-    "theta_e": "theta_e", "psf_fwhm": "psfsize_r", "depth": "psfdepth_r", "lensed_mag_r": "lensed_mag_r", "host_colour_gr": "host_colour_gr",
-}  # fmt: skip
+    "theta_e": "theta_e",
+    "psf_fwhm": "psfsize_r",
+    "depth": "psfdepth_r",
+    "lensed_mag_r": "lensed_mag_r",
+    "host_colour_gr": "host_colour_gr",
+}
 """Axes of the bins, and the column of each."""
 CAUSES = {"morphology": "source morphology", "moffat": "PSF profile"}
 """Kinds of the realism's changes that a known population leaves open, and their names."""
@@ -54,16 +58,18 @@ def judge(
     Returns
     -------
     dict
-        `overall` and `bins` (axis, low, high, and the same) at the first threshold: n, found, observed, predicted, lower_68, upper_68, lower_95,
-        upper_95, n_eff, naive; `verdict`, `refused` (why the trials cannot speak of these lenses, "" when they can), `left_out`,
-        `skies`, `thresholds` (overall at each). The intervals are of the observed share: trials, systematic brackets, and the chance of n lenses.
+        `overall` and `bins` (axis, low, high, and the same) at the first threshold: n, found, observed, predicted,
+        lower_68, upper_68, lower_95, upper_95, n_eff, naive; `verdict`, `refused` (why the trials cannot speak of these
+        lenses, "" when they can), `left_out`, `skies`, `thresholds` (overall at each). The intervals are of the
+        observed share: trials, systematic brackets, and the chance of n lenses.
     dict of DataFrame
         lenses, bins.
     """
     judged = lenses[lenses["left_out"] == ""].reset_index(drop=True)
     if judged.empty:
         raise InputError(
-            f"closed loop: none of {len(lenses)} true lenses is inside the grid and fit for use; {lenses['left_out'].value_counts().to_dict()}"
+            f"closed loop: none of {len(lenses)} true lenses is inside the grid and fit for use; "
+            f"{lenses['left_out'].value_counts().to_dict()}"
         )
     found_any, each = [], []
     for place, (threshold, rate) in enumerate(
@@ -88,17 +94,43 @@ def judge(
         if inside.any()
     ]
     overall = {name: value for name, value in each[0].items() if name not in ("threshold", "false_positive_rate")}
-    skies = [
-        {"seed": int(key), **_row(rows, found, said, naive, changes)} for key, rows in sorted(judged.groupby("seed").indices.items())
-    ] if "seed" in judged else []  # fmt: skip
+    skies = (
+        [
+            {"seed": int(key), **_row(rows, found, said, naive, changes)}
+            for key, rows in sorted(judged.groupby("seed").indices.items())
+        ]
+        if "seed" in judged
+        else []
+    )
     refused = said if isinstance(said, str) else ""
     summary = {
-        "verdict": _verdict(overall, bins, refused), "refused": refused, "overall": overall, "bins": bins, "skies": skies, "thresholds": each,
-        "left_out": {str(reason): int(count) for reason, count in lenses.loc[lenses["left_out"] != "", "left_out"].value_counts().items()},
-        "lenses": len(lenses), "trials": len(trials), "trials_used": 0 if refused else said.used, "bins_min": BINS_MIN,
-        "inside": {level: _inside(bins, level) for level in ("68", "95")}, "systematic": _brackets(changes),
-        "method": {} if refused else {"weighted": said.plain, "modelled": said.model, "joint": said.value, "deviation": said.deviation, "least_balanced": said.worst[0], "by": said.worst[1]},
-    }  # fmt: skip
+        "verdict": _verdict(overall, bins, refused),
+        "refused": refused,
+        "overall": overall,
+        "bins": bins,
+        "skies": skies,
+        "thresholds": each,
+        "left_out": {
+            str(reason): int(count)
+            for reason, count in lenses.loc[lenses["left_out"] != "", "left_out"].value_counts().items()
+        },
+        "lenses": len(lenses),
+        "trials": len(trials),
+        "trials_used": 0 if refused else said.used,
+        "bins_min": BINS_MIN,
+        "inside": {level: _inside(bins, level) for level in ("68", "95")},
+        "systematic": _brackets(changes),
+        "method": {}
+        if refused
+        else {
+            "weighted": said.plain,
+            "modelled": said.model,
+            "joint": said.value,
+            "deviation": said.deviation,
+            "least_balanced": said.worst[0],
+            "by": said.worst[1],
+        },
+    }
     marked = judged.assign(found=found, chance=np.nan if refused else said.chance, naive=naive["survey"])
     return summary, {
         "lenses": lenses.merge(
@@ -122,7 +154,9 @@ def _bins(values: np.ndarray, cube: xr.Dataset, axis: str) -> list[tuple[float, 
 
 
 def _naive(cube: xr.Dataset, lenses: pd.DataFrame, threshold: int) -> dict[str, np.ndarray]:
-    """What the cube says of each lens when it is read at its theta_e, seeing and depth, by population; NaN outside and without data."""
+    """What the cube says of each lens when it is read at its theta_e, seeing and depth, by population; NaN
+    outside and without data.
+    """
     from lenscal.completeness import of_population, query
 
     names = (
@@ -187,7 +221,8 @@ def _row(
 def predictive(value: float, variance_low: float, variance_high: float, n: int, level: float) -> tuple[float, float]:
     """Interval of the share that will be found of n lenses, when the chance of each is known with an error.
 
-    Quantiles of a beta-binomial whose Beta has the mean and the variance given (one for each side); of a binomial where the variance is 0.
+    Quantiles of a beta-binomial whose Beta has the mean and the variance given (one for each side); of a binomial where
+    the variance is 0.
     """
     out = []
     for variance, tail in ((variance_low, (1 - level) / 2), (variance_high, (1 + level) / 2)):

@@ -1,42 +1,30 @@
-"""What trials drawn from one population say of another: the share found, with its error, an effective number, or a refusal."""
+"""What trials drawn from one population say of another: the share found, with its error, an
+effective number, or a refusal.
+"""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-import xarray as xr
-from scipy.special import expit, logit
 
-from lenscal import schema
 from lenscal.errors import InputError, LenscalError
 from lenscal.kernels import draws, weighting
-from lenscal.selection.balance import entropy_weights
 
-CONDITIONS = ("theta_e", "psfsize_r", "psfdepth_r")
-SOURCE = ("lensed_mag_r", "lensed_colour_gr", "lensed_colour_rz", "beta_fraction", "r_e", "n", "source_q", "q")
-HOST = (
-    "host_mag_z",
-    "host_colour_gr",
-    "host_colour_rz",
-    "host_log_radius",
-    "host_ellipticity",
-    "host_sersic",
-    "host_neighbours",
-)
+from .estimate import estimate
+from .trial_tables import CONDITIONS, HOST, SOURCE
+
 FEATURES = (*CONDITIONS, *SOURCE, *HOST)
-"""What a trial and a lens are told by: conditions, lensed light and source, host. Units as in `schema.INJECTIONS`; lensed light as observed."""
+"""What a trial and a lens are told by: conditions, lensed light and source, host. Units as in `schema.INJECTIONS`;
+lensed light as observed.
+"""
 RANGE = 0.002  # quantile of the population beyond which a trial is too unlike it to be used
 SUPPORT = 0.001  # quantile of the trials beyond which a system is outside of them
 OUTSIDE_MAX = 0.1  # share of the systems that may lie outside in any one feature
 N_EFF_MIN = 100.0
 GROUPS = 16  # of hosts, left out in turn, behind every error
-FOLDS = 5
-STRENGTH = 0.1  # C of the logistic regression of what is found
-EPSILON = 1e-6
 
 
 class SupportError(LenscalError, ValueError):
@@ -88,61 +76,29 @@ class Reweighted:
         return value, float(np.sqrt((len(left) - 1) / len(left) * np.square(left - left.mean()).sum()))
 
 
-def table_of(injections: xr.Dataset, scores: xr.Dataset) -> pd.DataFrame:
-    """Scored trials of a run, one row each: `FEATURES`, galaxy_id, injection_id, score, and the densities that are stored.
-
-    Parameters
-    ----------
-    injections, scores : Datasets (theta_e, psf_fwhm, depth, trial)
-        As `schema.INJECTIONS` and `schema.SCORES_INJECTIONS`, of one run.
-
-    Raises
-    ------
-    ValueError
-        Trials without what tells a population: made before hosts had features, or of stamps without a catalogue.
-    """
-    names = {
-        "theta_e": "theta_e_drawn", "psfsize_r": "host_psfsize_r", "psfdepth_r": "host_psfdepth_r", "beta_fraction": "beta_fraction", "r_e": "r_e", "n": "n",
-        "source_q": "source_q", "q": "q", **{name: name for name in HOST},
-    }  # fmt: skip
-    if missing := [name for name in names.values() if name not in injections]:
-        raise InputError(f"selection: the injections lack {', '.join(missing)}; do the stage injections again")
-    flat = lambda array: array.transpose(*schema.TRIAL).values.ravel()  # noqa: E731
-    table = pd.DataFrame({name: flat(injections[source]).astype(float) for name, source in names.items()})
-    magnitudes = {
-        str(band): flat(injections["lensed_mag"].sel(band=band)).astype(float) for band in injections["band"].values
-    }
-    table["lensed_mag_r"] = magnitudes["r"]
-    table["lensed_colour_gr"], table["lensed_colour_rz"] = (
-        magnitudes["g"] - magnitudes["r"],
-        magnitudes["r"] - magnitudes["z"],
-    )
-    for name in ("galaxy_id", "injection_id"):
-        table[name] = flat(injections[name])
-    for name in ("log_density_host", "log_density_survey", "log_density_lens_like", "log_density_source"):
-        if name in injections:
-            table[name] = flat(injections[name])
-    table["score"] = flat(scores["score"]).astype(float)
-    return table[np.isfinite(table["score"])].reset_index(drop=True)
-
-
 def reweight(
-    trials: pd.DataFrame, population: pd.DataFrame | Callable[[pd.DataFrame], np.ndarray], found: np.ndarray, seed: int, features: Sequence[str] = FEATURES,
+    trials: pd.DataFrame,
+    population: pd.DataFrame | Callable[[pd.DataFrame], np.ndarray],
+    found: np.ndarray,
+    seed: int,
+    features: Sequence[str] = FEATURES,
     host: str = "galaxy_id",
-) -> Reweighted:  # fmt: skip
+) -> Reweighted:
     """Share found of another population, from trials alone.
 
-    With a log density, trials are weighed by it over the density that they were drawn with. With a table of systems there is no density
-    on either side: trials inside the range of the systems are weighed so that the means of all features agree (`balance.entropy_weights`), a
-    logistic regression on the features, their products and log theta_e tells what is found of systems like each, and the weighted residuals of
-    the trials correct its mean (doubly robust: Robins, Rotnitzky & Zhao 1994, JASA 89, 846). Either is right where the other is not.
+    With a log density, trials are weighed by it over the density that they were drawn with. With a table of systems
+    there is no density on either side: trials inside the range of the systems are weighed so that the means of all
+    features agree (`balance.entropy_weights`), a logistic regression on the features, their products and log theta_e
+    tells what is found of systems like each, and the weighted residuals of the trials correct its mean (doubly robust:
+    Robins, Rotnitzky & Zhao 1994, JASA 89, 846). Either is right where the other is not.
 
     Parameters
     ----------
     trials : DataFrame
         As from `table_of`; with a log density, `log_density` (natural, of all that the density is of).
     population : DataFrame or callable
-        Systems with the columns `features`; or a function that gives ln of the density (up to a constant) at the trials.
+        Systems with the columns `features`; or a function that gives ln of the density (up to a constant) at the
+        trials.
     found : (trial,) bool array
     seed : int
         Of the run: it deals hosts into groups.
@@ -153,7 +109,8 @@ def reweight(
     Raises
     ------
     SupportError
-        Systems beyond the trials (`OUTSIDE_MAX`), or too few trials left of their weights (`N_EFF_MIN`): the feature at fault is named.
+        Systems beyond the trials (`OUTSIDE_MAX`), or too few trials left of their weights (`N_EFF_MIN`): the feature at
+        fault is named.
     ValueError
         A missing column, or a feature that is not finite.
     """
@@ -166,20 +123,24 @@ def reweight(
             raise InputError(f"reweight: the {what} lack {', '.join(missing)}")
         if bad := [name for name in features if not np.isfinite(table[name].to_numpy(float)).all()]:
             raise InputError(
-                f"reweight: {bad[0]} of the {what} is not finite in {int((~np.isfinite(table[bad[0]].to_numpy(float))).sum())} of {len(table)} rows; leave them out and count them"
+                f"reweight: {bad[0]} of the {what} is not finite in "
+                f"{int((~np.isfinite(table[bad[0]].to_numpy(float))).sum())} of {len(table)} rows; "
+                "leave them out and count them"
             )
     outside = _outside(trials, population, features)
     name = max(outside, key=outside.get)
     if outside[name] > OUTSIDE_MAX:
         low, high = trials[name].quantile([SUPPORT, 1 - SUPPORT])
         raise SupportError(
-            f"the population lies outside the trials: {100 * outside[name]:.0f} % of its systems have {name} beyond {low:.3g} to {high:.3g}, where trials were drawn; "
-            "draw trials there (another prior or grid), or ask for a population inside"
+            f"the population lies outside the trials: {100 * outside[name]:.0f} % of its systems have {name} "
+            f"beyond {low:.3g} to {high:.3g}, where trials were drawn; draw trials there (another prior or grid), "
+            "or ask for a population inside"
         )
     near = _near(trials, population, features)
     if near.sum() < N_EFF_MIN:
         raise SupportError(
-            f"only {int(near.sum())} of {len(trials)} trials are like any system of the population; draw trials there (another prior or more hosts)"
+            f"only {int(near.sum())} of {len(trials)} trials are like any system of the population; draw trials there "
+            "(another prior or more hosts)"
         )
     return _doubly_robust(trials, population, found, near, group, features, outside)
 
@@ -189,12 +150,14 @@ def _by_density(
 ) -> Reweighted:
     if "log_density" not in trials:
         raise InputError(
-            "reweight: the trials lack 'log_density', so a density of the population cannot be held against that they were drawn with"
+            "reweight: the trials lack 'log_density', so a density of the population cannot be held "
+            "against that they were drawn with"
         )
     wanted, drawn = np.asarray(density(trials), float), trials["log_density"].to_numpy(float)
     if np.isnan(wanted).any() or np.isposinf(wanted).any() or not np.isfinite(drawn).all():
         raise InputError(
-            "reweight: a log density is NaN or infinite; expected finite numbers, or -inf of the population where it has nothing"
+            "reweight: a log density is NaN or infinite; expected finite numbers, or -inf of the "
+            "population where it has nothing"
         )
     logs = wanted - drawn
     if not np.isfinite(logs).any():
@@ -205,7 +168,8 @@ def _by_density(
     n_eff = weighting.effective_number(weights)
     if n_eff < N_EFF_MIN:
         raise SupportError(
-            f"the trials are worth {n_eff:.0f} draws of this population, {N_EFF_MIN:.0f} needed: its density is concentrated where few trials were drawn"
+            f"the trials are worth {n_eff:.0f} draws of this population, {N_EFF_MIN:.0f} needed: its density is "
+            "concentrated where few trials were drawn"
         )
     empty = np.empty(0)
     return Reweighted(
@@ -244,29 +208,38 @@ def _near(trials: pd.DataFrame, population: pd.DataFrame, features: Sequence[str
 
 
 def _doubly_robust(
-    trials: pd.DataFrame, population: pd.DataFrame, found: np.ndarray, near: np.ndarray, group: np.ndarray, features: Sequence[str], outside: dict[str, float]
-) -> Reweighted:  # fmt: skip
+    trials: pd.DataFrame,
+    population: pd.DataFrame,
+    found: np.ndarray,
+    near: np.ndarray,
+    group: np.ndarray,
+    features: Sequence[str],
+    outside: dict[str, float],
+) -> Reweighted:
     names = [
         *features,
         *(["log theta_e"] if "theta_e" in features else []),
     ]  # what is found rises steeply with theta_e, and levels off
-    columns = lambda table: np.column_stack(
-        [table[list(features)].to_numpy(float), *([np.log(table["theta_e"])] if "theta_e" in features else [])]
-    )
+
+    def columns(table: pd.DataFrame) -> np.ndarray:
+        steep = [np.log(table["theta_e"])] if "theta_e" in features else []
+        return np.column_stack([table[list(features)].to_numpy(float), *steep])
+
     centre, scale = columns(population).mean(0), columns(trials).std(0)
     scaled = lambda table: (columns(table) - centre) / np.where(scale > 0, scale, 1)  # noqa: E731
     inside, systems = scaled(trials)[near], scaled(population)
     hits, groups = found[near], group[near]
-    value, plain, model, weight, chance = _estimate(inside, systems, hits, groups)
+    value, plain, model, weight, chance = estimate(inside, systems, hits, groups)
     n_eff = weighting.effective_number(weight)
     apart = np.abs(weight @ inside - systems.mean(0))
     worst = names[int(apart.argmax())], float(apart.max())
     if n_eff < N_EFF_MIN:
         raise SupportError(
-            f"the trials are worth {n_eff:.0f} draws of this population, {N_EFF_MIN:.0f} needed; {worst[0]} is farthest from it: draw trials there"
+            f"the trials are worth {n_eff:.0f} draws of this population, {N_EFF_MIN:.0f} needed; {worst[0]} is "
+            "farthest from it: draw trials there"
         )
     left = [
-        _estimate(inside[groups != g], systems, hits[groups != g], groups[groups != g], cross_fit=False)
+        estimate(inside[groups != g], systems, hits[groups != g], groups[groups != g], cross_fit=False)
         for g in range(GROUPS)
         if (groups == g).any()
     ]
@@ -276,57 +249,3 @@ def _doubly_robust(
     weights = np.zeros(len(trials))
     weights[near] = weight
     return Reweighted(value, deviation, weights, n_eff, int(near.sum()), chance, scatter, plain, model, outside, worst)
-
-
-def _estimate(
-    sample: np.ndarray, systems: np.ndarray, found: np.ndarray, groups: np.ndarray, cross_fit: bool = True
-) -> tuple[float, float, float, np.ndarray, np.ndarray]:  # fmt: skip
-    """Joint, weighted and modelled share, the weights, and the probability that each system is found (moved together, so that their mean is the joint share)."""
-    weight = entropy_weights(sample, systems.mean(0))
-    plain = float(weight @ found)
-    if found.min() == found.max():
-        return plain, plain, plain, weight, np.full(len(systems), plain)
-    fitted = _fitted(sample, found)
-    chance = fitted(systems)
-    if cross_fit:
-        own = np.empty(len(sample))
-        for fold in range(FOLDS):
-            asked = groups % FOLDS == fold
-            kept = ~asked
-            own[asked] = (
-                _fitted(sample[kept], found[kept])(sample[asked])
-                if asked.any() and found[kept].min() < found[kept].max()
-                else found[kept].mean()
-            )
-    else:
-        own = fitted(sample)
-    model = float(chance.mean())
-    value = float(np.clip(model + weight @ (found - own), EPSILON, 1 - EPSILON))
-    return value, plain, model, weight, _moved(chance, value)
-
-
-def _fitted(sample: np.ndarray, found: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import PolynomialFeatures, StandardScaler
-
-    model = make_pipeline(
-        StandardScaler(),
-        PolynomialFeatures(2, include_bias=False),
-        StandardScaler(),
-        LogisticRegression(C=STRENGTH, max_iter=1000),
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # a fit that has not quite converged serves: it is corrected and its scatter measured
-        model.fit(sample, found)
-    return lambda rows: np.clip(model.predict_proba(rows)[:, 1], EPSILON, 1 - EPSILON)
-
-
-def _moved(chance: np.ndarray, mean: float) -> np.ndarray:
-    """Probabilities moved by one step on the logit scale so that their mean is as given."""
-    from scipy.optimize import brentq
-
-    logits = logit(chance)
-    return expit(logits + brentq(lambda step: expit(logits + step).mean() - mean, -30, 30))

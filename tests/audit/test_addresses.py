@@ -1,4 +1,6 @@
-"""A stage is given only what its address holds: whatever changes its product changes its address, and where things lie does not."""
+"""A stage is given only what its address holds: whatever changes its product changes its address, and
+where things lie does not.
+"""
 
 import os
 import shutil
@@ -134,14 +136,22 @@ def test_each_setting_that_a_stage_is_given_is_in_its_address_and_no_other_is(fo
 
 
 INPUTS = {
-    "north/table.fits": ["objects"], "south/table.fits": ["objects"], "stores/sky/catalogues/known-lenses.csv": ["objects"],
-    "stores/sky/catalogues/desi-sl-vac-mock.fits": ["objects"], "stores/sky/catalogues/contaminants.csv": ["objects"],
-    "stores/sky/survey-bricks.fits.gz": ["cutouts"], "stores/sky/south/survey-bricks-dr10-south.fits.gz": ["cutouts"],
-    "randoms/a.fits": ["completeness"], "randoms/b.fits": ["completeness"],
-    "hst/cosmos_stamps.fits.gz": ["injections", "scores", "realism", "report"], "hst/cosmos_catalog.csv": ["injections", "scores", "realism", "report"],
-    "more/cosmos_stamps.fits.gz": ["realism"], "more/cosmos_catalog.csv": ["realism"],
-    "brought/weights.pt": ["detector"], "brought/detector.json": ["detector"],
-}  # fmt: skip
+    "north/table.fits": ["objects"],
+    "south/table.fits": ["objects"],
+    "stores/sky/catalogues/known-lenses.csv": ["objects"],
+    "stores/sky/catalogues/desi-sl-vac-mock.fits": ["objects"],
+    "stores/sky/catalogues/contaminants.csv": ["objects"],
+    "stores/sky/survey-bricks.fits.gz": ["cutouts"],
+    "stores/sky/south/survey-bricks-dr10-south.fits.gz": ["cutouts"],
+    "randoms/a.fits": ["completeness"],
+    "randoms/b.fits": ["completeness"],
+    "hst/cosmos_stamps.fits.gz": ["injections", "scores", "realism", "report"],
+    "hst/cosmos_catalog.csv": ["injections", "scores", "realism", "report"],
+    "more/cosmos_stamps.fits.gz": ["realism"],
+    "more/cosmos_catalog.csv": ["realism"],
+    "brought/weights.pt": ["detector"],
+    "brought/detector.json": ["detector"],
+}
 
 
 def test_every_file_of_the_run_file_is_among_the_inputs_of_a_stage(tmp_path):
@@ -214,7 +224,10 @@ def test_what_a_stage_did_not_declare_is_refused_when_it_is_asked_for(folder, st
     place = given(Place(settings_of(folder)), stage)
     with pytest.raises(
         NotGivenError,
-        match=f"stage '{stage}' reads the setting 'cluster', which its address does not hold: add 'cluster' to its `sections`",
+        match=(
+            f"stage '{stage}' reads the setting 'cluster', which its address does not hold: "
+            "add 'cluster' to its `sections`"
+        ),
     ):
         _ = place.settings.cluster
     own = {path.name for path in STAGES[stage].products(place)}

@@ -1,4 +1,6 @@
-"""Experiments: the same trials with one thing changed. Transforms do what they say, pairs are counted, shares sum to the gap."""
+"""Experiments: the same trials with one thing changed. Transforms do what they say, pairs are
+counted, shares sum to the gap.
+"""
 
 import json
 import sys
@@ -361,10 +363,15 @@ def test_a_sky_whose_truth_is_gone_is_refused(tmp_path):
         lenses_of(run_of(), sky, None, 4)
 
 
-HOSTS = pd.DataFrame({
-    "galaxy_id": [10, 11, 12, 20, 30], "rank": [1, 0, 2, 0, 0], "psf_fwhm": [1.0, 1.0, 1.0, 1.5, 1.5], "depth": [23.0, 23.0, 23.0, 23.0, 24.0],
-    "density_lens_like": [0.0, 1.0, 0.0, 1.0, np.nan],
-})  # fmt: skip
+HOSTS = pd.DataFrame(
+    {
+        "galaxy_id": [10, 11, 12, 20, 30],
+        "rank": [1, 0, 2, 0, 0],
+        "psf_fwhm": [1.0, 1.0, 1.0, 1.5, 1.5],
+        "depth": [23.0, 23.0, 23.0, 23.0, 24.0],
+        "density_lens_like": [0.0, 1.0, 0.0, 1.0, np.nan],
+    }
+)
 
 
 def test_a_lens_is_given_a_host_of_its_own_cell():

@@ -1,4 +1,6 @@
-"""A sample of the faults of `make faultpoints`, over every stage: a disk or service that fails at some moment is named, and leaves nothing behind that counts."""
+"""A sample of the faults of `make faultpoints`, over every stage: a disk or service that fails at some moment is named,
+and leaves nothing behind that counts.
+"""
 
 import pytest
 from faultpoints import STAGES, small_run, stage_trials
@@ -21,8 +23,11 @@ def sample(trial, number):
 
 
 def hidden(trial):
-    """What is said of a failed write of one table where it is known, swallowed, turned into an error of Python's own, and told without a name."""
-    from lenscal.io import folders, stores
+    """What is said of a failed write of one table where it is known, swallowed, turned into an error of Python's own,
+    and told without a name.
+    """
+    from lenscal.io import folders
+    from lenscal.io.stores import documents
 
     fault = (
         next(n for n, (kind, path) in enumerate(trial.points) if kind == "write" and "lenses.parquet" in path),
@@ -48,7 +53,7 @@ def hidden(trial):
 
     for name, what in {"swallowed": lambda path: write(path, b""), "own": own, "nameless": nameless}.items():
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(stores, "write_bytes", instead(what))
+            patched.setattr(documents, "write_bytes", instead(what))
             said[name] = trial.wrong(fault)
     return said
 
@@ -88,7 +93,9 @@ def test_every_kind_of_fault_is_in_the_sample(outcomes):
 
 
 def test_a_fault_that_is_swallowed_or_unnamed_is_found(outcomes):
-    """The harness itself: a stage that hides a failed write, and one that lets Python's own error or a sentence without a name through, do not pass."""
+    """The harness itself: a stage that hides a failed write, and one that lets Python's own error or a sentence without
+    a name through, do not pass.
+    """
     said = outcomes[2]
     assert said["known"] == ""
     assert said["swallowed"].startswith("silent: other bytes: objects/lenses.parquet")

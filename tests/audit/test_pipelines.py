@@ -115,7 +115,17 @@ def test_a_run_judges_its_scores_and_every_table_is_as_declared(first):
     counted = opened["judgement/counterfactuals"]
     assert (counted["pairs"] == settings.scores.counterfactuals).all()
     assert (opened["judgement/shortcuts"]["n_negative"] > 0).all()
-    wanted = {"scores.events", "detector.strata", "detector.nuisance", "X.6", "X.7", "4.7", "shortcut.arc", "shortcut.host", "shortcut.blank"}
+    wanted = {
+        "scores.events",
+        "detector.strata",
+        "detector.nuisance",
+        "X.6",
+        "X.7",
+        "4.7",
+        "shortcut.arc",
+        "shortcut.host",
+        "shortcut.blank",
+    }
     assert wanted <= {gate.id for gate in result.gates}
     assert not [gate for gate in result.gates if gate.id in wanted and gate.critical]
     few = opened["scores/thresholds"].attrs["few_events"]
@@ -180,12 +190,13 @@ def test_a_finished_run_does_nothing_again(first):
 
 def test_other_blocks_and_workers_give_the_same_bytes(folder, first):
     path = runfile(
-        folder, "second",
+        folder,
+        "second",
         cutouts={"size": 101, "block": 32},
         quality={"block": 128},
         scores={"batch": 32},
         cluster={"workers": 1, "threads": 2},
-    )  # fmt: skip
+    )
     settings = config.load(path)
     run(settings)
     assert digests(settings) == digests(first[0])
@@ -354,7 +365,7 @@ def test_a_prior_is_calibrated_at_the_anchors_of_a_run_and_used_by_name(folder, 
     from typer.testing import CliRunner
 
     from lenscal.cli import app
-    from lenscal.injections import priors
+    from lenscal.injections import prior_sets
 
     settings, _ = first
     invoke = lambda *arguments: CliRunner().invoke(app, ["calibrate-prior", *map(str, arguments)])  # noqa: E731
@@ -378,7 +389,7 @@ def test_a_prior_is_calibrated_at_the_anchors_of_a_run_and_used_by_name(folder, 
     chosen = config.load(
         runfile(folder, "calibrated", injections={"prior": "frozen", "prior_file": "frozen.yaml"})
     ).injections
-    assert priors.named(chosen.prior, chosen.more_priors)["mag_r"] == entry["mag_r"]
+    assert prior_sets.named(chosen.prior, chosen.more_priors)["mag_r"] == entry["mag_r"]
     assert "not written over" in invoke(folder / "many.yaml", folder / "frozen.yaml").output
 
 
@@ -393,7 +404,8 @@ def test_the_real_sample_runs_and_says_how_little_stands_behind_each_cell(folder
     assert {stage.state for stage in result.stages} == {"done"}
     assert not [gate.id for gate in result.failed if gate.critical]
     cube = lenscal.open_store(settings.stores / "completeness.zarr").load()
-    # Of seven stamps with conditions of their own three have the light of their galaxy where the noise is measured: one cell is left without hosts.
+    # Of seven stamps with conditions of their own three have the light of their galaxy where the noise is measured: one
+    # cell is left without hosts.
     cell = cube.isel(theta_e=0, threshold=0).sel(population="survey")
     assert sorted(cell["n_hosts"].values.ravel()) == [0, 1, 1, 2]
     known = cell["n_hosts"].values > 0

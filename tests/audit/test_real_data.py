@@ -101,7 +101,9 @@ def test_resampling_kernels_leave_the_noise_of_real_stamps_as_it_was_measured(st
 
 
 def test_values_of_viewer_cutouts_are_those_of_a_native_pixel_whatever_their_scale(real):
-    """Were they flux per own pixel, the sky noise at 0.262 arcsec would differ between files by seven, as their pixel areas."""
+    """Were they flux per own pixel, the sky noise at 0.262 arcsec would differ between files by
+    seven, as their pixel areas.
+    """
     as_native, as_own, scales = [], [], []
     for path in sorted((real / "cutouts" / "decals_grz").glob("*.fits.gz")):
         image, header = fits.getdata(path, header=True)

@@ -21,7 +21,7 @@ from lenscal import config
 from lenscal.clusters import Local
 from lenscal.engine.contents import contents_of
 from lenscal.engine.errors import BlockError
-from lenscal.io import folders, stores
+from lenscal.io import folders, locks, stores
 from lenscal.io.survey import CoaddSurvey, PixelError
 from lenscal.run import Place, PlanError, plan_of, run
 from lenscal.run.stages import STAGES
@@ -316,7 +316,7 @@ def test_a_dashboard_is_served_and_told_of_only_when_asked_for_and_never_on_a_po
 def test_two_runs_never_work_in_one_folder(chaos, first, here):
     settings = first
     with (
-        folders.alone(settings.stores / ".plan"),
+        locks.alone(settings.stores / ".plan"),
         pytest.raises(stores.StoreError, match=rf"another run \(process {os.getpid()}\) is at work"),
     ):
         run(settings, PIXELS)

@@ -1,4 +1,6 @@
-"""The engine on toy stages: what is complete is left, what differs is done again, what cannot be is refused before any work."""
+"""The engine on toy stages: what is complete is left, what differs is done again, what cannot be is
+refused before any work.
+"""
 
 import contextlib
 import json
@@ -141,7 +143,10 @@ def test_a_block_that_gives_another_digest_than_before_is_refused(run):
     (run.folder / "a" / "001.json").write_text("7")
     with pytest.raises(
         PlanError,
-        match=r"a 001: the block has another digest than when it was done before .* draws on something outside its address",
+        match=(
+            r"a 001: the block has another digest than when it was done before .* draws on "
+            r"something outside its address"
+        ),
     ):
         engine.run(pipeline(run, Fickle("a")))
 

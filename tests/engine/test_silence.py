@@ -1,4 +1,6 @@
-"""Nothing is waited for without a word: who does not answer, what does not end and on whom is said, and a stop is one sentence."""
+"""Nothing is waited for without a word: who does not answer, what does not end and on whom is said,
+and a stop is one sentence.
+"""
 
 import http.server
 import os
@@ -62,7 +64,10 @@ def test_an_address_where_no_scheduler_answers_is_one_sentence(impatient, what):
         there,
         pytest.raises(
             BlockError,
-            match=rf"no Dask scheduler answers at 'tcp://127.0.0.1:{port}' \(.+\); start it, or leave cluster.address out",
+            match=(
+                rf"no Dask scheduler answers at 'tcp://127.0.0.1:{port}' \(.+\); start "
+                rf"it, or leave cluster.address out"
+            ),
         ),
         Running(f"tcp://127.0.0.1:{port}").client(),
     ):
@@ -161,7 +166,10 @@ def test_a_block_that_does_not_end_is_said_again_and_again_and_stops_the_run_whe
     with Running(local.scheduler_address).client() as connected:
         with pytest.raises(
             BlockError,
-            match=r"objects leaf1: not at its end after \d+ s on tcp://.*, for the second time \(cluster.block_timeout is 8\)",
+            match=(
+                r"objects leaf1: not at its end after \d+ s on tcp://.*, for the second time "
+                r"\(cluster.block_timeout is 8\)"
+            ),
         ):
             swept(connected, [0.1, 60], heard, timeout=8)
         again = [
@@ -215,7 +223,10 @@ def test_a_cluster_to_which_no_worker_comes_stops_the_run(impatient):
         Running(made.scheduler_address).client() as connected,
         pytest.raises(
             BlockError,
-            match=rf"no worker came to {made.scheduler_address} within \d+ s \(cluster.workers_timeout is 4\); start some .* and run again",
+            match=(
+                rf"no worker came to {made.scheduler_address} within \d+ s \(cluster.workers_timeout is 4\); "
+                rf"start some .* and run again"
+            ),
         ),
     ):
         swept(connected, [0.01], heard, workers_timeout=4)
@@ -293,7 +304,8 @@ def main():
         with OnDask(Local(2, 1)) as executor:
             executor.client(Events())
             print("up", flush=True)
-            executor.do(Job("stop", time.sleep, [(0.2,)] * 400, [str(i) for i in range(400)], lambda i, _: print("done", flush=True), "stop"))
+            names = [str(i) for i in range(400)]
+            executor.do(Job("stop", time.sleep, [(0.2,)] * 400, names, lambda i, _: print("done", flush=True), "stop"))
 
 if __name__ == "__main__":
     typer.run(main)

@@ -1,4 +1,6 @@
-"""What is declared is what is tested: floors leave out what is known bad, pins satisfy what is declared, and every requirement is used."""
+"""What is declared is what is tested: floors leave out what is known bad, pins satisfy what is declared, and
+every requirement is used.
+"""
 
 import ast
 import re
@@ -33,9 +35,12 @@ IMPORTED_AS = {
 }
 """Module of a requirement, where it has another name."""
 NOT_IMPORTED = {
-    "lenscat": "its file is read (lenscal/io/datasets.py)", "s3fs": "fsspec opens buckets with it", "cryptography": "distributed makes keys with it",
-    "lsdb": "users open the galaxies of a run with it", "dask-cloudprovider": "starts the workers whose address `cluster.address` names",
-}  # fmt: skip
+    "lenscat": "its file is read (lenscal/io/datasets.py)",
+    "s3fs": "fsspec opens buckets with it",
+    "cryptography": "distributed makes keys with it",
+    "lsdb": "users open the galaxies of a run with it",
+    "dask-cloudprovider": "starts the workers whose address `cluster.address` names",
+}
 TOOLS = {"pytest", "pytest-xdist", "ruff", "import-linter", "mypy"}
 
 
@@ -169,9 +174,16 @@ def test_what_is_imported_is_declared():
         for r in [*CORE, *EXTRAS["detector"], *EXTRAS["mock"], *EXTRAS["lsdb"], *EXTRAS["ec2"]]
     }
     with_others = {
-        "fsspec": "dask", "distributed": "dask", "tornado": "dask", "psutil": "dask", "botocore": "s3fs", "aiohttp": "s3fs", "urllib3": "requests",
-        "markupsafe": "jinja2", "llvmlite": "numba",
-    }  # fmt: skip
+        "fsspec": "dask",
+        "distributed": "dask",
+        "tornado": "dask",
+        "psutil": "dask",
+        "botocore": "s3fs",
+        "aiohttp": "s3fs",
+        "urllib3": "requests",
+        "markupsafe": "jinja2",
+        "llvmlite": "numba",
+    }
     assert set(with_others.values()) <= declared
     assert PACKAGE - declared - set(with_others) - set(sys.stdlib_module_names) - {"lenscal"} == set()
 

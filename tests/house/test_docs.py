@@ -1,4 +1,6 @@
-"""The documentation is true: the site builds without a warning, the tutorial runs line by line, and so does what the how-to pages do to its run."""
+"""The documentation is true: the site builds without a warning, the tutorial runs line by line, and so does what the
+how-to pages do to its run.
+"""
 
 import os
 import re

@@ -24,6 +24,11 @@ def test_style_holds():
     assert done.returncode == 0, done.stdout[-4000:]
 
 
+def test_code_is_laid_out_by_the_formatter():
+    done = run(sys.executable, "-m", "ruff", "format", "--check", "lenscal", "tests", "benchmarks")
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr
+
+
 def test_pages_written_from_the_schema_are_current():
     assert (ROOT / "stores" / "README.md").read_text() == schema.readme(), "run python -m lenscal.schema"
     assert (ROOT / "docs" / "data.md").read_text() == schema.page(), "run python -m lenscal.schema"
@@ -41,7 +46,8 @@ def test_heavy_libraries_are_imported_where_they_are_used():
 
 
 def test_no_benchmark_has_the_name_of_an_installed_package():
-    # Python puts the folder of a script before all others: a library that imports a package of that name would get the benchmark.
+    # Python puts the folder of a script before all others: a library that imports a package of that name would get the
+    # benchmark.
     done = run(
         sys.executable,
         "-P",

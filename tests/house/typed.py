@@ -1,4 +1,6 @@
-"""The public door as a type checker sees it: a user's lines, with the types that they have (`mypy` reads this file, nothing runs it)."""
+"""The public door as a type checker sees it: a user's lines, with the types that they have (`mypy` reads
+this file, nothing runs it).
+"""
 
 from typing import assert_type
 

@@ -16,7 +16,7 @@ from raw_skies import raw_sky, write_sweep
 from lenscal import manifest, objects
 from lenscal.gates import ABSENT, FAIL, PASS
 from lenscal.io import checksums, sweeps
-from lenscal.run import Place, catalogue, run
+from lenscal.run import Place, catalogue, published, run
 from lenscal.run.stages import STAGES
 
 
@@ -40,10 +40,14 @@ def test_rows_without_a_place_or_key_go_with_their_reason_file_by_file(tmp_path,
     assert not [g for g in gates if g.id.startswith("rows.") and g.verdict != PASS]
     files = place.table("objects/files.parquet").set_index(["sweep_file", "what"])["rows"].to_dict()
     assert files == {
-        (NAME, "in"): 1000, (NAME, "out"): 994, (NAME, "position not finite"): 5, (NAME, "key out of range"): 1,
-        ("sweep-025m005-030p005.fits", "in"): 507, ("sweep-025m005-030p005.fits", "out"): 500,
+        (NAME, "in"): 1000,
+        (NAME, "out"): 994,
+        (NAME, "position not finite"): 5,
+        (NAME, "key out of range"): 1,
+        ("sweep-025m005-030p005.fits", "in"): 507,
+        ("sweep-025m005-030p005.fits", "out"): 500,
         ("sweep-025m005-030p005.fits", objects.TWICE): 7,
-    }  # fmt: skip
+    }
 
 
 def cut(path, rows):
@@ -65,32 +69,102 @@ def depths(table, value, stray=()):
 
 OTHER = "ra,dec,name,grade,reference,z\n21.5,0.1001,again,confident,Else,0.905\n23.5,0.1,new,probable,Else,0.3\n"
 BAD = {
-    "truncated": ({"after": lambda path: cut(path, 700)}, [rf"{NAME}' is truncated: 700 of the 1,500 rows that its header promises are there; fetch it again"]),
-    "truncated and packed": ({"name": f"{NAME}.gz", "after": half}, [rf"{NAME}\.gz' cannot be read .*: HELD of the 1,500 rows that its header promises are there"]),
-    "truncated in its header": ({"after": lambda path: path.write_bytes(path.read_bytes()[:4000])}, [rf"{NAME}' cannot be read .*: its header cannot be read, nor any row"]),
-    "another file": ({"after": lambda path: path.write_text("<html>404</html>")}, [rf"{NAME}' cannot be read .*does not begin as a FITS file does.*nor any row"]),
-    "a column renamed": ({"spoil": lambda t: t.rename(columns={"SHAPE_R": "SHAPE_RR"})}, [rf"{NAME}' \(1,500 rows\) lacks 1 column\(s\): SHAPE_R \(SHAPE_RR looks like SHAPE_R\)"]),
-    "a column missing": ({"spoil": lambda t: t.drop(columns="SERSIC")}, [rf"{NAME}' \(1,500 rows\) lacks 1 column\(s\): SERSIC"]),
-    "another dtype": ({"spoil": lambda t: t.assign(OBJID=t["OBJID"].astype("f4"))}, [rf"{NAME}' \(1,500 rows\): column OBJID is .*, expected i4"]),
-    "RA of 400": ({"spoil": lambda t: spoilt(t, "RA", 9, 400.0)}, [rf"{NAME}: in 1500", rf"{NAME}: out 1491", rf"{NAME}: RA outside \[0, 360\] 9", rf"9 of the 1,500 of {NAME}"]),
-    "NaN positions": ({"spoil": lambda t: spoilt(t, "DEC", 5, np.nan)}, [rf"{NAME}: position not finite 5", rf"{NAME}: out 1495"]),
-    "duplicated keys": ({"spoil": lambda t: pd.concat([t, t.iloc[:7]])}, [rf"{NAME}: in 1507", rf"{NAME}: key twice in the file 7", rf"{NAME}: out 1500"]),
-    "duplicated keys in another file": ({"more": lambda t: t.iloc[:40]}, [r"repeated in sweep-025m005-030p005\.fits: 40"]),
-    "no row": ({"more": lambda t: t.iloc[:0]}, [r"sweep-025m005-030p005\.fits: in 0", r"the first without a row: sweep-025m005-030p005\.fits \(0 in\)"]),
-    "one depth in magnitudes": ({"spoil": lambda t: t.assign(GALDEPTH_R=np.float32(24))}, [rf"{NAME}': GALDEPTH_R over PSFDEPTH_R lies outside .* in 1,500 of 1,500 rows from row 0 on \(0\.024 in the median\)"]),
-    "one depth in magnitudes in most rows": ({"spoil": lambda t: t.assign(PSFDEPTH_Z=np.where(np.arange(1500) < 1200, 24, 1000).astype("f4"))}, [rf"{NAME}': GALDEPTH_Z over PSFDEPTH_Z lies outside .* in 1,200 of 1,500 rows"]),
-    "magnitudes but for three": ({"spoil": lambda t: depths(t, 24, (3, 4, 900))}, [rf"{NAME}' \(1,500 rows\): 3 of 9,000 depths can be no magnitudes"]),
+    "truncated": (
+        {"after": lambda path: cut(path, 700)},
+        [rf"{NAME}' is truncated: 700 of the 1,500 rows that its header promises are there; fetch it again"],
+    ),
+    "truncated and packed": (
+        {"name": f"{NAME}.gz", "after": half},
+        [rf"{NAME}\.gz' cannot be read .*: HELD of the 1,500 rows that its header promises are there"],
+    ),
+    "truncated in its header": (
+        {"after": lambda path: path.write_bytes(path.read_bytes()[:4000])},
+        [rf"{NAME}' cannot be read .*: its header cannot be read, nor any row"],
+    ),
+    "another file": (
+        {"after": lambda path: path.write_text("<html>404</html>")},
+        [rf"{NAME}' cannot be read .*does not begin as a FITS file does.*nor any row"],
+    ),
+    "a column renamed": (
+        {"spoil": lambda t: t.rename(columns={"SHAPE_R": "SHAPE_RR"})},
+        [rf"{NAME}' \(1,500 rows\) lacks 1 column\(s\): SHAPE_R \(SHAPE_RR looks like SHAPE_R\)"],
+    ),
+    "a column missing": (
+        {"spoil": lambda t: t.drop(columns="SERSIC")},
+        [rf"{NAME}' \(1,500 rows\) lacks 1 column\(s\): SERSIC"],
+    ),
+    "another dtype": (
+        {"spoil": lambda t: t.assign(OBJID=t["OBJID"].astype("f4"))},
+        [rf"{NAME}' \(1,500 rows\): column OBJID is .*, expected i4"],
+    ),
+    "RA of 400": (
+        {"spoil": lambda t: spoilt(t, "RA", 9, 400.0)},
+        [rf"{NAME}: in 1500", rf"{NAME}: out 1491", rf"{NAME}: RA outside \[0, 360\] 9", rf"9 of the 1,500 of {NAME}"],
+    ),
+    "NaN positions": (
+        {"spoil": lambda t: spoilt(t, "DEC", 5, np.nan)},
+        [rf"{NAME}: position not finite 5", rf"{NAME}: out 1495"],
+    ),
+    "duplicated keys": (
+        {"spoil": lambda t: pd.concat([t, t.iloc[:7]])},
+        [rf"{NAME}: in 1507", rf"{NAME}: key twice in the file 7", rf"{NAME}: out 1500"],
+    ),
+    "duplicated keys in another file": (
+        {"more": lambda t: t.iloc[:40]},
+        [r"repeated in sweep-025m005-030p005\.fits: 40"],
+    ),
+    "no row": (
+        {"more": lambda t: t.iloc[:0]},
+        [r"sweep-025m005-030p005\.fits: in 0", r"the first without a row: sweep-025m005-030p005\.fits \(0 in\)"],
+    ),
+    "one depth in magnitudes": (
+        {"spoil": lambda t: t.assign(GALDEPTH_R=np.float32(24))},
+        [
+            rf"{NAME}': GALDEPTH_R over PSFDEPTH_R lies outside .* in 1,500 of 1,500 rows from row 0 "
+            rf"on \(0\.024 in the median\)"
+        ],
+    ),
+    "one depth in magnitudes in most rows": (
+        {"spoil": lambda t: t.assign(PSFDEPTH_Z=np.where(np.arange(1500) < 1200, 24, 1000).astype("f4"))},
+        [rf"{NAME}': GALDEPTH_Z over PSFDEPTH_Z lies outside .* in 1,200 of 1,500 rows"],
+    ),
+    "magnitudes but for three": (
+        {"spoil": lambda t: depths(t, 24, (3, 4, 900))},
+        [rf"{NAME}' \(1,500 rows\): 3 of 9,000 depths can be no magnitudes"],
+    ),
     "redshifts as text": ({}, [r"lenses\.csv: in 4", r"lenses\.csv: redshift unreadable 2", r"lenses\.csv: out 3"]),
     "a lens off the sphere": ({}, [r"lenses\.csv: position off the sphere 1"]),
-    "catalogues that overlap": ({"lenses": OTHER}, [r"lenses\.csv: merged into another entry 2", r"other\.csv: in 2", r"other\.csv: merged into another entry 0", r"dropped: merged into another entry 2"]),
-    "a lens catalogue in sexagesimal": ({"lenses": "ra,dec,name,grade,reference,z\n10:20:30,-3:10:5,a,probable,x,1\n"}, [r"lens catalogue 'other': none of 1 rows has a position on the sphere \(the first is at '10:20:30', '-3:10:5'\); expected ra and dec in degrees"]),
-    "a lens catalogue without a column": ({"lenses": "ra,name\n1,a\n2,b\n"}, [r"lens catalogue 'other' \(.*other\.csv\), 2 rows, lacks column\(s\) dec"]),
-    "a grade of another kind": ({"lenses": OTHER.replace("confident", "maybe")}, [r"lens catalogue 'other': 1 of 2 rows have unknown grade\(s\) \['maybe'\]"]),
-}  # fmt: skip
+    "catalogues that overlap": (
+        {"lenses": OTHER},
+        [
+            r"lenses\.csv: merged into another entry 2",
+            r"other\.csv: in 2",
+            r"other\.csv: merged into another entry 0",
+            r"dropped: merged into another entry 2",
+        ],
+    ),
+    "a lens catalogue in sexagesimal": (
+        {"lenses": "ra,dec,name,grade,reference,z\n10:20:30,-3:10:5,a,probable,x,1\n"},
+        [
+            r"lens catalogue 'other': none of 1 rows has a position on the sphere \(the first is at '10:20:30', "
+            r"'-3:10:5'\); expected ra and dec in degrees"
+        ],
+    ),
+    "a lens catalogue without a column": (
+        {"lenses": "ra,name\n1,a\n2,b\n"},
+        [r"lens catalogue 'other' \(.*other\.csv\), 2 rows, lacks column\(s\) dec"],
+    ),
+    "a grade of another kind": (
+        {"lenses": OTHER.replace("confident", "maybe")},
+        [r"lens catalogue 'other': 1 of 2 rows have unknown grade\(s\) \['maybe'\]"],
+    ),
+}
 
 
 def told(place):
-    """All that an import says: its error, or every row of its accounts and the evidence of its gates, once every row is accounted for."""
+    """All that an import says: its error, or every row of its accounts and the evidence of its gates, once
+    every row is accounted for.
+    """
     try:
         gates, ledgers, _ = imported(place)
     except (ValueError, RuntimeError) as error:
@@ -213,7 +287,10 @@ def test_a_file_that_is_not_the_published_one_is_named_leaves_nothing_and_may_be
     one, two = stage.blocks(again)
     with pytest.raises(
         sweeps.SweepError,
-        match=rf"{NAME}{ending}' \(1,500 rows\) is not the file that the survey published: its SHA-256 is .*objects.checksums: false",
+        match=(
+            rf"{NAME}{ending}' \(1,500 rows\) is not the file that the survey published: its SHA-256 is "
+            rf".*objects.checksums: false"
+        ),
     ):
         stage.work(again, one)
     stage.work(again, two)
@@ -241,7 +318,7 @@ def test_a_file_that_no_list_names_fails_the_gate_and_no_list_leaves_it_open(tmp
 def read(monkeypatch):
     """Names of the sweep files that were imported, and of those that were only held against a checksum."""
     found = {"imported": [], "checked": []}
-    import_sweep, verified = catalogue.import_sweep, catalogue.verified
+    import_sweep, verified = catalogue.import_sweep, published.verified
 
     def importing(place, path, name):
         found["imported"].append(name)
@@ -253,7 +330,7 @@ def read(monkeypatch):
         return again
 
     monkeypatch.setattr(catalogue, "import_sweep", importing)
-    monkeypatch.setattr(catalogue, "verified", checking)
+    monkeypatch.setattr(published, "verified", checking)
     return found
 
 
@@ -389,7 +466,10 @@ def test_of_two_versions_of_the_sweeps_side_by_side_the_newest_is_read_wherever_
         (folder / "10.1" / NAME).unlink()
         with pytest.raises(
             sweeps.SweepError,
-            match=rf"version 10\.1 of the sweeps lacks 1 files that 9\.0 has, the first: {NAME[:-5]}; copy them, or leave one of sweep/10\.1",
+            match=(
+                rf"version 10\.1 of the sweeps lacks 1 files that 9\.0 has, the first: {NAME[:-5]}; copy "
+                rf"them, or leave one of sweep/10\.1"
+            ),
         ):
             sweeps.sweep_files(root)
         write_sweep(folder / "10.1" / NAME, raw.iloc[:9])

@@ -16,7 +16,11 @@ from lenscal import config, objects
 from lenscal.config import ContaminantCatalogue, LensCatalogue
 from lenscal.io.tables import lenses as catalogues
 
-LENSCAT = "name,RA [deg],DEC [deg],zlens,type,grading,ref\nDESI-1,10.5,-3.5,0.272?,galaxy,probable,Huang et al. (2021)\nB,11,4,0.4 | nan,galaxy,confident,Other\n"
+LENSCAT = (
+    "name,RA [deg],DEC [deg],zlens,type,grading,ref\n"
+    "DESI-1,10.5,-3.5,0.272?,galaxy,probable,Huang et al. (2021)\n"
+    "B,11,4,0.4 | nan,galaxy,confident,Other\n"
+)
 
 
 def test_the_lenscat_package_is_read_without_importing_it():
@@ -68,10 +72,16 @@ def test_columns_of_a_run_file_rename(tmp_path):
 
 
 def vac(path, rows=4, extension="DESI_SL_CATALOG"):
-    table = Table({
-        "TARGETID": np.arange(rows) + 39627640566454340, "TARGET_RA": np.arange(rows) + 10.0, "TARGET_DEC": np.zeros(rows),
-        "Z": np.full(rows, 0.5), "ZWARN": np.arange(rows) % 2 * 4, "COEFF": np.zeros((rows, 10)),
-    })  # fmt: skip
+    table = Table(
+        {
+            "TARGETID": np.arange(rows) + 39627640566454340,
+            "TARGET_RA": np.arange(rows) + 10.0,
+            "TARGET_DEC": np.zeros(rows),
+            "Z": np.full(rows, 0.5),
+            "ZWARN": np.arange(rows) % 2 * 4,
+            "COEFF": np.zeros((rows, 10)),
+        }
+    )
     table.meta["EXTNAME"] = extension
     table.write(path)
     return path

@@ -17,8 +17,19 @@ def gaussian(size, sigma, dx=0.0, dy=0.0):
 def folder(tmp_path):
     rng = np.random.default_rng(1)
     sigma = 0.003
-    row = {"RA": 150.0, "DEC": 2.0, "MAG": 23.4, "PIXEL_SCALE": 0.03, "NOISE_MEAN": 0.01, "NOISE_VARIANCE": sigma**2, "flux_radius": 6.0,
-           "HSC_g": 24.5, "HSC_r": 24.0, "HSC_z": 23.2, "ZPHOT": 1.1}  # fmt: skip
+    row = {
+        "RA": 150.0,
+        "DEC": 2.0,
+        "MAG": 23.4,
+        "PIXEL_SCALE": 0.03,
+        "NOISE_MEAN": 0.01,
+        "NOISE_VARIANCE": sigma**2,
+        "flux_radius": 6.0,
+        "HSC_g": 24.5,
+        "HSC_r": 24.0,
+        "HSC_z": 23.2,
+        "ZPHOT": 1.1,
+    }
     hdus = [fits.PrimaryHDU()]
     for ident, (size, dx, neighbour) in {4: (80, 3.0, 0.0), 9: (61, 0.0, 6.0)}.items():
         image = 10 * gaussian(size, 5.0, dx) + 0.01 + rng.normal(0, sigma, (size, size))

@@ -1,4 +1,6 @@
-"""The catalogue in leaves is the catalogue: nothing is lost at a border, and no partition, order or number of files shows."""
+"""The catalogue in leaves is the catalogue: nothing is lost at a border, and no partition,
+order or number of files shows.
+"""
 
 import pathlib
 import re
@@ -16,7 +18,7 @@ from raw_skies import ARCSEC, raw_sky, settings_of, write_sweep
 from lenscal import manifest, objects, schema
 from lenscal.gates import FAIL, PASS
 from lenscal.io import hats, sweeps
-from lenscal.run import Place, catalogue
+from lenscal.run import Place, scanning
 from lenscal.run.stages import STAGES
 
 BLEND = schema.CONFUSERS.index("blend_merger")
@@ -37,10 +39,13 @@ def sky(tmp_path_factory):
     on = raw[~pair].sample(40, random_state=1)
     lenses = pd.DataFrame(
         {
-            "ra": [*on["RA"], 20.5, 60.0, 21.5], "dec": [*(on["DEC"] + 0.4 * ARCSEC), 0.0, 0.0, 1.0], "name": [f"DESI-{i}" for i in range(43)],
-            "grade": rng.choice(["confirmed", "confident", "probable"], 43), "reference": "Huang (2021)",
+            "ra": [*on["RA"], 20.5, 60.0, 21.5],
+            "dec": [*(on["DEC"] + 0.4 * ARCSEC), 0.0, 0.0, 1.0],
+            "name": [f"DESI-{i}" for i in range(43)],
+            "grade": rng.choice(["confirmed", "confident", "probable"], 43),
+            "reference": "Huang (2021)",
         }
-    )  # fmt: skip
+    )
     lenses.to_csv(folder / "lenses.csv", index=False)
     return folder, raw, pair
 
@@ -71,9 +76,14 @@ def test_the_sample_is_that_of_the_table_in_memory(sky, whole):
     folder, _, _ = sky
     parts = [objects.galaxies(sweeps.read_sweep(p), p.name)[0] for p in sweeps.sweep_files(folder / "survey")]
     memory = manifest.build(
-        pd.concat(parts), place.lenses, place.table("objects/matches.parquet"), place.table("objects/contaminants.parquet"),
-        place.settings.manifest, 5, {"pipeline_version": "x"},
-    )  # fmt: skip
+        pd.concat(parts),
+        place.lenses,
+        place.table("objects/matches.parquet"),
+        place.table("objects/contaminants.parquet"),
+        place.settings.manifest,
+        5,
+        {"pipeline_version": "x"},
+    )
     for name in ("waterfall", "strata", "balance"):
         pd.testing.assert_frame_equal(
             getattr(memory, name), place.table(f"manifest-notes/{name}.parquet"), check_dtype=False
@@ -108,7 +118,7 @@ def test_every_gate_of_rows_holds_and_repeated_keys_are_counted(whole):
 
 
 def bits_of(place, names):
-    rows = pd.concat([s.offers.rows for s in catalogue.scans(place, names)])
+    rows = pd.concat([s.offers.rows for s in scanning.scans(place, names)])
     return rows.set_index("galaxy_id")["bits"]
 
 
@@ -121,7 +131,7 @@ def test_a_pair_astride_a_border_is_seen_from_both_sides(sky, whole):
     names = [b.name for b in STAGES["manifest"].blocks(place)]
     place.__dict__["reservoirs"] = place.reservoirs + 10**6  # nothing is trimmed away
     for block in STAGES["manifest"].blocks(place):
-        catalogue.scan_leaf(place, block.part["leaf"], block.name)
+        scanning.scan_leaf(place, block.part["leaf"], block.name)
     bits = bits_of(place, names).reindex(ids)
     assert (bits.to_numpy() >> BLEND & 1).all()
     # The test could fail: without the rims, these are the pairs that are lost.
@@ -267,7 +277,7 @@ def test_depths_are_inverse_variances_in_every_chunk_of_a_file_that_says_so_once
 def test_a_narrow_rim_is_refused_with_what_is_needed(sky):
     place = Place(settings_of(sky[0], "whole", objects={"margin_arcsec": 4.0}))
     with pytest.raises(Exception, match=r"up to 15\.5 arcsec.*rim of 4.*set objects\.margin_arcsec"):
-        catalogue.scan_leaf(place, place.galaxies.leaves[0], "x")
+        scanning.scan_leaf(place, place.galaxies.leaves[0], "x")
 
 
 def test_a_writer_that_fails_leaves_no_leaf_behind(tmp_path, sky):
@@ -346,13 +356,29 @@ def kept(raw):
 
 BRICKS = {
     "right": (lambda t: t, PASS, "8 bricks|bricks, 600 rows"),
-    "another BRICKID": (lambda t: t.assign(BRICKID=np.where(np.arange(len(t)) < 3, t["BRICKID"].iloc[-1], t["BRICKID"]).astype("i4")), FAIL, "3 with the BRICKID of another brick"),
-    "all BRICKID shifted": (lambda t: t.assign(BRICKID=(t["BRICKID"] + 1).astype("i4")), FAIL, "600 with the BRICKID of another brick"),
-    "a name that is not listed": (lambda t: t.assign(BRICKNAME=np.where(np.arange(len(t)) < 3, "x", t["BRICKNAME"])), FAIL, "3 in a brick that is not listed"),
+    "another BRICKID": (
+        lambda t: t.assign(BRICKID=np.where(np.arange(len(t)) < 3, t["BRICKID"].iloc[-1], t["BRICKID"]).astype("i4")),
+        FAIL,
+        "3 with the BRICKID of another brick",
+    ),
+    "all BRICKID shifted": (
+        lambda t: t.assign(BRICKID=(t["BRICKID"] + 1).astype("i4")),
+        FAIL,
+        "600 with the BRICKID of another brick",
+    ),
+    "a name that is not listed": (
+        lambda t: t.assign(BRICKNAME=np.where(np.arange(len(t)) < 3, "x", t["BRICKNAME"])),
+        FAIL,
+        "3 in a brick that is not listed",
+    ),
     "hours": (lambda t: t.assign(RA=t["RA"] / 15), FAIL, "600 away from their brick"),
-    "radians": (lambda t: t.assign(RA=np.deg2rad(t["RA"]), DEC=np.deg2rad(t["DEC"])), FAIL, "600 away from their brick"),
+    "radians": (
+        lambda t: t.assign(RA=np.deg2rad(t["RA"]), DEC=np.deg2rad(t["DEC"])),
+        FAIL,
+        "600 away from their brick",
+    ),
     "RA and Dec swapped": (lambda t: t.assign(RA=np.abs(t["DEC"]), DEC=t["RA"]), FAIL, "600 away from their brick"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", BRICKS)

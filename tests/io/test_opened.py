@@ -23,17 +23,28 @@ def cube():
     shape = (2, 1, 2)
     counts = xr.Dataset(
         {
-            "n_injected": (schema.CELL, np.full(shape, 4)), "n_failed": (schema.CELL, np.zeros(shape, int)), "n_hosts": (schema.CELL, np.full(shape, 4)),
+            "n_injected": (schema.CELL, np.full(shape, 4)),
+            "n_failed": (schema.CELL, np.zeros(shape, int)),
+            "n_hosts": (schema.CELL, np.full(shape, 4)),
             "n_detected": ((*schema.CELL, "threshold"), np.array([[[1, 2]], [[3, 4]]])[..., None]),
             "host_injected": (("theta_e", "host"), np.ones((2, 8), int)),
-            "host_detected": (("theta_e", "threshold", "host"), np.array([[1, 0, 0, 0, 1, 1, 0, 0], [1, 1, 1, 0, 1, 1, 1, 1]])[:, None]),
+            "host_detected": (
+                ("theta_e", "threshold", "host"),
+                np.array([[1, 0, 0, 0, 1, 1, 0, 0], [1, 1, 1, 0, 1, 1, 1, 1]])[:, None],
+            ),
         },
         {
-            "theta_e": [1.0, 1.5], "psf_fwhm": [1.25], "depth": [23.5, 24.0], "threshold": [0.0], "false_positive_rate": ("threshold", [0.01]),
-            "host_id": ("host", hosts), "host_psf_fwhm": ("host", np.full(8, 1.25)), "host_depth": ("host", np.repeat([23.5, 24.0], 4)),
+            "theta_e": [1.0, 1.5],
+            "psf_fwhm": [1.25],
+            "depth": [23.5, 24.0],
+            "threshold": [0.0],
+            "false_positive_rate": ("threshold", [0.01]),
+            "host_id": ("host", hosts),
+            "host_psf_fwhm": ("host", np.full(8, 1.25)),
+            "host_depth": ("host", np.repeat([23.5, 24.0], 4)),
         },
         {"detector_hash": "ab" * 32},
-    )  # fmt: skip
+    )
     found = posterior(schema.COMPLETENESS.describe(counts), config.Completeness())
     sky = {"area": (("psf_fwhm", "depth"), np.ones((1, 2))), "host_pool": (("psf_fwhm", "depth"), np.full((1, 2), 4))}
     units = {"theta_e": "arcsec", "psf_fwhm": "arcsec", "depth": "mag(AB)"}

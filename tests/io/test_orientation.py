@@ -1,4 +1,6 @@
-"""A pixel is where its header says: turned, mirrored or shifted images are refused by every reader, and every way to write North up is read."""
+"""A pixel is where its header says: turned, mirrored or shifted images are refused by every reader, and every way
+to write North up is read.
+"""
 
 import tempfile
 import warnings
@@ -33,17 +35,31 @@ def turned(degrees):
 SAME = {
     "CD": lambda p: {},
     "PC and CDELT": lambda p: {**NO_CD, "PC1_1": 1.0, "PC2_2": 1.0, "CDELT1": -p, "CDELT2": p},
-    "PC with a sign": lambda p: {**NO_CD, "PC1_1": -1.0, "PC1_2": 0.0, "PC2_1": 0.0, "PC2_2": 1.0, "CDELT1": p, "CDELT2": p},
+    "PC with a sign": lambda p: {
+        **NO_CD,
+        "PC1_1": -1.0,
+        "PC1_2": 0.0,
+        "PC2_1": 0.0,
+        "PC2_2": 1.0,
+        "CDELT1": p,
+        "CDELT2": p,
+    },
     "CDELT alone": lambda p: {**NO_CD, "CDELT1": -p, "CDELT2": p},
     "CROTA2 of 0": lambda p: {**NO_CD, "CDELT1": -p, "CDELT2": p, "CROTA2": 0.0},
     "arcsec": lambda p: {"CUNIT1": "arcsec", "CUNIT2": "arcsec", "CD1_1": -p * 3600, "CD2_2": p * 3600, "arcsec": True},
     "turned by a third of a degree": turned(0.33),
     "LONPOLE of 180": lambda p: {"LONPOLE": 180.0, "RADESYS": "ICRS", "EQUINOX": 2000.0},
-}  # fmt: skip
+}
 OTHER = {
-    **{f"turned by {angle}": (turned(angle), rf"not North up and East left: its y axis points {angle:.1f} degrees") for angle in (1, 2, 5, 30, 60, 90, 180, -45)},
+    **{
+        f"turned by {angle}": (turned(angle), rf"not North up and East left: its y axis points {angle:.1f} degrees")
+        for angle in (1, 2, 5, 30, 60, 90, 180, -45)
+    },
     "CROTA2": (lambda p: {**NO_CD, "CDELT1": -p, "CDELT2": p, "CROTA2": 30.0}, "not North up and East left"),
-    "turned PC": (lambda p: {**NO_CD, "CDELT1": -p, "CDELT2": p, "PC1_1": 0.8, "PC1_2": -0.6, "PC2_1": 0.6, "PC2_2": 0.8}, "not North up and East left"),
+    "turned PC": (
+        lambda p: {**NO_CD, "CDELT1": -p, "CDELT2": p, "PC1_1": 0.8, "PC1_2": -0.6, "PC2_1": 0.6, "PC2_2": 0.8},
+        "not North up and East left",
+    ),
     "mirrored": (lambda p: {"CD1_1": p}, "not North up and East left: it is mirrored"),
     "South up": (lambda p: {"CD2_2": -p}, "not North up and East left: it is mirrored"),
     "axes swapped": (lambda p: {"CD1_1": 0.0, "CD2_2": 0.0, "CD1_2": p, "CD2_1": -p}, "not North up and East left"),
@@ -58,7 +74,7 @@ OTHER = {
     "no matrix": (lambda p: {"CD1_1": 0.0}, "has a matrix that gives no sky"),
     "half a matrix": (lambda p: {"CD1_1": None}, "has a matrix that gives no sky|has no pixel scale"),
     "a number in quotes": (lambda p: {"CD1_2": "none"}, "has CD1_2 'none', no number"),
-}  # fmt: skip
+}
 
 
 def changed(cards, change, scale):
@@ -128,9 +144,22 @@ def of_service(plane):
 
 
 READERS = {
-    "stamps": of_stamps, **{f"brick, {product} {band}": of_bricks(product, band) for product, band in (("image", "g"), ("image", "z"), ("invvar", "r"), ("nexp", "g"), ("psfsize", "z"), ("maskbits", ""))},
-    "service, image": of_service("IMAGE"), "service, invvar": of_service("INVVAR"), "service, maskbits": of_service("MASKBITS"),
-}  # fmt: skip
+    "stamps": of_stamps,
+    **{
+        f"brick, {product} {band}": of_bricks(product, band)
+        for product, band in (
+            ("image", "g"),
+            ("image", "z"),
+            ("invvar", "r"),
+            ("nexp", "g"),
+            ("psfsize", "z"),
+            ("maskbits", ""),
+        )
+    },
+    "service, image": of_service("IMAGE"),
+    "service, invvar": of_service("INVVAR"),
+    "service, maskbits": of_service("MASKBITS"),
+}
 
 
 ALONE = ("turned by a third of a degree", "arcsec")  # where other planes say the place, in degrees, and are not turned

@@ -1,4 +1,6 @@
-"""A table of positions is read in degrees, whatever it was written in, or it is named; no row of one goes without a word."""
+"""A table of positions is read in degrees, whatever it was written in, or it is named; no row of
+one goes without a word.
+"""
 
 import gzip
 
@@ -335,9 +337,11 @@ def test_long_whole_names_keep_their_digits_beside_a_blank(tmp_path, reader, end
 
 def test_scaled_whole_numbers_of_a_fits_table_keep_their_digits(tmp_path):
     columns = [
-        fits.Column("ra", "D", array=np.array([10.0, 11.0])), fits.Column("dec", "J", array=np.array([5, 6])),
-        fits.Column("name", "K", array=np.array([1, 3])), fits.Column("u", "K", bzero=2**63, array=np.array([2**63 + 5, 7], "u8")),
-    ]  # fmt: skip
+        fits.Column("ra", "D", array=np.array([10.0, 11.0])),
+        fits.Column("dec", "J", array=np.array([5, 6])),
+        fits.Column("name", "K", array=np.array([1, 3])),
+        fits.Column("u", "K", bzero=2**63, array=np.array([2**63 + 5, 7], "u8")),
+    ]
     fits.BinTableHDU.from_columns(columns).writeto(tmp_path / "a.fits")
     with fits.open(tmp_path / "a.fits", mode="update") as hdus:
         hdus[1].header["TZERO3"], hdus[1].header["TSCAL3"], hdus[1].header["TNULL3"] = 10**17 + 1, 1, 3
@@ -372,13 +376,28 @@ def test_a_filling_is_no_redshift_and_is_counted(filling):
 
 
 TEXTS = {
-    "names behind a #": "# ra,dec\n10,1\n11,2\n", "a comment": "# lenses of a paper\nra,dec\n10,1\n11,2\n",
-    "comments with commas": "# one, two, three\n# four\nra,dec\n10,1\n11,2\n", "comments between": "ra,dec\n10,1\n# half way\n11,2\n",
-    "blank lines": "\n# x\n\nra,dec\n10,1\n\n11,2\n", "a byte order mark": "\ufeffra,dec\n10,1\n11,2\n", "carriage returns": "# x\r\nra,dec\r\n10,1\r\n11,2\r\n",
-    "blanks about names": " ra , dec\n10,1\n11,2\n", "quotes": '"ra","dec"\n"10","1"\n"11","2"\n',
-    "ecsv": "# %ECSV 1.0\n# ---\n# delimiter: ','\n# datatype:\n# - {name: ra, datatype: float64}\n# - {name: dec, datatype: float64}\nra,dec\n10,1\n11,2\n",
+    "names behind a #": "# ra,dec\n10,1\n11,2\n",
+    "a comment": "# lenses of a paper\nra,dec\n10,1\n11,2\n",
+    "comments with commas": "# one, two, three\n# four\nra,dec\n10,1\n11,2\n",
+    "comments between": "ra,dec\n10,1\n# half way\n11,2\n",
+    "blank lines": "\n# x\n\nra,dec\n10,1\n\n11,2\n",
+    "a byte order mark": "\ufeffra,dec\n10,1\n11,2\n",
+    "carriage returns": "# x\r\nra,dec\r\n10,1\r\n11,2\r\n",
+    "blanks about names": " ra , dec\n10,1\n11,2\n",
+    "quotes": '"ra","dec"\n"10","1"\n"11","2"\n',
+    "ecsv": (
+        "# %ECSV 1.0\n"
+        "# ---\n"
+        "# delimiter: ','\n"
+        "# datatype:\n"
+        "# - {name: ra, datatype: float64}\n"
+        "# - {name: dec, datatype: float64}\n"
+        "ra,dec\n"
+        "10,1\n"
+        "11,2\n"
+    ),
     "units and dashes": "#VizieR\nra,dec\ndeg,deg\n---,---\n10,1\n11,2\n",
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("reader", READERS)
@@ -398,10 +417,12 @@ def test_a_name_with_an_accent_in_latin_1_is_no_truncated_file(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"ra,dec\n10,1,x\n11,2,y\n", "more cells than its header has names"), (b"# a paper\n10,1,3\n11,2,4\n", r"begins with 1 lines of comment \(#\)"),
-        (b"SIMPLE  =\0\0\0", "is no text"), (b"ra;dec\n10;1\n", r"lacks column\(s\).*ra;dec"),
+        (b"ra,dec\n10,1,x\n11,2,y\n", "more cells than its header has names"),
+        (b"# a paper\n10,1,3\n11,2,4\n", r"begins with 1 lines of comment \(#\)"),
+        (b"SIMPLE  =\0\0\0", "is no text"),
+        (b"ra;dec\n10;1\n", r"lacks column\(s\).*ra;dec"),
     ],
-)  # fmt: skip
+)
 @pytest.mark.parametrize("reader", READERS)
 def test_a_text_table_that_cannot_be_meant_is_refused_by_what_it_is(tmp_path, reader, content, message):
     (tmp_path / "a.csv").write_bytes(content)

@@ -126,7 +126,9 @@ def test_real_models_have_the_noise_equivalent_area_of_the_survey_table(real):
 
 
 def test_real_models_lie_about_the_published_beta_and_core_to_psfsize_ratio(real):
-    """survey-facts 8: beta 2.68, FWHM / PSFSIZE 0.731; a fit to the core gives more than one to core and wings alike."""
+    """survey-facts 8: beta 2.68, FWHM / PSFSIZE 0.731; a fit to the core gives more than
+    one to core and wings alike.
+    """
     medians = {}
     for model_error in (0.0, 0.03):
         fits_, ratios = [], []

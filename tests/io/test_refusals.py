@@ -1,4 +1,6 @@
-"""What a disk refuses is said with the name of the file or folder, and never taken for something that is broken, empty or not there."""
+"""What a disk refuses is said with the name of the file or folder, and never taken for something that is
+broken, empty or not there.
+"""
 
 import errno
 import os
@@ -13,7 +15,7 @@ from astropy.table import Table
 from brick_files import CENTRES, header, sky, table, write_brick
 from points import Points
 
-from lenscal.io import cosmos, folders, hats, psfex, stores, sweeps
+from lenscal.io import cosmos, folders, hats, hats_catalogue, leftovers, psfex, stores, sweeps
 from lenscal.io.survey import CoaddSurvey
 from lenscal.io.survey.geometry import read_geometry
 from lenscal.io.survey.stamps import files as stamp_files
@@ -148,13 +150,13 @@ def _leaf(root):
     folder.mkdir(parents=True)
     (folder / "sweep.parquet").write_bytes(b"")
     (root / "partition_info.csv").write_text("Norder,Npix\n5,7\n")
-    return folder, lambda: hats.Catalogue(root).files(7)
+    return folder, lambda: hats_catalogue.Catalogue(root).files(7)
 
 
 def _leaves(root):
     folder = hats.leaf_folder(root, 5, 7)
     folder.mkdir(parents=True)
-    pd.DataFrame({name: ["a"] for name in hats._TEXT}).to_parquet(folder / "sweep.parquet")
+    pd.DataFrame({name: ["a"] for name in hats.TEXT}).to_parquet(folder / "sweep.parquet")
     return folder.parent, lambda: hats.rows_of(root)
 
 
@@ -208,7 +210,7 @@ def test_what_arrow_cannot_read_is_named(tmp_path, monkeypatch, what):
     pd.DataFrame({"ra": [1.0]}).to_parquet(path)
     read = {
         "table": lambda: stores.read_table(path),
-        "leaf": lambda: hats.Catalogue(tmp_path).read(7, ["ra"]),
+        "leaf": lambda: hats_catalogue.Catalogue(tmp_path).read(7, ["ra"]),
         "rows": lambda: hats.rows_of(tmp_path),
     }[what]
     monkeypatch.setattr(pq, "read_table", _arrow_fails)
@@ -246,7 +248,7 @@ def test_what_a_killed_write_left_beside_its_place_is_taken_away(tmp_path, name)
     (tmp_path / f".{name}.77.0123abcd.tmp").write_bytes(b"half")
     other = tmp_path / ".other.parquet.77.0123abcd.tmp"
     other.write_bytes(b"half")
-    folders.tidy(tmp_path / name)
+    leftovers.tidy(tmp_path / name)
     assert list(tmp_path.iterdir()) == [other]
 
 

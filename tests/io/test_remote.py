@@ -1,4 +1,6 @@
-"""An address gives the rows that a folder gives, a range of bytes at a time, whatever its server does, or says in one sentence why not."""
+"""An address gives the rows that a folder gives, a range of bytes at a time, whatever its server does, or says
+in one sentence why not.
+"""
 
 import hashlib
 import os

@@ -1,4 +1,6 @@
-"""What comes from the cutout service is whole, of the right place, size and bands, or the run stops and says what came instead."""
+"""What comes from the cutout service is whole, of the right place, size and bands, or the run stops
+and says what came instead.
+"""
 
 from __future__ import annotations
 
@@ -59,10 +61,8 @@ def test_pixels_planes_and_provenance_are_those_that_were_served(viewer, size):
     assert (found.failure == "").all()
     assert found.layer_version.values.tolist() == ["ls-dr10 DR10"] * 3
     url = found.cutout_url.values[1]
-    assert (
-        url
-        == f"{viewer.address}?ra=359.9990000&dec=-30.5000000&size=21&layer=ls-dr10&pixscale=0.262&bands=grz&invvar&maskbits"
-    )
+    asked = "ra=359.9990000&dec=-30.5000000&size=21&layer=ls-dr10&pixscale=0.262&bands=grz&invvar&maskbits"
+    assert url == f"{viewer.address}?{asked}"
     assert len(set(found.checksum.values.tolist())) == 3
     moment = pd.Timestamp(found.download_timestamp.values[0])
     assert abs((pd.Timestamp.now("UTC") - moment).total_seconds()) < 60
@@ -158,14 +158,14 @@ def test_waits_double_with_a_jitter_that_is_drawn_once_for_all(viewer):
 def test_the_rate_is_noted_where_only_this_user_can_write(viewer, tmp_path, monkeypatch):
     import tempfile
 
-    from lenscal.io.survey import service
+    from lenscal.io.survey import pace
 
     shared = tmp_path / "shared"
     shared.mkdir()
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "own"))
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     monkeypatch.setattr(tempfile, "tempdir", str(shared))
-    service._own_folder.cache_clear()
+    pace._own_folder.cache_clear()
     survey(viewer).read(ROWS, SIZE)
     (note,) = (tmp_path / "own" / "lenscal").iterdir()
     assert (note.stat().st_mode & 0o077, note.parent.stat().st_mode & 0o077) == (0, 0)
@@ -173,12 +173,12 @@ def test_the_rate_is_noted_where_only_this_user_can_write(viewer, tmp_path, monk
     note.unlink()
     note.symlink_to(tmp_path / "elsewhere")  # as somebody else might have laid it
     with pytest.raises(OSError, match="symbolic link"):
-        service._slot(viewer.address, 1000)
+        pace.slot(viewer.address, 1000)
     assert not (tmp_path / "elsewhere").exists()
     (tmp_path / "own" / "lenscal").chmod(0o777)
-    service._own_folder.cache_clear()
-    assert service._own_folder().parent == shared, "a folder that others can write to is not taken"
-    service._own_folder.cache_clear()
+    pace._own_folder.cache_clear()
+    assert pace._own_folder().parent == shared, "a folder that others can write to is not taken"
+    pace._own_folder.cache_clear()
 
 
 def test_the_rate_is_kept_by_all_clients_of_a_machine_together(viewer):

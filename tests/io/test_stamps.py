@@ -1,4 +1,6 @@
-"""Stamps become cutouts and rows as their profile declares: bands, axes, scale, zero point and PSF, and nothing by guess."""
+"""Stamps become cutouts and rows as their profile declares: bands, axes, scale, zero point and
+PSF, and nothing by guess.
+"""
 
 import gzip
 import json
@@ -52,10 +54,20 @@ def drawn(tmp_path_factory):
         image = galaxy(rng, 101, "grz").transpose(1, 2, 0)
         image[:4, :4] = 0
         np.savez(
-            folder / f"lens_{i}.npz", cutout=image, meta_ra=10.0 + i / 10, meta_dec=1.2, meta_pixel_scale=0.262, meta_tier="AB"[i - 1],
-            meta_bands_requested="grz", meta_match_type="ser ", meta_nobs_z=7, meta_brickname="0100p010", meta_galaxy_id=f"lens{i}",
-            meta_cutout_url="url", meta_timestamp="2026-02-08",
-        )  # fmt: skip
+            folder / f"lens_{i}.npz",
+            cutout=image,
+            meta_ra=10.0 + i / 10,
+            meta_dec=1.2,
+            meta_pixel_scale=0.262,
+            meta_tier="AB"[i - 1],
+            meta_bands_requested="grz",
+            meta_match_type="ser ",
+            meta_nobs_z=7,
+            meta_brickname="0100p010",
+            meta_galaxy_id=f"lens{i}",
+            meta_cutout_url="url",
+            meta_timestamp="2026-02-08",
+        )
     models = load_profiles().psf_models
     for band, wide in (("g", 3.9), ("r", 3.4), ("z", 2.6)):
         for i, name in enumerate(getattr(models, band)):
@@ -564,11 +576,14 @@ def test_one_value_for_all_and_one_stamp_with_a_list_of_one_are_read(root, tmp_p
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"ra": RA[:2]}, r"has 3 stamp\(s\), and its key 'ra' the shape \(2,\)"), ({"source_type": TYPES * 2}, r"its key 'source_type' the shape \(6,\)"),
-        ({"ra": np.zeros((3, 2))}, r"its key 'ra' the shape \(3, 2\)"), ({"dec": ["a", "b", "c"]}, "has a position that is no number"),
-        ({"ra": [10.0, 20.0, 999.0]}, "has a stamp at ra 999, dec 3, which is no place on the sky"), ({"dec": [1.0, -99.0, 3.0]}, "which is no place on the sky"),
+        ({"ra": RA[:2]}, r"has 3 stamp\(s\), and its key 'ra' the shape \(2,\)"),
+        ({"source_type": TYPES * 2}, r"its key 'source_type' the shape \(6,\)"),
+        ({"ra": np.zeros((3, 2))}, r"its key 'ra' the shape \(3, 2\)"),
+        ({"dec": ["a", "b", "c"]}, "has a position that is no number"),
+        ({"ra": [10.0, 20.0, 999.0]}, "has a stamp at ra 999, dec 3, which is no place on the sky"),
+        ({"dec": [1.0, -99.0, 3.0]}, "which is no place on the sky"),
     ],
-)  # fmt: skip
+)
 def test_keys_that_do_not_fit_the_stamps_are_refused_by_name(root, tmp_path, changes, message):
     stamps = many(root, tmp_path, **({"ra": RA, "dec": DEC, "source_type": TYPES} | changes))
     with pytest.raises(StampError, match=message):

@@ -204,9 +204,14 @@ def small(tmp_path_factory):
     stores.write(folder / "cube.zarr", SMALL, dataset(), {"seed": 1})
     stores.write_group(folder / "scores.zarr", xr.Dataset(attrs={"schema_version": schema.VERSION}))
     thresholds = xr.Dataset(
-        {"n_false": ("threshold", np.zeros(2, np.int64)), "lower": (("threshold", "level"), np.full((2, 2), np.nan)), "about": ("threshold", np.array(["", ""], dtype=object))},
-        coords={"threshold": [0.0, 0.0], "level": [0.68, 0.95]}, attrs={"schema_version": schema.VERSION},
-    )  # fmt: skip
+        {
+            "n_false": ("threshold", np.zeros(2, np.int64)),
+            "lower": (("threshold", "level"), np.full((2, 2), np.nan)),
+            "about": ("threshold", np.array(["", ""], dtype=object)),
+        },
+        coords={"threshold": [0.0, 0.0], "level": [0.68, 0.95]},
+        attrs={"schema_version": schema.VERSION},
+    )
     stores.write_group(folder / "scores.zarr", thresholds, "thresholds")
     stores.consolidate(folder / "scores.zarr")
     create(folder / "blocks.zarr")

@@ -101,7 +101,8 @@ def test_a_stamp_across_the_edge_of_the_survey_is_nan_there_and_says_how_many_pi
 
 @pytest.mark.parametrize("own", list(CENTRES))
 def test_a_galaxy_in_two_bricks_is_cut_where_it_is_most_central(survey, own):
-    # 25 px below the upper edge of the middle brick is 15 px above the lower edge of the next one, and the other way round.
+    # 25 px below the upper edge of the middle brick is 15 px above the lower edge of the next one, and the other way
+    # round.
     here, there = sky(120, SIDE - 26), sky(120, SIDE - 16)
     read = survey.read(table(here, there, brick=own), 21)
     assert ["1500p000" in url for url in read.cutout_url.values] == [True, False]
@@ -446,11 +447,14 @@ def test_the_real_exact_zeros_are_no_coverage(real, tmp_path):
 
 
 CARDS = {
-    "FILTER of the survey": ({"FILTER": "z DECam SDSS c0004 9260.0 1520.0"}, "says that its band is z, not g"), "FILTER of Mosaic": ({"FILTER": "rd DECam"}, "says that its band is r, not g"),
-    "EXTNAME": ({"EXTNAME": "{P}_z"}, "says that its band is z, not g"), "EXTNAME with a dash": ({"EXTNAME": "{P}-r"}, "says that its band is r, not g"),
-    "another product by EXTNAME": ({"EXTNAME": "CHI2_g"}, "says that it is the plane 'chi2'"), "another product by IMTYPE": ({"IMTYPE": "model"}, "says that it is the plane 'model'"),
+    "FILTER of the survey": ({"FILTER": "z DECam SDSS c0004 9260.0 1520.0"}, "says that its band is z, not g"),
+    "FILTER of Mosaic": ({"FILTER": "rd DECam"}, "says that its band is r, not g"),
+    "EXTNAME": ({"EXTNAME": "{P}_z"}, "says that its band is z, not g"),
+    "EXTNAME with a dash": ({"EXTNAME": "{P}-r"}, "says that its band is r, not g"),
+    "another product by EXTNAME": ({"EXTNAME": "CHI2_g"}, "says that it is the plane 'chi2'"),
+    "another product by IMTYPE": ({"IMTYPE": "model"}, "says that it is the plane 'model'"),
     "another product by PRODTYPE": ({"PRODTYPE": "galdepth"}, "says that it is the plane 'galdepth'"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("product", ["image", "invvar", "nexp", "psfsize"])

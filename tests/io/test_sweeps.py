@@ -164,10 +164,15 @@ def test_the_real_dr9_tractor_row_is_read_whole(real):
 
 
 YES_AND_NO = {
-    "letters": np.array([b"T", b"F", b"T", b"F", b"T"], "S1"), "small letters": np.array([b"t", b"f", b"t", b"f", b"t"], "S1"),
-    "words": np.array([b"True ", b"False", b"True ", b"False", b"True "], "S5"), "digits": np.array([b"1", b"0", b"1", b"0", b"1"], "S1"),
-    "u1": np.array([1, 0, 1, 0, 1], "u1"), "i2": np.array([1, 0, 1, 0, 1], ">i2"), "f4": np.array([1, 0, 1, 0, 1], ">f4"), "logical": np.array([True, False, True, False, True]),
-}  # fmt: skip
+    "letters": np.array([b"T", b"F", b"T", b"F", b"T"], "S1"),
+    "small letters": np.array([b"t", b"f", b"t", b"f", b"t"], "S1"),
+    "words": np.array([b"True ", b"False", b"True ", b"False", b"True "], "S5"),
+    "digits": np.array([b"1", b"0", b"1", b"0", b"1"], "S1"),
+    "u1": np.array([1, 0, 1, 0, 1], "u1"),
+    "i2": np.array([1, 0, 1, 0, 1], ">i2"),
+    "f4": np.array([1, 0, 1, 0, 1], ">f4"),
+    "logical": np.array([True, False, True, False, True]),
+}
 
 
 @pytest.mark.parametrize("kind", YES_AND_NO)

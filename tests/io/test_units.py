@@ -1,4 +1,6 @@
-"""Units are what files state, however they spell them: one place reads them for every reader, and another unit is refused or converted."""
+"""Units are what files state, however they spell them: one place reads them for every reader, and another unit
+is refused or converted.
+"""
 
 import numpy as np
 import pandas as pd
@@ -23,14 +25,23 @@ from lenscal.run import Place, catalogue
 SPELT = {
     "nanomaggy": ["nanomaggy", "nanomaggies", "Nanomaggies", "nmgy", "nmaggy", " nanomaggy ", "1e-9 maggy"],
     "1/nanomaggy^2": [
-        "1/nanomaggy^2", "1/nanomaggies^2", "nanomaggies^(-2)", "nanomaggy^-2", "nanomaggy**-2", "1/nanomaggy**2", "nanomaggy-2", "nmgy^-2", "nanomaggy^{-2}",
-        "(nanomaggy)^-2", "1 / nanomaggies^2",
+        "1/nanomaggy^2",
+        "1/nanomaggies^2",
+        "nanomaggies^(-2)",
+        "nanomaggy^-2",
+        "nanomaggy**-2",
+        "1/nanomaggy**2",
+        "nanomaggy-2",
+        "nmgy^-2",
+        "nanomaggy^{-2}",
+        "(nanomaggy)^-2",
+        "1 / nanomaggies^2",
     ],
     "arcsec": ["arcsec", "arcseconds", "ARCSEC", '"', "arcsecond"],
     "deg": ["deg", "degree", "degrees", "Degrees", "DEG"],
     "1/arcsec^2": ["1/arcsec^2", "arcsec^(-2)", "arcsec-2"],
     "mag": ["mag", "mag(AB)", "AB mag", "ABmag", "magnitude"],
-}  # fmt: skip
+}
 OTHERS = {
     "nanomaggy": "uJy",
     "1/nanomaggy^2": "nanomaggy",

@@ -1,4 +1,6 @@
-"""A file that is read through another closes what it opened, once, and complains of nothing where nothing was opened."""
+"""A file that is read through another closes what it opened, once, and complains of nothing
+where nothing was opened.
+"""
 
 import gc
 import io

@@ -1,9 +1,11 @@
-"""The estimator of arcs: it takes the galaxy off, finds the arc's radius, and gives back its light, colour and shape."""
+"""The estimator of arcs: it takes the galaxy off, finds the arc's radius, and gives back its
+light, colour and shape.
+"""
 
 import numpy as np
 import pytest
 
-from lenscal.kernels import arcs
+from lenscal.kernels import arcs, hosts
 
 SIZE = 63
 Y, X = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
@@ -27,7 +29,7 @@ def measured(residual, sigma=0.01, correlation=1.0):
 
 def test_a_smooth_galaxy_leaves_little():
     image = np.stack([galaxy()] * 3)[None]
-    left = image - arcs.host_models(image, np.zeros((1, 3)), 2)
+    left = image - hosts.host_models(image, np.zeros((1, 3)), 2)
     inside = (R > 3) & (R < 14)
     assert np.abs(left[0, 1][inside]).max() < 0.02 * image[0, 1][inside].max()
 
@@ -36,7 +38,7 @@ def test_the_light_of_an_arc_stays_when_the_galaxy_goes():
     rng = np.random.default_rng(1)
     light, noise = 0.2 * arc(6), 0.005 * rng.standard_normal((3, SIZE, SIZE))
     image = (np.stack([galaxy()] * 3) + light + noise)[None]
-    left = image - arcs.host_models(image, np.full((1, 3), 0.005), 2)
+    left = image - hosts.host_models(image, np.full((1, 3), 0.005), 2)
     found = arcs.measure(left, np.full((1, 3), 0.005), np.ones((1, 3)), [0, 1], 2.5, 12)
     assert found.radius[0] == pytest.approx(6, abs=0.6)
     inside = np.abs(R - found.radius[0]) <= arcs.HALF_WIDTH
@@ -46,7 +48,7 @@ def test_the_light_of_an_arc_stays_when_the_galaxy_goes():
 def test_noise_alone_has_a_model_without_bias():
     rng = np.random.default_rng(2)
     image = rng.standard_normal((40, 3, SIZE, SIZE)).astype(np.float32)
-    left = image - arcs.host_models(image, np.ones((40, 3)), 2)
+    left = image - hosts.host_models(image, np.ones((40, 3)), 2)
     assert abs(left[..., R < 20].mean()) < 0.03
 
 
@@ -81,7 +83,7 @@ def test_unobserved_pixels_are_left_out():
     light = arc(7)
     light[:10] = np.nan
     image = np.stack([galaxy() + light] * 3)[None]
-    left = image - arcs.host_models(image, np.full((1, 3), 0.001), 2)
+    left = image - hosts.host_models(image, np.full((1, 3), 0.001), 2)
     found = arcs.measure(left, np.full((1, 3), 0.001), np.ones((1, 3)), [0, 1], 2.5, 12)
     assert all(np.isfinite(part).all() for part in found)
 

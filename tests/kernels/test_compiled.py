@@ -75,9 +75,10 @@ PROGRAM = """
 import hashlib, numpy as np, pandas as pd, lenscal
 rng = np.random.default_rng(1)
 n = 40
-table = pd.DataFrame(dict(theta_e=rng.uniform(0.5, 2, n), q=rng.uniform(0.5, 1, n), phi=rng.uniform(0, 3, n), gamma1=0.02, gamma2=-0.03, lens_x=0.0,
-    lens_y=0.0, n=rng.uniform(0.5, 2, n), r_e=rng.uniform(0.15, 0.5, n), source_q=0.6, source_phi=0.3, source_x=rng.uniform(-0.5, 0.5, n),
-    source_y=0.1, mag_g=24.0, mag_r=23.0, mag_z=22.0))
+table = pd.DataFrame(dict(
+    theta_e=rng.uniform(0.5, 2, n), q=rng.uniform(0.5, 1, n), phi=rng.uniform(0, 3, n), gamma1=0.02, gamma2=-0.03,
+    lens_x=0.0, lens_y=0.0, n=rng.uniform(0.5, 2, n), r_e=rng.uniform(0.15, 0.5, n), source_q=0.6, source_phi=0.3,
+    source_x=rng.uniform(-0.5, 0.5, n), source_y=0.1, mag_g=24.0, mag_r=23.0, mag_z=22.0))
 print(hashlib.blake2b(lenscal.render(table, shape=(65, 65)).values.tobytes()).hexdigest())
 """
 
@@ -95,7 +96,9 @@ def test_images_are_the_same_bits_from_kernels_just_compiled_and_from_kept_ones(
 
 
 def started(tmp_path, locked, **more):
-    """A copy of the package that cannot be written to, with a home that cannot either: what importing its kernels says."""
+    """A copy of the package that cannot be written to, with a home that cannot either: what
+    importing its kernels says.
+    """
     package = tmp_path / "packages" / "lenscal"
     shutil.copytree(Path(lenscal.kernels.__file__).parents[1], package, ignore=shutil.ignore_patterns("__pycache__"))
     home = tmp_path / "home"

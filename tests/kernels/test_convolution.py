@@ -1,9 +1,11 @@
-"""Light convolved with a PSF on half-pixel cells is the exact convolution at pixel centres, without aliasing or wrap-around."""
+"""Light convolved with a PSF on half-pixel cells is the exact convolution at pixel centres, without
+aliasing or wrap-around.
+"""
 
 import numpy as np
 import pytest
 
-from lenscal.kernels import convolution, imaging, light, sampling
+from lenscal.kernels import convolution, imaging, light, spreading
 
 SCALE = 0.262
 
@@ -20,7 +22,7 @@ def run(grid, points, psf, size, includes_pixel=True):
 
 def empty(size):
     sides, origin = imaging.geometry((size, size), SCALE)
-    return np.zeros(sides, np.float32), np.zeros(tuple(n + 2 * sampling.PAD for n in sides), np.float32), origin
+    return np.zeros(sides, np.float32), np.zeros(tuple(n + 2 * spreading.PAD for n in sides), np.float32), origin
 
 
 def blob(size, x, y, sigma):
@@ -49,8 +51,8 @@ def test_gaussians_convolve_to_a_gaussian_of_both_widths(size):
 def test_a_point_between_cells_becomes_the_psf_about_that_point(x, y):
     size = 41
     grid, points, (left, bottom, cell) = empty(size)
-    column, row = ((a - low) / cell - 0.5 + sampling.PAD for a, low in ((x, left), (y, bottom)))
-    sampling._spread.py_func(
+    column, row = ((a - low) / cell - 0.5 + spreading.PAD for a, low in ((x, left), (y, bottom)))
+    spreading._spread.py_func(
         points.reshape(-1), np.uint64(points.shape[1]), np.float32(column), np.float32(row), np.float32(1)
     )
     out = run(grid, points, gaussian(41, 0.45), size)

@@ -1,4 +1,6 @@
-"""An interval holds the truth as often as it says, has exact ends where all or none was found, and is none without trials."""
+"""An interval holds the truth as often as it says, has exact ends where all or none was found,
+and is none without trials.
+"""
 
 import itertools
 

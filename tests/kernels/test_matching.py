@@ -7,7 +7,7 @@ from astropy.coordinates import SkyCoord, search_around_sky
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lenscal.kernels import matching
+from lenscal.kernels import grouping, matching
 
 
 def slow_pairs(ra_1, dec_1, ra_2, dec_2, radius):
@@ -61,14 +61,14 @@ def test_whoever_has_a_neighbour_of_another_group_is_beside_it(centre, steps, ra
     group = np.random.default_rng(seed).integers(0, 3, len(ra))
     first, second = matching.twins(ra, dec, radius)
     apart = group[first] != group[second]
-    beside = matching.beside_another_group(ra, dec, group, radius)
+    beside = grouping.beside_another_group(ra, dec, group, radius)
     assert beside[first[apart]].all()
     assert beside[second[apart]].all()
 
 
 def test_two_groups_far_apart_are_beside_nothing():
     ra = np.array([10.0, 10.1, 20.0, 20.1, 20.2])
-    assert not matching.beside_another_group(ra, np.zeros(5), [0, 0, 1, 1, 1], 5.0).any()
+    assert not grouping.beside_another_group(ra, np.zeros(5), [0, 0, 1, 1, 1], 5.0).any()
 
 
 @pytest.mark.parametrize("sizes", [(300, 300), (20, 4000), (4000, 20)])
@@ -140,13 +140,13 @@ def test_nothing_matches_nothing():
 @given(offsets, st.integers(0, 100))
 def test_friends_of_friends_are_the_connected_ones_in_any_order(steps, seed):
     ra, dec = around((359.9999, 45.0), steps)
-    label = matching.groups(ra, dec, 5.0)
+    label = grouping.groups(ra, dec, 5.0)
     link = np.eye(len(ra), dtype=bool)
     link[tuple(np.array(slow_pairs(ra, dec, ra, dec, 5.0)).T)] = True
     for _ in ra:
         link = link @ link
     np.testing.assert_array_equal(label, link.argmax(axis=1))
     order = np.random.default_rng(seed).permutation(len(ra))
-    again = matching.groups(ra[order], dec[order], 5.0)
+    again = grouping.groups(ra[order], dec[order], 5.0)
     same = label[:, None] == label
     np.testing.assert_array_equal(again[:, None] == again, same[np.ix_(order, order)])

@@ -1,4 +1,6 @@
-"""The sky of a stamp is what is left without its sources, and its noise is measured as it is, not as it would be if independent."""
+"""The sky of a stamp is what is left without its sources, and its noise is measured as it is, not as it
+would be if independent.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ import pytest
 import segmentation
 from scipy import ndimage
 
-from lenscal.kernels import pixels
+from lenscal.kernels import moments, pixels
 
 SIZE = 101
 
@@ -63,9 +65,11 @@ def slow_sources(image, sky):
     """Five obvious lines with another code (scipy.ndimage)."""
     weight = np.isfinite(image).astype(float)
     taps = np.exp(-0.5 * (np.arange(-5, 6) / 1.5) ** 2)
-    blur = lambda a: ndimage.convolve1d(
-        ndimage.convolve1d(a, taps / taps.sum(), axis=0, mode="constant"), taps / taps.sum(), axis=1, mode="constant"
-    )
+
+    def blur(a):
+        rows = ndimage.convolve1d(a, taps / taps.sum(), axis=0, mode="constant")
+        return ndimage.convolve1d(rows, taps / taps.sum(), axis=1, mode="constant")
+
     with np.errstate(invalid="ignore"):
         smooth = np.where(weight > 0, blur(np.where(weight > 0, image, 0).astype(float)) / blur(weight), np.nan)
     found = np.zeros(image.shape, bool)
@@ -234,34 +238,36 @@ def test_moments_are_those_of_numpy_without_the_unobserved():
     image = white(5, 3) ** 3
     image[np.random.default_rng(1).random(image.shape) < 0.1] = np.nan
     flat = image.reshape(5, -1).astype(float)
-    mean, deviation, low, middle, high = pixels.moments(image)
+    mean, deviation, low, middle, high = moments.moments(image)
     np.testing.assert_allclose(mean, np.nanmean(flat, 1), rtol=1e-9)
     np.testing.assert_allclose(deviation, np.nanstd(flat, 1), rtol=1e-9)
     np.testing.assert_allclose([low, middle, high], np.nanpercentile(flat, [1, 50, 99], axis=1), rtol=1e-9)
-    assert np.isnan(pixels.moments(np.full((4, 4), np.nan, "f4"))).all()
+    assert np.isnan(moments.moments(np.full((4, 4), np.nan, "f4"))).all()
 
 
 def test_mean_and_median_take_the_observed_pixels_of_the_area():
     image = white(1)[0]
     image[45:50] = np.nan
     area = pixels.radius(SIZE) <= 8
-    assert pixels.mean(image, area) == pytest.approx(np.nanmean(image[area].astype(float)))
-    assert pixels.median(image, area) == pytest.approx(np.nanmedian(image[area].astype(float)))
-    assert np.isnan(pixels.mean(image, np.zeros_like(area)))
+    assert moments.mean(image, area) == pytest.approx(np.nanmean(image[area].astype(float)))
+    assert moments.median(image, area) == pytest.approx(np.nanmedian(image[area].astype(float)))
+    assert np.isnan(moments.mean(image, np.zeros_like(area)))
 
 
 def test_clipped_is_the_share_beyond_five_sigma():
     image = np.zeros((10, 10), "f4")
     image[0, :4] = [5.1, -5.1, 4.9, np.nan]
-    assert pixels.clipped(image, 0.0, 1.0) == pytest.approx(2 / 99)
-    assert np.isnan(pixels.clipped(image, 0.0, np.nan))
+    assert moments.clipped(image, 0.0, 1.0) == pytest.approx(2 / 99)
+    assert np.isnan(moments.clipped(image, 0.0, np.nan))
 
 
 # --- the real sky
 
 
 def test_noise_of_the_real_cutouts_is_that_of_the_survey(real):
-    """Median sigma of six DR10 cutouts g 0.0017, r 0.0024, z 0.0079 nanomaggy; summed autocorrelation 2.0 (1.1 to 2.9)."""
+    """Median sigma of six DR10 cutouts g 0.0017, r 0.0024, z 0.0079 nanomaggy; summed
+    autocorrelation 2.0 (1.1 to 2.9).
+    """
     files = sorted((real / "cutouts" / "dr10_lens_candidates").glob("*.npz"))
     assert len(files) == 5
     image = np.stack([np.ascontiguousarray(np.load(f)["cutout"].transpose(2, 0, 1)) for f in files])
@@ -280,7 +286,10 @@ def test_noise_of_the_real_cutouts_is_that_of_the_survey(real):
 
 def test_compiled_kernels_load_from_the_cache_in_a_fresh_process():
     """A cached kernel that allocates must not be the first thing Numba does in a process and crash there."""
-    code = "import numpy as np; from lenscal.kernels import pixels; print(pixels.sources(np.zeros((9, 9), 'f4'), np.ones((9, 9), bool)).sum())"
+    code = (
+        "import numpy as np; from lenscal.kernels import pixels; print(pixels.sources(np.zeros((9, 9), 'f4'), "
+        "np.ones((9, 9), bool)).sum())"
+    )
     for _ in range(2):
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout.strip()) == (0, "0"), done.stderr
@@ -302,7 +311,7 @@ def test_noise_of_a_real_coadd_is_that_of_its_inverse_variance(real):
     stamps = np.stack([np.where(nexp[box] > 0, image[box], np.nan) for box in boxes]).astype("f4")
     area = pixels.ring(SIZE, 33, 48)
     _, sigma, correlation = pixels.sky_noise(stamps, area & ~pixels.sources(stamps, area))
-    weight = pixels.median(np.stack([invvar[box] for box in boxes]).astype("f4"), area)
+    weight = moments.median(np.stack([invvar[box] for box in boxes]).astype("f4"), area)
     assert 0.5 < np.median(sigma**2 * weight) < 1
     assert 2 < np.median(correlation) < 6  # 90prime: native pixels of 0.45 arcsec
 

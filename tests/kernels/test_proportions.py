@@ -8,8 +8,13 @@ from lenscal.kernels import proportions
 
 @pytest.mark.parametrize(
     ("k_1", "n_1", "k_2", "n_2", "lower", "upper"),
-    [(56, 70, 48, 80, 0.0524, 0.3339), (9, 10, 3, 10, 0.1705, 0.8090), (10, 10, 0, 20, 0.6791, 1.0), (0, 10, 0, 20, -0.1611, 0.2775)],
-)  # fmt: skip
+    [
+        (56, 70, 48, 80, 0.0524, 0.3339),
+        (9, 10, 3, 10, 0.1705, 0.8090),
+        (10, 10, 0, 20, 0.6791, 1.0),
+        (0, 10, 0, 20, -0.1611, 0.2775),
+    ],
+)
 def test_independent_difference_is_method_10_of_newcombe(k_1, n_1, k_2, n_2, lower, upper):
     # Newcombe 1998, Table II: his difference is first less second.
     low, high = proportions.independent_difference(k_2, n_2, k_1, n_1, 0.95)
@@ -59,7 +64,8 @@ def test_paired_difference_is_the_net_gain_and_turns_with_the_order():
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_the_interval_of_pairs_is_the_published_one(turned):
-    # Fagerland, Lydersen & Laake (2014, Statistics in Medicine 33, 2850), airway hyper-responsiveness of 21 children: -0.507 to -0.026.
+    # Fagerland, Lydersen & Laake (2014, Statistics in Medicine 33, 2850), airway hyper-responsiveness of 21 children:
+    # -0.507 to -0.026.
     lost, won = (1, 7) if not turned else (7, 1)
     change, lower, upper = proportions.paired_difference(1, won, lost, 12, 0.95)
     expected = (-6 / 21, -0.507, -0.026) if not turned else (6 / 21, 0.026, 0.507)

@@ -1,4 +1,6 @@
-"""Quantiles of weighted values are those of NumPy, and a comparison of two holds the truth when injections share their anchors' luck."""
+"""Quantiles of weighted values are those of NumPy, and a comparison of two holds the truth when injections
+share their anchors' luck.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""The area under the curve is that of all pairs, and its interval holds the truth also with a dozen lenses, near 1, and without any difference."""
+"""The area under the curve is that of all pairs, and its interval holds the truth also with a dozen lenses, near 1,
+and without any difference.
+"""
 
 import numpy as np
 import pytest
@@ -107,7 +109,9 @@ def test_an_empty_class_has_no_area_and_a_single_member_no_interval():
 
 
 def sample(kind, area, m, n, rng):
-    """Scores with this area: unit normals, lenses that scatter twice as much, or a few lenses lost among the negatives."""
+    """Scores with this area: unit normals, lenses that scatter twice as much, or a few lenses
+    lost among the negatives.
+    """
     width = 2.0 if kind == "wide" else 1.0
     lost = 0.02 if kind == "lost" else 0.0
     shift = np.sqrt(1 + width**2) * stats.norm.ppf((area - lost / 2) / (1 - lost))

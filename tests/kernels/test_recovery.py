@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.stats import betabinom, binom, multivariate_hypergeom, norm, t
 
-from lenscal.kernels import intervals, recovery
+from lenscal.kernels import intervals, likeness, recovery
 
 
 def test_tally_counts_each_host_as_five_obvious_lines_do():
@@ -16,7 +16,7 @@ def test_tally_counts_each_host_as_five_obvious_lines_do():
     score = rng.normal(size=(3, 40)).astype("f4")
     score[host < 0] = np.nan
     cuts = np.array([score[0, np.isfinite(score[0])][0], -9, 9], float)
-    hosts, injected, detected = recovery.tally(host, score, cuts)
+    hosts, injected, detected = likeness.tally(host, score, cuts)
     assert hosts.tolist() == sorted(set(host[np.isfinite(score)]))
     for row, (i, h) in itertools.product(range(3), enumerate(hosts)):
         own = (host[row] == h) & np.isfinite(score[row])
@@ -25,7 +25,7 @@ def test_tally_counts_each_host_as_five_obvious_lines_do():
 
 
 def test_tally_of_a_cell_without_scores_is_empty():
-    hosts, injected, detected = recovery.tally(np.full((2, 4), -1), np.full((2, 4), np.nan), np.array([0.5]))
+    hosts, injected, detected = likeness.tally(np.full((2, 4), -1), np.full((2, 4), np.nan), np.array([0.5]))
     assert (hosts.size, injected.shape, detected.shape) == (0, (2, 0), (2, 1, 0))
 
 
@@ -35,7 +35,7 @@ def test_excess_has_mean_zero_and_the_stated_variance_when_hosts_do_not_matter(n
     for found in range(1, sum(n)):
         ways = np.array([k for k in itertools.product(*(range(m + 1) for m in n)) if sum(k) == found])
         weight = multivariate_hypergeom.pmf(ways, n, found)
-        sums = recovery.pair_sums(np.array(n), ways)
+        sums = likeness.pair_sums(np.array(n), ways)
         assert np.sum(weight * sums.excess) == pytest.approx(0, abs=1e-12)
         np.testing.assert_allclose(sums.variance, np.sum(weight * sums.excess**2), atol=1e-12)
 
@@ -53,7 +53,7 @@ def test_excess_is_the_scatter_of_hosts_about_the_share_of_their_cell(n):
             continue
         p = found / total
         chance = sum(m * p * (1 - p) * (total - m) / (total - 1) for m in n)  # hypergeometric variance of each host
-        assert recovery.pair_sums(n, k).excess == pytest.approx(sum((q - m * p) ** 2 for m, q in zip(n, k)) - chance)
+        assert likeness.pair_sums(n, k).excess == pytest.approx(sum((q - m * p) ** 2 for m, q in zip(n, k)) - chance)
 
 
 @pytest.mark.parametrize("n", UNEQUAL)
@@ -61,7 +61,7 @@ def test_found_and_missed_tell_the_same(n):
     # A statistic that counts pairs of detections does not: with unequal hosts it leans to one side.
     n = np.array(n)
     k = np.random.default_rng(1).binomial(n, 0.3, (50, n.size))
-    for one, other in zip(recovery.pair_sums(n, k), recovery.pair_sums(n, n - k)):
+    for one, other in zip(likeness.pair_sums(n, k), likeness.pair_sums(n, n - k)):
         np.testing.assert_allclose(one, other, atol=1e-10)
 
 
@@ -77,7 +77,7 @@ def test_scale_is_what_a_correlation_adds_to_the_excess(n, rho):
         else:
             law = binom(n, p) if rho == 0 else betabinom(n, strength * p, strength * (1 - p))
             chance = float(np.prod(law.pmf(k)))
-        sums = recovery.pair_sums(np.array(n), np.array(k))
+        sums = likeness.pair_sums(np.array(n), np.array(k))
         excess, scale, told = (
             excess + chance * sums.excess,
             scale + chance * sums.scale,
@@ -90,7 +90,7 @@ def test_scale_is_what_a_correlation_adds_to_the_excess(n, rho):
     ("n", "k"), [([5], [2]), ([1, 1, 1], [1, 0, 1]), ([3, 3], [0, 0]), ([3, 3], [3, 3]), ([0, 0], [0, 0])]
 )
 def test_cells_that_tell_nothing_add_nothing(n, k):
-    assert [float(value) for value in recovery.pair_sums(np.array(n), np.array(k))] == [0, 0, 0]
+    assert [float(value) for value in likeness.pair_sums(np.array(n), np.array(k))] == [0, 0, 0]
 
 
 def clustered(rng, truth, n, rho):
@@ -112,8 +112,8 @@ def test_correlation_is_recovered_from_a_column(rho):
     rng = np.random.default_rng(3)
     n = split_of(200, 35)
     k = clustered(rng, rng.uniform(0.05, 0.95, (11, 300)), n, rho)
-    sums = recovery.pair_sums(n, k)
-    found = [recovery.correlation(recovery.PairSums(*(s[:, [i]] for s in sums)))[0] for i in range(300)]
+    sums = likeness.pair_sums(n, k)
+    found = [recovery.correlation(likeness.PairSums(*(s[:, [i]] for s in sums)))[0] for i in range(300)]
     assert np.mean(found) == pytest.approx(rho, abs=4 * np.std(found) / np.sqrt(300) + 0.002)
     assert np.std(found) < 0.05
 
@@ -121,8 +121,8 @@ def test_correlation_is_recovered_from_a_column(rho):
 def test_independent_trials_are_seldom_called_clustered():
     rng = np.random.default_rng(4)
     n = split_of(200, 35)
-    sums = recovery.pair_sums(n, clustered(rng, rng.beta(0.5, 0.5, (11, 3000)), n, 0))
-    rho = np.array([recovery.correlation(recovery.PairSums(*(s[:, [i]] for s in sums)))[0] for i in range(3000)])
+    sums = likeness.pair_sums(n, clustered(rng, rng.beta(0.5, 0.5, (11, 3000)), n, 0))
+    rho = np.array([recovery.correlation(likeness.PairSums(*(s[:, [i]] for s in sums)))[0] for i in range(3000)])
     assert np.mean(rho > 0) == pytest.approx(recovery.DETECTION_LEVEL, abs=0.03)
     assert np.mean(rho) < 0.01
 
@@ -133,7 +133,7 @@ def test_a_column_where_little_is_found_is_not_told_by_the_middle_of_the_rise():
     n = split_of(200, 35)
     truth = np.repeat([[0.03, 0.5]], 60, 0)
     k = np.stack([clustered(rng, truth[:, 0], n, 0), clustered(rng, truth[:, 1], n, 0.4)], 1)
-    rho = recovery.correlation(recovery.pair_sums(n, k))
+    rho = recovery.correlation(likeness.pair_sums(n, k))
     assert rho[0] < 0.06
     assert rho[1] == pytest.approx(0.4, abs=0.06)
 
@@ -182,9 +182,9 @@ def test_a_column_that_tells_nothing_borrows_from_the_others():
     n = np.full(40, 5)
     own = np.zeros((3, 2, 40), int)
     own[:, 0] = np.where(np.arange(40) % 2, 5, 0)  # a host is found always or never
-    rho = recovery.correlation(recovery.pair_sums(n, own))
+    rho = recovery.correlation(likeness.pair_sums(n, own))
     np.testing.assert_allclose(rho, 1, atol=0.03)
-    assert np.isnan(recovery.correlation(recovery.pair_sums(n, own[:, 1:]))).all()
+    assert np.isnan(recovery.correlation(likeness.pair_sums(n, own[:, 1:]))).all()
 
 
 def test_design_effect_counts_trials_of_equal_hosts():
@@ -207,7 +207,7 @@ def test_interval_covers_as_stated_with_and_without_clustering(rho, hosts):
     for _ in range(5):
         truth = rng.beta(0.5, 0.5, (11, 35))
         k = clustered(rng, truth, n, rho)
-        effect = recovery.design_effect(n, recovery.correlation(recovery.pair_sums(n, k)))
+        effect = recovery.design_effect(n, recovery.correlation(likeness.pair_sums(n, k)))
         for level, found in inside.items():
             lower, upper = intervals.interval(k.sum(-1) / effect, 200 / effect, level)
             found.append((lower <= truth) & (truth <= upper))
@@ -222,7 +222,7 @@ def test_a_lone_cell_covers_nearly_as_stated(rho):
     n = split_of(200, 35)
     truth = rng.beta(0.5, 0.5, 4000)
     k = clustered(rng, truth, n, rho)
-    sums = recovery.PairSums(*(value[None, None] for value in recovery.pair_sums(n, k)))  # each row a cube of its own
+    sums = likeness.PairSums(*(value[None, None] for value in likeness.pair_sums(n, k)))  # each row a cube of its own
     effect = recovery.design_effect(n, recovery.correlation(sums)[0])
     for level, under, over in ((0.6827, 0.015, 0.06), (0.95, 0.02, 0.025)):
         lower, upper = intervals.interval(k.sum(-1) / effect, 200 / effect, level)
@@ -248,8 +248,8 @@ def test_cells_of_all_completenesses_count_alike_in_the_correlation():
     rng = np.random.default_rng(8)
     n = split_of(200, 35)
     k = np.concatenate([clustered(rng, np.full((400, 1), 0.5), n, 0.3), clustered(rng, np.full((400, 1), 0.1), n, 0.0)])
-    sums = recovery.pair_sums(n, k)
-    plain, levelled = (float(recovery.correlation(one)[0]) for one in (sums, recovery.levelled(sums, n, k)))
+    sums = likeness.pair_sums(n, k)
+    plain, levelled = (float(recovery.correlation(one)[0]) for one in (sums, likeness.levelled(sums, n, k)))
     assert plain > 0.2
     assert levelled == pytest.approx(0.15, abs=0.02)
 
@@ -266,8 +266,8 @@ def test_two_halves_of_the_hosts_tell_by_how_much_correlations_differ_between_ce
         products = [part.sum(0) for part in recovery.halves(trials, k, np.full(truth.shape, 0.2))]
         square = products[0].sum() / products[1].sum()
         assert square == pytest.approx(expected, abs=0.004)
-        assert (recovery.scatter(*products) > 0) == (expected > 0)
-    assert recovery.scatter(*(part[:9] for part in products)) == 0, "few columns tell nothing of it"
+        assert (likeness.scatter(*products) > 0) == (expected > 0)
+    assert likeness.scatter(*(part[:9] for part in products)) == 0, "few columns tell nothing of it"
 
 
 @pytest.mark.parametrize(("level", "towards"), [(0.6827, -1), (0.95, 1)])

@@ -1,4 +1,6 @@
-"""The quadtree gives the light of a lensed source as adaptive cubature does: flux within 0.1 %, pixels within 0.2 % of peak."""
+"""The quadtree gives the light of a lensed source as adaptive cubature does: flux within 0.1 %,
+pixels within 0.2 % of peak.
+"""
 
 import numba
 import numpy as np
@@ -6,7 +8,7 @@ import pytest
 import rendering_reference
 from hard_lenses import SIZE, components, convolved, errors_of, parameters, pixels, record_psf
 
-from lenscal.kernels import imaging, light, sampling
+from lenscal.kernels import imaging, light, rays, sampling, spreading
 
 
 @pytest.fixture(scope="module")
@@ -65,17 +67,17 @@ def test_nodes_shared_four_at_a_time_are_the_nodes_shared_one_by_one(side):
     i, j = rng.integers(0, height, count), rng.integers(0, width, count)
     within = (rng.integers(0, round(1 / side), (2, count)) + 0.5) * side  # of a cell of the grid, its quarters ...
     x, y = left + (j + within[0]) * cell, bottom + (i + within[1]) * cell
-    node = sampling.NODE * side * cell
+    node = spreading.NODE * side * cell
     xs = (x[:, None] + node * np.array([-1, 1, -1, 1])).ravel().astype(np.float32)
     ys = (y[:, None] + node * np.array([-1, -1, 1, 1])).ravel().astype(np.float32)
     place, value = np.repeat(i * width + j, 4).astype(np.int32), rng.uniform(0, 1, 4 * count).astype(np.float32)
 
     @numba.njit
     def both(grid, one, four, whole):
-        sampling._share_out(grid, one, True, xs, ys, place, value, xs.size, left, bottom, cell)
-        sampling._share_out_nodes(grid, four, True, whole, xs, ys, place, value, xs.size, left, bottom, cell)
+        spreading.share_out(grid, one, True, xs, ys, place, value, xs.size, left, bottom, cell)
+        spreading.share_out_nodes(grid, four, True, whole, xs, ys, place, value, xs.size, left, bottom, cell)
 
-    one, four = np.zeros((2, height + 2 * sampling.PAD, width + 2 * sampling.PAD), np.float32)
+    one, four = np.zeros((2, height + 2 * spreading.PAD, width + 2 * spreading.PAD), np.float32)
     both(np.zeros(height * width, np.float32), one, four, side == 1)
     assert one.sum() == pytest.approx(value.sum(dtype=float), rel=1e-5)
     assert np.abs(one - four).max() < 1e-5 * one.max()
@@ -167,9 +169,20 @@ def test_lenstronomy_makes_the_same_image_at_equal_sampling():
         b, b_fit = light.sersic_b(n), 1.9992 * n - 0.3271
         amplitude = float(light.sersic_central(n, r_e) * np.exp(-b_fit))
         other = sersic.surface_brightness(
-            bx, by, [{"amp": amplitude, "R_sersic": r_e * (b_fit / b) ** n, "n_sersic": n, "e1": es * np.cos(2 * source_phi),
-                      "e2": es * np.sin(2 * source_phi), "center_x": sx, "center_y": sy}],
-        )  # fmt: skip
+            bx,
+            by,
+            [
+                {
+                    "amp": amplitude,
+                    "R_sersic": r_e * (b_fit / b) ** n,
+                    "n_sersic": n,
+                    "e1": es * np.cos(2 * source_phi),
+                    "e2": es * np.sin(2 * source_phi),
+                    "center_x": sx,
+                    "center_y": sy,
+                }
+            ],
+        )
         ours = light.sersic(x - ax, y - ay, n, r_e, source_q, source_phi, sx, sy)
         # Where theirs is smooth: they smooth the cusp within 0.001 arcsec.
         assert np.abs(ours - other).max() < 1e-5 * ours.max()
@@ -178,12 +191,12 @@ def test_lenstronomy_makes_the_same_image_at_equal_sampling():
 @numba.njit
 def surface_brightness(x, y, lens, source, profile, out):
     """What the quadtree evaluates for a sample, at rays of one's own."""
-    packed = sampling.pack_lens(lens, source[4], source[5], True)
+    packed = rays.pack_lens(lens, source[4], source[5], True)
     c, s = np.cos(source[3]), np.sin(source[3])
     major, minor = np.sqrt(source[2]) / source[1], 1 / (np.sqrt(source[2]) * source[1])
     m11, m12, m21, m22 = np.float32(major * c), np.float32(major * s), np.float32(-minor * s), np.float32(minor * c)
     for k in range(x.size):
-        beta_x, beta_y, _, _ = sampling._rays(x[k], y[k], packed)
+        beta_x, beta_y, _, _ = rays.rays(x[k], y[k], packed)
         dx, dy = beta_x - np.float32(source[4]), beta_y - np.float32(source[5])
         u, v = m11 * dx + m12 * dy, m21 * dx + m22 * dy
         out[k] = sampling._brightness(u * u + v * v, profile)
@@ -211,9 +224,14 @@ def test_lenstronomy_makes_the_same_pixels_at_equal_sampling_as_the_single_preci
             {"gamma1": g1, "gamma2": g2, "ra_0": 0, "dec_0": 0},
         ]
         light_kwargs = {
-            "amp": float(np.exp(b - fit)), "R_sersic": r_e * (fit / b) ** n, "n_sersic": n, "e1": es * np.cos(2 * source_phi),
-            "e2": es * np.sin(2 * source_phi), "center_x": sx, "center_y": sy,
-        }  # fmt: skip
+            "amp": float(np.exp(b - fit)),
+            "R_sersic": r_e * (fit / b) ** n,
+            "n_sersic": n,
+            "e1": es * np.cos(2 * source_phi),
+            "e2": es * np.sin(2 * source_phi),
+            "center_x": sx,
+            "center_y": sy,
+        }
         theirs = sersic.surface_brightness(
             *model.ray_shooting(x.astype(float), y.astype(float), kwargs), [light_kwargs]
         )
@@ -232,9 +250,22 @@ def test_a_stamp_of_a_sersic_galaxy_is_lensed_as_the_galaxy_itself():
     place = np.array([[0.3, -0.2, 0.8, step, side // 2, side // 2, side, side]])
     out, inside, full = np.zeros((1, SIZE, SIZE), np.float32), np.zeros(1), np.zeros(1, np.int64)
     imaging.pixels(
-        lens, first, rows, values, np.array([0]), place, share, stamp[None], np.ones(1, bool), 1.0, origin, *imaging.work_space(sides), out,
-        inside, full,
-    )  # fmt: skip
+        lens,
+        first,
+        rows,
+        values,
+        np.array([0]),
+        place,
+        share,
+        stamp[None],
+        np.ones(1, bool),
+        1.0,
+        origin,
+        *imaging.work_space(sides),
+        out,
+        inside,
+        full,
+    )
     want, _ = pixels(lens, source)
     assert out.sum() == pytest.approx(want.sum(), rel=5e-3)
     assert np.abs(out - want).max() < 0.01 * want.max()

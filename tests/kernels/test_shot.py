@@ -1,4 +1,6 @@
-"""Shot noise is that of the electrons of a resampled coadd: right on large scales and small, correlated as the sky, only where light is."""
+"""Shot noise is that of the electrons of a resampled coadd: right on large scales and small, correlated as the
+sky, only where light is.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,6 @@
-"""Comparisons of two samples agree with SciPy, with scikit-learn, with brute force, and their intervals hold what they promise."""
+"""Comparisons of two samples agree with SciPy, with scikit-learn, with brute force, and their
+intervals hold what they promise.
+"""
 
 import math
 

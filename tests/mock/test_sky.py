@@ -32,7 +32,7 @@ from lenscal.mock import (  # noqa: E402
     stamps,
     stars,
     sweeps,
-)  # fmt: skip
+)
 from lenscal.objects import galaxies as import_galaxies  # noqa: E402
 
 BANDS = schema.BANDS
@@ -51,10 +51,15 @@ TINY = {"bricks": 8, "brick_pixels": 300, "galaxies_per_brick": 9, "lenses": 6, 
 def settings(root, grid=TWO_CELLS, seed=7, **sky):
     return config.Settings.model_validate(
         {
-            "name": "tiny", "seed": seed, "stores": "stores", "sky": sky, "survey": {"root": str(root), "mock": True, "layer": "mock"},
-            "objects": {"lenses": []}, "injections": {"grid": grid},
+            "name": "tiny",
+            "seed": seed,
+            "stores": "stores",
+            "sky": sky,
+            "survey": {"root": str(root), "mock": True, "layer": "mock"},
+            "objects": {"lenses": []},
+            "injections": {"grid": grid},
         }
-    )  # fmt: skip
+    )
 
 
 @pytest.fixture(scope="module")
@@ -91,9 +96,20 @@ def plane(root, name, product, band="", extension=1, header=False):
 def one_brick(**changes):
     """A lone brick of known conditions."""
     brick = {
-        "brickname": "1550p050", "brickid": 700_001, "ra": 155.03, "dec": 5.02, "ra1": 155.0, "ra2": 155.06, "dec1": 4.99,
-        "dec2": 5.05, "pixels": 600, "special": "", "side": "", "release": 10000, "ebv": 0.03,
-    }  # fmt: skip
+        "brickname": "1550p050",
+        "brickid": 700_001,
+        "ra": 155.03,
+        "dec": 5.02,
+        "ra1": 155.0,
+        "ra2": 155.06,
+        "dec1": 4.99,
+        "dec2": 5.05,
+        "pixels": 600,
+        "special": "",
+        "side": "",
+        "release": 10000,
+        "ebv": 0.03,
+    }
     for band, psf, depth, nobs in (("g", 1.4, 24.4, 4), ("r", 1.3, 24.0, 4), ("z", 1.2, 23.1, 4)):
         brick |= {f"psfsize_{band}": psf, f"depth_{band}": depth, f"nobs_{band}": nobs, f"beta_{band}": 2.5}
     return brick | changes
@@ -199,7 +215,9 @@ def files_of(target):
     "changes", [{"psfsize_r_arcsec": (5.0, 6.0)}, {"overlapping_pairs": 9}], ids=lambda changes: next(iter(changes))
 )
 def test_a_sky_that_cannot_be_drawn_leaves_the_one_that_is_there(earlier, changes, late, monkeypatch):
-    """Whether that is known before a brick is drawn or, as of a sky that lies in one sweep file, when the last one is."""
+    """Whether that is known before a brick is drawn or, as of a sky that lies in one sweep
+    file, when the last one is.
+    """
     target, few = earlier
     before = files_of(target)
     if late:
@@ -248,7 +266,7 @@ def test_a_sky_whose_description_is_lost_is_not_current(earlier, tmp_path, conte
 
 
 def test_a_sky_is_not_replaced_while_a_run_reads_it_nor_read_while_it_is_replaced(earlier):
-    from lenscal.io import folders
+    from lenscal.io import folders, locks
 
     target, _ = earlier
     taken = "a run reads it"
@@ -257,11 +275,11 @@ def test_a_sky_is_not_replaced_while_a_run_reads_it_nor_read_while_it_is_replace
         folders.reading(*sky),
         folders.reading(*sky),
         pytest.raises(folders.StoreError, match=taken),
-        folders.alone(target, ".mock", taken),
+        locks.alone(target, ".mock", taken),
     ):
         pass
     with (
-        folders.alone(target, ".mock", taken),
+        locks.alone(target, ".mock", taken),
         pytest.raises(folders.StoreError, match=r"the sky is being replaced by process \d+"),
         folders.reading(target / ".mock", "the sky"),
     ):
@@ -596,10 +614,20 @@ def field(tmp_path_factory):
             {"x": 120.6, "y": 450.2, "type": "SER", "n": 2.5, "r_e": 1.8, "q": 0.5, "pa": 100.0, **light},
             {"x": 470.5, "y": 130.5, "type": "EXP", "n": 1.0, "r_e": 2.0, "q": 0.4, "pa": 60.0, **light},
             {"x": 460.1, "y": 470.9, "type": "REX", "n": 1.0, "r_e": 0.6, **light},
-            {"x": 300.4, "y": 300.7, "type": "PSF", "kind": "star", "n": 0.0, "r_e": 0.0, "gaia_g": 17.0,
-             "flux_g": 100.0, "flux_r": 160.0, "flux_z": 200.0},
+            {
+                "x": 300.4,
+                "y": 300.7,
+                "type": "PSF",
+                "kind": "star",
+                "n": 0.0,
+                "r_e": 0.0,
+                "gaia_g": 17.0,
+                "flux_g": 100.0,
+                "flux_r": 160.0,
+                "flux_z": 200.0,
+            },
         ],
-    )  # fmt: skip
+    )
     result = pixels.draw(brick, rows.to_dict("records"), str(root), 5)
     return root, brick, rows, sweeps.rows(brick, rows, result["samples"], 5)
 
@@ -797,9 +825,17 @@ def test_every_confuser_class_is_reached(catalogue):
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [("edge_on", "edge_on"), ("spiral", "face_on_disk"), ("ring", "face_on_disk"), ("clumpy", "blue_clumpy"), ("blend", "blend_merger"),
-     ("merger", "blend_merger"), ("core_companion", "bright_core_companion"), ("ring", "residual_structure")],
-)  # fmt: skip
+    [
+        ("edge_on", "edge_on"),
+        ("spiral", "face_on_disk"),
+        ("ring", "face_on_disk"),
+        ("clumpy", "blue_clumpy"),
+        ("blend", "blend_merger"),
+        ("merger", "blend_merger"),
+        ("core_companion", "bright_core_companion"),
+        ("ring", "residual_structure"),
+    ],
+)
 def test_each_kind_that_is_drawn_falls_in_its_class(catalogue, kind, name):
     truth, _, galaxies = catalogue
     bits = confusers.classify(galaxies)

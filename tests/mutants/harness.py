@@ -1,8 +1,8 @@
 """Puts one fault into a copy of the package and runs the tests that should notice, in a process of their own.
 
-The fault is a change of text in the real source. Children are forked from a process that has loaded the outside libraries but
-nothing of lenscal; each makes sure that the copy is what it tests, and says which tests failed. A child that cannot import
-or collect its tests, or whose fixtures break, has killed nothing.
+The fault is a change of text in the real source. Children are forked from a process that has loaded the outside
+libraries but nothing of lenscal; each makes sure that the copy is what it tests, and says which tests failed. A child
+that cannot import or collect its tests, or whose fixtures break, has killed nothing.
 """
 
 import hashlib
@@ -19,7 +19,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CHILD = """
 import json, os, signal, sys
 from pathlib import Path
-import numba, numpy, pandas, pydantic, pytest, rocket_fft, scipy.integrate, scipy.interpolate, scipy.optimize, scipy.special, xarray, yaml
+import numba, numpy, pandas, pydantic, pytest, rocket_fft, xarray, yaml
+import scipy.integrate, scipy.interpolate, scipy.optimize, scipy.special
 
 copy = sys.argv[1]
 sys.path.insert(0, copy)
@@ -42,10 +43,12 @@ def job(report, tests):
     import lenscal
     assert Path(lenscal.__file__).is_relative_to(copy), f"{lenscal.__file__} is not in the copy {copy}"
     outcomes = Outcomes()
-    pytest.main(["-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts=", *tests], plugins=[outcomes])
+    options = ["-q", "--no-header", "-p", "no:cacheprovider", "-p", "no:xdist", "-o", "addopts="]
+    pytest.main([*options, *tests], plugins=[outcomes])
     Path(report).write_text(json.dumps(vars(outcomes)))
 
-assert not any(name.split(".")[0] == "lenscal" for name in sys.modules), "the package was loaded before the fault was put in"
+loaded = any(name.split(".")[0] == "lenscal" for name in sys.modules)
+assert not loaded, "the package was loaded before the fault was put in"
 answers = os.fdopen(os.dup(1), "w")
 os.dup2(2, 1)
 for line in sys.stdin:
@@ -70,9 +73,21 @@ class FaultError(RuntimeError):
     """A fault that cannot be put in: its line is not there, or more than once."""
 
 
+def _folded(text: str) -> tuple[str, list[int]]:
+    """Code without what a formatter may change (space, and a comma before a closing bracket), and
+    where each letter stood.
+    """
+    dense = [(place, letter) for place, letter in enumerate(text) if not letter.isspace()]
+    following = [*(letter for _, letter in dense[1:]), ""]
+    kept = [one for one, after in zip(dense, following) if not (one[1] == "," and after and after in ")]}")]
+    return "".join(letter for _, letter in kept), [place for place, _ in kept]
+
+
 @dataclass(frozen=True)
 class Fault:
-    """One physics fault: in `file` (below lenscal/) the text `old` becomes `new`; `killers` are the tests that must notice."""
+    """One physics fault: in `file` (below lenscal/) the text `old` becomes `new`; `killers` are
+    the tests that must notice.
+    """
 
     name: str
     file: str
@@ -81,11 +96,15 @@ class Fault:
     killers: tuple[str, ...]
 
     def apply(self, text: str) -> str:
-        if text.count(self.old) != 1:
+        """The text with the fault in it; how the code is laid out (spaces, lines, trailing commas) does not matter."""
+        letters, places = _folded(text)
+        old, _ = _folded(self.old)
+        if letters.count(old) != 1:
             raise FaultError(
-                f"fault '{self.name}': {self.file} holds {self.old!r} {text.count(self.old)} times, not once"
+                f"fault '{self.name}': {self.file} holds {self.old!r} {letters.count(old)} times, not once"
             )
-        return text.replace(self.old, self.new)
+        start = letters.index(old)
+        return text[: places[start]] + self.new.strip() + text[places[start + len(old) - 1] + 1 :]
 
 
 @dataclass(frozen=True)
@@ -113,22 +132,32 @@ def sources() -> str:
 
 
 class Copy:
-    """A copy of the package in a folder of its own; compiled kernels of the unchanged package are kept between faults."""
+    """A copy of the package in a folder of its own; compiled kernels of the unchanged package
+    are kept between faults.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         shutil.copytree(ROOT / "lenscal", folder / "lenscal", ignore=shutil.ignore_patterns("__pycache__"))
         (folder / "child.py").write_text(CHILD)
         environment = {
-            **os.environ, "NUMBA_CACHE_DIR": str(folder / "compiled"), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1",
+            **os.environ,
+            "NUMBA_CACHE_DIR": str(folder / "compiled"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
-        }  # fmt: skip
+        }
         environment.pop("PYTHONPATH", None)
         self._log = (folder / "log").open("w+")
         self._server = subprocess.Popen(
-            [sys.executable, "child.py", str(folder)], cwd=folder, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [sys.executable, "child.py", str(folder)],
+            cwd=folder,
+            env=environment,
+            text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
             stderr=self._log,
-        )  # fmt: skip
+        )
 
     def close(self) -> None:
         """End the process that the children come from."""

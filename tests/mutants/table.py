@@ -18,12 +18,18 @@ from harness import ROOT, Copy  # noqa: E402
 def page() -> str:
     """The page, in Markdown."""
     lines = [
-        "# Faults that the suite notices", "",
-        f"{len(FAULTS)} faults of physics and statistics, each a change of text in the real source, put into a copy of the package whose tests then run",
-        "in a process of their own (`tests/mutants/`). Every test named here fails with the fault and passes without it, and nothing else goes wrong:",
-        "`make mutants` tries all, `make test` one in ten, others with each change of the sources. Written from `tests/mutants/faults.py` (`python tests/mutants/table.py`).", "",
-        "| fault | in | killed by |", "| --- | --- | --- |",
-    ]  # fmt: skip
+        "# Faults that the suite notices",
+        "",
+        f"{len(FAULTS)} faults of physics and statistics, each a change of text in the real source, put into a copy "
+        "of the package whose tests then run",
+        "in a process of their own (`tests/mutants/`). Every test named here fails with the fault and passes without "
+        "it, and nothing else goes wrong:",
+        "`make mutants` tries all, `make test` one in ten, others with each change of the sources. Written from "
+        "`tests/mutants/faults.py` (`python tests/mutants/table.py`).",
+        "",
+        "| fault | in | killed by |",
+        "| --- | --- | --- |",
+    ]
     for fault in FAULTS:
         killers = ", ".join(f"`{test.split('::')[1]}`" for test in fault.killers)
         lines.append(f"| {fault.name} | `lenscal/{fault.file}` | {killers} |")
@@ -49,7 +55,8 @@ def main() -> int:
             killed = {name.split("[")[0] for name in outcome.failed} == names and not outcome.broken
             survivors += not killed
             print(
-                f"{'killed' if killed else 'SURVIVED':9s} {time.perf_counter() - start:5.1f} s  {fault.name}: {', '.join(outcome.failed)}",
+                f"{'killed' if killed else 'SURVIVED':9s} {time.perf_counter() - start:5.1f} s  {fault.name}: "
+                f"{', '.join(outcome.failed)}",
                 *outcome.broken,
                 flush=True,
             )

@@ -61,9 +61,18 @@ def test_every_named_killer_is_a_test_of_the_suite(fault):
 def test_every_fault_is_in_the_real_source_exactly_once_and_changes_it():
     for fault in FAULTS:
         text = (ROOT / "lenscal" / fault.file).read_text()
-        assert fault.apply(text) != text
+        changed = fault.apply(text)
+        assert changed != text
+        compile(changed, fault.file, "exec")
     with pytest.raises(FaultError, match="0 times"):
         Fault("gone", "schema.py", "no such line", "", ()).apply("")
+
+
+def test_a_fault_is_found_however_its_line_is_laid_out():
+    fault = Fault("a", "f.py", "area(a, b=2) - 1", "area(a, b=3)", ())
+    assert fault.apply("x = area(\n    a,\n    b=2,\n) - 1  # rest\n") == "x = area(a, b=3)  # rest\n"
+    with pytest.raises(FaultError, match="2 times"):
+        fault.apply("area(a, b=2) - 1, area(a,\n b=2) - 1")
 
 
 def test_a_fault_that_does_not_change_the_physics_kills_nothing(copy):

@@ -26,7 +26,9 @@ def chaos(tmp_path_factory):
 
 @pytest.fixture
 def spoilt(chaos, tmp_path):
-    """Folders of the bricks of a copy of the sky, those with most galaxies first, and settings of a run on it with the manifest of the good run."""
+    """Folders of the bricks of a copy of the sky, those with most galaxies first, and settings of a run on it with the
+    manifest of the good run.
+    """
     shutil.copytree(chaos.folder / "stores" / "sky", tmp_path / "sky")
 
     def settings(**changes):

@@ -1,4 +1,6 @@
-"""Whatever is wrong with the pixels of a survey, a run stops and names it, or counts the galaxy with its reason; no number is made up."""
+"""Whatever is wrong with the pixels of a survey, a run stops and names it, or counts the galaxy with its
+reason; no number is made up.
+"""
 
 import json
 import re
@@ -89,7 +91,10 @@ def test_a_run_stops_at_a_broken_file_and_says_what_to_do(spoilt, here):
     cut_short(next(folders[0].glob("*-image-r.fits.fz")))
     with pytest.raises(
         stores.StoreError,
-        match=r"\d+ galaxies have no pixels; the first: band r: file '.*' (is truncated|cannot be read).*mend the files, or set cutouts.broken: count",
+        match=(
+            r"\d+ galaxies have no pixels; the first: band r: file '.*' (is truncated|cannot be read).*mend the "
+            r"files, or set cutouts.broken: count"
+        ),
     ):
         run(settings(), PIXELS)
 
@@ -122,7 +127,9 @@ def test_planes_without_pixels_exclude_their_galaxies_with_the_reason(spoilt, he
 
 
 def adds_up(settings, result):
-    """Every galaxy has a row, those that are unfit a reason, the fit ones every number that a later stage reads; cutouts and quality come back."""
+    """Every galaxy has a row, those that are unfit a reason, the fit ones every number that a later stage reads;
+    cutouts and quality come back.
+    """
     cutouts = stores.open(settings.stores / "cutouts.zarr").load()
     quality = stores.open(settings.stores / "quality.zarr").load()
     manifest = Place(settings).manifest
@@ -166,7 +173,10 @@ def test_a_bad_partition_stops_the_run_with_its_name_and_what_is_complete_stays(
     strict = settings(quality={"failed_fraction_max": 0.5, "reason_fraction_max": {"band not observed": 0.1}})
     with pytest.raises(
         QualityError,
-        match=r"of the 16 cutouts of block '0000000\d\d' \d+ .*band not observed.*; look at the pixels of this block, or change quality",
+        match=(
+            r"of the 16 cutouts of block '0000000\d\d' \d+ .*band not observed.*; look at the pixels of "
+            r"this block, or change quality"
+        ),
     ):
         run(strict, PIXELS)
     assert plan_of(Place(strict)).progress("cutouts").done

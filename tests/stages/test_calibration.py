@@ -1,4 +1,6 @@
-"""Brightness of the sources is calibrated once, at the anchors' conditions; the frozen prior then knows nothing of the cells."""
+"""Brightness of the sources is calibrated once, at the anchors' conditions; the frozen prior then
+knows nothing of the cells.
+"""
 
 import numpy as np
 import pandas as pd
@@ -8,7 +10,7 @@ from injection_hosts import make_hosts, settings
 from scipy import stats
 
 from lenscal import injections
-from lenscal.injections import calibration, priors
+from lenscal.injections import calibration, prior_sets, priors
 from lenscal.kernels import noise
 
 GRID = {
@@ -62,7 +64,9 @@ def test_the_calibrated_set_can_be_used_by_name_and_changes_brightness_only(foun
 
 
 def test_the_shipped_set_is_what_the_calibration_of_record_says(found):
-    shipped = yaml.safe_load((priors.resources.files("lenscal.injections") / "priors.yaml").read_text())["anchor-snr"]
+    shipped = yaml.safe_load((prior_sets.resources.files("lenscal.injections") / "priors.yaml").read_text())[
+        "anchor-snr"
+    ]
     record = shipped["calibration"]
     # Another seed and fewer arcs give the same slope within the sampling error.
     assert found.entry["mag_r"]["slope"] == pytest.approx(shipped["mag_r"]["slope"], abs=0.06)
@@ -110,16 +114,16 @@ def test_targets_out_of_reach_and_too_few_anchors_are_refused():
 
 
 def test_a_prior_file_may_not_replace_a_frozen_set_or_lean_on_none():
-    with pytest.raises(priors.PriorError, match=r"'anchor-snr' .* shipped and frozen"):
-        priors.prior_sets("anchor-snr: {like: observed-colours}")
-    with pytest.raises(priors.PriorError, match="which is no set"):
-        priors.prior_sets("mine: {like: nothing}")
-    with pytest.raises(priors.PriorError, match="back to itself"):
-        priors.prior_sets("mine: {like: yours}\nyours: {like: mine}")
+    with pytest.raises(prior_sets.PriorError, match=r"'anchor-snr' .* shipped and frozen"):
+        prior_sets.prior_sets("anchor-snr: {like: observed-colours}")
+    with pytest.raises(prior_sets.PriorError, match="which is no set"):
+        prior_sets.prior_sets("mine: {like: nothing}")
+    with pytest.raises(prior_sets.PriorError, match="back to itself"):
+        prior_sets.prior_sets("mine: {like: yours}\nyours: {like: mine}")
 
 
 def test_every_quantity_of_every_shipped_prior_declares_its_measure():
-    for name, prior in priors.prior_sets().items():
-        assert set(prior) == set(priors.QUANTITIES), name
-        assert all(quantity["measure"] in priors._KEYS for quantity in prior.values()), name
+    for name, prior in prior_sets.prior_sets().items():
+        assert set(prior) == set(prior_sets.QUANTITIES), name
+        assert all(quantity["measure"] in prior_sets._KEYS for quantity in prior.values()), name
         assert prior["beta_fraction"]["measure"] == "disc", f"{name}: offsets are uniform in area"

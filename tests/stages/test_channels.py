@@ -111,8 +111,11 @@ def test_a_lens_without_a_channel_fails_the_gate(met):
 
 STAND_INS = {
     "silo": ("sled_silo_talbot21.csv", {"zlens": "redshift_lens", "zsource": "redshift_source", "name": "name"}),
-    "two-redshifts": ("desi_two_redshift_vi.csv", {"ra": "TARGET_RA", "dec": "TARGET_DEC", "name": "TARGETID", "zlens": "Redrock_z", "zsource": "best_z"}),
-}  # fmt: skip
+    "two-redshifts": (
+        "desi_two_redshift_vi.csv",
+        {"ra": "TARGET_RA", "dec": "TARGET_DEC", "name": "TARGETID", "zlens": "Redrock_z", "zsource": "best_z"},
+    ),
+}
 
 
 @pytest.mark.parametrize("name", STAND_INS)

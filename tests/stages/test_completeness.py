@@ -1,4 +1,6 @@
-"""Counts add, ratios are derived from them, every number has an interval that covers, and nothing is said where nothing was tried."""
+"""Counts add, ratios are derived from them, every number has an interval that covers, and nothing is said
+where nothing was tried.
+"""
 
 import itertools
 import time
@@ -284,7 +286,9 @@ def test_the_average_is_that_of_the_plain_shares_with_the_error_of_all_cells(cub
 
 
 def whole(k=(0, 3, 11, 24), hosts=30, prior="jeffreys", interval="equal-tailed"):
-    """A cube (theta_e) of one seeing and depth, 24 trials on each of 30 hosts: every host has the same share, so the design effect is 1."""
+    """A cube (theta_e) of one seeing and depth, 24 trials on each of 30 hosts: every host has the same share,
+    so the design effect is 1.
+    """
     detected = np.full((4, 1, hosts), np.array(k)[:, None, None])
     settings = config.Completeness(prior=prior, interval=interval)
     cube = completeness.posterior(clustered.counted(np.full(hosts, 24), detected, (1, 1)), settings)

@@ -75,14 +75,21 @@ def test_bricks_without_conditions_are_left_out_and_nothing_at_all_is_refused(br
 
 
 def points_of(folder, bricks, number, density, card=True):
-    """A file of random points as the survey writes one: so many to the square degree of each brick, its conditions at each, the order mixed."""
+    """A file of random points as the survey writes one: so many to the square degree of each brick, its conditions
+    at each, the order mixed.
+    """
     rng = np.random.default_rng(number)
     row = rng.permutation(np.repeat(np.arange(len(bricks)), np.round(bricks["area"] * density).astype(int)))
     size, depth = bricks["psfsize_r"].to_numpy()[row], 25 * 10 ** (0.8 * (bricks["psfdepth_r"].to_numpy()[row] - 22.5))
     columns = {
-        "RELEASE": np.full(row.size, 10000, ">i2"), "BRICKID": row.astype(">i4"), "RA": (0.9 * row).astype(">f8"), "DEC": np.full(row.size, 1.0, ">f8"), "NOBS_R": np.isfinite(size).astype(">i2"),
-        "PSFSIZE_R": np.nan_to_num(size).astype(">f4"), "PSFDEPTH_R": np.nan_to_num(depth).astype(">f4"),
-    }  # fmt: skip
+        "RELEASE": np.full(row.size, 10000, ">i2"),
+        "BRICKID": row.astype(">i4"),
+        "RA": (0.9 * row).astype(">f8"),
+        "DEC": np.full(row.size, 1.0, ">f8"),
+        "NOBS_R": np.isfinite(size).astype(">i2"),
+        "PSFSIZE_R": np.nan_to_num(size).astype(">f4"),
+        "PSFDEPTH_R": np.nan_to_num(depth).astype(">f4"),
+    }
     table = fits.BinTableHDU(np.rec.fromarrays(list(columns.values()), names=list(columns)), name="RANDOMS")
     if card:
         table.header["DENSITY"] = density
@@ -131,10 +138,14 @@ def region(path, ra, dec, count=600, density=2500.0, unit=None, seed=1, ordered=
 
 A, B = {"ra": (150, 150.5), "dec": (10, 10.5)}, {"ra": (200, 200.5), "dec": (-3, -2.5)}
 TOGETHER = {
-    "one file": ([A], 600), "two files of one region": ([A, A], 600), "two regions": ([A, B], 1200), "two regions, one twice": ([A, B, A], 1200),
-    "one region, other densities": ([A, A | {"density": 1250.0, "count": 300}], 600), "three regions": ([A, B, {"ra": (359.7, 360), "dec": (0, 0.5)}], 1800),
+    "one file": ([A], 600),
+    "two files of one region": ([A, A], 600),
+    "two regions": ([A, B], 1200),
+    "two regions, one twice": ([A, B, A], 1200),
+    "one region, other densities": ([A, A | {"density": 1250.0, "count": 300}], 600),
+    "three regions": ([A, B, {"ra": (359.7, 360), "dec": (0, 0.5)}], 1800),
     "one region, in order of RA": ([A | {"ordered": True}, A], 600),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", TOGETHER)
@@ -186,7 +197,10 @@ def test_depths_of_random_points_may_be_magnitudes_and_points_of_no_known_densit
     path = points_of(tmp_path, bricks.iloc[:9], 3, 2500, card=False)
     with pytest.raises(
         SweepError,
-        match=r"randoms-1-3\.fits' \([\d,]+ rows\) has DENSITY None in its header; .*survey\.randoms_density, or --density",
+        match=(
+            r"randoms-1-3\.fits' \([\d,]+ rows\) has DENSITY None in its header; "
+            r".*survey\.randoms_density, or --density"
+        ),
     ):
         next(read_randoms([path]))
     assert next(read_randoms([path], 2500.0))["area"].iloc[0] == 1 / 2500

@@ -1,7 +1,9 @@
-"""Every interval holds what it should: truths that no prior made, unequal hosts, effects that change with theta_e, few hosts, few lenses.
+"""Every interval holds what it should: truths that no prior made, unequal hosts, effects that change with
+theta_e, few hosts, few lenses.
 
-Simulations have fixed seeds; each is held to two points of its level and three standard errors, told by the scatter between cubes, whose cells share
-hosts. `benchmarks/intervals.py` prints the tables of docs/stages/completeness.md with more cubes.
+Simulations have fixed seeds; each is held to two points of its level and three standard errors, told by the scatter
+between cubes, whose cells share hosts. `benchmarks/intervals.py` prints the tables of docs/stages/completeness.md with
+more cubes.
 """
 
 import clustered
@@ -55,9 +57,12 @@ def test_the_simulated_cubes_are_those_of_the_stage(shape, hosts, trials):
 CELLS = [
     *[(trials, hosts) for trials in ("even", "zipf", "24 on 3") for hosts in ("bb 0", "bb 0.3", "falls")],
     *[(trials, hosts) for trials in ("even", "zipf") for hosts in ("logit 0.3", "flips", "rises", "anew 0.3")],
-    *[(trials, "columns differ") for trials in ("even", "zipf", "uneven")], *[("uneven", hosts) for hosts in ("bb 0.3", "logit 0.3")],
-    ("two sizes", "bb 0.1"), ("60 on 10", "bb 0.1"), ("zipf", "bb 0.1"),
-]  # fmt: skip
+    *[(trials, "columns differ") for trials in ("even", "zipf", "uneven")],
+    *[("uneven", hosts) for hosts in ("bb 0.3", "logit 0.3")],
+    ("two sizes", "bb 0.1"),
+    ("60 on 10", "bb 0.1"),
+    ("zipf", "bb 0.1"),
+]
 """Trials of the hosts of a cell, and how alike they are."""
 
 
@@ -162,9 +167,10 @@ def averaged(truth, n, k, level, rng, spread):
         *[("even", hosts, clustered.steep) for hosts in ("bb 0", "bb 0.1", "bb 0.3", "logit 0.3", "falls")],
         *[("zipf", hosts, clustered.steep) for hosts in ("bb 0", "bb 0.3")],
         *[("even", hosts, clustered.uniform) for hosts in ("bb 0", "bb 0.3")],
-        ("24 on 3", "bb 0", clustered.steep), ("24 on 3", "bb 0.3", clustered.steep),
+        ("24 on 3", "bb 0", clustered.steep),
+        ("24 on 3", "bb 0.3", clustered.steep),
     ],
-)  # fmt: skip
+)
 def test_intervals_of_averages_hold_also_where_completeness_is_small(trials, hosts, truths):
     # With a prior for each of 35 cells 95 % was 68 to 83 % at the narrowest arcs, and none with 24 trials on 3 hosts.
     rng = np.random.default_rng(11)

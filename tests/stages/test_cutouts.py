@@ -290,6 +290,9 @@ def test_a_step_that_is_not_far_below_the_noise_is_refused_with_the_one_that_wou
 
     with pytest.raises(
         ValueError,
-        match=r"rounding to 0.000244 nanomaggy is not far below the noise of galaxy \d+, 0.0015 nanomaggy in z; set .* to 0.00015 or less",
+        match=(
+            r"rounding to 0.000244 nanomaggy is not far below the noise of galaxy \d+, 0.0015 nanomaggy "
+            r"in z; set .* to 0.00015 or less"
+        ),
     ):
         cutouts.cut(manifest(2), deep, Cutouts(size=SIZE, rounding_nanomaggy=0.00025))

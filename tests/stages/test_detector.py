@@ -61,8 +61,11 @@ def sky(n_lens, n_other, stamp=30, seed=3):
     role = np.where(lens & (number % 4 != 0), "train", np.where(lens, "anchor", "none"))
     one, text = (lambda v: ("galaxy", v, {"units": "1"})), (lambda v: ("galaxy", v.astype(np.dtypes.StringDType())))
     return xr.Dataset(
-        {"image": (("galaxy", "band", "y", "x"), image.astype("f4"), {"units": "nanomaggy"}), "cutout_ok": one(np.ones(n, bool)),
-         "arc_snr": one(np.where(lens, 20, np.nan).astype("f4"))},
+        {
+            "image": (("galaxy", "band", "y", "x"), image.astype("f4"), {"units": "nanomaggy"}),
+            "cutout_ok": one(np.ones(n, bool)),
+            "arc_snr": one(np.where(lens, 20, np.nan).astype("f4")),
+        },
         coords={
             "band": np.array(["g", "r", "z"], dtype=object),
             "galaxy_id": one(np.arange(n) * 7919 + (9010 << 42)),
@@ -74,7 +77,7 @@ def sky(n_lens, n_other, stamp=30, seed=3):
             "pool": text(np.where(lens, "positive", np.where(number % 2, "N1", "N2"))),
         },
         attrs={"mock": 1},
-    )  # fmt: skip
+    )
 
 
 def settings(architecture="small-test", size=24, **training_settings):
@@ -650,12 +653,15 @@ def test_overconfidence_shows_in_the_calibration_error():
         (lambda c: c.isel(band=[0, 2]), r"detector.bands names \['r'\]; the cutouts hold \['g', 'z'\]"),
         (lambda c: c.isel(y=slice(20), x=slice(20)), "stamps are 20 px, smaller than detector.size 24"),
         (lambda c: c.isel(galaxy=c["split"].values != "val"), "no usable row for val positives"),
-        (lambda c: c.assign(cutout_ok=c["cutout_ok"].where(c["label"] == 1, False)), "no usable row for train negatives"),
+        (
+            lambda c: c.assign(cutout_ok=c["cutout_ok"].where(c["label"] == 1, False)),
+            "no usable row for train negatives",
+        ),
         (lambda c: c.assign_coords(weight=c["weight"].where(c["label"] == 1, 0)), "weight > 0"),
         (lambda c: xr.concat([c, c.isel(galaxy=[0])], "galaxy"), "1 galaxy_id occur more than once"),
         (lambda c: c.assign(image=c["image"].where(c["band"] != "r")), "robust sigma of .* is .*nan"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_trained_on_is_refused(cutouts, change, message):
     with pytest.raises(ValueError, match=message):
         training.train(change(cutouts), settings(), seed=1)
@@ -671,5 +677,8 @@ def test_mixed_precision_trains_and_scores_stay_single():
 
 
 def test_importing_the_detector_leaves_torch_alone():
-    code = "import sys, lenscal.detector, lenscal.scores; assert 'torch' not in sys.modules; lenscal.detector.train; assert 'torch' in sys.modules"
+    code = (
+        "import sys, lenscal.detector, lenscal.scores; assert 'torch' not in sys.modules; lenscal.detector.train; "
+        "assert 'torch' in sys.modules"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -28,9 +28,12 @@ def rerender(entry, band, supersampling):
     data = {name: np.array(value) if isinstance(value, list) else value for name, value in entry["kwargs_data"].items()}
     grid = PixelGrid(nx=entry["shape"][1], ny=entry["shape"][0], **data)
     model = ImageModel(
-        grid, PSF(psf_type="NONE"), LensModel(entry["lens_model_list"]), LightModel(entry["source_model_list"]),
+        grid,
+        PSF(psf_type="NONE"),
+        LensModel(entry["lens_model_list"]),
+        LightModel(entry["source_model_list"]),
         kwargs_numerics={"supersampling_factor": supersampling},
-    )  # fmt: skip
+    )
     return model.image(entry["kwargs_lens"], entry["kwargs_source"][band])
 
 

@@ -9,6 +9,7 @@ from failing import injected, of, scored, thresholds
 
 from lenscal import failures, schema
 from lenscal import gates as gate_table
+from lenscal.failures.gates import _probability
 from lenscal.kernels import intervals, recovery
 
 EDGE_ON, RING = (1 << schema.CONFUSERS.index(name) for name in ("edge_on", "face_on_disk"))
@@ -227,7 +228,9 @@ def test_few_trials_prove_no_collapse():
 
 
 def many(truth, hosts, trials, cubes, seed):
-    """Cubes of clustered trials with the design effect that their own counts tell; `truth` (theta_e, psf_fwhm, depth)."""
+    """Cubes of clustered trials with the design effect that their own counts tell; `truth`
+    (theta_e, psf_fwhm, depth).
+    """
     rng = np.random.default_rng(seed)
     n = clustered.TRIALS[trials]
     truth = np.repeat(truth.reshape(len(truth), -1, 1), cubes, 2)
@@ -281,15 +284,15 @@ def test_insufficient_cells_are_neither_judged_nor_neighbours():
     share = TREND.copy()
     share[2, 2, 1], share[0, 0, 0] = 0.11, 0.02
     one = cube(share)
-    flag = lambda *places: one.assign(
-        sufficient=(
-            schema.CELL,
-            ~np.isin(np.arange(75), [np.ravel_multi_index(p, (5, 5, 3)) for p in places]).reshape(5, 5, 3),
-        )
-    )
+
+    def flag(*places):
+        flat = [np.ravel_multi_index(p, (5, 5, 3)) for p in places]
+        return one.assign(sufficient=(schema.CELL, ~np.isin(np.arange(75), flat).reshape(5, 5, 3)))
+
     assert len(failures.collapsed(flag())) == 2
     assert failures.collapsed(flag((2, 2, 1), (0, 0, 0))).empty
-    # Without its neighbours along psf_fwhm and depth only the rise along theta_e is left to compare with: 0.45 and 0.75.
+    # Without its neighbours along psf_fwhm and depth only the rise along theta_e is left to compare with: 0.45 and
+    # 0.75.
     alone = failures.collapsed(flag((2, 1, 1), (2, 3, 1), (2, 2, 0))).query("reason == 'below its neighbours'")
     assert alone["expected"].tolist() == [pytest.approx(0.6)]
     assert alone["limit"].tolist() == [pytest.approx(0.35)]
@@ -375,5 +378,5 @@ def test_sound_splits_seldom_fail_the_rate():
     for _ in range(2000):
         val = np.sort(rng.random(1000))[::-1]
         k = rng.binomial(2000, 1 - val[9])  # the threshold is the score of the tenth negative
-        values.append(failures._probability(int(k), 2000, 10, 1000))
+        values.append(_probability(int(k), 2000, 10, 1000))
     assert np.mean(np.array(values) < failures.CONSISTENT) < 0.02

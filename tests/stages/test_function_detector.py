@@ -63,9 +63,12 @@ def test_the_function_sees_native_single_precision_without_a_hole():
 
 def test_another_function_setting_or_option_is_another_detector():
     hashes = [
-        FunctionDetector(blue_light).hash, FunctionDetector(blue_light, size=32).hash, FunctionDetector(blue_light, ["r", "g", "z"]).hash,
-        FunctionDetector(blue_light, fill=1.0).hash, FunctionDetector(blue_light, about={"weights": "a.bin"}).hash,
-    ]  # fmt: skip
+        FunctionDetector(blue_light).hash,
+        FunctionDetector(blue_light, size=32).hash,
+        FunctionDetector(blue_light, ["r", "g", "z"]).hash,
+        FunctionDetector(blue_light, fill=1.0).hash,
+        FunctionDetector(blue_light, about={"weights": "a.bin"}).hash,
+    ]
     assert len(set(hashes)) == len(hashes)
     assert FunctionDetector(blue_light).hash == hashes[0]
 

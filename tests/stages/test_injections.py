@@ -1,4 +1,6 @@
-"""Injections follow their prior, sit in hosts of their own conditions, render again bit for bit, and refuse what is wrong."""
+"""Injections follow their prior, sit in hosts of their own conditions, render again bit for bit,
+and refuse what is wrong.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,7 +11,7 @@ import xarray as xr
 from injection_hosts import GRID, LAGS, SIGMA, galaxy_stamp, make_hosts, moffats, parameters, settings
 
 from lenscal import gates, injections, schema
-from lenscal.injections import physics, priors, rendering, trials
+from lenscal.injections import host_pixels, numbering, physics, prior_sets, priors, refusing, rendering, trials
 from lenscal.injections.rendering import render
 from lenscal.kernels import convolution, light, noise
 
@@ -95,8 +97,10 @@ def test_render_is_public_with_the_defaults_of_the_survey():
 
     signature = inspect.signature(lenscal.render)
     assert {name: p.default for name, p in signature.parameters.items() if name != "parameters"} == {
-        "psf": None, "shape": (101, 101), "pixel_scale": 0.262,
-    }  # fmt: skip
+        "psf": None,
+        "shape": (101, 101),
+        "pixel_scale": 0.262,
+    }
     assert [p.kind.name for p in signature.parameters.values()] == ["POSITIONAL_OR_KEYWORD"] * 2 + ["KEYWORD_ONLY"] * 2
 
 
@@ -223,7 +227,7 @@ def test_a_missing_column_and_a_wrong_dim_are_named():
 def test_draws_follow_the_measure_that_the_prior_states(name):
     ids = np.arange(40_000)
     drawn = priors.propose(name, np.full(ids.size, 1.5), ids, 3, 0)
-    prior = priors.prior_sets()[name]
+    prior = prior_sets.prior_sets()[name]
     low, high = prior["beta_fraction"]["low"], prior["beta_fraction"]["high"]
     # Uniform in area: the median offset halves the annulus.
     assert np.median(drawn["beta_fraction"]) == pytest.approx(np.sqrt((low**2 + high**2) / 2), rel=0.01)
@@ -251,17 +255,17 @@ def test_rounds_of_proposals_are_unrelated_and_each_depends_on_the_id_only():
 
 
 def test_an_unknown_prior_and_an_incomplete_one_are_refused():
-    with pytest.raises(priors.PriorError, match="observed-colours"):
+    with pytest.raises(prior_sets.PriorError, match="observed-colours"):
         priors.check(settings(prior="none such"), 1)
-    with pytest.raises(priors.PriorError, match="beta_angle"):
-        priors._checked("mine", {"q": {"measure": "uniform", "low": 0, "high": 1}})
-    bad = {**priors.prior_sets()["compact-arcs"], "q": {"measure": "uniform", "low": 0.1}}
-    with pytest.raises(priors.PriorError, match="'q'"):
-        priors._checked("mine", bad)
+    with pytest.raises(prior_sets.PriorError, match="beta_angle"):
+        prior_sets._checked("mine", {"q": {"measure": "uniform", "low": 0, "high": 1}})
+    bad = {**prior_sets.prior_sets()["compact-arcs"], "q": {"measure": "uniform", "low": 0.1}}
+    with pytest.raises(prior_sets.PriorError, match="'q'"):
+        prior_sets._checked("mine", bad)
 
 
 def test_a_range_that_the_prior_cannot_meet_is_refused_before_any_work(hosts):
-    with pytest.raises(priors.PriorError, match="none of 64 draws"):
+    with pytest.raises(prior_sets.PriorError, match="none of 64 draws"):
         injections.assign_hosts(hosts, settings(magnification=(200.0, 300.0)), 1)
 
 
@@ -288,8 +292,12 @@ def test_under_and_overflow_and_unfit_galaxies_are_counted(hosts):
     )
     _, ledger = injections.assign_hosts(frame, settings(), 1)
     assert ledger.dropped == {
-        "no PSF size or depth": 1, "PSF below the grid": 1, "PSF above the grid": 1, "depth below the grid": 1, "depth above the grid": 1,
-    }  # fmt: skip
+        "no PSF size or depth": 1,
+        "PSF below the grid": 1,
+        "PSF above the grid": 1,
+        "depth below the grid": 1,
+        "depth above the grid": 1,
+    }
     frame = hosts.assign(
         host=("galaxy", np.array([0, 1, 1, 1, 1], bool)), cutout_ok=("galaxy", np.array([1, 1, 0, 1, 1], bool))
     )
@@ -320,15 +328,17 @@ def test_the_order_of_hosts_does_not_follow_the_order_of_the_catalogue(hosts):
 
 
 def test_ids_depend_on_the_cells_centre_and_the_trial_and_are_unique():
-    coarse = priors.injection_ids(np.array([1.0, 2.0]), 1.2, 23.5, np.arange(5))
-    fine = priors.injection_ids(np.array([1.0, 1.5, 2.0]), 1.2, 23.5, np.arange(9))
+    coarse = numbering.injection_ids(np.array([1.0, 2.0]), 1.2, 23.5, np.arange(5))
+    fine = numbering.injection_ids(np.array([1.0, 1.5, 2.0]), 1.2, 23.5, np.arange(9))
     np.testing.assert_array_equal(fine[::2, :5], coarse)
     every = [
-        priors.injection_ids(np.arange(0.5, 3.1, 0.25), p, d, np.arange(50)) for p in (0.9, 1.05) for d in (22.5, 23.0)
+        numbering.injection_ids(np.arange(0.5, 3.1, 0.25), p, d, np.arange(50))
+        for p in (0.9, 1.05)
+        for d in (22.5, 23.0)
     ]
     assert np.unique(every).size == np.size(every)
     with pytest.raises(ValueError, match="psf_fwhm"):
-        priors.injection_ids(np.array([1.0]), 9.0, 23.5, np.arange(5))
+        numbering.injection_ids(np.array([1.0]), 9.0, 23.5, np.arange(5))
 
 
 def test_more_trials_leave_the_old_ones_as_they_were(table, drawn):
@@ -411,12 +421,12 @@ def test_outcome_without_kept_images_is_the_same(drawn, hosts):
 def test_the_arc_is_the_public_render_and_the_host_lies_under_it(drawn, hosts):
     out = injections.images(drawn, hosts, settings(shot_noise=False), 1)
     flat = drawn.isel(theta_e=0, psf_fwhm=0, depth=0)
-    rows = pd.DataFrame({name: flat[name].values for name in rendering.NAMES if name not in ("theta_e",)})
+    rows = pd.DataFrame({name: flat[name].values for name in refusing.NAMES if name not in ("theta_e",)})
     rows["theta_e"] = flat["theta_e_drawn"].values
     for band in schema.BANDS:
         rows[f"mag_{band}"] = flat[f"source_mag_{band}"].values
     widths = light.moffat_fwhm(np.array([1.3, 1.2, 1.1], "f4"), 2.5).astype("f4")
-    kernel = np.stack([light.moffat(float(w), 2.5, trials.MOFFAT_SIZE, 0.262) for w in widths])
+    kernel = np.stack([light.moffat(float(w), 2.5, host_pixels.MOFFAT_SIZE, 0.262) for w in widths])
     arc = render(
         rows, xr.DataArray(kernel, dims=("band", "psf_y", "psf_x"), attrs={"includes_pixel": True}), shape=(65, 65)
     )
@@ -459,7 +469,8 @@ def test_shot_noise_has_the_variance_of_the_gain(table, hosts):
     arc = clean - host
     gain = out["gain"].values.reshape(-1, 3)[:, :, None, None]
     lit = arc * gain > 30
-    # Resampling leaves 1 / SUM of the electrons' variance in a pixel, so that an arc as bright as the sky is as noisy as the sky.
+    # Resampling leaves 1 / SUM of the electrons' variance in a pixel, so that an arc as bright as the sky is as noisy
+    # as the sky.
     pull = ((noisy - clean) / np.sqrt(np.clip(arc, 1e-12, None) / gain / SUM))[lit]
     assert pull.mean() == pytest.approx(0, abs=5 * np.sqrt(SUM / pull.size))
     assert pull.std() == pytest.approx(1, abs=0.015)
@@ -472,13 +483,15 @@ def test_shot_noise_has_the_variance_of_the_gain(table, hosts):
 
 def test_bands_and_trials_have_unrelated_noise_and_one_trial_keeps_its_own_at_every_theta_e(drawn):
     ids = drawn["injection_id"].values[:, 0, 0]
-    keys = priors.noise_ids(ids)
+    keys = numbering.noise_ids(ids)
     assert (keys == keys[0]).all()
     assert np.unique(keys).size == ids.shape[1]
 
 
 def pulls(drawn, hosts):
-    """Shot noise of each trial over the deviation of its electrons, (trial, band, y, x); NaN where no band has light to speak of."""
+    """Shot noise of each trial over the deviation of its electrons, (trial, band, y, x); NaN where no
+    band has light to speak of.
+    """
     noisy, clean = (
         injections.images(drawn, hosts, settings(shot_noise=chosen), 1).astype(float) for chosen in (True, False)
     )
@@ -743,14 +756,20 @@ def gaussians(fwhm):
 
 _PSF = ("galaxy", "band", "psf_y", "psf_x")
 _WRONG_HOSTS = {
-    "a Gaussian whose FWHM is PSFSIZE": ("injections.psf_core_r", lambda h: h.assign(psf=(_PSF, gaussians(h["psfsize"].values)))),
+    "a Gaussian whose FWHM is PSFSIZE": (
+        "injections.psf_core_r",
+        lambda h: h.assign(psf=(_PSF, gaussians(h["psfsize"].values))),
+    ),
     "a Moffat whose FWHM is PSFSIZE": ("injections.psf_width_r", lambda h: h.assign(psf_fwhm_core=h["psfsize"])),
     "depths as inverse variance": ("injections.depth_r", lambda h: h.assign(psfdepth=h["psfdepth"] * 0 + 1000)),
     "depths of another magnitude system": ("injections.depth_g", lambda h: h.assign(psfdepth=h["psfdepth"] + 0.9)),
-    "pixels of zeropoint 25": ("injections.zeropoint", lambda h: h.assign(image=h["image"] * 10.0, sigma=h["sigma"] * 10.0, invvar=h["invvar"] / 100.0)),
+    "pixels of zeropoint 25": (
+        "injections.zeropoint",
+        lambda h: h.assign(image=h["image"] * 10.0, sigma=h["sigma"] * 10.0, invvar=h["invvar"] / 100.0),
+    ),
     "weights of another unit": ("injections.gain_z", lambda h: h.assign(invvar=h["invvar"] * 4.0)),
     "weights that call the sky quiet": ("injections.shot_noise_g", lambda h: h.assign(invvar=h["invvar"] * 2.1)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("what", _WRONG_HOSTS)

@@ -1,4 +1,6 @@
-"""Numbers on skies that hide nothing: extinction, planes that vary, bands that differ, scores at the threshold, other seeds."""
+"""Numbers on skies that hide nothing: extinction, planes that vary, bands that differ, scores at
+the threshold, other seeds.
+"""
 
 import brick_files
 import clustered
@@ -13,9 +15,10 @@ from scipy import ndimage
 from scipy.stats import betabinom
 
 from lenscal import completeness, config, failures, injections, objects, quality, realism, schema
+from lenscal.failures.gates import _probability
 from lenscal.io.survey import BrickFiles
-from lenscal.kernels import noise, recovery
-from lenscal.manifest import confusers
+from lenscal.kernels import likeness, noise
+from lenscal.manifest import class_sky
 from lenscal.realism import measures, sensitivity
 
 TRANSMISSION = {"g": 0.55, "r": 0.65, "z": 0.8, "w1": 0.95}
@@ -54,15 +57,22 @@ def neighbours(flux, transmission, g=1.0):
     """Pairs of objects 3 arcsec apart, pairs far from each other; two numbers for each pair."""
     flux, transmission = np.asarray(flux, "f4").ravel(), np.asarray(transmission, "f4").ravel()
     at = np.arange(flux.size) // 2
-    return pd.DataFrame({
-        "ra": 150 + 0.1 * at, "dec": 2 + np.arange(flux.size) % 2 * 3 / 3600, "type": "SER", "flux_r": flux, "mw_transmission_r": transmission,
-        "flux_g": flux * np.float32(g), "mw_transmission_g": transmission * np.float32(0.8),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "ra": 150 + 0.1 * at,
+            "dec": 2 + np.arange(flux.size) % 2 * 3 / 3600,
+            "type": "SER",
+            "flux_r": flux,
+            "mw_transmission_r": transmission,
+            "flux_g": flux * np.float32(g),
+            "mw_transmission_g": transmission * np.float32(0.8),
+        }
+    )
 
 
 def test_light_of_the_classes_is_dereddened_once():
     table = neighbours([[10, 20], [30, 5]], [[0.5, 0.7], [0.9, 1.0]], g=0.4)
-    sky = confusers.Sky(table)
+    sky = class_sky.Sky(table)
     np.testing.assert_allclose(sky.flux("r"), table["flux_r"] / table["mw_transmission_r"], rtol=1e-6)
     np.testing.assert_allclose(sky.r, 22.5 - 2.5 * np.log10(table["flux_r"] / table["mw_transmission_r"]), rtol=1e-6)
     expected = -2.5 * np.log10(table["flux_g"] / table["mw_transmission_g"]) + 2.5 * np.log10(
@@ -70,7 +80,7 @@ def test_light_of_the_classes_is_dereddened_once():
     )
     np.testing.assert_allclose(sky.g_r, expected, rtol=1e-5)
     np.testing.assert_array_equal(
-        confusers.dereddened(np.array([4.0, 4.0, 4.0]), np.array([0.5, 0.0, -1.0])), [8, np.nan, np.nan]
+        class_sky.dereddened(np.array([4.0, 4.0, 4.0]), np.array([0.5, 0.0, -1.0])), [8, np.nan, np.nan]
     )
 
 
@@ -80,7 +90,7 @@ def test_light_of_the_classes_is_dereddened_once():
 def test_a_neighbours_share_is_that_of_light_without_extinction_on_both_sides(flux, transmission):
     table = neighbours([flux], [transmission])
     true = (flux[1] / transmission[1]) / (flux[0] / transmission[0])
-    sky = confusers.Sky(table)
+    sky = class_sky.Sky(table)
     here = np.ones(2, bool)
     assert sky.has_neighbour(here, 1, 6, ratio=(true * 0.97, true * 1.03)).tolist()[0]
     assert sky.has_neighbour(here, 1, 6, ratio=(0.97 / true, 1.03 / true)).tolist()[1]
@@ -246,7 +256,7 @@ def found_by(where):
         share = failing.of(table, "all", "all", "k") / failing.of(table, "all", "all", "n")
         return round(3 * (1 - share))
     if where == "tally":
-        return recovery.tally(np.arange(4)[None], TIED[None], np.array([CUT]))[2].sum()
+        return likeness.tally(np.arange(4)[None], TIED[None], np.array([CUT]))[2].sum()
     variant = sensitivity.Variant("morphology", "clumpy", config.Injections())
     row = realism.changes(TIED, {"c": (variant, np.zeros(4, "f4") if where == "base of changes" else TIED)}, CUT).iloc[
         0
@@ -278,7 +288,7 @@ def test_a_threshold_between_two_floats_of_the_scores_is_not_rounded():
 def test_the_prediction_of_the_test_rate_is_that_of_a_threshold_set_at_its_own_negative(k, false):
     law = betabinom(945, max(false, 1), 945 + 1 - max(false, 1))
     expected = min(1.0, 2 * min(law.pmf(np.arange(k + 1)).sum(), 1 - law.pmf(np.arange(k)).sum()))
-    assert failures._probability(k, 945, false, 945) == pytest.approx(expected, rel=1e-6)
+    assert _probability(k, 945, false, 945) == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_design_effect_is_in_every_number_that_is_reported():

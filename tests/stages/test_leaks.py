@@ -1,4 +1,6 @@
-"""Nothing that judges a detector has trained it: hosts, anchors and the negatives of its threshold, and what is not known is not judged."""
+"""Nothing that judges a detector has trained it: hosts, anchors and the negatives of its threshold, and what is
+not known is not judged.
+"""
 
 from types import SimpleNamespace
 
@@ -27,7 +29,9 @@ def run(mock=0, layer="ls-dr10-south", shift=0.0, positions=True):
 
 
 def detector(rows, table=None, survey={"layer": "ls-dr10-south", "mock": False}, ids=None):  # noqa: B006
-    """A brought detector that was trained on these rows of a table, whose positions it knows when the table is given."""
+    """A brought detector that was trained on these rows of a table, whose positions it knows
+    when the table is given.
+    """
     made = Mean()
     made.training_ids = np.asarray(rows if ids is None else ids)
     made.survey = survey

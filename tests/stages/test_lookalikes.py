@@ -1,4 +1,6 @@
-"""A look-alike is what its image shows: each category has one image that shows it and one that does not, and none is dropped without a word."""
+"""A look-alike is what its image shows: each category has one image that shows it and one that does not, and none
+is dropped without a word.
+"""
 
 import numpy as np
 import pandas as pd
@@ -22,11 +24,21 @@ CLUMPS = PLAIN + sum(
 RING = np.exp(-0.5 * R**2 / 3.0**2) + 0.5 * np.exp(-0.5 * (R - 14) ** 2 / 2.0**2)
 STAR = np.where(R == 0, 60.0, 0.0)
 WITNESS = {
-    "edge_on": (LONG, PLAIN), "face_on_disk": (PLAIN, LONG), "blue_clumpy": (CLUMPS, PLAIN), "blend_merger": (PAIR, PLAIN),
-    "bright_core_companion": (PAIR, PLAIN), "residual_structure": (CLUMPS, PLAIN), "psf_halo": (STAR, PLAIN), "ring": (RING, PLAIN),
-    "spiral": (CLUMPS, PLAIN), "clumpy": (CLUMPS, PLAIN), "merger": (PAIR, PLAIN), "blend": (PAIR, PLAIN), "overlapping pair": (PAIR, PLAIN),
+    "edge_on": (LONG, PLAIN),
+    "face_on_disk": (PLAIN, LONG),
+    "blue_clumpy": (CLUMPS, PLAIN),
+    "blend_merger": (PAIR, PLAIN),
+    "bright_core_companion": (PAIR, PLAIN),
+    "residual_structure": (CLUMPS, PLAIN),
+    "psf_halo": (STAR, PLAIN),
+    "ring": (RING, PLAIN),
+    "spiral": (CLUMPS, PLAIN),
+    "clumpy": (CLUMPS, PLAIN),
+    "merger": (PAIR, PLAIN),
+    "blend": (PAIR, PLAIN),
+    "overlapping pair": (PAIR, PLAIN),
     "bright-star artefact": (STAR, PLAIN),
-}  # fmt: skip
+}
 
 
 def cutouts_of(lights, masks=None):
@@ -76,10 +88,14 @@ def test_the_halo_of_a_star_is_told_by_its_mask_bits():
 
 def test_claims_are_the_classes_and_the_catalogued_categories_and_never_of_a_lens():
     bits = {name: 1 << i for i, name in enumerate(schema.CONFUSERS)}
-    manifest = pd.DataFrame({
-        "galaxy_id": [1, 2, 3, 4], "pool": ["N2", "N1", "positive", "N1"], "confuser": [bits["edge_on"] | bits["blue_clumpy"], 0, bits["edge_on"], 0],
-        "contaminant": ["", "ring|spiral", "ring", ""],
-    })  # fmt: skip
+    manifest = pd.DataFrame(
+        {
+            "galaxy_id": [1, 2, 3, 4],
+            "pool": ["N2", "N1", "positive", "N1"],
+            "confuser": [bits["edge_on"] | bits["blue_clumpy"], 0, bits["edge_on"], 0],
+            "contaminant": ["", "ring|spiral", "ring", ""],
+        }
+    )
     found = lookalikes.claims(manifest)[["galaxy_id", "claim", "origin"]].to_numpy().tolist()
     assert found == [
         [1, "blue_clumpy", "columns"],
@@ -92,11 +108,27 @@ def test_claims_are_the_classes_and_the_catalogued_categories_and_never_of_a_len
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        *[(name, how(name)) for name in lookalikes.FEATURES for how in (str.upper, str.title, lambda n: n.replace("_", " ").replace(" ", "-"), lambda n: f" {n.replace(' ', '_')}s ")],
-        ("ring", "Ring galaxies"), ("ring", "ringed galaxy"), ("merger", "interacting galaxies"), ("edge_on", "Edge-on disc"), ("overlapping pair", "close pair"),
-        ("bright-star artefact", "bright star artifact"), ("bright-star artefact", "Diffraction spikes"), ("spiral", "Spiral Galaxy"), ("clumpy", "irregular"),
+        *[
+            (name, how(name))
+            for name in lookalikes.FEATURES
+            for how in (
+                str.upper,
+                str.title,
+                lambda n: n.replace("_", " ").replace(" ", "-"),
+                lambda n: f" {n.replace(' ', '_')}s ",
+            )
+        ],
+        ("ring", "Ring galaxies"),
+        ("ring", "ringed galaxy"),
+        ("merger", "interacting galaxies"),
+        ("edge_on", "Edge-on disc"),
+        ("overlapping pair", "close pair"),
+        ("bright-star artefact", "bright star artifact"),
+        ("bright-star artefact", "Diffraction spikes"),
+        ("spiral", "Spiral Galaxy"),
+        ("clumpy", "irregular"),
     ],
-)  # fmt: skip
+)
 def test_a_category_is_known_by_other_spellings(name, said):
     assert lookalikes.category(said) == name
 
@@ -123,9 +155,12 @@ def test_what_cannot_be_judged_says_why_and_counts_add_up():
     )
     table = lookalikes.judged(claims, structures, {3: "mask in centre"})
     assert table[["verdict", "reason"]].to_numpy().tolist() == [
-        ["confirmed", ""], ["not judged", "no measure for this category"], ["not judged", "cutout not fit for use: mask in centre"],
-        ["not judged", "not detected in r, or no noise or PSF"], ["refuted", "the image does not show: axis ratio <= 0.5, twice as long as the PSF"],
-    ]  # fmt: skip
+        ["confirmed", ""],
+        ["not judged", "no measure for this category"],
+        ["not judged", "cutout not fit for use: mask in centre"],
+        ["not judged", "not detected in r, or no noise or PSF"],
+        ["refuted", "the image does not show: axis ratio <= 0.5, twice as long as the PSF"],
+    ]
     counts = lookalikes.counted(table)
     assert counts[["claim", "before", "confirmed", "refuted", "not_judged"]].to_numpy().tolist() == [
         ["edge_on", 4, 1, 1, 2],

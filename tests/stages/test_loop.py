@@ -1,4 +1,6 @@
-"""The closed loop is GO where the trials hold the truth, NO-GO where they do not, and its intervals are of what is counted."""
+"""The closed loop is GO where the trials hold the truth, NO-GO where they do not, and its
+intervals are of what is counted.
+"""
 
 import json
 

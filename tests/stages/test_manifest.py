@@ -11,21 +11,73 @@ from lenscal import config, healpix, manifest, objects, schema
 from lenscal.gates import FAIL, NOT_JUDGED, PASS
 from lenscal.io import sweeps
 from lenscal.kernels import matching
-from lenscal.manifest import audit, confusers, excerpt, exclusion, labels, pools, splits
+from lenscal.manifest import (
+    audit,
+    class_cuts,
+    class_sky,
+    confusers,
+    drawing,
+    excerpt,
+    exclusion,
+    labels,
+    overlaps,
+    pools,
+    splits,
+)
 
 SEED = 7
 PROVENANCE = {"pipeline_version": "1", "git_commit": "abc", "extraction_timestamp": "2026-01-01T00:00:00Z"}
 # What no class takes: a faint, small, lonely, well-fitted galaxy. A magnitude of 20.6 is 5.75 nanomaggy.
 PLAIN = {
-    "release": 10000, "brickid": 1, "brickname": "0000p000", "type": "REX", "flux_g": 2.0, "flux_r": 5.0, "flux_z": 12.0,
-    "flux_w1": 20.0, "flux_ivar_g": 500.0, "flux_ivar_r": 300.0, "flux_ivar_z": 80.0, "nobs_g": 4, "nobs_r": 4, "nobs_z": 4,
-    "psfsize_g": 1.4, "psfsize_r": 1.3, "psfsize_z": 1.2, "psfdepth_g": 24.7, "psfdepth_r": 24.2, "psfdepth_z": 23.3,
-    "galdepth_g": 24.4, "galdepth_r": 23.9, "galdepth_z": 23.0, "ebv": 0.02, "maskbits": 0, "fitbits": 0,
-    "mw_transmission_g": 0.95, "mw_transmission_r": 0.97, "mw_transmission_z": 0.98, "shape_r": 0.5, "shape_r_ivar": 1e4,
-    "shape_e1": 0.0, "shape_e2": 0.0, "sersic": 1.0, "rchisq_g": 1.0, "rchisq_r": 1.0, "rchisq_z": 1.0, "fracflux_g": 0.0,
-    "fracflux_r": 0.0, "fracflux_z": 0.0, "fracin_g": 1.0, "fracin_r": 1.0, "fracin_z": 1.0, "fiberflux_r": 3.0,
-    "fibertotflux_r": 3.0, "fiberflux_z": 6.0, "gaia_phot_g_mean_mag": 0.0, "sweep_file": "sweep.fits",
-}  # fmt: skip
+    "release": 10000,
+    "brickid": 1,
+    "brickname": "0000p000",
+    "type": "REX",
+    "flux_g": 2.0,
+    "flux_r": 5.0,
+    "flux_z": 12.0,
+    "flux_w1": 20.0,
+    "flux_ivar_g": 500.0,
+    "flux_ivar_r": 300.0,
+    "flux_ivar_z": 80.0,
+    "nobs_g": 4,
+    "nobs_r": 4,
+    "nobs_z": 4,
+    "psfsize_g": 1.4,
+    "psfsize_r": 1.3,
+    "psfsize_z": 1.2,
+    "psfdepth_g": 24.7,
+    "psfdepth_r": 24.2,
+    "psfdepth_z": 23.3,
+    "galdepth_g": 24.4,
+    "galdepth_r": 23.9,
+    "galdepth_z": 23.0,
+    "ebv": 0.02,
+    "maskbits": 0,
+    "fitbits": 0,
+    "mw_transmission_g": 0.95,
+    "mw_transmission_r": 0.97,
+    "mw_transmission_z": 0.98,
+    "shape_r": 0.5,
+    "shape_r_ivar": 1e4,
+    "shape_e1": 0.0,
+    "shape_e2": 0.0,
+    "sersic": 1.0,
+    "rchisq_g": 1.0,
+    "rchisq_r": 1.0,
+    "rchisq_z": 1.0,
+    "fracflux_g": 0.0,
+    "fracflux_r": 0.0,
+    "fracflux_z": 0.0,
+    "fracin_g": 1.0,
+    "fracin_r": 1.0,
+    "fracin_z": 1.0,
+    "fiberflux_r": 3.0,
+    "fibertotflux_r": 3.0,
+    "fiberflux_z": 6.0,
+    "gaia_phot_g_mean_mag": 0.0,
+    "sweep_file": "sweep.fits",
+}
 BRIGHT = {"flux_g": 12.0, "flux_r": 40.0, "flux_z": 80.0}  # r = 18.5, g - r = 1.3
 BLUE = {"flux_g": 30.0, "flux_r": 40.0, "flux_z": 45.0}  # g - r = 0.3
 
@@ -244,10 +296,13 @@ WITNESSES = {
     "face_on_disk": ({**BRIGHT, "type": "EXP", "shape_r": 1.5, "flux_g": 25.0}, {"flux_g": 12.0}),
     "blue_clumpy": ({**BLUE, "type": "SER", "shape_r": 1.0, "rchisq_g": 1.2}, {"rchisq_g": 1.1}),
     "blend_merger": ({"flux_r": 8.0, "fracin_r": 0.7}, {"flux_r": 5.0}),
-    "bright_core_companion": ({**BRIGHT, "type": "SER", "sersic": 3.0, "fitbits": 8, "fibertotflux_r": 3.2}, {"fitbits": 4}),
+    "bright_core_companion": (
+        {**BRIGHT, "type": "SER", "sersic": 3.0, "fitbits": 8, "fibertotflux_r": 3.2},
+        {"fitbits": 4},
+    ),
     "residual_structure": ({**BRIGHT, "shape_r": 1.0, "rchisq_r": 1.5}, {"shape_r": 0.9}),
     "psf_halo": ({"maskbits": 1 << 11}, {"maskbits": 1 << 11 | 1 << 1}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", schema.CONFUSERS)
@@ -276,13 +331,19 @@ def test_class_comes_out_of_a_whole_build(sky, name):
 def test_neighbours_make_blends_companions_and_stars_beside_galaxies():
     star = {"type": "PSF", "gaia_phot_g_mean_mag": 16.0, "shape_r": 0.0}
     rows = [
-        {**BRIGHT, "ra": 10.0, "dec": 0.0}, {**BRIGHT, "ra": 10.0 + 5 / 3600, "dec": 0.0},  # two alike at 5 arcsec
-        {**BRIGHT, "type": "DEV", "sersic": 4.0, "ra": 20.0, "dec": 0.0}, {"flux_r": 1.0, "ra": 20.0, "dec": 3 / 3600},
-        {**BRIGHT, "type": "DEV", "sersic": 4.0, "ra": 25.0, "dec": 0.0}, {"flux_r": 1.0, "ra": 25.0, "dec": 1 / 3600},
-        {**star, "ra": 30.0, "dec": 0.0}, {"ra": 30.0, "dec": 10 / 3600},
-        {**star, "ra": 40.0, "dec": 0.0}, {"ra": 40.0, "dec": 4 / 3600},
-        {**star, "ra": 50.0, "dec": 0.0}, {**star, "ra": 50.0, "dec": 10 / 3600},
-    ]  # fmt: skip
+        {**BRIGHT, "ra": 10.0, "dec": 0.0},
+        {**BRIGHT, "ra": 10.0 + 5 / 3600, "dec": 0.0},  # two alike at 5 arcsec
+        {**BRIGHT, "type": "DEV", "sersic": 4.0, "ra": 20.0, "dec": 0.0},
+        {"flux_r": 1.0, "ra": 20.0, "dec": 3 / 3600},
+        {**BRIGHT, "type": "DEV", "sersic": 4.0, "ra": 25.0, "dec": 0.0},
+        {"flux_r": 1.0, "ra": 25.0, "dec": 1 / 3600},
+        {**star, "ra": 30.0, "dec": 0.0},
+        {"ra": 30.0, "dec": 10 / 3600},
+        {**star, "ra": 40.0, "dec": 0.0},
+        {"ra": 40.0, "dec": 4 / 3600},
+        {**star, "ra": 50.0, "dec": 0.0},
+        {**star, "ra": 50.0, "dec": 10 / 3600},
+    ]
     bits = confusers.classify(table_of(rows))
     names = [{n for i, n in enumerate(schema.CONFUSERS) if b >> i & 1} for b in bits]
     blend, core, halo = {"blend_merger"}, {"bright_core_companion"}, {"psf_halo"}
@@ -294,7 +355,7 @@ def test_asking_only_the_rows_that_may_belong_loses_no_member(sky):
     chosen = confusers.cuts({"face_on_disk": {"r_max": 21.5}})
     with np.errstate(invalid="ignore"):
         slow = sum(
-            1 << bit & -item.member(confusers.Sky(table), chosen[item.name]).astype(np.int32)
+            1 << bit & -item.member(class_sky.Sky(table), chosen[item.name]).astype(np.int32)
             for bit, item in enumerate(confusers.CLASSES)
         )
     assert (np.bincount(slow)[1:] > 0).sum() > 5
@@ -309,8 +370,9 @@ def test_a_row_that_does_not_count_is_of_no_class_and_nobodys_neighbour(sky):
     np.testing.assert_array_equal(bits[there], confusers.classify(table[there].reset_index(drop=True)))
     pair = table_of([{**BRIGHT, "ra": 10.0}, {"ra": 10.0 + 4 / 3600, "flux_r": 20.0}])
     assert [int(confusers.classify(pair, there=np.array(t))[0]) for t in ([True, True], [True, False])] == [
-        1 << schema.CONFUSERS.index("blend_merger"), 0,
-    ]  # fmt: skip
+        1 << schema.CONFUSERS.index("blend_merger"),
+        0,
+    ]
 
 
 def test_a_class_is_multi_label():
@@ -341,7 +403,7 @@ def test_a_missing_column_is_an_error_that_names_the_class(item):
 @pytest.mark.parametrize("item", confusers.CLASSES, ids=lambda item: item.name)
 def test_a_class_reads_no_column_that_it_does_not_declare(item):
     table = table_of([{**WITNESSES[item.name][0]}, {}])
-    sky = confusers.Sky(table[list(item.columns)])
+    sky = class_sky.Sky(table[list(item.columns)])
     assert item.member(sky, item.cuts).tolist() == [True, False]
 
 
@@ -362,7 +424,7 @@ def test_every_lever_is_a_cut_of_its_class_and_a_stricter_one_holds_no_more(sky)
         lever, loose, strict = item.lever
         assert lever in item.cuts
         held = [
-            item.member(confusers.Sky(bright), {**item.cuts, lever: value}) for value in np.linspace(loose, strict, 7)
+            item.member(class_sky.Sky(bright), {**item.cuts, lever: value}) for value in np.linspace(loose, strict, 7)
         ]
         assert all((~tight | wide).all() for wide, tight in itertools.pairwise(held))
 
@@ -375,7 +437,7 @@ def test_calibrated_cuts_hold_the_share_and_freeze_into_a_run_file(sky):
     table["rchisq_r"] = rng.uniform(0.9, 4, len(table))
     table["rchisq_g"] = table["rchisq_r"]
     counted = np.ones(len(table), bool)
-    frozen, report = confusers.calibrated([(table, counted)], 0.02)
+    frozen, report = class_cuts.calibrated([(table, counted)], 0.02)
     settings = config.Manifest(confuser_cuts=frozen)
     bits = confusers.classify(table, settings.confuser_cuts)
     for row in report.itertuples():
@@ -387,23 +449,23 @@ def test_calibrated_cuts_hold_the_share_and_freeze_into_a_run_file(sky):
         assert moved.loc[name, "share_after"] == pytest.approx(0.02, abs=1e-3)
         assert moved.loc[name, "share_before"] != pytest.approx(0.02, abs=1e-3)
     halves = [(table[:8000], counted[:8000]), (table[8000:].reset_index(drop=True), counted[8000:])]
-    alone = confusers.calibrated(halves, 0.02)[0]
+    alone = class_cuts.calibrated(halves, 0.02)[0]
     assert alone["edge_on"] == frozen["edge_on"]  # no neighbours asked about: parts do not show
     with pytest.raises(confusers.ClassError, match="needs rows"):
-        confusers.calibrated([(table, ~counted)], 0.02)
+        class_cuts.calibrated([(table, ~counted)], 0.02)
 
 
 def test_a_galaxy_of_two_classes_stands_for_the_rarer_and_classes_take_turns():
     bits = np.array([1, 1, 1, 1, 3, 2, 1])
     hashes = np.arange(7, dtype=np.uint64)
-    code, order = pools.drawn_for(bits, hashes, np.zeros(7, int))
+    code, order = drawing.drawn_for(bits, hashes, np.zeros(7, int))
     assert code.tolist() == [0, 0, 0, 0, 1, 1, 0]
     assert code[order].tolist() == [0, 1, 0, 1, 0, 0, 0]
 
 
 @pytest.mark.parametrize(("quota", "expected"), [(0, [0, 0, 0]), (10, [5, 3, 2]), (20, [13, 3, 4]), (99, [30, 3, 4])])
 def test_a_quota_is_spread_in_proportion_and_never_above_the_room(quota, expected):
-    assert pools.spread(quota, np.array([50.0, 30.0, 20.0]), np.array([30, 3, 4])).tolist() == expected
+    assert drawing.spread(quota, np.array([50.0, 30.0, 20.0]), np.array([30, 3, 4])).tolist() == expected
 
 
 def test_allotment_agrees_with_a_search_over_all_quotas():
@@ -413,14 +475,14 @@ def test_allotment_agrees_with_a_search_over_all_quotas():
         for _ in range(rng.integers(1, 5)):
             taken = np.concatenate([[0], np.cumsum(rng.random(rng.integers(0, 30)) < 0.5)])
             stocks.append(
-                pools.Stock(int(rng.integers(0, 60)), int(rng.choice([0, taken[-1] + rng.integers(1, 60)])), taken)
+                drawing.Stock(int(rng.integers(0, 60)), int(rng.choice([0, taken[-1] + rng.integers(1, 60)])), taken)
             )
-        got = pools.allot(stocks, 0.8)
+        got = drawing.allot(stocks, 0.8)
         forced = sum(s.confusers for s in stocks if s.ordinary == 0)
         shared = [s for s in stocks if s.ordinary > 0]
         best = 0
         for quota in range(sum(s.confusers for s in shared) + 1):
-            each = pools.spread(
+            each = drawing.spread(
                 quota, np.array([s.wanted for s in shared], float), np.array([s.confusers for s in shared], int)
             )
             n1 = sum(s.n1(int(k)) for s, k in zip(shared, each))
@@ -439,7 +501,7 @@ def test_a_stratum_that_is_short_says_so_and_no_other_makes_up_for_it():
     positive = np.zeros(len(table), bool)
     positive[[0, 300]] = True
     settings = config.Manifest(negatives_per_positive=100)
-    drawn = pools.draw(pools.offer(table, ~positive, confusers.classify(table), positive, settings), settings, SEED)
+    drawn = drawing.draw(pools.offer(table, ~positive, confusers.classify(table), positive, settings), settings, SEED)
     report = drawn.strata.set_index("type_bin")
     assert report.loc["DEV", ["wanted", "n1", "n2", "shortfall"]].tolist() == [100, 19, 0, 81]
     assert report.loc["SER", ["wanted", "shortfall"]].tolist() == [100, 0]
@@ -531,11 +593,15 @@ def test_only_imaging_candidates_and_confirmed_lenses_are_positives_on_request()
 def test_duplicates_by_key_and_by_place_go_and_the_positive_stays():
     near = 0.3 / 3600
     rows = [
-        {"ra": 10.0, "dec": 0.0, "brickid": 1}, {"ra": 10.0 + near, "dec": 0.0, "brickid": 2},  # overlapping bricks
-        {"ra": 11.0, "dec": 0.0, "brickid": 1}, {"ra": 11.0 + near, "dec": 0.0, "brickid": 1},  # one brick: two objects
-        {"ra": 12.0, "dec": 0.0, "release": 10000}, {"ra": 12.0, "dec": 0.0, "release": 10002},  # fitted again
-        {"ra": 13.0, "dec": 0.0, "brickid": 1}, {"ra": 13.0 + 0.6 / 3600, "dec": 0.0, "brickid": 2},  # too far
-    ]  # fmt: skip
+        {"ra": 10.0, "dec": 0.0, "brickid": 1},
+        {"ra": 10.0 + near, "dec": 0.0, "brickid": 2},  # overlapping bricks
+        {"ra": 11.0, "dec": 0.0, "brickid": 1},
+        {"ra": 11.0 + near, "dec": 0.0, "brickid": 1},  # one brick: two objects
+        {"ra": 12.0, "dec": 0.0, "release": 10000},
+        {"ra": 12.0, "dec": 0.0, "release": 10002},  # fitted again
+        {"ra": 13.0, "dec": 0.0, "brickid": 1},
+        {"ra": 13.0 + 0.6 / 3600, "dec": 0.0, "brickid": 2},  # too far
+    ]
     table = table_of(rows)
     first = np.zeros(8, bool)
     assert exclusion.same_place(table, 0.5, first).tolist() == [False, True, False, False, True, False, False, False]
@@ -646,7 +712,9 @@ SPOILED = {
     "1A.3": lambda t: t[t["pool"] != "N1"],
     "1A.4": lambda t: t[(t["label"] == 1) | (t["galaxy_id"] % 2 == 0)],
     "X.1": lambda t: t[t["confuser_class"] != "edge_on"],
-    "X.2": lambda t: t.assign(split=np.where(np.arange(len(t)) == 3, "val", np.where(np.arange(len(t)) == 4, "test", t["split"]))),
+    "X.2": lambda t: t.assign(
+        split=np.where(np.arange(len(t)) == 3, "val", np.where(np.arange(len(t)) == 4, "test", t["split"]))
+    ),
     "1B.4": lambda t: t[t["split"] == "train"],
     "1B.3": lambda t: t.assign(psfsize_r=np.where(t["split"] == "val", 1.8, np.arange(len(t)) % 5 / 10)),
     "manifest.anchors": lambda t: t.assign(role=np.where(t["label"] == 1, "anchor", t["role"])),
@@ -655,7 +723,7 @@ SPOILED = {
     "2.5": lambda t: t.assign(catalogue=""),
     "overlap.negatives.psfdepth_r": lambda t: t.assign(psfdepth_r=np.where(t["label"] == 1, 25.0, 23.0)),
     "overlap.hosts.footprint": lambda t: t.assign(host=t["host"] & (t["ra"] < 20.3)),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("id_", SPOILED)
@@ -673,7 +741,7 @@ def few(positives, negatives, seeing=1.2):
     values = rng.uniform(0.9, 3.9, n) + np.where(label, seeing - 1.2, 0)
     return pd.DataFrame(
         {"label": label.astype("int8"), "host": ~label, "healpix_64": 1, "psfsize_r": values, "psfdepth_r": 24.0}
-    )  # fmt: skip
+    )
 
 
 @pytest.mark.parametrize(
@@ -687,15 +755,15 @@ def few(positives, negatives, seeing=1.2):
     ],
 )
 def test_overlap_is_not_judged_where_numbers_alone_would_make_it_small(table, verdict_, why):
-    gate = next(g for g in audit._overlaps(table, config.Manifest()) if g.id == "overlap.negatives.psfsize_r")
+    gate = next(g for g in overlaps.overlaps(table, config.Manifest()) if g.id == "overlap.negatives.psfsize_r")
     assert gate.verdict == verdict_, gate
     assert gate.cannot.startswith(why)
 
 
 def test_the_share_to_expect_is_that_of_positives_drawn_as_the_others_are():
-    found = audit.overlap(few(4000, 25)).set_index(["compared", "quantity"]).loc[("negatives", "psfsize_r")]
+    found = overlaps.overlap(few(4000, 25)).set_index(["compared", "quantity"]).loc[("negatives", "psfsize_r")]
     drawn = [
-        audit.overlap(few(4000, 25).assign(psfsize_r=np.random.default_rng(i).uniform(0.9, 3.9, 4025))).iloc[2]
+        overlaps.overlap(few(4000, 25).assign(psfsize_r=np.random.default_rng(i).uniform(0.9, 3.9, 4025))).iloc[2]
         for i in range(200)
     ]
     assert np.mean([row.alike for row in drawn]) == pytest.approx(np.mean([row.share for row in drawn]), abs=0.04)
@@ -730,11 +798,17 @@ def test_real_rows_without_shapes_are_refused_by_the_classes(real):
 def stamps():
     return pd.DataFrame(
         {
-            "galaxy_id": [5, 3, 9, 11], "pool": ["positive", "N1", "N2", "control"], "tier": ["B", None, None, None],
-            "ra": [10.0, np.nan, 20.0, np.nan], "dec": [5.0, np.nan, 6.0, np.nan], "flux_r": [3.0, np.nan, -1.0, np.nan],
-            "catalogue": ["x", None, None, None], "type": ["SER", None, "REX", None], "host": [True, True, False, False],
+            "galaxy_id": [5, 3, 9, 11],
+            "pool": ["positive", "N1", "N2", "control"],
+            "tier": ["B", None, None, None],
+            "ra": [10.0, np.nan, 20.0, np.nan],
+            "dec": [5.0, np.nan, 6.0, np.nan],
+            "flux_r": [3.0, np.nan, -1.0, np.nan],
+            "catalogue": ["x", None, None, None],
+            "type": ["SER", None, "REX", None],
+            "host": [True, True, False, False],
         }
-    )  # fmt: skip
+    )
 
 
 def test_the_waterfall_of_an_excerpt_skips_what_its_columns_cannot_tell_and_names_them(sky):
@@ -821,10 +895,15 @@ def test_rows_of_stamps_that_do_not_fit_are_refused():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"split_fractions": (0.7, 0.2, 0.2)}, {"required_classes": ["ring"]}, {"confuser_cuts": {"ring": {}}},
-        {"tier_weights": {"A": 1.0}}, {"tier_targets": {"literature": 1, "A": 1, "B": 1.5}}, {"types": ["SERSIC"]}, {"anchor_tiers": ["C"]},
+        {"split_fractions": (0.7, 0.2, 0.2)},
+        {"required_classes": ["ring"]},
+        {"confuser_cuts": {"ring": {}}},
+        {"tier_weights": {"A": 1.0}},
+        {"tier_targets": {"literature": 1, "A": 1, "B": 1.5}},
+        {"types": ["SERSIC"]},
+        {"anchor_tiers": ["C"]},
     ],
-)  # fmt: skip
+)
 def test_settings_that_cannot_be_meant_are_refused(wrong):
     with pytest.raises(
         ValueError, match="|".join(["add to", "no confuser", "one value", "outside", "no Tractor", "no tiers"])

@@ -85,14 +85,21 @@ def test_depths_in_two_units_are_refused(mixed):
 
 def test_every_row_that_goes_has_its_reason():
     raw = raw_of(
-        10, RA=[400.0, -181.0, np.nan, 360.0, 0.0, 5, 6, 7, 8, 9], DEC=[0, 0, 0, 90.0, -90.0, 91, np.inf, 0, 0, 0],
-        OBJID=[0, 1, 2, 3, 4, 5, 6, 3, 8, 1 << 22], TYPE=["SER"] * 8 + ["COMP", "SER"],
-    )  # fmt: skip
+        10,
+        RA=[400.0, -181.0, np.nan, 360.0, 0.0, 5, 6, 7, 8, 9],
+        DEC=[0, 0, 0, 90.0, -90.0, 91, np.inf, 0, 0, 0],
+        OBJID=[0, 1, 2, 3, 4, 5, 6, 3, 8, 1 << 22],
+        TYPE=["SER"] * 8 + ["COMP", "SER"],
+    )
     table, ledger = objects.galaxies(raw, "f", row_start=100)
     assert ledger.dropped == {
-        "position not finite": 2, "RA outside [0, 360]": 2, "Dec outside [-90, 90]": 1, "key out of range": 1, "type unknown": 1,
+        "position not finite": 2,
+        "RA outside [0, 360]": 2,
+        "Dec outside [-90, 90]": 1,
+        "key out of range": 1,
+        "type unknown": 1,
         "key twice in the file": 1,
-    }  # fmt: skip
+    }
     assert ledger.missing == 0
     assert ledger.gate("galaxies").verdict == PASS
     assert table["row_index"].tolist() == [103, 104]
@@ -123,11 +130,21 @@ def test_pixels_of_nside_64_hold_those_of_128():
 @pytest.mark.parametrize(
     ("cell", "value", "unreadable"),
     [
-        ("0.272", 0.272, False), ("0.272?", None, True), ("0.905? measured", None, True), ("measured", None, True), ("-", None, False),
-        ("not measured", None, False), ("0.4861 | nan", 0.4861, False), ("nan | 0.5 | 0.6", 0.5, False), ("0.3? | 0.4", 0.4, False),
-        (0.7, 0.7, False), (np.nan, None, False), ("-99", None, False), ("inf", None, False),
+        ("0.272", 0.272, False),
+        ("0.272?", None, True),
+        ("0.905? measured", None, True),
+        ("measured", None, True),
+        ("-", None, False),
+        ("not measured", None, False),
+        ("0.4861 | nan", 0.4861, False),
+        ("nan | 0.5 | 0.6", 0.5, False),
+        ("0.3? | 0.4", 0.4, False),
+        (0.7, 0.7, False),
+        (np.nan, None, False),
+        ("-99", None, False),
+        ("inf", None, False),
     ],
-)  # fmt: skip
+)
 def test_redshifts_are_numbers_or_nothing(cell, value, unreadable):
     values, bad = objects.redshifts([cell])
     assert np.isnan(values[0]) if value is None else values[0] == value
@@ -152,9 +169,17 @@ def test_tiers_follow_grades_and_unknown_grades_are_refused():
 
 def test_rule_p0_1b_marks_imaging_candidates_and_their_channel():
     table, _ = lenses(
-        ra=np.arange(5.0), dec=np.zeros(5), name=["DESI-1", "x", "x", "x", "x"],
-        reference=["", "Storfer et al. (2022)", "Inchausti (2025) | Bolton (2008)", "Bolton (2008)", "Huang (2020) | Storfer (2022)"],
-    )  # fmt: skip
+        ra=np.arange(5.0),
+        dec=np.zeros(5),
+        name=["DESI-1", "x", "x", "x", "x"],
+        reference=[
+            "",
+            "Storfer et al. (2022)",
+            "Inchausti (2025) | Bolton (2008)",
+            "Bolton (2008)",
+            "Huang (2020) | Storfer (2022)",
+        ],
+    )
     assert table["imaging_candidate"].tolist() == [True, True, True, False, True]
     assert table["channel"].tolist() == ["imaging-ml", "imaging-ml", "imaging-ml|visual", "visual", "imaging-ml"]
 
@@ -174,13 +199,23 @@ def test_lens_id_is_the_position_to_a_tenth_of_an_arcsecond():
 def test_overlapping_catalogues_are_one_system_whatever_their_order():
     near = 1.5 / 3600
     one = objects.lens_table(
-        pd.DataFrame({"ra": [10.0, 20.0], "dec": [0.0, 0.0], "grade": ["probable", "confident"], "zlens": ["0.5", "-"], "reference": ["P1", "P2"]}),
+        pd.DataFrame(
+            {
+                "ra": [10.0, 20.0],
+                "dec": [0.0, 0.0],
+                "grade": ["probable", "confident"],
+                "zlens": ["0.5", "-"],
+                "reference": ["P1", "P2"],
+            }
+        ),
         ANY.model_copy(update={"name": "one"}),
-    )[0]  # fmt: skip
+    )[0]
     two = objects.lens_table(
-        pd.DataFrame({"ra": [10.0, 30.0], "dec": [near, 0.0], "grade": ["confirmed", "probable"], "reference": ["P3 | P1", ""]}),
+        pd.DataFrame(
+            {"ra": [10.0, 30.0], "dec": [near, 0.0], "grade": ["confirmed", "probable"], "reference": ["P3 | P1", ""]}
+        ),
         ANY.model_copy(update={"name": "two", "channel": "spectroscopic"}),
-    )[0]  # fmt: skip
+    )[0]
     three = objects.lens_table(
         pd.DataFrame({"ra": [10.0], "dec": [2 * near]}), ANY.model_copy(update={"name": "three"})
     )[0]

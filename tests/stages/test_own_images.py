@@ -1,4 +1,6 @@
-"""An arc in an image of one's own is the arc that `render` draws, wherever it lies, with the noise of its own electrons and no other."""
+"""An arc in an image of one's own is the arc that `render` draws, wherever it lies, with the noise of its
+own electrons and no other.
+"""
 
 import numpy as np
 import pandas as pd

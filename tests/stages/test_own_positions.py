@@ -1,4 +1,6 @@
-"""Splits, exclusion and cross-match of one's own positions are those of the manifest, whatever form the positions come in."""
+"""Splits, exclusion and cross-match of one's own positions are those of the manifest, whatever
+form the positions come in.
+"""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,6 @@
-"""Planes of another band, kind or place are seen by what they show: light, seeing and place of each brick against the catalogue."""
+"""Planes of another band, kind or place are seen by what they show: light, seeing and place of each
+brick against the catalogue.
+"""
 
 import numpy as np
 import pandas as pd
@@ -34,11 +36,15 @@ def sample(bricks=3, rows=8, seed=1, faint=1.0):
     text = np.dtypes.StringDType()
     cutouts = xr.Dataset(
         {
-            "image": (("galaxy", "band", "y", "x"), image), "psfsize": (("galaxy", "band"), psfsize.copy()),
-            "cutout_url": ("galaxy", np.array([f"south/coadd/1/{b}/legacysurvey-{b}-image-{{g,r,z}}.fits.fz" for b in names], text)),
+            "image": (("galaxy", "band", "y", "x"), image),
+            "psfsize": (("galaxy", "band"), psfsize.copy()),
+            "cutout_url": (
+                "galaxy",
+                np.array([f"south/coadd/1/{b}/legacysurvey-{b}-image-{{g,r,z}}.fits.fz" for b in names], text),
+            ),
         },
         coords={"band": np.array(schema.BANDS, text)},
-    )  # fmt: skip
+    )
     table = pd.DataFrame({"brickname": names})
     for b, band in enumerate(schema.BANDS):
         table[f"flux_{band}"], table[f"psfsize_{band}"], table[f"psfdepth_{band}"] = (
@@ -99,20 +105,30 @@ def mirrored(axis):
 
 
 FAULTS = {
-    "g and z swapped": (swap(0, 2), ["quality.flux.g", "quality.flux.z"]), "g and r swapped": (swap(0, 1), ["quality.flux.g", "quality.flux.r"]),
-    "r and z swapped": (swap(1, 2), ["quality.flux.r", "quality.flux.z"]), "psfsize of g and z swapped": (swap(0, 2, "psfsize"), ["quality.psfsize.g", "quality.psfsize.z"]),
-    "psfsize in pixels": (lambda p: p["psfsize"].values.__itruediv__(0.262), ["quality.psfsize.g", "quality.psfsize.r", "quality.psfsize.z"]),
+    "g and z swapped": (swap(0, 2), ["quality.flux.g", "quality.flux.z"]),
+    "g and r swapped": (swap(0, 1), ["quality.flux.g", "quality.flux.r"]),
+    "r and z swapped": (swap(1, 2), ["quality.flux.r", "quality.flux.z"]),
+    "psfsize of g and z swapped": (swap(0, 2, "psfsize"), ["quality.psfsize.g", "quality.psfsize.z"]),
+    "psfsize in pixels": (
+        lambda p: p["psfsize"].values.__itruediv__(0.262),
+        ["quality.psfsize.g", "quality.psfsize.r", "quality.psfsize.z"],
+    ),
     "g twice": (lambda p: p["image"].values.__setitem__((slice(None), 2), p["image"].values[:, 0]), ["quality.flux.z"]),
-    "z mirrored along x": (mirrored(-1), ["quality.flux.z"]), "z mirrored along y": (mirrored(-2), ["quality.flux.z"]),
-    "z in other units": (lambda p: p["image"].values[:, 2].__imul__(3.631), ["quality.flux.z"]), "all in other units": (lambda p: p["image"].values.__imul__(3.631), [f"quality.flux.{b}" for b in "grz"]),
+    "z mirrored along x": (mirrored(-1), ["quality.flux.z"]),
+    "z mirrored along y": (mirrored(-2), ["quality.flux.z"]),
+    "z in other units": (lambda p: p["image"].values[:, 2].__imul__(3.631), ["quality.flux.z"]),
+    "all in other units": (lambda p: p["image"].values.__imul__(3.631), [f"quality.flux.{b}" for b in "grz"]),
     **{
         f"{'grz'[b]} shifted by a pixel along {'yx'[axis]}": (
-            lambda p, b=b, axis=axis: p["image"].values.__setitem__((slice(None), b), np.roll(p["image"].values[:, b], 1, axis=axis + 1)),
+            lambda p, b=b, axis=axis: p["image"].values.__setitem__(
+                (slice(None), b), np.roll(p["image"].values[:, b], 1, axis=axis + 1)
+            ),
             ["quality.shift.g", "quality.shift.z"] if b == 1 else [f"quality.shift.{'grz'[b]}"],
         )
-        for b in range(3) for axis in range(2)
+        for b in range(3)
+        for axis in range(2)
     },
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -1,11 +1,13 @@
-"""Hosts are drawn for two populations at once, each trial keeps the density it was drawn with, and both are told without bias."""
+"""Hosts are drawn for two populations at once, each trial keeps the density it was drawn with, and
+both are told without bias.
+"""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from lenscal import config
-from lenscal.injections import populations, priors
+from lenscal.injections import density, populations, prior_sets, priors
 from lenscal.kernels import draws
 
 SETTINGS = config.Injections(trials=200, lenses_min=20)
@@ -59,10 +61,13 @@ def test_neighbours_count_by_their_light_within_reach_and_the_galaxy_itself_does
     table, _ = rows(2, 3)
     table["ra"], table["dec"], table["flux_r"] = [359.9999, 40.0], [-30.0, 10.0], [10.0, 10.0]
     arcsec = 1 / 3600
-    around = pd.DataFrame({
-        "ra": [359.9999, (359.9999 + 3 * arcsec / np.cos(np.radians(30))) % 360, 359.9999, 40.0, 40.0], "dec": [-30.0, -30.0, -30.0 + 7 * arcsec, 10.0 + 0.2 * arcsec, 10.0],
-        "flux_r": [10.0, 5.0, 50.0, 3.0, 10.0],
-    })  # fmt: skip
+    around = pd.DataFrame(
+        {
+            "ra": [359.9999, (359.9999 + 3 * arcsec / np.cos(np.radians(30))) % 360, 359.9999, 40.0, 40.0],
+            "dec": [-30.0, -30.0, -30.0 + 7 * arcsec, 10.0 + 0.2 * arcsec, 10.0],
+            "flux_r": [10.0, 5.0, 50.0, 3.0, 10.0],
+        }
+    )
     np.testing.assert_allclose(populations.neighbours(table, around), [np.log10(0.51), np.log10(0.01)], atol=1e-6)
     assert np.isnan(populations.neighbours(table.assign(ra=[np.nan, 40.0]), around)[0])
 
@@ -76,7 +81,7 @@ def sample():
 
 def test_the_ratio_turns_the_pool_into_lenses(sample):
     pool, lenses = (populations.features(table.set_index("galaxy_id", drop=False)) for table in sample)
-    ratio = populations.density_ratio(lenses, pool, pool, 7)
+    ratio = density.density_ratio(lenses, pool, pool, 7)
     for name in ("host_mag_z", "host_colour_gr", "host_colour_rz"):
         assert np.average(pool[name], weights=ratio) == pytest.approx(lenses[name].mean(), abs=0.12)
         assert abs(pool[name].mean() - lenses[name].mean()) > 0.15
@@ -85,21 +90,21 @@ def test_the_ratio_turns_the_pool_into_lenses(sample):
 
 def test_a_galaxy_never_vouches_for_itself_and_the_ratio_does_not_hang_on_order(sample):
     pool, lenses = (populations.features(table.set_index("galaxy_id", drop=False)) for table in sample)
-    ratio = populations.density_ratio(lenses, pool, pool.iloc[::-1], 7)[::-1]
-    np.testing.assert_allclose(ratio, populations.density_ratio(lenses, pool, pool, 7), rtol=1e-6)
+    ratio = density.density_ratio(lenses, pool, pool.iloc[::-1], 7)[::-1]
+    np.testing.assert_allclose(ratio, density.density_ratio(lenses, pool, pool, 7), rtol=1e-6)
     shifted = pool.copy()
     shifted.iloc[0] = lenses.iloc[
         0
     ]  # a galaxy of the pool that looks as a lens is weighed by a fit that has not seen it
-    assert populations.density_ratio(lenses, shifted, shifted.iloc[:1], 7)[0] > 1
+    assert density.density_ratio(lenses, shifted, shifted.iloc[:1], 7)[0] > 1
 
 
 def test_no_difference_is_no_ratio(sample):
     pool = populations.features(sample[0].set_index("galaxy_id", drop=False))
-    ratio = populations.density_ratio(pool.iloc[:300], pool.iloc[300:], pool.iloc[300:], 7)
+    ratio = density.density_ratio(pool.iloc[:300], pool.iloc[300:], pool.iloc[300:], 7)
     assert ratio.std() < 0.5
     missing = pool.iloc[300:310].assign(host_mag_z=np.nan)
-    assert (populations.density_ratio(pool.iloc[:300], pool.iloc[300:], missing, 7) == 0).all()
+    assert (density.density_ratio(pool.iloc[:300], pool.iloc[300:], missing, 7) == 0).all()
 
 
 def cells(n=40, ratio=None):
@@ -188,8 +193,13 @@ def test_the_gate_fails_where_lenslike_hosts_are_hardly_drawn():
 
 def test_source_densities_are_those_that_proposals_are_drawn_with():
     """The logarithms average the inverse density to the volume of the parameters, one quantity at a time."""
-    for quantity in ({"measure": "uniform", "low": 0.2, "high": 0.7}, {"measure": "counts", "low": 22.0, "high": 26.0, "slope": -0.3}, {"measure": "counts", "low": 22.0, "high": 26.0, "slope": 0.316},
-                     {"measure": "log", "low": 0.1, "high": 0.5}, {"measure": "disc", "low": 0.05, "high": 0.45}):  # fmt: skip
+    for quantity in (
+        {"measure": "uniform", "low": 0.2, "high": 0.7},
+        {"measure": "counts", "low": 22.0, "high": 26.0, "slope": -0.3},
+        {"measure": "counts", "low": 22.0, "high": 26.0, "slope": 0.316},
+        {"measure": "log", "low": 0.1, "high": 0.5},
+        {"measure": "disc", "low": 0.05, "high": 0.45},
+    ):
         u = (np.arange(20_000) + 0.5) / 20_000
         value = priors.quantile(quantity, u)
         assert np.mean(np.exp(-priors._log_density(quantity, value))) == pytest.approx(
@@ -204,7 +214,7 @@ def test_stored_densities_are_the_product_of_independent_measures():
     ids = np.arange(500)
     drawn = priors.propose("rest-frame-colours", np.full(500, 1.5), ids, 3, 0)
     found = priors.log_density("rest-frame-colours", drawn, 0.25)
-    prior = priors.named("rest-frame-colours")
+    prior = prior_sets.named("rest-frame-colours")
     by_hand = np.full(500, -np.log(0.25) - 2 * np.log(np.pi) - np.log(2 * np.pi))
     for name in ("q", "gamma1", "gamma2", "lens_x", "lens_y", "beta_fraction", "n", "r_e", "source_q", "mag_r"):
         by_hand += priors._log_density(prior[name], drawn[name])

@@ -1,4 +1,6 @@
-"""A cutout is called fit for use only when its centre was observed, its sky can be measured and no bright star is on it."""
+"""A cutout is called fit for use only when its centre was observed, its sky can be measured and
+no bright star is on it.
+"""
 
 from __future__ import annotations
 
@@ -277,7 +279,10 @@ def test_the_reason_of_a_bad_block_has_its_own_limit():
     measured = quality.measure(data, STARS, SETTINGS)
     with pytest.raises(
         quality.QualityError,
-        match=r"of the 12 cutouts of block 'b' 3 \(25.0 %\) have 'NaN in centre', above the limit of 20 %.*quality.reason_fraction_max",
+        match=(
+            r"of the 12 cutouts of block 'b' 3 \(25.0 %\) have 'NaN in centre', above the limit of 20 "
+            r"%.*quality.reason_fraction_max"
+        ),
     ):
         quality.check_block(measured, "b", Quality(reason_fraction_max={"NaN in centre": 0.2}))
     assert (
@@ -293,12 +298,29 @@ def test_the_reason_of_a_bad_block_has_its_own_limit():
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda d: d["invvar"].values[:, 2].__imul__(30), r"block 'b' has a median sigma\^2 invvar of the sky of .* in z, outside 0.1 to 10.*quality.noise_ratio_limits"),
-        (lambda d: d["image"].values[:, 1].__setitem__(..., np.kron(np.random.default_rng(0).normal(0, 0.003, (20, 26, 26)), np.ones((4, 4)))[:, :SIZE, :SIZE]),
-         r"block 'b' has a median correlation of the noise of 1\d.* in r, outside 0.5 to 10"),
-        (lambda d: d["image"].values[:, 1].__imul__(-1), r"of the 20 usable cutouts of block 'b' 20 \(100.0 %\) have a annulus_snr_r beyond its histogram or none \(20 below"),
+        (
+            lambda d: d["invvar"].values[:, 2].__imul__(30),
+            r"block 'b' has a median sigma\^2 invvar of the sky of .* in z, outside 0.1 to "
+            r"10.*quality.noise_ratio_limits",
+        ),
+        (
+            lambda d: (
+                d["image"]
+                .values[:, 1]
+                .__setitem__(
+                    ...,
+                    np.kron(np.random.default_rng(0).normal(0, 0.003, (20, 26, 26)), np.ones((4, 4)))[:, :SIZE, :SIZE],
+                )
+            ),
+            r"block 'b' has a median correlation of the noise of 1\d.* in r, outside 0.5 to 10",
+        ),
+        (
+            lambda d: d["image"].values[:, 1].__imul__(-1),
+            r"of the 20 usable cutouts of block 'b' 20 \(100.0 %\) have a annulus_snr_r beyond its "
+            r"histogram or none \(20 below",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_block_of_another_unit_resampling_or_sign_stops_the_run(spoil, message):
     data = cutouts(20)
     assert quality.check_block(quality.measure(data, STARS, SETTINGS), "b", SETTINGS)["usable"] == 20

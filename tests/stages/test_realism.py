@@ -1,4 +1,6 @@
-"""Realism is GO for injections of the same making as the real lenses, NO-GO for each fault, and never GO for want of anchors."""
+"""Realism is GO for injections of the same making as the real lenses, NO-GO for each fault, and
+never GO for want of anchors.
+"""
 
 import sys
 from types import SimpleNamespace
@@ -210,9 +212,10 @@ def test_overall_verdict_is_go_only_when_every_one_is():
 
 
 def test_a_reader_who_tells_them_apart_makes_the_panel_no_go():
-    verdict = lambda n, k: (
-        realism.judge.__globals__["_panel"](SETTINGS.model_copy(update={"panel_judged": n, "panel_correct": k})).verdict
-    )
+    def verdict(n, k):
+        settings = SETTINGS.model_copy(update={"panel_judged": n, "panel_correct": k})
+        return realism.judge.__globals__["_panel"](settings).verdict
+
     assert verdict(24, 13) == gates.PASS
     assert verdict(24, 20) == gates.FAIL
     assert verdict(6, 3) == gates.NOT_JUDGED

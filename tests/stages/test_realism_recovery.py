@@ -1,4 +1,6 @@
-"""Recovery of real lenses beside that of their injections: today's case is NO-GO, alike is GO, and clusters are the units."""
+"""Recovery of real lenses beside that of their injections: today's case is NO-GO, alike is GO,
+and clusters are the units.
+"""
 
 import numpy as np
 import pandas as pd
@@ -28,7 +30,9 @@ def verdicts(real, injected, cuts=CUTS, settings=SETTINGS, seed=3):
 
 
 def test_twenty_one_of_twenty_one_beside_56_of_84_is_no_go():
-    """The audit of small.yaml at 60ea248: every anchor recovered, two thirds of the injections that stood for them, and 107 gates passed."""
+    """The audit of small.yaml at 60ea248: every anchor recovered, two thirds of the injections that stood for
+    them, and 107 gates passed.
+    """
     rng = np.random.default_rng(1)
     real, injected = samples(
         rng.normal(4, 1.5, 21).clip(0.1), np.repeat([2.0, -2.0], [56, 28])[rng.permutation(84)] + rng.normal(0, 0.3, 84)

@@ -18,9 +18,9 @@ from lenscal import completeness, config, failures, realism, report, schema, sco
 from lenscal.gates import Gate, Ledger, absent
 from lenscal.gates import table as gate_table
 from lenscal.kernels import intervals
-from lenscal.report import figures, page, summaries, tables
+from lenscal.report import derivation, figures, formats, page, summaries
 from lenscal.report.figures import colour, cubes, samples
-from lenscal.scores import shortcuts
+from lenscal.scores import counterfactuals, shortcuts
 
 HASH = "0123456789abcdef" * 4
 GRID = {"theta_e": (0.75, 1.25, 0.25), "psf_fwhm": (1.0, 1.5, 0.25), "depth": (23.0, 24.0, 0.5)}
@@ -28,11 +28,18 @@ GRID = {"theta_e": (0.75, 1.25, 0.25), "psf_fwhm": (1.0, 1.5, 0.25), "depth": (2
 
 def settings(rates=(0.05,)):
     grid = {name: dict(zip(("start", "stop", "step"), values)) for name, values in GRID.items()}
-    return config.Settings.model_validate({
-        "name": "synthetic", "about": "A made-up run & its <tags>.", "seed": 7, "stores": "stores/synthetic", "survey": {"root": "sky", "mock": True},
-        "objects": {"lenses": []}, "injections": {"grid": grid, "trials": 40, "hosts_min": 10},
-        "completeness": {"false_positive_rates": list(rates), "trials_min": 40, "hosts_min": 10},
-    })  # fmt: skip
+    return config.Settings.model_validate(
+        {
+            "name": "synthetic",
+            "about": "A made-up run & its <tags>.",
+            "seed": 7,
+            "stores": "stores/synthetic",
+            "survey": {"root": "sky", "mock": True},
+            "objects": {"lenses": []},
+            "injections": {"grid": grid, "trials": 40, "hosts_min": 10},
+            "completeness": {"false_positive_rates": list(rates), "trials_min": 40, "hosts_min": 10},
+        }
+    )
 
 
 def fill(declaration, sizes, given):
@@ -64,14 +71,28 @@ def galaxies(rng):
     split = rng.choice(["train", "val", "test"], rows, p=[0.4, 0.3, 0.3])
     tier = np.where(positive, rng.choice(["literature", "A", "B"], rows), "")
     return blank(
-        schema.MANIFEST, rows, galaxy_id=np.arange(rows) + (7 << 22), ra=rng.uniform(350, 372, rows) % 360, dec=rng.uniform(-8, 8, rows),
-        pool=pool, split=split, tier=tier, label=positive.astype("i1"),
+        schema.MANIFEST,
+        rows,
+        galaxy_id=np.arange(rows) + (7 << 22),
+        ra=rng.uniform(350, 372, rows) % 360,
+        dec=rng.uniform(-8, 8, rows),
+        pool=pool,
+        split=split,
+        tier=tier,
+        label=positive.astype("i1"),
         role=np.select([positive & (split != "train"), split == "train"], ["anchor", "train"], "none"),
-        channel=np.where(positive, rng.choice(["imaging-ml", "spectroscopic", "follow-up", "imaging-ml|spectroscopic"], rows), ""),
-        confuser=np.where(n2, 1 << kind, 0), confuser_class=np.where(n2, np.array(schema.CONFUSERS)[kind], ""),
-        type=rng.choice(["SER", "DEV", "REX"], rows), nobs_z_bin=rng.choice(["3-5", "6-10"], rows), host=(pool == "N1") & (split != "train"),
-        psfsize_r=rng.uniform(0.95, 1.6, rows), psfdepth_r=rng.uniform(22.8, 24.2, rows), mag_r=rng.normal(19, 0.5, rows),
-    )  # fmt: skip
+        channel=np.where(
+            positive, rng.choice(["imaging-ml", "spectroscopic", "follow-up", "imaging-ml|spectroscopic"], rows), ""
+        ),
+        confuser=np.where(n2, 1 << kind, 0),
+        confuser_class=np.where(n2, np.array(schema.CONFUSERS)[kind], ""),
+        type=rng.choice(["SER", "DEV", "REX"], rows),
+        nobs_z_bin=rng.choice(["3-5", "6-10"], rows),
+        host=(pool == "N1") & (split != "train"),
+        psfsize_r=rng.uniform(0.95, 1.6, rows),
+        psfdepth_r=rng.uniform(22.8, 24.2, rows),
+        mag_r=rng.normal(19, 0.5, rows),
+    )
 
 
 def quality_of(manifest, rng):
@@ -79,10 +100,14 @@ def quality_of(manifest, rng):
     bad = rng.uniform(size=rows) < 0.06
     given = {name: manifest[name].to_numpy(object) for name in ("split", "pool")}
     given |= {
-        "galaxy_id": manifest["galaxy_id"].to_numpy(), "band": list(band), "cutout_ok": ~bad,
+        "galaxy_id": manifest["galaxy_id"].to_numpy(),
+        "band": list(band),
+        "cutout_ok": ~bad,
         "reason": np.where(bad, rng.choice(["mask in centre", "NaN in centre"], rows), ""),
-        "sigma": rng.normal(0.01, 0.001, (rows, 3)), "sky_invvar": rng.normal(1e4, 1e3, (rows, 3)), "noise_correlation": rng.normal(2, 0.3, (rows, 3)),
-    }  # fmt: skip
+        "sigma": rng.normal(0.01, 0.001, (rows, 3)),
+        "sky_invvar": rng.normal(1e4, 1e3, (rows, 3)),
+        "noise_correlation": rng.normal(2, 0.3, (rows, 3)),
+    }
     return fill(schema.QUALITY, {"galaxy": rows, "band": 3, **schema.LAG_SIZES}, given)
 
 
@@ -122,10 +147,19 @@ def injected(manifest, grid, rng):
     snr = rng.lognormal(2, 0.7, shape)
     score = np.log(snr) * 2 - 6 + 3 * axes["theta_e"][:, None, None, None] + rng.normal(0, 1, shape)
     given = {
-        **axes, "band": ["g", "r", "z"], "galaxy_id": host, "failure": failure, "host_type": np.where(good, "SER", ""), "arc_snr": snr,
-        "magnification": rng.uniform(5, 30, shape), "theta_e_drawn": rng.uniform(0.7, 1.3, shape), "host_mag_r": rng.normal(19, 0.5, shape),
-        "beta_fraction": rng.uniform(0, 0.5, shape), "source_mag_r": rng.uniform(22, 26, shape), "q": np.full(shape, 0.8),
-    }  # fmt: skip
+        **axes,
+        "band": ["g", "r", "z"],
+        "galaxy_id": host,
+        "failure": failure,
+        "host_type": np.where(good, "SER", ""),
+        "arc_snr": snr,
+        "magnification": rng.uniform(5, 30, shape),
+        "theta_e_drawn": rng.uniform(0.7, 1.3, shape),
+        "host_mag_r": rng.normal(19, 0.5, shape),
+        "beta_fraction": rng.uniform(0, 0.5, shape),
+        "source_mag_r": rng.uniform(22, 26, shape),
+        "q": np.full(shape, 0.8),
+    }
     injections = fill(schema.INJECTIONS, sizes, given)
     scored = fill(schema.SCORES_INJECTIONS, sizes, {**axes, "galaxy_id": host, "score": np.where(good, score, np.nan)})
     return injections, scored.assign_attrs(detector_hash=HASH)
@@ -154,19 +188,49 @@ def notes(manifest):
     return {
         "waterfall": pd.DataFrame({"step": ["galaxies", "Dec < 32"], "rows": [900, len(manifest)]}),
         "strata": pd.DataFrame(stratum | {"n2": [100, 40], "shortfall": [2600, 1560]}),
-        "balance": pd.DataFrame({"sample": ["all"], "split": ["val"], "rows": [206], "median_psfsize_r": [1.2], "share_SER": [0.33]}),
-        "history": pd.DataFrame({
-            "epoch": [1, 2, 3, 4], "train_loss": [0.7, 0.5, 0.35, 0.3], "val_loss": [0.6, 0.45, 0.41, 0.5], "val_auc": [0.7, 0.8, 0.9, 0.88],
-            "learning_rate": [1e-3, 9e-4, 5e-4, 1e-4],
-        }),
-        "gates": gate_table([
-            Gate("X.2", "splits are disjoint", "shared pixels", 0, maximum=0, critical=True, evidence="manifest: healpix_128 by split"),
-            Gate("quality.sigma.r", "the noise is as the survey says", "median of sigma^2 invvar", 2.4, 0.5, 2.0, evidence="quality where cutout_ok"),
-            Gate("realism.snr_50", "realism: arc SNR", "ratio at 50 %", 1.1, 0.5, 2.0, cannot="3 anchors, 20 needed"),
-            absent("X.4", "training positives are excluded from the anchors", "the sample holds no anchor"),
-        ]),
-        "ledgers": {"manifest": Ledger(900, len(manifest), {"candidate not drawn": 900 - len(manifest)}), "objects": Ledger(5, 5)},
-    }  # fmt: skip
+        "balance": pd.DataFrame(
+            {"sample": ["all"], "split": ["val"], "rows": [206], "median_psfsize_r": [1.2], "share_SER": [0.33]}
+        ),
+        "history": pd.DataFrame(
+            {
+                "epoch": [1, 2, 3, 4],
+                "train_loss": [0.7, 0.5, 0.35, 0.3],
+                "val_loss": [0.6, 0.45, 0.41, 0.5],
+                "val_auc": [0.7, 0.8, 0.9, 0.88],
+                "learning_rate": [1e-3, 9e-4, 5e-4, 1e-4],
+            }
+        ),
+        "gates": gate_table(
+            [
+                Gate(
+                    "X.2",
+                    "splits are disjoint",
+                    "shared pixels",
+                    0,
+                    maximum=0,
+                    critical=True,
+                    evidence="manifest: healpix_128 by split",
+                ),
+                Gate(
+                    "quality.sigma.r",
+                    "the noise is as the survey says",
+                    "median of sigma^2 invvar",
+                    2.4,
+                    0.5,
+                    2.0,
+                    evidence="quality where cutout_ok",
+                ),
+                Gate(
+                    "realism.snr_50", "realism: arc SNR", "ratio at 50 %", 1.1, 0.5, 2.0, cannot="3 anchors, 20 needed"
+                ),
+                absent("X.4", "training positives are excluded from the anchors", "the sample holds no anchor"),
+            ]
+        ),
+        "ledgers": {
+            "manifest": Ledger(900, len(manifest), {"candidate not drawn": 900 - len(manifest)}),
+            "objects": Ledger(5, 5),
+        },
+    }
 
 
 def arcs(rows, rng):
@@ -238,15 +302,34 @@ def make(rates=(0.05,)):
     )
     gallery = failures.gallery(scored, injections, trials, 10)
     attrs = {
-        "run": "synthetic", "seed": 7, "timestamp": "2026-01-01T00:00:00Z", "mock": True, "detector_hash": HASH, "lenscal_version": "0.1.0",
+        "run": "synthetic",
+        "seed": 7,
+        "timestamp": "2026-01-01T00:00:00Z",
+        "mock": True,
+        "detector_hash": HASH,
+        "lenscal_version": "0.1.0",
         "not_scientific": "not scientific: made with a quick baseline detector",
-    }  # fmt: skip
+    }
     return report.Inputs(
-        settings=chosen, attrs=attrs, manifest=manifest, quality=quality, injections=injections, thresholds=thresholds, scores_cutouts=scored,
-        scores_injections=trials, completeness=schema.COMPLETENESS.describe(cube), false_positives=failures.false_positives(scored, thresholds),
-        missed=failures.missed(injections, trials, thresholds), gallery=gallery, gallery_images=arcs(len(gallery), rng),
-        realism=realism_tables()[0], panel_images=realism_tables()[1], judgement=judgement_tables(), **catalogues(manifest, rng), **notes(manifest),
-    )  # fmt: skip
+        settings=chosen,
+        attrs=attrs,
+        manifest=manifest,
+        quality=quality,
+        injections=injections,
+        thresholds=thresholds,
+        scores_cutouts=scored,
+        scores_injections=trials,
+        completeness=schema.COMPLETENESS.describe(cube),
+        false_positives=failures.false_positives(scored, thresholds),
+        missed=failures.missed(injections, trials, thresholds),
+        gallery=gallery,
+        gallery_images=arcs(len(gallery), rng),
+        realism=realism_tables()[0],
+        panel_images=realism_tables()[1],
+        judgement=judgement_tables(),
+        **catalogues(manifest, rng),
+        **notes(manifest),
+    )
 
 
 @functools.cache
@@ -257,8 +340,8 @@ def judgement_tables():
     images, positive = judged.stamps(90, 3.0)
     parts = shortcuts.part_features(images, np.ones((90, 3)), judged.SETTINGS, 0.262)
     tables["shortcuts"] = shortcuts.parts(parts, positive, np.arange(90), 1)
-    shifts = [judged.pairs(i - 1.0, name=name) for i, name in enumerate(shortcuts.ABOUT)]
-    tables["counterfactuals"] = shortcuts.counterfactuals(shifts, 0.0)
+    shifts = [judged.pairs(i - 1.0, name=name) for i, name in enumerate(counterfactuals.ABOUT)]
+    tables["counterfactuals"] = counterfactuals.changes(shifts, 0.0)
     return {name: schema.JUDGEMENT[name].cast_table(table) for name, table in tables.items()}
 
 
@@ -331,7 +414,7 @@ def test_every_number_derives_again(inputs, numbers):
 
 def test_one_number_derives_from_its_id_alone(inputs, numbers):
     for number in numbers[:: len(numbers) // 25]:
-        assert tables.recompute(inputs, number["id"]) == number["value"], number["id"]
+        assert derivation.recompute(inputs, number["id"]) == number["value"], number["id"]
 
 
 @pytest.mark.parametrize(
@@ -652,7 +735,7 @@ def test_gallery_says_which_rows_are_no_failures(inputs):
         assert ("(recovered)" in text) == (kind != "false positive" and score >= threshold)
         assert ("(rejected)" in text) == (kind == "false positive" and score < threshold)
     assert any("(recovered)" in text for text in found)
-    wrong = tables.recompute(inputs, "pictured?kind=missed%20lens&wrong=yes")
+    wrong = derivation.recompute(inputs, "pictured?kind=missed%20lens&wrong=yes")
     assert (
         wrong
         == int((rows.loc[rows["kind"] == "missed lens", "score"] < threshold).sum())
@@ -691,12 +774,19 @@ def test_colours_keep_the_ratio_of_bands_and_mark_unobserved_pixels():
 @pytest.mark.parametrize(
     ("value", "form", "shown"),
     [
-        (0.123456, "share", "12.3 %"), (0.00234, "share", "0.23 %"), (0.0, "share", "0.0 %"), (1.0, "share", "100.0 %"), (None, "share", "–"),
-        (1234567, "count", "1,234,567"), (True, "text", "yes"), (0.00012345, "real", "0.0001234"), ("X.2", "text", "X.2"),
+        (0.123456, "share", "12.3 %"),
+        (0.00234, "share", "0.23 %"),
+        (0.0, "share", "0.0 %"),
+        (1.0, "share", "100.0 %"),
+        (None, "share", "–"),
+        (1234567, "count", "1,234,567"),
+        (True, "text", "yes"),
+        (0.00012345, "real", "0.0001234"),
+        ("X.2", "text", "X.2"),
     ],
-)  # fmt: skip
+)
 def test_values_are_shown_plainly(value, form, shown):
-    assert tables.show(value, form) == shown
+    assert formats.show(value, form) == shown
 
 
 def test_products_of_another_run_are_refused(inputs):
@@ -839,12 +929,11 @@ def test_bars_of_the_waterfall_are_its_rows(inputs):
 
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@sum", "\t=1", "\r=1"])
 def test_a_text_that_a_spreadsheet_would_compute_is_quoted_in_csv_and_a_number_is_not(cell, monkeypatch):
-    from lenscal.report import summaries
-    from lenscal.report import tables as report_tables
+    from lenscal.report import numbers, summaries
 
     table = pd.DataFrame({"name": [cell, "a-b", "SDSS J0946+1006"], "value": [-1.5, 2.0, -3.0], cell: [1, 2, 3]})
     book = type("Book", (), {"derivation": type("D", (), {"table": staticmethod(lambda name: table)})})
-    made = report_tables.csv_files(book)
+    made = numbers.csv_files(book)
     assert len(made) == len(summaries.SUMMARIES)
     for content in made.values():
         back = pd.read_csv(io.BytesIO(content))

@@ -1,4 +1,6 @@
-"""A score belongs to a stamp that can be scored, carries its detector's hash, and a threshold keeps its promised rate."""
+"""A score belongs to a stamp that can be scored, carries its detector's hash, and a threshold
+keeps its promised rate.
+"""
 
 from types import SimpleNamespace
 
@@ -145,7 +147,8 @@ def test_interval_of_the_rate_covers_the_true_rate(k):
 
 
 def test_thresholds_keep_the_digits_of_the_scores():
-    # Two scores that single precision does not tell apart: the threshold is the higher one, and the lower is no detection.
+    # Two scores that single precision does not tell apart: the threshold is the higher one, and the lower is no
+    # detection.
     low = 1.0
     high = np.nextafter(low, 2)
     assert np.float32(low) == np.float32(high)
@@ -205,12 +208,18 @@ def test_all_gates_pass_on_a_sound_run(run, history):
         ("2.7", lambda run, detector: run["arc_snr"].values.__setitem__(2, 2.9)),
         ("2.7", lambda run, detector: run["arc_snr"].values.__setitem__(2, np.nan)),
         ("detector.kept", lambda run, detector: setattr(detector, "record", {**detector.record, "val_loss": 0.3})),
-        ("detector.learnt", lambda run, detector: setattr(detector, "record", {**detector.record, "val_loss_constant": 0.1})),
+        (
+            "detector.learnt",
+            lambda run, detector: setattr(detector, "record", {**detector.record, "val_loss_constant": 0.1}),
+        ),
         ("detector.auc", lambda run, detector: run["score"].values.__imul__(-1)),
         ("detector.auc", lambda run, detector: run["score"].values.__imul__(0)),
-        ("detector.calibration", lambda run, detector: setattr(detector, "reliability", lambda s, y: calibration.reliability(expit(s), y))),
+        (
+            "detector.calibration",
+            lambda run, detector: setattr(detector, "reliability", lambda s, y: calibration.reliability(expit(s), y)),
+        ),
     ],
-)  # fmt: skip
+)
 def test_each_gate_can_fail(run, history, failing, change):
     detector = Mean()
     change(run, detector)

@@ -14,9 +14,12 @@ SMALL = ("theta_e", "psfsize_r", "lensed_mag_r", "host_colour_gr")
 def chance(table):
     """What is found: steep in theta_e, and the less the bluer the host and the fainter the arc."""
     return expit(
-        5 * (np.log(table["theta_e"]) - 0.3) - 1.5 * (table["psfsize_r"] - 1.3) - 1.2 * (table["lensed_mag_r"] - 21) + 4 * (table["host_colour_gr"] - 1.3)
+        5 * (np.log(table["theta_e"]) - 0.3)
+        - 1.5 * (table["psfsize_r"] - 1.3)
+        - 1.2 * (table["lensed_mag_r"] - 21)
+        + 4 * (table["host_colour_gr"] - 1.3)
         + table.get("luck", 0)
-    ).to_numpy()  # fmt: skip
+    ).to_numpy()
 
 
 def trials(n=6000, hosts=400, seed=1, luck=0.0):

@@ -1,4 +1,6 @@
-"""Completeness from a table is the run's: the same counts and posterior, whatever the columns are called, with every trial accounted for."""
+"""Completeness from a table is the run's: the same counts and posterior, whatever the columns are called, with
+every trial accounted for.
+"""
 
 import itertools
 
@@ -18,9 +20,19 @@ CENTRES = {"theta_e": [1.0, 1.5, 2.0], "psf_fwhm": [1.1, 1.4], "depth": [23.5, 2
 EDGES = {"theta_e": [0.75, 1.25, 1.75, 2.25], "psf_fwhm": [0.95, 1.25, 1.55], "depth": [23.25, 23.75, 24.25]}
 SETTINGS = config.Completeness(trials_min=20, hosts_min=5)
 SAME = (
-    "n_injected", "n_failed", "n_detected", "n_hosts", "n_effective", "design_effect", "hosts_effective", "fraction_detected", "completeness", "lower", "upper",
+    "n_injected",
+    "n_failed",
+    "n_detected",
+    "n_hosts",
+    "n_effective",
+    "design_effect",
+    "hosts_effective",
+    "fraction_detected",
+    "completeness",
+    "lower",
+    "upper",
     "sufficient",
-)  # fmt: skip
+)
 
 
 def run_of(seed=1, trials=24, hosts=6):

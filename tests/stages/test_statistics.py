@@ -1,4 +1,6 @@
-"""Statistics at the door are those of the kernels, and what cannot be counts, scores or weights is refused with a sentence."""
+"""Statistics at the door are those of the kernels, and what cannot be counts, scores or weights is
+refused with a sentence.
+"""
 
 import numpy as np
 import pytest

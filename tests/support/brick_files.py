@@ -23,9 +23,17 @@ CENTRES = {"1500p000": (150.0, 0.0), "1500p001": (150.0, STEP), "1499p000": (150
 
 def header(ra, dec, side=SIDE, offset=0.0, scale=SCALE, **more):
     cards = {
-        "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": ra, "CRVAL2": dec,
-        "CRPIX1": (side + 1) / 2 + offset, "CRPIX2": (side + 1) / 2 - offset, "CD1_1": -scale, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": scale,
-    }  # fmt: skip
+        "CTYPE1": "RA---TAN",
+        "CTYPE2": "DEC--TAN",
+        "CRVAL1": ra,
+        "CRVAL2": dec,
+        "CRPIX1": (side + 1) / 2 + offset,
+        "CRPIX2": (side + 1) / 2 - offset,
+        "CD1_1": -scale,
+        "CD1_2": 0.0,
+        "CD2_1": 0.0,
+        "CD2_2": scale,
+    }
     return fits.Header([*cards.items(), *more.items()])
 
 
@@ -44,7 +52,9 @@ def write(path, data, cards, units=None):
 
 
 def planes(number, side=SIDE):
-    """Image, inverse variance and exposures of one band of a brick: every pixel has a value of its own, some are unobserved."""
+    """Image, inverse variance and exposures of one band of a brick: every pixel has a value of its
+    own, some are unobserved.
+    """
     rng = np.random.default_rng(number)
     image = rng.normal(size=(side, side)).astype("f4")
     invvar = rng.uniform(1, 2, size=(side, side)).astype("f4")

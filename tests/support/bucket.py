@@ -12,7 +12,9 @@ from s3fs import S3FileSystem
 
 
 class Buckets:
-    """`faults` maps the number of a request (from now on) to 500, 503 or "slow"; `always` goes for all. `puts` are the keys put."""
+    """`faults` maps the number of a request (from now on) to 500, 503 or "slow"; `always` goes for all.
+    `puts` are the keys put.
+    """
 
     def __init__(self, application):
         self.application, self.faults, self.always, self.puts, self.number = application, {}, None, [], 0
@@ -30,7 +32,8 @@ class Buckets:
         elif fault:
             start(f"{fault} Internal Error", [("Content-Type", "application/xml")])
             return [
-                b"<Error><Code>InternalError</Code><Message>We encountered an internal error. Please try again.</Message></Error>"
+                b"<Error><Code>InternalError</Code><Message>We encountered an internal error. Please "
+                b"try again.</Message></Error>"
             ]
         return self.application(environ, start)
 

@@ -2,14 +2,15 @@
 
     python tests/support/chaos.py [--kills 100] [--seed 1] [--log chaos.log]
 
-Each kill is a SIGKILL of the driver, of a worker, of the scheduler or of all of them at once, at a random moment of a run on a cluster of
-its own or on one that outlives it. All at once is a machine that loses power: of the files written in its last seconds some are empty or cut
-short afterwards, markers and plans among them. One time in four a byte of a finished file is turned as well before a run that stopped goes
-on. A run takes kills until it comes to its end; then the digests of its stages and the bytes of its stores are compared with those of the run that was
-left alone, and the next one begins. A moment at which there is nothing to kill any more is no kill. Exit code 1 when any digest differs.
+Each kill is a SIGKILL of the driver, of a worker, of the scheduler or of all of them at once, at a random moment of a
+run on a cluster of its own or on one that outlives it. All at once is a machine that loses power: of the files written
+in its last seconds some are empty or cut short afterwards, markers and plans among them. One time in four a byte of a
+finished file is turned as well before a run that stopped goes on. A run takes kills until it comes to its end; then the
+digests of its stages and the bytes of its stores are compared with those of the run that was left alone, and the next
+one begins. A moment at which there is nothing to kill any more is no kill. Exit code 1 when any digest differs.
 
-Drivers, schedulers and nannies are forked from one process that has imported lenscal, so that the time goes into what is killed;
-workers are started by their nanny as ever.
+Drivers, schedulers and nannies are forked from one process that has imported lenscal, so that the time goes into what
+is killed; workers are started by their nanny as ever.
 """
 
 from __future__ import annotations
@@ -80,7 +81,9 @@ def _drive(folder: Path, runfile: Path) -> None:
 
 
 def _serve(folder: Path, command: str, arguments: list[str]) -> None:
-    """In a process of its own: `dask scheduler` or `dask worker`, silent; begun again when it ends, as the nanny of a worker that was killed while it started does."""
+    """In a process of its own: `dask scheduler` or `dask worker`, silent; begun again when it ends, as the nanny of a
+    worker that was killed while it started does.
+    """
     from importlib import import_module
 
     _become(folder, Path(os.devnull))
@@ -205,7 +208,8 @@ class Chaos:
         if process.is_alive():
             process.kill()
             raise RuntimeError(
-                f"the run neither ended nor failed within {PATIENCE} s: {(self.folder / 'said.txt').read_text()[-2000:]}"
+                f"the run neither ended nor failed within {PATIENCE} s: "
+                f"{(self.folder / 'said.txt').read_text()[-2000:]}"
             )
 
     def damage(self, name: str, rng: random.Random) -> str:
@@ -262,7 +266,8 @@ class Chaos:
         return process.is_alive()
 
     def stopped(self, process: multiprocessing.process.BaseProcess, killed: bool) -> bool:
-        """Wait for the end of a run, itself `killed` or some of its cluster; False when it came to its end all the same.
+        """Wait for the end of a run, itself `killed` or some of its cluster; False when it came
+        to its end all the same.
 
         Raises
         ------
@@ -323,7 +328,8 @@ class Chaos:
                         done += 1
                         where = "its own cluster" if own else "a cluster that outlives it"
                         self.say(
-                            f"{done}. {name} on {where}: {target} killed {delay:.2f} s after block {blocks}, {before} -> {self.markers(name)} blocks"
+                            f"{done}. {name} on {where}: {target} killed {delay:.2f} s after block {blocks}, {before} "
+                            f"-> {self.markers(name)} blocks"
                         )
                         barren = 0 if self.markers(name) > before else barren + 1
                     if target == "worker":

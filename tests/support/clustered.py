@@ -1,7 +1,7 @@
 """Hosts whose trials are alike in known ways: detections drawn from truths that no prior made, vectorised over cubes.
 
-Everything has the axes (theta_e, column, cube) and, host by host, a fourth. Columns and cubes have hosts of their own; a host's luck, a
-number in (0, 1), is the same at all theta_e unless the setting says otherwise.
+Everything has the axes (theta_e, column, cube) and, host by host, a fourth. Columns and cubes have hosts of their own;
+a host's luck, a number in (0, 1), is the same at all theta_e unless the setting says otherwise.
 """
 
 import numpy as np
@@ -103,7 +103,8 @@ def drawn(rng, truths, hosts, trials, shape):
 def counted(trials, detected, shape):
     """The counts of one cube, as `completeness.count` makes them.
 
-    `trials` (host,) of every cell, `detected` (theta_e, column, host); `shape` is that of seeing and depth, whose product is the columns.
+    `trials` (host,) of every cell, `detected` (theta_e, column, host); `shape` is that of seeing and depth, whose
+    product is the columns.
     """
     import xarray as xr
 
@@ -137,13 +138,15 @@ def counted(trials, detected, shape):
 
 
 def design(trials, detected):
-    """Design effect and its relative scatter (theta_e, column, cube) and freedom of many cubes at once: what `completeness.posterior` does with one."""
-    from lenscal.kernels import recovery
+    """Design effect and its relative scatter (theta_e, column, cube) and freedom of many cubes at once: what
+    `completeness.posterior` does with one.
+    """
+    from lenscal.kernels import likeness, recovery
 
-    sums = recovery.levelled(recovery.pair_sums(trials, detected), trials, detected)
-    rho = recovery.correlation(recovery.PairSums(*(np.swapaxes(part, 0, 1) for part in sums)))
+    sums = likeness.levelled(likeness.pair_sums(trials, detected), trials, detected)
+    rho = recovery.correlation(likeness.PairSums(*(np.swapaxes(part, 0, 1) for part in sums)))
     effect = np.broadcast_to(recovery.design_effect(trials, rho[:, None]), detected.shape[:-1])
-    square = recovery.scatter(
+    square = likeness.scatter(
         *(part.sum(0) for part in recovery.halves(trials, detected, np.broadcast_to(rho[:, None], effect.shape)))
     )
     slope = float(recovery.design_effect(trials, 1.0)) - 1

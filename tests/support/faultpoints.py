@@ -1,21 +1,25 @@
 """Every write, rename, removal, read and listing of a whole small run, counted, and each made to fail in turn.
 
-    python tests/support/faultpoints.py [--stages objects,manifest,...] [--kinds write,read,...] [--every 1] [--log faultpoints.log] [--afresh]
+    python tests/support/faultpoints.py [--stages objects,manifest,...] [--kinds write,read,...] [--every 1] [--log
+    faultpoints.log] [--afresh]
 
-Faults of the n-th of them: an error (EIO), a disk that is full from there on (ENOSPC, in libraries as well), a file cut short (the kernel
-refuses to let it grow, EFBIG), a folder that may not be listed (EACCES), or the end of the process at that moment. The run must end with an
-error of lenscal's own that names what failed, or with the digests of a run that was left alone; gone on with, it must have every byte
-of that run, and no file of another stage may be touched. What a machine that loses power has not yet put on its disk is found by its content
-(`tests/support/chaos.py`): lenscal asks for no fsync, and the count says so.
+Faults of the n-th of them: an error (EIO), a disk that is full from there on (ENOSPC, in libraries as well), a file cut
+short (the kernel refuses to let it grow, EFBIG), a folder that may not be listed (EACCES), or the end of the process at
+that moment. The run must end with an error of lenscal's own that names what failed, or with the digests of a run that
+was left alone; gone on with, it must have every byte of that run, and no file of another stage may be touched. What a
+machine that loses power has not yet put on its disk is found by its content (`tests/support/chaos.py`): lenscal asks
+for no fsync, and the count says so.
 
-All of them, in finite time: the run is done once, in one thread, and at each point the process is forked, once for each fault. The
-fork fails there, on a copy of the files as they are at that moment. A process that is killed does nothing any more, so the files of
-that moment are all that it leaves. A second fork, of the process as it was before the stage, goes on with what was left; where exactly the
-same was left before (same files, same content, same order of files and markers in time) it is not gone on with again. Of an unfinished file
-(`.tmp`, `.partial`), which is removed unread, only the name counts; one that lies beside what is there is tried first, and what is there
-without it then counts as tried. Figures that were drawn from the same numbers are not drawn again.
+All of them, in finite time: the run is done once, in one thread, and at each point the process is forked, once for each
+fault. The fork fails there, on a copy of the files as they are at that moment. A process that is killed does nothing
+any more, so the files of that moment are all that it leaves. A second fork, of the process as it was before the stage,
+goes on with what was left; where exactly the same was left before (same files, same content, same order of files and
+markers in time) it is not gone on with again. Of an unfinished file (`.tmp`, `.partial`), which is removed unread, only
+the name counts; one that lies beside what is there is tried first, and what is there without it then counts as tried.
+Figures that were drawn from the same numbers are not drawn again.
 
-Goes on from its log: a fault that it has is not tried again, unless it went wrong. Exit code 1 when any of them is silent, unnamed or leaves other bytes behind.
+Goes on from its log: a fault that it has is not tried again, unless it went wrong. Exit code 1 when any of them is
+silent, unnamed or leaves other bytes behind.
 """
 
 from __future__ import annotations
@@ -115,13 +119,17 @@ class Trial:
         return [(n, mode) for n, (kind, _) in enumerate(self.points) for mode in MODES[kind]]
 
     def told(self, fault: Fault) -> str:
-        """A fault in words, the same ones whatever the order in which sets are gone through: which time it is that this is done to this file."""
+        """A fault in words, the same ones whatever the order in which sets are gone through: which time it is that
+        this is done to this file.
+        """
         kind, path = self.points[fault[0]]
         inside = path.removeprefix(f"{self.stores}/").removeprefix(f"{self.settings.survey.root}/")
         return f"{self.stage} {kind} {inside} {self._times[fault[0]]} {fault[1]}"
 
     def outcomes(self, faults: Iterable[Fault]) -> Iterator[tuple[Fault, str]]:
-        """What is wrong with what comes of each fault, in the order of the points; empty where it is named and nothing of it is left."""
+        """What is wrong with what comes of each fault, in the order of the points; empty where it is named
+        and nothing of it is left.
+        """
         wanted: dict[int, list[str]] = {}
         for n, mode in faults:
             wanted.setdefault(n, []).append(mode)
@@ -151,7 +159,9 @@ class Trial:
         return wrong
 
     def _spine(self, wanted: dict[int, list[str]]) -> tuple[int, object, object]:
-        """A process that does the stage and is forked at each point with a fault: its id, what it says, and where it is replied to."""
+        """A process that does the stage and is forked at each point with a fault: its id, what it says,
+        and where it is replied to.
+        """
         says, replied = os.pipe(), os.pipe()
         spine = os.fork()
         if spine:
@@ -271,7 +281,9 @@ class Trial:
         return self._judged(error)
 
     def _renames(self) -> Iterator[int]:
-        """For each point the next one at which an unfinished file, beside what is there now, is renamed; -1 where something else comes first."""
+        """For each point the next one at which an unfinished file, beside what is there now, is renamed; -1 where
+        something else comes first.
+        """
         following, found = -1, []
         for n in reversed(range(len(self.points))):
             kind, path = self.points[n]
@@ -309,7 +321,8 @@ class Trial:
         return child.said()
 
     def state(self) -> str:
-        """Hash of all that a fault left: files by content, folders, and which of the markers are younger than each file.
+        """Hash of all that a fault left: files by content, folders, and which of the markers
+        are younger than each file.
 
         Unfinished files count where the stage is finished, for only then is anything looked at before they are removed.
         """
@@ -372,7 +385,9 @@ class Trial:
         return [name for name in self.own if (top / name).exists()] + [path.name for path in top.glob(".*.tmp")]
 
     def _set_aside(self, copied: bool = True) -> Path:
-        """Move all that the stage may write elsewhere, as it is and with all that is open; leave a copy, if any, in its place."""
+        """Move all that the stage may write elsewhere, as it is and with all that is open; leave a
+        copy, if any, in its place.
+        """
         self._number += 1
         aside = self._aside / f"{os.getpid()}-{self._number}"
         names = self._own_now(self.stores)
@@ -448,7 +463,9 @@ def _open_to_write(folder: Path) -> dict[str, int]:
 
 
 def _linked(source: Path, target: Path, growing: Container[str]) -> None:
-    """A copy whose files are the same ones on the disk, until one is written to (`_unshare`); those that are being written to are not."""
+    """A copy whose files are the same ones on the disk, until one is written to (`_unshare`); those that are
+    being written to are not.
+    """
     if not source.is_dir():
         shutil.copy2(source, target) if str(source) in growing else os.link(source, target)
         return
@@ -485,7 +502,9 @@ def _forget() -> None:
 
 @contextmanager
 def small_run(folder: Path) -> Iterator[tuple[Callable[..., object], object]]:
-    """A small sky below a folder; a function that gives the settings of the smallest run on it, with changes; and what this process is patched by."""
+    """A small sky below a folder; a function that gives the settings of the smallest run on it, with changes; and what
+    this process is patched by.
+    """
     import dask
     import pytest
     from chaos import Chaos, draw_sky
@@ -497,14 +516,32 @@ def small_run(folder: Path) -> Iterator[tuple[Callable[..., object], object]]:
     axes = {"theta_e": (1.5, 1.5, 0.5), "psf_fwhm": (1.3, 1.3, 0.4), "depth": (23.5, 23.5, 1.0)}
 
     def settings(name: str = "faults", **changes: object) -> object:
-        return config.load(Chaos(folder, seed=1).runfile(
-            name, cutouts={"block": 16}, quality={"block": 16, "failed_fraction_max": 1.0},
-            manifest={"anchor_tiers": ["A"], "negatives_per_positive": 1, "required_classes": [], "types_min": 1},
-            injections={"grid": {name: dict(zip(("start", "stop", "step"), axis)) for name, axis in axes.items()}, "trials": 6, "hosts_min": 1, "lenses_min": 5},
-            detector={"training": {"epochs": 1, "batch": 8, "positives_per_epoch": 4, "negatives_per_epoch": 4, "val_negatives": 4}},
-            completeness={"false_positive_rates": [0.5], "trials_min": 1, "hosts_min": 1},
-            realism={"sensitivity_injections": 4, "splits": 100, "panel": 2, "priors": ["observed-colours"]}, **changes,
-        ))  # fmt: skip
+        return config.load(
+            Chaos(folder, seed=1).runfile(
+                name,
+                cutouts={"block": 16},
+                quality={"block": 16, "failed_fraction_max": 1.0},
+                manifest={"anchor_tiers": ["A"], "negatives_per_positive": 1, "required_classes": [], "types_min": 1},
+                injections={
+                    "grid": {name: dict(zip(("start", "stop", "step"), axis)) for name, axis in axes.items()},
+                    "trials": 6,
+                    "hosts_min": 1,
+                    "lenses_min": 5,
+                },
+                detector={
+                    "training": {
+                        "epochs": 1,
+                        "batch": 8,
+                        "positives_per_epoch": 4,
+                        "negatives_per_epoch": 4,
+                        "val_negatives": 4,
+                    }
+                },
+                completeness={"false_positive_rates": [0.5], "trials_min": 1, "hosts_min": 1},
+                realism={"sensitivity_injections": 4, "splits": 100, "panel": 2, "priors": ["observed-colours"]},
+                **changes,
+            )
+        )
 
     with dask.config.set(scheduler="synchronous"), pytest.MonkeyPatch.context() as patched:
         in_process(patched)
@@ -585,24 +622,30 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
     kinds = list(MODES)
     print(
-        f"| stage | points | {' | '.join(kinds)} | faults | tried | silent, unnamed or with a trace |\n|{' --- |' * (len(kinds) + 5)}"
+        f"| stage | points | {' | '.join(kinds)} | faults | tried | silent, unnamed or with a trace |\n"
+        f"|{' --- |' * (len(kinds) + 5)}"
     )
     for stage, counts, faults, done, wrong in table:
         print(
-            f"| {stage} | {sum(counts.values()):,} | {' | '.join(str(counts[kind]) for kind in kinds)} | {faults:,} | {done:,} | {wrong} |"
+            f"| {stage} | {sum(counts.values()):,} | {' | '.join(str(counts[kind]) for kind in kinds)} | "
+            f"{faults:,} | {done:,} | {wrong} |"
         )
     return bad > 0
 
 
 def tried(trial: Trial, log: Log, kinds: Sequence[str], every: int, count: bool) -> tuple[str, Counter, int, int, int]:
-    """All faults of a stage that the log has not; name, points by kind, faults, those tried and those that went wrong."""
+    """All faults of a stage that the log has not; name, points by kind, faults, those tried
+    and those that went wrong.
+    """
     counts, faults = (
         Counter(kind for kind, _ in trial.points),
         [(n, mode) for n, mode in trial.faults() if trial.points[n][0] in kinds][::every],
     )
     todo = [fault for fault in faults if log.done.get(trial.told(fault), "?")]
     print(
-        f"{trial.stage}: {len(trial.points)} points ({', '.join(f'{count} {kind}' for kind, count in sorted(counts.items()))}), {len(faults)} faults, {len(faults) - len(todo)} of them in the log",
+        f"{trial.stage}: {len(trial.points)} points "
+        f"({', '.join(f'{count} {kind}' for kind, count in sorted(counts.items()))}), {len(faults)} faults, "
+        f"{len(faults) - len(todo)} of them in the log",
         flush=True,
     )
     began = spoke = time.monotonic()
@@ -614,7 +657,8 @@ def tried(trial: Trial, log: Log, kinds: Sequence[str], every: int, count: bool)
             spoke = time.monotonic()
             rate = number / (spoke - began)
             print(
-                f"  {trial.stage}: {number} of {len(todo)}, {rate:.1f}/s, {(len(todo) - number) / rate / 60:.1f} min to go",
+                f"  {trial.stage}: {number} of {len(todo)}, {rate:.1f}/s, "
+                f"{(len(todo) - number) / rate / 60:.1f} min to go",
                 flush=True,
             )
     found = [log.done[told] for told in map(trial.told, faults) if told in log.done]

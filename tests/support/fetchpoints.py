@@ -1,10 +1,12 @@
-"""Every request of a small run to the cutout service and to a survey at an address, counted, and each made to fail in turn.
+"""Every request of a small run to the cutout service and to a survey at an address, counted, and
+each made to fail in turn.
 
     python tests/support/fetchpoints.py [--every 1] [--log fetchpoints.log] [--afresh]
 
-Both are servers of this machine (127.0.0.1). Faults of the n-th request: the connection is closed without an answer, the answer is cut short, or
-it is a 503; each once, or at every request from there on. As in `tests/support/faultpoints.py` the run must end with an error of lenscal's own that
-names the address, or with the digests of a run that was left alone, and gone on with it must have every byte of that run.
+Both are servers of this machine (127.0.0.1). Faults of the n-th request: the connection is closed without an answer,
+the answer is cut short, or it is a 503; each once, or at every request from there on. As in
+`tests/support/faultpoints.py` the run must end with an error of lenscal's own that names the address, or with the
+digests of a run that was left alone, and gone on with it must have every byte of that run.
 
 Exit code 1 when any of them is silent, unnamed or leaves other bytes behind.
 """
@@ -191,7 +193,8 @@ def main() -> int:
                 faults = fetches.faults()[:: arguments.every]
                 todo = [fault for fault in faults if log.done.get(fetches.told(fault), "?")]
                 print(
-                    f"{name}: {fetches.requests} requests, {len(faults)} faults, {len(faults) - len(todo)} of them in the log",
+                    f"{name}: {fetches.requests} requests, {len(faults)} faults, "
+                    f"{len(faults) - len(todo)} of them in the log",
                     flush=True,
                 )
                 began = spoke = time.monotonic()
@@ -204,7 +207,8 @@ def main() -> int:
                         spoke = time.monotonic()
                         rate = number / (spoke - began)
                         print(
-                            f"  {name}: {number} of {len(todo)}, {rate:.1f}/s, {(len(todo) - number) / rate / 60:.1f} min to go",
+                            f"  {name}: {number} of {len(todo)}, {rate:.1f}/s, "
+                            f"{(len(todo) - number) / rate / 60:.1f} min to go",
                             flush=True,
                         )
                 wrong = sum(bool(log.done[fetches.told(fault)]) for fault in faults)

@@ -10,7 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 class Files:
-    """`faults` are taken one for each GET of a file, in order, and after the last of them `always`: a status, "cut", "slow" or None.
+    """`faults` are taken one for each GET of a file, in order, and after the last of them `always`: a
+    status, "cut", "slow" or None.
 
     `ranges` says whether ranges are served; `sent` are the (start, stop) of the answers.
     """

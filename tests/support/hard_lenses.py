@@ -41,9 +41,14 @@ def components(source, pixel_scale=0.262):
     values = np.column_stack([light.sersic_b(n), light.sersic_central(n, r_e), core, light.soft_core(n, core)])
     count = len(source)
     return (
-        np.arange(count + 1), source, values, np.full(count, -1), np.zeros((count, 8)), np.ones(count),
+        np.arange(count + 1),
+        source,
+        values,
+        np.full(count, -1),
+        np.zeros((count, 8)),
+        np.ones(count),
         np.zeros((1, 1, 1), np.float32),
-    )  # fmt: skip
+    )
 
 
 def pixels(lens, source, size=SIZE, inner=True, tolerance=1.0, pixel_scale=0.262):
@@ -73,9 +78,20 @@ def convolved(lens, source, psf, size=SIZE):
     out = np.zeros((count, 1, size, size), np.float32)
     inside, full = np.zeros(count), np.zeros(count, np.int64)
     imaging.convolved(
-        lens, *components(source), np.ones(count, bool), 1.0, origin, *imaging.work_space(sides), np.ones((count, 1)), transforms,
-        np.zeros(count, np.int64), convolution.work_space(torus), out, inside, full,
-    )  # fmt: skip
+        lens,
+        *components(source),
+        np.ones(count, bool),
+        1.0,
+        origin,
+        *imaging.work_space(sides),
+        np.ones((count, 1)),
+        transforms,
+        np.zeros(count, np.int64),
+        convolution.work_space(torus),
+        out,
+        inside,
+        full,
+    )
     return out[:, 0]
 
 

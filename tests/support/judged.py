@@ -6,7 +6,7 @@ from scipy.special import expit, logit
 from scored import scored, text
 
 from lenscal import config, scores
-from lenscal.scores import shortcuts
+from lenscal.scores import counterfactuals
 
 PREVALENCE = 0.05
 SETTINGS = config.Scores(resamples=200)
@@ -31,14 +31,16 @@ def run(lenses=60, others=400, seed=1, offset=0.0, splits=("val", "test")):
     role = np.where(label == 1, "anchor", "none")
     found = scored(value, split, label, role=role, pool=pool)
     n = label.size
-    return found.assign(probability=("galaxy", truth(found["score"], offset).astype("f4"), {"units": "1"})).assign_coords(
+    return found.assign(
+        probability=("galaxy", truth(found["score"], offset).astype("f4"), {"units": "1"})
+    ).assign_coords(
         psfsize_r=("galaxy", rng.uniform(1, 1.6, n).astype("f4"), {"units": "arcsec"}),
         psfdepth_r=("galaxy", rng.uniform(23, 24, n).astype("f4"), {"units": "mag(AB)"}),
         mag_r=("galaxy", rng.uniform(17, 20, n).astype("f4"), {"units": "mag(AB)"}),
         type=("galaxy", text(rng.choice(["DEV", "SER"], n))),
         tier=("galaxy", text(np.where(label == 1, rng.choice(["literature", "A", "B"], n), ""))),
         nobs_z_bin=("galaxy", text(rng.choice(["3-5", "6-10"], n))),
-    )  # fmt: skip
+    )
 
 
 def stamps(n, where, seed=7):
@@ -56,7 +58,7 @@ def stamps(n, where, seed=7):
     return images, positive
 
 
-def pairs(shift, n=60, seed=9, name=shortcuts.ARC):
+def pairs(shift, n=60, seed=9, name=counterfactuals.ARC):
     rng = np.random.default_rng(seed)
     before = rng.normal(1, 1, n)
-    return shortcuts.Counterfactual(name, "", before, before + shift + rng.normal(0, 0.3, n))
+    return counterfactuals.Counterfactual(name, "", before, before + shift + rng.normal(0, 0.3, n))

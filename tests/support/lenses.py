@@ -1,4 +1,6 @@
-"""Stamps of lenses drawn by one process, for tests: host, arc, correlated noise; and the faults that realism must notice."""
+"""Stamps of lenses drawn by one process, for tests: host, arc, correlated noise; and the faults
+that realism must notice.
+"""
 
 import numpy as np
 import pandas as pd
@@ -26,12 +28,26 @@ def parameters(n, rng, colour=(0.2, 0.1)):
     theta_e, angle = rng.uniform(1.0, 2.0, n), rng.uniform(0, 2 * np.pi, n)
     offset = theta_e * np.sqrt(rng.uniform(0.01, 0.2, n))
     mag_r = rng.uniform(21.5, 23.3, n)
-    return pd.DataFrame({
-        "theta_e": theta_e, "q": rng.uniform(0.6, 1, n), "phi": rng.uniform(0, np.pi, n), "gamma1": rng.normal(0, 0.04, n),
-        "gamma2": rng.normal(0, 0.04, n), "lens_x": 0.0, "lens_y": 0.0, "n": rng.uniform(0.8, 1.5, n), "r_e": rng.uniform(0.15, 0.35, n),
-        "source_q": rng.uniform(0.5, 1, n), "source_phi": rng.uniform(0, np.pi, n), "source_x": offset * np.cos(angle),
-        "source_y": offset * np.sin(angle), "mag_g": mag_r + rng.normal(colour[0], 0.2, n), "mag_r": mag_r, "mag_z": mag_r - rng.normal(colour[1], 0.2, n),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "theta_e": theta_e,
+            "q": rng.uniform(0.6, 1, n),
+            "phi": rng.uniform(0, np.pi, n),
+            "gamma1": rng.normal(0, 0.04, n),
+            "gamma2": rng.normal(0, 0.04, n),
+            "lens_x": 0.0,
+            "lens_y": 0.0,
+            "n": rng.uniform(0.8, 1.5, n),
+            "r_e": rng.uniform(0.15, 0.35, n),
+            "source_q": rng.uniform(0.5, 1, n),
+            "source_phi": rng.uniform(0, np.pi, n),
+            "source_x": offset * np.cos(angle),
+            "source_y": offset * np.sin(angle),
+            "mag_g": mag_r + rng.normal(colour[0], 0.2, n),
+            "mag_r": mag_r,
+            "mag_z": mag_r - rng.normal(colour[1], 0.2, n),
+        }
+    )
 
 
 def moffat(fwhm=None):
@@ -47,7 +63,9 @@ def gaussian(fwhm):
 
 
 def hosts(n, rng):
-    """Elliptical galaxies of exponential light in a Moffat's blur, red, with correlated sky noise: (n, 3, SIZE, SIZE)."""
+    """Elliptical galaxies of exponential light in a Moffat's blur, red, with correlated sky
+    noise: (n, 3, SIZE, SIZE).
+    """
     y, x = np.mgrid[:SIZE, :SIZE] - (SIZE - 1) / 2
     out = np.empty((n, 3, SIZE, SIZE), np.float32)
     for i in range(n):

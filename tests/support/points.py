@@ -1,4 +1,5 @@
-"""The points of a run at which the outside can fail it, counted in one thread and in one order: files, folders, what Arrow opens, and fsync.
+"""The points of a run at which the outside can fail it, counted in one thread and in one order: files, folders,
+what Arrow opens, and fsync.
 
 A point comes before the operation. `Points.at` is told of each and may raise what the disk would say.
 """
@@ -19,15 +20,28 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 MODES = {
-    "write": ("error", "full", "short", "kill"), "rename": ("error", "kill"), "remove": ("error", "kill"), "make": ("error", "kill"),
-    "fsync": ("error", "kill"), "read": ("error",), "list": ("denied",),
-}  # fmt: skip
-"""What can come of each kind. Nothing changes on a disk while it is read: to be killed then is to be killed before the next write.
-What takes any error of a listing for an empty folder takes the refusal (EACCES) for one; pathlib takes only that."""
+    "write": ("error", "full", "short", "kill"),
+    "rename": ("error", "kill"),
+    "remove": ("error", "kill"),
+    "make": ("error", "kill"),
+    "fsync": ("error", "kill"),
+    "read": ("error",),
+    "list": ("denied",),
+}
+"""What can come of each kind. Nothing changes on a disk while it is read: to be killed then is to be killed
+before the next write. What takes any error of a listing for an empty folder takes the refusal (EACCES) for one;
+pathlib takes only that."""
 _EVENTS = {
-    "open": "read", "os.rename": "rename", "os.link": "rename", "os.remove": "remove", "os.rmdir": "remove", "os.mkdir": "make",
-    "os.scandir": "list", "os.listdir": "list", "os.truncate": "write",
-}  # fmt: skip
+    "open": "read",
+    "os.rename": "rename",
+    "os.link": "rename",
+    "os.remove": "remove",
+    "os.rmdir": "remove",
+    "os.mkdir": "make",
+    "os.scandir": "list",
+    "os.listdir": "list",
+    "os.truncate": "write",
+}
 _WHERE = {
     "os.rename": 2,
     "os.link": 2,
@@ -126,9 +140,11 @@ def _of_open(descriptor: int) -> str:
 
 
 def in_one_thread(patched: object, points: Points) -> None:
-    """Let a run do all it does in this thread: the n-th point is then the same one each time, and a process can be forked at it.
+    """Let a run do all it does in this thread: the n-th point is then the same one each time, and a
+    process can be forked at it.
 
-    Zarr's event loop, threads that hash, and what watches a silent run; Arrow, which opens files without Python, tells of them.
+    Zarr's event loop, threads that hash, and what watches a silent run; Arrow, which opens files without Python, tells
+    of them.
     """
     import pyarrow.parquet as pq
     import zarr
@@ -165,7 +181,9 @@ def _telling(points: Points, call: Callable, kind: str, path_of: Callable[[int],
 
 
 def _telling_of_path(points: Points, call: Callable, kind: str, place: int = 1) -> Callable:
-    """A call that opens a file in C++, told of before; as Arrow says it, its error has a number and no name of a file."""
+    """A call that opens a file in C++, told of before; as Arrow says it, its error has a
+    number and no name of a file.
+    """
 
     def told(*arguments: object, **named: object) -> object:
         if isinstance(arguments[place], (str, Path)):

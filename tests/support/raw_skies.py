@@ -39,15 +39,26 @@ def raw_sky():
         out[name] = np.full(rows, "0000p000", "S8") if dtype == "str" else np.ones(rows, dtype)
     types = np.array(["SER", "REX", "DEV", "EXP", "PSF"])[rng.choice(5, rows, p=[0.35, 0.3, 0.15, 0.15, 0.05])]
     out |= {
-        "RELEASE": np.full(rows, 10000, "i2"), "BRICKID": (1 + (ra * 4).astype("i4") * 40 + ((dec + 2) * 4).astype("i4")).astype("i4"),
-        "OBJID": np.arange(rows, dtype="i4"), "TYPE": np.where(pair, "REX", types).astype("S3"), "RA": ra, "DEC": dec,
-        "FLUX_G": np.where(bright, 12, 2).astype("f4"), "FLUX_R": np.where(bright, 40, 5).astype("f4"),
-        "FLUX_Z": np.where(bright, 80, 12).astype("f4"), "FRACFLUX_R": np.zeros(rows, "f4"), "FRACIN_R": np.ones(rows, "f4"),
-        "SHAPE_R": np.where(pair, 0.5, rng.uniform(0.3, 3, rows)).astype("f4"), "SHAPE_R_IVAR": np.full(rows, 1e4, "f4"),
-        "SHAPE_E1": np.where(pair, 0, rng.normal(0, 0.3, rows)).astype("f4"), "SHAPE_E2": np.zeros(rows, "f4"),
-        "SERSIC": rng.uniform(0.8, 5, rows).astype("f4"), "FITBITS": np.zeros(rows, "i2"), "MASKBITS": np.zeros(rows, "i4"),
+        "RELEASE": np.full(rows, 10000, "i2"),
+        "BRICKID": (1 + (ra * 4).astype("i4") * 40 + ((dec + 2) * 4).astype("i4")).astype("i4"),
+        "OBJID": np.arange(rows, dtype="i4"),
+        "TYPE": np.where(pair, "REX", types).astype("S3"),
+        "RA": ra,
+        "DEC": dec,
+        "FLUX_G": np.where(bright, 12, 2).astype("f4"),
+        "FLUX_R": np.where(bright, 40, 5).astype("f4"),
+        "FLUX_Z": np.where(bright, 80, 12).astype("f4"),
+        "FRACFLUX_R": np.zeros(rows, "f4"),
+        "FRACIN_R": np.ones(rows, "f4"),
+        "SHAPE_R": np.where(pair, 0.5, rng.uniform(0.3, 3, rows)).astype("f4"),
+        "SHAPE_R_IVAR": np.full(rows, 1e4, "f4"),
+        "SHAPE_E1": np.where(pair, 0, rng.normal(0, 0.3, rows)).astype("f4"),
+        "SHAPE_E2": np.zeros(rows, "f4"),
+        "SERSIC": rng.uniform(0.8, 5, rows).astype("f4"),
+        "FITBITS": np.zeros(rows, "i2"),
+        "MASKBITS": np.zeros(rows, "i4"),
         "GAIA_PHOT_G_MEAN_MAG": np.where((types == "PSF") & ~pair, 14, 0).astype("f4"),
-    }  # fmt: skip
+    }
     out["FLUX_G"][rng.random(rows) < 0.02] = -1  # legal, and without a magnitude
     for band in "GRZ":
         out[f"NOBS_{band}"] = rng.choice([2, 3, 4, 7], rows, p=[0.05, 0.4, 0.3, 0.25]).astype("i2")
@@ -76,10 +87,22 @@ def _format(column):
 def settings_of(folder, name, **changes):
     order, chunk = changes.pop("order", 5), changes.pop("chunk", 262144)
     return config.Settings(
-        name="leaves", seed=5, stores=folder / name, survey={"layout": "dr10", "root": str(folder / "survey")},
+        name="leaves",
+        seed=5,
+        stores=folder / name,
+        survey={"layout": "dr10", "root": str(folder / "survey")},
         objects={
-            "lenses": [{"name": "tests", "source": str(folder / "lenses.csv"), "format": "csv", "columns": {"name": "name", "grade": "grade", "reference": "reference"}}],
-            "partition_order": order, "chunk_rows": chunk, **changes.pop("objects", {}),
+            "lenses": [
+                {
+                    "name": "tests",
+                    "source": str(folder / "lenses.csv"),
+                    "format": "csv",
+                    "columns": {"name": "name", "grade": "grade", "reference": "reference"},
+                }
+            ],
+            "partition_order": order,
+            "chunk_rows": chunk,
+            **changes.pop("objects", {}),
         },
         manifest={"negatives_per_positive": 20, "required_classes": ["edge_on", "blend_merger"], **changes},
-    )  # fmt: skip
+    )

@@ -2,9 +2,9 @@
 
     python tests/support/rendering_reference.py        # about half an hour of one core
 
-Images are kept in units of their peak / 30000 as 16-bit integers: rounded by less than 2e-5 of the peak, a hundredth of what is
-tested. The slow twin (tests/support/cubature.py) shares no code with the engine; sets and twin are recomputed, a few
-each time, by `test_sampling.py`.
+Images are kept in units of their peak / 30000 as 16-bit integers: rounded by less than 2e-5 of the peak, a hundredth of
+what is tested. The slow twin (tests/support/cubature.py) shares no code with the engine; sets and twin are recomputed,
+a few each time, by `test_sampling.py`.
 """
 
 import sys

@@ -1,4 +1,6 @@
-"""Source mask and sky noise of a stamp by photutils and astropy, as an outside oracle of `lenscal.kernels.pixels` (12 times slower)."""
+"""Source mask and sky noise of a stamp by photutils and astropy, as an outside oracle of
+`lenscal.kernels.pixels` (12 times slower).
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from lenscal.kernels import pixels
 
 
 def source_mask(image: np.ndarray, sky: np.ndarray) -> np.ndarray:
-    """Segments above the lower threshold of which a pixel is above the higher one, grown; thresholds from the sky, three times."""
+    """Segments above the lower threshold of which a pixel is above the higher one, grown; thresholds
+    from the sky, three times.
+    """
     seen = np.isfinite(image)
     kernel = Gaussian2DKernel(pixels.SMOOTHING, x_size=11, y_size=11)
     under = convolve(seen.astype(float), kernel, boundary="fill")

@@ -39,9 +39,18 @@ def decals(path, rng, ra, dec, scale=0.131, size=220):
     image = galaxy(rng, size, "grz", scale=scale / 0.262, bright=5) * (0.262 / scale) ** 2
     header = fits.Header()
     header.update(
-        BANDS="grz", CTYPE1="RA---TAN", CTYPE2="DEC--TAN", CRVAL1=ra, CRVAL2=dec, CRPIX1=(size + 1) / 2, CRPIX2=(size + 1) / 2,
-        CD1_1=-scale / 3600, CD1_2=0.0, CD2_1=0.0, CD2_2=scale / 3600,
-    )  # fmt: skip
+        BANDS="grz",
+        CTYPE1="RA---TAN",
+        CTYPE2="DEC--TAN",
+        CRVAL1=ra,
+        CRVAL2=dec,
+        CRPIX1=(size + 1) / 2,
+        CRPIX2=(size + 1) / 2,
+        CD1_1=-scale / 3600,
+        CD1_2=0.0,
+        CD2_1=0.0,
+        CD2_2=scale / 3600,
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     fits.PrimaryHDU(image, header).writeto(path)
     return image

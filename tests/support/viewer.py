@@ -16,7 +16,9 @@ SCALE = 0.262
 
 
 def sky(ra, dec, size):
-    """Pixels of a made-up sky: image and inverse variance (band, y, x), mask bits (y, x); different at every position."""
+    """Pixels of a made-up sky: image and inverse variance (band, y, x), mask bits (y, x);
+    different at every position.
+    """
     rng = np.random.default_rng([int(ra * 1e6), int((dec + 90) * 1e6), size])
     image = rng.normal(0, 0.01, (3, size, size)).astype("f4")
     invvar = rng.uniform(1e3, 2e3, (3, size, size)).astype("f4")
@@ -28,10 +30,22 @@ def answer(query, planes, source=sky, shrink=0, bands="grz", shift=0.0, scale=SC
     """The FITS file of a request."""
     ra, dec, size = float(query["ra"][0]), float(query["dec"][0]), int(query["size"][0]) - shrink
     cards = fits.Header(
-        [("BANDS", bands), ("SURVEY", "LegacySurvey"), ("VERSION", "DR10"), ("CTYPE1", "RA---TAN"), ("CTYPE2", "DEC--TAN"),
-         ("CRVAL1", ra), ("CRVAL2", dec + shift / 3600), ("CRPIX1", (size + 1) / 2), ("CRPIX2", (size + 1) / 2),
-         ("CD1_1", -scale / 3600), ("CD1_2", 0.0), ("CD2_1", 0.0), ("CD2_2", scale / 3600)]
-    )  # fmt: skip
+        [
+            ("BANDS", bands),
+            ("SURVEY", "LegacySurvey"),
+            ("VERSION", "DR10"),
+            ("CTYPE1", "RA---TAN"),
+            ("CTYPE2", "DEC--TAN"),
+            ("CRVAL1", ra),
+            ("CRVAL2", dec + shift / 3600),
+            ("CRPIX1", (size + 1) / 2),
+            ("CRPIX2", (size + 1) / 2),
+            ("CD1_1", -scale / 3600),
+            ("CD1_2", 0.0),
+            ("CD2_1", 0.0),
+            ("CD2_2", scale / 3600),
+        ]
+    )
     if units:
         cards["BUNIT"] = units
     for card in without:
@@ -47,7 +61,9 @@ def answer(query, planes, source=sky, shrink=0, bands="grz", shift=0.0, scale=SC
 
 
 class Viewer:
-    """`source` gives the planes of a position (None: 404); `faults` are taken one for each request, in order, and after the last of them `always`; None is an honest answer."""
+    """`source` gives the planes of a position (None: 404); `faults` are taken one for each request, in order, and after
+    the last of them `always`; None is an honest answer.
+    """
 
     def __init__(self):
         self.faults, self.always, self.asked, self.source, self.planes = [], None, [], sky, ("invvar", "maskbits")

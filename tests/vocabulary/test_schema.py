@@ -49,16 +49,16 @@ def test_tables_are_held_to_column_and_kind():
 
 def test_level_1_and_2_hold_every_column_of_the_requirements():
     level_1 = (
-        "galaxy_id brickname objid ra dec type nobs_z nobs_z_bin type_bin flux_g flux_r flux_z flux_w1 mag_g mag_r mag_z psfsize_g psfsize_r "
-        "psfsize_z psfdepth_g psfdepth_r psfdepth_z galdepth_g galdepth_r galdepth_z ebv maskbits fitbits mw_transmission_g "
-        "mw_transmission_r mw_transmission_z healpix_64 healpix_128 split sweep_file row_index pipeline_version git_commit "
-        "extraction_timestamp"
+        "galaxy_id brickname objid ra dec type nobs_z nobs_z_bin type_bin flux_g flux_r flux_z flux_w1 mag_g mag_r "
+        "mag_z psfsize_g psfsize_r psfsize_z psfdepth_g psfdepth_r psfdepth_z galdepth_g galdepth_r galdepth_z ebv "
+        "maskbits fitbits mw_transmission_g mw_transmission_r mw_transmission_z healpix_64 healpix_128 split "
+        "sweep_file row_index pipeline_version git_commit extraction_timestamp"
     )
     assert set(level_1.split()) <= set(schema.MANIFEST.variables)
     level_2 = (
-        "cutout_ok has_nan nan_pixel_count bad_pixel_frac wise_brightmask_frac psf_fwhm_g psf_fwhm_r psf_fwhm_z core_brightness_r "
-        "outer_brightness_r mad_r median_r clip_frac_r mean_r std_r percentile_1_r percentile_99_r maskbit_frac_above_threshold "
-        "bright_star_dist gaia_mag_nearest"
+        "cutout_ok has_nan nan_pixel_count bad_pixel_frac wise_brightmask_frac psf_fwhm_g psf_fwhm_r psf_fwhm_z "
+        "core_brightness_r outer_brightness_r mad_r median_r clip_frac_r mean_r std_r percentile_1_r percentile_99_r "
+        "maskbit_frac_above_threshold bright_star_dist gaia_mag_nearest"
     )
     assert set(level_2.split()) <= set(schema.QUALITY.variables)
     assert {"stamp_size", "bandset", "cutout_url", "download_timestamp", "layer_version"} <= set(

@@ -26,7 +26,9 @@ class Job:
 
 
 class Executor(Protocol):
-    """Does jobs; a context manager, so that what it starts ends with the run. Nothing is started before the first job."""
+    """Does jobs; a context manager, so that what it starts ends with the run. Nothing is
+    started before the first job.
+    """
 
     memory: dict[str, float]
     """Peak memory in GB of the processes that worked, by what they are, once the context has ended."""

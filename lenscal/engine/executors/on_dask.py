@@ -28,7 +28,8 @@ class OnDask:
     ----------
     cluster : lenscal.clusters.Cluster
     block_timeout : float, optional
-        Seconds after which a block that does not end has its worker started anew and is done again; at the second time the run stops.
+        Seconds after which a block that does not end has its worker started anew and is done again; at the second time
+        the run stops.
     workers_timeout : float, optional
         Seconds after which a run stops that has no worker.
     dashboard : bool
@@ -74,9 +75,9 @@ class OnDask:
     def do(self, job: Job) -> None:
         """See `Executor.do`. A task whose worker dies is tried again elsewhere.
 
-        Results must be small (what is large is written by the task). Calls of the same owner that a driver that died left running on
-        a cluster that outlived it are waited for: two would write the same files. Where nothing comes to its end for long, it is said
-        at what and on whom the run waits.
+        Results must be small (what is large is written by the task). Calls of the same owner that a driver that died
+        left running on a cluster that outlived it are waited for: two would write the same files. Where nothing comes
+        to its end for long, it is said at what and on whom the run waits.
         """
         from asyncio import CancelledError
 
@@ -151,8 +152,8 @@ def _result(future: Any, name: str) -> object:
     error = future.exception(timeout=events.PATIENCE)
     if isinstance(error, KilledWorker):
         raise BlockError(
-            f"{name}: {error.allowed_failures + 1} workers died at it, of too little memory or by a fault of their machine; "
-            "what is complete stays complete: run again to go on"
+            f"{name}: {error.allowed_failures + 1} workers died at it, of too little memory or by a fault of their "
+            "machine; what is complete stays complete: run again to go on"
         ) from error
     raise BlockError(f"{name}: {error}") from error
 

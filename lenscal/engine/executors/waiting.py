@@ -1,4 +1,6 @@
-"""What a run on a cluster waits for: which blocks are at work, on whom and since when, whether that is to be said, and when it is too long."""
+"""What a run on a cluster waits for: which blocks are at work, on whom and since when, whether that is to be said,
+and when it is too long.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ class Watch:
         self._again.discard(-1)
 
     def look(self) -> None:
-        """Say what has not ended for long; do again, then stop, what has not for too long; stop what was asked to stop."""
+        """Say what has not ended for long; do again, then stop, what has not for too long;
+        stop what was asked to stop.
+        """
         stopping.check()
         now = time.monotonic()
         for i, (since, worker) in sorted(self._begun.items()):
@@ -58,24 +62,30 @@ class Watch:
             self._nobody(now - self._last)
 
     def _too_long(self, i: int, age: float, worker: str) -> None:
-        """Start the worker of a block anew, so that the scheduler gives the block to another or to it; stop when that was done before."""
+        """Start the worker of a block anew, so that the scheduler gives the block to another or to it; stop
+        when that was done before.
+        """
         name = f"{self._job.names[i]}: not at its end after {age:.0f} s on {worker}"
         limit = f"cluster.block_timeout is {self._block_timeout:g}"
         if i in self._again:
             raise BlockError(
-                f"{name}, for the second time ({limit}); its disk, its service or the worker may stand still: mend that and run again to go on"
+                f"{name}, for the second time ({limit}); its disk, its service or the worker may stand still: "
+                "mend that and run again to go on"
             )
         self._again.add(i)
         self._say(f"{name} ({limit}): the worker is started anew, and the block done again")
         self._start_anew([worker])
 
     def _start_anew(self, workers: list[str]) -> None:
-        """Have the nannies of workers end them and start others; what they were at is given out again by the scheduler."""
+        """Have the nannies of workers end them and start others; what they were at is given
+        out again by the scheduler.
+        """
         try:
             self._connected.restart_workers(workers, timeout=2 * events.PATIENCE, raise_for_error=False)
         except ValueError:
             raise BlockError(
-                f"{_few(workers)} stands still and has no nanny that could start it anew: end it, start another and run again to go on"
+                f"{_few(workers)} stands still and has no nanny that could start it anew: end it, start "
+                "another and run again to go on"
             ) from None
         for i in [i for i, (_, where) in self._begun.items() if where in workers]:
             del self._begun[i]  # they begin again, and say so
@@ -112,13 +122,15 @@ class Watch:
                 self._tell(
                     -1,
                     age,
-                    f"waits for a worker to take up a block, for {age:.0f} s; at {address} are {_few(workers)}: they may stand still, or be at work for others",
+                    f"waits for a worker to take up a block, for {age:.0f} s; at {address} are {_few(workers)}: they "
+                    "may stand still, or be at work for others",
                 )
             return
         self._alone = True
         if self._workers_timeout is not None and age > self._workers_timeout:
             raise BlockError(
-                f"no worker came to {address} within {age:.0f} s (cluster.workers_timeout is {self._workers_timeout:g}); start some (dask worker {address}) and run again"
+                f"no worker came to {address} within {age:.0f} s (cluster.workers_timeout is "
+                f"{self._workers_timeout:g}); start some (dask worker {address}) and run again"
             )
         if age > self._next(-1):
             self._tell(-1, age, f"waits for workers: none is at {address}; start some (dask worker {address})")
@@ -130,7 +142,10 @@ class Watch:
 
     def _stand_still(self, workers: list[str], age: float) -> None:
         """Start workers anew that took blocks and do not even say that they began; stop when that was done before."""
-        told = f"no block was taken up for {age:.0f} s, and {_few(workers)} do not answer (cluster.block_timeout is {self._block_timeout:g})"
+        told = (
+            f"no block was taken up for {age:.0f} s, and {_few(workers)} do not answer (cluster.block_timeout "
+            f"is {self._block_timeout:g})"
+        )
         if -1 in self._again:
             raise BlockError(
                 f"{told}, for the second time; their machine may stand still: mend that and run again to go on"
@@ -182,8 +197,15 @@ class Watch:
                 )
             limit = self._block_timeout
             if limit is not None and age > limit:
-                raise BlockError(f"{_few(silent)} did not answer within {age:.0f} s (cluster.block_timeout is {limit:g}); end it and run again" if silent
-                                 else f"{left} blocks that an earlier run left at work did not end within {age:.0f} s; end its workers and run again")  # fmt: skip
+                raise BlockError(
+                    f"{_few(silent)} did not answer within {age:.0f} s (cluster.block_timeout is "
+                    f"{limit:g}); end it and run again"
+                    if silent
+                    else (
+                        f"{left} blocks that an earlier run left at work did not end within {age:.0f} s; "
+                        "end its workers and run again"
+                    )
+                )
             time.sleep(0.1)
 
 

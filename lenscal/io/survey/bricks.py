@@ -19,6 +19,8 @@ from lenscal import schema
 from lenscal.errors import LenscalError
 from lenscal.io import folders, orientation, planes, units
 
+from .squares import _boxes
+
 SECTION = 200  # pixels: reading a section takes as long as decompressing, in a whole plane, a square that much larger
 UNITS = {"image": "nanomaggy", "invvar": "1/nanomaggy^2", "psfsize": "arcsec"}
 _BROKEN = (
@@ -45,8 +47,8 @@ class BrickFiles:
     Parameters
     ----------
     folder : path
-        Holds ``legacysurvey-<brick>-{image,invvar,nexp,psfsize}-{g,r,z}.fits.fz`` and ``legacysurvey-<brick>-maskbits.fits.fz``.
-        nexp and psfsize may be absent, the others may not.
+        Holds ``legacysurvey-<brick>-{image,invvar,nexp,psfsize}-{g,r,z}.fits.fz`` and
+        ``legacysurvey-<brick>-maskbits.fits.fz``. nexp and psfsize may be absent, the others may not.
     brickname : str
         Such as ``"1126p222"``.
     root : path, optional
@@ -86,7 +88,8 @@ class BrickFiles:
         for product, band in wanted:
             if not self.path(product, band).is_file():
                 raise PixelError(
-                    f"{_kind(product, band)}: file '{self.name(product, band)}' is missing; {', '.join(schema.BANDS)} are all required"
+                    f"{_kind(product, band)}: file '{self.name(product, band)}' is missing; "
+                    f"{', '.join(schema.BANDS)} are all required"
                 )
 
     @cached_property
@@ -115,7 +118,9 @@ class BrickFiles:
         return x, y
 
     def margin(self, ra: np.ndarray, dec: np.ndarray) -> np.ndarray:
-        """Distance in pixels of positions from the nearest edge of the image; negative outside, -inf on the other side of the sky."""
+        """Distance in pixels of positions from the nearest edge of the image; negative outside, -inf on
+        the other side of the sky.
+        """
         n_y, n_x = self.shape
         with np.errstate(invalid="ignore"):
             x, y = self.pixels(ra, dec)
@@ -127,10 +132,12 @@ class BrickFiles:
         return np.where(near & np.isfinite(margin), margin, -np.inf)
 
     def read(self, ra: np.ndarray, dec: np.ndarray, size: int) -> dict[str, np.ndarray]:
-        """Stamps about positions: the pixel nearest to the position is pixel ``size // 2`` of both axes, nothing is resampled.
+        """Stamps about positions: the pixel nearest to the position is pixel ``size // 2`` of both
+        axes, nothing is resampled.
 
-        A pixel is unobserved (image NaN, inverse variance 0) outside the brick, where nexp is 0, and where the inverse variance is no
-        positive number (in a sound coadd the same pixels; their image is exactly 0, or filled in from masked data).
+        A pixel is unobserved (image NaN, inverse variance 0) outside the brick, where nexp is 0, and where the inverse
+        variance is no positive number (in a sound coadd the same pixels; their image is exactly 0, or filled in from
+        masked data).
 
         Parameters
         ----------
@@ -142,8 +149,8 @@ class BrickFiles:
         Returns
         -------
         dict
-            image, invvar (n, band, y, x) float32; mask (n, y, x) int32; psfsize (n, band) float32, arcsec, NaN where there is
-            none; edge_pixel_count (n,) int32, pixels of a stamp that lie outside the brick.
+            image, invvar (n, band, y, x) float32; mask (n, y, x) int32; psfsize (n, band) float32, arcsec, NaN where
+            there is none; edge_pixel_count (n,) int32, pixels of a stamp that lie outside the brick.
 
         Raises
         ------
@@ -177,9 +184,12 @@ class BrickFiles:
         for start, length in ((boxes[:, 0], n_y), (boxes[:, 1], n_x)):
             inside *= np.clip(np.minimum(start + size, length) - np.maximum(start, 0), 0, None)
         return {
-            "image": image, "invvar": invvar, "mask": mask, "psfsize": psfsize,
+            "image": image,
+            "invvar": invvar,
+            "mask": mask,
+            "psfsize": psfsize,
             "edge_pixel_count": (size * size - inside).astype(np.int32),
-        }  # fmt: skip
+        }
 
     def _cut(self, product: str, band: str, boxes: np.ndarray, size: int) -> np.ndarray:
         """Boxes (first row, first column) of one plane; NaN (integers: 0) outside it."""
@@ -190,7 +200,8 @@ class BrickFiles:
         with self._open(product, band) as hdu:
             if hdu.shape != self.shape:
                 raise PixelError(
-                    f"{_kind(product, band)}: '{self.name(product, band)}' has shape {hdu.shape}, its sisters {self.shape}"
+                    f"{_kind(product, band)}: '{self.name(product, band)}' has shape "
+                    f"{hdu.shape}, its sisters {self.shape}"
                 )
             self._same_place(hdu, product, band)
             if self.keep:
@@ -247,7 +258,8 @@ class BrickFiles:
             raise PixelError(f"{named} {error}") from None
         if kinds != ("RA---TAN", "DEC--TAN") or plane.wcs.has_distortion:
             raise PixelError(
-                f"{named} has the projection {kinds}{' with a distortion' if plane.wcs.has_distortion else ''}, not ('RA---TAN', 'DEC--TAN')"
+                f"{named} has the projection {kinds}{' with a distortion' if plane.wcs.has_distortion else ''}, "
+                "not ('RA---TAN', 'DEC--TAN')"
             )
         return plane
 
@@ -283,13 +295,3 @@ class _Bare(NamedTuple):
 
 def _kind(product: str, band: str) -> str:
     return f"band {band}" if band else product
-
-
-def _boxes(plane: np.ndarray | object, boxes: np.ndarray, size: int, dtype: type) -> np.ndarray:
-    """Squares of a plane (an array, or a section of a file); NaN, or 0 of an integer, where they leave it."""
-    n_y, n_x = plane.shape
-    out = np.full((len(boxes), size, size), np.nan if dtype is np.float32 else 0, dtype)
-    for stamp, (top, left) in zip(out, boxes):
-        y0, y1, x0, x1 = max(top, 0), min(top + size, n_y), max(left, 0), min(left + size, n_x)
-        stamp[y0 - top : y1 - top, x0 - left : x1 - left] = plane[y0:y1, x0:x1]
-    return out

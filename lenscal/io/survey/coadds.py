@@ -31,8 +31,9 @@ class CoaddSurvey:
     Parameters
     ----------
     root : path
-        Of the survey: ``survey-bricks.fits.gz``, ``south/survey-bricks-dr10-south.fits.gz``, ``south/coadd/AAA/BRICK/``. The
-        leading ``south/`` may be absent, and the files of a brick may lie in ``brick-<BRICK>/`` or in the root itself.
+        Of the survey: ``survey-bricks.fits.gz``, ``south/survey-bricks-dr10-south.fits.gz``,
+        ``south/coadd/AAA/BRICK/``. The leading ``south/`` may be absent, and the files of a brick may lie in
+        ``brick-<BRICK>/`` or in the root itself.
     layer : str
         Name of the data, kept with the pixels; with "north" in it the folder is ``north/``.
     mock : bool
@@ -61,8 +62,8 @@ class CoaddSurvey:
         -------
         DataFrame
             Sorted by brickname, names in lower case: ra, dec, ra1, ra2, dec1, dec2 (degree), and of the summary nexp_*,
-            psfsize_* (arcsec), psfdepth_*, galdepth_* (AB magnitude), ebv, area (degree^2) as far as it has them. With a
-            summary, bricks that are not in it were not observed and are left out.
+            psfsize_* (arcsec), psfdepth_*, galdepth_* (AB magnitude), ebv, area (degree^2) as far as it has them. With
+            a summary, bricks that are not in it were not observed and are left out.
 
         Raises
         ------
@@ -144,9 +145,10 @@ class CoaddSurvey:
         Returns
         -------
         Dataset (galaxy, band, y, x)
-            In the order of the rows, whatever bricks they lie in: image [nanomaggy] with NaN and invvar [nanomaggy^-2] with 0
-            where nothing was observed, mask (MASKBITS), psfsize [arcsec], failure (why there are no pixels, empty when there
-            are; ``kind: what was found``), cutout_url, download_timestamp, layer_version, edge_pixel_count.
+            In the order of the rows, whatever bricks they lie in: image [nanomaggy] with NaN and invvar [nanomaggy^-2]
+            with 0 where nothing was observed, mask (MASKBITS), psfsize [arcsec], failure (why there are no pixels,
+            empty when there are; ``kind: what was found``), cutout_url, download_timestamp, layer_version,
+            edge_pixel_count.
         """
         if missing := [name for name in _COLUMNS if name not in rows.columns]:
             raise InputError(f"rows have no column {missing}; a survey is read by {_COLUMNS}")
@@ -170,7 +172,9 @@ class CoaddSurvey:
         return data
 
     def version(self, brickname: str) -> str:
-        """Hash of names, sizes and times of the files of a brick: another one when a file was changed, added or taken away."""
+        """Hash of names, sizes and times of the files of a brick: another one when a file was
+        changed, added or taken away.
+        """
         try:
             folder = self.brick(brickname).folder
         except PixelError:
@@ -186,7 +190,9 @@ class CoaddSurvey:
     def _choose(
         self, ra: np.ndarray, dec: np.ndarray, own: np.ndarray, sources: dict[str, str]
     ) -> tuple[np.ndarray, np.ndarray]:
-        """For each position the files where it is most central (None: nowhere), and why there are none; the bricks looked at go into `sources`."""
+        """For each position the files where it is most central (None: nowhere), and why there are none; the bricks
+        looked at go into `sources`.
+        """
         geometry = read_geometry(self.root, self._region)
         best = np.zeros(len(ra))
         chosen = np.full(len(ra), None, object)
@@ -196,7 +202,9 @@ class CoaddSurvey:
 
         @cache
         def look(name: str) -> BrickFiles | PixelError:
-            """A brick whose files are there and whose header is read, or why not; once, however many positions it may hold."""
+            """A brick whose files are there and whose header is read, or why not; once, however
+            many positions it may hold.
+            """
             sources[name] = self.version(name)
             try:
                 files = self.brick(name)

@@ -11,7 +11,8 @@ import pandas as pd
 from lenscal import schema
 from lenscal.errors import LenscalError
 from lenscal.io import folders, units
-from lenscal.io.tables.reading import CatalogueError, read_table
+from lenscal.io.tables.reading import read_table
+from lenscal.io.tables.stated_units import CatalogueError
 
 LAYOUT = "survey-bricks.fits.gz, south/coadd/AAA/BRICK/legacysurvey-BRICK-image-g.fits.fz"
 
@@ -32,7 +33,9 @@ class Geometry:
         self._tree = cKDTree(_unit(self._ra, self._dec))
 
     def candidates(self, ra: np.ndarray, dec: np.ndarray, side: int) -> list[tuple[str, np.ndarray]]:
-        """Bricks of `side` pixels whose image may hold some of the positions (degrees), and the rows of those positions."""
+        """Bricks of `side` pixels whose image may hold some of the positions (degrees), and the
+        rows of those positions.
+        """
         half = np.deg2rad((side / 2 + 2) * schema.PIXEL_SCALE / 3600)
         found = self._tree.query_ball_point(_unit(ra, dec), 2 * np.sin(half / np.sqrt(2)))
         rows = np.repeat(np.arange(len(ra)), [len(bricks) for bricks in found])
@@ -112,7 +115,8 @@ def _read(path: str) -> pd.DataFrame:
     if not placed.all():
         first = table["brickname"][~placed].iloc[0]
         raise SurveyError(
-            f"table of bricks '{path}': {int((~placed).sum()):,} of {len(table):,} bricks have no position in degrees, the first: '{first}'; copy it again"
+            f"table of bricks '{path}': {int((~placed).sum()):,} of {len(table):,} bricks have no position in "
+            f"degrees, the first: '{first}'; copy it again"
         )
     table["brickname"] = table["brickname"].astype(str).str.strip()
     twice = table["brickname"][table["brickname"].duplicated()]

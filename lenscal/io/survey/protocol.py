@@ -16,8 +16,8 @@ FileHash = Callable[[Path], str]
 class Survey(Protocol):
     """Pixels of a sky.
 
-    Two kinds there are: one with a catalogue of objects, from whose sweeps a sample is drawn, and with bricks of known area; and one
-    that is its own sample, such as sets of stamps.
+    Two kinds there are: one with a catalogue of objects, from whose sweeps a sample is drawn, and with bricks of known
+    area; and one that is its own sample, such as sets of stamps.
     """
 
     has_catalogue: bool
@@ -30,11 +30,13 @@ class Survey(Protocol):
         """Files of the tables of bricks; none without a catalogue."""
 
     def pixel_inputs(self, hash_of: FileHash) -> dict[str, object]:
-        """What the pixels depend on beyond the rows, by name; of files that blocks look after themselves (`version`) there is none."""
+        """What the pixels depend on beyond the rows, by name; of files that blocks look after themselves
+        (`version`) there is none.
+        """
 
     def read(self, rows: pd.DataFrame, size: int) -> xr.Dataset:
-        """Pixels about rows (galaxy_id, ra, dec, brickname), in their order: the variables of `lenscal.io.empty.unread`, as float32, NaN where
-        nothing was observed.
+        """Pixels about rows (galaxy_id, ra, dec, brickname), in their order: the variables of
+        `lenscal.io.empty.unread`, as float32, NaN where nothing was observed.
 
         A row without pixels stays, with the reason in `failure`.
         """

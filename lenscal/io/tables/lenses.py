@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from lenscal.config import ContaminantCatalogue, LensCatalogue
-from lenscal.io.tables import reading
-from lenscal.io.tables.reading import CatalogueError, read_table
+from lenscal.io.tables import stated_units
+from lenscal.io.tables.reading import read_table
+from lenscal.io.tables.stated_units import CatalogueError
 
 __all__ = ["LENS_COLUMNS", "CatalogueError", "lenscat_path", "read_contaminants", "read_lenses", "read_table"]
 
@@ -20,14 +21,22 @@ LENS_COLUMNS = ("name", "ra", "dec", "zlens", "zsource", "grade", "reference")
 _REQUIRED = ("ra", "dec")
 _FORMATS = {
     "lenscat": {
-        "name": ("name",), "ra": ("RA [deg]", "ra"), "dec": ("DEC [deg]", "dec"), "zlens": ("zlens",),
-        "grade": ("grading",), "reference": ("ref",),
+        "name": ("name",),
+        "ra": ("RA [deg]", "ra"),
+        "dec": ("DEC [deg]", "dec"),
+        "zlens": ("zlens",),
+        "grade": ("grading",),
+        "reference": ("ref",),
     },
     "desi-sl-vac": {
-        "name": ("TARGETID",), "ra": ("TARGET_RA",), "dec": ("TARGET_DEC",), "zlens": ("Z",), "grade": ("ZWARN",),
+        "name": ("TARGETID",),
+        "ra": ("TARGET_RA",),
+        "dec": ("TARGET_DEC",),
+        "zlens": ("Z",),
+        "grade": ("ZWARN",),
     },
     "csv": {name: (name,) for name in LENS_COLUMNS},
-}  # fmt: skip
+}
 VAC_EXTENSION = "DESI_SL_CATALOG"
 VAC_REFERENCE = "DESI DR1 strong lensing VAC"
 
@@ -121,7 +130,8 @@ def _renamed(
 ) -> pd.DataFrame:
     """The columns that `choices` finds, exact names first, then in any case; ra and dec in degrees.
 
-    `attrs["stated"]` says that the unit of both is known: of the file, or of the run file (`stated`), which goes before it.
+    `attrs["stated"]` says that the unit of both is known: of the file, or of the run file (`stated`), which goes before
+    it.
     """
     lower = {str(name).lower(): name for name in reversed(raw.columns)}
     found, missing, known = {}, [], {}
@@ -132,17 +142,18 @@ def _renamed(
         if name is not None:
             found[ours] = raw[name]
             if ours in _REQUIRED:
-                of_file = reading.stated(raw, name)
+                of_file = stated_units.stated(raw, name)
                 if ours in stated and not of_file:
                     raw.attrs.setdefault("units", {})[name] = stated[ours]
-                known[ours] = reading.stated(raw, name)
-                found[ours] = reading.in_degrees(raw, name, what)
+                known[ours] = stated_units.stated(raw, name)
+                found[ours] = stated_units.in_degrees(raw, name, what)
         elif ours in required:
             missing.append(" or ".join(theirs))
     if missing:
         columns = ", ".join(map(str, raw.columns))
         raise CatalogueError(
-            f"{what}, {len(raw):,} rows, lacks column(s) {', '.join(missing)}; found {columns[:400]}; name them in `columns` of the run file"
+            f"{what}, {len(raw):,} rows, lacks column(s) {', '.join(missing)}; found {columns[:400]}; name them "
+            "in `columns` of the run file"
         )
     table = pd.DataFrame(found)
     table.attrs = {"stated": all(known.get(name) for name in _REQUIRED)}

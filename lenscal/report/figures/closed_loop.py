@@ -9,9 +9,12 @@ import numpy as np
 from lenscal.report.figures import style
 
 LABELS = {
-    "theta_e": "Einstein radius [arcsec]", "psf_fwhm": "PSFSIZE_R [arcsec]", "depth": "PSFDEPTH_R [mag]", "lensed_mag_r": "lensed r [mag]",
+    "theta_e": "Einstein radius [arcsec]",
+    "psf_fwhm": "PSFSIZE_R [arcsec]",
+    "depth": "PSFDEPTH_R [mag]",
+    "lensed_mag_r": "lensed r [mag]",
     "host_colour_gr": "host g - r [mag]",
-}  # fmt: skip
+}
 
 
 def draw(summary: Mapping) -> dict[str, bytes]:

@@ -146,9 +146,16 @@ def _annotate(figure: Figure, drawn: list[tuple[Axes, xr.Dataset]]) -> None:
                 [withStroke(linewidth=2.4, foreground=colormaps[MAP](value))] if status[i, j] == "insufficient" else []
             )
             axes.text(
-                j, i, text, ha="center", va="center", fontsize=style.SMALL, linespacing=1.15,
-                color="white" if _dark(value) else "black", path_effects=around,
-            )  # fmt: skip
+                j,
+                i,
+                text,
+                ha="center",
+                va="center",
+                fontsize=style.SMALL,
+                linespacing=1.15,
+                color="white" if _dark(value) else "black",
+                path_effects=around,
+            )
 
 
 def spread(values: np.ndarray, most: int) -> np.ndarray:

@@ -16,11 +16,20 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAMES = {
-    "pool": "pool", "confuser": "confuser class", "nobs_z_bin": "exposures in z", "type": "Tractor type",
-    "psfsize_r": "PSFSIZE$_r$ [arcsec]", "psf_fwhm": "PSFSIZE$_r$ [arcsec]", "psfdepth_r": "depth [mag]", "depth": "depth [mag]",
-    "theta_e": "θ$_E$ [arcsec]", "host_type": "type of host", "host_mag_r": "host r [mag]", "beta_fraction": "source offset / θ$_E$",
+    "pool": "pool",
+    "confuser": "confuser class",
+    "nobs_z_bin": "exposures in z",
+    "type": "Tractor type",
+    "psfsize_r": "PSFSIZE$_r$ [arcsec]",
+    "psf_fwhm": "PSFSIZE$_r$ [arcsec]",
+    "psfdepth_r": "depth [mag]",
+    "depth": "depth [mag]",
+    "theta_e": "θ$_E$ [arcsec]",
+    "host_type": "type of host",
+    "host_mag_r": "host r [mag]",
+    "beta_fraction": "source offset / θ$_E$",
     "arc_snr": "arc SNR (r)",
-}  # fmt: skip
+}
 ROW = 0.155  # inches
 
 
@@ -33,7 +42,10 @@ def validation(inputs: Inputs) -> Figure | str:
     """Known lenses that were not trained on: share recovered, by tier and channel."""
     table = at_first_threshold(inputs, summaries.recovered(inputs))
     if not table["n"].iloc[0]:
-        return "The sample holds no scored anchor (a known lens outside the split train), so nothing was validated on known lenses."
+        return (
+            "The sample holds no scored anchor (a known lens outside the split train), so nothing "
+            "was validated on known lenses."
+        )
     labels = [f"{g}: {v}" if v else g for g, v in zip(table["group"], table["value"])]
     colour = {"all anchors": "black", "tier": style.BLUE, "channel": style.GREEN, "arc": style.ORANGE}
     figure = style.new(0.75 * style.PAGE, 0.6 + ROW * len(table))
@@ -91,7 +103,8 @@ def _grouped(table: pd.DataFrame, limits: tuple[float, float], scale: str, title
 
 
 def _dots(axes: Axes, table: pd.DataFrame, labels: list[str], colours: list[str], floor: float | None = None) -> None:
-    """Shares as dots with 68.27 % intervals, one row each from the top, and their counts; an open mark where there is no hit.
+    """Shares as dots with 68.27 % intervals, one row each from the top, and their counts; an open
+    mark where there is no hit.
 
     On a logarithmic axis, which ends at `floor`, that mark is an arrow.
     """

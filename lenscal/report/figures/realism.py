@@ -20,10 +20,15 @@ if TYPE_CHECKING:
 NONE = "The run has no comparison of injections with real lenses."
 COLOURS = {"real": style.RED, "injected": style.BLUE, "bare host": style.GREY}
 QUANTITIES = {
-    "snr_g": ("arc SNR (g)", -3, 25), "snr_r": ("arc SNR (r)", -3, 25), "colour_gr": ("arc g − r [mag]", -1.5, 2.5), "colour_rz": ("arc r − z [mag]", -1.5, 2.5),
-    "radius": ("measured radius [arcsec]", 0.5, 3.3), "concentration": ("radial concentration", 0, 1), "extent": ("azimuthal extent", 0, 1),
+    "snr_g": ("arc SNR (g)", -3, 25),
+    "snr_r": ("arc SNR (r)", -3, 25),
+    "colour_gr": ("arc g − r [mag]", -1.5, 2.5),
+    "colour_rz": ("arc r − z [mag]", -1.5, 2.5),
+    "radius": ("measured radius [arcsec]", 0.5, 3.3),
+    "concentration": ("radial concentration", 0, 1),
+    "extent": ("azimuthal extent", 0, 1),
     "opposite": ("light across / arc", -1, 1.5),
-}  # fmt: skip
+}
 BINS = 20
 PANEL_COLUMNS = 8
 

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def groups(inputs: Inputs) -> list[tuple[str, str, np.ndarray]]:
-    """(label, colour, scores) of what was not trained on: lenses by tier, negatives by pool and class, injections by theta_E."""
+    """(label, colour, scores) of what was not trained on: lenses by tier, negatives by pool and
+    class, injections by theta_E.
+    """
     table = summaries.scored(inputs)
     table = table[table["split"].isin(summaries.JUDGED) & np.isfinite(table["score"])]
     value = table["score"].to_numpy(float)

@@ -1,4 +1,6 @@
-"""How figures look: journal column widths, one font, colours that the colour-blind tell apart, bytes that do not change."""
+"""How figures look: journal column widths, one font, colours that the colour-blind tell apart,
+bytes that do not change.
+"""
 
 from __future__ import annotations
 
@@ -31,12 +33,30 @@ BAND_COLOURS = {"g": GREEN, "r": RED, "z": PURPLE}
 NO_DATA = "#E4E4E4"
 
 _RC = {
-    "font.family": "DejaVu Sans", "font.size": 7.5, "axes.titlesize": 7.5, "axes.labelsize": 7.5, "legend.fontsize": 6.5,
-    "xtick.labelsize": 6.5, "ytick.labelsize": 6.5, "axes.linewidth": 0.6, "lines.linewidth": 1.1, "lines.markersize": 3.2,
-    "xtick.major.width": 0.6, "ytick.major.width": 0.6, "xtick.major.size": 2.5, "ytick.major.size": 2.5,
-    "hatch.linewidth": 0.5, "legend.frameon": False, "pdf.fonttype": 42, "axes.spines.top": False, "axes.spines.right": False,
-    "savefig.facecolor": "white", "figure.facecolor": "white", "mathtext.fontset": "dejavusans", "axes.unicode_minus": True,
-}  # fmt: skip
+    "font.family": "DejaVu Sans",
+    "font.size": 7.5,
+    "axes.titlesize": 7.5,
+    "axes.labelsize": 7.5,
+    "legend.fontsize": 6.5,
+    "xtick.labelsize": 6.5,
+    "ytick.labelsize": 6.5,
+    "axes.linewidth": 0.6,
+    "lines.linewidth": 1.1,
+    "lines.markersize": 3.2,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "hatch.linewidth": 0.5,
+    "legend.frameon": False,
+    "pdf.fonttype": 42,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "savefig.facecolor": "white",
+    "figure.facecolor": "white",
+    "mathtext.fontset": "dejavusans",
+    "axes.unicode_minus": True,
+}
 
 
 @contextmanager

@@ -1,4 +1,6 @@
-"""Experiments on a finished run: why true lenses and trials differ (`arms`), what the detector looks at (`causal`), a cure (`fix`)."""
+"""Experiments on a finished run: why true lenses and trials differ (`arms`), what the detector looks at
+(`causal`), a cure (`fix`).
+"""
 
 from __future__ import annotations
 
@@ -41,25 +43,30 @@ def refuse(place: Place, what: set[str], seed: int) -> None:
         carried = str(place.store("scores", group).attrs.get("detector_hash", ""))
         if carried != frozen.hash:
             raise PlanError(
-                f"the scores of the {group} carry detector {carried[:12] or 'none'}, the frozen one is {frozen.hash[:12]}: run the stage scores again"
+                f"the scores of the {group} carry detector {carried[:12] or 'none'}, the frozen one is "
+                f"{frozen.hash[:12]}: run the stage scores again"
             )
     if not what & _TRUTH:
         return
     if settings.sky is None or not settings.survey.mock:
         raise PlanError(
-            "the experiments arms and fix need true lenses of an embedded sky: this run file has no section `sky`, or says survey.mock: false; ask for --what causal"
+            "the experiments arms and fix need true lenses of an embedded sky: this run file has no section `sky`, or "
+            "says survey.mock: false; ask for --what causal"
         )
     if seed == settings.seed:
         raise PlanError(
-            f"the sky of seed {seed} is the run's own: its lenses chose the detector and its threshold; give --seed another number"
+            f"the sky of seed {seed} is the run's own: its lenses chose the detector and its "
+            "threshold; give --seed another number"
         )
     if getattr(frozen, "mock", False) and frozen.about.get("seed") == seed:
         raise PlanError(
-            f"the detector was trained on the embedded sky of seed {seed}: its true lenses are no test; give --seed another number"
+            f"the detector was trained on the embedded sky of seed {seed}: its true lenses are no "
+            "test; give --seed another number"
         )
     if "fix" in what and settings.detector.frozen:
         raise PlanError(
-            "the detector was brought by the run file (detector.frozen): what trained it is not here, so it cannot be trained again; leave fix out of --what"
+            "the detector was brought by the run file (detector.frozen): what trained it is not here, so it cannot be "
+            "trained again; leave fix out of --what"
         )
 
 

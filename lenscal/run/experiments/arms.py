@@ -39,7 +39,8 @@ def arms(place: Place, sky: Settings, bare: Settings, count: int, say: Say) -> t
     dict
         As from `experiments.gap`, with `threshold`, and `singles`.
     dict of DataFrame
-        arms (one row a factor), arms_subsets (one row a subset), arms_singles (other changes of the true lenses), arms_lenses.
+        arms (one row a factor), arms_subsets (one row a subset), arms_singles (other changes of the true lenses),
+        arms_lenses.
     """
     from lenscal.injections import priors, sources
 
@@ -101,9 +102,11 @@ def _as_drawn(theta_e: np.ndarray, drawn: dict[str, np.ndarray], magnification: 
     )
     lensed = {band: drawn[f"mag_{band}"] - 2.5 * np.log10(magnification) for band in schema.BANDS}
     return table.assign(
-        lensed_mag_r=lensed["r"], lensed_colour_gr=lensed["g"] - lensed["r"], lensed_colour_rz=lensed["r"] - lensed["z"],
+        lensed_mag_r=lensed["r"],
+        lensed_colour_gr=lensed["g"] - lensed["r"],
+        lensed_colour_rz=lensed["r"] - lensed["z"],
         **{f"offset_{axis}": (drawn[f"source_{axis}"] - drawn[f"lens_{axis}"]) / theta_e for axis in "xy"},
-    )  # fmt: skip
+    )
 
 
 def _hosts(hosts: pd.DataFrame, lenses: pd.DataFrame, density: str | None, seed: int) -> np.ndarray:
@@ -122,7 +125,9 @@ def _hosts(hosts: pd.DataFrame, lenses: pd.DataFrame, density: str | None, seed:
 def _singles(
     place: Place, lenses: Lenses, drawn: pd.DataFrame, hosts: pd.DataFrame, engine: np.ndarray, threshold: float
 ) -> pd.DataFrame:
-    """Other single changes of the true lenses made by our engine: arc, light of the galaxy, lens-like hosts, source morphology, shot noise, profile."""
+    """Other single changes of the true lenses made by our engine: arc, light of the galaxy, lens-like hosts, source
+    morphology, shot noise, profile.
+    """
     from lenscal.injections.populations import COLUMN, LENS_LIKE
 
     truth, bare, settings = lenses.table, lenses.bare, place.settings.injections
@@ -157,7 +162,9 @@ def _singles(
 
 
 def _relit(place: Place, lenses: Lenses, ids: np.ndarray, hosts: pd.DataFrame, bands: np.ndarray) -> np.ndarray:
-    """Scores of the lenses whose own galaxy has the light of other hosts: magnitudes in all bands, or colours (relative to r) alone."""
+    """Scores of the lenses whose own galaxy has the light of other hosts: magnitudes in all bands, or
+    colours (relative to r) alone.
+    """
     truth, size = lenses.table, lenses.bare.sizes["x"]
     other = hosts.drop_duplicates("galaxy_id").set_index("galaxy_id").reindex(ids)
     names = ("host_mag_z", "host_colour_gr", "host_colour_rz")
@@ -174,7 +181,15 @@ def _relit(place: Place, lenses: Lenses, ids: np.ndarray, hosts: pd.DataFrame, b
         lenses.bare[name].transpose("galaxy", "band", ...).values[:, order].astype(float) for name in NOISE
     )
     made = views.Views(
-        image, host, np.zeros(host.shape), sigma, lags, np.full(sigma.shape, np.nan), np.full((len(truth), 2), np.nan),
-        truth["id"].to_numpy(), schema.PIXEL_SCALE, (size - host.shape[-1]) % 2,
-    )  # fmt: skip
+        image,
+        host,
+        np.zeros(host.shape),
+        sigma,
+        lags,
+        np.full(sigma.shape, np.nan),
+        np.full((len(truth), 2), np.nan),
+        truth["id"].to_numpy(),
+        schema.PIXEL_SCALE,
+        (size - host.shape[-1]) % 2,
+    )
     return np.where(np.isfinite(change).all(1), scored(place, views.relit(made, image, change)), np.nan)

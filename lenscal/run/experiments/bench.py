@@ -38,9 +38,17 @@ class Bench:
             ]
         )
         self.views = views.Views(
-            self.image, host, smooth, values["sigma"], values["noise_lags"], values["psfsize"], colours, block["injection_id"].values.ravel(),
-            schema.PIXEL_SCALE, (self.pixels.sizes["x"] - host.shape[-1]) % 2,
-        )  # fmt: skip
+            self.image,
+            host,
+            smooth,
+            values["sigma"],
+            values["noise_lags"],
+            values["psfsize"],
+            colours,
+            block["injection_id"].values.ravel(),
+            schema.PIXEL_SCALE,
+            (self.pixels.sizes["x"] - host.shape[-1]) % 2,
+        )
 
     def _images(self, settings: object, pixels: xr.Dataset, block: xr.Dataset) -> np.ndarray:
         from lenscal import injections

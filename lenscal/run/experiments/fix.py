@@ -1,4 +1,6 @@
-"""A cure: the baseline trained again with arcs in ordinary galaxies of the training sky, and what that moves, pair by pair."""
+"""A cure: the baseline trained again with arcs in ordinary galaxies of the training sky, and what
+that moves, pair by pair.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +30,10 @@ def fix(
 ) -> tuple[dict, dict[str, pd.DataFrame]]:
     """The baseline trained again with injected positives, on the same trials, cutouts and true lenses as before.
 
-    The injected positives are arcs of the run's prior in ordinary galaxies (pool N1) of the split train, which stay negatives as they are; hosts
-    of the trials are of the splits val and test and train nothing. Settings, seed and validation rows are those of the run; the threshold
-    is set again at the same false-positive rate on the same validation negatives.
+    The injected positives are arcs of the run's prior in ordinary galaxies (pool N1) of the split train, which stay
+    negatives as they are; hosts of the trials are of the splits val and test and train nothing. Settings, seed and
+    validation rows are those of the run; the threshold is set again at the same false-positive rate on the same
+    validation negatives.
 
     Parameters
     ----------
@@ -50,8 +53,8 @@ def fix(
     Returns
     -------
     dict
-        before and after: detector hash, threshold, false positives; `training`; `overall`, `lenses` (paired); `predicted` (of the lenses, from the same
-        trials).
+        before and after: detector hash, threshold, false positives; `training`; `overall`, `lenses` (paired);
+        `predicted` (of the lenses, from the same trials).
     dict of DataFrame
         fix_cells (one row a cell), fix_theta_e, fix_negatives, fix_lenses.
     """
@@ -74,10 +77,26 @@ def fix(
     of_lenses = Paired.of_scores(lenses.table["own"].to_numpy(), again, old, new).row()
     hears = Paired.of_scores(trials["before"].to_numpy(), trials["after"].to_numpy(), old, new).row()
     summary = {
-        "before": {"detector": place.detector.hash, "threshold": old}, "after": {"detector": frozen.hash, "threshold": new},
-        "training": {**made, **{name: history.attrs[name] for name in ("train_positives", "train_negatives", "positives_per_epoch", "epochs_run", "best_epoch", "val_loss")}},
-        "overall": hears, "lenses": of_lenses, "predicted": _predicted(place, trials, lenses.table, old, new),
-    }  # fmt: skip
+        "before": {"detector": place.detector.hash, "threshold": old},
+        "after": {"detector": frozen.hash, "threshold": new},
+        "training": {
+            **made,
+            **{
+                name: history.attrs[name]
+                for name in (
+                    "train_positives",
+                    "train_negatives",
+                    "positives_per_epoch",
+                    "epochs_run",
+                    "best_epoch",
+                    "val_loss",
+                )
+            },
+        },
+        "overall": hears,
+        "lenses": of_lenses,
+        "predicted": _predicted(place, trials, lenses.table, old, new),
+    }
     kept = lenses.table[["galaxy_id", "theta_e", "psfsize_r", "psfdepth_r", "lensed_mag_r"]].assign(
         before=lenses.table["own"].to_numpy(), after=again
     )
@@ -85,7 +104,9 @@ def fix(
 
 
 def training_sample(place: Place, injected: int) -> tuple[xr.Dataset, dict[str, int]]:
-    """The run's cutouts as `detector.train` takes them, with injected positives after them; the run's own pixels are not read here."""
+    """The run's cutouts as `detector.train` takes them, with injected positives after them; the run's own
+    pixels are not read here.
+    """
     pixels, quality = place.store("cutouts", chunks={}).reset_coords(), place.store("quality").reset_coords()
     own = pixels.assign({name: quality[name] for name in ("cutout_ok", "arc_snr")})[[*_NAMES]]
     columns = {name: own[name].values for name in _NAMES if name != "image"}
@@ -105,16 +126,24 @@ def training_sample(place: Place, injected: int) -> tuple[xr.Dataset, dict[str, 
     )
     if not rows.size:
         raise InputError(
-            "fix: no ordinary galaxy (pool N1, split train, fit for use) to put an arc in; the sample needs negatives in the split train"
+            "fix: no ordinary galaxy (pool N1, split train, fit for use) to put an arc in; the sample needs "
+            "negatives in the split train"
         )
     image, snr, ok = _injected(place, rows)
     lens = (columns["label"] == 1) & (columns["split"] == "train") & (columns["role"] == "train")
     new = {name: values[rows] for name, values in columns.items()}
     new |= {
-        "galaxy_id": new["galaxy_id"] + OFFSET, "label": np.ones_like(new["label"]), "role": np.full_like(new["role"], "train"), "pool": np.full_like(new["pool"], "positive"),
-        "arc_snr": snr.astype(columns["arc_snr"].dtype), "cutout_ok": ok,
-        **{name: np.full_like(new[name], np.median(columns[name][lens]) if lens.any() else 1) for name in ("weight", "target")},
-    }  # fmt: skip
+        "galaxy_id": new["galaxy_id"] + OFFSET,
+        "label": np.ones_like(new["label"]),
+        "role": np.full_like(new["role"], "train"),
+        "pool": np.full_like(new["pool"], "positive"),
+        "arc_snr": snr.astype(columns["arc_snr"].dtype),
+        "cutout_ok": ok,
+        **{
+            name: np.full_like(new[name], np.median(columns[name][lens]) if lens.any() else 1)
+            for name in ("weight", "target")
+        },
+    }
     joined = {name: ("galaxy", np.concatenate([columns[name], new[name]]), own[name].attrs) for name in columns}
     dims = ("galaxy", "band", "y", "x")
     joined["image"] = xr.Variable.concat(
@@ -126,13 +155,16 @@ def training_sample(place: Place, injected: int) -> tuple[xr.Dataset, dict[str, 
     seen = int((ok & ((snr >= least) | (least == 0))).sum())
     if not seen:
         raise InputError(
-            f"fix: none of {rows.size} injected arcs has an SNR of {least:g} (detector.training.arc_snr_min), so none would train; ask for more (--injected)"
+            f"fix: none of {rows.size} injected arcs has an SNR of {least:g} (detector.training.arc_snr_min), so none "
+            "would train; ask for more (--injected)"
         )
     return out, {"injected": int(rows.size), "injected_arc_seen": seen}
 
 
 def _injected(place: Place, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Whole stamps of these galaxies with an arc each (row, band, y, x), the arcs' SNR and fitness by the estimator of the stage quality."""
+    """Whole stamps of these galaxies with an arc each (row, band, y, x), the arcs' SNR and fitness by the
+    estimator of the stage quality.
+    """
     from lenscal import quality
     from lenscal.injections import images, priors, sources
 
@@ -166,7 +198,9 @@ def _injected(place: Place, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, n
 
 
 def _thresholds(place: Place, frozen: object, say: Say) -> tuple[float, float, pd.DataFrame]:
-    """Threshold before and after, set on the same validation negatives, and the false positives of both by split and pool."""
+    """Threshold before and after, set on the same validation negatives, and the false positives
+    of both by split and pool.
+    """
     from lenscal import scores
 
     before = place.store("scores", "cutouts").load()

@@ -1,4 +1,6 @@
-"""True lenses of another embedded sky, as observed and without their arcs, and their parameters as the injections have them."""
+"""True lenses of another embedded sky, as observed and without their arcs, and their parameters as
+the injections have them.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,8 @@ class Lenses:
     Attributes
     ----------
     table : DataFrame
-        One row a lens: galaxy_id, id (of its trials), conditions, host features, true parameters under the names of `experiments.FACTORS`,
-        theta_e, cell, and `own`, its score as observed.
+        One row a lens: galaxy_id, id (of its trials), conditions, host features, true parameters under the names of
+        `experiments.FACTORS`, theta_e, cell, and `own`, its score as observed.
     bare : Dataset or None
         Its galaxy without the arc, with noise measures, in the order of the table.
     images : array
@@ -50,7 +52,8 @@ def lenses_of(place: Place, sky: Settings, bare: Settings | None, count: int) ->
     for one in (sky, bare):
         if one is not None and not (Path(one.survey.root) / "truth" / "truth.parquet").exists():
             raise PlanError(
-                f"the sky in '{one.survey.root}' has no truth/truth.parquet: its true lenses are not known; draw it again"
+                f"the sky in '{one.survey.root}' has no truth/truth.parquet: its true lenses "
+                "are not known; draw it again"
             )
     settings = place.settings
     rows = closed_loop._rows(sky)

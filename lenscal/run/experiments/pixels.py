@@ -53,8 +53,9 @@ def systems(
     ----------
     place : Place
     table : DataFrame
-        galaxy_id (of a host), id, theta_e, q, phi, gamma1, gamma2, lens_x, lens_y, n, r_e, source_q, source_phi, offset_x, offset_y (of the source from
-        the lens, over theta_e), lensed_mag_r, lensed_colour_gr, lensed_colour_rz: the images of the source together have these.
+        galaxy_id (of a host), id, theta_e, q, phi, gamma1, gamma2, lens_x, lens_y, n, r_e, source_q, source_phi,
+        offset_x, offset_y (of the source from the lens, over theta_e), lensed_mag_r, lensed_colour_gr,
+        lensed_colour_rz: the images of the source together have these.
     hosts : Dataset (galaxy)
         Cutouts with noise measures.
     settings : config.Injections, optional

@@ -15,7 +15,8 @@ FOLDER = "experiments"
 
 
 def write(place: Place, results: dict[str, tuple[dict, dict[str, pd.DataFrame]]], asked: dict) -> Path:
-    """Write experiments.json, tables (Parquet and CSV) and figures; the folder comes back. Experiments that were not asked for stay as they were.
+    """Write experiments.json, tables (Parquet and CSV) and figures; the folder comes back. Experiments that were not
+    asked for stay as they were.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""The table of stages. The science is in the modules that each calls; a stage of blocks does each on a worker, one of one piece here."""
+"""The table of stages. The science is in the modules that each calls; a stage of blocks does each on a
+worker, one of one piece here.
+"""
 
 from lenscal.engine import Stage
 from lenscal.run.stages.completeness import Completeness
@@ -18,7 +20,17 @@ __all__ = ["STAGES"]
 STAGES: dict[str, Stage] = {
     stage.name: stage
     for stage in (
-        Objects(), Manifest(), Cutouts(), Quality(), Injections(), Detector(), Scores(), Realism(), Completeness(), Failures(), Report(),
+        Objects(),
+        Manifest(),
+        Cutouts(),
+        Quality(),
+        Injections(),
+        Detector(),
+        Scores(),
+        Realism(),
+        Completeness(),
+        Failures(),
+        Report(),
     )
-}  # fmt: skip
+}
 """Every stage, in the order of work."""

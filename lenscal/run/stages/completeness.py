@@ -89,7 +89,9 @@ class Completeness(Stage):
 
 
 def recovery_of(place: Place) -> dict[str, str]:
-    """What the cube carries wherever it goes: whether injections are recovered as real lenses are, as a verdict and in words."""
+    """What the cube carries wherever it goes: whether injections are recovered as real lenses are,
+    as a verdict and in words.
+    """
     from lenscal.realism import recovery
 
     criteria = place.table("realism/criteria.parquet")

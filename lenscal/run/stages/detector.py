@@ -32,7 +32,10 @@ class Detector(Stage):
                 detector.check(place.settings.detector.architecture)
             except ValueError as error:
                 raise PlanError(str(error)) from None
-        hint = "check detector.frozen of the run file, or run what trains it (real-sample.yaml takes that of small.yaml: `make audit`)"
+        hint = (
+            "check detector.frozen of the run file, or run what trains it (real-sample.yaml takes "
+            "that of small.yaml: `make audit`)"
+        )
         return {"frozen": fingerprints([Path(frozen) / name for name in _FILES], hint)} if frozen else {}
 
     def products(self, place: Place) -> list[Path]:

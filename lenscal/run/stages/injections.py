@@ -25,10 +25,10 @@ class Injections(Stage):
     sections = ("injections",)
 
     def inputs(self, place: Place) -> dict:
-        from lenscal.injections import priors
+        from lenscal.injections import prior_sets
 
         settings = place.settings.injections
-        found = {"prior": priors.named(settings.prior, settings.more_priors)}
+        found = {"prior": prior_sets.named(settings.prior, settings.more_priors)}
         hint = "correct injections.source_stamps, or choose another injections.source"
         return found | {"source_stamps": source_stamps([settings.source_stamps], hint)}
 
@@ -115,7 +115,9 @@ class Injections(Stage):
 
 
 def arc_light(place: Place) -> pd.DataFrame:
-    """Light beside the models of the known lenses that are fit for use: arc_g, arc_r, arc_z [nanomaggy], by galaxy_id."""
+    """Light beside the models of the known lenses that are fit for use: arc_g, arc_r, arc_z
+    [nanomaggy], by galaxy_id.
+    """
     from lenscal import arclight, cutouts, realism
 
     usable = place.usable
@@ -138,14 +140,16 @@ def arc_light(place: Place) -> pd.DataFrame:
 
 
 def objects_near(place: Place, ids: np.ndarray) -> pd.DataFrame | None:
-    """Objects of the survey around these galaxies of the manifest (ra, dec, flux_r); None where the run has no catalogue of objects."""
+    """Objects of the survey around these galaxies of the manifest (ra, dec, flux_r); None where the run has
+    no catalogue of objects.
+    """
     from lenscal.injections import populations
-    from lenscal.io import hats
+    from lenscal.io import hats_catalogue
 
     if not place.survey.has_catalogue:
         return None
     rows = place.manifest.set_index("galaxy_id").loc[ids]
-    around = hats.Around(rows["ra"].to_numpy(float), rows["dec"].to_numpy(float), populations.REACH)
+    around = hats_catalogue.Around(rows["ra"].to_numpy(float), rows["dec"].to_numpy(float), populations.REACH)
     columns = ["ra", "dec", "flux_r"]
     found = list(place.galaxies.beside(around, columns))
     return (

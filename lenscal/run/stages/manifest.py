@@ -13,7 +13,7 @@ from lenscal.engine import Block, Outcome, Stage
 from lenscal.engine.stage import Say
 from lenscal.gates import Gate, Ledger
 from lenscal.io import stores
-from lenscal.run import catalogue
+from lenscal.run import scanning
 from lenscal.run.place import Place
 from lenscal.run.stages.stage import pixel_inputs, save_tables
 
@@ -36,7 +36,7 @@ class Manifest(Stage):
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
         # What is scanned is no product; the sample is, and it does not depend on the leaves.
-        return Outcome(0, written=catalogue.scan_leaf(place, block.part["leaf"], block.name))
+        return Outcome(0, written=scanning.scan_leaf(place, block.part["leaf"], block.name))
 
     def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
         built = self._built(place)
@@ -71,9 +71,16 @@ class Manifest(Stage):
         if not place.survey.has_catalogue:
             return manifest.external(place.survey.rows(), settings.manifest, settings.seed, provenance)
         names = [block.name for block in self.blocks(place)]
-        seen = manifest.merged(catalogue.scans(place, names), place.reservoirs, settings.seed)
+        seen = manifest.merged(scanning.scans(place, names), place.reservoirs, settings.seed)
         drawn = manifest.draw(seen, place.positives, settings.manifest, settings.seed)
         return manifest.assemble(
-            catalogue.gather(place, drawn.rows), drawn, seen, place.positives, place.lenses,
-            place.table("objects/contaminants.parquet"), settings.manifest, settings.seed, provenance,
-        )  # fmt: skip
+            scanning.gather(place, drawn.rows),
+            drawn,
+            seen,
+            place.positives,
+            place.lenses,
+            place.table("objects/contaminants.parquet"),
+            settings.manifest,
+            settings.seed,
+            provenance,
+        )

@@ -9,7 +9,7 @@ from pathlib import Path
 from lenscal.engine import Block, Outcome, Stage
 from lenscal.engine.stage import Say
 from lenscal.gates import Gate, Ledger
-from lenscal.run import catalogue, outside
+from lenscal.run import catalogue, outside, published, scanning
 from lenscal.run.place import Place
 from lenscal.run.stages.stage import fingerprint, fingerprints, save_tables, sweeps_fingerprint
 
@@ -51,10 +51,10 @@ class Objects(Stage):
 
     def sources(self, place: Place, known: Mapping[str, str]) -> dict[str, str]:
         """Of sweeps: the SHA-256 that the survey published, and the version of the file."""
-        return catalogue.checksums_of(place, known)
+        return published.checksums_of(place, known)
 
     def renewed(self, place: Place, block: Block, outcome: Outcome) -> Outcome | None:
-        return catalogue.verified(place, block.part["path"], outcome)
+        return published.verified(place, block.part["path"], outcome)
 
     def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
         from lenscal import objects
@@ -70,7 +70,7 @@ class Objects(Stage):
             names = [sweeps.name_of(block.part["path"]) for block in self.blocks(place)]
             notes = catalogue.finish_import(place, names, [o.ledger for o in outcomes])
             footprint = notes["footprint"]["healpix_128"].to_numpy()
-            hits, look_alikes = catalogue.meet(place, [catalogue.Targets(t, radius) for t in (lenses, contaminants)])
+            hits, look_alikes = scanning.meet(place, [scanning.Targets(t, radius) for t in (lenses, contaminants)])
         else:
             notes = {}
             rows, ledgers["galaxies"], of_tables = outside.stand_ins(settings)
@@ -79,10 +79,16 @@ class Objects(Stage):
         matches = objects.matches_of(lenses, hits, footprint)
         crossed = channels.spectra_and_candidates(found.tables, settings.objects.lenses, radius)
         products = {
-            "catalogues": found.accounts, "crossmatch": objects.match_report(lenses, matches), "spectra": crossed, "channels": channels.ledger(lenses, matches),
-            "lenses": lenses, "matches": matches, "neighbours": objects.neighbours_of(lenses, hits),
-            "contaminants": objects.contaminants_of(contaminants, look_alikes), **notes,
-        }  # fmt: skip
+            "catalogues": found.accounts,
+            "crossmatch": objects.match_report(lenses, matches),
+            "spectra": crossed,
+            "channels": channels.ledger(lenses, matches),
+            "lenses": lenses,
+            "matches": matches,
+            "neighbours": objects.neighbours_of(lenses, hits),
+            "contaminants": objects.contaminants_of(contaminants, look_alikes),
+            **notes,
+        }
         digest = save_tables(place.path("objects"), products)
         gates = objects.gates(lenses, matches, settings.objects)
         gates += [*found.gates(footprint, settings), *of_tables]

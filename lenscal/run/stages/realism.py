@@ -19,11 +19,11 @@ class Realism(Stage):
     parallel = False
 
     def inputs(self, place: Place) -> dict:
-        from lenscal.injections import priors
+        from lenscal.injections import prior_sets
 
         settings = place.settings.realism
         more = place.settings.injections.more_priors
-        known = priors.prior_sets(more)
+        known = prior_sets.prior_sets(more)
         if unknown := [name for name in settings.priors if name not in known]:
             raise stores.StoreError(
                 f"realism.priors names '{unknown[0]}', which is no set of priors; there are {', '.join(known)}"
@@ -39,7 +39,7 @@ class Realism(Stage):
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
         from lenscal import realism
-        from lenscal.run import comparison
+        from lenscal.run import comparison, panels
 
         settings, seed = place.settings.realism, place.settings.seed
         injections = place.store("injections")
@@ -57,7 +57,7 @@ class Realism(Stage):
             "measures": table,
             "sensitivity": changes,
             "inner": inner,
-            "panel": comparison.panel(place, real, matched),
+            "panel": panels.panel(place, real, matched),
         }
         digest = save_tables(place.path("realism"), tables)
         gates = (ledger.gate("realism.anchors"), *realism.gates(criteria))

@@ -17,10 +17,10 @@ from lenscal.run.place import Place
 
 def fingerprint(path: str | Path, hint: str = "check the run file") -> str:
     """Of a file: its name and content, wherever it lies; at an address, its name and version."""
-    from lenscal.io import sweeps
+    from lenscal.io import remote, sweeps
 
     name = sweeps.name_of(path)
-    if sweeps.is_remote(path):
+    if remote.is_remote(path):
         return f"{name} {sweeps.version(path)}"
     path = Path(path)
     if not path.is_file():
@@ -43,10 +43,10 @@ def _hash(path: Path, size: int, changed: int) -> str:
 
 def sweeps_fingerprint(place: Place) -> str:
     """Of the names of a survey's sweeps: of each, the blocks of `objects` keep what it held."""
-    from lenscal.io import sweeps
+    from lenscal.io import remote, sweeps
 
     survey = place.settings.survey
-    if not sweeps.is_remote(survey.root) and not Path(survey.root).is_dir():
+    if not remote.is_remote(survey.root) and not Path(survey.root).is_dir():
         hint = (
             "draw the embedded sky with `lenscal mock RUNFILE`" if survey.mock else "check survey.root of the run file"
         )

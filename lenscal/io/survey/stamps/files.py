@@ -125,7 +125,8 @@ def _of_objects(profile: Profile, name: str, keys: dict, key: str, count: int) -
         return [values.item()] * count
     if values.shape != (count,):
         raise StampError(
-            f"profile '{profile.name}': '{name}' has {count} stamp(s), and its key '{key}' the shape {values.shape}; expected one value for each stamp"
+            f"profile '{profile.name}': '{name}' has {count} stamp(s), and its key '{key}' the shape {values.shape}; "
+            "expected one value for each stamp"
         )
     return [value.item() if isinstance(value, np.generic) else value for value in values]
 
@@ -167,7 +168,9 @@ def _of_band(profile: Profile, path: Path, band: str) -> Path:
 
 
 def _same_bands(profile: Profile, name: str, headers: list[fits.Header], keys: dict) -> None:
-    """The file says the same bands as the profile, where it says any: in a key or BANDS of all of them, in EXTNAME or FILTER of each plane."""
+    """The file says the same bands as the profile, where it says any: in a key or BANDS of all of them, in EXTNAME
+    or FILTER of each plane.
+    """
     header = headers[0] if headers else {}
     if "bands" in keys:
         said = _letters(keys["bands"])
@@ -181,7 +184,8 @@ def _same_bands(profile: Profile, name: str, headers: list[fits.Header], keys: d
         said = [planes.band_of(header) or band for header, band in zip(headers, said)]
     if said != profile.bands:
         raise StampError(
-            f"profile '{profile.name}': '{name}' says its bands are {', '.join(said)}; expected {', '.join(profile.bands)}"
+            f"profile '{profile.name}': '{name}' says its bands are {', '.join(said)}; "
+            f"expected {', '.join(profile.bands)}"
         )
 
 
@@ -204,7 +208,8 @@ def _same_units(profile: Profile, name: str, headers: list[fits.Header]) -> None
 
 
 def _planes(profile: Profile, name: str, headers: list[fits.Header], shape: tuple[int, int]) -> list[orientation.Plane]:
-    """Where the planes lie, once they lie North up and upon each other; none where no header says so and the profile does not need it.
+    """Where the planes lie, once they lie North up and upon each other; none where no header says so and the
+    profile does not need it.
 
     Raises
     ------
@@ -232,7 +237,8 @@ def _planes(profile: Profile, name: str, headers: list[fits.Header], shape: tupl
     for plane in found[1:]:
         if (away := found[0].away(plane)) > orientation.PLACE_TOLERANCE:
             raise StampError(
-                f"profile '{profile.name}': '{name}' has planes that lie up to {away:.3g} pixels off each other; expected one place in all bands"
+                f"profile '{profile.name}': '{name}' has planes that lie up to {away:.3g} pixels off each other; "
+                "expected one place in all bands"
             )
     return found
 
@@ -266,7 +272,8 @@ def _positions(
         header, middle = headers[0], ((shape[-1] + 1) / 2, (shape[-2] + 1) / 2)
         if not max(abs(float(header["CRPIX1"]) - middle[0]), abs(float(header["CRPIX2"]) - middle[1])) <= 0.01:
             raise StampError(
-                f"profile '{profile.name}': '{name}' is not centred on its reference pixel, so its object is not at the centre"
+                f"profile '{profile.name}': '{name}' is not centred on its reference pixel, so "
+                "its object is not at the centre"
             )
         return [found[0].centre] * count
     try:
@@ -283,6 +290,7 @@ def _positions(
     for a, d in zip(ra, dec):
         if np.isfinite(a) and np.isfinite(d) and not (-180 <= a <= 360 and abs(d) <= 90):
             raise StampError(
-                f"profile '{profile.name}': '{name}' has a stamp at ra {a:g}, dec {d:g}, which is no place on the sky; expected degrees"
+                f"profile '{profile.name}': '{name}' has a stamp at ra {a:g}, dec {d:g}, which is no "
+                "place on the sky; expected degrees"
             )
     return [(a % 360, d) for a, d in zip(ra, dec)]

@@ -52,7 +52,8 @@ class Profile(_Declared):
         problems = []
         if missing := [band for band in schema.BANDS if band not in self.bands]:
             problems.append(
-                f"has no {', '.join(missing)} band (it holds {', '.join(self.bands)}; {', '.join(schema.BANDS)} are required)"
+                f"has no {', '.join(missing)} band (it holds {', '.join(self.bands)}; "
+                f"{', '.join(schema.BANDS)} are required)"
             )
         if self.stamp_size is not None and self.stamp_size < 64:
             problems.append(f"has stamps of {self.stamp_size} px (64 or more are required)")
@@ -130,7 +131,8 @@ def choose(profiles: dict[str, Profile], names: Sequence[str]) -> list[Profile]:
     for name in names:
         if name not in profiles:
             raise StampError(
-                f"survey.profiles names '{name}', which profiles.yaml does not declare; it declares {', '.join(profiles)}"
+                f"survey.profiles names '{name}', which profiles.yaml does not declare; it "
+                f"declares {', '.join(profiles)}"
             )
         if refusal := profiles[name].refusal:
             raise StampError(refusal)

@@ -1,0 +1,66 @@
+"""Facts of the survey and words of the audit: bands, bits, pixel scale, splits, pools, quantiles."""
+
+from __future__ import annotations
+
+import numpy as np
+
+VERSION = 1
+
+BANDS = ("g", "r", "z")
+
+ZEROPOINT = 22.5  # AB magnitude of one nanomaggy
+
+PIXEL_SCALE = 0.262  # arcsec per pixel of the coadds
+
+TYPES = ("PSF", "REX", "EXP", "DEV", "SER", "DUP")
+
+SPLITS = ("train", "val", "test", "none")
+
+POOLS = ("positive", "N1", "N2", "control")
+
+TIERS = ("literature", "A", "B", "")
+
+NOBS_BINS = ((1, 2, "1-2"), (3, 5, "3-5"), (6, 10, "6-10"), (11, 32767, "11+"))
+
+QUANTILES = (0.025, 0.15865, 0.5, 0.84135, 0.975)
+
+LEVELS = (0.6827, 0.95)
+
+ARC_RADIUS = (0.6, 3.2)  # arcsec: where arcs are looked for
+
+LAGS = {"lag_y": np.arange(4), "lag_x": np.arange(-3, 4)}
+"""Axes of a table of noise correlation, pixels."""
+
+LAG_SIZES = {dim: lags.size for dim, lags in LAGS.items()}
+
+MASKBITS = {
+    "NPRIMARY": 0,
+    "BRIGHT": 1,
+    "SATUR_G": 2,
+    "SATUR_R": 3,
+    "SATUR_Z": 4,
+    "ALLMASK_G": 5,
+    "ALLMASK_R": 6,
+    "ALLMASK_Z": 7,
+    "WISEM1": 8,
+    "WISEM2": 9,
+    "BAILOUT": 10,
+    "MEDIUM": 11,
+    "GALAXY": 12,
+    "CLUSTER": 13,
+    "SATUR_I": 14,
+    "ALLMASK_I": 15,
+    "SUB_BLOB": 16,
+}
+"""Bits of MASKBITS in DR10 (legacysurvey.org/dr10/bitmasks)."""
+
+CONFUSERS = (
+    "edge_on",
+    "face_on_disk",
+    "blue_clumpy",
+    "blend_merger",
+    "bright_core_companion",
+    "residual_structure",
+    "psf_halo",
+)
+"""Classes of pool N2; the position is the bit in `confuser`."""
