@@ -81,8 +81,8 @@ def trained(table: pd.DataFrame, attrs: dict, frozen: object, own: bool) -> Trai
 
 
 def arc_snr_min(frozen: object) -> float | None:
-    """Limit of the arcs of a detector's training positives, by its own word; 0 without one, None where it does
-    not say how it was trained.
+    """Limit of the arcs of a detector's training positives, by its own word; 0 without one, None where it does not say
+    how it was trained.
     """
     settings = getattr(frozen, "settings", None)
     if not isinstance(settings, Mapping) or not isinstance(settings.get("training"), Mapping):

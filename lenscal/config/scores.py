@@ -22,8 +22,8 @@ class Scores(Section):
     """Share of lenses at which precision, calibration and risk are told; by default that of `detector.prevalence`.
     Among galaxies of the sky it is nearer to one in ten thousand."""
     interval: Literal["jeffreys", "hpd", "wilson", "clopper-pearson"] = "jeffreys"
-    """Intervals of recall: equal-tailed or highest density of the Beta posterior with Jeffreys' prior, Wilson's score
-    interval, or the exact one of Clopper and Pearson."""
+    """Intervals of recall: equal-tailed or highest density of the Beta posterior with Jeffreys' prior, Wilson's
+    score interval, or the exact one of Clopper and Pearson."""
     resamples: int = Field(1000, ge=100)
     """Resamples of the galaxies from which other intervals come."""
     bins: int = Field(10, ge=2)
@@ -41,14 +41,13 @@ class Scores(Section):
     annulus_radius_arcsec: float = Field(5.0, gt=0)
     """The annulus reaches from there to this radius."""
     core_auc_max: float = Field(0.7, gt=0.5, lt=1)
-    """Criterion: a classifier that sees the core alone tells lenses from matched negatives
-    with an AUC of at most this.
+    """Criterion: a classifier that sees the core alone tells lenses from matched negatives with an AUC of at most this.
     """
     annulus_auc_min: float = Field(0.7, gt=0.5, lt=1)
     """Criterion: one that sees the annulus alone does so with an AUC of at least this."""
     counterfactuals: int = Field(200, ge=0)
-    """Injections, each in another host, that are scored again without their arc, in another host, and on
-    blank sky; 0 leaves this out.
+    """Injections, each in another host, that are scored again without their arc, in another host, and on blank sky; 0
+    leaves this out.
     """
     swap_change_max: float = Field(0.1, gt=0, lt=1)
     """Criterion: another host of the same seeing and depth changes the share that is found by no more than this."""
@@ -59,8 +58,8 @@ class Scores(Section):
     channel_min: int = Field(10, ge=4)
     """With fewer lenses of a selection channel, channels are not compared."""
     channel_p_min: float = Field(0.05, gt=0, lt=1)
-    """Criterion: lenses found by imaging searches and lenses found otherwise differ in score when
-    the p-value is below this.
+    """Criterion: lenses found by imaging searches and lenses found otherwise differ in score when the p-value is below
+    this.
     """
 
     @model_validator(mode="after")
@@ -68,6 +67,7 @@ class Scores(Section):
         if not self.core_radius_arcsec < self.annulus_radius_arcsec:
             raise InputError(
                 f"core_radius_arcsec is {self.core_radius_arcsec:g}, annulus_radius_arcsec "
-                f"{self.annulus_radius_arcsec:g}; expected the second above the first"
+                f"{self.annulus_radius_arcsec:g}; "
+                "expected the second above the first"
             )
         return self

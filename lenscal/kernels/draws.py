@@ -78,8 +78,8 @@ def generator(seed: int, purpose: str, object_id: int) -> np.random.Generator:
 
 
 def resampled(seed: int, purpose: str, ids: np.ndarray, which: Iterable[int]) -> np.ndarray:
-    """Weights (draw, n) of a Bayesian bootstrap by object (Rubin 1981, Annals of Statistics 9,
-    130): exponential, of mean 1.
+    """Weights (draw, n) of a Bayesian bootstrap by object (Rubin 1981, Annals of Statistics 9, 130): exponential, of
+    mean 1.
 
     The weight of an object in a draw depends on nothing but its id and the number of the draw; none is ever without, so
     that a class of a few is never empty.

@@ -1,5 +1,5 @@
-"""Recall, false-positive rate and precision at a stated share of positives, for one sample or for many
-weightings of it at once.
+"""Recall, false-positive rate and precision at a stated share of positives, for one sample or for many weightings of it
+at once.
 """
 
 import numpy as np
@@ -25,8 +25,8 @@ def steps(score, positive) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def precision(recall, false_positive_rate, prevalence) -> np.ndarray:
-    """Share of positives among what is called positive, where they are a share `prevalence` of all; NaN
-    where nothing is called.
+    """Share of positives among what is called positive, where they are a share `prevalence` of all; NaN where nothing
+    is called.
     """
     found = prevalence * np.asarray(recall, float)
     called = found + (1 - prevalence) * np.asarray(false_positive_rate, float)

@@ -1,6 +1,4 @@
-"""Rank correlation of two quantities, of one sample or of many weightings of it, and how
-surely it lies beyond a limit.
-"""
+"""Rank correlation of two quantities, in one sample or in many weightings of it, and how surely it exceeds a limit."""
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -31,8 +29,8 @@ def spearman(x, y, weights=None) -> np.ndarray:
 
 
 def interval(rho, n, level) -> tuple[np.ndarray, np.ndarray]:
-    """Interval of a rank correlation, on Fisher's z with the error of Bonett & Wright (2000, Psychometrika
-    65, 23); NaN for n below 4.
+    """Interval of a rank correlation, on Fisher's z with the error of Bonett & Wright (2000, Psychometrika 65, 23); NaN
+    for n below 4.
     """
     z, error = _fisher(rho, n)
     half = ndtri((1 + level) / 2) * error
@@ -46,8 +44,8 @@ def p_beyond(rho, n, limit) -> np.ndarray:
 
 
 def holm(p) -> np.ndarray:
-    """Adjusted p-values (n,) of several questions put together (Holm 1979, Scand. J. Statistics 6, 65): each at
-    most 1, in the order given.
+    """Adjusted p-values (n,) of several questions put together (Holm 1979, Scand. J. Statistics 6, 65): each at most 1,
+    in the order given.
     """
     p = np.asarray(p, float)
     order = np.argsort(p, kind="stable")

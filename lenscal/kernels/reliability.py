@@ -1,5 +1,5 @@
-"""How well probabilities hold: bins of equal mass, calibration error, proper scores, and the risk that
-is left at each coverage.
+"""How well probabilities hold: bins of equal mass, calibration error, proper scores, and the risk that is left at each
+coverage.
 """
 
 import numpy as np
@@ -28,8 +28,8 @@ def equal_mass_bins(values, bins) -> np.ndarray:
 
 
 def at_prevalence(positive, prevalence, weights=None) -> np.ndarray:
-    """Weights (..., n) that sum to 1 and give positives their share, whatever the sample's; those given
-    count within each class.
+    """Weights (..., n) that sum to 1 and give positives their share, whatever the sample's; those given count within
+    each class.
     """
     positive = np.asarray(positive, bool)
     weights = np.ones(positive.size) if weights is None else np.asarray(weights, float)
@@ -40,8 +40,8 @@ def at_prevalence(positive, prevalence, weights=None) -> np.ndarray:
 
 
 def bin_misses(probability, positive, bins, weights) -> np.ndarray:
-    """Predicted less observed, summed in each bin with the weights: the expected calibration error is the sum
-    of their absolute values.
+    """Predicted less observed, summed in each bin with the weights: the expected calibration error is the sum of their
+    absolute values.
 
     Parameters
     ----------
@@ -126,7 +126,7 @@ def risk_coverage(confidence, loss, weights) -> tuple[np.ndarray, np.ndarray]:
 
 
 def risk_area(coverage, risk) -> np.ndarray:
-    """Area (...) below a risk-coverage curve, by steps: 0 where nothing is lost, the whole loss where
-    confidence says nothing.
+    """Area (...) below a risk-coverage curve, by steps: 0 where nothing is lost, the whole loss where confidence says
+    nothing.
     """
     return (np.diff(coverage, axis=-1, prepend=0) * risk).sum(-1)

@@ -99,8 +99,8 @@ def mcnemar(lost, won) -> tuple[float, float]:
 
 
 def mean_distance(first, second, rng, splits=2000) -> tuple[float, float]:
-    """Mahalanobis distance of the means of two samples of vectors, and its p from permutations of all of them:
-    (1 + as far) / (1 + splits).
+    """Mahalanobis distance of the means of two samples of vectors, and its p from permutations of all of them: (1 + as
+    far) / (1 + splits).
 
     The covariance is the pooled one within the samples (Hotelling 1931, Ann. Math. Stat. 2, 360), taken anew in each
     permutation.

@@ -19,8 +19,8 @@ READ_AT_ONCE = 128  # cutouts
 
 
 def facts(place: Place) -> pd.DataFrame:
-    """By galaxy_id: channel, ebv, colour_gr, colour_rz, brick_edge [arcsec], missing_pixels,
-    missing_bands; NaN where not known.
+    """By galaxy_id: channel, ebv, colour_gr, colour_rz, brick_edge [arcsec], missing_pixels, missing_bands; NaN where
+    not known.
     """
     manifest = place.manifest.set_index("galaxy_id")
     names = ["channel", "ebv", "colour_gr", "colour_rz"]
@@ -77,12 +77,12 @@ def parts(place: Place, scored: object) -> tuple[pd.DataFrame, list[Gate]]:
 def counterfactuals(place: Place, threshold: float, few_events: str) -> tuple[pd.DataFrame, list[Gate]]:
     """Injections scored again without their arc, in another host, and on blank sky: their table and gates."""
     from lenscal import realism
-    from lenscal.scores import shortcuts
+    from lenscal.scores import counterfactuals as science
 
     settings, seed = place.settings.scores, place.settings.seed
     if not settings.counterfactuals:
-        empty = shortcuts.counterfactuals([], threshold)
-        return empty, shortcuts.counterfactual_gates(empty, settings, few_events)
+        empty = science.changes([], threshold)
+        return empty, science.gates(empty, settings, few_events)
     chosen = realism.one_per_host(realism.trials(place.store("injections")), settings.counterfactuals, seed)
     why = ""
     found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -96,14 +96,11 @@ def counterfactuals(place: Place, threshold: float, few_events: str) -> tuple[pd
         except InputError as error:
             why = f"the detector cannot be asked about other images: {error}"
     nothing = np.empty(0), np.empty(0)
-    table = shortcuts.counterfactuals(
-        [
-            shortcuts.Counterfactual(name, about, *found.get(name, nothing), why)
-            for name, about in shortcuts.ABOUT.items()
-        ],
+    table = science.changes(
+        [science.Counterfactual(name, about, *found.get(name, nothing), why) for name, about in science.ABOUT.items()],
         threshold,
     )
-    return table, shortcuts.counterfactual_gates(table, settings, few_events)
+    return table, science.gates(table, settings, few_events)
 
 
 def _asked(place: Place, chosen: pd.DataFrame) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -111,7 +108,7 @@ def _asked(place: Place, chosen: pd.DataFrame) -> dict[str, tuple[np.ndarray, np
     from lenscal import realism
     from lenscal.experiments import Variant, views
     from lenscal.run.experiments.bench import Bench, swapped
-    from lenscal.scores import shortcuts
+    from lenscal.scores import counterfactuals as science
 
     seed = place.settings.seed
     block = realism.selected(place.store("injections").drop_vars("image", errors="ignore"), chosen).load()
@@ -124,7 +121,7 @@ def _asked(place: Place, chosen: pd.DataFrame) -> dict[str, tuple[np.ndarray, np
     ).values.astype(float)
     blank = ask("blank sky", transform=partial(views.blank_sky, seed=seed), arc=False)
     return {
-        shortcuts.ARC: (base, ask("arc removed", transform=views.host_alone, arc=False)),
-        shortcuts.HOST: (base, ask("host swapped", hosts=swapped(place.table("hosts.parquet"), ids, None, seed))),
-        shortcuts.BLANK: (blank, ask("arc on blank sky", transform=partial(views.arc_on_blank_sky, seed=seed))),
+        science.ARC: (base, ask("arc removed", transform=views.host_alone, arc=False)),
+        science.HOST: (base, ask("host swapped", hosts=swapped(place.table("hosts.parquet"), ids, None, seed))),
+        science.BLANK: (blank, ask("arc on blank sky", transform=partial(views.arc_on_blank_sky, seed=seed))),
     }

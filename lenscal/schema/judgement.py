@@ -1,11 +1,11 @@
-"""What is declared of the judgement of scores."""
+"""What is declared of the tables that judge scores."""
 
 from __future__ import annotations
 
 from .catalogues import ROW
 from .declaration import Declaration, columns
 
-_row = lambda names, dtype, units, about, required=True: columns(names, dtype, units, about, ROW, required)  # noqa: E731
+_row = lambda names, dtype, units, about: columns(names, dtype, units, about, ROW)  # noqa: E731
 
 _SAID = _row("why_not", "str", "", "why there is no number; empty where there is one")
 _ENDS = {**_row("lower upper", "f8", "1", "ends of its interval"), **_row("level", "f8", "1", "of the interval")}
@@ -21,8 +21,8 @@ JUDGEMENT = {
                 "measure",
                 "str",
                 "",
-                "AUC, average precision, log loss, Brier score, expected calibration error, area "
-                "below the risk-coverage curve",
+                "AUC, average precision, log loss, Brier score, expected calibration error, area below the "
+                "risk-coverage curve",
             ),
             **_row("value", "f8", "1", "of the measure"),
             **_ENDS,

@@ -1,5 +1,5 @@
-"""Ways from scores to probabilities, fitted on the validation split alone and compared on the test split; the
-shipped one is not changed.
+"""Ways from scores to probabilities, fitted on the validation split alone and compared on the test split; the shipped
+one is not changed.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
-"""Does the score of negatives follow what has nothing to do with lenses: seeing, depth, extinction, the edge of
-a brick, missing pixels?
+"""Does the score of negatives follow what has nothing to do with lenses: seeing, depth, extinction, the edge of a
+brick, missing pixels?
 """
 
 from __future__ import annotations

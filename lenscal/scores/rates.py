@@ -28,9 +28,9 @@ def few_events(thresholds: xr.Dataset) -> str:
             )
             low, high = (f"{100 * end:.3g}" for end in ends)
             said.append(
-                f"the rate of {100 * rate:.3g} % rests on {int(count)} of {int(thresholds['n_negatives'].values[i])} "
-                f"negatives, fewer than {EVENTS_MIN}: it may be {low} to {high} % "
-                f"({100 * float(thresholds['level'].values[level]):.3g} % interval)"
+                f"the rate of {100 * rate:.3g} % rests on {int(count)} of "
+                f"{int(thresholds['n_negatives'].values[i])} negatives, fewer than {EVENTS_MIN}: "
+                f"it may be {low} to {high} % ({100 * float(thresholds['level'].values[level]):.3g} % interval)"
             )
     return "; ".join(said)
 

@@ -146,8 +146,8 @@ def _risk(part: Sample, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def risk_curve(sample: Sample, prevalence: float) -> pd.DataFrame:
-    """Coverage and risk, from the most confident answers to all; thinned to 512 points, empty
-    where nothing can be said.
+    """Coverage and risk, from the most confident answers to all; thinned to 512 points, empty where nothing can be
+    said.
     """
     if sample.few == 0 or unknown(sample):
         return pd.DataFrame({"coverage": pd.Series(dtype=float), "risk": pd.Series(dtype=float)})
@@ -199,8 +199,6 @@ def gate(strata: pd.DataFrame, limit: float) -> Gate:
         lower=float(worst["lower"]),
         upper=float(worst["upper"]),
         requirement="4.5",
-        evidence=(
-            f"{worst['group']} {worst['value']}: error {worst['error']:.4f}, {worst['n_positive']} lenses, "
-            f"{worst['n_negative']} negatives; {left}"
-        ),
+        evidence=f"{worst['group']} {worst['value']}: error {worst['error']:.4f}, {worst['n_positive']} lenses, "
+        f"{worst['n_negative']} negatives; {left}",
     )

@@ -1,6 +1,4 @@
-"""What judges scores is what scikit-learn and closed forms give, and its intervals hold the
-truth as often as they say.
-"""
+"""What judges scores is what scikit-learn and closed forms give; its intervals hold the truth as often as they say."""
 
 import numpy as np
 import pytest

@@ -1,5 +1,5 @@
-"""What the judgement takes from a run: how near a galaxy is to the edge of its brick, and whether its
-detector can be asked at all.
+"""What the judgement takes from a run: how near a galaxy is to the edge of its brick, and whether its detector can be
+asked at all.
 """
 
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ from lenscal import gates as gate_table
 from lenscal import realism, schema
 from lenscal.errors import InputError
 from lenscal.run import judgement
-from lenscal.scores import shortcuts
+from lenscal.scores import counterfactuals
 
 BRICKS = pd.DataFrame(
     {"brickname": ["a", "b"], "ra1": [10.0, 10.25], "ra2": [10.25, 10.5], "dec1": [60.0, 60.0], "dec2": [60.25, 60.25]}
@@ -58,7 +58,7 @@ def test_a_detector_that_cannot_be_asked_is_not_judged_by_counterfactuals(monkey
     monkeypatch.setattr(judgement, "_asked", refuse)
     one = place(detector=detector, store=lambda *_: None)
     table, gates = judgement.counterfactuals(one, 0.0, "")
-    assert table["name"].tolist() == list(shortcuts.ABOUT)
+    assert table["name"].tolist() == list(counterfactuals.ABOUT)
     assert {gate.verdict for gate in gates} == {gate_table.NOT_JUDGED}
     assert all(said in gate.cannot for gate in gates)
     monkeypatch.setattr(realism, "one_per_host", lambda table, count, seed: table.iloc[:0])

@@ -12,7 +12,18 @@ from scipy.special import logit
 from lenscal import config, schema, scores
 from lenscal import gates as gate_table
 from lenscal.kernels import precision
-from lenscal.scores import calibrators, channels, curves, nuisance, rates, recall, rows, shortcuts, strata
+from lenscal.scores import (
+    calibrators,
+    channels,
+    counterfactuals,
+    curves,
+    nuisance,
+    rates,
+    recall,
+    rows,
+    shortcuts,
+    strata,
+)
 
 
 def sample(found, split="test", settings=SETTINGS):
@@ -317,16 +328,16 @@ def test_folds_and_scores_of_a_galaxy_depend_on_its_id_and_not_on_the_order():
 @pytest.mark.parametrize(
     ("name", "id_", "good", "bad"),
     [
-        (shortcuts.ARC, "shortcut.arc", -2, 0.0),
-        (shortcuts.HOST, "shortcut.host", 0.0, -2),
-        (shortcuts.BLANK, "shortcut.blank", 2, 0.0),
+        (counterfactuals.ARC, "shortcut.arc", -2, 0.0),
+        (counterfactuals.HOST, "shortcut.host", 0.0, -2),
+        (counterfactuals.BLANK, "shortcut.blank", 2, 0.0),
     ],
 )
 def test_each_counterfactual_gate_passes_and_fails(name, id_, good, bad):
     for shift, verdict in ((good, gate_table.PASS), (bad, gate_table.FAIL)):
-        others = [pairs(0.0, name=other) for other in shortcuts.ABOUT if other != name]
-        table = shortcuts.counterfactuals([pairs(shift, 400, name=name), *others], 1.0)
-        gates = {gate.id: gate for gate in shortcuts.counterfactual_gates(table, SETTINGS, "the rate rests on 4")}
+        others = [pairs(0.0, name=other) for other in counterfactuals.ABOUT if other != name]
+        table = counterfactuals.changes([pairs(shift, 400, name=name), *others], 1.0)
+        gates = {gate.id: gate for gate in counterfactuals.gates(table, SETTINGS, "the rate rests on 4")}
         assert gates[id_].verdict == verdict, gates[id_]
         assert "the rate rests on 4" in gates[id_].evidence
     row = table.set_index("name").loc[name]
@@ -336,12 +347,16 @@ def test_each_counterfactual_gate_passes_and_fails(name, id_, good, bad):
 
 def test_counterfactuals_of_a_detector_that_cannot_be_asked_are_not_judged_with_the_reason():
     nothing = np.empty(0)
-    table = shortcuts.counterfactuals(
-        [shortcuts.Counterfactual(n, "", nothing, nothing, "known by its scores alone") for n in shortcuts.ABOUT], 0.0
+    table = counterfactuals.changes(
+        [
+            counterfactuals.Counterfactual(n, "", nothing, nothing, "known by its scores alone")
+            for n in counterfactuals.ABOUT
+        ],
+        0.0,
     )
-    gates = shortcuts.counterfactual_gates(table, SETTINGS, "")
+    gates = counterfactuals.gates(table, SETTINGS, "")
     assert {(gate.verdict, gate.cannot) for gate in gates} == {(gate_table.NOT_JUDGED, "known by its scores alone")}
-    left = shortcuts.counterfactual_gates(shortcuts.counterfactuals([], 0.0), SETTINGS, "")
+    left = counterfactuals.gates(counterfactuals.changes([], 0.0), SETTINGS, "")
     assert {gate.verdict for gate in left} == {gate_table.ABSENT}
 
 

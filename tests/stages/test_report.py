@@ -20,7 +20,7 @@ from lenscal.gates import table as gate_table
 from lenscal.kernels import intervals
 from lenscal.report import derivation, figures, formats, page, summaries
 from lenscal.report.figures import colour, cubes, samples
-from lenscal.scores import shortcuts
+from lenscal.scores import counterfactuals, shortcuts
 
 HASH = "0123456789abcdef" * 4
 GRID = {"theta_e": (0.75, 1.25, 0.25), "psf_fwhm": (1.0, 1.5, 0.25), "depth": (23.0, 24.0, 0.5)}
@@ -340,8 +340,8 @@ def judgement_tables():
     images, positive = judged.stamps(90, 3.0)
     parts = shortcuts.part_features(images, np.ones((90, 3)), judged.SETTINGS, 0.262)
     tables["shortcuts"] = shortcuts.parts(parts, positive, np.arange(90), 1)
-    shifts = [judged.pairs(i - 1.0, name=name) for i, name in enumerate(shortcuts.ABOUT)]
-    tables["counterfactuals"] = shortcuts.counterfactuals(shifts, 0.0)
+    shifts = [judged.pairs(i - 1.0, name=name) for i, name in enumerate(counterfactuals.ABOUT)]
+    tables["counterfactuals"] = counterfactuals.changes(shifts, 0.0)
     return {name: schema.JUDGEMENT[name].cast_table(table) for name, table in tables.items()}
 
 

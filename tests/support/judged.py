@@ -6,7 +6,7 @@ from scipy.special import expit, logit
 from scored import scored, text
 
 from lenscal import config, scores
-from lenscal.scores import shortcuts
+from lenscal.scores import counterfactuals
 
 PREVALENCE = 0.05
 SETTINGS = config.Scores(resamples=200)
@@ -58,7 +58,7 @@ def stamps(n, where, seed=7):
     return images, positive
 
 
-def pairs(shift, n=60, seed=9, name=shortcuts.ARC):
+def pairs(shift, n=60, seed=9, name=counterfactuals.ARC):
     rng = np.random.default_rng(seed)
     before = rng.normal(1, 1, n)
-    return shortcuts.Counterfactual(name, "", before, before + shift + rng.normal(0, 0.3, n))
+    return counterfactuals.Counterfactual(name, "", before, before + shift + rng.normal(0, 0.3, n))

@@ -83,8 +83,8 @@ def calibration(inputs: Inputs) -> Figure | str:
 
 
 def _reliability(axes: Axes, bins: pd.DataFrame) -> None:
-    """Reliability of the bins in which a probability can be told from nothing, of all and of each
-    stratum that was judged.
+    """Reliability of the bins in which a probability can be told from nothing, of all and of each stratum that was
+    judged.
     """
     whole = bins[bins["group"] == "all"]
     others = bins[bins["group"] != "all"]
