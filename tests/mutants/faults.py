@@ -184,7 +184,7 @@ FAULTS = (
     _fault("shot noise of any seed", "injections/trials.py", 'draws.hashes(self.seed, f"shot noise {band}"', 'draws.hashes(0, f"shot noise {band}"', KINDS, "test_shot_noise_is_that_of_the_runs_seed"),
     _fault("unit of the noise from the image with its arc", "realism/measures.py", "outside = arcs.fine_noise(reference[row, band])[ring]", "outside = arcs.fine_noise(images[row, band])[ring]", KINDS, "test_the_unit_of_the_noise_is_that_of_the_stamp_before_its_arc"),
     # The detector.
-    _fault("cosine one step ahead", "detector/training.py", "math.cos(math.pi * step / steps)", "math.cos(math.pi * (step + 1) / steps)", DETECTOR, "test_the_learning_rate_falls_as_half_a_cosine_from_its_full_value"),
+    _fault("cosine one step ahead", "detector/fitting.py", "math.cos(math.pi * step / steps)", "math.cos(math.pi * (step + 1) / steps)", DETECTOR, "test_the_learning_rate_falls_as_half_a_cosine_from_its_full_value"),
     _fault("calibrated on training rows", "detector/training.py", "    logits = np.concatenate(\n        [draft", "    selection = batches.Selection(selection.positives, selection.negatives, np.sort(np.concatenate([selection.positives, selection.negatives[:200]])), selection.counts)\n    logits = np.concatenate(\n        [draft", DETECTOR, "test_probabilities_are_fitted_on_the_validation_rows_and_on_no_other"),
     _fault("masks dropped", "detector/frozen.py", "images = unmasked(images)", "images = np.asarray(images)", DETECTOR, "test_masked_pixels_are_unobserved_ones[f4]"),
     _fault("leaks not looked for", "leaks.py", "(chosen & found.rows).sum()", "0", LEAKS, _LEAK + "[by id-X.2.hosts]", _LEAK + "[by id-X.2.negatives]"),

@@ -9,7 +9,7 @@ from lenscal.engine import Block, Outcome, PlanError, Stage
 from lenscal.engine.addresses import short
 from lenscal.engine.stage import Say
 from lenscal.errors import InputError
-from lenscal.io import stores
+from lenscal.io import folders, stores
 from lenscal.run.place import Place
 from lenscal.run.stages.stage import fingerprints
 
@@ -17,6 +17,24 @@ HINT = (
     "correct detector.artifact of the run file, or run what makes it (real-sample.yaml takes that "
     "of small.yaml: `make audit`)"
 )
+
+
+class _Kept:
+    """A checkpoint of the training, beside its plan."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> bytes | None:
+        return self._path.read_bytes() if self._path.exists() else None
+
+    def write(self, content: bytes) -> None:
+        stores.write_bytes(self._path, content)
+
+
+def _epoch(epoch: int, epochs: int, metrics: dict[str, float]) -> str:
+    said = " ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+    return f"epoch {epoch}/{epochs} {said}" if epoch else f"to train on: {said}".replace("_", " ")
 
 
 class Detector(Stage):
@@ -69,12 +87,12 @@ class Detector(Stage):
                 cutouts.set_coords(list(schema.GALAXY_COORDS)),
                 settings,
                 place.settings.seed,
-                lambda epoch, epochs, metrics: say(
-                    f"epoch {epoch}/{epochs} " + " ".join(f"{k} {v:.4g}" for k, v in metrics.items())
-                ),
+                lambda epoch, epochs, metrics: say(_epoch(epoch, epochs, metrics)),
+                checkpoint=_Kept(place.plans / self.name / "training.pt"),
             )
             stores.write_table(folder / "history.parquet", history)
             stores.write_json(folder / "history.json", {k: str(v) for k, v in history.attrs.items()})
             for name, content in detector.dump(frozen).items():
                 keep(name, content)
+            folders.remove(place.plans / self.name / "training.pt")
         return Outcome(int.from_bytes(stores.digest_files(folder), "little"), 1)
