@@ -1,4 +1,4 @@
-"""Scoring through lenscal against the runtime by itself, on the same prepared batches: ResNet18 in each form, one thread.
+"""Scoring through lenscal against the runtime by itself, on the same batches: ResNet18 in each form, one thread.
 
     python benchmarks/detectors.py [--stamps 1024] [--rounds 5]
 
@@ -40,9 +40,8 @@ def main() -> None:
                 seconds["bare"].append(timed(lambda shown=shown, bare=bare: [bare(batch) for batch in shown]))
                 seconds["lenscal"].append(timed(lambda detector=detector: detector.score(stamps)))
             rate = {name: asked.stamps / np.median(times) for name, times in seconds.items()}
-            print(
-                f"{form:12} lenscal {rate['lenscal']:7.1f} /s  bare {rate['bare']:7.1f} /s  ratio {rate['lenscal'] / rate['bare']:.3f}"
-            )
+            ratio = rate["lenscal"] / rate["bare"]
+            print(f"{form:12} lenscal {rate['lenscal']:7.1f} /s  bare {rate['bare']:7.1f} /s  ratio {ratio:.3f}")
 
 
 def timed(work) -> float:
