@@ -2,7 +2,8 @@
 
     python benchmarks/detectors.py [--stamps 1024] [--rounds 5]
 
-Prints images per second of each and their ratio (1 is no cost), medians of rounds in turns.
+ONNX is written by PyTorch, which needs onnxscript for it (`pip install onnxscript`). Prints images per second of each and
+their ratio (1 is no cost), medians of rounds in turns.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ import pytest
 import torch
 import yaml
 from contracts import check_detector, stamps_for
-from networks import DECLARED, BlueRing, write_forms
+from networks import DECLARED, BlueRing, save_onnx, write_forms
 
 import lenscal as lc
 from lenscal.detector import ScoreTable, bringing, probe
@@ -193,10 +193,7 @@ def write_changed(path, module, form):
     if form == "TorchScript":
         torch.jit.trace(module.eval(), torch.zeros(2, 3, 48, 48)).save(path)
     else:
-        batch = {0: torch.export.Dim("n", min=1)}
-        torch.onnx.export(
-            module.eval(), (torch.zeros(2, 3, 48, 48),), dynamo=True, dynamic_shapes=(batch,), verbose=False
-        ).save(path)
+        save_onnx(module, path)
     return path.exists()
 
 
