@@ -2,7 +2,7 @@
 
     python benchmarks/detectors.py [--stamps 1024] [--rounds 5]
 
-ONNX is written by PyTorch, which needs onnxscript for it (`pip install onnxscript`). Prints images per second of each and
+ONNX is written by PyTorch, which needs onnxscript for it (`pip install onnxscript`). Prints images per second and
 their ratio (1 is no cost), medians of rounds in turns.
 """
 
