@@ -5,12 +5,15 @@ once, as a frozen prior set.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from lenscal.cli.refusal import refusals
 from lenscal.errors import InputError
+
+if TYPE_CHECKING:
+    from lenscal.injections.calibration import Calibration
 
 
 def calibrate_prior(
@@ -66,17 +69,21 @@ def calibrate_prior(
             sources=place.sources,
         )
         output.write_text(found.text)
-        entry = found.entry
-        typer.echo(
-            f"prior '{name}': mag_r from {entry['mag_r']['low']:g} to {entry['mag_r']['high']:g}, counts ~ "
-            f"10^({entry['mag_r']['slope']:g} m)"
-        )
-        typer.echo(
-            f"  {measure} by quantile: {', '.join(f'{q:g}: {snr:.2f}' for q, snr in found.reached.items())} "
-            f"at the conditions of {origin}"
-        )
-        typer.echo(f"  {100 * entry['calibration']['accepted']:.1f} % of proposals met the range of the magnification")
+        _tell(name, found, measure, origin)
         typer.echo(f"  written to {output}; use it with injections: {{prior_file: {output}, prior: {name}}}")
+
+
+def _tell(name: str, found: Calibration, measure: str, origin: str) -> None:
+    entry = found.entry
+    typer.echo(
+        f"prior '{name}': mag_r from {entry['mag_r']['low']:g} to {entry['mag_r']['high']:g}, counts ~ "
+        f"10^({entry['mag_r']['slope']:g} m)"
+    )
+    typer.echo(
+        f"  {measure} by quantile: {', '.join(f'{q:g}: {snr:.2f}' for q, snr in found.reached.items())} "
+        f"at the conditions of {origin}"
+    )
+    typer.echo(f"  {100 * entry['calibration']['accepted']:.1f} % of proposals met the range of the magnification")
 
 
 def _one_of(conditions: str) -> Literal["anchors", "survey"]:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lenscal.cli.refusal import refusals
 from lenscal.errors import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from lenscal.config import Grid
 
 
 def conditions(
@@ -34,9 +39,6 @@ def conditions(
 ) -> None:
     """Print the area in each cell of the run file's grid, what lies outside, and a grid that covers the footprint."""
     with refusals():
-        import yaml
-
-        from lenscal.completeness import conditions as plane_of
         from lenscal.config import load
         from lenscal.run import Place
 
@@ -54,22 +56,28 @@ def conditions(
         if randoms:
             survey = survey.model_copy(update={"randoms": randoms, "randoms_density": density})
         grid, bricks = settings.injections.grid, Place(settings.model_copy(update={"survey": survey})).sky()
-        area = plane_of.plane(bricks, grid.psf_fwhm, grid.depth)
-        total = float(bricks["area"].sum())
-        typer.echo(
-            f"area [degree^2] by psf_fwhm [arcsec, down] and depth [mag, across]; {total:.2f} in all, from "
-            f"{bricks.attrs['area_from']}"
-        )
-        typer.echo(area.round(2).to_string())
-        inside, known = float(area.iloc[1:-1, 1:-1].to_numpy().sum()), float(area.to_numpy().sum())
-        typer.echo(
-            f"inside the grid {inside / total:.1%}, outside {(known - inside) / total:.1%}, without "
-            f"conditions in r {1 - known / total:.1%}"
-        )
-        axes = plane_of.recommended(bricks, {"psf_fwhm": grid.psf_fwhm.step, "depth": grid.depth.step}, tail)
-        typer.echo(
-            f"# a grid of the same steps that leaves out at most {tail:g} of the area at either end of either axis"
-        )
-        typer.echo(
-            yaml.safe_dump({"grid": {name: axis.model_dump() for name, axis in axes.items()}}, sort_keys=False).rstrip()
-        )
+        _tell(bricks, grid, tail)
+
+
+def _tell(bricks: pd.DataFrame, grid: Grid, tail: float) -> None:
+    import yaml
+
+    from lenscal.completeness import conditions as plane_of
+
+    area = plane_of.plane(bricks, grid.psf_fwhm, grid.depth)
+    total = float(bricks["area"].sum())
+    typer.echo(
+        f"area [degree^2] by psf_fwhm [arcsec, down] and depth [mag, across]; {total:.2f} in all, from "
+        f"{bricks.attrs['area_from']}"
+    )
+    typer.echo(area.round(2).to_string())
+    inside, known = float(area.iloc[1:-1, 1:-1].to_numpy().sum()), float(area.to_numpy().sum())
+    typer.echo(
+        f"inside the grid {inside / total:.1%}, outside {(known - inside) / total:.1%}, without "
+        f"conditions in r {1 - known / total:.1%}"
+    )
+    axes = plane_of.recommended(bricks, {"psf_fwhm": grid.psf_fwhm.step, "depth": grid.depth.step}, tail)
+    typer.echo(f"# a grid of the same steps that leaves out at most {tail:g} of the area at either end of either axis")
+    typer.echo(
+        yaml.safe_dump({"grid": {name: axis.model_dump() for name, axis in axes.items()}}, sort_keys=False).rstrip()
+    )

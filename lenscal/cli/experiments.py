@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lenscal.cli.refusal import refusals, settings_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from lenscal.config import Settings
 
 
 def experiments(
@@ -49,9 +54,7 @@ def experiments(
     settings = settings_of(runfile)
     with refusals():
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        from lenscal import mock
         from lenscal.run import Place
         from lenscal.run import experiments as run
 
@@ -59,17 +62,7 @@ def experiments(
         wanted = {name.strip() for name in what.split(",") if name.strip()}
         run.refuse(place, wanted, seed)
         skies = run.skies(settings, wanted, seed, sky)
-        with Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
-        ) as bar:
-            for name, one in skies.items():
-                if not mock.is_current(one):
-                    task = bar.add_task(
-                        f"drawing the sky of seed {seed} ({'with' if name == 'arcs' else 'without'} arcs)", total=None
-                    )
-                    mock.draw(
-                        one, 1.0, lambda done, total, task=task: bar.update(task, completed=done, total=total), workers
-                    )
+        _drawn(skies, seed, workers, console)
         results = {}
         with console.status("") as status:
             if "arms" in wanted:
@@ -78,20 +71,30 @@ def experiments(
                 results["causal"] = run.causal(place, lenses, status.update)
             if "fix" in wanted:
                 results["fix"] = run.fix(place, skies["arcs"], lenses, injected, per_cell, epochs, status.update)
-        asked = {
-            "lenses": lenses,
-            "seed": seed,
-            "sky": sky,
-            "injected": injected,
-            "per_cell": per_cell,
-            "epochs": epochs,
-        }
+        asked = {"lenses": lenses, "seed": seed, "sky": sky, "injected": injected}
+        asked |= {"per_cell": per_cell, "epochs": epochs}
         folder = run.write(place, results, asked)
         for name, (summary, tables) in results.items():
             for table in _SHOWN[name](summary, tables):
                 console.print(table)
             console.print(_SENTENCES[name](summary), highlight=False)
         console.print(f"written to {folder}", highlight=False, soft_wrap=True)
+
+
+def _drawn(skies: dict[str, Settings], seed: int, workers: int, console: Console) -> None:
+    """Draw the skies that are not there, or not as they are asked for."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from lenscal import mock
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console) as bar:
+        for name, one in skies.items():
+            if mock.is_current(one):
+                continue
+            arcs = "with" if name == "arcs" else "without"
+            task = bar.add_task(f"drawing the sky of seed {seed} ({arcs} arcs)", total=None)
+            mock.draw(one, 1.0, lambda done, total, task=task: bar.update(task, completed=done, total=total), workers)
 
 
 _PAIRED = ("n", "before", "after", "change", "95 %", "lost", "won", "mid-p")

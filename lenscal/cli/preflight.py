@@ -20,22 +20,11 @@ from lenscal.errors import LenscalError
 def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> None:
     """Check that what a run reads is there and that it can write, before it starts: a verdict and the fix for each."""
     settings = settings_of(runfile)
-    rows = []
-
-    def check(what: str, found: str, fix: str = "") -> None:
-        rows.append((what, "ok" if not fix else "missing", found, fix))
-
-    def tried(what: str, ask: Callable[[], str], fix: str) -> None:
-        try:
-            found = ask()
-        except (LenscalError, OSError) as error:
-            check(what, str(error), fix)
-        else:
-            check(what, found)
-
+    checks = _Checks()
+    check, tried = checks.check, checks.tried
     with refusals():
         from lenscal import extras
-        from lenscal.io import checksums, folders, remote, sweeps
+        from lenscal.io import checksums, remote, sweeps
         from lenscal.io.tables import lenses as catalogues
         from lenscal.run import Place, published
 
@@ -71,28 +60,48 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
                 check(
                     Path(stamps).name, stamps, "" if Path(stamps).exists() else "run what makes it, or correct the path"
                 )
-        folder = settings.stores
+        checks.stores(settings.stores)
+        check("PyTorch", "trains the detector and gives scores", extras.fix("torch"))
+    table = Table("input", "verdict", "found", "fix", box=None)
+    for row in checks.rows:
+        table.add_row(*map(escape, row))
+    Console().print(table)
+    if any(verdict != "ok" for _, verdict, _, _ in checks.rows):
+        raise typer.Exit(ERROR)
+
+
+class _Checks:
+    """Rows of the table: what was looked for, the verdict, what was found, and the fix."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, str, str, str]] = []
+
+    def check(self, what: str, found: str, fix: str = "") -> None:
+        self.rows.append((what, "ok" if not fix else "missing", found, fix))
+
+    def tried(self, what: str, ask: Callable[[], str], fix: str) -> None:
+        try:
+            found = ask()
+        except (LenscalError, OSError) as error:
+            self.check(what, str(error), fix)
+        else:
+            self.check(what, found)
+
+    def stores(self, folder: Path) -> None:
+        """Whether the folder of stores can be written, and has room."""
+        from lenscal.io import folders
+
         if folders.is_remote(folder):
             probe = folder / ".plan" / "preflight"
             try:
                 folders.write_bytes(probe, b"")
                 folders.remove(probe)
-                check("stores", str(folder))
+                self.check("stores", str(folder))
             except folders.StoreError as error:
-                check("stores", str(folder), str(error))
-        else:
-            parent = next(p for p in [folder, *folder.parents] if p.exists())
-            check(
-                "stores",
-                str(folder),
-                "" if os.access(parent, os.W_OK) else f"'{parent}' is not writable: choose another `stores`",
-            )
-            free = shutil.disk_usage(parent).free / 1e9
-            check("disk", f"{free:.0f} GB free", "" if free > 5 else "make room: a small run needs 5 GB")
-        check("PyTorch", "trains the detector and gives scores", extras.fix("torch"))
-    table = Table("input", "verdict", "found", "fix", box=None)
-    for row in rows:
-        table.add_row(*map(escape, row))
-    Console().print(table)
-    if any(verdict != "ok" for _, verdict, _, _ in rows):
-        raise typer.Exit(ERROR)
+                self.check("stores", str(folder), str(error))
+            return
+        parent = next(p for p in [folder, *folder.parents] if p.exists())
+        fix = "" if os.access(parent, os.W_OK) else f"'{parent}' is not writable: choose another `stores`"
+        self.check("stores", str(folder), fix)
+        free = shutil.disk_usage(parent).free / 1e9
+        self.check("disk", f"{free:.0f} GB free", "" if free > 5 else "make room: a small run needs 5 GB")

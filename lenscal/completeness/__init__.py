@@ -2,8 +2,8 @@
 
 from lenscal.completeness.budget import brackets, budget, shift
 from lenscal.completeness.counts import SURVEY, add, count
+from lenscal.completeness.gates import gates, occupancy_gate
 from lenscal.completeness.hosts import by_host
-from lenscal.completeness.judging import gates, occupancy_gate
 from lenscal.completeness.posterior import posterior, posteriors
 from lenscal.completeness.reading import cell_of, edges_of, marginalise, of_population, query
 from lenscal.completeness.sky import occupancy

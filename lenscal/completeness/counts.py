@@ -203,21 +203,8 @@ def add(*counts: xr.Dataset) -> xr.Dataset:
     Dataset
         As from `count`.
     """
-    for part in counts:
-        if lost := [name for name in (*PER_HOST, *ADDITIVE) if name not in part]:
-            raise InputError(
-                f"completeness: counts without {', '.join(lost)} do not add: hosts that two parts share are one; "
-                "write the cube again with its hosts"
-            )
-    counts = tuple(weighted(part) for part in counts)
+    counts = _addable(counts)
     first = counts[0]
-    for part in counts[1:]:
-        if part["population"].values.tolist() != first["population"].values.tolist():
-            raise InputError("completeness: counts of other populations of hosts do not add")
-        if part.attrs["detector_hash"] != first.attrs["detector_hash"] or not np.array_equal(
-            part["threshold"], first["threshold"]
-        ):
-            raise InputError("completeness: counts made with another detector or other thresholds do not add")
     axes = {dim: np.unique(np.concatenate([part[dim].values for part in counts])) for dim in schema.CELL}
     totals = dict.fromkeys(ADDITIVE, 0)
     for part in counts:
@@ -263,6 +250,32 @@ def add(*counts: xr.Dataset) -> xr.Dataset:
         np.stack([(n > 0).sum(-1) for _, n, _ in columns_of(out)], 1).reshape(out["n_injected"].shape),
     )
     return schema.COMPLETENESS.describe(out)
+
+
+def _addable(counts: tuple[xr.Dataset, ...]) -> tuple[xr.Dataset, ...]:
+    """The parts with the weights of their hosts.
+
+    Raises
+    ------
+    InputError
+        They are not of one detector, the same thresholds and the same populations, or lack their hosts.
+    """
+    for part in counts:
+        if lost := [name for name in (*PER_HOST, *ADDITIVE) if name not in part]:
+            raise InputError(
+                f"completeness: counts without {', '.join(lost)} do not add: hosts that two parts share are one; "
+                "write the cube again with its hosts"
+            )
+    counts = tuple(weighted(part) for part in counts)
+    first = counts[0]
+    for part in counts[1:]:
+        if part["population"].values.tolist() != first["population"].values.tolist():
+            raise InputError("completeness: counts of other populations of hosts do not add")
+        if part.attrs["detector_hash"] != first.attrs["detector_hash"] or not np.array_equal(
+            part["threshold"], first["threshold"]
+        ):
+            raise InputError("completeness: counts made with another detector or other thresholds do not add")
+    return counts
 
 
 def columns_of(counts: xr.Dataset) -> list[tuple[tuple[int, int], np.ndarray, np.ndarray]]:

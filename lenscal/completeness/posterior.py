@@ -119,6 +119,11 @@ def posterior(counts: xr.Dataset, settings: config.Completeness, population: str
         sufficient=(schema.CELL, enough),
         status=(schema.CELL, status),
     )
+    return _described(cube, settings, population)
+
+
+def _described(cube: xr.Dataset, settings: config.Completeness, population: str) -> xr.Dataset:
+    """A cube with its axes, and the settings that made it."""
     widths = {dim: round(float(np.diff(cube[dim]).min()) / 2, 6) for dim in schema.CELL if cube.sizes[dim] > 1}
     axes = {dim: cube[dim].assign_attrs({"half_width": width, **cube[dim].attrs}) for dim, width in widths.items()}
     cube = cube.assign_coords(

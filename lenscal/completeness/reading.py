@@ -83,17 +83,7 @@ def marginalise(
     """
     cube = of_population(cube)
     dims = (over,) if isinstance(over, str) else tuple(over)
-    if not dims or not set(dims) <= {"psf_fwhm", "depth"}:
-        raise InputError(f"marginalise over {dims}: expected psf_fwhm, depth or both (cells along theta_e share hosts)")
-    names = {"area": "area", "hosts": "host_pool"}
-    if weights not in names:
-        raise InputError(f"weights is {weights!r}, expected 'area' or 'hosts'")
-    weight = cube[names[weights]].astype(float)
-    if not float(weight.sum()) > 0:
-        raise InputError(
-            f"marginalise: '{names[weights]}' of the cube is 0 everywhere; weigh by "
-            f"{'hosts' if weights == 'area' else 'area'}"
-        )
+    weight = _weight_of(cube, dims, weights)
     known = cube["n_injected"] > 0
     outside = 0.0
     if weights == "area" and len(dims) == 2:
@@ -142,6 +132,22 @@ def marginalise(
     for array in out.data_vars.values():
         array.attrs["units"] = "1"
     return out.assign_coords(quantile=("quantile", list(schema.QUANTILES)), level=("level", list(schema.LEVELS)))
+
+
+def _weight_of(cube: xr.Dataset, dims: tuple[str, ...], weights: str) -> xr.DataArray:
+    """Weight of each cell in an average over some dims; what cannot be averaged is refused."""
+    if not dims or not set(dims) <= {"psf_fwhm", "depth"}:
+        raise InputError(f"marginalise over {dims}: expected psf_fwhm, depth or both (cells along theta_e share hosts)")
+    names = {"area": "area", "hosts": "host_pool"}
+    if weights not in names:
+        raise InputError(f"weights is {weights!r}, expected 'area' or 'hosts'")
+    weight = cube[names[weights]].astype(float)
+    if not float(weight.sum()) > 0:
+        raise InputError(
+            f"marginalise: '{names[weights]}' of the cube is 0 everywhere; weigh by "
+            f"{'hosts' if weights == 'area' else 'area'}"
+        )
+    return weight
 
 
 def query(cube: xr.Dataset, theta_e, psf_fwhm, depth, quantile: float = 0.5, threshold: int = 0) -> np.ndarray:  # noqa: ANN001

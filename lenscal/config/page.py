@@ -22,6 +22,32 @@ from lenscal.config.settings import Settings
 from lenscal.config.sky import LensPopulation, Sky
 from lenscal.config.survey import Service, Survey
 
+MODELS = (
+    Settings,
+    Sky,
+    LensPopulation,
+    Survey,
+    Service,
+    Objects,
+    LensCatalogue,
+    ContaminantCatalogue,
+    Manifest,
+    Cutouts,
+    Quality,
+    Injections,
+    Grid,
+    Axis,
+    Detector,
+    Training,
+    Scores,
+    Completeness,
+    Failures,
+    Realism,
+    Report,
+    Cluster,
+)
+"""Sections in the order of the page."""
+
 
 def page() -> str:
     """The page of run files, in Markdown."""
@@ -32,31 +58,7 @@ def page() -> str:
         "lenscal.config`); do not edit by hand.",
         "",
     ]
-    models = [
-        Settings,
-        Sky,
-        LensPopulation,
-        Survey,
-        Service,
-        Objects,
-        LensCatalogue,
-        ContaminantCatalogue,
-        Manifest,
-        Cutouts,
-        Quality,
-        Injections,
-        Grid,
-        Axis,
-        Detector,
-        Training,
-        Scores,
-        Completeness,
-        Failures,
-        Realism,
-        Report,
-        Cluster,
-    ]
-    for model in models:
+    for model in MODELS:
         heading = "The whole" if model is Settings else f"`{model.__name__}`"
         lines += [
             f"## {heading}",

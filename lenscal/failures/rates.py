@@ -1,4 +1,4 @@
-"""Failures: what is taken for a lens, which lenses are missed, and where completeness collapses."""
+"""How often negatives are taken for lenses and injections are missed, by class and by bin."""
 
 from __future__ import annotations
 

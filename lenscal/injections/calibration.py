@@ -115,6 +115,26 @@ def unit_snr(
     return pd.DataFrame({"annulus_snr": out[:, 0], "arc_snr": out[:, 1], "magnification": mu, "proposals": proposals})
 
 
+def _known(conditions: pd.DataFrame) -> pd.DataFrame:
+    """Conditions with a PSF size and a depth; fewer than ten are refused."""
+    known = conditions[["psfsize_r", "psfdepth_r"]].dropna()
+    if len(known) < CONDITIONS_MIN:
+        raise CalibrationError(
+            f"calibration: {len(known)} anchors have both a PSF size and a depth, fewer than {CONDITIONS_MIN}; "
+            "calibrate at those of the survey (--conditions survey)"
+        )
+    return known
+
+
+def _limits(settings: config.Injections) -> tuple[float, float]:
+    """Limits of mag_r in the prior to start from."""
+    base = prior_sets.named(settings.prior, settings.more_priors)
+    low, high = (base["mag_r"].get(end) for end in ("low", "high"))
+    if low is None:
+        raise CalibrationError(f"calibration: mag_r of the prior '{settings.prior}' has no limits to stay within")
+    return low, high
+
+
 def calibrate(
     name: str,
     conditions: pd.DataFrame,
@@ -153,18 +173,10 @@ def calibrate(
     CalibrationError
         Fewer than ten conditions, or a target that is missed by more than a factor two in some quantile.
     """
-    known = conditions[["psfsize_r", "psfdepth_r"]].dropna()
-    if len(known) < CONDITIONS_MIN:
-        raise CalibrationError(
-            f"calibration: {len(known)} anchors have both a PSF size and a depth, fewer than {CONDITIONS_MIN}; "
-            "calibrate at those of the survey (--conditions survey)"
-        )
+    known = _known(conditions)
     if measure not in MEASURES:
         raise CalibrationError(f"calibration: the measure is '{measure}', not one of {', '.join(MEASURES)}")
-    base = prior_sets.named(settings.prior, settings.more_priors)
-    low, high = (base["mag_r"].get(end) for end in ("low", "high"))
-    if low is None:
-        raise CalibrationError(f"calibration: mag_r of the prior '{settings.prior}' has no limits to stay within")
+    low, high = _limits(settings)
     found = unit_snr(known, settings, seed, count, sources)
     u = draws.uniform(seed, "calibration mag_r", np.arange(count))
     levels, wanted = (np.array(list(part), float) for part in (target.keys(), target.values()))
@@ -202,14 +214,8 @@ def calibrate(
         "seed": seed,
         "accepted": round(float(count / found["proposals"].sum()), 4),
     }
-    about = (
-        f"As {settings.prior}, with source counts whose arcs have the {measure} of the target at the "
-        "conditions of the anchors; frozen."
-    )
-    entry = {
-        "about": about,
-        "like": settings.prior,
-        "mag_r": {"measure": "counts", "low": float(low), "high": float(high), "slope": slope},
-        "calibration": provenance,
-    }
+    about = f"As {settings.prior}, with source counts whose arcs have the {measure} of the target at the conditions of "
+    counts = {"measure": "counts", "low": float(low), "high": float(high), "slope": slope}
+    entry = {"about": about + "the anchors; frozen.", "like": settings.prior}
+    entry |= {"mag_r": counts, "calibration": provenance}
     return Calibration(name, entry, reached, values)

@@ -1,6 +1,4 @@
-"""What an injection is drawn from: named sets of priors, each stating its measure, and the
-range of the magnification.
-"""
+"""What an injection is drawn from: priors, each with its measure, and the range of the magnification."""
 
 from __future__ import annotations
 

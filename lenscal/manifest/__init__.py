@@ -10,7 +10,8 @@ import pandas as pd
 
 from lenscal import config, healpix, schema
 from lenscal.gates import Gate, Ledger
-from lenscal.manifest import audit, drawing, exclusion, labels, overlaps, pools, splits
+from lenscal.manifest import drawing, exclusion, labels, overlaps, pools, splits
+from lenscal.manifest.gates import gates
 from lenscal.manifest.scan import COLUMNS, ManifestError, Scan, margin_needed, merged, scan
 
 __all__ = [
@@ -28,8 +29,6 @@ __all__ = [
     "reservoir_limits",
     "scan",
 ]
-
-gates = audit.gates
 
 
 @dataclass(frozen=True)
@@ -181,7 +180,7 @@ def assemble(
     if candidates > drawn_from:
         dropped["candidate not drawn"] = candidates - drawn_from
     ledger = Ledger(seen.rows_in, len(out), dropped)
-    return _built(out, seen.waterfall(), drawn.strata, ledger, settings, seed, audit.gates(out, settings, seed, lenses))
+    return _built(out, seen.waterfall(), drawn.strata, ledger, settings, seed, gates(out, settings, seed, lenses))
 
 
 def external(rows: pd.DataFrame, settings: config.Manifest, seed: int, provenance: Mapping[str, str]) -> Built:
@@ -245,7 +244,7 @@ def external(rows: pd.DataFrame, settings: config.Manifest, seed: int, provenanc
     strata["shortfall"] = (strata["wanted"] - strata["n1"] - strata["n2"]).clip(lower=0)
     strata.columns.name = None
     ledger = Ledger(len(rows), len(out))
-    return _built(out, waterfall, strata, ledger, settings, seed, audit.gates(out, settings, seed, drawn=False))
+    return _built(out, waterfall, strata, ledger, settings, seed, gates(out, settings, seed, drawn=False))
 
 
 def _finish(

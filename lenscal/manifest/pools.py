@@ -1,4 +1,4 @@
-"""The negatives: how many from each pool in each stratum, and which.
+"""The pools of negatives: what a sky offers to each, stratum by stratum.
 
 N2 is drawn first and N1 from the rest, so that no galaxy is in both. A galaxy of N1 keeps its confuser bits: N1 is the
 sky as the detector meets it, confusers in their natural share less those that N2 took.

@@ -60,6 +60,51 @@ def _magnitude(rng: np.random.Generator, bright: np.ndarray, faint: np.ndarray, 
     return np.log10(low + rng.uniform(size=np.shape(bright)) * (high - low)) / slope
 
 
+_BRIGHT = {
+    "compact": 18.3,
+    "faint": 20.02,
+    "spiral": 16.8,
+    "ring": 17.0,
+    "edge_on": 16.9,
+    "merger": 17.2,
+    "blend": 17.8,
+    "clumpy": 17.6,
+    "core_companion": 17.0,
+    "field": 20.05,
+}
+_FAINT = {
+    "faint": 20.6,
+    "spiral": 18.5,
+    "ring": 18.4,
+    "edge_on": 19.2,
+    "merger": 18.9,
+    "blend": 19.3,
+    "clumpy": 19.3,
+    "core_companion": 18.3,
+    "field": 22.6,
+}
+"""Limits of z of kinds whose limits are not those of `light`."""
+
+
+class _Draws:
+    """Random numbers for galaxies of given kinds, one for each galaxy whether its kind uses it or not."""
+
+    def __init__(self, kind: np.ndarray, rng: np.random.Generator) -> None:
+        self.kind, self.rng, self.count = kind, rng, len(kind)
+
+    def by_kind(self, default: object, **special: object) -> np.ndarray:
+        out = np.full(self.count, default, float) if np.isscalar(default) else np.array(default, float)
+        for name, value in special.items():
+            out = np.where(self.kind == name, value, out)
+        return out
+
+    def normal(self, mean: float, sigma: float) -> np.ndarray:
+        return mean + sigma * self.rng.standard_normal(self.count)
+
+    def uniform(self, low: float, high: float) -> np.ndarray:
+        return self.rng.uniform(low, high, self.count)
+
+
 def light(kind: np.ndarray, kind_type: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Intrinsic magnitudes, sizes, shapes and patterns of galaxies of given kinds and Tractor types.
 
@@ -69,119 +114,102 @@ def light(kind: np.ndarray, kind_type: np.ndarray, rng: np.random.Generator) -> 
         kind, type, mag_g, mag_r, mag_z, mag_w1 (dereddened), r_e (semi-major half-light radius, arcsec), q, pa (degrees
         East of North), n (Sersic index drawn), and the parameters of the pattern of the kind (NaN where it has none).
     """
-    count = len(kind)
-
-    def by_kind(default: object, **special: object) -> np.ndarray:
-        out = np.full(count, default, float) if np.isscalar(default) else np.array(default, float)
-        for name, value in special.items():
-            out = np.where(kind == name, value, out)
-        return out
-
-    def normal(mean: float, sigma: float) -> np.ndarray:
-        return mean + sigma * rng.standard_normal(count)
-
-    def uniform(low: float, high: float) -> np.ndarray:
-        return rng.uniform(low, high, count)
-
-    bright = by_kind(
-        17.5,
-        compact=18.3,
-        faint=20.02,
-        spiral=16.8,
-        ring=17.0,
-        edge_on=16.9,
-        merger=17.2,
-        blend=17.8,
-        clumpy=17.6,
-        core_companion=17.0,
-        field=20.05,
-    )
-    dim = by_kind(
-        19.93,
-        faint=20.6,
-        spiral=18.5,
-        ring=18.4,
-        edge_on=19.2,
-        merger=18.9,
-        blend=19.3,
-        clumpy=19.3,
-        core_companion=18.3,
-        field=22.6,
-    )
-    mag_z = _magnitude(rng, bright, dim)
-    red_or_blue = np.where(rng.uniform(size=count) < 0.5, normal(1.3, 0.12), normal(0.75, 0.15))
-    colour_gr = by_kind(
-        normal(1.38, 0.12),
-        compact=red_or_blue,
-        disc=normal(0.75, 0.15),
-        spiral=normal(0.62, 0.1),
-        ring=normal(0.72, 0.07),
-        edge_on=normal(0.85, 0.18),
-        clumpy=normal(0.30, 0.08),
-        field=normal(0.75, 0.4),
-    )
-    colour_gr = np.clip(colour_gr, -0.1, 1.9)
-    colour_rz = np.clip(0.08 + 0.5 * colour_gr + normal(0, 0.07), -0.1, 1.3)
-    radius = 10 ** (0.25 - 0.13 * (mag_z - 18) + normal(0, 0.13))
-    r_e = by_kind(
-        np.clip(radius, 0.45, 4.0),
-        compact=uniform(0.35, 0.9),
-        disc=np.clip(1.2 * radius, 0.6, 3.5),
-        spiral=uniform(1.9, 3.4),
-        ring=uniform(1.7, 3.0),
-        edge_on=uniform(1.6, 3.8),
-        merger=uniform(1.0, 1.9),
-        blend=np.clip(0.9 * radius, 0.5, 1.8),
-        clumpy=uniform(1.2, 2.4),
-        core_companion=uniform(1.1, 2.2),
-        field=uniform(0.25, 0.75),
-    )
-    r_e = np.where(kind_type == "REX", np.clip(r_e, 0.3, 0.95), np.where(kind_type == "PSF", 0.0, r_e))
-    q = by_kind(
-        np.clip(normal(0.75, 0.14), 0.38, 0.99),
-        disc=uniform(0.42, 0.95),
-        spiral=uniform(0.72, 0.98),
-        ring=uniform(0.75, 0.98),
-        edge_on=uniform(0.13, 0.3),
-        field=uniform(0.4, 1.0),
-        clumpy=uniform(0.5, 0.9),
-    )
-    q = np.where(kind_type == "REX", 1.0, q)
-    n = by_kind(
-        uniform(2.2, 5.8),
-        disc=uniform(0.7, 1.9),
-        spiral=uniform(0.7, 1.4),
-        ring=uniform(0.6, 1.2),
-        edge_on=uniform(0.7, 1.3),
-        merger=uniform(2.0, 4.0),
-        clumpy=uniform(0.6, 1.2),
-        field=uniform(0.8, 2.0),
-    )
-    n = np.where((kind == "core_companion") & (kind_type == "SER"), uniform(4.0, 6.0), n)
-    fixed = np.array([_SERSIC.get(name, np.nan) for name in kind_type])
-    n = np.where((kind == "edge_on") & (kind_type == "DEV"), 1.0, np.where(np.isfinite(fixed), fixed, n))
+    draw = _Draws(kind, rng)
+    mag_z = _magnitude(rng, draw.by_kind(17.5, **_BRIGHT), draw.by_kind(19.93, **_FAINT))
+    colour_gr = _colour(draw)
+    colour_rz = np.clip(0.08 + 0.5 * colour_gr + draw.normal(0, 0.07), -0.1, 1.3)
+    radius = 10 ** (0.25 - 0.13 * (mag_z - 18) + draw.normal(0, 0.13))
+    r_e, q, n = _shape(draw, kind_type, radius)
     return {
         "kind": kind,
         "type": kind_type,
         "mag_g": mag_z + colour_rz + colour_gr,
         "mag_r": mag_z + colour_rz,
         "mag_z": mag_z,
-        "mag_w1": mag_z - np.clip(0.35 + 0.55 * colour_rz + normal(0, 0.12), -0.4, 1.5),
+        "mag_w1": mag_z - np.clip(0.35 + 0.55 * colour_rz + draw.normal(0, 0.12), -0.4, 1.5),
         "r_e": r_e,
         "q": q,
-        "pa": uniform(0, 180),
+        "pa": draw.uniform(0, 180),
         "n": np.round(n, 1),
-        "bulge": by_kind(np.nan, spiral=uniform(0.12, 0.3), ring=uniform(0.35, 0.55), edge_on=uniform(0.1, 0.25)),
-        "arms": by_kind(np.nan, spiral=rng.choice([2, 2, 2, 3, 4], count)),
-        "pitch": by_kind(np.nan, spiral=uniform(12, 28) * rng.choice([-1, 1], count)),
-        "arm_strength": by_kind(np.nan, spiral=uniform(0.7, 0.95)),
-        "phase": by_kind(np.nan, spiral=uniform(0, 360), ring=uniform(0, 360)),
-        "ring_radius": by_kind(np.nan, ring=1.35 * r_e),
-        "ring_width": by_kind(np.nan, ring=uniform(0.35, 0.6)),
-        "clumps": by_kind(np.nan, clumpy=rng.integers(5, 11, count)),
-        "tail_fraction": by_kind(np.nan, merger=uniform(0.08, 0.2)),
-        "tail_angle": by_kind(np.nan, merger=uniform(0, 360)),
-        "pattern_seed": rng.integers(0, 2**31, count),
+        **_pattern(draw, r_e),
+        "pattern_seed": rng.integers(0, 2**31, draw.count),
+    }
+
+
+def _colour(draw: _Draws) -> np.ndarray:
+    """Colours g - r."""
+    red_or_blue = np.where(draw.rng.uniform(size=draw.count) < 0.5, draw.normal(1.3, 0.12), draw.normal(0.75, 0.15))
+    colour_gr = draw.by_kind(
+        draw.normal(1.38, 0.12),
+        compact=red_or_blue,
+        disc=draw.normal(0.75, 0.15),
+        spiral=draw.normal(0.62, 0.1),
+        ring=draw.normal(0.72, 0.07),
+        edge_on=draw.normal(0.85, 0.18),
+        clumpy=draw.normal(0.30, 0.08),
+        field=draw.normal(0.75, 0.4),
+    )
+    return np.clip(colour_gr, -0.1, 1.9)
+
+
+def _shape(draw: _Draws, kind_type: np.ndarray, radius: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Half-light radius, axis ratio and Sersic index."""
+    kind = draw.kind
+    r_e = draw.by_kind(
+        np.clip(radius, 0.45, 4.0),
+        compact=draw.uniform(0.35, 0.9),
+        disc=np.clip(1.2 * radius, 0.6, 3.5),
+        spiral=draw.uniform(1.9, 3.4),
+        ring=draw.uniform(1.7, 3.0),
+        edge_on=draw.uniform(1.6, 3.8),
+        merger=draw.uniform(1.0, 1.9),
+        blend=np.clip(0.9 * radius, 0.5, 1.8),
+        clumpy=draw.uniform(1.2, 2.4),
+        core_companion=draw.uniform(1.1, 2.2),
+        field=draw.uniform(0.25, 0.75),
+    )
+    r_e = np.where(kind_type == "REX", np.clip(r_e, 0.3, 0.95), np.where(kind_type == "PSF", 0.0, r_e))
+    q = draw.by_kind(
+        np.clip(draw.normal(0.75, 0.14), 0.38, 0.99),
+        disc=draw.uniform(0.42, 0.95),
+        spiral=draw.uniform(0.72, 0.98),
+        ring=draw.uniform(0.75, 0.98),
+        edge_on=draw.uniform(0.13, 0.3),
+        field=draw.uniform(0.4, 1.0),
+        clumpy=draw.uniform(0.5, 0.9),
+    )
+    q = np.where(kind_type == "REX", 1.0, q)
+    n = draw.by_kind(
+        draw.uniform(2.2, 5.8),
+        disc=draw.uniform(0.7, 1.9),
+        spiral=draw.uniform(0.7, 1.4),
+        ring=draw.uniform(0.6, 1.2),
+        edge_on=draw.uniform(0.7, 1.3),
+        merger=draw.uniform(2.0, 4.0),
+        clumpy=draw.uniform(0.6, 1.2),
+        field=draw.uniform(0.8, 2.0),
+    )
+    n = np.where((kind == "core_companion") & (kind_type == "SER"), draw.uniform(4.0, 6.0), n)
+    fixed = np.array([_SERSIC.get(name, np.nan) for name in kind_type])
+    n = np.where((kind == "edge_on") & (kind_type == "DEV"), 1.0, np.where(np.isfinite(fixed), fixed, n))
+    return r_e, q, n
+
+
+def _pattern(draw: _Draws, r_e: np.ndarray) -> dict[str, np.ndarray]:
+    """Bulge, arms, ring, clumps and tails of the kinds that have them; NaN elsewhere."""
+    return {
+        "bulge": draw.by_kind(
+            np.nan, spiral=draw.uniform(0.12, 0.3), ring=draw.uniform(0.35, 0.55), edge_on=draw.uniform(0.1, 0.25)
+        ),
+        "arms": draw.by_kind(np.nan, spiral=draw.rng.choice([2, 2, 2, 3, 4], draw.count)),
+        "pitch": draw.by_kind(np.nan, spiral=draw.uniform(12, 28) * draw.rng.choice([-1, 1], draw.count)),
+        "arm_strength": draw.by_kind(np.nan, spiral=draw.uniform(0.7, 0.95)),
+        "phase": draw.by_kind(np.nan, spiral=draw.uniform(0, 360), ring=draw.uniform(0, 360)),
+        "ring_radius": draw.by_kind(np.nan, ring=1.35 * r_e),
+        "ring_width": draw.by_kind(np.nan, ring=draw.uniform(0.35, 0.6)),
+        "clumps": draw.by_kind(np.nan, clumpy=draw.rng.integers(5, 11, draw.count)),
+        "tail_fraction": draw.by_kind(np.nan, merger=draw.uniform(0.08, 0.2)),
+        "tail_angle": draw.by_kind(np.nan, merger=draw.uniform(0, 360)),
     }
 
 

@@ -85,21 +85,7 @@ def parameters(index: int, kind_type: str, seed: int, population: config.LensPop
     low, high = population.offsets
     offset = theta_e * float(np.sqrt(rng.uniform(low**2, high**2)))
     direction = float(rng.uniform(0, 2 * np.pi))
-    source = {
-        "x": offset * np.cos(direction),
-        "y": offset * np.sin(direction),
-        "r_e": float(rng.uniform(0.18, 0.38)),
-        "n": float(rng.uniform(0.8, 1.5)),
-        "q": float(rng.uniform(0.45, 1.0)),
-        "phi": float(rng.uniform(0, np.pi)),
-        "arms": float(rng.uniform(0.0, 0.7)),
-        "knots": int(rng.integers(2, 7)),
-        "knot_seed": int(rng.integers(2**31)),
-    }
-    if population.sources != "spiral":
-        source |= {"arms": 0.0, "knots": 0} | (
-            {"r_e": COMPACT * source["r_e"]} if population.sources == "compact" else {}
-        )
+    source = _source(offset * np.cos(direction), offset * np.sin(direction), rng, population)
     _, magnification = raytracing.lensed(lens, source, half_width(theta_e, source["r_e"]))
     lensed_r = float(rng.uniform(*population.lensed_mag_r))
     lensed_gr, lensed_rz = (
@@ -138,6 +124,26 @@ def parameters(index: int, kind_type: str, seed: int, population: config.LensPop
         "z_source": z_lens + float(rng.uniform(0.5, 1.8)),
         "known": index % UNKNOWN_EVERY != UNKNOWN_EVERY // 2,
     }
+
+
+def _source(x: float, y: float, rng: np.random.Generator, population: config.LensPopulation) -> dict:
+    """The source at a place: what the population does not change is drawn for each alike."""
+    source = {
+        "x": x,
+        "y": y,
+        "r_e": float(rng.uniform(0.18, 0.38)),
+        "n": float(rng.uniform(0.8, 1.5)),
+        "q": float(rng.uniform(0.45, 1.0)),
+        "phi": float(rng.uniform(0, np.pi)),
+        "arms": float(rng.uniform(0.0, 0.7)),
+        "knots": int(rng.integers(2, 7)),
+        "knot_seed": int(rng.integers(2**31)),
+    }
+    if population.sources != "spiral":
+        source |= {"arms": 0.0, "knots": 0}
+    if population.sources == "compact":
+        source["r_e"] *= COMPACT
+    return source
 
 
 def half_width(theta_e: float, source_r_e: float) -> float:

@@ -158,6 +158,9 @@ def _holes(brick: dict, objects: list[dict]) -> np.ndarray:
     return holes
 
 
+_WISE_BITS = ("BRIGHT", "SPIKE", "GHOST", "LATENT", "LATENT2", "HALO", "SATUR", "SPIKE2")
+
+
 def draw(brick: dict, objects: list[dict], root: str, seed: int) -> dict:
     """Draw and write one brick.
 
@@ -225,14 +228,9 @@ def draw(brick: dict, objects: list[dict], root: str, seed: int) -> dict:
         write(f"nexp-{band}", files.images([(f"NEXP-{band}", nexp, cards | {"BUNIT": "exposures"})], header))
         write(f"psfsize-{band}", files.images([(f"PSFSIZE-{band}", psfsize, cards | {"BUNIT": "arcsec"})], header))
     bits = {f"MBIT_{bit}": bit_name for bit_name, bit in schema.MASKBITS.items()}
-    wise_bits = {
-        f"WBIT_{bit}": bit_name
-        for bit, bit_name in enumerate(("BRIGHT", "SPIKE", "GHOST", "LATENT", "LATENT2", "HALO", "SATUR", "SPIKE2"))
-    }
-    write(
-        "maskbits",
-        files.images([("MASKBITS", mask, bits), ("WISEM1", wise1, wise_bits), ("WISEM2", wise2, wise_bits)], header),
-    )
+    wise_bits = {f"WBIT_{bit}": bit_name for bit, bit_name in enumerate(_WISE_BITS)}
+    masks = [("MASKBITS", mask, bits), ("WISEM1", wise1, wise_bits), ("WISEM2", wise2, wise_bits)]
+    write("maskbits", files.images(masks, header))
     own = [row for row in objects if row["brickid"] == brick["brickid"]]
     return {
         "files": written,

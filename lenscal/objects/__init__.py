@@ -4,7 +4,7 @@ from lenscal.objects.columns import ObjectsError, stand_ins
 from lenscal.objects.contaminants import contaminant_table
 from lenscal.objects.depths import DEPTHS, Depths, depth_magnitude, depths_are_inverse
 from lenscal.objects.galaxies import TWICE, galaxies, magnitude
-from lenscal.objects.judging import catalogue_gates, footprint_gate, gates, match_report
+from lenscal.objects.gates import catalogue_gates, footprint_gate, gates, match_report
 from lenscal.objects.lenses import lens_id, lens_table, merge_lenses, redshifts
 from lenscal.objects.meeting import (
     contaminants_of,

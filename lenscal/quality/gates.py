@@ -53,40 +53,44 @@ def gates(quality: xr.Dataset, settings: config.Quality | None = None) -> list[G
     ]
     for b, band in enumerate(quality["band"].values.tolist()):
         ratio = (quality["sigma"].values[:, b] ** 2 * quality["sky_invvar"].values[:, b])[ok]
-        ratio = ratio[np.isfinite(ratio)]
-        claim = f"{band}: the noise of the sky is that of the inverse variance"
-        found.append(
-            Gate(
-                f"quality.sigma.{band}",
-                claim,
-                "median of sigma^2 invvar",
-                float(np.median(ratio)),
-                0.5,
-                2.0,
-                evidence=f"{ratio.size} cutouts, 16-84 %: {_span(ratio)}",
-            )
-            if ratio.size
-            else absent(f"quality.sigma.{band}", claim, "no usable cutout has both a sky noise and an inverse variance")
-        )
-        claim = f"{band}: the noise of neighbouring pixels is correlated as that of a coadd"
-        one = correlation[:, b][np.isfinite(correlation[:, b])]
-        found.append(
-            Gate(
-                f"quality.correlation.{band}",
-                claim,
-                "median of the summed autocorrelation",
-                float(np.median(one)),
-                0.8,
-                CORRELATION_MAX,
-                evidence=(
-                    f"{one.size} cutouts, 16-84 %: {_span(one)}; 1 is white noise, DECam coadds "
-                    "have 1.1-2.9, a 90prime coadd 4"
-                ),
-            )
-            if one.size
-            else absent(f"quality.correlation.{band}", claim, "no usable cutout has a measured sky noise")
-        )
+        found += _noise_gates(band, ratio[np.isfinite(ratio)], correlation[:, b][np.isfinite(correlation[:, b])])
     return found
+
+
+def _noise_gates(band: str, ratio: np.ndarray, one: np.ndarray) -> list[Gate]:
+    """Gates of one band, on sigma^2 times the inverse variance and on the summed autocorrelation of the cutouts."""
+    claim = f"{band}: the noise of the sky is that of the inverse variance"
+    level = (
+        Gate(
+            f"quality.sigma.{band}",
+            claim,
+            "median of sigma^2 invvar",
+            float(np.median(ratio)),
+            0.5,
+            2.0,
+            evidence=f"{ratio.size} cutouts, 16-84 %: {_span(ratio)}",
+        )
+        if ratio.size
+        else absent(f"quality.sigma.{band}", claim, "no usable cutout has both a sky noise and an inverse variance")
+    )
+    claim = f"{band}: the noise of neighbouring pixels is correlated as that of a coadd"
+    correlated = (
+        Gate(
+            f"quality.correlation.{band}",
+            claim,
+            "median of the summed autocorrelation",
+            float(np.median(one)),
+            0.8,
+            CORRELATION_MAX,
+            evidence=(
+                f"{one.size} cutouts, 16-84 %: {_span(one)}; 1 is white noise, DECam coadds "
+                "have 1.1-2.9, a 90prime coadd 4"
+            ),
+        )
+        if one.size
+        else absent(f"quality.correlation.{band}", claim, "no usable cutout has a measured sky noise")
+    )
+    return [level, correlated]
 
 
 def _span(values: np.ndarray) -> str:

@@ -99,7 +99,21 @@ def page(
             )
         )
     lines.append(_noise(quality, origin))
-    captions = {
+    captions = _captions(settings)
+    for name, content in figures.items():
+        lines.append(
+            f"<p><img alt='{name}' src='data:image/png;base64,{base64.b64encode(content).decode()}'></p><p "
+            f"class=note>{escape(captions[name])}</p>"
+        )
+    lines.append(
+        "<p class=note>One row per partition, with its name and numbers: partitions.parquet beside this page.</p>"
+    )
+    return {"index.html": "\n".join(lines).encode(), **figures}
+
+
+def _captions(settings: config.Quality) -> dict[str, str]:
+    """What each picture shows."""
+    return {
         "cutouts.png": (
             "r band, asinh stretch from the sky to 50 sigma, as on disk: of a coadd North is up and East left. Blue: "
             "masked as sources when the noise is measured; orange: mask bits that count for the fraction; green: not "
@@ -117,15 +131,6 @@ def page(
             f"{100 * settings.failed_fraction_max:g} % and names it."
         ),
     }
-    for name, content in figures.items():
-        lines.append(
-            f"<p><img alt='{name}' src='data:image/png;base64,{base64.b64encode(content).decode()}'></p><p "
-            f"class=note>{escape(captions[name])}</p>"
-        )
-    lines.append(
-        "<p class=note>One row per partition, with its name and numbers: partitions.parquet beside this page.</p>"
-    )
-    return {"index.html": "\n".join(lines).encode(), **figures}
 
 
 def _table(caption: str, heads: list[str], rows: list[list[str]]) -> str:

@@ -22,17 +22,16 @@ def criterion(
     claim: str,
     measure: str,
     value: float = math.nan,
-    lower: float | None = None,
-    upper: float | None = None,
+    ends: tuple[float | None, float | None] = (None, None),
     minimum: float | None = None,
     maximum: float | None = None,
     why: str = "",
     cannot: str = "",
 ) -> Gate:
     """One criterion. Without a number, or without a reason to judge, it is never GO; none is critical: the
-    run ends, and says NO-GO.
+    run ends, and says NO-GO. `ends` are those of the value's interval.
     """
-    lower, upper = (None if end is None or math.isnan(end) else float(end) for end in (lower, upper))
+    lower, upper = (None if end is None or math.isnan(end) else float(end) for end in ends)
     return Gate(
         id,
         claim,

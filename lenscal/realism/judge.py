@@ -1,4 +1,4 @@
-"""The comparison: real lenses beside injections, every criterion with its numbers."""
+"""The comparison: real lenses beside injections, criterion by criterion, and what changes of the injections move."""
 
 from __future__ import annotations
 
@@ -106,8 +106,7 @@ def _sensitivity(changes: pd.DataFrame, settings: config.Realism) -> list[Gate]:
                 claim,
                 "largest change",
                 float(abs(worst["change"])),
-                float(low),
-                float(high),
+                (float(low), float(high)),
                 maximum=limit,
                 why=why,
                 cannot=cannot,

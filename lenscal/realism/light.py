@@ -49,13 +49,23 @@ def _quantiles(
                         "3A.5",
                         f"arc SNR in r at {percent} % is that of real lenses within a factor of two",
                         f"ratio at {percent} %",
-                        *ratio,
+                        ratio[0],
+                        ratio[1:],
                         low,
                         high,
                         why,
                         few or dim,
                     )
                 )
+    colours, more = _colours(real, injected, bare, settings, seed, few)
+    return pd.DataFrame(rows + colours), out + more
+
+
+def _colours(
+    real: Sample, injected: Sample, bare: Sample, settings: config.Realism, seed: int, few: str
+) -> tuple[list[dict], list[Gate]]:
+    """Medians of colours, their difference, the criteria."""
+    rows, out = [], []
     for name, label in zip(COLOURS, ("g - r", "r - z")):
         one, two, none = _values(real, name), _values(injected, name), _values(bare, name)
         rng = draws.generator(seed, f"realism bootstrap {name}", 50)
@@ -75,14 +85,15 @@ def _quantiles(
                 "3A.6",
                 f"the median colour {label} of arcs is that of real ones",
                 "difference of medians [mag]",
-                *shift,
+                shift[0],
+                shift[1:],
                 -limit,
                 limit,
                 why,
                 cannot,
             )
         )
-    return pd.DataFrame(rows), out
+    return rows, out
 
 
 def _row(

@@ -18,24 +18,14 @@ def _noise(
     real: Sample, injected: Sample, settings: config.Realism, seed: int, few: str
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Gate]]:
     """Fine noise around the arcs, band by band."""
-    from scipy.stats import kstwobign
-
     rows, out, histograms = [], [], []
-    middle = 0.5 * (NOISE_EDGES[:-1] + NOISE_EDGES[1:])
     for b, band in enumerate(schema.BANDS):
         one, two = (sample.pixels.noise[:, b] for sample in (real, injected))
         one, two = one[one.sum(1) > 0], two[two.sum(1) > 0]
         cannot = few or too_few(
             [(len(one), "anchors with noise"), (len(two), "injections with noise")], max(settings.anchors_min, 4)
         )
-        d = p = typical = raw = np.nan
-        if len(one) >= 2 and len(two):
-            d, p, shuffled = twosamples.stamp_permutation_p(
-                one, two, draws.generator(seed, f"realism halves {band}", 0), settings.splits
-            )
-            typical = float(np.quantile(shuffled, 1 - settings.p_min / len(schema.BANDS)))
-            pixels = one.sum(), two.sum()
-            raw = float(kstwobign.sf(d * np.sqrt(pixels[0] * pixels[1] / (pixels[0] + pixels[1]))))
+        d, p, typical, raw = _distance(one, two, band, settings, seed)
         widths = [_width(counts.sum(0)) if len(counts) else np.nan for counts in (one, two)]
         rows.append(
             {
@@ -72,24 +62,44 @@ def _noise(
             )
         )
         limit = settings.noise_distance_max
-        blunt = (
-            ""
-            if cannot or not (limit < d and adjusted > settings.p_min and typical > limit)
-            else (
+        blunt = ""
+        if not cannot and limit < d and adjusted > settings.p_min and typical > limit:
+            blunt = (
                 f"D is {d:.3f}, but stamps shuffled between both differ by up to {typical:.3f}: too few "
                 f"stamps for a limit of {limit:g}"
             )
-        )
         out.append(
             criterion(
                 f"noise_d_{band}", "3D.6", name, "KS distance D", d, maximum=limit, why=why, cannot=cannot or blunt
             )
         )
-        for counts, kind in ((one, "real"), (two, "injected")):
-            total = counts.sum(0)
-            density = total / max(total.sum(), 1) / 0.05
-            histograms.append(pd.DataFrame({"band": band, "sample": kind, "fine_noise": middle, "density": density}))
+        histograms += [_histogram(counts, band, kind) for counts, kind in ((one, "real"), (two, "injected"))]
     return pd.DataFrame(rows), pd.concat(histograms, ignore_index=True), out
+
+
+def _distance(
+    one: np.ndarray, two: np.ndarray, band: str, settings: config.Realism, seed: int
+) -> tuple[float, float, float, float]:
+    """D of the pixels of two sets of stamps, its p by permutation of stamps, the D that shuffled stamps
+    seldom exceed, and the p that single pixels would give; NaN where there are too few.
+    """
+    from scipy.stats import kstwobign
+
+    if len(one) < 2 or not len(two):
+        return (np.nan,) * 4
+    rng = draws.generator(seed, f"realism halves {band}", 0)
+    d, p, shuffled = twosamples.stamp_permutation_p(one, two, rng, settings.splits)
+    typical = float(np.quantile(shuffled, 1 - settings.p_min / len(schema.BANDS)))
+    pixels = one.sum(), two.sum()
+    raw = float(kstwobign.sf(d * np.sqrt(pixels[0] * pixels[1] / (pixels[0] + pixels[1]))))
+    return d, p, typical, raw
+
+
+def _histogram(counts: np.ndarray, band: str, kind: str) -> pd.DataFrame:
+    middle = 0.5 * (NOISE_EDGES[:-1] + NOISE_EDGES[1:])
+    total = counts.sum(0)
+    density = total / max(total.sum(), 1) / 0.05
+    return pd.DataFrame({"band": band, "sample": kind, "fine_noise": middle, "density": density})
 
 
 def _width(counts: np.ndarray) -> float:

@@ -204,7 +204,7 @@ def judged(table: pd.DataFrame, shares: tuple[float, float, int], settings: conf
         )
     )
     return [
-        criterion(NAME, "T.1", claim, measure, value, low, high, -limit, limit, why, few or unsure),
+        criterion(NAME, "T.1", claim, measure, value, (low, high), -limit, limit, why, few or unsure),
         _scores(shares, settings, few),
     ]
 

@@ -27,23 +27,9 @@ def _structure(
         cannot = few or too_few(
             [(one.size, "anchors with a visible arc"), (two.size, "injections with one")], settings.anchors_min
         )
-        d = p = np.nan
-        if one.size and two.size:
-            d, p = twosamples.permutation_p(
-                one, two, draws.generator(seed, f"realism permutations {name}", 0), settings.splits
-            )
-        rows.append(
-            {
-                "quantity": name,
-                "sample": "injected",
-                "n_real": one.size,
-                "n": two.size,
-                "middle_real": quantile(one, 50),
-                "middle": quantile(two, 50),
-                "D": d,
-                "p": p,
-            }
-        )
+        row = _compared(one, two, name, "injected", name, settings, seed)
+        rows.append(row)
+        d, p = row["D"], row["p"]
         # Three measures are asked: each at a third of the level.
         adjusted = min(1.0, len(STRUCTURE) * p)
         requirement = "P0.4" if name == "opposite" else "3D"
@@ -66,24 +52,28 @@ def _structure(
         )
     if outer is not None:
         one, two = _values(real, "opposite"), _values(outer, "opposite")
-        d = p = np.nan
-        if one.size and two.size:
-            d, p = twosamples.permutation_p(
-                one, two, draws.generator(seed, "realism permutations outer", 0), settings.splits
-            )
-        rows.append(
-            {
-                "quantity": "opposite",
-                "sample": "without inner images",
-                "n_real": one.size,
-                "n": two.size,
-                "middle_real": quantile(one, 50),
-                "middle": quantile(two, 50),
-                "D": d,
-                "p": p,
-            }
-        )
+        rows.append(_compared(one, two, "opposite", "without inner images", "outer", settings, seed))
     return pd.DataFrame(rows), out
+
+
+def _compared(
+    one: np.ndarray, two: np.ndarray, quantity: str, sample: str, purpose: str, settings: config.Realism, seed: int
+) -> dict:
+    """One row: a quantity of real arcs beside that of a sample, D and its p by permutation (NaN without either)."""
+    d = p = np.nan
+    if one.size and two.size:
+        rng = draws.generator(seed, f"realism permutations {purpose}", 0)
+        d, p = twosamples.permutation_p(one, two, rng, settings.splits)
+    return {
+        "quantity": quantity,
+        "sample": sample,
+        "n_real": one.size,
+        "n": two.size,
+        "middle_real": quantile(one, 50),
+        "middle": quantile(two, 50),
+        "D": d,
+        "p": p,
+    }
 
 
 def _probe(
@@ -121,27 +111,7 @@ def _probe(
     ]
     asked, models, sees, null = found.values()
     limit = settings.probe_auc_max
-    cannot = few
-    if not cannot and not sees.lower > 0.5:
-        cannot = (
-            f"the probe is blind: it does not tell hosts with from hosts without an injection (AUC {sees.area:.2f}, "
-            f"{sees.lower:.2f} to {sees.upper:.2f})"
-        )
-    if not cannot and null.lower > 0.5:
-        cannot = (
-            f"the probe tells two halves of the same hosts apart (AUC {null.area:.2f}, "
-            f"{null.lower:.2f} to {null.upper:.2f})"
-        )
-    if not cannot and asked.area <= limit < asked.upper:
-        cannot = (
-            f"too few anchors: AUC {asked.area:.2f} ({asked.lower:.2f} to {asked.upper:.2f}) with {asked.n_first} "
-            f"anchors leaves {limit:g} inside"
-        )
-    if not cannot and asked.lower <= limit < asked.area:
-        cannot = (
-            f"too few anchors: AUC {asked.area:.2f} ({asked.lower:.2f} to {asked.upper:.2f}) is "
-            f"above {limit:g}, but not surely"
-        )
+    cannot = few or _worthless(asked, sees, null, limit)
     why = (
         f"{asked.n_first} anchors, {asked.n_second} injections; smooth models of their galaxies alone "
         f"{models.area:.2f} ({models.lower:.2f} to {models.upper:.2f}); hosts with v without injection "
@@ -153,10 +123,34 @@ def _probe(
         "a probe without detector cannot tell injections from real lenses",
         "AUC, pooled out of fold",
         asked.area,
-        asked.lower,
-        asked.upper,
+        (asked.lower, asked.upper),
         maximum=limit,
         why=why,
         cannot=cannot,
     )
     return pd.DataFrame(rows), [row]
+
+
+def _worthless(asked: probe.Probe, sees: probe.Probe, null: probe.Probe, limit: float) -> str:
+    """Why the probe's answer settles nothing; empty when it does."""
+    if not sees.lower > 0.5:
+        return (
+            f"the probe is blind: it does not tell hosts with from hosts without an injection (AUC {sees.area:.2f}, "
+            f"{sees.lower:.2f} to {sees.upper:.2f})"
+        )
+    if null.lower > 0.5:
+        return (
+            f"the probe tells two halves of the same hosts apart (AUC {null.area:.2f}, "
+            f"{null.lower:.2f} to {null.upper:.2f})"
+        )
+    if asked.area <= limit < asked.upper:
+        return (
+            f"too few anchors: AUC {asked.area:.2f} ({asked.lower:.2f} to {asked.upper:.2f}) with {asked.n_first} "
+            f"anchors leaves {limit:g} inside"
+        )
+    if asked.lower <= limit < asked.area:
+        return (
+            f"too few anchors: AUC {asked.area:.2f} ({asked.lower:.2f} to {asked.upper:.2f}) is "
+            f"above {limit:g}, but not surely"
+        )
+    return ""

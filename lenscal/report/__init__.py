@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from lenscal.report import tables  # noqa: F401  (the queries that a number may name)
 from lenscal.report.derivation import recompute, verify
 from lenscal.report.inputs import Inputs
 from lenscal.report.numbers import csv_files

@@ -1,4 +1,4 @@
-"""Every number of the page: what it is called, how it is shown, and how it is derived from the stores again."""
+"""The queries behind the numbers of the page: each says how a number is derived from the stores."""
 
 from __future__ import annotations
 

@@ -71,22 +71,7 @@ def judge(
             f"closed loop: none of {len(lenses)} true lenses is inside the grid and fit for use; "
             f"{lenses['left_out'].value_counts().to_dict()}"
         )
-    found_any, each = [], []
-    for place, (threshold, rate) in enumerate(
-        zip(thresholds["threshold"].values, thresholds["false_positive_rate"].values)
-    ):
-        found = judged["score"].to_numpy() >= threshold
-        naive = _naive(cube, judged, place)
-        try:
-            said: Reweighted | str = reweight(
-                trials, judged[list(FEATURES)], trials["score"].to_numpy() >= threshold, seed
-            )
-        except SupportError as error:
-            said = str(error)
-        row = _row(np.arange(len(judged)), found, said, naive, changes)
-        each.append({"threshold": float(threshold), "false_positive_rate": float(rate), **row})
-        found_any.append((found, said, naive))
-    found, said, naive = found_any[0]
+    each, (found, said, naive) = _at_thresholds(judged, trials, thresholds, cube, changes, seed)
     bins = [
         {"axis": axis, "low": low, "high": high, **_row(np.flatnonzero(inside), found, said, naive, changes)}
         for axis, column in AXES.items()
@@ -103,6 +88,7 @@ def judge(
         else []
     )
     refused = said if isinstance(said, str) else ""
+    left_out = lenses.loc[lenses["left_out"] != "", "left_out"]
     summary = {
         "verdict": _verdict(overall, bins, refused),
         "refused": refused,
@@ -110,26 +96,14 @@ def judge(
         "bins": bins,
         "skies": skies,
         "thresholds": each,
-        "left_out": {
-            str(reason): int(count)
-            for reason, count in lenses.loc[lenses["left_out"] != "", "left_out"].value_counts().items()
-        },
+        "left_out": {str(why): int(n) for why, n in left_out.value_counts().items()},
         "lenses": len(lenses),
         "trials": len(trials),
         "trials_used": 0 if refused else said.used,
         "bins_min": BINS_MIN,
         "inside": {level: _inside(bins, level) for level in ("68", "95")},
         "systematic": _brackets(changes),
-        "method": {}
-        if refused
-        else {
-            "weighted": said.plain,
-            "modelled": said.model,
-            "joint": said.value,
-            "deviation": said.deviation,
-            "least_balanced": said.worst[0],
-            "by": said.worst[1],
-        },
+        "method": {} if refused else _method(said),
     }
     marked = judged.assign(found=found, chance=np.nan if refused else said.chance, naive=naive["survey"])
     return summary, {
@@ -137,6 +111,44 @@ def judge(
             marked[["seed", "galaxy_id", "found", "chance", "naive"]], how="left", on=["seed", "galaxy_id"]
         ),
         "bins": pd.DataFrame(bins),
+    }
+
+
+def _at_thresholds(
+    judged: pd.DataFrame,
+    trials: pd.DataFrame,
+    thresholds: xr.Dataset,
+    cube: xr.Dataset,
+    changes: pd.DataFrame | None,
+    seed: int,
+) -> tuple[list[dict], tuple]:
+    """Overall at each threshold; of the first, which lenses are found, what the trials say, and what the cube does."""
+    found_any, each = [], []
+    for place, (threshold, rate) in enumerate(
+        zip(thresholds["threshold"].values, thresholds["false_positive_rate"].values)
+    ):
+        found = judged["score"].to_numpy() >= threshold
+        naive = _naive(cube, judged, place)
+        try:
+            said: Reweighted | str = reweight(
+                trials, judged[list(FEATURES)], trials["score"].to_numpy() >= threshold, seed
+            )
+        except SupportError as error:
+            said = str(error)
+        row = _row(np.arange(len(judged)), found, said, naive, changes)
+        each.append({"threshold": float(threshold), "false_positive_rate": float(rate), **row})
+        found_any.append((found, said, naive))
+    return each, found_any[0]
+
+
+def _method(said: Reweighted) -> dict:
+    return {
+        "weighted": said.plain,
+        "modelled": said.model,
+        "joint": said.value,
+        "deviation": said.deviation,
+        "least_balanced": said.worst[0],
+        "by": said.worst[1],
     }
 
 

@@ -12,7 +12,6 @@ from lenscal.gates import FAIL, NOT_JUDGED, PASS
 from lenscal.io import sweeps
 from lenscal.kernels import matching
 from lenscal.manifest import (
-    audit,
     class_cuts,
     class_sky,
     confusers,
@@ -568,7 +567,7 @@ def test_exclusion_gate_fails_on_a_negative_beside_a_lens(built, radius):
     row = built.table[built.table["label"] == 0].iloc[0]
     lens = merged(lenses_of([row["ra"]], [row["dec"] + (radius - 1) / 3600]))
     gate = verdict(
-        audit.gates(built.table, SETTINGS.model_copy(update={"exclusion_radius_arcsec": radius}), SEED, lens), "1A.7"
+        manifest.gates(built.table, SETTINGS.model_copy(update={"exclusion_radius_arcsec": radius}), SEED, lens), "1A.7"
     )
     assert gate.verdict == FAIL
     assert gate.value >= 1
@@ -730,7 +729,7 @@ SPOILED = {
 def test_every_gate_can_fail(built, sky, id_):
     spoiled = SPOILED[id_](built.table).reset_index(drop=True)
     settings = SETTINGS.model_copy(update={"shortfall_max": 0.1})
-    assert verdict(audit.gates(spoiled, settings, SEED, sky[1]), id_.split()[0]).verdict == FAIL
+    assert verdict(manifest.gates(spoiled, settings, SEED, sky[1]), id_.split()[0]).verdict == FAIL
 
 
 def few(positives, negatives, seeing=1.2):

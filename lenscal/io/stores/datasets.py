@@ -1,4 +1,4 @@
-"""Stores on disk: Zarr created once and filled by whole blocks, tables and files written whole or not at all."""
+"""Zarr stores: created once and filled by whole blocks, or written as a whole; opened and held to their content."""
 
 from __future__ import annotations
 
@@ -78,14 +78,7 @@ def create(
                 block if dim == declaration.block[0] else c for dim, c in zip(variable.dims, chunks)
             )
     template = xr.Dataset(variables, attrs={"schema": declaration.name, "schema_version": schema.VERSION, **attrs})
-    for name, values in coords.items():
-        v = declaration.variables[name]
-        values = np.asarray(values, dtype=np.dtypes.StringDType() if v.dtype == "str" else v.dtype)
-        template = template.assign_coords(
-            {name: (v.dims, values, {"long_name": v.about} | ({"units": v.units} if v.units else {}))}
-        )
-        encoding[name] = _whole(values)
-    template = template.set_coords([name for name in declaration.coords if name in template.variables])
+    template = _with_axes(template, declaration, coords, encoding)
     with folders.saying(path, "created"):
         template.to_zarr(
             _target(path),
@@ -98,6 +91,20 @@ def create(
             storage_options=folders.options(path),
             write_empty_chunks=True,
         )
+
+
+def _with_axes(
+    template: xr.Dataset, declaration: Declaration, coords: Mapping[str, np.ndarray], encoding: dict
+) -> xr.Dataset:
+    """A template with the coordinates that are known; their encoding is added to that of the others."""
+    for name, values in coords.items():
+        v = declaration.variables[name]
+        values = np.asarray(values, dtype=np.dtypes.StringDType() if v.dtype == "str" else v.dtype)
+        template = template.assign_coords(
+            {name: (v.dims, values, {"long_name": v.about} | ({"units": v.units} if v.units else {}))}
+        )
+        encoding[name] = _whole(values)
+    return template.set_coords([name for name in declaration.coords if name in template.variables])
 
 
 def _codecs(dtype: np.dtype) -> list:

@@ -76,6 +76,13 @@ def _figure(summary: Mapping) -> object:
         axes.set_ylabel("share found")
     last = grid[len(axes_of)]
     last.axis("off")
+    last.text(0.02, 0.98, "\n".join(_words(summary)), va="top", ha="left", transform=last.transAxes)
+    last.legend(*grid[0].get_legend_handles_labels(), loc="lower left", borderaxespad=0)
+    return figure
+
+
+def _words(summary: Mapping) -> list[str]:
+    """The numbers of all lenses together, line by line."""
     overall = summary["overall"]
     lines = [f"{summary['verdict']}", f"{overall['n']} true lenses, {overall['observed']:.3f} found"]
     if overall["predicted"] is None:
@@ -89,6 +96,4 @@ def _figure(summary: Mapping) -> object:
     lines += [f"cube, survey {overall['naive']:.3f}" if overall["naive"] is not None else "cube: no data"]
     if overall.get("naive_lens_like") is not None:
         lines.append(f"cube, lens-like {overall['naive_lens_like']:.3f}")
-    last.text(0.02, 0.98, "\n".join(lines), va="top", ha="left", transform=last.transAxes)
-    last.legend(*grid[0].get_legend_handles_labels(), loc="lower left", borderaxespad=0)
-    return figure
+    return lines

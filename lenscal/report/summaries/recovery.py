@@ -1,4 +1,4 @@
-"""The tables of the page, each made from the products of the run by one function."""
+"""Tables of what the detector finds: training, thresholds, trials, completeness, recovered lenses and failures."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -31,13 +32,25 @@ def variants(
         `lenses` and `survey`: median g - r and r - z.
     seed : int
     """
-    from lenscal.injections.populations import COLUMN, LENS_LIKE
+    return [
+        *_of_hosts(hosts, ids, seed),
+        *_of_colours(colours),
+        _lens_like(hosts, ids, seed),
+        *_of_pixels(),
+        Variant(
+            "noise",
+            "no shot noise of the arc",
+            settings.injections.model_copy(update={"shot_noise": False}),
+            redraw=False,
+            about="the arc's own Poisson noise left out",
+        ),
+    ]
 
-    injections = settings.injections
+
+def _of_hosts(hosts: pd.DataFrame, ids: np.ndarray, seed: int) -> list[Variant]:
+    """The host alone, the arc alone, another host, and the host's smooth model taken off."""
     blank, on_blank = partial(views.blank_sky, seed=seed), partial(views.arc_on_blank_sky, seed=seed)
-    red, ordinary = (colours[name] for name in ("lenses", "survey"))
-    recolour = lambda what, wanted: lambda v: views.recoloured(v, getattr(v, what), wanted)  # noqa: E731
-    out = [
+    return [
         Variant(
             "host",
             "alone, arc removed",
@@ -65,6 +78,17 @@ def variants(
             transform=partial(views.host_subtracted, with_arc=False),
             about="the galaxy's smooth light gone, arc untouched",
         ),
+    ]
+
+
+def _of_colours(colours: dict[str, np.ndarray]) -> list[Variant]:
+    """The host in the colours of known lenses, or of the survey."""
+    red, ordinary = (colours[name] for name in ("lenses", "survey"))
+
+    def recolour(what: str, wanted: np.ndarray) -> Callable:
+        return lambda v: views.recoloured(v, getattr(v, what), wanted)
+
+    return [
         Variant(
             "host colour",
             "that of known lenses",
@@ -82,26 +106,21 @@ def variants(
             about="does a red galaxy pass for a lens?",
         ),
     ]
+
+
+def _lens_like(hosts: pd.DataFrame, ids: np.ndarray, seed: int) -> Variant:
+    """Another host, drawn as known lenses have them."""
+    from lenscal.injections.populations import COLUMN, LENS_LIKE
+
+    name, about = "swapped for a lens-like one", "the same arc in a galaxy as known lenses have"
     if COLUMN[LENS_LIKE] in hosts:
-        mapping = swapped(hosts, ids, COLUMN[LENS_LIKE], seed)
-        out.append(
-            Variant(
-                "host",
-                "swapped for a lens-like one",
-                hosts=mapping,
-                about="the same arc in a galaxy as known lenses have",
-            )
-        )
-    else:
-        out.append(
-            Variant(
-                "host",
-                "swapped for a lens-like one",
-                why_not="known lenses are too few to tell lens-like hosts",
-                about="the same arc in a galaxy as known lenses have",
-            )
-        )
-    out += [
+        return Variant("host", name, hosts=swapped(hosts, ids, COLUMN[LENS_LIKE], seed), about=about)
+    return Variant("host", name, why_not="known lenses are too few to tell lens-like hosts", about=about)
+
+
+def _of_pixels() -> list[Variant]:
+    """Pixels clipped, and blurred."""
+    out = [
         Variant(
             "clip range",
             f"cut at percentile {p:g}",
@@ -123,13 +142,4 @@ def variants(
                 about=about,
             )
         )
-    out.append(
-        Variant(
-            "noise",
-            "no shot noise of the arc",
-            injections.model_copy(update={"shot_noise": False}),
-            redraw=False,
-            about="the arc's own Poisson noise left out",
-        )
-    )
     return out

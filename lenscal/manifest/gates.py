@@ -158,18 +158,6 @@ def _exclusion(
 def _roles(table: pd.DataFrame, settings: config.Manifest) -> list[Gate]:
     positive = table["label"].eq(1)
     train, anchor = table[table["role"].eq("train")], table[table["role"].eq("anchor")]
-    shared = anchor["galaxy_id"].isin(train["galaxy_id"]) | (
-        anchor["lens_id"].isin(train["lens_id"]) & anchor["lens_id"].ne("")
-    )
-    there = anchor["ra"].notna().to_numpy() & anchor["dec"].notna().to_numpy()
-    seen = train[train["label"].eq(1) & train["ra"].notna() & train["dec"].notna()]  # negatives: gate 1A.7
-    near = (
-        matching.nearest(
-            anchor["ra"][there], anchor["dec"][there], seen["ra"], seen["dec"], settings.exclusion_radius_arcsec
-        )[0]
-        >= 0
-    )
-    off_sky = anchor["split"].eq("train")
     mismatch = positive & ~np.isclose(table["weight"], table["tier"].map(settings.tier_weights).astype("f8").fillna(-1))
     tiers = table.loc[positive, "tier"].value_counts().to_dict()
     roles = pd.crosstab(
@@ -191,7 +179,7 @@ def _roles(table: pd.DataFrame, settings: config.Manifest) -> list[Gate]:
             "manifest.anchors",
             "anchors are apart from what may train, by id, by sky and by split",
             "anchors that are not apart",
-            int(shared.sum() + near.sum() + off_sky.sum()),
+            _not_apart(anchor, train, settings.exclusion_radius_arcsec),
             maximum=0,
             critical=True,
             evidence=f"{len(anchor)} anchors, {int((positive & table['role'].eq('train')).sum())} training positives",
@@ -221,6 +209,17 @@ def _roles(table: pd.DataFrame, settings: config.Manifest) -> list[Gate]:
             maximum=0,
         ),
     ]
+
+
+def _not_apart(anchor: pd.DataFrame, train: pd.DataFrame, radius: float) -> int:
+    """Anchors that share an id with what may train, lie near it on the sky, or are in its split."""
+    shared = anchor["galaxy_id"].isin(train["galaxy_id"]) | (
+        anchor["lens_id"].isin(train["lens_id"]) & anchor["lens_id"].ne("")
+    )
+    there = anchor["ra"].notna().to_numpy() & anchor["dec"].notna().to_numpy()
+    seen = train[train["label"].eq(1) & train["ra"].notna() & train["dec"].notna()]  # negatives: gate 1A.7
+    near = matching.nearest(anchor["ra"][there], anchor["dec"][there], seen["ra"], seen["dec"], radius)[0] >= 0
+    return int(shared.sum() + near.sum() + anchor["split"].eq("train").sum())
 
 
 def _provenance(table: pd.DataFrame) -> Gate:
