@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from lenscal.cli.refusal import ERROR, refusals, settings_of
+from lenscal.config import Detector
 from lenscal.errors import LenscalError
 
 
@@ -55,11 +56,16 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
                     lambda item=item, read=read: f"{len(read(item)):,} rows in {item.source}",
                     "correct its source or columns in the run file",
                 )
-        for stamps in [settings.injections.source_stamps, settings.realism.source_stamps, settings.detector.artifact]:
+        for stamps in [settings.injections.source_stamps, settings.realism.source_stamps]:
             if stamps:
                 check(
                     Path(stamps).name, stamps, "" if Path(stamps).exists() else "run what makes it, or correct the path"
                 )
+        if settings.detector.artifact:
+            fix = (
+                "correct detector.artifact or its declaration (lenscal detector describe RUNFILE), or run what makes it"
+            )
+            checks.tried("detector", lambda: _brought(settings.detector), fix)
         checks.stores(settings.stores)
         check("PyTorch", "trains the detector and gives scores", extras.fix("torch"))
     table = Table("input", "verdict", "found", "fix", box=None)
@@ -68,6 +74,15 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
     Console().print(table)
     if any(verdict != "ok" for _, verdict, _, _ in checks.rows):
         raise typer.Exit(ERROR)
+
+
+def _brought(settings: Detector) -> str:
+    """What a brought detector is, after it was held to what a detector is."""
+    from lenscal import detector
+
+    found = detector.bring(settings.artifact, settings.declaration)
+    undeclared = getattr(found, "about", {}).get("undeclared", [])
+    return f"{found!r}" + (f"; not declared: {', '.join(undeclared)}" if undeclared else "")
 
 
 class _Checks:

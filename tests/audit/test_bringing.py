@@ -291,3 +291,22 @@ def test_commands_say_what_they_did_and_what_comes_next(folder, forms):
     said = CliRunner().invoke(app, ["bring", str(folder / "tiny.yaml"), forms["ONNX"], "--name", "asked"])
     assert said.exit_code == 1
     assert "is there already" in said.output
+
+
+def test_preflight_probes_the_detector_that_a_run_file_brings(folder, forms):
+    from typer.testing import CliRunner
+
+    def asked(artifact):
+        raw = yaml.safe_load((folder / "tiny.yaml").read_text()) | {"detector": {"artifact": artifact}}
+        (folder / "asked-first.yaml").write_text(yaml.safe_dump(raw))
+        said = CliRunner().invoke(app, ["preflight", str(folder / "asked-first.yaml")], env={"COLUMNS": "400"})
+        return said.exit_code, said.output
+
+    code, said = asked(forms["function"])
+    assert code == 0, said
+    assert "Brought python 48 px grz" in said
+    (folder / "falls.py").write_text("def score(x):\n    return -x.sum((1, 2, 3))\n")
+    code, said = asked("falls.py:score")
+    assert code == 1
+    assert "It falls instead: bring the negative of the score" in said
+    assert "correct detector.artifact or its declaration" in said
