@@ -18,10 +18,12 @@ def survey_of(settings: Settings) -> Survey:
 
 
 def _bricks(settings: Settings) -> Survey:
-    from lenscal.io.survey import CoaddSurvey, ServiceSurvey
+    from lenscal.io.survey import CoaddSurvey
 
     survey = settings.survey
     if survey.service is not None:
+        from lenscal.io.survey import ServiceSurvey
+
         return ServiceSurvey(survey.service, survey.layer, survey.root, settings.seed, survey.mock)
     return CoaddSurvey(survey.root, survey.layer, survey.mock)
 

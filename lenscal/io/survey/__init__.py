@@ -1,9 +1,28 @@
-"""Pixels of the Legacy Surveys coadds: one brick's files, a survey of bricks, and the public cutout service."""
+"""Pixels of the Legacy Surveys coadds: one brick's files, a survey of bricks, and the public cutout service.
 
-from lenscal.io.survey.bricks import BrickFiles, PixelError
+What reads FITS or asks the service is imported when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from lenscal.io.survey.coadds import CoaddSurvey
-from lenscal.io.survey.geometry import SurveyError
+from lenscal.io.survey.errors import PixelError, SurveyError
 from lenscal.io.survey.protocol import Survey
-from lenscal.io.survey.service import ServiceSurvey
+
+if TYPE_CHECKING:
+    from lenscal.io.survey.bricks import BrickFiles
+    from lenscal.io.survey.service import ServiceSurvey
+
+_LATER = {"BrickFiles": "bricks", "ServiceSurvey": "service"}
 
 __all__ = ["BrickFiles", "CoaddSurvey", "PixelError", "ServiceSurvey", "Survey", "SurveyError"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

@@ -16,9 +16,9 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
 from lenscal import schema
-from lenscal.errors import LenscalError
 from lenscal.io import folders, orientation, planes, units
 
+from .errors import PixelError
 from .squares import _boxes
 
 SECTION = 200  # pixels: reading a section takes as long as decompressing, in a whole plane, a square that much larger
@@ -35,10 +35,6 @@ _BROKEN = (
     zlib.error,
     fits.VerifyError,
 )
-
-
-class PixelError(LenscalError, ValueError):
-    """Pixels that cannot be had; the message is ``kind: what was found``, and `kind` is one of few."""
 
 
 class BrickFiles:

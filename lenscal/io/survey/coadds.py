@@ -7,6 +7,7 @@ import os
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -16,9 +17,12 @@ from lenscal import schema
 from lenscal.errors import InputError
 from lenscal.io import folders
 from lenscal.io.empty import unread
-from lenscal.io.survey.bricks import BrickFiles, PixelError
-from lenscal.io.survey.geometry import SurveyError, read_geometry, tables
+from lenscal.io.survey.errors import PixelError, SurveyError
+from lenscal.io.survey.geometry import read_geometry, tables
 from lenscal.io.survey.protocol import FileHash
+
+if TYPE_CHECKING:
+    from lenscal.io.survey.bricks import BrickFiles
 
 BRICK_PIXELS = 3600  # of DR10, for a galaxy whose own brick has no file that tells
 LOOKED_AT = 2000  # bricks of a long list whose files `check` looks for, evenly spread: DR10 has 366,898
@@ -88,6 +92,8 @@ class CoaddSurvey:
         PixelError
             No folder holds it.
         """
+        from lenscal.io.survey.bricks import BrickFiles  # here: a finished run is looked at without what reads FITS
+
         name = str(brickname)
         below = f"coadd/{name[:3]}/{name}"
         for place in (f"{self._region}/{below}", below, f"brick-{name}", "."):

@@ -9,16 +9,11 @@ import numpy as np
 import pandas as pd
 
 from lenscal import schema
-from lenscal.errors import LenscalError
-from lenscal.io import folders, units
-from lenscal.io.tables.reading import read_table
-from lenscal.io.tables.stated_units import CatalogueError
+from lenscal.io import folders
+
+from .errors import SurveyError
 
 LAYOUT = "survey-bricks.fits.gz, south/coadd/AAA/BRICK/legacysurvey-BRICK-image-g.fits.fz"
-
-
-class SurveyError(LenscalError, ValueError):
-    """A survey that cannot be used as it lies; the message says what was found and what was expected."""
 
 
 class Geometry:
@@ -88,6 +83,10 @@ _UNITS = {"psfsize_": "arcsec", "psfdepth_": "mag", "galdepth_": "mag", "area": 
 
 
 def _read(path: str) -> pd.DataFrame:
+    from lenscal.io import units
+    from lenscal.io.tables.reading import read_table
+    from lenscal.io.tables.stated_units import CatalogueError
+
     try:
         table = read_table(path)
     except CatalogueError as error:

@@ -20,8 +20,8 @@ import xarray as xr
 
 from lenscal import config, schema
 from lenscal.io.empty import unobserved, unread
-from lenscal.io.survey.bricks import PixelError
-from lenscal.io.survey.geometry import SurveyError, read_geometry, tables
+from lenscal.io.survey.errors import PixelError, SurveyError
+from lenscal.io.survey.geometry import read_geometry, tables
 from lenscal.io.survey.protocol import FileHash
 
 from .answers import Again, _planes, refusal

@@ -1,8 +1,19 @@
-"""Sweep and Tractor files of the survey: which there are (`listing`), their columns (`columns`), rows (`files`)."""
+"""Sweep and Tractor files of the survey: which there are (`listing`), their columns (`columns`), rows (`files`).
 
-from .columns import SWEEP_COLUMNS
-from .files import SweepFile, read_sweep
+What reads FITS is imported when it is first asked for: which files there are is known without it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from .listing import SweepError, name_of, not_here, stem_of, sweep_files, version
+
+if TYPE_CHECKING:
+    from .columns import SWEEP_COLUMNS
+    from .files import SweepFile, read_sweep
+
+_LATER = {"SWEEP_COLUMNS": "columns", "SweepFile": "files", "read_sweep": "files"}
 
 __all__ = [
     "SWEEP_COLUMNS",
@@ -15,3 +26,11 @@ __all__ = [
     "sweep_files",
     "version",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    from importlib import import_module
+
+    return getattr(import_module(f"{__name__}.{_LATER[name]}"), name)

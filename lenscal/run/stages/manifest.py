@@ -13,7 +13,6 @@ from lenscal.engine import Block, Outcome, Stage
 from lenscal.engine.stage import Say
 from lenscal.gates import Gate, Ledger
 from lenscal.io import stores
-from lenscal.run import scanning
 from lenscal.run.place import Place
 from lenscal.run.stages.stage import pixel_inputs, save_tables
 
@@ -35,6 +34,8 @@ class Manifest(Stage):
         return [Block(f"{leaf:08d}", {"leaf": leaf}) for leaf in place.galaxies.leaves]
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        from lenscal.run import scanning  # here: a finished run is looked at without its readers
+
         # What is scanned is no product; the sample is, and it does not depend on the leaves.
         return Outcome(0, written=scanning.scan_leaf(place, block.part["leaf"], block.name))
 
@@ -61,6 +62,7 @@ class Manifest(Stage):
 
     def _built(self, place: Place) -> object:
         from lenscal import manifest
+        from lenscal.run import scanning
 
         settings = place.settings
         provenance = {

@@ -9,7 +9,6 @@ from pathlib import Path
 from lenscal.engine import Block, Outcome, Stage
 from lenscal.engine.stage import Say
 from lenscal.gates import Gate, Ledger
-from lenscal.run import catalogue, outside, published, scanning
 from lenscal.run.place import Place
 from lenscal.run.stages.stage import fingerprint, fingerprints, save_tables, sweeps_fingerprint
 
@@ -47,19 +46,26 @@ class Objects(Stage):
         ]
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
+        from lenscal.run import catalogue  # here: a finished run is looked at without its readers
+
         return catalogue.import_sweep(place, block.part["path"], block.name)
 
     def sources(self, place: Place, known: Mapping[str, str]) -> dict[str, str]:
         """Of sweeps: the SHA-256 that the survey published, and the version of the file."""
+        from lenscal.run import published
+
         return published.checksums_of(place, known)
 
     def renewed(self, place: Place, block: Block, outcome: Outcome) -> Outcome | None:
+        from lenscal.run import published
+
         return published.verified(place, block.part["path"], outcome)
 
     def finish(self, place: Place, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
         from lenscal import objects
         from lenscal.io import sweeps
         from lenscal.objects import channels
+        from lenscal.run import catalogue, outside, scanning
 
         settings, found = place.settings, outside.read(place.settings)
         lenses, contaminants = found.lenses, found.contaminants
