@@ -7,9 +7,20 @@ from contextlib import contextmanager
 
 from lenscal.errors import LenscalError
 
-EXTRA_OF = {"torch": "detector", "galsim": "mock", "lsdb": "lsdb", "dask_cloudprovider": "ec2"}
+EXTRA_OF = {
+    "torch": "detector",
+    "safetensors": "detector",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "h5py": "hdf5",
+    "galsim": "mock",
+    "lsdb": "lsdb",
+    "dask_cloudprovider": "ec2",
+}
 """The extra that brings each optional library."""
 NEEDED_FOR = {
+    "hdf5": "writing HDF5",
+    "onnx": "asking a detector in ONNX",
     "detector": "training a detector and asking it for scores",
     "mock": "drawing the embedded sky",
     "lsdb": "opening galaxies with LSDB",

@@ -104,77 +104,80 @@ def gates(table: pd.DataFrame, found: Trained, hosts: Iterable[int] | None, arc_
     arc_snr_min : float or None
         Limit of the training positives' arcs; 0 without one, None where nobody knows.
     """
-    rows, anchors = table[found.rows], table[table["role"] == "anchor"]
+    rows = table[found.rows]
+    trained_elsewhere = _gate(
+        found,
+        len(rows),
+        (
+            "X.2.trained",
+            "the detector was trained on galaxies of the split train only",
+            "training rows of other splits",
+        ),
+        (rows["split"] != "train").sum(),
+        "scores by galaxy_id, split",
+    )
+    judges = _judges_gates(table, found, hosts)
+    return [trained_elsewhere, *judges, *_anchor_gates(table, found), _visibility(table, rows, found, arc_snr_min)]
+
+
+def _gate(found: Trained, rows: int, named: tuple[str, str, str], value: float, evidence: str) -> Gate:
+    """A critical gate of a number that has to be 0; `named` is its id, claim and measure."""
+    return Gate(
+        *named,
+        np.nan if found.unknown else float(value),
+        maximum=0,
+        critical=True,
+        evidence=f"{rows} training rows among these cutouts ({found.about}); {evidence}",
+        cannot=found.unknown,
+    )
+
+
+def _judges_gates(table: pd.DataFrame, found: Trained, hosts: Iterable[int] | None) -> list[Gate]:
+    """Neither hosts of injections nor negatives that set a threshold were trained on."""
     carried = (
         table["galaxy_id"].isin(list(hosts))
         if hosts is not None
         else table["host"].astype(bool) & table["cutout_ok"].astype(bool)
     )
     deciding = (table["split"] == "val") & table["negative"] & np.isfinite(table["score"])
-    said = f"{len(rows)} training rows among these cutouts ({found.about})"
-    x4, x11 = (
-        "training positives are excluded from the anchors",
-        f"nothing within {ANCHOR_RADIUS:g} arcsec of an anchor was trained on",
-    )
-
-    def gate(id_: str, claim: str, measure: str, value: float, evidence: str) -> Gate:
-        return Gate(
-            id_,
-            claim,
-            measure,
-            np.nan if found.unknown else float(value),
-            maximum=0,
-            critical=True,
-            evidence=f"{said}; {evidence}",
-            cannot=found.unknown,
-        )
-
-    out = [
-        gate(
-            "X.2.trained",
-            "the detector was trained on galaxies of the split train only",
-            "training rows of other splits",
-            (rows["split"] != "train").sum(),
-            "scores by galaxy_id, split",
-        )
-    ]
-    for id_, claim, measure, chosen, what, needed in (
+    on_host = "no injection lies on a galaxy that the detector was trained on"
+    on_negative = "no negative that sets a threshold was trained on"
+    out = []
+    for named, chosen, what, needed in (
         (
-            "X.2.hosts",
-            "no injection lies on a galaxy that the detector was trained on",
-            "hosts that were trained on",
+            ("X.2.hosts", on_host, "hosts that were trained on"),
             carried,
             "galaxies that carry injections",
             hosts is not None,
         ),
         (
-            "X.2.negatives",
-            "no negative that sets a threshold was trained on",
-            "validation negatives that were trained on",
+            ("X.2.negatives", on_negative, "validation negatives that were trained on"),
             deciding,
             "scored negatives of the split val",
             True,
         ),
     ):
         if chosen.any():
-            out.append(gate(id_, claim, measure, (chosen & found.rows).sum(), f"{int(chosen.sum())} {what}"))
+            number = (chosen & found.rows).sum()
+            out.append(_gate(found, int(found.rows.sum()), named, number, f"{int(chosen.sum())} {what}"))
         elif needed:
-            out.append(absent(id_, claim, f"there are no {what} among the cutouts"))
+            out.append(absent(named[0], named[1], f"there are no {what} among the cutouts"))
+    return out
+
+
+def _anchor_gates(table: pd.DataFrame, found: Trained) -> list[Gate]:
+    """No anchor was trained on, nor what lies on one."""
+    rows, anchors = table[found.rows], table[table["role"] == "anchor"]
+    x4 = ("X.4", "training positives are excluded from the anchors", "anchors among the training positives")
+    x11 = ("X.11", f"nothing within {ANCHOR_RADIUS:g} arcsec of an anchor was trained on", "training rows on an anchor")
     if anchors.empty:
-        why = "the sample holds no anchor"
-        return [*out, absent("X.4", x4, why), absent("X.11", x11, why), _visibility(table, rows, found, arc_snr_min)]
+        return [absent(*named[:2], "the sample holds no anchor") for named in (x4, x11)]
     shared = ((rows["label"] == 1) & (rows["role"] == "anchor")).sum()
-    out.append(gate("X.4", x4, "anchors among the training positives", shared, f"{len(anchors)} anchors by role"))
-    out.append(
-        gate(
-            "X.11",
-            x11,
-            "training rows on an anchor",
-            _on_anchors(anchors, rows, found.positions),
-            f"{len(anchors)} anchors by role and position",
-        )
-    )
-    return [*out, _visibility(table, rows, found, arc_snr_min)]
+    near = _on_anchors(anchors, rows, found.positions)
+    return [
+        _gate(found, len(rows), x4, shared, f"{len(anchors)} anchors by role"),
+        _gate(found, len(rows), x11, near, f"{len(anchors)} anchors by role and position"),
+    ]
 
 
 def _on_anchors(anchors: pd.DataFrame, rows: pd.DataFrame, positions: np.ndarray) -> int:

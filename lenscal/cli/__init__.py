@@ -5,12 +5,16 @@ from __future__ import annotations
 import typer
 
 from lenscal.cli import (
+    bring,
     calibrate_cuts,
     calibrate_prior,
     catalog,
     closed_loop,
+    compare,
     conditions,
+    detector,
     experiments,
+    export,
     mock,
     preflight,
     query,
@@ -43,3 +47,7 @@ app.command("conditions")(conditions.conditions)
 app.command("closed-loop")(closed_loop.closed_loop)
 app.command("experiments")(experiments.experiments)
 app.command("catalog")(catalog.catalog)
+app.command("bring")(bring.bring)
+app.command("export")(export.export)
+app.command("compare")(compare.compare)
+app.add_typer(detector.app, name="detector")

@@ -55,7 +55,7 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
                     lambda item=item, read=read: f"{len(read(item)):,} rows in {item.source}",
                     "correct its source or columns in the run file",
                 )
-        for stamps in [settings.injections.source_stamps, settings.realism.source_stamps, settings.detector.frozen]:
+        for stamps in [settings.injections.source_stamps, settings.realism.source_stamps, settings.detector.artifact]:
             if stamps:
                 check(
                     Path(stamps).name, stamps, "" if Path(stamps).exists() else "run what makes it, or correct the path"

@@ -127,7 +127,11 @@ def _count_cell(injections: xr.Dataset, scores: xr.Dataset, thresholds: xr.Datas
     where = f"cell psf_fwhm {scores['psf_fwhm'].item():g}, depth {scores['depth'].item():g}"
     if not np.array_equal(host, value(scores, "galaxy_id")):
         raise InputError(f"completeness: {where}: scores and injections have other hosts; open both from one run")
-    if wrong := int(np.sum(np.isfinite(score) == failed)):
+    unscored = int(
+        np.sum(~np.isfinite(score) & ~failed)
+    )  # of a table of scores that may lack some, which count as failed
+    allowed = float(scores.attrs.get("missing_max", 0)) > 0
+    if wrong := int(np.sum(np.isfinite(score) == failed)) - (unscored if allowed else 0):
         raise InputError(
             f"completeness: {where}: {wrong} trials have an image without a score, or a score without an "
             "image; run the stage scores again"

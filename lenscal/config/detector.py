@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import (
-    Field,
-)
+from pydantic import Field, model_validator
 
 from lenscal import schema
 from lenscal.config.section import Placement, Section
+from lenscal.errors import InputError
 
 
 class Training(Section):
@@ -43,7 +42,7 @@ class Training(Section):
 
 
 class Detector(Section):
-    """What is audited: trained here, or brought frozen."""
+    """What is audited: trained here, or brought by its owner."""
 
     architecture: str = "resnet18"
     """Network that is trained: `resnet18`, or one added with `lenscal.register_architecture`."""
@@ -51,11 +50,33 @@ class Detector(Section):
     """Side in pixels of the image that the network sees, cut from the middle of the stamp."""
     bands: list[str] = Field(list(schema.BANDS), min_length=1)
     """Bands that the network sees, in this order."""
-    frozen: Annotated[str | None, Placement()] = None
-    """Folder of a frozen detector to audit; nothing is trained then."""
+    artifact: Annotated[str | None, Placement()] = None
+    """The detector to audit; nothing is trained then. `file.py:function` or `module:function` (images to scores), a
+    state dict (`.pt`, `.safetensors`), TorchScript (`.pt`), ONNX (`.onnx`), a table of scores (`.parquet`, `.csv`,
+    `.ecsv`, `.fits`), or the folder of a detector that a run trained. What it expects is declared in a YAML file of its
+    name beside it, or in `declaration`."""
+    declaration: Annotated[dict[str, Any] | None, Placement()] = None
+    """Declaration of the artifact (docs/stages/detector.md): bands, size, scale, stretch, output, ...; null reads
+    the YAML file beside it.
+    """
     training: Training = Training()
     """How the detector is trained; its keys are listed below."""
     prevalence: float = Field(1 / 101, gt=0, lt=1)
     """Share of lenses at which the probabilities hold: one to a hundred others, as in the manifest, by default."""
     scientific: bool = False
     """False marks every product "not scientific"."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _renamed(cls, values: Any) -> Any:
+        if isinstance(values, dict) and "frozen" in values:
+            raise InputError(f"frozen is called artifact now; write `artifact: {values['frozen']}`")
+        return values
+
+    @model_validator(mode="after")
+    def _declared_of_something(self) -> Detector:
+        if self.declaration is not None and self.artifact is None:
+            raise InputError(
+                "declaration describes an artifact, and there is none; give `artifact`, or leave the declaration out"
+            )
+        return self

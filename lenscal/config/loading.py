@@ -131,7 +131,7 @@ def _with_places(raw: dict, folder: Path) -> dict:
 
     raw = fix(raw, "stores")
     raw["survey"] = listed(fix(raw.get("survey"), "root"), "randoms")
-    raw["detector"] = fix(raw.get("detector", {}), "frozen")
+    raw["detector"] = _with_artifact(raw.get("detector", {}), folder)
     for section in ("injections", "realism"):
         raw[section] = fix(raw.get(section, {}), "source_stamps", "prior_file")
     if isinstance(raw.get("objects"), dict):
@@ -141,3 +141,39 @@ def _with_places(raw: dict, folder: Path) -> dict:
                 objects[key] = [fix(item, "source") for item in objects[key]]
         raw["objects"] = listed(objects, "galaxy_tables")
     return raw
+
+
+def _with_artifact(section: object, folder: Path) -> object:
+    """The section `detector` with the places of its artifact and declaration made absolute; a module that can
+    be imported stays a name.
+    """
+    if not isinstance(section, dict):
+        return section
+    section, artifact = dict(section), section.get("artifact")
+    if isinstance(artifact, str):
+        file, colon, name = artifact.rpartition(":")
+        is_module = bool(colon) and not file.endswith(".py") and "/" not in artifact
+        of_file = colon and file.endswith(".py")
+        section["artifact"] = (
+            artifact if is_module else f"{_place(file, folder)}:{name}" if of_file else _place(artifact, folder)
+        )
+    if isinstance(section.get("declaration"), dict):
+        section["declaration"] = declaration_placed(section["declaration"], folder)
+    return section
+
+
+def declaration_placed(values: dict, folder: Path) -> dict:
+    """The declaration of a detector with its files made absolute, from the folder in which it is written."""
+    values = dict(values)
+    if isinstance(values.get("reference"), str):
+        values["reference"] = _place(values["reference"], folder)
+    if isinstance(values.get("files"), list):
+        values["files"] = [_place(one, folder) if isinstance(one, str) else one for one in values["files"]]
+    rows = values.get("trained_on")
+    if isinstance(rows, dict) and isinstance(rows.get("rows"), str):
+        values["trained_on"] = {**rows, "rows": _place(rows["rows"], folder)}
+    network = values.get("network")
+    if isinstance(network, str) and ".py:" in network:
+        file, _, name = network.rpartition(":")
+        values["network"] = f"{_place(file, folder)}:{name}"
+    return values

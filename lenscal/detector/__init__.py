@@ -1,10 +1,14 @@
-"""The detector: trained on real cutouts, frozen under a content hash, asked for scores. All that knows PyTorch is here.
+"""The detector: trained on real cutouts, or brought by its owner; frozen under a content hash, asked for scores. All
+that knows PyTorch is here.
 
-Importing this package does not import PyTorch; the first use of a name does.
+Importing this package does not import PyTorch; the first use of a name does. The package can be called:
+``lenscal.detector("model.onnx")`` is `bringing.bring`.
 """
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
 from typing import Any
 
 _PUBLIC = {
@@ -15,7 +19,14 @@ _PUBLIC = {
     "register": "lenscal.detector.architectures",
     "check": "lenscal.detector.architectures",
     "Detector": "lenscal.detector.protocol",
-    "FunctionDetector": "lenscal.detector.functions",
+    "Declaration": "lenscal.detector.declaration",
+    "Brought": "lenscal.detector.brought",
+    "ScoreTable": "lenscal.detector.score_table",
+    "bring": "lenscal.detector.bringing",
+    "written": "lenscal.detector.bringing",
+    "reopened": "lenscal.detector.bringing",
+    "inputs_of": "lenscal.detector.bringing",
+    "kind_of": "lenscal.detector.bringing",
 }
 
 __all__ = list(_PUBLIC)
@@ -30,3 +41,17 @@ def __getattr__(name: str) -> Any:
 
     with named():
         return getattr(import_module(_PUBLIC[name]), name)
+
+
+class _Door(ModuleType):
+    """A package that can be called, so that one name serves for the room and for what most come for."""
+
+    def __call__(self, *args: Any, **words: Any) -> Any:
+        from lenscal.detector.bringing import bring
+        from lenscal.extras import named
+
+        with named():
+            return bring(*args, **words)
+
+
+sys.modules[__name__].__class__ = _Door

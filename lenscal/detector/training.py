@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import math
-import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
 from scipy.special import expit
-from sklearn.metrics import roc_auc_score
 
 import lenscal
 from lenscal import config, schema
 from lenscal.detector import architectures, batches, calibration, network
-from lenscal.detector.frozen import FORMAT, TILE, Frozen, pack_ids, pack_positions, threads
+from lenscal.detector.fitting import Checkpoint, Fit, Progress, deterministic, device_of
+from lenscal.detector.frozen import FORMAT, Frozen, pack_ids, pack_positions, threads
 from lenscal.detector.preprocessing import SOFTENING, Preprocessing, robust_sigma
 from lenscal.errors import InputError
 from lenscal.kernels import draws
@@ -26,14 +23,6 @@ THREADS = 2  # fixed: sums over threads round differently for every number of th
 _MEASURED = ("cutout_ok", "arc_snr")  # of quality
 SCALE_ROWS = 512  # training negatives that set the scales of the stretch
 
-Progress = Callable[[int, int, dict[str, float]], None]
-
-
-def weighted_loss(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Weighted binary cross-entropy, sum(w l) / sum(w); targets may be smoothed, in [0, 1]."""
-    losses = torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-    return (weights * losses).sum() / weights.sum()
-
 
 def train(
     cutouts: xr.Dataset,
@@ -41,6 +30,7 @@ def train(
     seed: int,
     progress: Progress | None = None,
     initial: Mapping[str, torch.Tensor] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[Frozen, pd.DataFrame]:
     """A frozen detector and the history of its training.
 
@@ -57,9 +47,12 @@ def train(
     seed : int
         Of the run. The same cutouts, settings and seed give the same bytes on one kind of processor.
     progress : callable, optional
-        Called after each epoch with its number (from 1), the number of epochs and its measures.
+        Called after each epoch with its number (from 1), the number of epochs and its measures; before the first, as
+        epoch 0, with the balance of classes and tiers.
     initial : mapping of name to tensor, optional
         Published weights to start from, see `network.start_from`.
+    checkpoint : Checkpoint, optional
+        Written after each epoch; a training that was stopped goes on from it, with the bytes of one that was not.
 
     Returns
     -------
@@ -79,21 +72,18 @@ def train(
     pixels = batches.Pixels(image, used, settings.size, choice.memory_gb)
     sigma, preprocessing = _scales(pixels, used, table, selection, settings)
 
-    device = _device(choice.device)
-    with _deterministic(), threads(THREADS):
+    device = device_of(choice.device)
+    if progress is not None:
+        progress(0, choice.epochs, _balance(table, selection, plans[0]))
+    with deterministic(), threads(THREADS):
         module = _fresh(settings, seed, initial).to(device, memory_format=torch.channels_last)
-        fit = _Fit(module, preprocessing, pixels, table, selection, sigma, settings, seed, device)
-        best, history, stopped = fit.run(plans, progress)
+        fit = Fit(module, preprocessing, pixels, table, selection, sigma, settings, seed, device)
+        best, history, stopped = fit.run(plans, progress, checkpoint)
 
     seen = np.unique(np.concatenate([plan["row"].to_numpy() for plan in plans[: len(history)]]))
-    plan = plans[0]
-    weight, label = table["weight"].to_numpy(), table["label"].to_numpy()
-    positive = label[plan["row"]] == 1
+    label = table["label"].to_numpy()
     record = {
-        **selection.counts,
-        "positives_per_epoch": int(positive.sum()),
-        "negatives_per_epoch": int((~positive).sum()),
-        "positive_weight_share": float(weight[plan["row"]][positive].sum() / weight[plan["row"]].sum()),
+        **_counted(table, selection, plans[0]),
         "rows_trained": int(seen.size),
         "epochs_run": len(history),
         "stopped_early": bool(stopped),
@@ -105,23 +95,57 @@ def train(
         "initial": "published weights" if initial is not None else "random",
     }
     about = {
-        "format": FORMAT,
-        "architecture": settings.architecture,
-        "settings": settings.model_dump(mode="json", exclude={"frozen"}),
-        "seed": int(seed),
+        **_about(settings, seed, cutouts),
         "preprocessing": preprocessing.record(),
-        "calibration": {"method": "none", "slope": 1.0, "intercept": 0.0, "prevalence": settings.prevalence},
         "training": record,
         "training_ids": pack_ids(table["galaxy_id"].to_numpy()[seen]),
         **_origin(cutouts, table["galaxy_id"].to_numpy(), seen),
+    }
+    frozen = _calibrated(Frozen(best, about), pixels, selection, label, settings.prevalence)
+    history.attrs = dict(record)
+    return frozen, history
+
+
+def _counted(table: pd.DataFrame, selection: batches.Selection, plan: pd.DataFrame) -> dict[str, object]:
+    """Counts of the rows, and what positives weigh in an epoch."""
+    weight = table["weight"].to_numpy()
+    positive = table["label"].to_numpy()[plan["row"]] == 1
+    return {
+        **selection.counts,
+        "positives_per_epoch": int(positive.sum()),
+        "negatives_per_epoch": int((~positive).sum()),
+        "positive_weight_share": float(weight[plan["row"]][positive].sum() / weight[plan["row"]].sum()),
+    }
+
+
+def _about(settings: config.Detector, seed: int, cutouts: xr.Dataset) -> dict[str, object]:
+    """What an artifact says of itself before its calibration."""
+    return {
+        "format": FORMAT,
+        "architecture": settings.architecture,
+        "settings": settings.model_dump(mode="json", exclude={"artifact", "declaration"}),
+        "seed": int(seed),
+        "calibration": {"method": "none", "slope": 1.0, "intercept": 0.0, "prevalence": settings.prevalence},
         "code": architectures.code(settings.architecture),
         "mock": bool(cutouts.attrs.get("mock", 0)),
         "scientific": settings.scientific,
         "versions": {"lenscal": lenscal.__version__, "torch": torch.__version__, "numpy": np.__version__},
     }
-    frozen = _calibrated(Frozen(best, about), pixels, selection, label, settings.prevalence)
-    history.attrs = dict(record)
-    return frozen, history
+
+
+def _balance(table: pd.DataFrame, selection: batches.Selection, plan: pd.DataFrame) -> dict[str, float]:
+    """Rows by class, those of an epoch, and lenses by weight (which their tier sets)."""
+    label, weight = table["label"].to_numpy(), table["weight"].to_numpy()
+    rows = plan["row"].to_numpy()
+    found: dict[str, float] = {
+        "lenses": float(selection.positives.size),
+        "negatives": float(selection.negatives.size),
+        "lenses_in_an_epoch": float((label[rows] == 1).sum()),
+        "negatives_in_an_epoch": float((label[rows] != 1).sum()),
+    }
+    for value, count in zip(*np.unique(weight[selection.positives].round(3), return_counts=True)):
+        found[f"lenses_of_weight_{value:g}"] = float(count)
+    return found
 
 
 def _sample(cutouts: xr.Dataset, settings: config.Detector) -> tuple[pd.DataFrame, xr.DataArray]:
@@ -192,145 +216,6 @@ def _fresh(settings: config.Detector, seed: int, initial: Mapping[str, torch.Ten
     if initial is not None:
         network.start_from(module, initial)
     return module
-
-
-def _device(name: str) -> torch.device:
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise InputError("detector.training.device is 'cuda', but PyTorch finds no such device; use 'cpu' or 'auto'")
-    return torch.device(name)
-
-
-@contextmanager
-def _deterministic() -> Iterator[None]:
-    before = torch.are_deterministic_algorithms_enabled()
-    fill = torch.utils.deterministic.fill_uninitialized_memory
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # without it CUDA refuses to be deterministic
-    torch.use_deterministic_algorithms(True)
-    torch.utils.deterministic.fill_uninitialized_memory = False
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
-        torch.utils.deterministic.fill_uninitialized_memory = fill
-
-
-class _Fit:
-    """One training: the network, its rows and its optimiser."""
-
-    def __init__(
-        self,
-        module: torch.nn.Module,
-        preprocessing: Preprocessing,
-        pixels: batches.Pixels,
-        table: pd.DataFrame,
-        selection: batches.Selection,
-        sigma: np.ndarray,
-        settings: config.Detector,
-        seed: int,
-        device: torch.device,
-    ) -> None:
-        self.module, self.preprocessing, self.pixels = module, preprocessing, pixels
-        self.selection, self.sigma, self.settings, self.seed, self.device = selection, sigma, settings, seed, device
-        self.ids, self.label = table["galaxy_id"].to_numpy(), table["label"].to_numpy()
-        self.weight = table["weight"].to_numpy(np.float32)
-        self.target = np.where(self.label == 1, table["target"].to_numpy(np.float32), np.float32(0))
-        choice = settings.training
-        self.mixed = choice.mixed_precision == "on" or (choice.mixed_precision == "auto" and device.type == "cuda")
-        self.optimiser = torch.optim.AdamW(module.parameters(), choice.learning_rate, weight_decay=choice.weight_decay)
-        self.val_weight = self.weight[selection.val]
-
-    def run(
-        self, plans: list[pd.DataFrame], progress: Progress | None
-    ) -> tuple[dict[str, torch.Tensor], pd.DataFrame, bool]:
-        """Best weights, history, and whether patience ended it."""
-        choice = self.settings.training
-        self._balance_validation(plans[0])
-        steps = sum(len(batches.parts(plan, choice.batch)) for plan in plans)
-        step, best, lowest, since, rows = 0, {}, math.inf, 0, []
-        for epoch, plan in enumerate(plans):
-            rate = self._rate(step, steps)
-            step, train_loss = self._epoch(epoch, plan, step, steps)
-            val_loss, val_auc = self._validate()
-            if not (math.isfinite(train_loss) and math.isfinite(val_loss)):
-                raise InputError(
-                    f"detector: loss is not finite in epoch {epoch + 1} (train {train_loss}, validation {val_loss}); "
-                    "lower detector.training.learning_rate"
-                )
-            rows.append((epoch + 1, train_loss, val_loss, val_auc, rate))
-            if progress is not None:
-                progress(epoch + 1, len(plans), {"train_loss": train_loss, "val_loss": val_loss, "val_auc": val_auc})
-            since += 1
-            if val_loss < lowest:
-                lowest, since = val_loss, 0
-                best = {name: tensor.detach().cpu().clone() for name, tensor in self.module.state_dict().items()}
-            if since >= choice.patience:
-                break
-        columns = ["epoch", "train_loss", "val_loss", "val_auc", "learning_rate"]
-        return best, pd.DataFrame(rows, columns=columns), len(rows) < len(plans)
-
-    def _rate(self, step: int, steps: int) -> float:
-        return self.settings.training.learning_rate * 0.5 * (1 + math.cos(math.pi * step / steps))
-
-    def _balance_validation(self, plan: pd.DataFrame) -> None:
-        """Give the positives of the validation rows the share of weight they have in an epoch of training."""
-        rows = plan["row"].to_numpy()
-        positive, val_positive = self.label[rows] == 1, self.label[self.selection.val] == 1
-        wanted = self.weight[rows][positive].sum() / self.weight[rows][~positive].sum()
-        found = self.val_weight[val_positive].sum() / self.val_weight[~val_positive].sum()
-        self.val_weight = np.where(val_positive, self.val_weight * (wanted / found), self.val_weight).astype(np.float32)
-
-    def _tensor(self, images: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(images).to(self.device, memory_format=torch.channels_last)
-
-    def _logits(self, images: np.ndarray) -> torch.Tensor:
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.mixed):
-            return self.module(self._tensor(images)).float()
-
-    def _epoch(self, epoch: int, plan: pd.DataFrame, step: int, steps: int) -> tuple[int, float]:
-        self.module.train()
-        total = weight = 0.0
-        for part in batches.parts(plan, self.settings.training.batch):
-            rows = part["row"].to_numpy()
-            stamps = batches.varied(
-                self.pixels(rows),
-                self.ids[rows],
-                part["copy"].to_numpy(),
-                epoch,
-                self.settings.size,
-                self.sigma,
-                self.seed,
-            )
-            for group in self.optimiser.param_groups:
-                group["lr"] = self._rate(step, steps)
-            self.optimiser.zero_grad()
-            target, weights = (torch.from_numpy(a[rows]).to(self.device) for a in (self.target, self.weight))
-            loss = weighted_loss(self._logits(self.preprocessing(stamps)), target, weights)
-            loss.backward()
-            self.optimiser.step()
-            share = float(self.weight[rows].sum(dtype=np.float64))
-            total, weight, step = total + float(loss.detach()) * share, weight + share, step + 1
-        return step, total / weight
-
-    @torch.no_grad()
-    def _validate(self) -> tuple[float, float]:
-        self.module.eval()
-        rows = self.selection.val
-        logits = torch.cat(
-            [
-                self._logits(self.preprocessing(batches.centred(self.pixels(rows[i : i + TILE])))).cpu()
-                for i in range(0, rows.size, TILE)
-            ]
-        )
-        loss = weighted_loss(logits, torch.from_numpy(self.target[rows]), torch.from_numpy(self.val_weight))
-        return float(loss), float(roc_auc_score(self.label[rows], logits.numpy()))
-
-    def constant_loss(self) -> float:
-        """Validation loss of the best constant answer; a detector that does not get below it has learnt nothing."""
-        target = self.target[self.selection.val].astype(np.float64)
-        mean = np.average(target, weights=self.val_weight)
-        return float(-(mean * np.log(mean) + (1 - mean) * np.log1p(-mean)))
 
 
 def _calibrated(

@@ -20,6 +20,7 @@ from lenscal.io import hats_catalogue, stores
 from lenscal.run.surveys import survey_of
 
 if TYPE_CHECKING:
+    from lenscal.detector import Detector
     from lenscal.io.survey import Survey
 
 _STARS = ["ra", "dec", "gaia_phot_g_mean_mag"]
@@ -104,9 +105,9 @@ class Place:
         if detector.scientific:
             return {}
         what = (
-            f"a detector brought by the run file, "
+            "a detector brought by the run file, "
             f"{getattr(self.detector, 'origin', 'which does not say on what it was trained')}"
-            if detector.frozen
+            if detector.artifact
             else "a quick baseline detector"
         )
         return {"not_scientific": f"not scientific: made with {what}"}
@@ -213,22 +214,16 @@ class Place:
         return found
 
     @cached_property
-    def detector(self) -> object:
-        """The frozen detector, its hash verified."""
+    def detector(self) -> Detector:
+        """The frozen detector of the run, its hash verified."""
         from lenscal import detector
 
-        return detector.load(self.detector_files())
-
-    def detector_files(self) -> dict[str, bytes]:
-        """The files of the frozen detector: the run's own, or the one the run file brings."""
         folder = self.path("detector")
-        files = {name: folder / name for name in ("weights.pt", "detector.json")}
-        for file in files.values():
-            if not file.exists():
-                raise stores.StoreError(
-                    f"'{file}' is missing; train the detector first (lenscal run --stages detector)"
-                )
-        return {name: file.read_bytes() for name, file in files.items()}
+        if not (folder / "detector.json").exists():
+            raise stores.StoreError(
+                f"'{folder / 'detector.json'}' is missing; run the stage that makes it (lenscal run --stages detector)"
+            )
+        return detector.reopened(folder)
 
     @cached_property
     def sources(self) -> list[dict] | None:

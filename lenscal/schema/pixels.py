@@ -157,7 +157,7 @@ SCORES_CUTOUTS = Declaration(
         **GALAXY_COORDS,
         **_gal("cutout_ok", "bool", "1", "as in quality"),
         **_gal("arc_snr", "f4", "1", "as in quality: of positives, NaN otherwise"),
-        **_gal("score", "f4", "1", "raw score (logit); NaN where there is no usable image"),
+        **_gal("score", "f8", "1", "raw score (logit of lenscal's own); NaN where there is no usable image"),
         **_gal("probability", "f4", "1", "calibrated probability, see docs/conventions.md"),
     },
     block=("galaxy",),

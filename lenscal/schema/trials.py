@@ -130,7 +130,7 @@ SCORES_INJECTIONS = Declaration(
     {
         **AXES,
         **_trial("galaxy_id", "i8", "1", "of the host"),
-        **_trial("score", "f4", "1", "raw score (logit); NaN where there is no image"),
+        **_trial("score", "f8", "1", "raw score (logit of lenscal's own); NaN where there is no image"),
         **_trial("probability", "f4", "1", "calibrated probability"),
     },
     block=("psf_fwhm", "depth"),

@@ -42,7 +42,7 @@ def gates(
     """
     schema.SCORES_CUTOUTS.check(scores)
     table = rows.table(scores)
-    found = [_hash_gate(scores, frozen), _complete_gate(table)]
+    found = [_hash_gate(scores, frozen), _complete_gate(table, float(scores.attrs.get("missing_max", 0)))]
     trained = leaks.trained(table, scores.attrs, frozen, own=history is not None)
     found += leaks.gates(table, trained, hosts, leaks.arc_snr_min(frozen))
     found += _training_gates(history, frozen)
@@ -62,7 +62,7 @@ def _hash_gate(scores: xr.Dataset, frozen: Detector) -> Gate:
     )
 
 
-def _complete_gate(table: pd.DataFrame) -> Gate:
+def _complete_gate(table: pd.DataFrame, missing_max: float) -> Gate:
     usable = table["cutout_ok"].astype(bool)
     finite = np.isfinite(table["score"])
     wrong = int((usable & ~finite).sum() + (~usable & finite).sum())
@@ -71,7 +71,7 @@ def _complete_gate(table: pd.DataFrame) -> Gate:
         "a cutout has a score if and only if it is fit for use",
         "rows where not",
         wrong,
-        maximum=0,
+        maximum=int(missing_max * usable.sum()),
         critical=True,
         evidence=f"{len(table)} cutouts, {int(usable.sum())} usable, {int(finite.sum())} scored",
     )
@@ -130,8 +130,10 @@ def _test_gates(table: pd.DataFrame, frozen: Detector) -> list[Gate]:
             minimum=MORE_THAN_CHANCE,
             lower=lower,
             upper=upper,
-            evidence=f"AUC {value:.4f}, must be above 0.5; single split, DeLong on the logit scale with half a "
-            f"lens added at the median; {counts}; scores where split = 'test'",
+            evidence=(
+                f"AUC {value:.4f}, must be above 0.5; single split, DeLong on the logit scale with half a lens added "
+                f"at the median; {counts}; scores where split = 'test'"
+            ),
         ),
         _calibration_gate(calibrated, score[judged], positive[judged], frozen, counts),
     ]

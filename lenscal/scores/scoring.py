@@ -40,14 +40,16 @@ def score_cutouts(cutouts: xr.Dataset, quality: xr.Dataset, frozen: Detector) ->
     ids, other = cutouts["galaxy_id"].values, quality["galaxy_id"].values
     if not np.array_equal(ids, other):
         raise InputError(
-            f"scores: quality has {other.size} rows that are not, row by row, the {ids.size} of the cutouts; "
-            f"open both from one run"
+            f"scores: quality has {other.size} rows that are not, row by row, the {ids.size} of the "
+            "cutouts; open both from one run"
         )
     ok = quality["cutout_ok"].values.astype(bool)
     image = cutouts["image"].transpose("galaxy", "band", "y", "x")
-    score = np.full(ids.size, np.nan, np.float32)
+    score = np.full(ids.size, np.nan)
     rows = np.flatnonzero(ok)
-    if rows.size:
+    if rows.size and (looked_up := getattr(frozen, "of_ids", None)) is not None:
+        score[rows] = looked_up(ids[rows])
+    elif rows.size:
         score[rows] = frozen.score(image.isel(galaxy=rows, band=_bands(cutouts, frozen)).values)
     own = [name for name in schema.GALAXY_COORDS if name in cutouts.variables]
     dataset = xr.Dataset(
@@ -71,7 +73,8 @@ def score_injections(
     Parameters
     ----------
     injections : Dataset (theta_e, psf_fwhm, depth, trial)
-        As `schema.INJECTIONS`: galaxy_id, failure and band are read.
+        As `schema.INJECTIONS`: galaxy_id, failure and band are read, and injection_id for a detector that is a table of
+        scores.
     images : callable
         From the block to its images (injection, band, y, x) in nanomaggy, the grid axes and trial stacked in that
         order.
@@ -89,8 +92,10 @@ def score_injections(
     count = int(np.prod(shape))
     failure = injections["failure"].transpose(*schema.TRIAL).values.astype(object).ravel()
     good = np.flatnonzero(failure == "")
-    score = np.full(count, np.nan, np.float32)
-    if good.size:
+    score = np.full(count, np.nan)
+    if good.size and (looked_up := getattr(frozen, "of_ids", None)) is not None:
+        score[good] = looked_up(injections["injection_id"].transpose(*schema.TRIAL).values.ravel()[good])
+    elif good.size:
         rendered = images(injections)
         if len(rendered) != count:
             raise InputError(
@@ -102,8 +107,8 @@ def score_injections(
             score[some] = frozen.score(rendered[some][:, bands], batch)
         if unseen := int(np.isnan(score[good]).sum()):
             raise InputError(
-                f"scores: {unseen} injections without a failure have no pixel in some band; expected whole "
-                f"images, check the hosts"
+                f"scores: {unseen} injections without a failure have no pixel in some band; expected "
+                "whole images, check the hosts"
             )
     dataset = xr.Dataset(
         {

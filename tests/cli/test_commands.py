@@ -268,7 +268,7 @@ def test_every_command_explains_itself(command):
 
 def test_what_is_missing_outside_is_said_before_any_stage_is_done(folder):
     change(folder, lambda raw: raw["detector"].update(frozen="stores/nowhere"))
-    refused(lenscal("run", folder / "run.yaml"), "nowhere", "check detector.frozen")
+    refused(lenscal("run", folder / "run.yaml"), "nowhere", "correct detector.artifact")
     change(folder, lambda raw: (raw["detector"].pop("frozen"), raw["injections"].update(prior="none-such")))
     refused(lenscal("run", folder / "run.yaml"), "none-such", "observed-colours")
     assert not complete(folder, "objects")

@@ -128,12 +128,12 @@ def test_every_floor_is_named_and_once():
 def test_extras_are_those_that_messages_name():
     from lenscal.extras import EXTRA_OF, NEEDED_FOR
 
-    assert set(EXTRAS) == {"docs", "detector", "mock", "lsdb", "ec2", "test"}
+    assert set(EXTRAS) == {"docs", "detector", "mock", "lsdb", "ec2", "onnx", "hdf5", "test"}
     assert set(EXTRA_OF.values()) == set(NEEDED_FOR) == set(EXTRAS) - {"docs", "test"}
     for library, extra in EXTRA_OF.items():
         assert library in {IMPORTED_AS.get(r.name, r.name) for r in EXTRAS[extra]}
     own = next(requirement for requirement in EXTRAS["test"] if requirement.name == "lenscal")
-    assert own.extras == {"detector", "docs", "mock", "lsdb"}
+    assert own.extras == {"detector", "docs", "hdf5", "mock", "lsdb", "onnx"}
 
 
 def imported(*folders):
@@ -153,7 +153,7 @@ PACKAGE, TESTS = imported("lenscal"), imported("tests", "benchmarks")
 
 
 @pytest.mark.parametrize(
-    "requirement", [*CORE, *EXTRAS["detector"], *EXTRAS["mock"], *EXTRAS["lsdb"], *EXTRAS["ec2"]], ids=str
+    "requirement", [*CORE, *(r for name in EXTRAS if name not in ("docs", "test") for r in EXTRAS[name])], ids=str
 )
 def test_every_requirement_of_the_package_is_used_by_it(requirement):
     module = IMPORTED_AS.get(requirement.name, requirement.name)
@@ -171,7 +171,7 @@ def test_what_is_imported_is_declared():
     """What comes with another library (such as fsspec with dask) may go with it."""
     declared = {
         IMPORTED_AS.get(r.name, r.name).replace("-", "_")
-        for r in [*CORE, *EXTRAS["detector"], *EXTRAS["mock"], *EXTRAS["lsdb"], *EXTRAS["ec2"]]
+        for r in [*CORE, *(r for name in EXTRAS if name not in ("docs", "test") for r in EXTRAS[name])]
     }
     with_others = {
         "fsspec": "dask",

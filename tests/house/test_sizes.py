@@ -6,8 +6,8 @@ import pytest
 from places import ROOT
 
 FILE, FUNCTION, PARAMETERS = 300, 60, 10
-FILES_YET_LONG = {"detector/training.py", "scores.py"}
-FUNCTIONS_YET_LONG = {"leaks.py::gates"}
+FILES_YET_LONG: set[str] = set()
+FUNCTIONS_YET_LONG: set[str] = set()
 """Those that are yet to be split; none may be added."""
 
 

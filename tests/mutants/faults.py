@@ -138,7 +138,7 @@ FAULTS = (
     _fault("thresholds that part equal scores", "scores/rates.py", "values[allowed] == values[allowed - 1]", "values[allowed] > values[allowed - 1]", SCORES, "test_equal_scores_stay_together_and_the_rate_reached_is_told"),
     _fault("thresholds of the test split", "scores/rates.py", '(table["split"] == "val") & table["negative"] & np.isfinite', '(table["split"] == "test") & table["negative"] & np.isfinite', SCORES, "test_threshold_is_the_lowest_that_keeps_the_rate"),
     _fault("thresholds in single precision", "scores/rates.py", 'np.sort(chosen["score"].to_numpy())', 'np.sort(chosen["score"].to_numpy(np.float32))', SCORES, "test_thresholds_keep_the_digits_of_the_scores"),
-    _fault("calibration parts equal probabilities", "kernels/reliability.py", "own = number[middle][tie]", 'own = number[np.argsort(np.argsort(values, kind="stable"), kind="stable")]', DETECTOR, "test_a_constant_probability_at_the_prevalence_has_no_calibration_error_in_any_order"),
+    _fault("calibration parts equal probabilities", "kernels/reliability.py", "np.unique(number[middle][tie], return_inverse=True)", 'np.unique(number[np.argsort(np.argsort(values, kind="stable"), kind="stable")], return_inverse=True)', DETECTOR, "test_a_constant_probability_at_the_prevalence_has_no_calibration_error_in_any_order"),
     # Priors, and what shared hosts cost.
     _fault("hosts without a scored trial counted", "completeness/counts.py", "(n > 0).sum(-1) for _, n, _ in", "(n >= 0).sum(-1) for _, n, _ in", COMPLETENESS, "test_hosts_are_those_with_a_scored_trial_at_this_theta_e"),
     _fault("quantiles with a uniform prior", "completeness/posterior.py", "[q], settings.prior)[..., 0]", '[q], "uniform")[..., 0]', COMPLETENESS, _QUANTILES + "[jeffreys]"),
@@ -195,12 +195,12 @@ FAULTS = (
     _fault("shot noise of any seed", "injections/trials.py", 'draws.hashes(self.seed, f"shot noise {band}"', 'draws.hashes(0, f"shot noise {band}"', KINDS, "test_shot_noise_is_that_of_the_runs_seed"),
     _fault("unit of the noise from the image with its arc", "realism/measures.py", "outside = arcs.fine_noise(reference[row, band])[ring]", "outside = arcs.fine_noise(images[row, band])[ring]", KINDS, "test_the_unit_of_the_noise_is_that_of_the_stamp_before_its_arc"),
     # The detector.
-    _fault("cosine one step ahead", "detector/training.py", "math.cos(math.pi * step / steps)", "math.cos(math.pi * (step + 1) / steps)", DETECTOR, "test_the_learning_rate_falls_as_half_a_cosine_from_its_full_value"),
+    _fault("cosine one step ahead", "detector/fitting.py", "math.cos(math.pi * step / steps)", "math.cos(math.pi * (step + 1) / steps)", DETECTOR, "test_the_learning_rate_falls_as_half_a_cosine_from_its_full_value"),
     _fault("calibrated on training rows", "detector/training.py", "    logits = np.concatenate(\n        [draft", "    selection = batches.Selection(selection.positives, selection.negatives, np.sort(np.concatenate([selection.positives, selection.negatives[:200]])), selection.counts)\n    logits = np.concatenate(\n        [draft", DETECTOR, "test_probabilities_are_fitted_on_the_validation_rows_and_on_no_other"),
     _fault("masks dropped", "detector/frozen.py", "images = unmasked(images)", "images = np.asarray(images)", DETECTOR, "test_masked_pixels_are_unobserved_ones[f4]"),
     _fault("leaks not looked for", "leaks.py", "(chosen & found.rows).sum()", "0", LEAKS, _LEAK + "[by id-X.2.hosts]", _LEAK + "[by id-X.2.negatives]"),
     _fault("leaks by id only", "leaks.py", "    if there.size:\n", "    if False:\n", LEAKS, _LEAK + "[by position alone-X.2.hosts]"),
-    _fault("ids of another sky believed", "leaks.py", 'if bool(survey["mock"]) != here["mock"]:', "if False:", LEAKS, "test_ids_of_another_sky_that_coincide_are_other_galaxies"),
+    _fault("ids of another sky believed", "leaks.py", 'if bool(survey.get("mock")) != here["mock"]:', "if False:", LEAKS, "test_ids_of_another_sky_that_coincide_are_other_galaxies"),
     _fault("a list that is not there taken for an empty one", "leaks.py", "    if not ids.size:\n", "    if False:\n", LEAKS, "test_what_is_not_known_is_not_judged"),
     _fault("categories by one spelling", "quality/lookalikes.py", "_CATEGORIES.get(_plain(name), name.strip())", "name.strip()", "stages/test_lookalikes.py::", "test_spellings_of_one_category_meet_in_the_claims_and_their_counts"),
 )  # fmt: skip

@@ -16,7 +16,7 @@ from scipy.special import expit
 from torch import nn
 
 from lenscal import config
-from lenscal.detector import architectures, batches, calibration, frozen, network, preprocessing, training
+from lenscal.detector import architectures, batches, calibration, fitting, frozen, network, preprocessing, training
 from lenscal.kernels import draws
 from lenscal.kernels.reliability import equal_mass_bins
 
@@ -188,7 +188,7 @@ def test_weights_kept_are_those_of_the_lowest_validation_loss(trained, cutouts):
     logits, label = torch.from_numpy(detector.score(cutouts["image"].values[rows])), cutouts["label"].values[rows] == 1
     share = 0.5 * 50 / 70 / (0.5 * label.sum() / (~label).sum())  # validation takes the class balance of training
     weight = torch.from_numpy(np.where(label, 0.5 * share, 1))
-    loss = training.weighted_loss(logits.double(), torch.from_numpy(np.where(label, 0.95, 0)), weight)
+    loss = fitting.weighted_loss(logits.double(), torch.from_numpy(np.where(label, 0.95, 0)), weight)
     assert float(loss) == pytest.approx(history["val_loss"].min(), rel=1e-3)
 
 
@@ -520,7 +520,7 @@ def test_published_weights_are_a_start_and_misfits_are_named():
 def test_loss_honours_weights_and_targets():
     z, t, w = np.array([2.0, -1.0, 0.3]), np.array([1.0, 0.0, 0.95]), np.array([1.0, 0.5, 0.3])
     each = -(t * np.log(expit(z)) + (1 - t) * np.log(1 - expit(z)))
-    loss = training.weighted_loss(*(torch.from_numpy(a) for a in (z, t, w)))
+    loss = fitting.weighted_loss(*(torch.from_numpy(a) for a in (z, t, w)))
     assert float(loss) == pytest.approx((w * each).sum() / w.sum())
 
 
@@ -682,3 +682,58 @@ def test_importing_the_detector_leaves_torch_alone():
         "assert 'torch' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+class Kept:
+    """A checkpoint in memory that stops the training after some epochs."""
+
+    def __init__(self, stops_after=None):
+        self.content, self.left = None, stops_after
+
+    def read(self):
+        return self.content
+
+    def write(self, content):
+        self.content = content
+        if self.left is not None:
+            self.left -= 1
+            if self.left == 0:
+                raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("after", [1, 3])
+def test_a_stopped_training_goes_on_with_the_bytes_of_one_that_was_not(cutouts, after):
+    chosen = settings(epochs=4, patience=4)
+    whole, history = training.train(cutouts, chosen, seed=4)
+    kept = Kept(stops_after=after)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(cutouts, chosen, seed=4, checkpoint=kept)
+    kept.left, epochs = None, []
+    again, history_again = training.train(
+        cutouts, chosen, seed=4, progress=lambda epoch, *_: epochs.append(epoch), checkpoint=kept
+    )
+    assert epochs == [0, *range(after + 1, 5)]
+    assert again.hash == whole.hash
+    pd.testing.assert_frame_equal(history_again, history)
+
+
+@pytest.mark.parametrize("spoil", ["seed", "settings", "cut short"])
+def test_a_checkpoint_of_another_training_is_not_gone_on_with(cutouts, spoil):
+    kept = Kept(stops_after=2)
+    with pytest.raises(KeyboardInterrupt):
+        training.train(cutouts, settings(epochs=3), seed=4, checkpoint=kept)
+    kept.left = None
+    if spoil == "cut short":
+        kept.content = kept.content[: len(kept.content) // 2]
+    wanted, seed = settings(epochs=4 if spoil == "settings" else 3), 5 if spoil == "seed" else 4
+    again, _ = training.train(cutouts, wanted, seed=seed, checkpoint=kept)
+    assert again.hash == training.train(cutouts, wanted, seed=seed)[0].hash
+
+
+def test_balance_of_classes_and_tiers_is_said_before_the_first_epoch(cutouts):
+    said = []
+    training.train(cutouts, settings(), seed=4, progress=lambda *words: said.append(words))
+    epoch, epochs, balance = said[0]
+    assert (epoch, epochs) == (0, 2)
+    assert balance["lenses_of_weight_0.5"] == balance["lenses"] > 0
+    assert balance["negatives"] > balance["lenses"]

@@ -2,7 +2,6 @@
 never GO for want of anchors.
 """
 
-import sys
 from types import SimpleNamespace
 
 import lenses
@@ -15,9 +14,11 @@ from lenscal import config, gates, realism, schema
 from lenscal.injections import rendering, sources
 from lenscal.kernels import twosamples
 from lenscal.realism import criteria, matching, sensitivity
+from lenscal.realism.light import PERCENT
+from lenscal.realism.measures import STRUCTURE
+from lenscal.realism.samples import compared
 
 SETTINGS = config.Realism(splits=500)
-JUDGE = sys.modules["lenscal.realism.judge"]
 NONE = realism.changes(np.zeros(0), {}, 0.0)
 
 
@@ -162,7 +163,7 @@ def test_each_of_three_bands_and_of_three_measures_is_asked_at_a_third_of_the_le
         monkeypatch.setattr(twosamples, "stamp_permutation_p", lambda *_, p=p, **__: (0.01, p, np.full(100, 0.02)))
         monkeypatch.setattr(twosamples, "permutation_p", lambda *_, p=p, **__: (0.1, p))
         table = realism.judge(real, real, bare, None, NONE, SETTINGS, 7)[1]["criteria"].set_index("id")
-        for name in ("noise_p_g", "noise_p_r", "noise_p_z", *JUDGE.STRUCTURE):
+        for name in ("noise_p_g", "noise_p_r", "noise_p_z", *STRUCTURE):
             assert table.loc[name, "value"] == pytest.approx(3 * p), name
             assert table.loc[name, "verdict"] == verdict, name
 
@@ -176,11 +177,9 @@ def test_an_anchor_is_drawn_with_its_matches():
     real = realism.Sample(rows, pixels(rows))
     twins = realism.Sample(1000 + rows, pixels(rows), rows)
     ratio = lambda a, b: b / a  # noqa: E731
-    for percent in JUDGE.PERCENT:
-        assert JUDGE._compared(real, twins, "snr_r", percent, ratio, np.random.default_rng(1)) == pytest.approx(
-            (1, 1, 1)
-        )
-        alone = JUDGE._compared(
+    for percent in PERCENT:
+        assert compared(real, twins, "snr_r", percent, ratio, np.random.default_rng(1)) == pytest.approx((1, 1, 1))
+        alone = compared(
             real, realism.Sample(1000 + rows, pixels(rows)), "snr_r", percent, ratio, np.random.default_rng(1)
         )
         assert alone[2] - alone[1] > 0.2

@@ -63,10 +63,10 @@ def refuse(place: Place, what: set[str], seed: int) -> None:
             f"the detector was trained on the embedded sky of seed {seed}: its true lenses are no "
             "test; give --seed another number"
         )
-    if "fix" in what and settings.detector.frozen:
+    if "fix" in what and settings.detector.artifact:
         raise PlanError(
-            "the detector was brought by the run file (detector.frozen): what trained it is not here, so it cannot be "
-            "trained again; leave fix out of --what"
+            "the detector was brought by the run file (detector.artifact): what trained it is not here, so it cannot "
+            "be trained again; leave fix out of --what"
         )
 
 

@@ -22,7 +22,7 @@ class Completeness(Stage):
         "injections.grid",
         "injections.prior",
         "detector.scientific",
-        "detector.frozen",
+        "detector.artifact",
     )
     parallel = False
 

@@ -1,4 +1,4 @@
-"""Detector: trained here, or brought frozen."""
+"""Detector: trained here, or brought by its owner."""
 
 from __future__ import annotations
 
@@ -6,12 +6,35 @@ from pathlib import Path
 
 from lenscal import schema
 from lenscal.engine import Block, Outcome, PlanError, Stage
+from lenscal.engine.addresses import short
 from lenscal.engine.stage import Say
-from lenscal.io import stores
+from lenscal.errors import InputError
+from lenscal.io import folders, stores
 from lenscal.run.place import Place
 from lenscal.run.stages.stage import fingerprints
 
-_FILES = ("weights.pt", "detector.json")
+HINT = (
+    "correct detector.artifact of the run file, or run what makes it (real-sample.yaml takes that "
+    "of small.yaml: `make audit`)"
+)
+
+
+class _Kept:
+    """A checkpoint of the training, beside its plan."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> bytes | None:
+        return self._path.read_bytes() if self._path.exists() else None
+
+    def write(self, content: bytes) -> None:
+        stores.write_bytes(self._path, content)
+
+
+def _epoch(epoch: int, epochs: int, metrics: dict[str, float]) -> str:
+    said = " ".join(f"{name} {value:.4g}" for name, value in metrics.items())
+    return f"epoch {epoch}/{epochs} {said}" if epoch else f"to train on: {said}".replace("_", " ")
 
 
 class Detector(Stage):
@@ -26,17 +49,18 @@ class Detector(Stage):
     def inputs(self, place: Place) -> dict:
         from lenscal import detector
 
-        frozen = place.settings.detector.frozen
-        if not frozen:
-            try:
-                detector.check(place.settings.detector.architecture)
-            except ValueError as error:
-                raise PlanError(str(error)) from None
-        hint = (
-            "check detector.frozen of the run file, or run what trains it (real-sample.yaml takes "
-            "that of small.yaml: `make audit`)"
-        )
-        return {"frozen": fingerprints([Path(frozen) / name for name in _FILES], hint)} if frozen else {}
+        settings = place.settings.detector
+        try:
+            if not settings.artifact:
+                detector.check(settings.architecture)
+                return {}
+            given = settings.declaration
+            found: dict = {"artifact": fingerprints(detector.inputs_of(settings.artifact, given), HINT)}
+            if given is not None:
+                found["declaration"] = short(detector.Declaration.model_validate(given).content())
+            return found
+        except InputError as error:
+            raise PlanError(f"{error}; {HINT}" if settings.artifact else str(error)) from None
 
     def products(self, place: Place) -> list[Path]:
         return [place.path("detector")]
@@ -46,10 +70,15 @@ class Detector(Stage):
 
         settings = place.settings.detector
         folder = place.path("detector")
-        if settings.frozen:
-            files = {name: (Path(settings.frozen) / name).read_bytes() for name in _FILES}
-            frozen = detector.load(files)
-            say(f"detector {frozen.hash[:12]} brought by the run file")
+
+        def keep(name: str, content: bytes) -> None:
+            stores.write_bytes(folder / name, content)
+
+        if settings.artifact:
+            say(f"probing {settings.artifact}")
+            found = detector.bring(settings.artifact, settings.declaration)
+            detector.written(found, settings.artifact, keep)
+            say(f"detector {found.hash[:12]} brought by the run file")
         else:
             cutouts = place.store("cutouts").reset_coords()
             quality = place.store("quality").reset_coords()
@@ -58,13 +87,12 @@ class Detector(Stage):
                 cutouts.set_coords(list(schema.GALAXY_COORDS)),
                 settings,
                 place.settings.seed,
-                lambda epoch, epochs, metrics: say(
-                    f"epoch {epoch}/{epochs} " + " ".join(f"{k} {v:.4g}" for k, v in metrics.items())
-                ),
+                lambda epoch, epochs, metrics: say(_epoch(epoch, epochs, metrics)),
+                checkpoint=_Kept(place.plans / self.name / "training.pt"),
             )
-            files = detector.dump(frozen)
             stores.write_table(folder / "history.parquet", history)
             stores.write_json(folder / "history.json", {k: str(v) for k, v in history.attrs.items()})
-        for name, content in files.items():
-            stores.write_bytes(folder / name, content)
+            for name, content in detector.dump(frozen).items():
+                keep(name, content)
+            folders.remove(place.plans / self.name / "training.pt")
         return Outcome(int.from_bytes(stores.digest_files(folder), "little"), 1)

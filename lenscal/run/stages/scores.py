@@ -12,6 +12,7 @@ import xarray as xr
 from lenscal import schema
 from lenscal.engine import Block, Outcome, Part, Stage
 from lenscal.engine.stage import Say
+from lenscal.errors import InputError
 from lenscal.gates import Gate, Ledger
 from lenscal.io import stores
 from lenscal.run.images import injected_images
@@ -22,7 +23,7 @@ from lenscal.run.stages.stage import brought, fingerprints, galaxy_blocks, save_
 
 class Scores(Stage):
     name = "scores"
-    format = 2  # thresholds say what they rest on, and the scores are judged
+    format = 2  # thresholds say what they rest on, scores are in double precision and judged
     reads = ("manifest", "cutouts", "quality", "injections", "detector")
     sections = (
         "scores",
@@ -30,7 +31,7 @@ class Scores(Stage):
         "cutouts.block",
         "completeness.false_positive_rates",
         "detector.scientific",
-        "detector.frozen",
+        "detector.artifact",
         "detector.prevalence",
     )
 
@@ -48,7 +49,7 @@ class Scores(Stage):
     def prepare(self, place: Place) -> None:
         path = place.path("scores.zarr")
         cutouts, injections = place.store("cutouts"), place.store("injections")
-        attrs = place.attrs(detector_hash=place.detector.hash) | place.not_scientific
+        attrs = place.attrs(detector_hash=place.detector.hash) | place.not_scientific | self._fits(place, injections)
         stores.write_group(path, xr.Dataset(attrs={"schema": "scores", "schema_version": schema.VERSION, **attrs}))
         stores.create(
             path,
@@ -64,6 +65,28 @@ class Scores(Stage):
         stores.create(
             path, schema.SCORES_INJECTIONS, sizes, {d: injections[d].values for d in axes}, attrs, group="injections"
         )
+
+    @staticmethod
+    def _fits(place: Place, injections: xr.Dataset) -> dict[str, object]:
+        """Refuse a detector that this run cannot ask; attributes of the scores that follow."""
+        detector, size = place.detector, place.settings.injections.size
+        check = getattr(detector, "check", None)
+        if check is None:
+            if detector.size > size:
+                raise InputError(
+                    f"scores: the detector wants {detector.size} px, injections.size is {size}: set injections.size "
+                    f"to {detector.size} or more (and cutouts.size to at least that)"
+                )
+            return {}
+        usable, made = place.usable, injections["failure"].values.astype(object) == ""
+        expected = np.concatenate(
+            [
+                usable["galaxy_id"].values[usable["cutout_ok"].values.astype(bool)],
+                injections["injection_id"].values[made],
+            ]
+        )
+        found = check(expected)
+        return {"missing_max": detector.missing_max, **{f"table_{name}": number for name, number in found.items()}}
 
     @staticmethod
     def _block(place: Place) -> int:

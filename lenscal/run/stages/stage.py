@@ -65,7 +65,7 @@ def pixel_inputs(place: Place) -> dict[str, object]:
 
 def brought(place: Place) -> bool:
     """Whether the run file brings its detector, which its products say."""
-    return place.settings.detector.frozen is not None
+    return place.settings.detector.artifact is not None
 
 
 def source_stamps(paths: Iterable[str | None], hint: str) -> list[list[str]]:
