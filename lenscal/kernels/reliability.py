@@ -24,7 +24,8 @@ def equal_mass_bins(values, bins) -> np.ndarray:
     number = np.repeat(np.arange(len(parts)), [part.size for part in parts])
     _, tie, count = np.unique(values, return_inverse=True, return_counts=True)
     middle = np.cumsum(count) - count + (count - 1) // 2
-    return np.unique(number[middle][tie], return_inverse=True)[1]
+    own = number[middle][tie]
+    return np.unique(own, return_inverse=True)[1]
 
 
 def at_prevalence(positive, prevalence, weights=None) -> np.ndarray:

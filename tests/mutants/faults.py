@@ -28,6 +28,9 @@ SHARES, DETECTOR, LEAKS, REALISM = (
 )
 
 
+JUDGING, JUDGEMENT = "kernels/test_judging.py::", "stages/test_judgement.py::"
+
+
 def _fault(name, file, old, new, tests, *killers):
     return Fault(name, file, old, new, tuple(tests + killer for killer in killers))
 
@@ -170,6 +173,14 @@ FAULTS = (
     _fault("a constant detector without a width", "kernels/ranking.py", "ties = _tie_variance(positives, negatives)", "ties = 1e-30", RANKING, "test_a_constant_detector_has_the_width_of_one_that_knows_nothing"),
     _fault("a worse order with a higher end", "kernels/ranking.py", "min(lower, exact)", "lower", RANKING, "test_one_pair_out_of_order_moves_the_lower_end_a_little_and_never_up"),
     _fault("one half is better than chance", "scores/judging.py", "float(np.nextafter(0.5, 1))", "0.5", SCORES, "test_a_lower_end_at_one_half_is_no_better_than_chance"),
+    # The judgement of scores.
+    _fault("precision at the share of the sample", "kernels/precision.py", "found = prevalence * np.asarray(recall, float)", "found = 0.5 * np.asarray(recall, float)", JUDGING, "test_precision_is_bayes_rule", "test_a_perfect_order_has_precision_one_and_a_constant_score_the_prevalence"),
+    _fault("classes weighed as sampled", "kernels/reliability.py", "own = np.where(positive, weights, 0), np.where(positive, 0, weights)\n", "own = np.where(positive, weights, 0), np.where(positive, 0, weights)\n    prevalence = own[0].sum(-1, keepdims=True) / weights.sum(-1, keepdims=True)\n", JUDGING, "test_proper_scores_are_those_of_scikit_learn"),
+    _fault("calibration error by quantiles of resamples", "kernels/reliability.py", "np.quantile(np.abs(resampled - misses).sum(1), tail)", "(error - np.quantile(np.abs(resampled).sum(1), 1 - tail))", JUDGING, "test_interval_of_the_calibration_error_holds_it_whether_calibrated_or_not[60-400-2-0.3-1-0]"),
+    _fault("average precision without a negative above all", "scores/curves.py", "np.nextafter(sample.score.max(), np.inf)]", "np.nextafter(sample.score.min(), -np.inf)]", JUDGEMENT, "test_a_perfect_order_has_an_average_precision_whose_lower_end_is_below_one"),
+    _fault("Holm without stepping down", "kernels/rankcorrelation.py", "np.maximum.accumulate((p.size - np.arange(p.size)) * p[order])", "p.size * p[order]", JUDGING, "test_holm_steps_down"),
+    _fault("calibrators fitted on the split test", "scores/calibrators.py", "FITS[name](fitted_on.score, fitted_on.positive, prevalence)", "FITS[name](judged_on.score, judged_on.positive, prevalence)", JUDGEMENT, "test_calibrators_are_fitted_on_val_alone_and_the_shipped_one_stays"),
+    _fault("a negative matched to two lenses", "scores/shortcuts.py", "free[near] = False", "free[near] = True", JUDGEMENT, "test_negatives_are_matched_to_lenses_and_none_serves_twice"),
     _fault("collapse below the mean of both sides", "failures/collapse.py", "np.where(there, np.minimum(left, right), 0)", "np.where(there, (left + right) / 2, 0)", FAILURES, "test_no_rise_is_a_collapse_however_steep_or_convex"),
     _fault("insufficient cells judged", "failures/collapse.py", 'sufficient = sufficient & cube["sufficient"]', 'sufficient = sufficient | cube["sufficient"]', FAILURES, "test_insufficient_cells_are_neither_judged_nor_neighbours"),
     _fault("p of the structure asked three times", "realism/structure.py", "adjusted = min(1.0, len(STRUCTURE) * p)", "adjusted = p", REALISM, _THIRD),

@@ -94,7 +94,7 @@ def test_a_perfect_order_has_an_average_precision_whose_lower_end_is_below_one()
     found["score"].values[:] = np.where(found["label"] == 1, 10, 0) + found["score"].values / 100
     row = curves.areas(sample(found), 1e-3)[1]
     assert row["value"] == row["upper"] == 1
-    assert row["lower"] < 0.9
+    assert row["lower"] < 0.5  # half a negative of 300 above all leaves 0.37 at one lens in a thousand
 
 
 def test_recall_is_told_by_tier_with_an_interval_that_says_what_it_is():

@@ -13,7 +13,7 @@ from scored import Mean, coordinates, scored, text
 
 from lenscal import gates as gate_table
 from lenscal import schema, scores
-from lenscal.detector import FunctionDetector, calibration
+from lenscal.detector import Detector, calibration
 from lenscal.kernels import intervals
 from lenscal.scores import judging, rates
 
@@ -112,7 +112,7 @@ def test_controls_and_lenses_set_no_threshold():
 
 @pytest.mark.parametrize(
     ("ties", "threshold", "n_false"),
-    [([99] * 3, 100, 2), ([100] * 3, np.nextafter(np.float32(100), np.float32(101)), 0), ([98] * 3, 99, 3)],
+    [([99] * 3, 100, 2), ([100] * 3, np.nextafter(100.0, 101.0), 0), ([98] * 3, 99, 3)],
 )
 def test_equal_scores_stay_together_and_the_rate_reached_is_told(ties, threshold, n_false):
     values = [*np.arange(2, 97), *ties, *{98: [99, 99.5, 100], 99: [100, 101], 100: [100, 100]}[ties[0]]]
@@ -244,8 +244,10 @@ def test_gates_without_ground_say_so(run, history):
 def test_a_detector_that_is_only_what_the_protocol_asks_passes_through_and_what_it_does_not_say_is_not_judged(
     run, history, own
 ):
-    made = FunctionDetector(lambda images: images[:, 0].mean((1, 2)), ("r",), 8)
-    said = scores.gates(run.assign_attrs(detector_hash=made.hash), history if own else None, made)
+    made = Only(run, expit)
+    made.prevalence = None
+    assert isinstance(made, Detector)
+    said = scores.gates(run, history if own else None, made)
     found = verdicts(said)
     for name in ("2.7", "detector.calibration", *(() if own else ("X.2.trained", "X.4"))):
         assert found[name] == gate_table.NOT_JUDGED, name
