@@ -294,7 +294,7 @@ def run_of(**changes):
         seed=of["seed"],
         sky=of["sky"],
         survey=SimpleNamespace(mock=of["mock"]),
-        detector=SimpleNamespace(frozen=of["frozen"]),
+        detector=SimpleNamespace(artifact=of["frozen"]),
         stores=Path("nowhere"),
     )
     detector = SimpleNamespace(hash=of["detector"], mock=True, about={"seed": of["trained_on"]})
