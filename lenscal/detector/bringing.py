@@ -238,11 +238,13 @@ def reopened(folder: Path) -> Detector:
 
 
 def _files_of(folder: Path) -> list[str]:
-    """Files of the detector that a folder keeps, `detector.json` last."""
+    """Files of the detector that a folder keeps, `detector.json` last; what is wrong with them is
+    said when they are loaded.
+    """
     try:
         about = json.loads((folder / JSON).read_bytes())
-    except (OSError, ValueError) as error:
-        raise InputError(f"detector: '{folder / JSON}' describes no detector ({error})") from None
+    except (OSError, ValueError):
+        about = None
     brought = isinstance(about, dict) and about.get("format") == FORMAT
     return [*(map(str, about["files"]) if brought else ["weights.pt"]), JSON]
 

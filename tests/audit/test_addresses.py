@@ -37,7 +37,7 @@ def project(folder):
         "source_stamps": "hst/cosmos_stamps.fits.gz",
     }
     raw["realism"]["source_stamps"] = "more/cosmos_stamps.fits.gz"
-    raw["detector"]["frozen"] = "brought"
+    raw["detector"]["artifact"] = "brought"
     names = [
         "north/table.fits",
         "south/table.fits",
@@ -141,8 +141,8 @@ INPUTS = {
     "stores/sky/catalogues/known-lenses.csv": ["objects"],
     "stores/sky/catalogues/desi-sl-vac-mock.fits": ["objects"],
     "stores/sky/catalogues/contaminants.csv": ["objects"],
-    "stores/sky/survey-bricks.fits.gz": ["cutouts"],
-    "stores/sky/south/survey-bricks-dr10-south.fits.gz": ["cutouts"],
+    "stores/sky/survey-bricks.fits.gz": ["cutouts", "scores"],
+    "stores/sky/south/survey-bricks-dr10-south.fits.gz": ["cutouts", "scores"],
     "randoms/a.fits": ["completeness"],
     "randoms/b.fits": ["completeness"],
     "hst/cosmos_stamps.fits.gz": ["injections", "scores", "realism", "report"],
