@@ -258,6 +258,10 @@ def test_status_tells_done_from_waiting(folder):
         "calibrate-cuts",
         "calibrate-prior",
         "catalog",
+        "bring",
+        "export",
+        "compare",
+        "detector",
     ],
 )
 def test_every_command_explains_itself(command):
@@ -267,9 +271,9 @@ def test_every_command_explains_itself(command):
 
 
 def test_what_is_missing_outside_is_said_before_any_stage_is_done(folder):
-    change(folder, lambda raw: raw["detector"].update(frozen="stores/nowhere"))
+    change(folder, lambda raw: raw["detector"].update(artifact="stores/nowhere"))
     refused(lenscal("run", folder / "run.yaml"), "nowhere", "correct detector.artifact")
-    change(folder, lambda raw: (raw["detector"].pop("frozen"), raw["injections"].update(prior="none-such")))
+    change(folder, lambda raw: (raw["detector"].pop("artifact"), raw["injections"].update(prior="none-such")))
     refused(lenscal("run", folder / "run.yaml"), "none-such", "observed-colours")
     assert not complete(folder, "objects")
 
