@@ -15,6 +15,8 @@ from lenscal.errors import InputError
 
 BANDS, SIZE = ("g", "r", "z"), 64
 """What a detector that declares no bands, or no size, is shown; the report says that it did not declare them."""
+RUN_FILE = {"stores", "survey"}
+"""Keys that tell a run file from a declaration."""
 
 
 class TrainedOn(Section):
@@ -174,8 +176,16 @@ def declared(values: Mapping[str, Any], where: str) -> Declaration:
 
 
 def beside(path: Path) -> Path | None:
-    """The declaration that lies beside an artifact, where there is one."""
-    return next((found for suffix in (".yaml", ".yml") if (found := path.with_suffix(suffix)).is_file()), None)
+    """The declaration that lies beside an artifact, where there is one; a run file of that name is none."""
+    found = (found for suffix in (".yaml", ".yml") if (found := path.with_suffix(suffix)).is_file())
+    return next((file for file in found if not _is_run_file(file)), None)
+
+
+def _is_run_file(file: Path) -> bool:
+    try:
+        return set(yaml.safe_load(file.read_text(encoding="utf-8"))) >= RUN_FILE
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, TypeError):
+        return False
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -222,27 +222,26 @@ def sensitivity(place: Place, trials: pd.DataFrame, say: Callable[[str], None]) 
     base = scores.isel({dim: xr.DataArray(chosen[f"i_{dim}"].to_numpy(), dims="one") for dim in schema.TRIAL}).values
     hosts = _hosts(place, block)
     row = pd.Index(hosts["galaxy_id"].values).get_indexer(chosen["galaxy_id"])
+    unasked = "" if len(chosen) else "no injection has an image"
+    if not getattr(place.detector, "asked", True):
+        unasked = "the detector is known by its scores alone and cannot be asked about other images"
     bare = realism.bare(settings.injections)
     scored = {
         bare.name: (
             bare,
-            _scored(place, _cropped(place, hosts, centred=False)[row]) if len(chosen) else "no injection has an image",
+            unasked or _scored(place, _cropped(place, hosts, centred=False)[row]),
         )
     }
     moffat = _without_psf_image(hosts)[row]
     beta = settings.injections.moffat_beta or settings.cutouts.psf_beta
     for variant in realism.variants(settings.injections, settings.realism, beta):
-        found: np.ndarray | str = variant.why_not
-        if not variant.why_not:
+        found: np.ndarray | str = variant.why_not or unasked
+        if not found:
             say(f"{variant.kind}: {variant.name}")
             sources = _stamps(place, variant.settings) if variant.settings.source == "stamps" else None
             try:
                 again = injections.redraw(block, variant.settings, seed, sources) if variant.redraw else block
-                found = (
-                    _scored(place, _rendered(place, again, hosts, variant.settings, sources))
-                    if len(chosen)
-                    else "no injection has an image"
-                )
+                found = _scored(place, _rendered(place, again, hosts, variant.settings, sources))
                 # Where some hosts have a PSF image and some a profile, the question is put to the latter; where all
                 # have one, no pixel changes.
                 if variant.moffat and moffat.any():

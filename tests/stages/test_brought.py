@@ -616,3 +616,11 @@ def test_training_rows_are_what_their_owner_lists(tmp_path):
     pd.DataFrame({"galaxy_id": [1.5]}).to_parquet(tmp_path / "rows.parquet")
     with pytest.raises(InputError, match="expected galaxy_id as whole numbers"):
         lc.detector(blue_light, told)
+
+
+def test_a_run_file_of_the_name_of_an_artifact_is_no_declaration(own):
+    path = bringing.Path(own["ONNX"])
+    path.with_suffix(".yaml").write_text("stores: here\nsurvey: {root: there}\n")
+    assert bringing.declaration_file(str(path), "onnx") is None
+    path.with_suffix(".yml").write_text(yaml.safe_dump(DECLARED))
+    assert lc.detector(path).bands == ("g", "r", "z")
