@@ -23,9 +23,9 @@ _PUBLIC = {
     "Brought": "lenscal.detector.brought",
     "ScoreTable": "lenscal.detector.score_table",
     "bring": "lenscal.detector.bringing",
-    "written": "lenscal.detector.bringing",
-    "reopened": "lenscal.detector.bringing",
-    "inputs_of": "lenscal.detector.bringing",
+    "written": "lenscal.detector.keeping",
+    "reopened": "lenscal.detector.keeping",
+    "inputs_of": "lenscal.detector.keeping",
     "kind_of": "lenscal.detector.bringing",
 }
 

@@ -14,7 +14,7 @@ from contracts import check_detector, stamps_for
 from networks import DECLARED, BlueRing, save_onnx, write_forms
 
 import lenscal as lc
-from lenscal.detector import ScoreTable, bringing, probe
+from lenscal.detector import ScoreTable, bringing, keeping, probe
 from lenscal.detector.adapters import torch_files
 from lenscal.detector.declaration import declared
 from lenscal.detector.preparing import prepared
@@ -201,8 +201,8 @@ def write_changed(path, module, form):
 def test_what_a_run_keeps_is_the_same_detector_again(own, form, tmp_path):
     detector, kept = lc.detector(own[form]), tmp_path / "kept"
     kept.mkdir()
-    bringing.written(detector, own[form], lambda name, content: (kept / name).write_bytes(content))
-    again = bringing.reopened(kept)
+    keeping.written(detector, own[form], lambda name, content: (kept / name).write_bytes(content))
+    again = keeping.reopened(kept)
     images = stamps_for(detector)
     assert again.hash == detector.hash
     np.testing.assert_array_equal(again.score(images), detector.score(images))
@@ -474,7 +474,7 @@ def test_weights_beside_an_onnx_file_are_part_of_it(own):
     content = bytearray((path.parent / "net.data").read_bytes())
     content[-1] ^= 1
     (path.parent / "net.data").write_bytes(bytes(content))
-    assert bringing.inputs_of(str(path), None)[-1].name == "net.data"
+    assert keeping.inputs_of(str(path), None)[-1].name == "net.data"
     (path.parent / "net.data").unlink()
     with pytest.raises(InputError, match=r"keeps weights in 'net.data', which is missing beside it; copy both"):
         lc.detector(path)
