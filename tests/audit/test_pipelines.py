@@ -396,7 +396,7 @@ def test_a_prior_is_calibrated_at_the_anchors_of_a_run_and_used_by_name(folder, 
 def test_the_real_sample_runs_and_says_how_little_stands_behind_each_cell(folder, first, real):
     raw = yaml.safe_load((HERE.parent / "pipelines" / "real-sample.yaml").read_text())
     raw["stores"] = "stores/real-sample"
-    raw["detector"]["frozen"] = str(first[0].stores / "detector")
+    raw["detector"]["artifact"] = str(first[0].stores / "detector")
     path = folder / "real-sample.yaml"
     path.write_text(yaml.safe_dump(raw))
     settings = config.load(path)
