@@ -52,7 +52,8 @@ def difference(cells: pd.DataFrame, names: tuple[str, str]) -> Figure:
         for axis in axes[len(depths) :]:
             axis.set_axis_off()
         axes[0].set_ylabel(f"completeness of {names[1]}\nless that of {names[0]}")
-        axes[0].legend(loc="best")
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper center", ncols=min(len(labels), 4))
         return figure
 
 
