@@ -48,10 +48,8 @@ class _Door(ModuleType):
 
     def __call__(self, *args: Any, **words: Any) -> Any:
         from lenscal.detector.bringing import bring
-        from lenscal.extras import named
 
-        with named():
-            return bring(*args, **words)
+        return bring(*args, **words)
 
 
 sys.modules[__name__].__class__ = _Door

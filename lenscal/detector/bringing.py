@@ -14,6 +14,7 @@ from lenscal.detector.declaration import Declaration
 from lenscal.detector.protocol import Detector
 from lenscal.detector.tables import is_table
 from lenscal.errors import InputError
+from lenscal.extras import named
 
 JSON = "detector.json"
 FORMS = (
@@ -83,10 +84,11 @@ def bring(source: object, declaration: Mapping[str, Any] | None = None, **words:
     >>> detector = lc.detector("model.onnx", bands=["g", "r", "z"], size=64)  # doctest: +SKIP
     >>> detector.score(stamps)  # doctest: +SKIP
     """
-    if isinstance(source, (str, Path)):
-        return _of_artifact(str(source), {**(declaration or {}), **words}, given=declaration is not None)
-    checked = declaring.declared({**(declaration or {}), **words}, "declaration")
-    return Brought(_of_object(source, checked), checked, source)
+    with named():
+        if isinstance(source, (str, Path)):
+            return _of_artifact(str(source), {**(declaration or {}), **words}, given=declaration is not None)
+        checked = declaring.declared({**(declaration or {}), **words}, "declaration")
+        return Brought(_of_object(source, checked), checked, source)
 
 
 def _of_artifact(artifact: str, values: dict[str, Any], given: bool) -> Detector:

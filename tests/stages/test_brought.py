@@ -5,6 +5,7 @@ by name when it is none.
 import json
 import pickle
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -624,3 +625,15 @@ def test_a_run_file_of_the_name_of_an_artifact_is_no_declaration(own):
     assert bringing.declaration_file(str(path), "onnx") is None
     path.with_suffix(".yml").write_text(yaml.safe_dump(DECLARED))
     assert lc.detector(path).bands == ("g", "r", "z")
+
+
+@pytest.mark.parametrize(
+    ("form", "library"), [("ONNX", "onnxruntime"), ("ONNX", "onnx"), ("safetensors", "safetensors")]
+)
+def test_an_absent_runtime_is_named_with_what_installs_it(forms, form, library, monkeypatch):
+    from lenscal import extras
+
+    monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.setattr(extras, "fix", lambda name: f"pip install 'lenscal[{extras.EXTRA_OF[name]}]'")
+    with pytest.raises(extras.MissingExtra, match=rf"needs {library}, which is not installed; .*lenscal\["):
+        lc.detector(forms[form])
