@@ -12,13 +12,11 @@ import json
 from pathlib import Path
 
 import numpy as np
-from scipy.special import expit
 
-from lenscal.detector import calibration
+from lenscal.detector import calibration, meaning
 from lenscal.detector.adapters.runtime import Runtime, digest
 from lenscal.detector.declaration import Declaration
 from lenscal.detector.preparing import cropped, prepared
-from lenscal.detector.preprocessing import unmasked
 from lenscal.detector.probe import probe, stamps
 from lenscal.detector.trained_on import rows_of
 from lenscal.errors import InputError
@@ -89,9 +87,7 @@ class Brought:
     @property
     def origin(self) -> str:
         """On what it was trained, by its own word."""
-        if self.survey is None or not (self.survey["layer"] or self.survey["mock"]):
-            return "which does not say on what it was trained"
-        return "trained on " + ("the embedded (mock) sky" if self.survey["mock"] else f"'{self.survey['layer']}'")
+        return meaning.origin(self.survey)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -113,8 +109,7 @@ class Brought:
         """Probability of scores, float32: what the detector declares it to be, else the logistic
         function, fitted to nothing.
         """
-        values = unmasked(scores).astype(np.float64)
-        return (values if self.declaration.output == "probability" else expit(values)).astype(np.float32)
+        return meaning.probability(scores, self.declaration)
 
     def reliability(self, scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         """Calibration measures of `probability`, see `calibration.reliability`."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from lenscal.detector import meaning
 from lenscal.detector.declaration import Declaration
 from lenscal.errors import InputError
 
@@ -76,7 +77,7 @@ def probe(ask: Ask, declaration: Declaration) -> dict[str, object]:
     plain, lensed = stamps(declaration.bands, declaration.size)
     company = np.concatenate([plain, lensed])
     scores = ask(company)
-    _means(scores, declaration)
+    meaning.check(scores, declaration)
     if np.unique(scores).size == 1:
         raise InputError(
             f"detector: {len(company)} different galaxies, with and without arcs, have one score ({scores[0]:g}); "
@@ -90,20 +91,6 @@ def probe(ask: Ask, declaration: Declaration) -> dict[str, object]:
         "moved_by_company": moved,
         "grows_for_lenses": _grows(ask, plain, lensed, scores, declaration),
     }
-
-
-def _means(scores: np.ndarray, declaration: Declaration) -> None:
-    low, high = float(scores.min()), float(scores.max())
-    if declaration.output == "probability" and (low < 0 or high > 1):
-        raise InputError(
-            f"detector: declared are probabilities, found scores from {low:.4g} to {high:.4g}; declare "
-            "`output: logit` or `output: score`"
-        )
-    if declaration.output == "logit" and low >= 0 and high <= 1:
-        raise InputError(
-            f"detector: declared are logits, found scores from {low:.4g} to {high:.4g}, all in [0, 1] as "
-            "probabilities are; declare `output: probability`, or `output: score` if they are none"
-        )
 
 
 def _alone(ask: Ask, company: np.ndarray, scores: np.ndarray, declaration: Declaration) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lenscal.detector import calibration
+from lenscal.detector import calibration, meaning
 from lenscal.detector.brought import FORMAT, hash_of
 from lenscal.detector.declaration import Declaration
 from lenscal.detector.tables import read_table
@@ -62,9 +62,7 @@ class ScoreTable:
     @property
     def origin(self) -> str:
         """On what it was trained, by its own word."""
-        if self.survey is None or not (self.survey["layer"] or self.survey["mock"]):
-            return "which does not say on what it was trained"
-        return "trained on " + ("the embedded (mock) sky" if self.survey["mock"] else f"'{self.survey['layer']}'")
+        return meaning.origin(self.survey)
 
     def score(self, images: np.ndarray, batch: int = 128) -> np.ndarray:
         """Refuse, by name: there is nothing to ask.
@@ -128,9 +126,7 @@ class ScoreTable:
         """Probability of scores, float32: what the table declares it to be, else the logistic
         function, fitted to nothing.
         """
-        from lenscal.detector.brought import Brought
-
-        return Brought.probability(self, scores)  # type: ignore[arg-type]
+        return meaning.probability(scores, self.declaration)
 
     def reliability(self, scores: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         """Calibration measures of `probability`, see `calibration.reliability`."""
@@ -166,17 +162,7 @@ def read(path: Path, declaration: Declaration) -> ScoreTable:
             f"detector: '{path.name}' holds {np.unique(scores).size} different finite scores in {len(table['id']):,} "
             "rows; expected scores that vary"
         )
-    low, high = float(scores.min()), float(scores.max())
-    if declaration.output == "probability" and (low < 0 or high > 1):
-        raise InputError(
-            f"detector: declared are probabilities, '{path.name}' holds {low:.4g} to {high:.4g}; "
-            "declare `output: logit` or `score`"
-        )
-    if declaration.output == "logit" and low >= 0 and high <= 1:
-        raise InputError(
-            f"detector: declared are logits, '{path.name}' holds {low:.4g} to {high:.4g}, all in [0, 1]; declare "
-            "`output: probability` or `score`"
-        )
+    meaning.check(scores, declaration, f" in '{path.name}'")
     return ScoreTable(ids, scores, declaration, counts)
 
 

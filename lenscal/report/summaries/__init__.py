@@ -6,7 +6,6 @@ from .sample import galaxies, reasons
 from .recovery import headline_completeness, recovered, warning, wrong_side
 from . import realism, judgement  # noqa: F401
 from .verdicts import ledgers
-from . import judged  # noqa: F401
 from .summary import JUDGED, LEVEL, SUMMARIES, Summary, headline, scored, share
 
 __all__ = [
