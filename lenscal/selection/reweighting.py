@@ -228,8 +228,8 @@ def _doubly_robust(
     centre, scale = columns(population).mean(0), columns(trials).std(0)
     scaled = lambda table: (columns(table) - centre) / np.where(scale > 0, scale, 1)  # noqa: E731
     inside, systems = scaled(trials)[near], scaled(population)
-    hits, groups = found[near], group[near]
-    value, plain, model, weight, chance = estimate(inside, systems, hits, groups)
+    said = estimate(inside, systems, found[near], group[near], GROUPS)
+    weight = said.weight
     n_eff = weighting.effective_number(weight)
     apart = np.abs(weight @ inside - systems.mean(0))
     worst = names[int(apart.argmax())], float(apart.max())
@@ -238,14 +238,20 @@ def _doubly_robust(
             f"the trials are worth {n_eff:.0f} draws of this population, {N_EFF_MIN:.0f} needed; {worst[0]} is "
             "farthest from it: draw trials there"
         )
-    left = [
-        estimate(inside[groups != g], systems, hits[groups != g], groups[groups != g], cross_fit=False)
-        for g in range(GROUPS)
-        if (groups == g).any()
-    ]
-    scatter = np.stack([one[4] for one in left])
-    values = scatter.mean(1)
+    values = said.scatter.mean(1)
     deviation = float(np.sqrt((len(values) - 1) / len(values) * np.square(values - values.mean()).sum()))
     weights = np.zeros(len(trials))
     weights[near] = weight
-    return Reweighted(value, deviation, weights, n_eff, int(near.sum()), chance, scatter, plain, model, outside, worst)
+    return Reweighted(
+        said.value,
+        deviation,
+        weights,
+        n_eff,
+        int(near.sum()),
+        said.chance,
+        said.scatter,
+        said.plain,
+        said.model,
+        outside,
+        worst,
+    )
