@@ -13,7 +13,7 @@ from lenscal.completeness.reading import detected_of
 from lenscal.errors import InputError
 from lenscal.kernels import intervals, recovery, shares, stratified
 
-from .cells import HostCounts
+from .cells import OWN, HostCounts
 
 NAMES = {"area": "area", "hosts": "host_pool"}
 Counts = tuple[np.ndarray, np.ndarray]
@@ -56,7 +56,8 @@ def average(
     )
     unknown = 1 - share_of(known)
     enough = flat(cube["sufficient"].astype(bool))
-    shared = _shared(hosts, edges, over, w, known)
+    own = cube.attrs.get("hosts") == OWN
+    shared = not own and _shared(hosts, edges, over, w, known)
     told, at = _clustered(cube, edges, hosts, over, w * known) if shared else _independent(cube, edges, over, w, flat)
     out = _described(cube, at, told, kept)
     lower, upper = (np.moveaxis(out[end].transpose(*kept, "level").values, -1, 0) for end in ("lower", "upper"))
@@ -159,7 +160,7 @@ def _independent(
     first = next(iter(edges))
     axes = tuple(edges)
     number = cube["hosts_effective" if "hosts_effective" in cube else "n_hosts"].transpose(*axes).values.astype(float)
-    own = bool(cube.attrs.get("hosts") == "each trial its own")
+    own = cube.attrs.get("hosts") == OWN
     rows = np.maximum(number - 1, 0).reshape(number.shape[0], -1).sum(1)
     freedom = xr.DataArray(rows, dims=first)
     known = flat(cube["n_injected"]) > 0

@@ -16,6 +16,10 @@ from lenscal.completeness.posterior import STATUS
 from lenscal.errors import InputError
 from lenscal.kernels import intervals, recovery
 
+OWN = "each trial its own"
+HOSTS = "hosts"
+"""Name of the counts of hosts where none is given; without it each trial has its own."""
+
 
 @dataclass(frozen=True, eq=False)
 class HostCounts:
@@ -74,7 +78,8 @@ def named(cube: xr.Dataset, edges: Mapping[str, np.ndarray], units: Mapping[str,
 
 def centres(edges: Mapping[str, np.ndarray], units: Mapping[str, str]) -> dict[str, tuple]:
     """Coordinates of the axes."""
-    return {name: (name, (ends[1:] + ends[:-1]) / 2, {"units": units[name]}) for name, ends in edges.items()}
+    middle = lambda ends: (ends[1:] + ends[:-1]) / 2 if np.isfinite(ends).all() else np.zeros(ends.size - 1)  # noqa: E731
+    return {name: (name, middle(ends), {"units": units[name]}) for name, ends in edges.items()}
 
 
 def counted(
@@ -87,6 +92,8 @@ def counted(
     InputError
         As in `SelectionFunction.from_counts`.
     """
+    if isinstance(hosts, str) and hosts == HOSTS and hosts not in counts:
+        hosts = None
     if isinstance(counts, pd.DataFrame):
         given = [name for name in (k, n, hosts) if isinstance(name, str)]
         columns("from_counts: the table", counts, given)
@@ -103,7 +110,13 @@ def counted(
             )
         if counts[axes].isna().any(axis=None):
             raise InputError("from_counts: a cell has NaN along an axis; leave such rows out")
-        array = counts.set_index(axes)[given].astype(float).to_xarray()
+        if counts[given].isna().any(axis=None):
+            where = counts[given].isna().any().idxmax()
+            raise InputError(
+                f"from_counts: {where} is not finite in {int(counts[where].isna().sum())} cells; leave such rows out, "
+                "a cell without a row has no data"
+            )
+        array = counts.set_index(axes)[given].astype(float).to_xarray().fillna(0).sortby(axes)
     elif isinstance(counts, xr.DataArray):
         if isinstance(n, str):
             raise InputError("from_counts: a DataArray holds the detections alone; give n= (and hosts=) as arrays too")
@@ -162,7 +175,6 @@ def cube_of_counts(
 ) -> xr.Dataset:
     """The cube of counts of cells, without their hosts: the design effect of equal hosts with a given correlation."""
     k, n = values["k"], values["n"]
-    _possible(values)
     hosts = values.get("hosts", n)
     with np.errstate(divide="ignore", invalid="ignore"):
         effect = np.where(n > 0, np.maximum(1 + (n / hosts - 1) * correlation, 1), np.nan)
@@ -196,12 +208,12 @@ def cube_of_counts(
         "binomial_prior": settings.prior,
         "interval": settings.interval,
         "correlation": correlation,
-        "hosts": "each trial its own" if "hosts" not in values else "given by cell, without their trials",
+        "hosts": OWN if "hosts" not in values else "given by cell, without their trials",
     }
     return xr.Dataset(data, coords, attrs)
 
 
-def _possible(values: Mapping[str, np.ndarray]) -> None:
+def possible(values: Mapping[str, np.ndarray]) -> None:
     for name, array in values.items():
         if not np.isfinite(array).all():
             raise InputError(f"from_counts: {name} is not finite in {int((~np.isfinite(array)).sum())} cells")

@@ -109,7 +109,7 @@ class Made:
         *,
         k: str | ArrayLike = "k",
         n: str | ArrayLike = "n",
-        hosts: str | ArrayLike | None = None,
+        hosts: str | ArrayLike | None = "hosts",
         correlation: float = 1.0,
         settings: config.Completeness | None = None,
     ) -> Self:
@@ -118,13 +118,14 @@ class Made:
         Parameters
         ----------
         counts : DataFrame, Dataset or DataArray
-            One row a cell: its centre along each axis (every column that is not k, n or hosts); or variables over the
+            One row a cell: its centre along each axis (every column that is not k, n or hosts; cells
+            without a row have no data); or variables over the
             axes; or the detections over the axes, with `n` (and `hosts`) as arrays. Edges lie half way between centres;
             a coordinate's attribute `half_width` says where the last ones end, `units` its unit.
         k, n : str or array
             Found, and tried.
         hosts : str or array, optional
-            Distinct hosts of the trials of each cell; by default each trial has its own.
+            Distinct hosts of the trials of each cell; without them (None, or no column `hosts`) each trial has its own.
         correlation : float
             Of the outcomes of trials on one host, in [0, 1]. It cannot be told from counts of cells: by default all
             trials of a host count as one, which no interval can be wider than.
@@ -139,6 +140,7 @@ class Made:
         if not 0 <= correlation <= 1:
             raise InputError(f"from_counts: correlation is {correlation}, expected a number from 0 to 1")
         values, edges, units = cells.counted(counts, k, n, hosts)
+        cells.possible(values)
         if not values["n"].sum() > 0:
             raise InputError("from_counts: no cell has a trial (n is 0 everywhere); completeness of nothing is unknown")
         cube = cells.cube_of_counts(values, edges, units, correlation, settings or config.Completeness())
