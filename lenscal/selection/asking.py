@@ -19,7 +19,10 @@ from .counting import bins
 OUTSIDE, NAN = "outside", "nan"
 NUMBERS = ("completeness", "lower", "upper", "n_effective")
 STATUSES = (*STATUS, "bounds", OUTSIDE, NAN)
-MORE = ("total_lower", "total_upper", "bound_lower", "bound_upper")
+MORE = (
+    *("total_lower", "total_upper", "bound_lower", "bound_upper"),
+    *("pooled_completeness", "pooled_lower", "pooled_upper"),
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,7 +43,9 @@ class Answer:
     total_lower, total_upper : array or None
         With the systematic errors, where a run has them.
     bound_lower, bound_upper : array or None
-        Of an average with a part that is unknown.
+        Of an average with a part that is unknown; of a union or an intersection, Frechet's.
+    pooled_completeness, pooled_lower, pooled_upper : array or None
+        The second estimate (`SelectionFunction.pooled`), where it was asked for.
     """
 
     completeness: np.ndarray
@@ -52,6 +57,9 @@ class Answer:
     total_upper: np.ndarray | None = None
     bound_lower: np.ndarray | None = None
     bound_upper: np.ndarray | None = None
+    pooled_completeness: np.ndarray | None = None
+    pooled_lower: np.ndarray | None = None
+    pooled_upper: np.ndarray | None = None
 
     def named(self) -> dict[str, np.ndarray]:
         """The arrays that there are, by name."""

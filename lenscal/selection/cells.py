@@ -242,3 +242,16 @@ def checked_unit(name: str, given: ArrayLike, unit: str) -> np.ndarray:
             except (ValueError, TypeError):
                 raise InputError(f"{name} is in '{theirs}', which is no unit; expected {unit}") from None
     return in_unit(name, given, unit)
+
+
+def settings_of(cube: xr.Dataset) -> config.Completeness:
+    """Settings of the posterior that a cube was made with, those of a run where it does not say."""
+    names = {
+        "prior": "binomial_prior",
+        "interval": "interval",
+        "trials_min": "trials_min",
+        "hosts_min": "hosts_min",
+        "hosts_effective_min": "hosts_effective_min",
+    }
+    given = {key: cube.attrs[name] for key, name in names.items() if name in cube.attrs}
+    return config.Completeness.model_validate(given)

@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lenscal import completeness, config, schema
+from lenscal import completeness, schema
 from lenscal.kernels import intervals, recovery
 
-from .cells import HostCounts, hosts_of, named
+from .cells import HostCounts, hosts_of, named, settings_of
 from .counting import _counts
 from .pairs import about, comparable, paired
 from .trials import Trials
@@ -43,23 +43,9 @@ def combined(one: SelectionFunction, two: SelectionFunction, how: str) -> Parts:
 
 def cube_of(trials: Trials, like: SelectionFunction) -> tuple[xr.Dataset, HostCounts | None]:
     """The cube of some trials in the cells of a selection function, by the same counts and posterior."""
-    settings = config.Completeness(
-        **{
-            key: like.cube.attrs[name]
-            for key, name in (
-                ("prior", "binomial_prior"),
-                ("interval", "interval"),
-                ("trials_min", "trials_min"),
-                ("hosts_min", "hosts_min"),
-                ("hosts_effective_min", "hosts_effective_min"),
-            )
-            if name in like.cube.attrs
-        }
-    )  # type: ignore[arg-type]
-    places, inside = (
-        np.unravel_index(trials.cells(like.edges)[0], [ends.size - 1 for ends in like.edges.values()]),
-        trials.cells(like.edges)[1],
-    )
+    settings = settings_of(like.cube)
+    cell, inside = trials.cells(like.edges)
+    places = np.unravel_index(cell, [ends.size - 1 for ends in like.edges.values()])
     failed = np.isnan(trials.found)
     table = pd.DataFrame({"host": trials.host})
     if trials.weight is not None:

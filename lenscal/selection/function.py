@@ -5,7 +5,7 @@ run, from one's own trials or from counts, and the same object after.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, overload
 
 import pandas as pd
@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from lenscal.errors import InputError
 
-from . import averaging, combining, differences, populations
+from . import averaging, combining, differences, pooling, populations, trends
 from .asking import ask, frame, level_of
 from .making import Made
 from .reweighting import N_EFF_MIN, Density, Reweighted
@@ -184,6 +184,83 @@ class SelectionFunction(Made):
             As in `reweight`.
         """
         return populations.predict(self.trials, self.edges, population, size, level, options)
+
+    def pooled(self, rising: str | Sequence[str] | None = None, seed: int = 0) -> SelectionFunction:
+        """The same with a second estimate of each cell beside the first, which borrows from its neighbours.
+
+        A hierarchical logistic surface, smooth along the axes, from which a column and a cell differ by as much as all
+        cells say they do. Thin cells gain most. The first estimate stays as it is.
+
+        Parameters
+        ----------
+        rising : str or sequence of str, optional
+            Axes along which the surface does not fall on the whole: ``depth`` by default, where there is one.
+        seed : int
+            It deals cells into those that are held out.
+
+        Returns
+        -------
+        SelectionFunction
+            Its cube has pooled_completeness, pooled_lower, pooled_upper (level) and pooled_status (``pooled``, or
+            ``predicted`` in cells without data); the attributes pooled_held_out_68 and _95 say in how many cells the
+            interval predicted without it holds its own count.
+
+        Raises
+        ------
+        ValueError
+            Fewer than `pooling.CELLS_MIN` cells with trials, no such axis, or counts that do not say which hosts cells
+            share.
+        """
+        up = ("depth",) if rising is None and "depth" in self.edges else rising or ()
+        return replace(self, cube=pooling.pooled(self, (up,) if isinstance(up, str) else tuple(up), seed))
+
+    def trend(self, along: str = "depth") -> pd.DataFrame:
+        """Whether completeness falls from one bin of an axis to the next, beyond its error.
+
+        Averages over the cells that have trials in every bin, each with the same weight.
+
+        Parameters
+        ----------
+        along : str
+            A condition of the hosts, along which completeness should rise.
+
+        Returns
+        -------
+        DataFrame, one row a step
+            from, to (centres), difference, lower, upper (95 %), falls (upper below 0); its attributes `alarm` (any
+            falls), `judged` (all have an interval) and `cells`. Of a flat surface one step in 40 falls by chance.
+
+        Raises
+        ------
+        ValueError
+            No such axis, one bin alone, or bins that share hosts.
+        """
+        return trends.steps(self, along)
+
+    def merge(self, along: str, trials_min: int) -> SelectionFunction:
+        """Neighbouring bins of an axis put together until every cell has enough trials; the cube says which.
+
+        Parameters
+        ----------
+        along : str
+        trials_min : int
+            Of the thinnest cell that has data anywhere along the axis.
+
+        Returns
+        -------
+        SelectionFunction
+            Counted anew by host, with wider bins; the attribute `merged` of its cube names the bins that were put
+            together. Cells count by their trials.
+
+        Raises
+        ------
+        ValueError
+            No such axis, too few trials in all bins together, or counts that do not say which hosts cells share.
+        """
+        if along not in self.edges:
+            raise InputError(f"merge: there is no axis {along}; the axes are {', '.join(self.edges)}")
+        ends = trends.merged_edges(self, along, trials_min)
+        return trends.merged(self, along, ends)
 
     def __or__(self, other: SelectionFunction) -> SelectionFunction:
         """Found by either: exact from trials that both tried, else bounds (status ``bounds``)."""
