@@ -72,9 +72,8 @@ def trials_of(run: Any, cube: xr.Dataset, threshold: int, population: str) -> Tr
     InputError
         The cube is of another detector or threshold than the scores.
     """
-    injections, scores, thresholds = (
-        run[name].load() for name in ("injections", "scores/injections", "scores/thresholds")
-    )
+    cuts = "thresholds" if "thresholds" in run else "scores/thresholds"
+    injections, scores, thresholds = (run[name].load() for name in ("injections", "scores/injections", cuts))
     table, about = found_missed(injections, scores, thresholds)
     made, kept = str(cube.attrs.get("detector_hash", "")), about.attrs["detector_hash"]
     if made != kept or not np.isclose(float(cube["threshold"]), about.attrs["thresholds"][threshold], rtol=1e-12):
