@@ -17,6 +17,7 @@ from lenscal.report.figures import (
     samples,
     scores,
     style,
+    two_detectors,
 )
 from lenscal.report.inputs import Inputs
 
@@ -33,6 +34,8 @@ FIXED: dict[str, Callable[[Inputs], Figure | str]] = {
     "judgement_curves": judgement.curves,
     "judgement_calibration": judgement.calibration,
     "judgement_shortcuts": judgement.shortcuts,
+    "beside_difference": two_detectors.difference_of,
+    "beside_scores": two_detectors.scores_of,
     "injections": diagnostics.injections,
     "realism_measures": realism.measures,
     "realism_noise": realism.noise,
