@@ -150,7 +150,7 @@ def _thresholds(first: Run, second: Run) -> dict[float, tuple[float, float]]:
     """Both thresholds of each false-positive rate that both runs ask for."""
     found = []
     for run in (first, second):
-        store = run.store("scores", "thresholds").load()
+        store = run.store("thresholds").load()
         found.append(dict(zip(store["rate_requested"].values.tolist(), store["threshold"].values.tolist())))
     common = {rate: (found[0][rate], found[1][rate]) for rate in found[0] if rate in found[1]}
     if not common:

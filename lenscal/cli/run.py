@@ -20,7 +20,8 @@ def run(
 ) -> None:
     """Do the stages of a run file: what is complete is skipped, an interrupted run goes on where it stopped.
 
-    Stages: objects, manifest, cutouts, quality, injections, detector, scores, realism, completeness, failures, report.
+    Stages: objects, manifest, cutouts, quality, injections, detector, scores, judgement, realism, completeness,
+    failures, report.
     Exit code: 0 done, 1 refused (one sentence says why), 2 a critical gate failed, 130 stopped by Ctrl-C.
     """
     settings = settings_of(runfile)

@@ -15,7 +15,7 @@ from lenscal.io import stores
 class Completeness(Stage):
     name = "completeness"
     format = 2  # intervals of cells whose hosts are unequal, few or differ
-    reads = ("injections", "detector", "scores", "realism")
+    reads = ("injections", "detector", "scores", "judgement", "realism")
     sections = (
         "about",
         "completeness",
@@ -46,7 +46,7 @@ class Completeness(Stage):
         from lenscal import completeness
 
         settings = run.settings
-        thresholds = run.store("scores", "thresholds").load()
+        thresholds = run.store("thresholds").load()
         injected = run.store("injections")
         scored = run.store("scores", "injections")
         counts = completeness.count(injected.load(), scored.load(), thresholds, settings.completeness)

@@ -24,7 +24,7 @@ def history(inputs: Inputs) -> pd.DataFrame | None:
     return inputs.history
 
 
-@summary("scores/thresholds", "Thresholds set on the validation negatives")
+@summary("thresholds", "Thresholds set on the validation negatives")
 def thresholds(inputs: Inputs) -> pd.DataFrame:
     data = inputs.thresholds
     one = data.sel(level=LEVEL, method="nearest")
