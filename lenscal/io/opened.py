@@ -13,8 +13,8 @@ import xarray as xr
 from lenscal.io import stores
 from lenscal.io.folders import StoreError
 
-_GROUPS = ("cutouts", "injections", "thresholds")  # of scores.zarr
-_STAGE_OF = {"manifest-notes": "manifest", "hosts": "injections", "judgement": "scores"}
+_GROUPS = ("cutouts", "injections")  # of scores.zarr
+_STAGE_OF = {"manifest-notes": "manifest", "hosts": "injections", "thresholds": "judgement"}
 _LAZY = "objects/galaxies"  # of the size of the survey
 
 

@@ -25,7 +25,7 @@ from .facts import (
     VERSION,
     ZEROPOINT,
 )
-from .judgement import JUDGEMENT
+from .judgement import JUDGEMENT, THRESHOLDS
 from .pages import DECLARATIONS, page, readme, write_pages
 from .pixels import CUTOUTS, GALAXY, GALAXY_COORDS, QUALITY, SCORES_CUTOUTS
 from .trials import AXES, INJECTIONS, PARAMETERS, SCORES_INJECTIONS, TRIAL
@@ -63,6 +63,7 @@ __all__ = [
     "SCORES_CUTOUTS",
     "SCORES_INJECTIONS",
     "SPLITS",
+    "THRESHOLDS",
     "TIERS",
     "TRIAL",
     "TYPES",
