@@ -140,7 +140,8 @@ class SelectionFunction(Made):
             Systems, one row each; or a function that gives ln of the density (up to a constant) at a table of trials.
         of : str or sequence of str, optional
             What the density is of, where it is of a part: ``theta_e``, ``condition`` (seeing and depth), ``host``,
-            ``parameters`` (of lens and source); all else stays as the trials were drawn. All by default.
+            ``parameters`` (of lens and source). All else stays as the trials were drawn, on hosts of the population
+            of the selection function. All by default.
         features : sequence of str, optional
             Columns by which systems and trials are compared: `selection.FEATURES` of a run, else the axes.
         n_eff_min : float

@@ -72,8 +72,7 @@ def trials_of(run: Any, cube: xr.Dataset, threshold: int, population: str) -> Tr
     InputError
         The cube is of another detector or threshold than the scores.
     """
-    cuts = "thresholds" if "thresholds" in run else "scores/thresholds"
-    injections, scores, thresholds = (run[name].load() for name in ("injections", "scores/injections", cuts))
+    injections, scores, thresholds = (run[name].load() for name in ("injections", "scores/injections", "thresholds"))
     table, about = found_missed(injections, scores, thresholds)
     made, kept = str(cube.attrs.get("detector_hash", "")), about.attrs["detector_hash"]
     if made != kept or not np.isclose(float(cube["threshold"]), about.attrs["thresholds"][threshold], rtol=1e-12):

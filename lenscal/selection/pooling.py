@@ -122,9 +122,13 @@ def _held_out(
     scales: pooling.Scales,
     seed: int,
 ) -> tuple[float, float]:
-    """Share of the cells whose own count lies in the 68.27 and 95 % interval predicted without it."""
+    """Share of the cells whose own count lies in the 68.27 and 95 % interval predicted without it: whole columns are
+    left out, whose hosts no other cell has, or cells where there are few columns.
+    """
     told = np.flatnonzero(trials > 0)
-    fold = np.argsort(draws.uniform(seed, "held-out cell", told)) % FOLDS
+    unit = column[told] if np.unique(column[told]).size >= 2 * FOLDS else told
+    units, own = np.unique(unit, return_inverse=True)
+    fold = (np.argsort(np.argsort(draws.uniform(seed, "held-out cell", units))) % FOLDS)[own]
     ranks = np.full(told.size, np.nan)
     for i in range(FOLDS):
         out = told[fold == i]

@@ -115,9 +115,8 @@ def _asked(
     if callable(population):
         drawn = _drawn(own, of)
         strata = own.cells(edges)[0] if own.set_by_cell else None
-        if of is None and own.density and own.density not in own.table:
-            raise InputError(f"reweight: the trials lack '{own.density}'")
-        return lambda found: by_density(own.table, population, found, own.host, n_eff_min, drawn, strata)
+        density = population if of is None else _with_hosts(population, own, of)
+        return lambda found: by_density(own.table, density, found, own.host, n_eff_min, drawn, strata)
     if of is not None:
         raise InputError("reweight: `of` says what a density is of; systems in a table have none")
     if not isinstance(population, pd.DataFrame):
@@ -128,6 +127,15 @@ def _asked(
     names = list(features) if features is not None else _names(own, edges)
     table = own.table.assign(**{"host of the trial": own.host})
     return lambda found: reweighting.reweight(table, population, found, seed, names, "host of the trial", n_eff_min)
+
+
+def _with_hosts(population: Density, own: Trials, of: str | Sequence[str]) -> Density:
+    """A density of a part of what was drawn, on hosts as they are in the population of the selection function."""
+    if own.weight is None or "host" in ([of] if isinstance(of, str) else of):
+        return population
+    with np.errstate(divide="ignore"):
+        hosts = np.log(own.weight)
+    return lambda table: np.asarray(population(table), float) + hosts
 
 
 def _names(own: Trials, edges: Mapping[str, np.ndarray]) -> list[str]:
