@@ -55,7 +55,7 @@ def fit(
     places: np.ndarray,
     column: np.ndarray,
     rising: np.ndarray,
-    shared: float,
+    shared: np.ndarray,
     scales: Scales | None = None,
 ) -> Surface:
     """A hierarchical logistic regression of cells.
@@ -76,8 +76,9 @@ def fit(
     column : (cell,) int array
     rising : (axis,) bool array
         Whether what is found may not fall along the axis.
-    shared : float
-        Correlation of the errors of cells of one column, in [0, 1).
+    shared : (cell,) array
+        Part of the variance of the error of a cell that its column has in common, in [0, 1): the errors of two cells of
+        a column are correlated by the root of the product of theirs.
     scales : Scales, optional
         As from another fit; sought by default.
 
@@ -104,7 +105,7 @@ def fit(
     return surface._replace(deviation=_no_less(surface, trials, shared))
 
 
-def _no_less(surface: Surface, trials: np.ndarray, shared: float) -> np.ndarray:
+def _no_less(surface: Surface, trials: np.ndarray, shared: np.ndarray) -> np.ndarray:
     """Deviations that are no smaller than the error that the hosts of a column have in common: no neighbour takes it
     away. Nor is it larger than what a column may differ by, as a cell need not be asked at all.
     """
@@ -116,13 +117,14 @@ def _no_less(surface: Surface, trials: np.ndarray, shared: float) -> np.ndarray:
 
 
 def _working(
-    eta: np.ndarray, k: np.ndarray, trials: np.ndarray, told: np.ndarray, column: np.ndarray, shared: float
+    eta: np.ndarray, k: np.ndarray, trials: np.ndarray, told: np.ndarray, column: np.ndarray, shared: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Working responses of the cells with trials, and the covariance of their errors."""
     chance = expit(eta[told])
     slope = np.maximum(trials[told] * chance * (1 - chance), 1e-9)
     error = 1 / np.sqrt(slope)
-    noise = np.where(column[told][:, None] == column[told], shared * np.outer(error, error), 0.0)
+    common = error * np.sqrt(shared[told])
+    noise = np.where(column[told][:, None] == column[told], np.outer(common, common), 0.0)
     noise[np.diag_indices(error.size)] = error**2
     return eta[told] + (k[told] - trials[told] * chance) / slope, noise
 

@@ -66,7 +66,7 @@ def pooled(selection: SelectionFunction, rising: tuple[str, ...], seed: int) -> 
     return out.assign_attrs(
         pooled=ABOUT,
         pooled_rising=", ".join(rising),
-        pooled_shared=shared,
+        pooled_shared=float(shared.mean()),
         pooled_held_out_68=held[0],
         pooled_held_out_95=held[1],
         **scales,
@@ -83,33 +83,47 @@ def _places(cube: xr.Dataset, order: tuple[str, ...]) -> np.ndarray:
     return np.column_stack([grid.ravel() for grid in np.meshgrid(*scaled, indexing="ij")])
 
 
-def _shared(cube: xr.Dataset, hosts: HostCounts | None, sides: list[int]) -> float:
-    """Correlation between the errors of cells that differ along the first axis alone, told by their hosts.
+def _shared(cube: xr.Dataset, hosts: HostCounts | None, sides: list[int]) -> np.ndarray:
+    """Part of the variance of the error of each cell that it has in common with the cells of its column, by the step of
+    the first axis: one factor behind the correlations that the hosts tell.
 
     Raises
     ------
     InputError
         The cells share hosts, and nothing says which.
     """
+    each = int(np.prod(sides[1:]))
     if cube.attrs.get("hosts") == OWN or sides[0] == 1:
-        return 0.0
+        return np.zeros(sides[0] * each)
     if hosts is None:
         raise InputError(
             "pooled: the counts do not say which hosts cells share; make the selection function of trials "
             "(from_table, from_run), or give counts of trials on hosts of their own (hosts=None)"
         )
-    together = parts = 0.0
+    together = np.zeros((sides[0], sides[0]))
+    parts = together.copy()
     for column in np.unique(hosts.column):
         own = hosts.column == column
         n, k = hosts.injected[:, own] * hosts.weight[own], hosts.detected[:, own] * hosts.weight[own]
         total = n.sum(1, keepdims=True)
-        good = (total > 0).ravel()
-        left = (k[good] - n[good] * k[good].sum(1, keepdims=True) / total[good]) / total[good]
+        share = np.divide(k.sum(1, keepdims=True), total, out=np.zeros(total.shape), where=total > 0)
+        left = np.divide(k - n * share, total, out=np.zeros(n.shape), where=total > 0)
         covariance = left @ left.T
         size = np.sqrt(np.diag(covariance))
-        off = ~np.eye(size.size, dtype=bool)
-        together, parts = together + covariance[off].sum(), parts + np.outer(size, size)[off].sum()
-    return float(np.clip(together / parts, 0, 0.95)) if parts > 0 else 0.0
+        together, parts = together + covariance, parts + np.outer(size, size)
+    correlation = np.divide(together, parts, out=np.zeros(parts.shape), where=parts > 0)
+    return np.repeat(_one_factor(correlation) ** 2, each)
+
+
+def _one_factor(correlation: np.ndarray) -> np.ndarray:
+    """Loadings whose products are nearest to the correlations of different steps; from 0 to the root of 0.95."""
+    off = correlation - np.diag(np.diag(correlation))
+    size = len(correlation)
+    loading = np.full(size, np.sqrt(max(off.sum() / (size * (size - 1)), 0.0)))
+    for _ in range(100):
+        square = (loading**2).sum() - loading**2
+        loading = np.clip(np.divide(off @ loading, square, out=loading.copy(), where=square > 1e-9), 0, np.sqrt(0.95))
+    return loading
 
 
 def _held_out(
@@ -118,7 +132,7 @@ def _held_out(
     places: np.ndarray,
     column: np.ndarray,
     up: np.ndarray,
-    shared: float,
+    shared: np.ndarray,
     scales: pooling.Scales,
     seed: int,
 ) -> tuple[float, float]:
