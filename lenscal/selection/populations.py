@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 from scipy.stats import binom
 
 from lenscal.errors import InputError
@@ -20,7 +21,6 @@ from .weighing import by_density
 
 PARTS = ("condition", "theta_e", "host", "parameters")
 """Parts of the density of a run's trials."""
-ONE_SIGMA = 0.6827
 
 
 @dataclass(frozen=True)
@@ -191,23 +191,17 @@ def predict(
     own = scored(trials)
     ask = _asked(own, edges, population, **(known | dict(options)))
     said = ask(own.found)
-    below, above = _by_threshold(own.cut, ask, said.value)
-    if not np.isfinite(said.interval(level)[0]):
-        blank = float("nan")
-        lower, upper, few, many = blank, blank, blank, blank
-    else:
-        from scipy.special import ndtri
-
-        z = float(ndtri((1 + level) / 2))
-        low, high = said.interval(level)
-        lower = max(0.0, said.value - np.hypot(said.value - low, z * np.nan_to_num(below)))
-        upper = min(1.0, said.value + np.hypot(high - said.value, z * np.nan_to_num(above)))
-        few, many = _numbers(
-            said.value, ((said.value - lower) / z) ** 2, ((upper - said.value) / z) ** 2, number, level
-        )
+    below, above = _by_threshold(own.cut, ask, said.value, level)
+    z = float(ndtri((1 + level) / 2))
+    low, high = said.interval(level)
+    lower = max(0.0, said.value - np.hypot(said.value - low, np.nan_to_num(below)))
+    upper = min(1.0, said.value + np.hypot(high - said.value, np.nan_to_num(above)))
+    few, many = _numbers(said.value, ((said.value - lower) / z) ** 2, ((upper - said.value) / z) ** 2, number, level)
+    if np.isnan(low):
+        lower = upper = few = many = float("nan")
     return Prediction(
         *(said.value, float(lower), float(upper), said.value * number, few, many, level),
-        deviations={"trials": said.deviation, "threshold": float(np.mean([below, above]))},
+        deviations={"trials": said.deviation, "threshold": float(np.mean([below, above])) / z},
         n_eff=said.n_eff,
         reweighted=said,
     )
@@ -221,14 +215,16 @@ def _numbers(value: float, low: float, high: float, number: float, level: float)
     return ends[0] * whole, ends[1] * whole
 
 
-def _by_threshold(cut: Cut | None, ask: Callable[[np.ndarray], Reweighted], value: float) -> tuple[float, float]:
-    """How far the share lies below and above at the thresholds between which the one with the stated rate lies, one
-    sigma: as many negatives lie above it as a binomial of that rate says.
+def _by_threshold(
+    cut: Cut | None, ask: Callable[[np.ndarray], Reweighted], value: float, level: float
+) -> tuple[float, float]:
+    """How far the share lies below and above at the thresholds between which the one with the stated rate lies: as
+    many negatives lie above it as a binomial of that rate says.
     """
     if cut is None or not cut.negatives.size:
         return float("nan"), float("nan")
     falling = np.sort(cut.negatives)[::-1]
-    ranks = binom(falling.size, cut.rate).ppf([(1 - ONE_SIGMA) / 2, (1 + ONE_SIGMA) / 2])
+    ranks = binom(falling.size, cut.rate).ppf([(1 - level) / 2, (1 + level) / 2])
     ends = falling[np.clip(ranks.astype(int) - 1, 0, falling.size - 1)]
     shares = [ask((cut.score >= end).astype(float)).value for end in ends]
     return max(0.0, value - min(shares)), max(0.0, max(shares) - value)

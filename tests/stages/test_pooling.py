@@ -48,8 +48,8 @@ def test_the_first_estimate_stays_and_the_second_has_names_of_its_own(made):
 )
 def test_its_intervals_hold_the_truth_and_are_narrower(hosts, trials):
     rng = np.random.default_rng(5)
-    inside, width = np.zeros((2, 14)), np.zeros((2, 14))
-    for i in range(14):
+    inside, width = np.zeros((2, 9)), np.zeros((2, 9))
+    for i in range(9):
         selection, truth = drawn(rng, hosts, trials)
         cube = selection.pooled().cube
         for j, level in enumerate(schema.LEVELS):
@@ -72,7 +72,7 @@ def test_held_out_cells_are_predicted():
                 drawn(rng, "bb 0.1", "even")[0].pooled(seed=i).cube.attrs[f"pooled_held_out_{level}"]
                 for level in (68, 95)
             ]
-            for i in range(5)
+            for i in range(4)
         ]
     ).mean(0)
     assert abs(held[0] - 0.6827) < 0.1

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 from selections import SETTINGS, chance, of_table, selection, table
 from test_averages import assert_covers
 
@@ -126,16 +127,30 @@ def test_a_prediction_counts_systems_with_the_chance_of_each(made):
     assert np.isnan(made.predict(steep).number)
 
 
-def with_cut(n_negatives, seed=5):
+def with_cut(n_negatives, seed=5, n=6000):
     """Trials with scores, found above a threshold that rests on so many negatives."""
-    trials = table(luck=0.5)
+    trials = table(n=n, seed=seed)
     rng = np.random.default_rng(seed)
     trials["score"] = trials["theta_e"] * 2 + rng.normal(0, 1, len(trials))
     negatives = rng.normal(0, 1, n_negatives)
     threshold = np.sort(negatives)[::-1][n_negatives // 100 - 1]
-    made = of_table(trials.assign(found=trials["score"] >= threshold))
+    made = of_table(trials.assign(found=(trials["score"] >= threshold).astype(float)), id=None)
     cut = Cut(threshold, 0.01, negatives, trials["score"].to_numpy())
     return lc.SelectionFunction(made.cube, made.edges, replace(made.trials, cut=cut), made.hosts)
+
+
+def test_predictions_hold_the_share_at_the_threshold_that_has_the_stated_rate():
+    theta_e = np.random.default_rng(1).uniform(0.5, 2.0, 200_000)
+    weights = np.exp(steep({"theta_e": theta_e}))
+    truth = (weights * norm.sf(norm.isf(0.01) - 2 * theta_e)).sum() / weights.sum()
+    inside = np.zeros((2, 100))
+    for i in range(100):
+        made = with_cut(1000, [6, i], 2000)
+        for j, level in enumerate(schema.LEVELS):
+            said = made.predict(steep, level=level)
+            inside[j, i] = said.lower <= truth <= said.upper
+    for held, level in zip(inside, schema.LEVELS):
+        assert_covers(held, level, 0.03)
 
 
 def test_the_threshold_is_the_less_sure_the_fewer_negatives_set_it():
