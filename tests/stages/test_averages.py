@@ -4,28 +4,11 @@ import clustered
 import numpy as np
 import pytest
 import xarray as xr
-from selections import EDGES, of_table, selection, table
+from selections import EDGES, assert_covers, of_table, run_cube, selection, table
 
 import lenscal as lc
 from lenscal import completeness, config, schema
 from lenscal.kernels import intervals, stratified
-
-
-def assert_covers(inside, level, points=0.02):
-    """The share inside is the level within so many points and three standard errors of this simulation."""
-    error = np.sqrt(level * (1 - level) / np.size(inside))
-    assert abs(np.mean(inside) - level) < points + 3 * error, f"{np.mean(inside):.3f} of {level}"
-
-
-def run_cube(hosts="bb 0.3", trials="even", shape=(5, 3, 2), seed=1):
-    """The cube of a run with areas, and its truths."""
-    rng = np.random.default_rng(seed)
-    truth, n, k = clustered.drawn(rng, clustered.steep, hosts, trials, (shape[0], shape[1] * shape[2], 1))
-    cube = completeness.posterior(clustered.counted(n, k[:, :, 0], shape[1:]), config.Completeness())
-    area = rng.lognormal(0, 1, shape[1:])
-    names = ("psf_fwhm", "depth")
-    cube = cube.assign(area=(names, area), host_pool=(names, (10 * area).astype(int) + 1))
-    return cube.assign_attrs(area_total=1.2 * area.sum(), area_inside=area.sum()), truth[..., 0].reshape(shape), area
 
 
 @pytest.mark.parametrize("over", ["psf_fwhm", "depth", ("psf_fwhm", "depth")])

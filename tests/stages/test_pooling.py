@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from scipy.special import expit, logit
-from selections import of_table, selection, table
-from test_averages import run_cube
+from selections import of_table, run_cube, selection, table
 
 import lenscal as lc
 from lenscal import completeness, config, schema

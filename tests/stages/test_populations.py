@@ -8,8 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
-from selections import SETTINGS, chance, of_table, selection, table
-from test_averages import assert_covers
+from selections import assert_covers, chance, of_table, selection, table
 
 import lenscal as lc
 from lenscal import schema
@@ -221,4 +220,3 @@ def test_hosts_may_have_names():
     one = of_table(trials).reweight(systems)
     two = of_table(trials.assign(host="galaxy " + trials["host"].astype(str).str.zfill(3))).reweight(systems)
     assert two.value == pytest.approx(one.value, abs=3e-3)
-    assert SETTINGS.trials_min == 20

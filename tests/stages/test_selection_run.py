@@ -3,15 +3,13 @@
 import numpy as np
 import pytest
 import xarray as xr
-from test_found_missed import SETTINGS as DRAWN
-from test_found_missed import hosts
+from drawn_trials import DRAWN, HASH, hosts
 
 import lenscal as lc
 from lenscal import completeness, config, schema
 from lenscal.injections import priors
 from lenscal.kernels import draws
 
-HASH = "ab" * 32
 COUNTED = config.Completeness(false_positive_rates=[0.02, 0.1], trials_min=20, hosts_min=5)
 
 

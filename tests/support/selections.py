@@ -1,10 +1,12 @@
 """Selection functions small enough to count by hand, and trials with densities."""
 
+import clustered
 import numpy as np
 import pandas as pd
 from scipy.special import expit
 
 import lenscal as lc
+from lenscal import completeness, config
 
 EDGES = {"theta_e": [0.5, 1.0, 1.5, 2.0], "seeing": [1.0, 1.2, 1.4]}
 SETTINGS = lc.config.Completeness(trials_min=20, hosts_min=5)
@@ -37,3 +39,20 @@ def selection(**changes):
 def of_table(trials, **options):
     known = {"density": "log_density", "id": "id", "settings": SETTINGS} | options
     return lc.SelectionFunction.from_table(trials, EDGES, **known)
+
+
+def assert_covers(inside, level, points=0.02):
+    """The share inside is the level within so many points and three standard errors of this simulation."""
+    error = np.sqrt(level * (1 - level) / np.size(inside))
+    assert abs(np.mean(inside) - level) < points + 3 * error, f"{np.mean(inside):.3f} of {level}"
+
+
+def run_cube(hosts="bb 0.3", trials="even", shape=(5, 3, 2), seed=1):
+    """The cube of a run with areas, and its truths."""
+    rng = np.random.default_rng(seed)
+    truth, n, k = clustered.drawn(rng, clustered.steep, hosts, trials, (shape[0], shape[1] * shape[2], 1))
+    cube = completeness.posterior(clustered.counted(n, k[:, :, 0], shape[1:]), config.Completeness())
+    area = rng.lognormal(0, 1, shape[1:])
+    names = ("psf_fwhm", "depth")
+    cube = cube.assign(area=(names, area), host_pool=(names, (10 * area).astype(int) + 1))
+    return cube.assign_attrs(area_total=1.2 * area.sum(), area_inside=area.sum()), truth[..., 0].reshape(shape), area
