@@ -42,6 +42,11 @@ def average(
     Dataset
         As the cube, with `unknown`, `insufficient`, `bound_lower` and `bound_upper` as from `completeness.marginalise`.
     """
+    if "design_effect" not in cube:
+        raise InputError(
+            "marginalise: the cube is an average or a combination already, without the counts of its cells; average "
+            "over all axes at once, and combine before"
+        )
     weight, outside, named = weights_of(cube, edges, over, weights)
     kept = [name for name in edges if name not in over]
     order = (*kept, *over)

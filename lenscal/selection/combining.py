@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from lenscal import completeness, schema
+from lenscal.errors import InputError
 from lenscal.kernels import intervals, recovery
 
 from .cells import HostCounts, hosts_of, named, settings_of
@@ -70,6 +71,11 @@ def cube_of(trials: Trials, like: SelectionFunction) -> tuple[xr.Dataset, HostCo
 def share_of(cube: xr.Dataset, order: tuple[str, ...]) -> np.ndarray:
     if "fraction_detected" in cube:
         return cube["fraction_detected"].transpose(*order).values.astype(float)
+    if "n_detected" not in cube:
+        raise InputError(
+            "the selection function has bounds alone, and no number that could be combined once more; combine trials "
+            "by their ids"
+        )
     with np.errstate(invalid="ignore"):
         return (cube["n_detected"] / cube["n_injected"]).transpose(*order).values.astype(float)
 

@@ -94,6 +94,16 @@ def test_averages_that_mean_nothing_are_refused_by_name(over, weights, message):
         selection().marginalise(over, weights)
 
 
+def test_an_average_is_not_averaged_again():
+    once = selection().marginalise("theta_e", AREA)
+    for again in (
+        lambda: once.marginalise("seeing", xr.DataArray([1.0, 1.0], dims="seeing")),
+        lambda: once.trend("seeing"),
+    ):
+        with pytest.raises(ValueError, match=r"average|bins along seeing share"):
+            again()
+
+
 def test_area_says_nothing_of_theta_e():
     cube, *_ = run_cube()
     with pytest.raises(ValueError, match="'area' does not say how much there is of each theta_e"):

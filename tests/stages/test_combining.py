@@ -104,6 +104,22 @@ def test_a_third_party_enters_by_bounds(pair):
     assert (theirs - pair[0])["status"].values.tolist() == [["bounds"] * 2] * 3
 
 
+def test_bounds_are_not_combined_again(pair, apart):
+    bounds = apart[0] | apart[1]
+    for call in (lambda: bounds | pair[0], lambda: pair[0] & bounds, lambda: bounds - pair[0]):
+        with pytest.raises(ValueError, match="bounds alone"):
+            call()
+
+
+def test_averages_are_combined_by_bounds(pair):
+    even = xr.DataArray([1.0, 1.0], dims="seeing")
+    found = pair[0].marginalise("seeing", even) | pair[1].marginalise("seeing", even)
+    assert (found.cube["status"] == "bounds").all()
+    exact = (pair[0] | pair[1]).marginalise("seeing", even).cube["fraction_detected"].values
+    low, high = (found.cube[end].sel(level=0.95).values for end in ("lower", "upper"))
+    assert ((low <= exact) & (exact <= high)).all()
+
+
 def test_trials_that_one_alone_tried_are_left_out(tables):
     first, second = tables
     found = of_table(first.iloc[:4000]) | of_table(second.iloc[2000:])
