@@ -15,6 +15,9 @@ from .trials import Trials
 if TYPE_CHECKING:
     from .function import SelectionFunction
 
+SAME = ("theta_e_drawn", "q", "source_x", "source_y", "r_e", "source_mag_r")
+"""Parameters of a run that are the same where two trials are one."""
+
 
 def comparable(one: SelectionFunction, two: SelectionFunction) -> None:
     """Refuse two selection functions of which no combination means anything.
@@ -22,7 +25,7 @@ def comparable(one: SelectionFunction, two: SelectionFunction) -> None:
     Raises
     ------
     InputError
-        Other axes, edges, units, populations of hosts, or false-positive rates.
+        Other axes, edges, units, populations of hosts or false-positive rates, or one detector at two thresholds.
     """
     if tuple(one.edges) != tuple(two.edges):
         raise InputError(
@@ -49,6 +52,20 @@ def comparable(one: SelectionFunction, two: SelectionFunction) -> None:
             f"the selection functions are at other false-positive rates, {rates[0]:.3g} and {rates[1]:.3g}: their "
             "difference would be one of thresholds; take both at one rate (from_run(..., threshold=))"
         )
+    hashes = [str(part.cube.attrs.get("detector_hash", "")) for part in (one, two)]
+    cuts = [threshold_of(part) for part in (one, two)]
+    if hashes[0] and hashes[0] == hashes[1] and np.isfinite(cuts).all() and cuts[0] != cuts[1]:
+        raise InputError(
+            f"the selection functions are of one detector ({hashes[0][:12]}) at the thresholds {cuts[0]:g} and "
+            f"{cuts[1]:g}; take both at one"
+        )
+
+
+def threshold_of(selection: SelectionFunction) -> float:
+    """Score at or above which a trial is found; NaN where unknown."""
+    if selection.trials is not None and selection.trials.cut is not None:
+        return float(selection.trials.cut.threshold)
+    return float(selection.cube.coords.get("threshold", np.nan))
 
 
 def rate_of(selection: SelectionFunction) -> float:
@@ -87,6 +104,14 @@ def paired(one: SelectionFunction, two: SelectionFunction) -> tuple[Trials, Tria
             f"{wrong} of {common.size} trials with one id lie in another cell in each selection function; "
             "expected two detectors on the same trials"
         )
+    for name in SAME:
+        if name in first.table and name in second.table:
+            a_values, b_values = (part.table[name].to_numpy(float) for part in (first, second))
+            if wrong := int((~np.isclose(a_values, b_values, rtol=1e-6, equal_nan=True)).sum()):
+                raise InputError(
+                    f"{wrong} of {common.size} trials with one id have another {name} in each selection function: they "
+                    "were drawn from other priors or seeds"
+                )
     return first, second
 
 

@@ -1,5 +1,7 @@
 """Two detectors on the same trials are put together exactly; without the trials there are bounds, and they say so."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -153,10 +155,8 @@ def changed(made, **attrs):
     return lc.SelectionFunction(made.cube.assign_attrs(attrs), made.edges, made.trials, made.hosts)
 
 
-def at_rate(made, rate):
-    from dataclasses import replace
-
-    cut = Cut(0.0, rate, np.empty(0), made.trials.found)
+def at_rate(made, rate, threshold=0.0):
+    cut = Cut(threshold, rate, np.empty(0), made.trials.found)
     return lc.SelectionFunction(made.cube, made.edges, replace(made.trials, cut=cut), made.hosts)
 
 
@@ -178,6 +178,11 @@ OTHER = {
     ),
     "prior": (lambda a, t: changed(a, population="survey", prior="compact"), "another prior: wide and compact"),
     "rates": (lambda a, t: at_rate(a, 0.001), "other false-positive rates, 0.01 and 0.001"),
+    "thresholds": (
+        lambda a, t: at_rate(changed(a, detector_hash="ab" * 32), 0.01, 0.5),
+        r"one detector \(abababababab\) at the thresholds 0 and 0.5",
+    ),
+    "draws": (lambda a, t: of_table(t.assign(q=0.6)), "6000 of 6000 trials with one id have another q"),
     "hosts": (lambda a, t: of_table(t.assign(host=t["host"] + 1)), "6000 of 6000 trials with one id have another host"),
     "cells": (
         lambda a, t: of_table(t.assign(theta_e=t["theta_e"].to_numpy()[::-1])),
@@ -190,7 +195,8 @@ OTHER = {
 @pytest.mark.parametrize("how", ["__or__", "__and__", "__sub__"])
 def test_two_that_cannot_be_compared_are_refused_by_name(pair, tables, what, how):
     make, message = OTHER[what]
-    mine = at_rate(changed(pair[0], population="survey", prior="wide"), 0.01)
+    known = of_table(tables[0].assign(q=0.5))
+    mine = at_rate(changed(known, population="survey", prior="wide", detector_hash="ab" * 32), 0.01)
     with pytest.raises(ValueError, match=message):
         getattr(mine, how)(make(pair[0], tables[0]))
 
