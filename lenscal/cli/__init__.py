@@ -18,6 +18,7 @@ from lenscal.cli import (
     mock,
     preflight,
     query,
+    release,
     run,
     status,
     verify,
@@ -50,4 +51,5 @@ app.command("catalog")(catalog.catalog)
 app.command("bring")(bring.bring)
 app.command("export")(export.export)
 app.command("compare")(compare.compare)
+app.command("release")(release.release)
 app.add_typer(detector.app, name="detector")

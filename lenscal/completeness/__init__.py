@@ -4,6 +4,7 @@ from lenscal.completeness.budget import brackets, budget, shift
 from lenscal.completeness.counts import SURVEY, add, count
 from lenscal.completeness.gates import gates, occupancy_gate
 from lenscal.completeness.hosts import by_host
+from lenscal.completeness.lookup import lookup
 from lenscal.completeness.posterior import posterior, posteriors
 from lenscal.completeness.reading import cell_of, edges_of, marginalise, of_population, query
 from lenscal.completeness.sky import occupancy
@@ -18,6 +19,7 @@ __all__ = [
     "count",
     "edges_of",
     "gates",
+    "lookup",
     "marginalise",
     "occupancy",
     "occupancy_gate",

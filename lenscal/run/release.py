@@ -1,0 +1,188 @@
+"""A finished run as a folder for others: tables, cube and report, with licence, citation and checksums (an RO-Crate)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import xarray as xr
+
+from lenscal import completeness, schema
+from lenscal.engine import PlanError
+from lenscal.errors import InputError
+from lenscal.io import crate, described, folders, leftovers, stores
+from lenscal.io.exported import sha256
+from lenscal.io.netcdf import netcdf
+from lenscal.run import release_text as text
+from lenscal.run.checks import verify_numbers, verify_stores
+from lenscal.run.pipeline import plan_of
+from lenscal.run.place import Place
+from lenscal.run.stages import STAGES
+
+SUMS = "checksums.sha256"
+LATER = (SUMS, crate.FILE)
+"""Files that the checksums do not list: themselves, and the one that says what is there, which is written last."""
+
+
+def release(
+    place: Place, runfile: Path, out: Path, licence: str = text.DEFAULT, authors: Sequence[str] = ()
+) -> dict[str, int]:
+    """Write a finished run as a folder that others can use without lenscal.
+
+    Parameters
+    ----------
+    place : Place
+        Of a run whose report is finished.
+    runfile : Path
+        Its run file, which goes into the release as it is.
+    out : Path
+        Folder to write, new or empty, or a former release, which is replaced once the new one is whole.
+    licence : str
+        SPDX name of the licence of the release, one of `release_text.LICENCES`.
+    authors : sequence of str
+        Each ``Family, Given`` or ``Family, Given, ORCID``, or the name of a collaboration.
+
+    Returns
+    -------
+    dict of str to int
+        Bytes of each file, by its path in the folder. The same run gives the same bytes.
+
+    Raises
+    ------
+    InputError
+        The folder holds something else, the licence is unknown, an author cannot be read, a stage is not finished, or
+        what is on disk is not what the run wrote.
+    MissingExtra
+        The libraries of the extra `release` are not installed.
+    """
+    _refuse(out)
+    chosen, people = text.licence_of(licence), text.authors_of(authors, place.settings.name)
+    digests = _finished(place)
+    _verified(place)
+    leftovers.tidy(out)
+    with folders.in_place(out) as folder, folders.saying(out, "written"):
+        folder.mkdir(parents=True)
+        facts = text.Facts.of(place, digests, chosen, people)
+        tables = _data(place, folder)
+        _papers(place, runfile, folder, facts, tables)
+        sums = {name: sha256(folder / name) for name in _files(folder)}
+        stores.write_bytes(folder / SUMS, "".join(f"{sum_}  {name}\n" for name, sum_ in sums.items()).encode())
+        parts = text.parts(folder, sums | {SUMS: sha256(folder / SUMS)})
+        stores.write_bytes(folder / crate.FILE, crate.metadata(text.about(facts), parts))
+    return {name: (out / name).stat().st_size for name in _files(out)}
+
+
+def _refuse(out: Path) -> None:
+    """Refuse a folder that holds something else than a release.
+
+    Raises
+    ------
+    InputError
+        It is a file, or holds files and no checksums of a release.
+    """
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise InputError(f"release: '{out}' is a file or a link; name a folder")
+    if not out.exists() or not any(out.iterdir()):
+        return
+    try:
+        graph = json.loads((out / crate.FILE).read_text(encoding="utf-8"))["@graph"]
+        former = any(one.get("@id") == "#software" and one.get("name") == "lenscal" for one in graph)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        former = False
+    if not former:
+        raise InputError(
+            f"release: '{out}' is not empty and no release of lenscal ({folders.holds(out)}); name another folder"
+        )
+
+
+def _finished(place: Place) -> dict[str, str]:
+    """Digest of every stage, all of which are finished."""
+    plan, digests = plan_of(place), {}
+    for name in STAGES:
+        try:
+            done = plan.done(name)
+        except PlanError:  # what it reads is not finished
+            done = None
+        if not done:
+            raise InputError(
+                f"release: the stage {name} of '{place.settings.name}' is not complete; run `lenscal run RUNFILE` to "
+                "its end first"
+            )
+        digests[name] = str(done["digest"])
+    return digests
+
+
+def _verified(place: Place) -> None:
+    """Refuse a run whose stores or numbers are not what it wrote."""
+    wrong = [name for name, good in verify_stores(place) if not good]
+    wrong += [f"number {name}" for name, _, _, good in verify_numbers(place) if not good]
+    if wrong:
+        raise InputError(
+            f"release: {len(wrong)} things of '{place.settings.name}' differ from what was written: "
+            f"{', '.join(wrong[:5])}{' ...' if len(wrong) > 5 else ''}; see `lenscal verify RUNFILE`, run it again, and "
+            "release then"
+        )
+
+
+def _data(place: Place, folder: Path) -> dict[str, tuple]:
+    """Write cube and tables; the tables with their dictionaries, by stem."""
+    from lenscal.selection import found_missed
+
+    cube = place.store("completeness").load()
+    for name in sorted(path.name for path in folders.matching(place.folder, "completeness*.zarr")):
+        _copy(place.path(name), folder / name)
+    stores.write_bytes(folder / "completeness.nc", netcdf(_bare(stores.open(folder / "completeness.zarr"))))
+    trials = found_missed(
+        place.store("injections").load(),
+        place.store("scores", "injections").load(),
+        place.store("scores", "thresholds").load(),
+    )
+    tables = {"completeness": completeness.lookup(cube), "found-missed": trials}
+    cards = {
+        "RUN": (place.settings.name, "name of the run"),
+        "SEED": (str(place.settings.seed), "seed of every draw"),
+        "DETHASH": (place.detector.hash, "SHA-256 of the detector"),
+        "MOCK": (bool(place.settings.survey.mock), "made from an embedded sky"),
+    }
+    for name, (table, dictionary) in tables.items():
+        stores.write_bytes(folder / f"{name}.fits", described.fits(table, dictionary, name.upper(), cards))
+        stores.write_bytes(folder / f"{name}.parquet", described.parquet(table, dictionary))
+    return tables
+
+
+def _copy(source: Path, target: Path) -> None:
+    """A store as it is, from a folder or a bucket."""
+    for name in sorted(folders.inventory(source)):
+        with folders.saying(source / name, "read"):
+            content = (source / name).read_bytes()
+        stores.write_bytes(target / name, content)
+
+
+def _bare(cube: xr.Dataset) -> xr.Dataset:
+    return schema.COMPLETENESS.describe(cube.load())
+
+
+def _papers(place: Place, runfile: Path, folder: Path, facts: text.Facts, tables: dict) -> None:
+    """Write what goes with the data: run file, versions, gates, report, dictionary, licence, citation, README."""
+    cube = completeness.of_population(place.store("completeness").load())
+    papers = {
+        "run-file.yaml": runfile.read_bytes(),
+        "gates.json": (place.folder / "gates.json").read_bytes(),
+        "data-dictionary.csv": described.dictionary_csv(tables),
+        "LICENSE": text.licence_file(facts),
+        "CITATION.cff": text.citation(facts),
+        "README.md": text.readme(facts, cube, tables),
+    }
+    for name in ("index.html", "numbers.json"):
+        papers[f"report/{name}"] = (place.path("report") / name).read_bytes()
+    for name, content in papers.items():
+        stores.write_bytes(folder / name, content)
+    stores.write_json(folder / "versions.json", facts.versions)
+
+
+def _files(folder: Path) -> list[str]:
+    """All files of a folder but those of `LATER`, in order."""
+    return sorted(name for name in folders.inventory(folder) if name not in LATER)
+
+
