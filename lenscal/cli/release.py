@@ -21,10 +21,11 @@ def release(
         typer.Option(help="'Family, Given', 'Family, Given, ORCID', or a collaboration; once for each author."),
     ] = None,
 ) -> None:
-    """Write a finished run as a folder that others open without lenscal (an RO-Crate): cube (Zarr, NetCDF), lookup table
-    and every trial found or missed (FITS, Parquet) with a data dictionary, report, run file, licence, citation, checksums.
+    """Write a finished run as a folder that others open without lenscal (an RO-Crate).
 
-    The run is verified first; one that differs from what it wrote is refused. The same run gives the same bytes.
+    It holds the cube (Zarr, NetCDF), a lookup table and every trial, found or missed (FITS, Parquet), with a data
+    dictionary; report, run file, gates, versions, licence, citation and checksums. The run is verified first: one that
+    differs from what it wrote is refused. The same run gives the same bytes.
     """
     settings = settings_of(runfile)
     with refusals():

@@ -13,7 +13,7 @@ _CELLWISE = ("n_injected", "n_failed", "n_hosts", "hosts_effective")
 _RATES = ("n_detected", "n_effective", "design_effect")
 
 
-def lookup(cube: xr.Dataset) -> tuple[pd.DataFrame, dict[str, dict[str, str]]]:
+def lookup(cube: xr.Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The cube, cell by cell.
 
     Parameters
@@ -26,22 +26,23 @@ def lookup(cube: xr.Dataset) -> tuple[pd.DataFrame, dict[str, dict[str, str]]]:
     DataFrame
         Edges and centre of the cell, population, threshold; counts, completeness (median), lower, upper (and with
         systematic errors total_lower, total_upper) at each level, such as lower_68 and upper_95; status.
-    dict
-        Of each column: unit and about.
+    DataFrame
+        column, unit, description.
     """
     names = [str(name) for name in cube["population"].values] if "population" in cube["completeness"].dims else [None]
     parts = [_rows(of_population(cube, name)) for name in names]
     return pd.concat([table for table, _ in parts], ignore_index=True), parts[0][1]
 
 
-def _rows(cube: xr.Dataset) -> tuple[pd.DataFrame, dict[str, dict[str, str]]]:
+def _rows(cube: xr.Dataset) -> tuple[pd.DataFrame, pd.DataFrame]:
     order = (*schema.CELL, "threshold")
     shape = tuple(cube.sizes[dim] for dim in order)
     table: dict[str, np.ndarray] = {}
-    about: dict[str, dict[str, str]] = {}
+    about: list[tuple[str, str, str]] = []
 
     def put(name: str, values: np.ndarray, unit: str, text: str) -> None:
-        table[name], about[name] = np.broadcast_to(values, shape).ravel(), {"unit": unit, "about": text}
+        table[name] = np.broadcast_to(values, shape).ravel()
+        about.append((name, unit, text))
 
     def declared(name: str) -> tuple[str, str]:
         variable = schema.COMPLETENESS.variables[name]
@@ -69,6 +70,8 @@ def _rows(cube: xr.Dataset) -> tuple[pd.DataFrame, dict[str, dict[str, str]]]:
         for place, level in enumerate(cube["level"].values if end in cube else ()):
             values = cube[end].isel(level=place).transpose(*order).values
             put(f"{end}_{100 * level:.0f}", values, "1", f"{declared(end)[1]}; level {level:g}")
-    put("sufficient", cube["sufficient"].transpose(*schema.CELL).values.astype(bool)[..., None], *declared("sufficient"))
+    put(
+        "sufficient", cube["sufficient"].transpose(*schema.CELL).values.astype(bool)[..., None], *declared("sufficient")
+    )
     put("status", cube["status"].transpose(*schema.CELL).values.astype(object)[..., None], *declared("status"))
-    return pd.DataFrame(table), about
+    return pd.DataFrame(table), pd.DataFrame(about, columns=["column", "unit", "description"])

@@ -10,39 +10,40 @@ import pandas as pd
 
 from lenscal.errors import InputError
 
-Dictionary = Mapping[str, Mapping[str, str]]
-"""Of each column: `unit` and `about`."""
 
+def check(table: pd.DataFrame, dictionary: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """Unit and description of each column of a table.
 
-def check(table: pd.DataFrame, dictionary: Dictionary) -> None:
-    """Hold a table against its dictionary.
+    Parameters
+    ----------
+    table : DataFrame
+    dictionary : DataFrame
+        column, unit, description.
 
     Raises
     ------
     InputError
-        A column is not described, or one is described that is not there.
+        A column is not described, described twice, or described and not there.
     """
-    bare = [name for name in table if not dictionary.get(str(name), {}).get("about")]
-    lost = [name for name in dictionary if name not in table]
-    if bare or lost:
+    names = [str(name) for name in table]
+    rows = dictionary[["column", "unit", "description"]].astype(str).itertuples(index=False)
+    found = {name: (unit, text) for name, unit, text in rows}
+    bare = [name for name in names if not found.get(name, ("", ""))[1]]
+    lost = [name for name in found if name not in names]
+    if bare or lost or len(found) != len(dictionary):
         raise InputError(
-            f"table: columns without a description: {', '.join(map(str, bare)) or 'none'}; described and not there: "
-            f"{', '.join(lost) or 'none'}; describe each column once"
+            f"table: {len(dictionary)} descriptions of {len(names)} columns; without one: {', '.join(bare) or 'none'}; "
+            f"described and not there: {', '.join(lost) or 'none'}; describe each column once"
         )
+    return {name: found[name] for name in names}
 
 
-def dictionary_csv(tables: Mapping[str, tuple[pd.DataFrame, Dictionary]]) -> bytes:
+def dictionary_csv(tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> bytes:
     """The data dictionary of some tables as CSV: file, column, type, unit, description."""
     rows = [
-        {
-            "file": file,
-            "column": name,
-            "type": _type(table[name]),
-            "unit": about.get("unit", ""),
-            "description": about["about"],
-        }
+        {"file": file, "column": name, "type": _type(table[name]), "unit": unit, "description": text}
         for file, (table, dictionary) in tables.items()
-        for name, about in dictionary.items()
+        for name, (unit, text) in check(table, dictionary).items()
     ]
     return pd.DataFrame(rows).to_csv(index=False, lineterminator="\n").encode()
 
@@ -55,33 +56,31 @@ def _is_text(column: pd.Series) -> bool:
     return column.dtype.kind == "O" or pd.api.types.is_string_dtype(column.dtype)
 
 
-def parquet(table: pd.DataFrame, dictionary: Dictionary) -> bytes:
+def parquet(table: pd.DataFrame, dictionary: pd.DataFrame) -> bytes:
     """The table as Parquet; unit and description stand in the metadata of each field."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    check(table, dictionary)
+    about = check(table, dictionary)
     arrow = pa.Table.from_pandas(table, preserve_index=False)
-    fields = [
-        one.with_metadata({key: str(value) for key, value in dictionary[one.name].items()}) for one in arrow.schema
-    ]
+    fields = [one.with_metadata(dict(zip(("unit", "description"), about[one.name]))) for one in arrow.schema]
     sink = io.BytesIO()
     pq.write_table(arrow.cast(pa.schema(fields, metadata=arrow.schema.metadata)), sink, compression="zstd")
     return sink.getvalue()
 
 
-def fits(table: pd.DataFrame, dictionary: Dictionary, name: str, cards: Mapping[str, tuple[object, str]]) -> bytes:
-    """The table as FITS: TUNITn has the unit, as far as the standard knows it, TCOMMn the description; cards go into the
-    primary header.
+def fits(table: pd.DataFrame, dictionary: pd.DataFrame, name: str, cards: Mapping[str, tuple[object, str]]) -> bytes:
+    """The table as FITS: TUNITn has the unit, as far as the standard knows it, TCOMMn the description.
+
+    Cards go into the primary header.
     """
     from astropy.io import fits as files
 
-    check(table, dictionary)
-    unit = {str(column): dictionary[str(column)].get("unit", "") for column in table}
-    columns = [_column(files, str(column), table[column], unit[str(column)]) for column in table]
+    about = check(table, dictionary)
+    columns = [_column(files, name, table[name], unit) for name, (unit, _) in about.items()]
     hdu = files.BinTableHDU.from_columns(columns, name=name)
-    for number, (column, own) in enumerate(unit.items(), 1):
-        text = dictionary[column]["about"] + (f" [{own}]" if _fits_unit(own) is None or "(" in own else "")
+    for number, (unit, said) in enumerate(about.values(), 1):
+        text = said + (f" [{unit}]" if _fits_unit(unit) is None or "(" in unit else "")
         hdu.header[f"TCOMM{number}"] = text.encode("ascii", "replace").decode()
     primary = files.PrimaryHDU()
     for key, (value, comment) in cards.items():

@@ -1,4 +1,4 @@
-"""A finished run as a folder for others: tables, cube and report, with licence, citation and checksums (an RO-Crate)."""
+"""A finished run as a folder for others (an RO-Crate): tables, cube, report, licence, citation and checksums."""
 
 from __future__ import annotations
 
@@ -120,8 +120,8 @@ def _verified(place: Place) -> None:
     if wrong:
         raise InputError(
             f"release: {len(wrong)} things of '{place.settings.name}' differ from what was written: "
-            f"{', '.join(wrong[:5])}{' ...' if len(wrong) > 5 else ''}; see `lenscal verify RUNFILE`, run it again, and "
-            "release then"
+            f"{', '.join(wrong[:5])}{' ...' if len(wrong) > 5 else ''}; see `lenscal verify RUNFILE`, run it "
+            "again, and release then"
         )
 
 
@@ -142,7 +142,7 @@ def _data(place: Place, folder: Path) -> dict[str, tuple]:
     cards = {
         "RUN": (place.settings.name, "name of the run"),
         "SEED": (str(place.settings.seed), "seed of every draw"),
-        "DETHASH": (place.detector.hash, "SHA-256 of the detector"),
+        "DETHASH": (place.detector.hash, ""),
         "MOCK": (bool(place.settings.survey.mock), "made from an embedded sky"),
     }
     for name, (table, dictionary) in tables.items():
@@ -184,5 +184,3 @@ def _papers(place: Place, runfile: Path, folder: Path, facts: text.Facts, tables
 def _files(folder: Path) -> list[str]:
     """All files of a folder but those of `LATER`, in order."""
     return sorted(name for name in folders.inventory(folder) if name not in LATER)
-
-

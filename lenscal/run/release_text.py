@@ -35,7 +35,19 @@ LICENCES = {
     )
 }
 """Licences that a release may have; the first is for data that may be used with a citation."""
-LIBRARIES = ("numpy", "scipy", "numba", "pandas", "pyarrow", "xarray", "zarr", "astropy", "healpy", "h5netcdf", "rocrate")
+LIBRARIES = (
+    "numpy",
+    "scipy",
+    "numba",
+    "pandas",
+    "pyarrow",
+    "xarray",
+    "zarr",
+    "astropy",
+    "healpy",
+    "h5netcdf",
+    "rocrate",
+)
 _ORCID = re.compile(r"^(?:https://orcid\.org/)?(\d{4}-\d{4}-\d{4}-\d{3}[\dX])$")
 
 
@@ -209,7 +221,7 @@ def parts(folder: Path, sums: Mapping[str, str]) -> list[Part]:
     return found
 
 
-def readme(facts: Facts, cube: xr.Dataset, tables: Mapping[str, tuple[pd.DataFrame, Mapping]]) -> bytes:
+def readme(facts: Facts, cube: xr.Dataset, tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> bytes:
     """README.md: what is here, how it is opened, the completeness by Einstein radius, and what it does not say."""
     trials = tables["found-missed"][0]
     listed = "\n".join(f"| `{path}` | {said} |" for path, (_, said, _) in _WORDS.items())
@@ -264,11 +276,7 @@ def _by_radius(cube: xr.Dataset) -> str:
     for place in range(mean.sizes["threshold"]):
         one = mean.isel(threshold=place)
         rate = float(one["false_positive_rate"])
-        rows = [
-            f"| {float(radius):g} | {_three(row['completeness'].sel(quantile=0.5))} | {_three(row['lower'][0])} to "
-            f"{_three(row['upper'][0])} | {_three(row['unknown'])} |"
-            for radius, row in ((r, one.sel(theta_e=r)) for r in one["theta_e"].values)
-        ]
+        rows = [_row(radius, one.sel(theta_e=radius)) for radius in one["theta_e"].values]
         said.append(
             f"At a false-positive rate of {rate:.3g} (population of hosts: {cube.attrs.get('population', 'survey')}; "
             f"mean over seeing and depth, weighed by {weights}):\n\n"
@@ -278,5 +286,10 @@ def _by_radius(cube: xr.Dataset) -> str:
     return "\n\n".join(said)
 
 
-def _three(value: xr.DataArray) -> str:
-    return "none" if np.isnan(float(value)) else f"{float(value):.3f}"
+def _row(radius: float, one: xr.Dataset) -> str:
+    middle, low, high, unknown = (
+        float(value)
+        for value in (one["completeness"].sel(quantile=0.5), one["lower"][0], one["upper"][0], one["unknown"])
+    )
+    ends = "none: too few hosts" if np.isnan(low) else f"{low:.3f} to {high:.3f}"
+    return f"| {radius:g} | {'no data' if np.isnan(middle) else f'{middle:.3f}'} | {ends} | {unknown:.3f} |"
