@@ -36,7 +36,7 @@ class Part:
 class About:
     """What the crate is as a whole.
 
-    `software` has name and version of what made it; `result` names the part that its run made of the part
+    `software` has name, version and url of what made it; `result` names the part that its run made of the part
     `instructions`.
     """
 
@@ -89,6 +89,7 @@ def metadata(about: About, parts: Sequence[Part]) -> bytes:
             "name": about.software["name"],
             "softwareVersion": about.software["version"],
             "version": about.software["version"],
+            "url": {"@id": about.software["url"]},
         },
     )
     action = entity(

@@ -153,7 +153,7 @@ def about(facts: Facts) -> About:
         facts.published,
         facts.licence,
         facts.authors,
-        {"name": "lenscal", "version": ", ".join(facts.versions["lenscal"])},
+        {"name": "lenscal", "version": ", ".join(facts.versions["lenscal"]), "url": "versions.json"},
         "run-file.yaml",
         "completeness.zarr/",
         ("strong gravitational lensing", "selection function", "completeness", "injection-recovery"),
