@@ -15,6 +15,7 @@ from lenscal.cli import (
     detector,
     experiments,
     export,
+    map,
     mock,
     preflight,
     query,
@@ -51,5 +52,6 @@ app.command("catalog")(catalog.catalog)
 app.command("bring")(bring.bring)
 app.command("export")(export.export)
 app.command("compare")(compare.compare)
+app.command("map")(map.map_)
 app.command("release")(release.release)
 app.add_typer(detector.app, name="detector")

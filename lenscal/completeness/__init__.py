@@ -8,6 +8,7 @@ from lenscal.completeness.lookup import lookup
 from lenscal.completeness.posterior import posterior, posteriors
 from lenscal.completeness.reading import cell_of, edges_of, marginalise, of_population, query
 from lenscal.completeness.sky import occupancy
+from lenscal.completeness.sky_pixels import sky_map
 
 __all__ = [
     "SURVEY",
@@ -28,4 +29,5 @@ __all__ = [
     "posteriors",
     "query",
     "shift",
+    "sky_map",
 ]

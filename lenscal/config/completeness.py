@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import (
     Field,
+    field_validator,
 )
 
 from lenscal.config.section import Section
+from lenscal.errors import InputError
 
 
 class Completeness(Section):
@@ -32,5 +34,14 @@ class Completeness(Section):
     """
     host_axes: list[Literal["host_type", "host_colour_gr"]] = ["host_type", "host_colour_gr"]
     """Properties of the hosts for which the cube is made again with them as an axis (completeness_by_<name>.zarr)."""
+    map_nside: int = Field(256, ge=1, le=2048)
+    """Pixels of the map of completeness over the footprint: HEALPix nside, a power of two."""
     area_outside_max: float = Field(0.1, ge=0, le=1)
     """Gate: share of the observed area whose seeing and depth lie outside the grid."""
+
+    @field_validator("map_nside")
+    @classmethod
+    def _power_of_two(cls, nside: int) -> int:
+        if nside & (nside - 1):
+            raise InputError(f"is {nside}; expected a power of two, such as 128 or 256")
+        return nside

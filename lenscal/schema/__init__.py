@@ -28,6 +28,7 @@ from .facts import (
 from .judgement import JUDGEMENT
 from .pages import DECLARATIONS, page, readme, write_pages
 from .pixels import CUTOUTS, GALAXY, GALAXY_COORDS, QUALITY, SCORES_CUTOUTS
+from .sky import SKY_MAP, SKY_MAP_OF_ONE
 from .trials import AXES, INJECTIONS, PARAMETERS, SCORES_INJECTIONS, TRIAL
 
 __all__ = [
@@ -62,6 +63,8 @@ __all__ = [
     "ROW",
     "SCORES_CUTOUTS",
     "SCORES_INJECTIONS",
+    "SKY_MAP",
+    "SKY_MAP_OF_ONE",
     "SPLITS",
     "TIERS",
     "TRIAL",

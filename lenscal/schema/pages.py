@@ -9,6 +9,7 @@ from .cube import COMPLETENESS
 from .facts import VERSION
 from .judgement import JUDGEMENT
 from .pixels import CUTOUTS, QUALITY, SCORES_CUTOUTS
+from .sky import SKY_MAP
 from .trials import INJECTIONS, SCORES_INJECTIONS
 
 DECLARATIONS = (
@@ -25,6 +26,7 @@ DECLARATIONS = (
     SCORES_INJECTIONS,
     *JUDGEMENT.values(),
     COMPLETENESS,
+    SKY_MAP,
 )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import xarray as xr
+
 from lenscal import schema
 from lenscal.engine import Block, Outcome, Stage
 from lenscal.engine.stage import Say
@@ -14,7 +16,7 @@ from lenscal.run.stages.stage import brought, fingerprints
 
 class Completeness(Stage):
     name = "completeness"
-    format = 2  # intervals of cells whose hosts are unequal, few or differ
+    format = 3  # completeness over the sky
     reads = ("injections", "detector", "scores", "realism")
     sections = (
         "about",
@@ -29,6 +31,7 @@ class Completeness(Stage):
     def products(self, place: Place) -> list[Path]:
         return [
             place.path("completeness.zarr"),
+            place.path("completeness_map.zarr"),
             *(place.path(f"completeness_by_{axis}.zarr") for axis in place.settings.completeness.host_axes),
         ]
 
@@ -70,6 +73,7 @@ class Completeness(Stage):
         digest = stores.write(
             place.path("completeness.zarr"), schema.COMPLETENESS, cube, {**occupancy.attrs, **cube.attrs, **attrs}
         )
+        digest = stores.add_digests([digest, sky_map(place, cube.assign_attrs(attrs))])
         wanted = [axis for axis in settings.completeness.host_axes if axis in injected]
         for axis in wanted:
             by = completeness.by_host(injected.load(), scored.load(), thresholds, settings.completeness, axis)
@@ -86,6 +90,19 @@ class Completeness(Stage):
             completeness.occupancy_gate(occupancy, settings.completeness),
         )
         return Outcome(digest, int(counts["n_injected"].sum()), gates=gates)
+
+
+def sky_map(place: Place, cube: xr.Dataset) -> int:
+    """Write completeness over the footprint; its digest, 0 of stamps."""
+    from lenscal import completeness
+    from lenscal.run.sky import pieces
+
+    nside = place.settings.completeness.map_nside
+    conditions = pieces(place, cube, nside)
+    if conditions is None:
+        return 0
+    found = completeness.sky_map(cube, conditions, nside)
+    return stores.write(place.path("completeness_map.zarr"), schema.SKY_MAP, found, place.attrs())
 
 
 def recovery_of(place: Place) -> dict[str, str]:

@@ -114,6 +114,7 @@ def report_inputs(place: Place) -> Inputs:
         scores_cutouts=place.store("scores", "cutouts").load(),
         scores_injections=place.store("scores", "injections").load(),
         completeness=completeness.of_population(cube),
+        sky=place.store("completeness_map").load() if place.path("completeness_map.zarr").exists() else None,
         populations=cube if "population" in cube["completeness"].dims else None,
         false_positives=place.table("failures/false_positives.parquet"),
         missed=place.table("failures/missed.parquet"),
