@@ -78,7 +78,7 @@ def write_map(
     }
     found = found.assign_attrs(attrs)
     stores.write(out / "sky-map.zarr", schema.SKY_MAP if theta_e is None else schema.SKY_MAP_OF_ONE, found, {})
-    stores.write_bytes(out / "sky-map.nc", netcdf.netcdf(found))
+    stores.write_bytes(out / "sky-map.nc", netcdf.netcdf(stores.open(out / "sky-map.zarr")))
     for name, content in pictures(found).items():
         stores.write_bytes(out / name, content)
     stores.write_bytes(out / REGION, region(found))

@@ -46,18 +46,19 @@ def draw(found: xr.Dataset, theta_e: float | None) -> Figure:
     tall = (view[0].shape[0] / view[0].shape[1]) if not whole else 0.5
     figure = style.new(style.PAGE, float(np.clip(style.PAGE / 2 * tall, 1.2, 3.4)) + 1.0)
     name = "weighed over θ$_E$" if theta_e is None else f"θ$_E$ = {theta_e:g}″"
-    panels = [(one["completeness"].values, f"completeness, {name}", 1.0), (half, "half width, 68.27 %", None)]
-    for axes, (values, label, top) in zip(figure.subplots(1, 2), panels):
+    middle = one["completeness"].values
+    panels = [(middle, f"completeness, {name}", 0.1), (half, "half the width of its 68.27 % interval", 0.01)]
+    for axes, (values, label, step) in zip(figure.subplots(1, 2), panels):
         shown = np.where(rows >= 0, values[np.maximum(rows, 0)], np.nan)
         _grey(axes, rows, view[2])
-        highest = top or max(float(np.nanmax(values, initial=0)), 1e-3) if np.isfinite(values).any() else 1.0
+        highest = step * max(np.ceil(np.nanmax(values, initial=0) / step - 1e-9), 1)
         image = axes.imshow(
             shown, cmap="cividis", vmin=0, vmax=highest, origin="lower", extent=view[2], aspect=view[3], zorder=2
         )
         bar = figure.colorbar(image, ax=axes, label=label, location="bottom", pad=0.02, aspect=30)
         bar.outline.set_visible(False)
         _frame(axes, whole)
-    _legend(figure, bool((~np.isfinite(one["completeness"].values)).any()))
+    _legend(figure, not np.isfinite(middle).all(), not np.isfinite(half[np.isfinite(middle)]).all())
     return figure
 
 
@@ -130,18 +131,19 @@ def _frame(axes: Axes, whole: bool) -> None:
         for _ in range(20):  # Newton's steps for Mollweide's auxiliary angle
             angle -= (2 * angle + np.sin(2 * angle) - np.pi * np.sin(np.radians(dec))) / (2 + 2 * np.cos(2 * angle))
         axes.plot(np.array([-1, 1]) * np.cos(angle), [np.sin(angle)] * 2, color="#BBBBBB", lw=0.4, zorder=0)
-        axes.text(1.02 * np.cos(angle), np.sin(angle), f"{dec}°", fontsize=style.SMALL, color=style.GREY, va="center")
+        axes.text(np.cos(angle) + 0.04, np.sin(angle), f"{dec}°", fontsize=style.SMALL, color=style.GREY, va="center")
     y = np.linspace(-1, 1, 100)
     for ra in range(60, 360, 60):
         axes.plot((180 - ra) / 180 * np.sqrt(1 - y**2), y, color="#BBBBBB", lw=0.4, zorder=0)
     axes.set_axis_off()
 
 
-def _legend(figure: Figure, blank: bool) -> None:
+def _legend(figure: Figure, blank: bool, open_: bool) -> None:
     from matplotlib.patches import Patch
 
-    if blank:
-        figure.legend(
-            handles=[Patch(fc=style.NO_DATA, label="no estimate (seeing or depth outside the grid, or no host)")],
-            loc="outside lower center",
-        )
+    said = [
+        *(["no estimate: seeing or depth outside the grid, or no host"] if blank else []),
+        *(["no interval: too few hosts"] if open_ else []),
+    ]
+    if said:
+        figure.legend(handles=[Patch(fc=style.NO_DATA, label="; ".join(said))], loc="outside lower center")
