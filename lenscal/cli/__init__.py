@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from lenscal.cli import (
+    add,
     bring,
     calibrate_cuts,
     calibrate_prior,
@@ -53,5 +54,6 @@ app.command("bring")(bring.bring)
 app.command("export")(export.export)
 app.command("compare")(compare.compare)
 app.command("map")(map.map_)
+app.command("add")(add.add)
 app.command("release")(release.release)
 app.add_typer(detector.app, name="detector")

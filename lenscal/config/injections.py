@@ -23,6 +23,10 @@ class Injections(Section):
     """Axes of the cube, each by the first and last bin centre and the step."""
     trials: int = Field(200, ge=1)
     """Injections in each cell."""
+    first_trial: int = Field(0, ge=0, lt=1 << 20)
+    """Number of the first trial of each cell: above 0, a run goes on where another ended, and is added to it
+    (`lenscal add`).
+    """
     prior: str = "observed-colours"
     """A name in lenscal/injections/priors.yaml or in `prior_file`."""
     prior_file: Annotated[str | None, Placement()] = None
@@ -71,6 +75,13 @@ class Injections(Section):
     """
     source_stamps: Annotated[str | None, Placement()] = None
     """File of galaxy stamps, when source is `stamps`."""
+
+    def content(self) -> dict:
+        """See `Section.content`; runs that begin at trial 0 were finished before there was such a key, and stay so."""
+        found = super().content()
+        if not self.first_trial:
+            del found["first_trial"]
+        return found
 
     @property
     def more_priors(self) -> str:

@@ -228,14 +228,15 @@ def draw(
         densities that host and source were drawn with. Without hosts galaxy_id is -1 and the parameters are NaN.
     """
     axis = settings.grid.theta_e
-    trials = np.arange(settings.trials)
+    trials = settings.first_trial + np.arange(settings.trials)
     ids = injection_ids(axis.centres, psf_fwhm, depth, trials)
     shape = (axis.centres.size, 1, 1, trials.size)
     ordered = hosts.sort_values("rank", ignore_index=True)
     names = [name for name in schema.PARAMETERS if name != "theta_e_drawn"]
     row = None
     if len(ordered):
-        start = draws.uniform(seed, "host of trial", noise_ids(ids[0, :1]))[0]
+        zero = injection_ids(axis.centres[:1], psf_fwhm, depth, np.zeros(1, np.int64))  # whichever trial is the first
+        start = draws.uniform(seed, "host of trial", noise_ids(zero[0]))[0]
         row = (
             populations.hosts_of_trials(ordered, trials, start)
             if populations.DRAWN in ordered
