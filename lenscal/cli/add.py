@@ -30,10 +30,11 @@ def add(
 
         cube = do(*summands, out)
         width = (cube["upper"] - cube["lower"]).isel(level=0).max() / 2
+        cells = cube["sufficient"]
+        wide = f"widest 68.27 % interval +-{float(width):.3f}" if width.notnull() else "too few hosts for an interval"
         typer.echo(
             f"{int(cube['n_injected'].sum()):,} trials in {out / 'completeness.zarr'}; "
-            f"{int(cube['sufficient'].sum()):,} of {cube['sufficient'].size:,} cells sufficient, widest 68.27 % "
-            f"interval +-{float(width):.3f}"
+            f"{int(cells.sum()):,} of {cells.size:,} cells sufficient (each population of hosts counts), {wide}"
         )
 
 

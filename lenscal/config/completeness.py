@@ -34,6 +34,14 @@ class Completeness(Section):
     """
     host_axes: list[Literal["host_type", "host_colour_gr"]] = ["host_type", "host_colour_gr"]
     """Properties of the hosts for which the cube is made again with them as an axis (completeness_by_<name>.zarr)."""
+    axes: dict[str, list[float] | None] = {}
+    """Columns of the trials (the table found-missed of a release), each with the edges of its bins or null for its
+    classes: a further cube along theta_e and these (completeness_by_axes.zarr).
+    """
+    merge_below: int = Field(0, ge=0)
+    """Neighbouring cells (along depth, or the last of `axes`) are put together until each theta_e has as many trials,
+    in completeness_merged.zarr and completeness_by_axes.zarr, which record it; 0 merges nothing.
+    """
     map_nside: int = Field(256, ge=1, le=2048)
     """Pixels of the map of completeness over the footprint: HEALPix nside, a power of two."""
     area_outside_max: float = Field(0.1, ge=0, le=1)

@@ -5,7 +5,7 @@ Stages check what they are given and what they return against these declarations
 """
 
 from .catalogues import CONTAMINANTS, GALAXIES, LENSES, MANIFEST, MATCHES, NEIGHBOURS, ROW
-from .cube import CELL, COMPLETENESS
+from .cube import CELL, COMPLETENESS, by_axes
 from .declaration import Declaration, SchemaError, Variable
 from .facts import (
     ARC_RADIUS,
@@ -74,6 +74,7 @@ __all__ = [
     "Declaration",
     "SchemaError",
     "Variable",
+    "by_axes",
     "page",
     "readme",
     "write_pages",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import xarray as xr
 
-from lenscal import schema
+from lenscal import config, schema
+from lenscal.config import Settings
 from lenscal.engine import Block, Outcome, Stage
 from lenscal.engine.stage import Say
 from lenscal.io import stores
@@ -32,6 +35,8 @@ class Completeness(Stage):
         return [
             place.path("completeness.zarr"),
             place.path("completeness_map.zarr"),
+            *([place.path("completeness_merged.zarr")] if place.settings.completeness.merge_below else []),
+            *([place.path("completeness_by_axes.zarr")] if place.settings.completeness.axes else []),
             *(place.path(f"completeness_by_{axis}.zarr") for axis in place.settings.completeness.host_axes),
         ]
 
@@ -85,11 +90,57 @@ class Completeness(Stage):
             digest = stores.add_digests(
                 [digest, stores.write(place.path(f"completeness_by_{axis}.zarr"), schema.COMPLETENESS, by, by_attrs)]
             )
+        extra = {
+            "completeness_merged": merged(counts, settings.completeness, occupancy),
+            "completeness_by_axes": by_axes(settings, injected, scored, thresholds),
+        }
+        for name, part in extra.items():
+            if part is not None:
+                digest = stores.add_digests([digest, written(place, name, part, {**cube.attrs, **attrs})])
         gates = (
             *completeness.gates(completeness.of_population(cube.assign_attrs(population=attrs["population"]))),
             completeness.occupancy_gate(occupancy, settings.completeness),
         )
         return Outcome(digest, int(counts["n_injected"].sum()), gates=gates)
+
+
+def written(place: Place, name: str, part: xr.Dataset, attrs: Mapping[str, object]) -> int:
+    """Write a further cube; its digest."""
+    declared = (
+        schema.by_axes(place.settings.completeness.axes) if name == "completeness_by_axes" else schema.COMPLETENESS
+    )
+    return stores.write(place.path(f"{name}.zarr"), declared, part, {**part.attrs, **attrs})
+
+
+def merged(counts: xr.Dataset, settings: config.Completeness, occupancy: xr.Dataset) -> xr.Dataset | None:
+    """The cube with thin cells put together; None where the run file asks for none."""
+    from lenscal import completeness
+
+    if not settings.merge_below:
+        return None
+    return completeness.merged(counts, settings).assign(area=occupancy["area"], host_pool=occupancy["host_pool"])
+
+
+def by_axes(settings: Settings, injected: xr.Dataset, scored: xr.Dataset, thresholds: xr.Dataset) -> xr.Dataset | None:
+    """The cube along other axes; None where the run file asks for none."""
+    from lenscal import completeness
+    from lenscal.completeness.counts import LOG_DENSITIES
+    from lenscal.selection import found_missed
+    from lenscal.selection.found_table import found_column
+
+    if not settings.completeness.axes:
+        return None
+    trials, _ = found_missed(injected.load(), scored.load(), thresholds)
+    rates = thresholds["rate_requested" if "rate_requested" in thresholds else "false_positive_rate"].values
+    found = {float(at): found_column(float(rate)) for at, rate in zip(thresholds["threshold"].values, rates)}
+    weight = {}
+    for name, column in LOG_DENSITIES.items():
+        if column in trials and "log_density_host" in trials:
+            weight[name] = f"weight {name}"
+            with np.errstate(over="ignore", invalid="ignore"):
+                trials[weight[name]] = np.exp(trials[column] - trials["log_density_host"])
+    edges = settings.injections.grid.theta_e.edges
+    return completeness.by_axes(trials, found, weight, edges, settings.completeness.axes, settings.completeness)
 
 
 def sky_map(place: Place, cube: xr.Dataset) -> int:
