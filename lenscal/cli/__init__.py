@@ -6,6 +6,7 @@ import typer
 
 from lenscal.cli import (
     add,
+    allocate,
     bring,
     calibrate_cuts,
     calibrate_prior,
@@ -55,5 +56,6 @@ app.command("export")(export.export)
 app.command("compare")(compare.compare)
 app.command("map")(map.map_)
 app.command("add")(add.add)
+app.command("allocate")(allocate.allocate)
 app.command("release")(release.release)
 app.add_typer(detector.app, name="detector")

@@ -27,6 +27,10 @@ class Injections(Section):
     """Number of the first trial of each cell: above 0, a run goes on where another ended, and is added to it
     (`lenscal add`).
     """
+    allocation: Annotated[str | None, Placement()] = None
+    """CSV with theta_e, psf_fwhm, depth (centres of cells) and trials, as `lenscal allocate` writes: cells have so many
+    of the `trials`, others none.
+    """
     prior: str = "observed-colours"
     """A name in lenscal/injections/priors.yaml or in `prior_file`."""
     prior_file: Annotated[str | None, Placement()] = None
@@ -88,6 +92,11 @@ class Injections(Section):
         """Text of `prior_file`; empty without one."""
         return Path(self.prior_file).read_text() if self.prior_file else ""
 
+    @property
+    def allocated(self) -> str:
+        """Text of `allocation`; empty without one."""
+        return Path(self.allocation).read_text() if self.allocation else ""
+
     @field_validator("host_populations")
     @classmethod
     def _with_the_survey(cls, names: list[str]) -> list[str]:
@@ -95,7 +104,7 @@ class Injections(Section):
             raise InputError(f"holds {names}; expected survey, and lens-like once at most beside it")
         return names
 
-    @field_validator("prior_file")
+    @field_validator("prior_file", "allocation")
     @classmethod
     def _readable(cls, path: str | None) -> str | None:
         if path is not None and not Path(path).is_file():

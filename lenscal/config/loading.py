@@ -133,7 +133,7 @@ def _with_places(raw: dict, folder: Path) -> dict:
     raw["survey"] = listed(fix(raw.get("survey"), "root"), "randoms")
     raw["detector"] = _with_artifact(raw.get("detector", {}), folder)
     for section in ("injections", "realism"):
-        raw[section] = fix(raw.get(section, {}), "source_stamps", "prior_file")
+        raw[section] = fix(raw.get(section, {}), "source_stamps", "prior_file", "allocation")
     if isinstance(raw.get("objects"), dict):
         objects = dict(raw["objects"])
         for key in ("lenses", "contaminants"):

@@ -11,6 +11,7 @@ import pandas as pd
 import xarray as xr
 
 from lenscal import completeness, config, schema
+from lenscal.engine import PlanError
 from lenscal.errors import InputError
 from lenscal.io import folders, leftovers, stores
 from lenscal.run.pipeline import plan_of
@@ -50,6 +51,11 @@ class Summand:
     changes: pd.DataFrame
     settings: config.Completeness
 
+    @property
+    def next_trial(self) -> int:
+        """Number after the last trial of any cell."""
+        return int((self.trials["injection_id"].to_numpy(np.int64) & ((1 << 20) - 1)).max()) + 1
+
     @classmethod
     def of_run(cls, place: Place) -> Summand:
         """A finished run.
@@ -61,7 +67,10 @@ class Summand:
         """
         from lenscal.selection import found_missed
 
-        done = plan_of(place).done("completeness")
+        try:
+            done = plan_of(place).done("completeness")
+        except PlanError:  # what it reads is not finished
+            done = None
         if not done:
             raise InputError(
                 f"add: the completeness of '{place.settings.name}' is not finished; run `lenscal run` with its run file"
@@ -180,17 +189,12 @@ def check(first: Summand, second: Summand) -> None:
     if twice.size:
         raise InputError(
             f"add: {twice.size:,} trials are in both (injection_id {twice[0]}, ...), and would count twice; give the "
-            f"second run injections.first_trial: {_next(first)}, so that it goes on where the first ended"
+            f"second run injections.first_trial: {first.next_trial}, so that it goes on where the first ended"
         )
 
 
 def _short(value: object) -> str:
     return str(value)[:12] if isinstance(value, str) else str(value)
-
-
-def _next(summand: Summand) -> int:
-    """Number after the last trial of any cell."""
-    return int((summand.trials["injection_id"].to_numpy(np.int64) & ((1 << 20) - 1)).max()) + 1
 
 
 def _changes(first: Summand, second: Summand) -> pd.DataFrame:

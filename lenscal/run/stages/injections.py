@@ -16,7 +16,7 @@ from lenscal.gates import Gate, Ledger
 from lenscal.io import stores
 from lenscal.run.images import host_pixels
 from lenscal.run.place import Place
-from lenscal.run.stages.stage import source_stamps
+from lenscal.run.stages.stage import fingerprints, source_stamps
 
 
 class Injections(Stage):
@@ -30,6 +30,8 @@ class Injections(Stage):
         settings = place.settings.injections
         found = {"prior": prior_sets.named(settings.prior, settings.more_priors)}
         hint = "correct injections.source_stamps, or choose another injections.source"
+        if settings.allocation:
+            found["allocation"] = fingerprints([settings.allocation], "correct injections.allocation")
         return found | {"source_stamps": source_stamps([settings.source_stamps], hint)}
 
     def products(self, place: Place) -> list[Path]:
