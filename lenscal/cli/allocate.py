@@ -45,6 +45,7 @@ def allocate(
             return
         typer.echo(
             f"{int(plan['trials'].sum()):,} trials in {int((plan['trials'] > 0).sum()):,} of {len(plan):,} cells, "
-            f"after {int(plan['injected'].sum()):,}; aims at +-{plan.attrs['expected']:.3f}; taken over: {', '.join(done)}"
+            f"after {int(plan['injected'].sum()):,}; aims at +-{plan.attrs['expected']:.3f}"
         )
+        typer.echo(f"taken over: {', '.join(done)}")
         typer.echo(f"next: lenscal run {next_}; lenscal add {so_far or runfile} {next_} SUM")
