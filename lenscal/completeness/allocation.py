@@ -7,9 +7,10 @@ import pandas as pd
 import xarray as xr
 
 from lenscal import schema
+from lenscal.completeness.counts import columns_of
 from lenscal.completeness.reading import detected_of, of_population
 from lenscal.errors import InputError
-from lenscal.kernels import allocation
+from lenscal.kernels import allocation, likeness, recovery
 
 COLUMNS = (*schema.CELL, "trials")
 
@@ -57,23 +58,20 @@ def plan(
             raise InputError(f"allocate: {name} is {value}, expected a number between {low:g} and {high:g}")
     one = of_population(cube)
     flat = lambda array: array.transpose(*schema.CELL, ...).values.astype(float)  # noqa: E731
-    n, hosts = flat(one["n_injected"]), np.maximum(flat(one["hosts_effective"]), 1.0)
+    n = flat(one["n_injected"])
     if not n.any():
         raise InputError("allocate: no cell of the cube has a trial; run injections first")
-    effect = flat(one["design_effect"])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        alike = np.clip(np.nan_to_num((effect - 1) / (n / hosts - 1)[..., None], posinf=0.0), 0, 1)
-    k = flat(detected_of(one))
-    worst = np.argmax(np.nan_to_num(allocation.needed(k, n[..., None], alike, hosts[..., None], 0.05, level)), -1)
-    take = lambda values: np.take_along_axis(values, worst[..., None], -1)[..., 0]  # noqa: E731
-    k, alike = take(k), take(alike)
+    told = _told(one, n)
+    first = np.nan_to_num(allocation.needed(*told, 0.05, level))
+    take = lambda values: np.take_along_axis(values, np.argmax(first, -1)[..., None], -1)[..., 0]  # noqa: E731
+    told = tuple(take(np.broadcast_to(values, first.shape)) for values in told)  # of the threshold that needs most
     limit = int(budget) if budget is not None else int(n.sum() * growth) + 1
-    extra, expected = allocation.allocate(k, n, alike, hosts, half_width, level, limit, growth)
+    extra, expected = allocation.allocate(*told, half_width, level, limit, growth)
     near = int(np.argmin(np.abs(one["level"].values - level)))
     width = take(flat((one["upper"] - one["lower"]).isel(level=near))) / 2
     at = np.indices(n.shape)
     table = {dim: one[dim].values[at[axis]].ravel() for axis, dim in enumerate(schema.CELL)}
-    needed = allocation.needed(k, n, alike, hosts, half_width, level)
+    needed = allocation.needed(*told, half_width, level)
     table |= {
         "trials": extra.ravel(),
         "injected": n.astype(np.int64).ravel(),
@@ -83,3 +81,27 @@ def plan(
     out = pd.DataFrame(table)
     out.attrs["expected"] = expected
     return out
+
+
+def _told(cube: xr.Dataset, n: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Detections, trials, correlation, effective hosts and inflation by unequal weights, (theta_e, psf_fwhm, depth,
+    threshold), as `kernels.allocation.needed` takes them.
+
+    Raises
+    ------
+    InputError
+        The cube carries no counts of its hosts.
+    """
+    if "host_injected" not in cube:
+        raise InputError("allocate: the cube is without the counts of its hosts; take that of the run, or of a sum")
+    columns = columns_of(cube)
+    sums = [likeness.levelled(likeness.pair_sums(k_n[1][:, None], k_n[2]), k_n[1][:, None], k_n[2]) for k_n in columns]
+    rho = np.nan_to_num(recovery.correlation(likeness.PairSums(*(np.stack(parts) for parts in zip(*sums)))))
+    shape = (*n.shape[1:], n.shape[0])
+    spread = np.stack([recovery.hosts_effective(own) for _, own, _ in columns]).reshape(shape)
+    hosts = np.maximum(np.moveaxis(spread, -1, 0), 1.0)[..., None]
+    effect = cube["design_effect"].transpose(*schema.CELL, "threshold").values
+    alike = np.broadcast_to(rho[:, None, None], effect.shape)
+    shared = 1 + np.maximum(n[..., None] / hosts - 1, 0) * alike
+    unequal = np.maximum(np.nan_to_num(effect / shared, nan=1.0), 1.0)
+    return detected_of(cube).transpose(*schema.CELL, "threshold").values, n[..., None], alike, hosts, unequal

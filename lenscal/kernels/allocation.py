@@ -10,7 +10,7 @@ GROWTH = 3.0
 _HALVINGS = 60
 
 
-def needed(detected, injected, correlation, hosts, half_width: float, level: float) -> np.ndarray:
+def needed(detected, injected, correlation, hosts, unequal, half_width: float, level: float) -> np.ndarray:
     """Trials with which the interval of each share is as wide as is wanted.
 
     Neyman's rule, p (1 - p) of each cell, with the share taken as ``(k + 1/2) / (n + 1)`` of effective counts so that
@@ -18,8 +18,9 @@ def needed(detected, injected, correlation, hosts, half_width: float, level: flo
 
     Parameters
     ----------
-    detected, injected, correlation, hosts : arrays that broadcast
-        k and n; intra-host correlation, and effective hosts that the trials are spread over.
+    detected, injected, correlation, hosts, unequal : arrays that broadcast
+        k and n; intra-host correlation, effective hosts that the trials are spread over, and by how much unequal
+        weights of the trials raise the variance, 1 where they are equal.
     half_width, level : float
         Of the interval, such as 0.05 and 0.6827.
 
@@ -28,18 +29,28 @@ def needed(detected, injected, correlation, hosts, half_width: float, level: flo
     float array
         Infinite where no number of trials on these hosts would do; NaN without trials.
     """
-    k, n, rho, hosts = np.broadcast_arrays(*(np.asarray(x, float) for x in (detected, injected, correlation, hosts)))
+    arrays = (detected, injected, correlation, hosts, unequal)
+    k, n, rho, hosts, unequal = np.broadcast_arrays(*(np.asarray(x, float) for x in arrays))
     with np.errstate(divide="ignore", invalid="ignore"):
-        effect = 1 + np.maximum(n / hosts - 1, 0) * rho
+        effect = (1 + np.maximum(n / hosts - 1, 0) * rho) * unequal
         share = (k / effect + 0.5) / (n / effect + 1)
         independent = np.maximum(ndtri((1 + level) / 2) ** 2 * share * (1 - share) / half_width**2 - 1, 1.0)
+        independent = independent * unequal
         spread = 1 - independent * rho / hosts
         out = np.where(spread > 0, independent * (1 - rho) / spread, np.inf)
     return np.where(n > 0, out, np.nan)
 
 
 def allocate(
-    detected, injected, correlation, hosts, half_width: float, level: float, budget: int, growth: float = GROWTH
+    detected,
+    injected,
+    correlation,
+    hosts,
+    unequal,
+    half_width: float,
+    level: float,
+    budget: int,
+    growth: float = GROWTH,
 ) -> tuple[np.ndarray, float]:
     """More trials for each cell, so that the widest intervals become narrower first.
 
@@ -48,7 +59,7 @@ def allocate(
 
     Parameters
     ----------
-    detected, injected, correlation, hosts, half_width, level
+    detected, injected, correlation, hosts, unequal, half_width, level
         As in `needed`.
     budget : int
         Trials of all cells together.
@@ -66,7 +77,7 @@ def allocate(
     most = np.ceil(n * (growth - 1)).astype(np.int64)
 
     def extra(width: float) -> np.ndarray:
-        wanted = needed(detected, n, correlation, hosts, width, level)
+        wanted = needed(detected, n, correlation, hosts, unequal, width, level)
         reached = np.isfinite(wanted)
         return np.where(reached, np.clip(np.ceil(np.where(reached, wanted, 0)).astype(np.int64) - n, 0, most), 0)
 

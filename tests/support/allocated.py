@@ -60,7 +60,7 @@ def adaptive(seed, name, rho, half_width):
         width = _widths(k, n, rho)
         if width.max() <= half_width:
             break
-        more, _ = allocation.allocate(k, n, rho, HOSTS, half_width, LEVEL, 10**9)
+        more, _ = allocation.allocate(k, n, rho, HOSTS, 1.0, half_width, LEVEL, 10**9)
         more = np.where(width > half_width, np.maximum(more, 2), 0)  # what the rule takes for enough and is not
         k, n = k + _drawn(rng, chance, more), n + more
     return float(_widths(k, n, rho).max()), int(n.sum()), rounds
