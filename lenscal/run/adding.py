@@ -141,7 +141,7 @@ def add(first: Summand, second: Summand, out: Path) -> xr.Dataset:
         str(out),
         sorted([*first.parts, *second.parts], key=lambda part: (part["stores"], part["digest"])),
         _cube(first, second, hosts),
-        pd.concat([first.trials, second.trials], ignore_index=True).sort_values("injection_id", ignore_index=True),
+        joined(first, second),
         hosts.sort_values("galaxy_id", ignore_index=True),
         _changes(first, second),
         first.settings,
@@ -153,6 +153,21 @@ def add(first: Summand, second: Summand, out: Path) -> xr.Dataset:
         stores.write(folder / "completeness.zarr", schema.COMPLETENESS, both.cube, {})
         stores.write_json(folder / NOTE, {"parts": both.parts, "completeness": both.settings.model_dump(mode="json")})
     return both.cube
+
+
+def joined(first: Summand, second: Summand) -> pd.DataFrame:
+    """Trials of both, by id, with the densities that they were drawn with together: shares of cells, and of proposals
+    accepted, are those of all trials.
+    """
+    from lenscal.selection import densities
+
+    table = pd.concat([first.trials, second.trials], ignore_index=True)
+    table = table.sort_values("injection_id", ignore_index=True)
+    columns, step = list(table), float(np.diff(completeness.edges_of(first.cube, "theta_e"))[0])
+    source = table["log_density_parameters"] - np.log(step)  # as the run stored it
+    own = [name for name in (*densities.PARTS, densities.TOTAL) if name != "log_density_host"]
+    bare = table.drop(columns=own).assign(log_density_source=source)
+    return densities.with_densities(bare, step, str(first.cube.attrs["prior"]))[columns]
 
 
 def check(first: Summand, second: Summand) -> None:

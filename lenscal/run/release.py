@@ -14,6 +14,7 @@ from lenscal.errors import InputError
 from lenscal.io import crate, described, folders, leftovers, stores
 from lenscal.io.exported import sha256
 from lenscal.io.netcdf import netcdf
+from lenscal.run import release_files, sky
 from lenscal.run import release_text as text
 from lenscal.run.checks import verify_numbers, verify_stores
 from lenscal.run.pipeline import plan_of
@@ -68,7 +69,7 @@ def release(
         _papers(place, runfile, folder, facts, tables)
         sums = {name: sha256(folder / name) for name in _files(folder)}
         stores.write_bytes(folder / SUMS, "".join(f"{sum_}  {name}\n" for name, sum_ in sums.items()).encode())
-        parts = text.parts(folder, sums | {SUMS: sha256(folder / SUMS)})
+        parts = release_files.parts(folder, sums | {SUMS: sha256(folder / SUMS)})
         stores.write_bytes(folder / crate.FILE, crate.metadata(text.about(facts), parts))
     return {name: (out / name).stat().st_size for name in _files(out)}
 
@@ -132,6 +133,10 @@ def _data(place: Place, folder: Path) -> dict[str, tuple]:
     cube = place.store("completeness").load()
     for name in sorted(path.name for path in folders.matching(place.folder, "completeness*.zarr")):
         _copy(place.path(name), folder / name)
+    if (folder / sky.STORE).exists():
+        found = stores.open(folder / sky.STORE).load()
+        for name, content in (sky.pictures(found) | {sky.REGION: sky.region(found)}).items():
+            stores.write_bytes(folder / name, content)
     stores.write_bytes(folder / "completeness.nc", netcdf(_bare(stores.open(folder / "completeness.zarr"))))
     trials = found_missed(
         place.store("injections").load(),
@@ -172,10 +177,12 @@ def _papers(place: Place, runfile: Path, folder: Path, facts: text.Facts, tables
         "data-dictionary.csv": described.dictionary_csv(tables),
         "LICENSE": text.licence_file(facts),
         "CITATION.cff": text.citation(facts),
-        "README.md": text.readme(facts, cube, tables),
     }
     for name in ("index.html", "numbers.json"):
         papers[f"report/{name}"] = (place.path("report") / name).read_bytes()
+    there = {name.partition("/")[0] if ".zarr/" in name else name for name in _files(folder)}
+    there |= {*papers, "README.md", "versions.json", SUMS}
+    papers["README.md"] = text.readme(facts, cube, tables, there)
     for name, content in papers.items():
         stores.write_bytes(folder / name, content)
     stores.write_json(folder / "versions.json", facts.versions)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version as installed
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,9 +17,10 @@ import lenscal
 from lenscal import completeness
 from lenscal.errors import InputError
 from lenscal.gates import FAIL
-from lenscal.io.crate import About, Licence, Part
+from lenscal.io.crate import About, Licence
 from lenscal.run.pipeline import plan_of
 from lenscal.run.place import Place
+from lenscal.run.release_files import STORES, WORDS
 
 DEFAULT = "CC-BY-4.0"
 LICENCES = {
@@ -185,46 +185,21 @@ def licence_file(facts: Facts) -> bytes:
     ).encode()
 
 
-_WORDS = {
-    "README.md": ("Read me", "what is here, how it is opened, what it does not say", "text/markdown"),
-    "CITATION.cff": ("Citation", "how to cite the release (Citation File Format)", "text/yaml"),
-    "LICENSE": ("Licence", "licence of the release", "text/plain"),
-    "run-file.yaml": ("Run file", "settings of the run", "application/yaml"),
-    "versions.json": ("Versions", "lenscal, libraries, detector, and the digest of every stage", "application/json"),
-    "gates.json": ("Gates", "every claim with its measure, limits and verdict", "application/json"),
-    "completeness.nc": ("Cube (NetCDF)", "the completeness cube with the counts of every host", "application/x-netcdf"),
-    "completeness.fits": ("Lookup table (FITS)", "the cube, one row a cell, population and threshold", "image/fits"),
-    "completeness.parquet": ("Lookup table (Parquet)", "the same", "application/vnd.apache.parquet"),
-    "found-missed.fits": ("Trials (FITS)", "every trial: truth, densities, score, found or missed", "image/fits"),
-    "found-missed.parquet": ("Trials (Parquet)", "the same", "application/vnd.apache.parquet"),
-    "data-dictionary.csv": ("Data dictionary", "type, unit and meaning of every column", "text/csv"),
-    "report/index.html": ("Report", "the page of the run, with every figure", "text/html"),
-    "report/numbers.json": ("Numbers", "every number of the report with its derivation", "application/json"),
-    "checksums.sha256": ("Checksums", "SHA-256 of every file: sha256sum -c checksums.sha256", "text/plain"),
-}
-_STORE = ("Cube (Zarr)", "the completeness cube, as the run wrote it (Zarr 3)", "https://zarr-specs.readthedocs.io")
-
-
-def parts(folder: Path, sums: Mapping[str, str]) -> list[Part]:
-    """Files of the release in words, each with its size and SHA-256; a Zarr store is one part."""
-    found = []
-    for store in sorted({name.partition("/")[0] for name in sums if ".zarr/" in name}):
-        axis = store.removesuffix(".zarr").partition("_by_")[2]
-        name, said, _ = _STORE
-        found.append(Part(f"{store}/", name, said + (f", with {axis} as an axis" if axis else "")))
-    for path, sum_ in sorted(sums.items()):
-        if ".zarr/" not in path:
-            name, said, kind = _WORDS[path]
-            found.append(
-                Part(path, name, said, kind, {"contentSize": str((folder / path).stat().st_size), "sha256": sum_})
-            )
-    return found
-
-
-def readme(facts: Facts, cube: xr.Dataset, tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]) -> bytes:
-    """README.md: what is here, how it is opened, the completeness by Einstein radius, and what it does not say."""
+def readme(
+    facts: Facts,
+    cube: xr.Dataset,
+    tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]],
+    there: Collection[str],
+) -> bytes:
+    """README.md: what is `there`, how it is opened, the completeness by Einstein radius, and what it does not say."""
     trials = tables["found-missed"][0]
-    listed = "\n".join(f"| `{path}` | {said} |" for path, (_, said, _) in _WORDS.items())
+    listed = "\n".join(
+        f"| `{path}` | {said} |"
+        for path, said in [
+            *((f"{name}.zarr", said) for name, (_, said) in STORES.items() if f"{name}.zarr" in there),
+            *((path, said) for path, (_, said, _) in WORDS.items() if path in there),
+        ]
+    )
     warnings = "".join(f"> {mark}\n>\n" for mark in facts.said)
     failed = "\n".join(f"- {gate}" for gate in facts.failed) or "- none"
     return f"""# {facts.title}
@@ -253,7 +228,6 @@ trials = pd.read_parquet("found-missed.parquet")  # columns: data-dictionary.csv
 
 | file | holds |
 | --- | --- |
-| `completeness.zarr` | {_STORE[1]} |
 {listed}
 
 ## What it does not say

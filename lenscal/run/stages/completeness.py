@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from lenscal import config, schema
-from lenscal.config import Settings
 from lenscal.engine import Block, Outcome, Stage
 from lenscal.engine.stage import Say
 from lenscal.io import stores
@@ -20,7 +20,7 @@ from lenscal.run.stages.stage import brought, fingerprints
 class Completeness(Stage):
     name = "completeness"
     format = 3  # completeness over the sky
-    reads = ("injections", "detector", "scores", "realism")
+    reads = ("manifest", "injections", "detector", "scores", "realism")
     sections = (
         "about",
         "completeness",
@@ -35,6 +35,7 @@ class Completeness(Stage):
         return [
             place.path("completeness.zarr"),
             place.path("completeness_map.zarr"),
+            place.path("completeness_by_exposures.parquet"),
             *([place.path("completeness_merged.zarr")] if place.settings.completeness.merge_below else []),
             *([place.path("completeness_by_axes.zarr")] if place.settings.completeness.axes else []),
             *(place.path(f"completeness_by_{axis}.zarr") for axis in place.settings.completeness.host_axes),
@@ -52,6 +53,7 @@ class Completeness(Stage):
 
     def work(self, place: Place, block: Block, say: Say = lambda text: None) -> Outcome:
         from lenscal import completeness
+        from lenscal.completeness import binnings
 
         settings = place.settings
         thresholds = place.store("scores", "thresholds").load()
@@ -92,16 +94,53 @@ class Completeness(Stage):
             )
         extra = {
             "completeness_merged": merged(counts, settings.completeness, occupancy),
-            "completeness_by_axes": by_axes(settings, injected, scored, thresholds),
+            "completeness_by_axes": by_axes(place),
         }
         for name, part in extra.items():
             if part is not None:
                 digest = stores.add_digests([digest, written(place, name, part, {**cube.attrs, **attrs})])
+        exposures = by_exposures(place, cube.attrs | attrs)
+        if exposures is not None:
+            path = place.path("completeness_by_exposures.parquet")
+            digest = stores.add_digests([digest, int(stores.write_table(path, exposures), 16)])
         gates = (
             *completeness.gates(completeness.of_population(cube.assign_attrs(population=attrs["population"]))),
             completeness.occupancy_gate(occupancy, settings.completeness),
+            binnings.gate(exposures),
         )
         return Outcome(digest, int(counts["n_injected"].sum()), gates=gates)
+
+
+def by_exposures(place: Place, attrs: Mapping[str, object]) -> pd.DataFrame | None:
+    """Completeness by exposures for several binnings, of the population that is meant; None where no host has any."""
+    from lenscal.completeness import binnings
+    from lenscal.completeness.counts import LOG_DENSITIES
+
+    hosts = place.table("hosts.parquet")
+    seen = place.manifest.set_index("galaxy_id").reindex(hosts["galaxy_id"]).get("nobs_z")
+    if seen is None or seen.isna().any():
+        return None
+    trials, found = trials_of(place)
+    column, density = LOG_DENSITIES[str(attrs["population"])], f"density_{str(attrs['population']).replace('-', '_')}"
+    hosts = hosts.assign(nobs_z=seen.to_numpy(np.int64))
+    weight = None
+    if column in trials and density in hosts:
+        weight = "weight"
+        with np.errstate(over="ignore", invalid="ignore"):
+            trials = trials.assign(weight=np.exp(trials[column] - trials["log_density_host"]))
+        hosts = hosts.assign(weight=hosts[density])
+    return binnings.by_exposures(trials, hosts, next(iter(found.values())), weight)
+
+
+def trials_of(place: Place) -> tuple[pd.DataFrame, dict[float, str]]:
+    """Every trial with its outcomes, and the column of each threshold, in the order of the thresholds."""
+    from lenscal.selection import found_missed
+    from lenscal.selection.found_table import found_column
+
+    thresholds = place.store("scores", "thresholds").load()
+    trials, _ = found_missed(place.store("injections").load(), place.store("scores", "injections").load(), thresholds)
+    rates = thresholds["rate_requested" if "rate_requested" in thresholds else "false_positive_rate"].values
+    return trials, {float(at): found_column(float(rate)) for at, rate in zip(thresholds["threshold"].values, rates)}
 
 
 def written(place: Place, name: str, part: xr.Dataset, attrs: Mapping[str, object]) -> int:
@@ -121,26 +160,23 @@ def merged(counts: xr.Dataset, settings: config.Completeness, occupancy: xr.Data
     return completeness.merged(counts, settings).assign(area=occupancy["area"], host_pool=occupancy["host_pool"])
 
 
-def by_axes(settings: Settings, injected: xr.Dataset, scored: xr.Dataset, thresholds: xr.Dataset) -> xr.Dataset | None:
+def by_axes(place: Place) -> xr.Dataset | None:
     """The cube along other axes; None where the run file asks for none."""
     from lenscal import completeness
     from lenscal.completeness.counts import LOG_DENSITIES
-    from lenscal.selection import found_missed
-    from lenscal.selection.found_table import found_column
 
-    if not settings.completeness.axes:
+    settings = place.settings.completeness
+    if not settings.axes:
         return None
-    trials, _ = found_missed(injected.load(), scored.load(), thresholds)
-    rates = thresholds["rate_requested" if "rate_requested" in thresholds else "false_positive_rate"].values
-    found = {float(at): found_column(float(rate)) for at, rate in zip(thresholds["threshold"].values, rates)}
+    trials, found = trials_of(place)
     weight = {}
     for name, column in LOG_DENSITIES.items():
         if column in trials and "log_density_host" in trials:
             weight[name] = f"weight {name}"
             with np.errstate(over="ignore", invalid="ignore"):
                 trials[weight[name]] = np.exp(trials[column] - trials["log_density_host"])
-    edges = settings.injections.grid.theta_e.edges
-    return completeness.by_axes(trials, found, weight, edges, settings.completeness.axes, settings.completeness)
+    edges = place.settings.injections.grid.theta_e.edges
+    return completeness.by_axes(trials, found, weight, edges, settings.axes, settings)
 
 
 def sky_map(place: Place, cube: xr.Dataset) -> int:
