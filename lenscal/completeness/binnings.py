@@ -101,6 +101,7 @@ def gate(table: pd.DataFrame | None) -> Gate:
     deviation = float(means["deviation"].max())
     worst = str(away.idxmax())
     empty = table[(table["n_injected"] == 0) & (table["share"] > 0)].groupby("binning")["share"].sum()
+    bare = float(empty.max()) if len(empty) else 0.0
     return Gate(
         "5.8",
         CLAIM,
@@ -109,8 +110,8 @@ def gate(table: pd.DataFrame | None) -> Gate:
         maximum=1.0,
         requirement="5.8",
         evidence=(
-            f"mean {means.loc[ALL, 'mean']:.3f} in one bin; farthest '{worst}' with {means.loc[worst, 'mean']:.3f}, one "
-            f"sigma {deviation:.3f}; hosts in bins without a trial, at most {float(empty.max()) if len(empty) else 0.0:.1%}"
+            f"mean {means.loc[ALL, 'mean']:.3f} in one bin; farthest '{worst}' with {means.loc[worst, 'mean']:.3f}; "
+            f"one sigma {deviation:.3f}; hosts in bins without a trial: at most {bare:.1%}"
         ),
         cannot="" if deviation > 0 else "all or none of the trials are found, so there is no error to judge by",
     )
