@@ -327,9 +327,24 @@ def make(rates=(0.05,)):
         realism=realism_tables()[0],
         panel_images=realism_tables()[1],
         judgement=judgement_tables(),
+        sky=sky_of(cube),
         **catalogues(manifest, rng),
         **notes(manifest),
     )
+
+
+def sky_of(cube):
+    """A map of sixteen pixels, the last of which has no estimate."""
+    rows = np.arange(16)
+    pieces = pd.DataFrame(
+        {
+            "pixel": 700 + rows,
+            "psfsize_r": np.where(rows < 15, cube["psf_fwhm"].values[rows % cube.sizes["psf_fwhm"]], 9.0),
+            "psfdepth_r": cube["depth"].values[rows % cube.sizes["depth"]],
+            "area": 0.05,
+        }
+    )
+    return schema.SKY_MAP.describe(completeness.sky_map(cube, pieces, 64))
 
 
 @functools.cache
