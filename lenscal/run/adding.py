@@ -136,6 +136,9 @@ def add(first: Summand, second: Summand, out: Path) -> xr.Dataset:
     if out.exists() and (not out.is_dir() or (any(out.iterdir()) and not (out / NOTE).is_file())):
         raise InputError(f"add: '{out}' holds something else than a sum; name another folder")
     check(first, second)
+    first, second = sorted(
+        (first, second), key=lambda one: min(part["digest"] for part in one.parts)
+    )  # either way alike
     hosts = pd.concat([first.hosts, second.hosts], ignore_index=True).drop_duplicates("galaxy_id", ignore_index=True)
     both = Summand(
         str(out),

@@ -21,7 +21,7 @@ from lenscal.run.pipeline import plan_of
 from lenscal.run.place import Place
 from lenscal.run.stages import STAGES
 
-SUMS = "checksums.sha256"
+SUMS, EXPOSURES = "checksums.sha256", "completeness_by_exposures.parquet"
 LATER = (SUMS, crate.FILE)
 """Files that the checksums do not list: themselves, and the one that says what is there, which is written last."""
 
@@ -137,6 +137,8 @@ def _data(place: Place, folder: Path) -> dict[str, tuple]:
         found = stores.open(folder / sky.STORE).load()
         for name, content in (sky.pictures(found) | {sky.REGION: sky.region(found)}).items():
             stores.write_bytes(folder / name, content)
+    if (place.folder / EXPOSURES).exists():
+        _copy(place.path(EXPOSURES), folder / EXPOSURES)
     stores.write_bytes(folder / "completeness.nc", netcdf(_bare(stores.open(folder / "completeness.zarr"))))
     trials = found_missed(
         place.store("injections").load(),
@@ -157,11 +159,12 @@ def _data(place: Place, folder: Path) -> dict[str, tuple]:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """A store as it is, from a folder or a bucket."""
+    """A store or a file as it is, from a folder or a bucket."""
     for name in sorted(folders.inventory(source)):
-        with folders.saying(source / name, "read"):
-            content = (source / name).read_bytes()
-        stores.write_bytes(target / name, content)
+        one, other = (path / name if name else path for path in (source, target))
+        with folders.saying(one, "read"):
+            content = one.read_bytes()
+        stores.write_bytes(other, content)
 
 
 def _bare(cube: xr.Dataset) -> xr.Dataset:

@@ -17,6 +17,11 @@ WORDS = {
     "completeness.nc": ("Cube (NetCDF)", "the completeness cube with the counts of every host", "application/x-netcdf"),
     "completeness.fits": ("Lookup table (FITS)", "the cube, one row a cell, population and threshold", "image/fits"),
     "completeness.parquet": ("Lookup table (Parquet)", "the same", "application/vnd.apache.parquet"),
+    "completeness_by_exposures.parquet": (
+        "Completeness by exposures",
+        "completeness in bins of nobs_z, for several binnings",
+        "application/vnd.apache.parquet",
+    ),
     "found-missed.fits": ("Trials (FITS)", "every trial: truth, densities, score, found or missed", "image/fits"),
     "found-missed.parquet": ("Trials (Parquet)", "the same", "application/vnd.apache.parquet"),
     "data-dictionary.csv": ("Data dictionary", "type, unit and meaning of every column", "text/csv"),

@@ -83,7 +83,7 @@ def test_a_systematic_error_of_the_sum_is_the_farther_of_both(summands, tmp_path
         own = [found["survey"].get(cause, [0.0]) for found in shifts]
         lowest, highest = min(0, *map(min, own)), max(0, *map(max, own))
         one = cube.sel(population="survey", cause=cause).isel(threshold=0)
-        moved = (one["systematic_lower"] > 0).any() or (one["systematic_upper"] > 0).any()
+        moved = (one["systematic_lower"] > 1e-9).any() or (one["systematic_upper"] > 1e-9).any()
         assert bool(moved) == (lowest < 0 or highest > 0)
 
 
@@ -159,7 +159,7 @@ def test_a_run_whose_cube_is_not_finished_does_not_add(halves, tmp_path):
 def test_the_trials_that_are_needed_make_a_run_that_adds(finished, whole, tmp_path):
     place = Place(config.load(finished))
     path = finished.with_name("more.yaml")
-    plan, taken = allocate(finished, place, whole, path, half_width=0.06, budget=40)
+    plan, taken = allocate(finished, place, whole, path, half_width=0.03, budget=40)
     assert taken == before_the_trials()
     assert 0 < plan["trials"].sum() <= 40
     finish(path, TO_THE_CUBE)
@@ -173,7 +173,7 @@ def test_the_trials_that_are_needed_make_a_run_that_adds(finished, whole, tmp_pa
     for taken_name in ("more.yaml", "more.csv"):
         assert finished.with_name(taken_name).exists()
     with pytest.raises(InputError, match="is there already"):
-        allocate(finished, place, whole, path, half_width=0.06)
+        allocate(finished, place, whole, path, half_width=0.03)
     shutil.rmtree(place.folder.with_name("more"))
 
 
