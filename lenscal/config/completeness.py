@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -9,8 +10,20 @@ from pydantic import (
     field_validator,
 )
 
+from lenscal import schema
 from lenscal.config.section import Section
 from lenscal.errors import InputError
+
+
+def trial_columns() -> list[str]:
+    """Columns that the table of trials may have (`found_missed`) and that can be an axis."""
+    out = [*(f"cell_{dim}" for dim in schema.CELL), "score"]
+    for name, variable in schema.INJECTIONS.variables.items():
+        if set(variable.dims) == set(schema.TRIAL) and name not in ("galaxy_id", "injection_id", "failure"):
+            out.append(name)
+        elif set(variable.dims) == {*schema.TRIAL, "band"}:
+            out += [f"{name}_{band}" for band in schema.BANDS]
+    return out
 
 
 class Completeness(Section):
@@ -46,6 +59,18 @@ class Completeness(Section):
     """Pixels of the map of completeness over the footprint: HEALPix nside, a power of two."""
     area_outside_max: float = Field(0.1, ge=0, le=1)
     """Gate: share of the observed area whose seeing and depth lie outside the grid."""
+
+    @field_validator("axes")
+    @classmethod
+    def _columns_of_trials(cls, axes: dict[str, list[float] | None]) -> dict[str, list[float] | None]:
+        """Refused before any work, not once the trials are scored."""
+        known = trial_columns()
+        for name, edges in axes.items():
+            if name not in known:
+                raise InputError(f"names '{name}', which is no column of the trials; they have {', '.join(known)}")
+            if edges is not None and (len(edges) < 2 or any(b <= a for a, b in itertools.pairwise(edges))):
+                raise InputError(f"gives '{name}' the edges {edges}; expected two or more that rise, or null")
+        return axes
 
     @field_validator("map_nside")
     @classmethod

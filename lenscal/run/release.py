@@ -95,6 +95,19 @@ def _refuse(out: Path) -> None:
         raise InputError(
             f"release: '{out}' is not empty and no release of lenscal ({folders.holds(out)}); name another folder"
         )
+    more = [name for name in _files(out) if name not in _listed(out)]
+    if more:
+        raise InputError(
+            f"release: '{out}' is a former release with files that are not of it, and would be lost: "
+            f"{', '.join(more[:5])}{' ...' if len(more) > 5 else ''}; move them away, or name another folder"
+        )
+
+
+def _listed(out: Path) -> set[str]:
+    """Files that the checksums of a release name; none without checksums."""
+    if not (out / SUMS).is_file():
+        return set()
+    return {line.partition("  ")[2] for line in (out / SUMS).read_text(encoding="utf-8").splitlines()}
 
 
 def _finished(place: Place) -> dict[str, str]:

@@ -178,6 +178,10 @@ def test_a_folder_with_anything_else_is_refused_and_a_former_release_is_replaced
     (former / "README.md").write_text("old")
     release(place, finished, former)
     assert (former / "README.md").read_text().startswith("# Completeness")
+    (former / "notes.txt").write_text("mine")
+    with pytest.raises(InputError, match=r"files that are not of it, and would be lost: notes\.txt"):
+        release(place, finished, former)
+    assert (former / "notes.txt").read_text() == "mine"
 
 
 def test_a_release_that_stops_leaves_nothing_that_looks_finished(place, finished, out, tmp_path, monkeypatch):

@@ -142,3 +142,21 @@ def test_thin_cells_of_other_axes_are_put_together_along_the_last_one():
         i, m = np.nonzero(group == number)
         total = plain["n_injected"].values[:, i, m].sum(1)
         np.testing.assert_array_equal(cube["n_injected"].values[:, i[0], m[0]], total)
+
+
+@pytest.mark.parametrize(
+    ("axes", "said"),
+    [
+        ({"colour": [0, 1]}, "names 'colour', which is no column of the trials; they have cell_theta_e"),
+        ({"source_mag_r": [22, 21]}, "expected two or more that rise"),
+        ({"source_mag_r": [22]}, "expected two or more that rise"),
+    ],
+)
+def test_a_run_file_with_axes_that_are_none_is_refused_before_any_work(axes, said):
+    with pytest.raises(ValueError, match=said):
+        config.Completeness(axes=axes)
+
+
+def test_a_run_file_may_name_any_column_of_the_trials():
+    axes = {"lensed_mag_r": [18, 20, 22], "host_type": None, "beta_fraction": [0, 0.5, 1]}
+    assert config.Completeness(axes=axes).axes == axes
