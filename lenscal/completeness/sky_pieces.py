@@ -35,6 +35,7 @@ def of_bricks(bricks: pd.DataFrame, nside: int) -> pd.DataFrame:
     InputError
         A column is missing, or a brick has edges that are none.
     """
+    healpix.check_nside(nside, "sky map")
     if lacking := [name for name in _EDGES if name not in bricks]:
         raise InputError(
             f"sky map: the table of bricks lacks {', '.join(lacking)}; expected survey-bricks of the survey"
@@ -83,6 +84,7 @@ def of_randoms(parts: Iterable[pd.DataFrame], nside: int, edges: Mapping[str, np
         As from `of_bricks`, psfsize_r and psfdepth_r the middles of cells; NaN outside of the grid and without an
         exposure.
     """
+    healpix.check_nside(nside, "sky map")
     total = pd.Series(dtype=float)
     sides = len(edges["psf_fwhm"]) - 1, len(edges["depth"]) - 1
     cells = sides[0] * sides[1]

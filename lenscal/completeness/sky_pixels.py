@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lenscal import schema
+from lenscal import healpix, schema
 from lenscal.completeness.reading import of_population
 from lenscal.completeness.sky_cells import Cells, mixed
 from lenscal.errors import InputError
@@ -137,8 +137,7 @@ def _mapped(data: dict, ids: np.ndarray, nside: int, cube: xr.Dataset, theta_e: 
 
 
 def _check(conditions: pd.DataFrame, nside: int) -> None:
-    if isinstance(nside, bool) or nside != int(nside) or not 1 <= nside <= 8192 or nside & (int(nside) - 1):
-        raise InputError(f"sky_map: nside is {nside}, expected a power of two from 1 to 8192")
+    healpix.check_nside(nside, "sky_map")
     lacking = [name for name in ("pixel", "psfsize_r", "psfdepth_r", "area") if name not in conditions]
     if lacking:
         raise InputError(
