@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from lenscal.errors import InputError
 from lenscal.experiments import two_detectors
 from lenscal.io import stores
 from lenscal.report import comparing
+from lenscal.report.beside import Beside, Part
 from lenscal.run.pipeline import plan_of
 from lenscal.run.place import Place
 
@@ -39,32 +41,52 @@ def compare(first: Place, second: Place, out: Path) -> dict[str, pd.DataFrame]:
     InputError
         Scores are not complete, the runs have other trials or no false-positive rate in common, or one detector.
     """
-    names = _names(first, second)
-    _same_trials(first, second)
+    found = beside(first, second, digests_of(first))
+    tables = {
+        f"{name}-{part.rate:g}.parquet": table
+        for part in found.parts
+        for name, table in (("all", part.overall), ("cells", part.cells), ("objects", part.others))
+    }
+    for name, table in tables.items():
+        stores.write_table(out / name, table)
+    marks = [place.not_scientific["not_scientific"].capitalize() for place in (first,) if place.not_scientific]
+    if first.settings.survey.mock:
+        marks.append("Made from the embedded (mock) sky: no statement about the real sky.")
+    stores.write_bytes(out / "index.html", comparing.page(found, marks).encode())
+    return tables
+
+
+def beside(first: Place, second: Place, digests: Mapping[str, str]) -> Beside:
+    """Two detectors on the same trials, for every false-positive rate that both runs ask for.
+
+    Parameters
+    ----------
+    first, second : Place
+    digests : mapping of str to str
+        Of the first, as `digests_of` has them.
+
+    Raises
+    ------
+    InputError
+        As `compare`.
+    """
+    _same_trials(digests, digests_of(second))
     hashes = tuple(str(place.store("scores").attrs["detector_hash"]) for place in (first, second))
     if hashes[0] == hashes[1]:
         raise InputError(f"compare: both runs have the detector {hashes[0][:12]}; expected two")
     trials = two_detectors.joined(_trials(first), _trials(second))
     objects = two_detectors.joined(_objects(first), _objects(second))
-    parts, tables = [], {}
-    for rate, thresholds in _thresholds(first, second).items():
-        part = comparing.Part(
+    parts = [
+        Part(
             rate,
             thresholds,
             two_detectors.compared(trials, thresholds),
             two_detectors.compared(trials, thresholds, two_detectors.AXES),
             two_detectors.compared(objects, thresholds, ("what",)),
         )
-        parts.append(part)
-        for name, table in (("all", part.overall), ("cells", part.cells), ("objects", part.others)):
-            tables[f"{name}-{rate:g}.parquet"] = table
-    for name, table in tables.items():
-        stores.write_table(out / name, table)
-    marks = [place.not_scientific["not_scientific"].capitalize() for place in (first,) if place.not_scientific]
-    if first.settings.survey.mock:
-        marks.append("Made from the embedded (mock) sky: no statement about the real sky.")
-    stores.write_bytes(out / "index.html", comparing.page(names, hashes, marks, trials, parts).encode())
-    return tables
+        for rate, thresholds in _thresholds(first, second).items()
+    ]
+    return Beside(_names(first, second), (hashes[0], hashes[1]), trials, parts)
 
 
 def _names(first: Place, second: Place) -> tuple[str, str]:
@@ -72,20 +94,29 @@ def _names(first: Place, second: Place) -> tuple[str, str]:
     return names if names[0] != names[1] else (f"{names[0]} (first)", f"{names[1]} (second)")
 
 
-def _same_trials(first: Place, second: Place) -> None:
-    plans = [plan_of(place) for place in (first, second)]
-    for place, plan in zip((first, second), plans):
-        if not plan.done("scores"):
-            raise InputError(
-                f"compare: the scores of '{place.settings.name}' are not complete; run `lenscal "
-                "run` with its run file first"
-            )
+def digests_of(place: Place) -> dict[str, str]:
+    """Digests of a run's scores, and of what they are of, as its run file stands now.
+
+    Raises
+    ------
+    InputError
+        The scores are not complete.
+    """
+    plan = plan_of(place)
+    if not plan.is_complete("scores"):
+        raise InputError(
+            f"compare: the scores of '{place.settings.name}' are not complete; run `lenscal "
+            "run` with its run file first"
+        )
+    return {stage: str(plan.done(stage)["digest"]) for stage in (*SHARED, "scores")}
+
+
+def _same_trials(first: Mapping[str, str], second: Mapping[str, str]) -> None:
     for stage in SHARED:
-        one, two = (str(plan.done(stage)["digest"]) for plan in plans)
-        if one != two:
+        if first[stage] != second[stage]:
             raise InputError(
-                f"compare: the runs have other {stage} (digests {one[:12]} and {two[:12]}), so that no trial is that "
-                "of both; copy one run file, change name, stores and detector alone, and run both"
+                f"compare: the runs have other {stage} (digests {first[stage][:12]} and {second[stage][:12]}), so that "
+                "no trial is that of both; copy one run file, change name, stores and detector alone, and run both"
             )
 
 

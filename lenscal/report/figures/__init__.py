@@ -18,6 +18,7 @@ from lenscal.report.figures import (
     scores,
     sky,
     style,
+    two_detectors,
 )
 from lenscal.report.inputs import Inputs
 
@@ -34,6 +35,8 @@ FIXED: dict[str, Callable[[Inputs], Figure | str]] = {
     "judgement_curves": judgement.curves,
     "judgement_calibration": judgement.calibration,
     "judgement_shortcuts": judgement.shortcuts,
+    "beside_difference": two_detectors.difference_of,
+    "beside_scores": two_detectors.scores_of,
     "injections": diagnostics.injections,
     "realism_measures": realism.measures,
     "realism_noise": realism.noise,

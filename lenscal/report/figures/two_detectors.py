@@ -12,6 +12,24 @@ from lenscal.report.figures import style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from lenscal.report.inputs import Inputs
+
+ABSENT = "The report was asked for no other detector (report.beside)."
+
+
+def difference_of(inputs: Inputs) -> Figure | str:
+    """`difference` at the first false-positive rate of the report."""
+    if inputs.beside is None:
+        return ABSENT
+    return difference(inputs.beside.parts[0].cells, inputs.beside.names)
+
+
+def scores_of(inputs: Inputs) -> Figure | str:
+    """`scores` at the first false-positive rate of the report."""
+    if inputs.beside is None:
+        return ABSENT
+    return scores(inputs.beside.trials, inputs.beside.parts[0].thresholds, inputs.beside.names)
+
 
 def difference(cells: pd.DataFrame, names: tuple[str, str]) -> Figure:
     """Second less first with its 95 % interval along theta_e, a panel a depth, a line a seeing.

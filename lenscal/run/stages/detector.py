@@ -34,7 +34,7 @@ class _Kept:
 
 def _epoch(epoch: int, epochs: int, metrics: dict[str, float]) -> str:
     said = " ".join(f"{name} {value:.4g}" for name, value in metrics.items())
-    return f"epoch {epoch}/{epochs} {said}" if epoch else f"to train on: {said}".replace("_", " ")
+    return f"epoch {epoch}/{epochs} {said}" if epoch else f"before training: {said}".replace("_", " ")
 
 
 class Detector(Stage):
@@ -89,6 +89,7 @@ class Detector(Stage):
                 place.settings.seed,
                 lambda epoch, epochs, metrics: say(_epoch(epoch, epochs, metrics)),
                 checkpoint=_Kept(place.plans / self.name / "training.pt"),
+                folder=place.plans / self.name,
             )
             stores.write_table(folder / "history.parquet", history)
             stores.write_json(folder / "history.json", {k: str(v) for k, v in history.attrs.items()})

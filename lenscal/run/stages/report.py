@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from lenscal import schema
-from lenscal.engine import Block, Outcome, Stage, markers
+from lenscal.engine import Block, Outcome, PlanError, Stage, markers
 from lenscal.engine.addresses import short
 from lenscal.engine.stage import Say
+from lenscal.errors import LenscalError
 from lenscal.gates import Gate, Ledger, table
 from lenscal.io import folders, stores
 from lenscal.run.images import gallery_images
@@ -20,6 +21,7 @@ from lenscal.run.stages.stage import brought, source_stamps
 
 if TYPE_CHECKING:
     from lenscal.report import Inputs
+    from lenscal.report.beside import Beside
 
 
 class Report(Stage):
@@ -54,11 +56,12 @@ class Report(Stage):
 
     def inputs(self, place: Place) -> dict:
         stamps = [place.settings.injections.source_stamps]  # injections of the gallery are rendered again
-        return {
+        found = {
             "gates": short(_told(place, self.reads)),
             "source_stamps": source_stamps(stamps, "correct injections.source_stamps"),
             "brought": brought(place),
         }
+        return found | ({"beside": _beside_digest(place)} if place.settings.report.beside else {})
 
     def products(self, place: Place) -> list[Path]:
         return [place.path("report")]
@@ -125,7 +128,35 @@ def report_inputs(place: Place) -> Inputs:
         realism=realism or None,
         judgement={name: table for name, table in judged.items() if table is not None} or None,
         panel_images=gallery_images(place, realism["panel"]) if realism else None,
+        beside=_beside(place),
     )
+
+
+def _other(place: Place) -> Place:
+    """The run beside this one; what stands beside that one in its own report is no concern here."""
+    from lenscal.config import load
+
+    settings = load(str(place.settings.report.beside))
+    return Place(settings.model_copy(update={"report": settings.report.model_copy(update={"beside": None})}))
+
+
+def _beside(place: Place) -> Beside | None:
+    from lenscal.run.compare import SHARED, beside
+
+    if not place.settings.report.beside:
+        return None
+    done = {name: markers.read(place.folder, name, "done.json") or {} for name in SHARED}
+    return beside(place, _other(place), {name: str(found.get("digest", "")) for name, found in done.items()})
+
+
+def _beside_digest(place: Place) -> str:
+    """Of the scores of the run beside this one, which has to be finished."""
+    from lenscal.run.compare import digests_of
+
+    try:
+        return digests_of(_other(place))["scores"]
+    except LenscalError as error:
+        raise PlanError(f"report.beside: {error}") from None
 
 
 def _optional(place: Place, name: str) -> pd.DataFrame | None:
