@@ -30,11 +30,11 @@ def allocate(
     """
     settings = settings_of(runfile)
     with refusals():
-        from lenscal.run import Place
-        from lenscal.run.adding import Summand
-        from lenscal.run.allocating import allocate as do
+        from lenscal.audit import Run
+        from lenscal.audit.adding import Summand
+        from lenscal.audit.allocating import allocate as do
 
-        place = Place(settings)
+        place = Run(settings)
         known = Summand.of_sum(so_far) if so_far else Summand.of_run(place)
         plan, done = do(runfile, place, known, next_, half_width, budget)
         many = int(plan["needed"].isin([float("inf")]).sum())

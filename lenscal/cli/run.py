@@ -25,10 +25,10 @@ def run(
     """
     settings = settings_of(runfile)
     with refusals():
+        from lenscal.audit import run as do
+        from lenscal.audit.stages import STAGES
+        from lenscal.audit.summary import print_summary
         from lenscal.engine.terminal import Terminal
-        from lenscal.run import run as do
-        from lenscal.run.stages import STAGES
-        from lenscal.run.summary import print_summary
 
         names = [name.strip() for name in stages.split(",") if name.strip()] or None
         display = Terminal([n for n in STAGES if names is None or n in names], quiet=quiet)

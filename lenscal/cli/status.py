@@ -17,12 +17,12 @@ def status(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> None:
     """Show which stages of a run are complete, how many blocks the others have, and which gates failed."""
     settings = settings_of(runfile)
     with refusals():
+        from lenscal.audit import PlanError, Run, plan_of
+        from lenscal.audit.stages import STAGES
         from lenscal.io import folders
         from lenscal.io.stores import StoreError
-        from lenscal.run import Place, PlanError, plan_of
-        from lenscal.run.stages import STAGES
 
-        place = Place(settings)
+        place = Run(settings)
         plan = plan_of(place)
         table = Table("stage", "state", "blocks", "seconds", "gates failed", box=None)
         for name in STAGES:

@@ -13,14 +13,14 @@ from networks import DECLARED, write_forms
 from places import TESTS
 
 from lenscal import completeness, config, detector, mock, report
+from lenscal.audit import PlanError, Run, run
+from lenscal.audit.another import another, before_the_detector
+from lenscal.audit.compare import compare
+from lenscal.audit.export import export
+from lenscal.audit.pipeline import plan_of
+from lenscal.audit.stages.report import report_inputs
 from lenscal.cli import app
 from lenscal.errors import InputError
-from lenscal.run import Place, PlanError, run
-from lenscal.run.another import another, before_the_detector
-from lenscal.run.compare import compare
-from lenscal.run.export import export
-from lenscal.run.pipeline import plan_of
-from lenscal.run.stages.report import report_inputs
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 UNTIL = ["detector", "scores"]
@@ -45,7 +45,7 @@ def forms(folder):
 
 
 def place_of(folder, name="tiny"):
-    return Place(config.load(folder / f"{name}.yaml"))
+    return Run(config.load(folder / f"{name}.yaml"))
 
 
 def audited(folder, artifact, name):
@@ -56,7 +56,7 @@ def audited(folder, artifact, name):
     result = run(settings, [*before_the_detector(), *UNTIL])
     redone = [stage.name for stage in result.stages if stage.state == "done"]
     assert redone == UNTIL, "what no detector decides is taken over"
-    return Place(settings)
+    return Run(settings)
 
 
 def counted(place):
@@ -151,8 +151,8 @@ def read(out, format_):
 
 
 def test_a_stopped_export_goes_on_and_ends_with_the_same_bytes(folder, exported, tmp_path, monkeypatch):
+    from lenscal.audit import export as module
     from lenscal.io import exported as formats
-    from lenscal.run import export as module
 
     monkeypatch.setattr(formats, "PART", 32)
     place, whole = place_of(folder), tmp_path / "whole"
@@ -255,7 +255,7 @@ def test_a_report_has_a_section_on_another_detector(folder, runs, other, tmp_pat
     asked(folder, "other", "ONNX.yaml")  # each beside the other: neither waits for the other's report
     settings = asked(folder, "ONNX", "other.yaml")
     run(settings)
-    place = Place(settings)
+    place = Run(settings)
     for what in ("all", "objects", "cells"):
         found = pd.read_csv(place.path("report") / "tables" / f"beside_{what}.csv")
         assert (found.pop("rate_requested") == 0.05).all()
@@ -277,9 +277,9 @@ def test_a_report_changes_with_the_detector_beside_it_and_asks_for_its_scores(fo
     with pytest.raises(PlanError, match=r"report\.beside: .*scores of 'tiny' are not complete"):
         run(settings)
     settings = asked(folder, "TorchScript", "other.yaml")
-    addresses = [plan_of(Place(settings)).pipeline.stages["report"].inputs(Place(settings))]
+    addresses = [plan_of(Run(settings)).pipeline.stages["report"].inputs(Run(settings))]
     addresses.append(
-        plan_of(place := Place(asked(folder, "TorchScript", "ONNX.yaml"))).pipeline.stages["report"].inputs(place)
+        plan_of(place := Run(asked(folder, "TorchScript", "ONNX.yaml"))).pipeline.stages["report"].inputs(place)
     )
     assert addresses[0]["beside"] != addresses[1]["beside"]
 
@@ -310,7 +310,7 @@ def test_a_changed_artifact_or_declaration_makes_its_stages_again(folder, forms)
     try:
         result = run(place.settings, [*before_the_detector(), *UNTIL])
         assert [stage.name for stage in result.stages if stage.state == "done"] == UNTIL
-        assert Place(place.settings).detector.hash != before
+        assert Run(place.settings).detector.hash != before
     finally:
         declared.write_text(yaml.safe_dump(DECLARED))
 
