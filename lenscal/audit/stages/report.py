@@ -12,6 +12,7 @@ from lenscal import schema
 from lenscal.audit.images import gallery_images
 from lenscal.audit.products import Run
 from lenscal.audit.stages.stage import brought, source_stamps
+from lenscal.config import Settings
 from lenscal.engine import Block, Outcome, PlanError, Stage, markers
 from lenscal.engine.addresses import short
 from lenscal.engine.stage import Say
@@ -24,35 +25,26 @@ if TYPE_CHECKING:
     from lenscal.report.beside import Beside
 
 
+BEFORE = (
+    "objects",
+    "manifest",
+    "cutouts",
+    "quality",
+    "injections",
+    "detector",
+    "scores",
+    "judgement",
+    "completeness",
+    "failures",
+    "realism",
+)
+"""Stages that the page speaks of: it reads their products, and their settings where they have a section."""
+
+
 class Report(Stage):
     name = "report"
-    reads = (
-        "objects",
-        "manifest",
-        "cutouts",
-        "quality",
-        "injections",
-        "detector",
-        "scores",
-        "judgement",
-        "completeness",
-        "failures",
-        "realism",
-    )
-    sections = (
-        "about",
-        "objects",
-        "manifest",
-        "cutouts",
-        "quality",
-        "injections",
-        "detector",
-        "scores",
-        "completeness",
-        "failures",
-        "realism",
-        "report",
-    )
+    reads = BEFORE
+    sections = ("about", *(name for name in BEFORE if name in Settings.model_fields), "report")
     parallel = False
 
     def inputs(self, run: Run) -> dict:
