@@ -142,11 +142,11 @@ def _beside(run: Run) -> Beside | None:
 
 
 def _beside_digest(run: Run) -> str:
-    """Of the scores of the run beside this one, which has to be finished."""
+    """Of the scores and thresholds of the run beside this one, which have to be complete."""
     from lenscal.audit.compare import digests_of
 
     try:
-        return digests_of(_other(run))["scores"]
+        return short(digests_of(_other(run)))
     except LenscalError as error:
         raise PlanError(f"report.beside: {error}") from None
 
