@@ -78,7 +78,7 @@ class Summand:
         trials, _ = found_missed(
             run.store("injections").load(),
             run.store("scores", "injections").load(),
-            run.store("scores", "thresholds").load(),
+            run.store("thresholds").load(),
         )
         name = str(run.folder)
         part = {

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from lenscal import keys, schema
-from lenscal.audit.products import Run
+from lenscal.audit.products import Run, same_detector
 from lenscal.config import Settings
 from lenscal.engine import PlanError
 from lenscal.io import stores
@@ -53,17 +53,11 @@ def refuse(run: Run, seeds: list[int]) -> None:
             "threshold; give --seed another number"
         )
     plan = plan_of(run)
-    for name in ("injections", "detector", "scores", "completeness"):
+    for name in ("injections", "detector", "scores", "judgement", "completeness"):
         if plan.done(name) is None:
             raise PlanError(f"the closed loop reads {name}, which is not complete: run `lenscal run` first")
     detector = run.detector  # its hash is held against its content
-    for group in ("injections", "thresholds"):
-        carried = str(run.store("scores", group).attrs.get("detector_hash", ""))
-        if carried != detector.hash:
-            raise PlanError(
-                f"the scores of the {group} carry detector {carried[:12] or 'none'}, the frozen one is "
-                f"{detector.hash[:12]}: run the stage scores again"
-            )
+    same_detector(run, "scores/injections", "thresholds")
     trained_on = detector.about.get("seed") if detector.mock else None
     if trained_on in seeds:
         raise PlanError(
@@ -185,9 +179,8 @@ def close(run: Run, skies: list[Settings], say: Say) -> tuple[dict, dict[str, pd
     from lenscal import selection
     from lenscal.selection import loop
 
-    scores = {group: run.store("scores", group).load() for group in ("injections", "thresholds")}
     trials = selection.table_of(
-        run.store("injections").drop_vars("image", errors="ignore").load(), scores["injections"]
+        run.store("injections").drop_vars("image", errors="ignore").load(), run.store("scores", "injections").load()
     )
     trials = trials[np.isfinite(trials[list(selection.FEATURES)].to_numpy(float)).all(1)].reset_index(drop=True)
     lenses = pd.concat([lenses_of_sky(run, sky, say) for sky in skies], ignore_index=True)
@@ -196,7 +189,7 @@ def close(run: Run, skies: list[Settings], say: Say) -> tuple[dict, dict[str, pd
     brackets = run.table("realism/sensitivity.parquet") if run.path("realism/sensitivity.parquet").exists() else None
     say("prediction from the trials")
     return loop.judge(
-        lenses, trials, scores["thresholds"], run.store("completeness").load(), brackets, run.settings.seed
+        lenses, trials, run.store("thresholds").load(), run.store("completeness").load(), brackets, run.settings.seed
     )
 
 

@@ -54,7 +54,7 @@ def recovery(run: Run, table: pd.DataFrame, permutations: int) -> tuple[pd.DataF
         {dim: xr.DataArray(matched[f"i_{dim}"].to_numpy(np.int64), dims="one") for dim in schema.TRIAL}
     ).values
     injected = pd.DataFrame({"anchor_id": matched["anchor_id"].to_numpy(np.int64), "score": score.astype(float)})
-    cuts = run.store("scores", "thresholds")
+    cuts = run.store("thresholds")
     thresholds = pd.DataFrame({name: cuts[name].values for name in ("threshold", "false_positive_rate")})
     return realism.recovery.compared(real, injected, thresholds), realism.recovery.score_p(
         real, injected, run.settings.seed, permutations
@@ -217,7 +217,7 @@ def sensitivity(run: Run, trials: pd.DataFrame, say: Callable[[str], None]) -> t
     settings, seed = run.settings, run.settings.seed
     chosen = realism.one_per_host(trials, settings.realism.sensitivity_injections, seed)
     block = realism.selected(run.store("injections").drop_vars("image", errors="ignore"), chosen).load()
-    threshold = float(run.store("scores", "thresholds")["threshold"].values[0])
+    threshold = float(run.store("thresholds")["threshold"].values[0])
     scores = run.store("scores", "injections")["score"]
     base = scores.isel({dim: xr.DataArray(chosen[f"i_{dim}"].to_numpy(), dims="one") for dim in schema.TRIAL}).values
     hosts = _hosts(run, block)

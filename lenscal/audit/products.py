@@ -16,6 +16,7 @@ import lenscal
 from lenscal import schema
 from lenscal.audit.surveys import survey_of
 from lenscal.config import Settings
+from lenscal.engine import PlanError
 from lenscal.errors import LenscalError
 from lenscal.io import hats_catalogue, stores
 
@@ -233,3 +234,23 @@ class Run:
         from lenscal.io.cosmos import read_cosmos
 
         return read_cosmos(self.settings.injections.source_stamps)
+
+
+def same_detector(run: Run, *names: str) -> None:
+    """Hold stores (``"scores/injections"`` is a group of one) against the detector of the run.
+
+    Raises
+    ------
+    PlanError
+        One carries another hash.
+    """
+    expected = run.detector.hash  # itself held against its content
+    for name in names:
+        store, _, group = name.partition("/")
+        carried = str(run.store(store, group or None).attrs.get("detector_hash", ""))
+        if carried != expected:
+            what = f"scores of the {group}" if group else store
+            raise PlanError(
+                f"the {what} carry detector {carried[:12] or 'none'}, the frozen one is {expected[:12]}: run the "
+                "stages scores and judgement again"
+            )

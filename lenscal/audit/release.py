@@ -156,7 +156,7 @@ def _data(run: Run, folder: Path) -> dict[str, tuple]:
     trials = found_missed(
         run.store("injections").load(),
         run.store("scores", "injections").load(),
-        run.store("scores", "thresholds").load(),
+        run.store("thresholds").load(),
     )
     tables = {"completeness": completeness.lookup(cube), "found-missed": trials}
     cards = {

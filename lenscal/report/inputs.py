@@ -211,6 +211,6 @@ _COLUMNS = {
     "history": ["epoch", "train_loss", "val_loss", "val_auc", "learning_rate"],
     "false_positives": _RATES,
     "missed": _RATES,
-    "gallery": ["kind", "galaxy_id", "theta_e", "psf_fwhm", "depth", "trial", "score"],
+    "gallery": ["kind", "number", "galaxy_id", "ra", "dec", "theta_e", "psf_fwhm", "depth", "trial", "score"],
     "gates": _GATE,
 }

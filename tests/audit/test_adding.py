@@ -24,7 +24,7 @@ from lenscal.injections import quotas
 from lenscal.io import stores
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-TO_THE_CUBE = ["injections", "scores", "realism", "completeness"]
+TO_THE_CUBE = ["injections", "scores", "judgement", "realism", "completeness"]
 
 
 def part(runfile, name, **injections):

@@ -141,12 +141,12 @@ INPUTS = {
     "stores/sky/catalogues/known-lenses.csv": ["objects"],
     "stores/sky/catalogues/desi-sl-vac-mock.fits": ["objects"],
     "stores/sky/catalogues/contaminants.csv": ["objects"],
-    "stores/sky/survey-bricks.fits.gz": ["cutouts", "scores"],
-    "stores/sky/south/survey-bricks-dr10-south.fits.gz": ["cutouts", "scores"],
+    "stores/sky/survey-bricks.fits.gz": ["cutouts", "judgement"],
+    "stores/sky/south/survey-bricks-dr10-south.fits.gz": ["cutouts", "judgement"],
     "randoms/a.fits": ["completeness"],
     "randoms/b.fits": ["completeness"],
-    "hst/cosmos_stamps.fits.gz": ["injections", "scores", "realism", "report"],
-    "hst/cosmos_catalog.csv": ["injections", "scores", "realism", "report"],
+    "hst/cosmos_stamps.fits.gz": ["injections", "scores", "judgement", "realism", "report"],
+    "hst/cosmos_catalog.csv": ["injections", "scores", "judgement", "realism", "report"],
     "more/cosmos_stamps.fits.gz": ["realism"],
     "more/cosmos_catalog.csv": ["realism"],
     "brought/weights.pt": ["detector"],
@@ -345,7 +345,7 @@ from lenscal.engine import code as plan
 package = pathlib.Path(lenscal.__file__).parent
 assert package.parent == pathlib.Path(sys.argv[1])
 plan.same_code(plan.code())
-for name in ("channels.py", "profiles.yaml", "run/stages/scores.py", "new.py"):
+for name in ("channels.py", "profiles.yaml", "audit/stages/scores.py", "new.py"):
     path = package / name
     before = path.read_text() if path.exists() else None
     if before is not None:

@@ -23,7 +23,7 @@ from lenscal.cli import app
 from lenscal.errors import InputError
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-UNTIL = ["detector", "scores"]
+UNTIL = ["detector", "scores", "judgement"]
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def audited(folder, artifact, name):
 
 def counted(place):
     """Trials and detections, cell by cell."""
-    parts = (place.store("injections"), place.store("scores", "injections"), place.store("scores", "thresholds"))
+    parts = (place.store("injections"), place.store("scores", "injections"), place.store("thresholds"))
     return completeness.count(*(part.load() for part in parts), place.settings.completeness)
 
 

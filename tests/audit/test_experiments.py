@@ -301,7 +301,7 @@ def run_of(**changes):
     return SimpleNamespace(
         settings=settings,
         detector=detector,
-        store=lambda name, group: xr.Dataset(attrs={"detector_hash": of["hashes"].get(group, "aaaa")}),
+        store=lambda name, group=None: xr.Dataset(attrs={"detector_hash": of["hashes"].get(group or name, "aaaa")}),
     )
 
 
@@ -322,7 +322,7 @@ REFUSED = {
         {"hashes": {"thresholds": "bbbb"}},
         {"causal"},
         1,
-        "scores of the thresholds carry detector bbbb",
+        "thresholds carry detector bbbb",
     ),
     "cutouts scored by another detector": (
         {"hashes": {"cutouts": ""}},
@@ -342,7 +342,7 @@ def test_what_would_be_no_test_is_refused_by_name(monkeypatch, case):
     run.refuse(run_of(), {"arms", "causal", "fix"}, 1)  # and nothing else is
 
 
-@pytest.mark.parametrize("stage", ["injections", "detector", "scores", "completeness"])
+@pytest.mark.parametrize("stage", ["injections", "detector", "scores", "judgement", "completeness"])
 def test_a_run_that_is_not_complete_is_refused_with_the_stage(monkeypatch, stage):
     monkeypatch.setattr(
         "lenscal.audit.pipeline.plan_of", lambda place: SimpleNamespace(done=lambda name: None if name == stage else {})

@@ -128,7 +128,7 @@ def test_a_run_judges_its_scores_and_every_table_is_as_declared(first):
     }
     assert wanted <= {gate.id for gate in result.gates}
     assert not [gate for gate in result.gates if gate.id in wanted and gate.critical]
-    few = opened["scores/thresholds"].attrs["few_events"]
+    few = opened["thresholds"].attrs["few_events"]
     assert "fewer than 10" in few
     assert opened["completeness"].attrs["few_events"] == few
 
@@ -228,7 +228,7 @@ def test_a_changed_setting_redoes_only_what_depends_on_it(folder, first):
     result = run(config.load(path))
     done = [stage.name for stage in result.stages if stage.state == "done"]
     assert done == ["completeness", "failures", "report"]
-    assert result.stages[8].because == ("settings.completeness.trials_min",)
+    assert result.stages[9].because == ("settings.completeness.trials_min",)
 
 
 def test_another_rate_moves_the_threshold_and_all_that_is_judged_by_it(folder, first):
@@ -238,7 +238,7 @@ def test_another_rate_moves_the_threshold_and_all_that_is_judged_by_it(folder, f
     )
     result = run(settings)
     assert [stage.name for stage in result.stages if stage.state == "done"] == [
-        "scores",
+        "judgement",
         "realism",
         "completeness",
         "failures",
@@ -287,7 +287,7 @@ def test_stores_open_by_plain_xarray_without_a_warning(first):
             ("injections", None),
             ("completeness", None),
             ("scores", None),
-            ("scores", "thresholds"),
+            ("thresholds", None),
             ("scores", "cutouts"),
         ]:
             xr.open_zarr(stores / f"{name}.zarr", group=group)
@@ -297,7 +297,7 @@ def test_stores_open_by_plain_xarray_without_a_warning(first):
     "damage",
     [
         "gates.json",
-        "scores.zarr/thresholds/threshold/c/0",
+        "thresholds.zarr/threshold/c/0",
         "injections.zarr/theta_e/c/0",
         "completeness.zarr/n_detected/c/0/0/0/0",
         "hosts.parquet",
@@ -448,7 +448,7 @@ def test_true_lenses_of_another_sky_are_all_accounted_for(looped):
     assert summary["overall"]["n"] + sum(summary["left_out"].values()) == 24
     stayed = tables["lenses"][tables["lenses"]["left_out"] == ""]
     assert np.isfinite(stayed["score"]).all()
-    threshold = float(place.store("scores", "thresholds")["threshold"].values[0])
+    threshold = float(place.store("thresholds")["threshold"].values[0])
     assert summary["overall"]["found"] == int((stayed["score"] >= threshold).sum())
     for row in [summary["overall"], *summary["bins"]]:
         assert {

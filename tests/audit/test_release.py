@@ -101,7 +101,7 @@ def test_every_number_of_a_release_is_that_of_the_run(out, place):
     cube = place.store("completeness").load()
     xr.testing.assert_equal(xr.open_zarr(out / "completeness.zarr").load(), cube)
     trials = pd.read_parquet(out / "found-missed.parquet")
-    threshold = place.store("scores", "thresholds")["threshold"].values[0]
+    threshold = place.store("thresholds")["threshold"].values[0]
     scores, injections = place.store("scores", "injections"), place.store("injections")
     of = dict(zip(injections["injection_id"].values.ravel(), scores["score"].values.ravel()))
     np.testing.assert_array_equal(trials["score"], [of[id_] for id_ in trials["injection_id"]])

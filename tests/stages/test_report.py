@@ -570,6 +570,16 @@ def test_failed_gates_are_named_at_the_top_and_come_first(quick):
     assert places == sorted(places)
     assert "cannot be judged: 3 anchors, 20 needed" in rows
     assert rows.index('<tr class="fail">') < rows.index('<tr class="pass">')
+    first, _, rest = rows.partition("<details>")
+    assert '<tr class="pass">' not in first, "those that pass are folded away"
+    assert '<tr class="pass">' in rest
+
+
+def test_cube_and_findings_come_before_their_evidence(quick):
+    text, _ = quick()
+    order = re.findall(r'<h2 id="([a-z-]+)">', text)
+    assert order[:6] == ["completeness", "validation", "false-positives", "missed", "gallery", "gates"]
+    assert re.findall(r'<li><a href="#([a-z-]+)">', text.partition("<nav")[2].partition("</nav>")[0]) == order
 
 
 @pytest.mark.parametrize(
@@ -742,6 +752,26 @@ def test_texts_of_a_map_stay_in_their_cells(inputs):
                 assert extent.height < height
 
 
+def test_gallery_says_where_each_is_and_links_to_the_viewer_of_the_real_sky_alone(inputs):
+    shown = derivation.Derivation(inputs).table("gallery")
+    assert {"number", "galaxy_id", "ra", "dec", "psfsize_r", "psfdepth_r", "score"} <= set(shown)
+    assert ("viewer" in shown) is not bool(inputs.attrs["mock"])
+    real = dataclasses.replace(inputs, attrs={**inputs.attrs, "mock": False})
+    shown = derivation.Derivation(real).table("gallery")
+    known = shown[np.isfinite(shown["ra"])]
+    assert len(known)
+    first = known.iloc[0]
+    assert first["viewer"] == (
+        f"https://www.legacysurvey.org/viewer?ra={first['ra']:.6f}&dec={first['dec']:.6f}"
+        f"&layer={inputs.settings.survey.layer}&zoom=16"
+    )
+    assert (shown.loc[~np.isfinite(shown["ra"]), "viewer"] == "").all()
+    page = report.write(real)["index.html"].decode()
+    assert page.count('">look</a>') == len(known)
+    assert f'href="{first["viewer"].replace("&", "&amp;")}"' in page
+    assert "legacysurvey.org/viewer?" not in report.write(inputs)["index.html"].decode() or not inputs.attrs["mock"]
+
+
 def test_gallery_says_which_rows_are_no_failures(inputs):
     threshold = float(inputs.thresholds["threshold"][0])
     rows = inputs.gallery
@@ -840,8 +870,8 @@ def test_realism_is_said_up_front_and_its_key_stands_at_the_end(files, inputs):
     text = files["index.html"].decode()
     verdict = inputs.realism["criteria"]["verdict"].iloc[-1]
     assert verdict in ("NO-GO", "not judged")
-    assert "Are the injections like real lenses?" in text[: text.index('id="data"')]
-    section = text[text.index('id="realism"') : text.index('id="completeness"')]
+    assert "Are the injections like real lenses?" in text[: text.index('id="completeness"')]
+    section = text[text.index('id="realism"') : text.index('id="detector"')]
     assert f">{verdict}<" in section
     assert section.index("figure-realism_panel") < section.index("Key to the panel")
     for row in inputs.realism["criteria"].to_dict("records"):
@@ -893,7 +923,7 @@ def test_a_threshold_that_rests_on_a_few_negatives_is_said_where_it_is_used(inpu
     assert said not in quick()[0]
     html, records = quick(thresholds=inputs.thresholds.assign_attrs(few_events=said))
     assert html.count(said) == 2
-    assert html.index(said) < html.index('id="data"')
+    assert html.index(said) < html.index('id="completeness"')
     assert [r["value"] for r in records if r["query"] == "few_events"] == [said]
 
 

@@ -50,6 +50,7 @@ STAGES = (
     "injections",
     "detector",
     "scores",
+    "judgement",
     "realism",
     "completeness",
     "failures",

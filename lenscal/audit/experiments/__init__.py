@@ -11,7 +11,7 @@ from lenscal.audit.experiments.arms import arms
 from lenscal.audit.experiments.causal import causal
 from lenscal.audit.experiments.fix import fix
 from lenscal.audit.experiments.writing import write
-from lenscal.audit.products import Run
+from lenscal.audit.products import Run, same_detector
 from lenscal.config import Settings
 from lenscal.engine import PlanError
 
@@ -35,17 +35,11 @@ def refuse(run: Run, what: set[str], seed: int) -> None:
     if strange := sorted(what - set(WHAT)):
         raise PlanError(f"there is no experiment '{strange[0]}'; --what takes {', '.join(WHAT)}")
     plan = plan_of(run)
-    for name in ("injections", "detector", "scores", "completeness"):
+    for name in ("injections", "detector", "scores", "judgement", "completeness"):
         if plan.done(name) is None:
             raise PlanError(f"experiments read {name}, which is not complete: run `lenscal run` first")
-    frozen = run.detector  # its hash is held against its content
-    for group in ("injections", "thresholds", "cutouts"):
-        carried = str(run.store("scores", group).attrs.get("detector_hash", ""))
-        if carried != frozen.hash:
-            raise PlanError(
-                f"the scores of the {group} carry detector {carried[:12] or 'none'}, the frozen one is "
-                f"{frozen.hash[:12]}: run the stage scores again"
-            )
+    frozen = run.detector
+    same_detector(run, "scores/injections", "scores/cutouts", "thresholds")
     if not what & _TRUTH:
         return
     if settings.sky is None or not settings.survey.mock:

@@ -55,7 +55,7 @@ def arms(run: Run, sky: Settings, bare: Settings, count: int, say: Say) -> tuple
     drawn["galaxy_id"] = _hosts(hosts, truth, None, seed)
     used = hosts[hosts["galaxy_id"].isin(drawn["galaxy_id"])]
     pixels = {"own": lenses.bare, "run": host_pixels(run, used["position"].to_numpy())}
-    threshold = float(run.store("scores", "thresholds")["threshold"].values[0])
+    threshold = float(run.store("thresholds")["threshold"].values[0])
     factors = tuple(experiments.FACTORS)
     score = {}
     for number, subset in enumerate(experiments.crossed(factors)):

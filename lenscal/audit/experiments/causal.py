@@ -39,7 +39,7 @@ def causal(run: Run, count: int, say: Say) -> tuple[dict, dict[str, pd.DataFrame
         raise InputError("experiments: no trial of this run has an image; see `failure` of injections.zarr")
     block = realism.selected(run.store("injections").drop_vars("image", errors="ignore"), chosen).load()
     hosts, known, bench = run.table("hosts.parquet"), _colours(run), Bench(run, block)
-    cuts = run.store("scores", "thresholds")
+    cuts = run.store("thresholds")
     threshold = float(cuts["threshold"].values[0])
     base = bench.score(None)
     like = _lens_like(hosts, chosen["galaxy_id"].to_numpy())

@@ -7,6 +7,7 @@ from lenscal.audit.stages.cutouts import Cutouts
 from lenscal.audit.stages.detector import Detector
 from lenscal.audit.stages.failures import Failures
 from lenscal.audit.stages.injections import Injections
+from lenscal.audit.stages.judgement import Judgement
 from lenscal.audit.stages.manifest import Manifest
 from lenscal.audit.stages.objects import Objects
 from lenscal.audit.stages.quality import Quality
@@ -27,6 +28,7 @@ STAGES: dict[str, Stage] = {
         Injections(),
         Detector(),
         Scores(),
+        Judgement(),
         Realism(),
         Completeness(),
         Failures(),

@@ -20,7 +20,7 @@ from lenscal.io import stores
 class Completeness(Stage):
     name = "completeness"
     format = 3  # completeness over the sky
-    reads = ("manifest", "injections", "detector", "scores", "realism")
+    reads = ("manifest", "injections", "detector", "scores", "judgement", "realism")
     sections = (
         "about",
         "completeness",
@@ -56,7 +56,7 @@ class Completeness(Stage):
         from lenscal.completeness import binnings
 
         settings = run.settings
-        thresholds = run.store("scores", "thresholds").load()
+        thresholds = run.store("thresholds").load()
         injected = run.store("injections")
         scored = run.store("scores", "injections")
         counts = completeness.count(injected.load(), scored.load(), thresholds, settings.completeness)
@@ -137,7 +137,7 @@ def trials_of(run: Run) -> tuple[pd.DataFrame, dict[float, str]]:
     from lenscal.selection import found_missed
     from lenscal.selection.found_table import found_column
 
-    thresholds = run.store("scores", "thresholds").load()
+    thresholds = run.store("thresholds").load()
     trials, _ = found_missed(run.store("injections").load(), run.store("scores", "injections").load(), thresholds)
     rates = thresholds["rate_requested" if "rate_requested" in thresholds else "false_positive_rate"].values
     return trials, {float(at): found_column(float(rate)) for at, rate in zip(thresholds["threshold"].values, rates)}

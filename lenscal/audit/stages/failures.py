@@ -12,7 +12,7 @@ from lenscal.engine.stage import Say
 
 class Failures(Stage):
     name = "failures"
-    reads = ("scores", "injections", "completeness")
+    reads = ("scores", "judgement", "injections", "completeness")
     sections = ("failures",)
     parallel = False
 
@@ -26,7 +26,7 @@ class Failures(Stage):
         conditions = {
             name: completeness.edges_of(cube, dim) for name, dim in (("psfsize_r", "psf_fwhm"), ("psfdepth_r", "depth"))
         }
-        thresholds = run.store("scores", "thresholds").load()
+        thresholds = run.store("thresholds").load()
         scored = run.store("scores", "cutouts").load()
         injected, scores = run.store("injections").load(), run.store("scores", "injections").load()
         tables = {

@@ -14,7 +14,7 @@ from lenscal.io import stores
 class Realism(Stage):
     name = "realism"
     format = 2  # intervals of paired changes are Newcombe's
-    reads = ("manifest", "cutouts", "quality", "injections", "detector", "scores")
+    reads = ("manifest", "cutouts", "quality", "injections", "detector", "scores", "judgement")
     sections = ("realism", "injections", "cutouts.psf_beta", "scores.batch")
     parallel = False
 

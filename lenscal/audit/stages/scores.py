@@ -2,46 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from lenscal import schema
 from lenscal.audit.images import injected_images
 from lenscal.audit.products import Run
 from lenscal.audit.stages.injections import cell_blocks, cell_region
-from lenscal.audit.stages.stage import brought, fingerprints, galaxy_blocks, save_tables, source_stamps
+from lenscal.audit.stages.stage import brought, galaxy_blocks, source_stamps
 from lenscal.engine import Block, Outcome, Part, Stage
 from lenscal.engine.stage import Say
 from lenscal.errors import InputError
-from lenscal.gates import Gate, Ledger
 from lenscal.io import stores
+
+GROUPS = "cutouts, injections: open one with group='cutouts'; the root holds nothing"
 
 
 class Scores(Stage):
     name = "scores"
-    format = 2  # thresholds say what they rest on, scores are in double precision and judged
+    format = 3  # thresholds and judgement are a stage of their own
     reads = ("manifest", "cutouts", "quality", "injections", "detector")
-    sections = (
-        "scores",
-        "injections",
-        "cutouts.block",
-        "completeness.false_positive_rates",
-        "detector.scientific",
-        "detector.artifact",
-        "detector.prevalence",
-    )
+    sections = ("scores.batch", "injections", "cutouts.block", "detector.scientific", "detector.artifact")
 
     def products(self, run: Run) -> list[Path]:
-        return [run.path("scores.zarr"), run.path("judgement")]
+        return [run.path("scores.zarr")]
 
     def inputs(self, run: Run) -> dict:
         hint = "correct injections.source_stamps, or choose another injections.source"
         return {
-            "tables": fingerprints(run.survey.tables()),
             "source_stamps": source_stamps([run.settings.injections.source_stamps], hint),
             "brought": brought(run),
         }
@@ -50,7 +41,8 @@ class Scores(Stage):
         path = run.path("scores.zarr")
         cutouts, injections = run.store("cutouts"), run.store("injections")
         attrs = run.attrs(detector_hash=run.detector.hash) | run.not_scientific | self._fits(run, injections)
-        stores.write_group(path, xr.Dataset(attrs={"schema": "scores", "schema_version": schema.VERSION, **attrs}))
+        about = {"schema": "scores", "schema_version": schema.VERSION, "groups": GROUPS}
+        stores.write_group(path, xr.Dataset(attrs={**about, **attrs}))
         stores.create(
             path,
             schema.SCORES_CUTOUTS,
@@ -132,39 +124,3 @@ class Scores(Stage):
     @staticmethod
     def _images(run: Run) -> Callable[[xr.Dataset], np.ndarray]:
         return lambda block: injected_images(run, block)
-
-    def finish(self, run: Run, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
-        from lenscal import scores
-
-        scored = run.store("scores", "cutouts").load()
-        thresholds = scores.thresholds(scored, run.settings.completeness.false_positive_rates)
-        stores.write_group(
-            run.path("scores.zarr"), thresholds.assign_attrs(schema_version=schema.VERSION), "thresholds"
-        )
-        history = run.path("detector") / "history.parquet"
-        hosts = np.unique(run.store("injections")["galaxy_id"].values)
-        gates = scores.gates(
-            scored, stores.read_table(history) if history.exists() else None, run.detector, hosts[hosts >= 0].tolist()
-        )
-        tables, more = self._judged(run, scored, thresholds)
-        digest = save_tables(run.path("judgement"), tables)
-        return [*gates, *more], {}, stores.add_digests([stores.digest(thresholds, ("threshold",)), digest])
-
-    @staticmethod
-    def _judged(run: Run, scored: xr.Dataset, thresholds: xr.Dataset) -> tuple[dict[str, pd.DataFrame], list[Gate]]:
-        """Tables and gates of the judgement."""
-        from lenscal import scores
-        from lenscal.audit import judgement
-
-        settings, grid = run.settings, run.settings.injections.grid
-        prevalence = settings.scores.prevalence or settings.detector.prevalence
-        edges = {"seeing": grid.psf_fwhm.edges, "depth": grid.depth.edges}
-        terms = scores.Terms(settings.scores, prevalence, edges, settings.seed)
-        tables, gates = scores.judge(scored, thresholds, judgement.facts(run), terms)
-        few = scores.few_events(thresholds)
-        tables["shortcuts"], of_parts = judgement.parts(run, scored)
-        first = float(thresholds["threshold"].values[0])
-        tables["counterfactuals"], of_arcs = judgement.counterfactuals(run, first, few)
-        told = {name: schema.JUDGEMENT[name] for name in tables}
-        tables = {name: told[name].check_table(told[name].cast_table(table)) for name, table in tables.items()}
-        return tables, [*gates, *of_parts, *of_arcs]

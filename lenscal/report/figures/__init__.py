@@ -35,8 +35,6 @@ FIXED: dict[str, Callable[[Inputs], Figure | str]] = {
     "judgement_curves": judgement.curves,
     "judgement_calibration": judgement.calibration,
     "judgement_shortcuts": judgement.shortcuts,
-    "beside_difference": two_detectors.difference_of,
-    "beside_scores": two_detectors.scores_of,
     "injections": diagnostics.injections,
     "realism_measures": realism.measures,
     "realism_noise": realism.noise,
@@ -59,6 +57,8 @@ def plans(inputs: Inputs) -> dict[str, Callable[[], Figure | str]]:
         found[curve_name(inputs, index)] = partial(cubes.curves, inputs, index)
         for depth in inputs.completeness["depth"].values:
             found[map_name(inputs, index, depth)] = partial(cubes.depth_map, inputs, index, float(depth))
+    if inputs.beside is not None:
+        found |= two_detectors.plans(inputs.beside)
     for kind in gallery.kinds(inputs):
         found[gallery_name(kind)] = partial(gallery.pictures, inputs, kind)
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,23 +14,16 @@ from lenscal.report.figures import style
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from lenscal.report.inputs import Inputs
-
-ABSENT = "The report was asked for no other detector (report.beside)."
+    from lenscal.report.beside import Beside
 
 
-def difference_of(inputs: Inputs) -> Figure | str:
-    """`difference` at the first false-positive rate of the report."""
-    if inputs.beside is None:
-        return ABSENT
-    return difference(inputs.beside.parts[0].cells, inputs.beside.names)
-
-
-def scores_of(inputs: Inputs) -> Figure | str:
-    """`scores` at the first false-positive rate of the report."""
-    if inputs.beside is None:
-        return ABSENT
-    return scores(inputs.beside.trials, inputs.beside.parts[0].thresholds, inputs.beside.names)
+def plans(beside: Beside) -> dict[str, Callable[[], Figure]]:
+    """The figures of a report with another detector, at its first false-positive rate."""
+    first = beside.parts[0]
+    return {
+        "beside_difference": partial(difference, first.cells, beside.names),
+        "beside_scores": partial(scores, beside.trials, first.thresholds, beside.names),
+    }
 
 
 def difference(cells: pd.DataFrame, names: tuple[str, str]) -> Figure:
