@@ -16,6 +16,9 @@ EXTRA_OF = {
     "h5py": "hdf5",
     "galsim": "mock",
     "lsdb": "lsdb",
+    "rocrate": "release",
+    "h5netcdf": "release",
+    "mocpy": "release",
     "dask_cloudprovider": "ec2",
 }
 """The extra that brings each optional library."""
@@ -27,6 +30,7 @@ NEEDED_FOR = {
     "mock": "drawing the embedded sky",
     "lsdb": "opening galaxies with LSDB",
     "ec2": "starting workers in EC2",
+    "release": "writing a release or the region of a map (MOC)",
 }
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from lenscal.errors import InputError
+
 
 def pixels_of(ra: np.ndarray, dec: np.ndarray, nside: int) -> np.ndarray:
     """Pixels of positions in degrees (RA in any turn of the circle); -1 without a position on the sphere.
@@ -20,3 +22,16 @@ def pixels_of(ra: np.ndarray, dec: np.ndarray, nside: int) -> np.ndarray:
     if known.any():
         out[known] = healpy.ang2pix(nside, ra[known], dec[known], nest=True, lonlat=True)
     return out
+
+
+def check_nside(nside: int, what: str) -> int:
+    """The nside itself, once it is one that nested pixels have.
+
+    Raises
+    ------
+    InputError
+        It is no power of two from 1 to 8192.
+    """
+    if isinstance(nside, bool) or nside != int(nside) or not 1 <= nside <= 8192 or int(nside) & (int(nside) - 1):
+        raise InputError(f"{what}: nside is {nside}, expected a power of two from 1 to 8192")
+    return int(nside)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
@@ -75,16 +76,16 @@ def another(runfile: Path, run: Run, artifact: str, name: str = "") -> tuple[Pat
     kept = {key: value for key, value in (raw.get("detector") or {}).items() if key in ("scientific", "prevalence")}
     raw["detector"] = {"artifact": where, **kept}
     raw["stores"] = os.path.relpath(folder, runfile.resolve().parent)
-    done = _taken_over(run, folder)
+    done = taken_over(run, folder, before_the_detector())
     header = f"# {runfile.name} with another detector; the name stays, since the trials are the same.\n"
     path.write_text(header + yaml.safe_dump(raw, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return path, done
 
 
-def _taken_over(run: Run, folder: Path) -> list[str]:
-    """Link what complete stages made into another folder; their names."""
+def taken_over(run: Run, folder: Path, names: Sequence[str]) -> list[str]:
+    """Link what complete stages of these made into another folder, up to the first that is not; their names."""
     plan, done = plan_of(run), []
-    for name in before_the_detector():
+    for name in names:
         if not plan.done(name):
             break
         for product in STAGES[name].products(run):

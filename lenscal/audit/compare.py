@@ -95,19 +95,19 @@ def _names(first: Run, second: Run) -> tuple[str, str]:
 
 
 def digests_of(run: Run) -> dict[str, str]:
-    """Digests of a run's scores, and of what they are of, as its run file stands now.
+    """Digests of a run's scores, of the thresholds that they set and of what they are of, as its run file stands now.
 
     Raises
     ------
     InputError
-        The scores are not complete.
+        The scores are not complete, or have set no threshold yet.
     """
     plan = plan_of(run)
-    if not plan.is_complete("scores"):
+    if not plan.is_complete("judgement"):
         raise InputError(
             f"compare: the scores of '{run.settings.name}' are not complete; run `lenscal run` with its run file first"
         )
-    return {stage: str(plan.done(stage)["digest"]) for stage in (*SHARED, "scores")}
+    return {stage: str(plan.done(stage)["digest"]) for stage in (*SHARED, "scores", "judgement")}
 
 
 def _same_trials(first: Mapping[str, str], second: Mapping[str, str]) -> None:

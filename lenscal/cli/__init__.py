@@ -8,6 +8,8 @@ import typer
 
 import lenscal
 from lenscal.cli import (
+    add,
+    allocate,
     bring,
     calibrate_cuts,
     calibrate_prior,
@@ -18,9 +20,11 @@ from lenscal.cli import (
     detector,
     experiments,
     export,
+    map,
     mock,
     preflight,
     query,
+    release,
     run,
     status,
     verify,
@@ -70,4 +74,8 @@ app.command("catalog")(catalog.catalog)
 app.command("bring")(bring.bring)
 app.command("export")(export.export)
 app.command("compare")(compare.compare)
+app.command("map")(map.map_)
+app.command("add")(add.add)
+app.command("allocate")(allocate.allocate)
+app.command("release")(release.release)
 app.add_typer(detector.app, name="detector")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -92,9 +92,31 @@ def of_randoms(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
     ValueError
         When some parts hold inverse variances and others magnitudes.
     """
-    cells, blank, units = pd.Series(dtype=float), 0.0, set()
-    for points in parts:
+    cells, blank = pd.Series(dtype=float), 0.0
+    for points in in_magnitudes(parts):
         size, depth, area = (points[name].to_numpy(float) for name in (*_COLUMNS.values(), "area"))
+        observed = (size > 0) & (depth > 0)
+        blank += float(area[~observed].sum())
+        key = np.floor(size[observed] / _CELL).astype(np.int64) << 32 | np.floor(depth[observed] / _CELL).astype(
+            np.int64
+        )
+        cells = cells.add(pd.Series(area[observed]).groupby(key).sum(), fill_value=0.0)
+    key = cells.index.to_numpy(np.int64)
+    size, depth = ((number + 0.5) * _CELL for number in (key >> 32, key & 0xFFFFFFFF))
+    return _pieces(np.append(size, 0.0), np.append(depth, 0.0), np.append(cells.to_numpy(float), blank))
+
+
+def in_magnitudes(parts: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Random points with their depths as AB magnitudes.
+
+    Raises
+    ------
+    ValueError
+        When some parts hold inverse variances and others magnitudes.
+    """
+    units: set[bool] = set()
+    for points in parts:
+        size, depth = (points[name].to_numpy(float) for name in _COLUMNS.values())
         observed = (size > 0) & (depth > 0)
         if observed.any():
             stated = points.attrs.get("inverse")
@@ -109,15 +131,7 @@ def of_randoms(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
             raise InputError(
                 "random points: depths of some are inverse variances and of others magnitudes; give files of one unit"
             )
-        depth = magnitudes.depth(depth, schema.ZEROPOINT) if True in units else depth
-        blank += float(area[~observed].sum())
-        key = np.floor(size[observed] / _CELL).astype(np.int64) << 32 | np.floor(depth[observed] / _CELL).astype(
-            np.int64
-        )
-        cells = cells.add(pd.Series(area[observed]).groupby(key).sum(), fill_value=0.0)
-    key = cells.index.to_numpy(np.int64)
-    size, depth = ((number + 0.5) * _CELL for number in (key >> 32, key & 0xFFFFFFFF))
-    return _pieces(np.append(size, 0.0), np.append(depth, 0.0), np.append(cells.to_numpy(float), blank))
+        yield points.assign(psfdepth_r=magnitudes.depth(depth, schema.ZEROPOINT)) if True in units else points
 
 
 def recommended(bricks: pd.DataFrame, step: dict[str, float], tail: float = 0.01) -> dict[str, config.Axis]:

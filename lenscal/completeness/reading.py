@@ -12,6 +12,9 @@ from lenscal.completeness.posterior import freedom_of
 from lenscal.errors import InputError
 from lenscal.kernels import intervals, recovery, shares
 
+AS_PRINTED = 1e-4
+"""How far a quantile may be from one of the cube: 0.1587 is 0.15865, as documents print it."""
+
 
 def of_population(cube: xr.Dataset, name: str | None = None) -> xr.Dataset:
     """The cube of one population of hosts.
@@ -170,7 +173,7 @@ def query(cube: xr.Dataset, theta_e, psf_fwhm, depth, quantile: float = 0.5, thr
         NaN outside of the cube, and in cells without data. Bins hold their lower edge, not their upper one.
     """
     cube = of_population(cube)
-    if not np.any(match := np.isclose(cube["quantile"], quantile)):
+    if not np.any(match := np.isclose(cube["quantile"], quantile, rtol=0, atol=AS_PRINTED)):
         raise InputError(f"quantile {quantile} is not in the cube, which holds {cube['quantile'].values.tolist()}")
     table = (
         cube["completeness"]

@@ -23,6 +23,14 @@ class Injections(Section):
     """Axes of the cube, each by the first and last bin centre and the step."""
     trials: int = Field(200, ge=1)
     """Injections in each cell."""
+    first_trial: int = Field(0, ge=0, lt=1 << 20)
+    """Number of the first trial of each cell: above 0, a run goes on where another ended, and is added to it
+    (`lenscal add`).
+    """
+    allocation: Annotated[str | None, Placement()] = None
+    """CSV with theta_e, psf_fwhm, depth (centres of cells) and trials, as `lenscal allocate` writes: cells have so many
+    of the `trials`, others none.
+    """
     prior: str = "observed-colours"
     """A name in lenscal/injections/priors.yaml or in `prior_file`."""
     prior_file: Annotated[str | None, Placement()] = None
@@ -72,10 +80,22 @@ class Injections(Section):
     source_stamps: Annotated[str | None, Placement()] = None
     """File of galaxy stamps, when source is `stamps`."""
 
+    def content(self) -> dict:
+        """See `Section.content`; runs that begin at trial 0 were finished before there was such a key, and stay so."""
+        found = super().content()
+        if not self.first_trial:
+            del found["first_trial"]
+        return found
+
     @property
     def more_priors(self) -> str:
         """Text of `prior_file`; empty without one."""
         return Path(self.prior_file).read_text() if self.prior_file else ""
+
+    @property
+    def allocated(self) -> str:
+        """Text of `allocation`; empty without one."""
+        return Path(self.allocation).read_text() if self.allocation else ""
 
     @field_validator("host_populations")
     @classmethod
@@ -84,7 +104,7 @@ class Injections(Section):
             raise InputError(f"holds {names}; expected survey, and lens-like once at most beside it")
         return names
 
-    @field_validator("prior_file")
+    @field_validator("prior_file", "allocation")
     @classmethod
     def _readable(cls, path: str | None) -> str | None:
         if path is not None and not Path(path).is_file():

@@ -134,7 +134,7 @@ def _with_places(raw: dict, folder: Path) -> dict:
     raw["detector"] = _with_artifact(raw.get("detector", {}), folder)
     raw["report"] = fix(raw.get("report", {}), "beside")
     for section in ("injections", "realism"):
-        raw[section] = fix(raw.get(section, {}), "source_stamps", "prior_file")
+        raw[section] = fix(raw.get(section, {}), "source_stamps", "prior_file", "allocation")
     if isinstance(raw.get("objects"), dict):
         objects = dict(raw["objects"])
         for key in ("lenses", "contaminants"):

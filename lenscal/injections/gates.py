@@ -94,6 +94,7 @@ def _hosts_gate(galaxy: np.ndarray, settings: config.Injections) -> Gate:
         minimum=min(settings.hosts_min, settings.trials),
         critical=True,
         evidence=f"{len(populated)} of {len(counts)} cells have hosts",
+        cannot="cells have the trials of injections.allocation, a part of a sum" if settings.allocation else "",
     )
 
 

@@ -10,7 +10,7 @@ import xarray as xr
 from scipy.special import ndtri
 
 from lenscal import config, schema
-from lenscal.injections import populations, rendering
+from lenscal.injections import populations, quotas, rendering
 from lenscal.injections.sources import Stamps, of_kind, prepare, smooth
 from lenscal.kernels import draws
 
@@ -171,6 +171,19 @@ def accepted(
     )
 
 
+def _spread(
+    asked: np.ndarray, drawn: dict[str, np.ndarray], mu: np.ndarray, proposals: np.ndarray
+) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+    """What was drawn at the trials that are asked for; NaN, and no proposal, at the others."""
+
+    def full(values: np.ndarray, fill: float) -> np.ndarray:
+        out = np.full(asked.size, fill, values.dtype)
+        out[asked.ravel()] = values
+        return out
+
+    return {name: full(values, np.nan) for name, values in drawn.items()}, full(mu, np.nan), full(proposals, 0)
+
+
 def check(settings: config.Injections, seed: int, probes: int = 64) -> float:
     """Share of the prior's draws whose magnification lies in the range, at both ends of the theta_e axis together.
 
@@ -228,22 +241,25 @@ def draw(
         densities that host and source were drawn with. Without hosts galaxy_id is -1 and the parameters are NaN.
     """
     axis = settings.grid.theta_e
-    trials = np.arange(settings.trials)
+    trials = settings.first_trial + np.arange(settings.trials)
     ids = injection_ids(axis.centres, psf_fwhm, depth, trials)
     shape = (axis.centres.size, 1, 1, trials.size)
     ordered = hosts.sort_values("rank", ignore_index=True)
     names = [name for name in schema.PARAMETERS if name != "theta_e_drawn"]
-    row = None
-    if len(ordered):
-        start = draws.uniform(seed, "host of trial", noise_ids(ids[0, :1]))[0]
+    row, quota = None, quotas.of_cell(settings, psf_fwhm, depth)
+    if len(ordered) and quota.any():
+        zero = injection_ids(axis.centres[:1], psf_fwhm, depth, np.zeros(1, np.int64))  # whichever trial is the first
+        start = draws.uniform(seed, "host of trial", noise_ids(zero[0]))[0]
         row = (
             populations.hosts_of_trials(ordered, trials, start)
             if populations.DRAWN in ordered
             else trials % len(ordered)
         )
-        galaxy = np.broadcast_to(ordered["galaxy_id"].to_numpy()[row], ids.shape)
+        asked = np.arange(trials.size) < quota[:, None]
+        galaxy = np.where(asked, ordered["galaxy_id"].to_numpy()[row], -1)
         theta_e = axis.centres[:, None] + (draws.uniform(seed, "theta_e", ids) - 0.5) * axis.step
-        drawn, mu, proposals = accepted(theta_e.ravel(), ids.ravel(), settings, seed, prepare(settings.source, sources))
+        found = accepted(theta_e[asked], ids[asked], settings, seed, prepare(settings.source, sources))
+        drawn, mu, proposals = _spread(asked, *found)
     else:
         galaxy = np.full(ids.shape, -1)
         nan = np.full(ids.size, np.nan)

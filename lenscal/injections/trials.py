@@ -17,7 +17,8 @@ from lenscal.kernels import convolution, draws, noise, shot
 from .host_pixels import HOST_COORDS, check_hosts, psfs, rows_of
 
 CHUNK = 64  # injections rendered at once: few enough that their images lie in memory the process has already
-NO_HOST = "no host"
+NO_HOST, NOT_ASKED = "no host", "not asked for"
+"""Why a trial has no image, and is no failure: its cell has no host, or fewer trials (`injections.allocation`)."""
 
 
 class InjectionError(LenscalError, RuntimeError):
@@ -130,7 +131,7 @@ class _Trials:
         self.where = f"block psf_fwhm {float(block['psf_fwhm'][0]):g}, depth {float(block['depth'][0]):g}"
         self._of_hosts()
         self.failure = self._failures()
-        for row in np.flatnonzero([reason not in ("", NO_HOST) for reason in self.failure]):
+        for row in np.flatnonzero([reason not in ("", NO_HOST, NOT_ASKED) for reason in self.failure]):
             self._stop_at(row)
         self.lensed = np.full((len(self.ids), len(schema.BANDS)), np.nan)
         self.snr, self.annulus_snr = np.full(len(self.ids), np.nan), np.full(len(self.ids), np.nan)
@@ -174,11 +175,9 @@ class _Trials:
             self.host_problem.append(reason or self.psf_problem[row])
 
     def _failures(self) -> list[str]:
-        reasons = []
+        reasons, none = [], NOT_ASKED if self.settings.allocation else NO_HOST
         for row, reason in zip(self.host, refusing.problems(self.parameters)):
-            reasons.append(
-                NO_HOST if row < 0 else self.host_problem[row] or (f"parameters: {reason}" if reason else "")
-            )
+            reasons.append(none if row < 0 else self.host_problem[row] or (f"parameters: {reason}" if reason else ""))
         return reasons
 
     def _stop_at(self, row: int) -> None:

@@ -14,7 +14,13 @@ from lenscal.io import stores
 from lenscal.io.folders import StoreError
 
 _GROUPS = ("cutouts", "injections")  # of scores.zarr
-_STAGE_OF = {"manifest-notes": "manifest", "hosts": "injections", "thresholds": "judgement"}
+_STAGE_OF = {
+    "completeness_map": "completeness",
+    "completeness_merged": "completeness",
+    "manifest-notes": "manifest",
+    "hosts": "injections",
+    "thresholds": "judgement",
+}
 _LAZY = "objects/galaxies"  # of the size of the survey
 
 

@@ -22,7 +22,9 @@ _COARSE = 16
 _ALIKE = 0.9
 
 
-def read_randoms(paths: Sequence[str | Path], density: float | None = None) -> Iterator[pd.DataFrame]:
+def read_randoms(
+    paths: Sequence[str | Path], density: float | None = None, places: bool = False
+) -> Iterator[pd.DataFrame]:
     """Points of one or more files, some of them at a time. Files may cover one region or several: where they
     overlap, their densities add.
 
@@ -31,6 +33,8 @@ def read_randoms(paths: Sequence[str | Path], density: float | None = None) -> I
     paths : sequence of path or URL
     density : float, optional
         Points to the square degree in each file, where its header has no card DENSITY.
+    places : bool
+        Whether ra and dec [degree] of the points come as well.
 
     Yields
     ------
@@ -45,16 +49,17 @@ def read_randoms(paths: Sequence[str | Path], density: float | None = None) -> I
         When a file cannot be read, holds no point, or nothing says how dense its points are.
     """
     columns = (
-        _COLUMNS if len(paths) == 1 else (*_COLUMNS, *_PLACE)
+        _COLUMNS if len(paths) == 1 and not places else (*_COLUMNS, *_PLACE)
     )  # opened once each, whether or not their regions differ
     with ExitStack() as stack:
         files = [stack.enter_context(SweepFile(path, columns)) for path in paths]
         densities = [_density(file, density) for file in files]
         regions = None if len(files) == 1 or _one_region(files) else _Regions(files, densities)
         for file in files:
-            for _, table in file.parts(_ROWS, _COLUMNS if regions is None else columns):
+            for _, table in file.parts(_ROWS, _COLUMNS if regions is None and not places else columns):
                 area = 1 / sum(densities) if regions is None else regions.area(table)
-                points = table[list(_COLUMNS)].rename(columns=str.lower).assign(area=area)
+                kept = [*_COLUMNS, *(_PLACE if places else ())]
+                points = table[kept].rename(columns=str.lower).assign(area=area)
                 points.attrs["inverse"] = file.inverse_depths
                 yield points
 

@@ -50,6 +50,8 @@ class Inputs:
     realism: Mapping[str, pd.DataFrame] | None = None
     panel_images: np.ndarray | None = None
     judgement: Mapping[str, pd.DataFrame] | None = None
+    sky: xr.Dataset | None = None
+    """Completeness over the footprint, as `schema.SKY_MAP`; None of stamps."""
     populations: xr.Dataset | None = None
     """The cube of every population of hosts; `completeness` is that of the one that is meant."""
     beside: Beside | None = None

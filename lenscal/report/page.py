@@ -142,7 +142,7 @@ class Writer:
             number("cube", what=f"{kind}upper", **where, **level),
         )
 
-    def table(self, name: str, columns: list[str] | None = None, rows: int = ROWS_SHOWN) -> Markup:
+    def table(self, name: str, columns: list[str] | None = None, rows: int = ROWS_SHOWN, start: int = 0) -> Markup:
         """One table, each number in it noted; its CSV file holds all of it."""
         made = self.book.derivation.table(name)
         if made is None or made.empty:
@@ -157,9 +157,9 @@ class Writer:
         head = Markup("").join(
             Markup('<th class="{}">{}</th>').format(self._kind(name, 0, c)[0], label(c)) for c in columns
         )
-        body = Markup("").join(self._row(name, made, i, columns) for i in range(min(rows, len(made))))
+        body = Markup("").join(self._row(name, made, i, columns) for i in range(start, min(rows, len(made))))
         more = ""
-        if len(made) > rows:
+        if len(made) > rows and not start:
             more = Markup(' First {} rows; <a href="tables/{}.csv">all of them</a>.').format(
                 self.number("shown", table=name, rows=rows), name
             )
@@ -229,6 +229,7 @@ class Writer:
             "has": self._has,
             "realism": inputs.realism is not None,
             "judged": inputs.judgement is not None,
+            "open_gates": int(inputs.gates["verdict"].isin([FAIL, NOT_JUDGED]).sum()),
             "few": bool(inputs.thresholds.attrs.get("few_events")),
             "PASS": PASS,
             "FAIL": FAIL,

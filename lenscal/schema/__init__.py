@@ -5,7 +5,7 @@ Stages check what they are given and what they return against these declarations
 """
 
 from .catalogues import CONTAMINANTS, GALAXIES, LENSES, MANIFEST, MATCHES, NEIGHBOURS, ROW
-from .cube import CELL, COMPLETENESS
+from .cube import CELL, COMPLETENESS, by_axes
 from .declaration import Declaration, SchemaError, Variable
 from .facts import (
     ARC_RADIUS,
@@ -28,6 +28,7 @@ from .facts import (
 from .judgement import JUDGEMENT, THRESHOLDS
 from .pages import DECLARATIONS, page, readme, write_pages
 from .pixels import CUTOUTS, GALAXY, GALAXY_COORDS, QUALITY, SCORES_CUTOUTS
+from .sky import SKY_MAP, SKY_MAP_OF_ONE
 from .trials import AXES, INJECTIONS, PARAMETERS, SCORES_INJECTIONS, TRIAL
 
 __all__ = [
@@ -62,6 +63,8 @@ __all__ = [
     "ROW",
     "SCORES_CUTOUTS",
     "SCORES_INJECTIONS",
+    "SKY_MAP",
+    "SKY_MAP_OF_ONE",
     "SPLITS",
     "THRESHOLDS",
     "TIERS",
@@ -72,6 +75,7 @@ __all__ = [
     "Declaration",
     "SchemaError",
     "Variable",
+    "by_axes",
     "page",
     "readme",
     "write_pages",

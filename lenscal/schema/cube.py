@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from .declaration import Declaration, Variable
 from .trials import AXES
 
@@ -123,3 +125,28 @@ COMPLETENESS = Declaration(
     ),
     along=("population", "host_type", "host_colour_gr"),
 )
+
+
+def by_axes(names: Iterable[str]) -> Declaration:
+    """The declaration of a cube with other axes than seeing and depth."""
+    left_out = ("psf_fwhm", "depth", "area", "host_pool", "host_id", "host_psf_fwhm", "host_depth")
+    names = tuple(names)
+
+    def dims(variable: Variable) -> tuple[str, ...]:
+        found = [names if dim == "psf_fwhm" else () if dim == "depth" else (dim,) for dim in variable.dims]
+        return tuple(dim for part in found for dim in part)
+
+    return Declaration(
+        "completeness_by_axes",
+        COMPLETENESS.about,
+        {
+            name: Variable(dims(one), one.dtype, one.units, one.about, one.required and name not in _NOT_BY_AXES)
+            for name, one in COMPLETENESS.variables.items()
+            if name not in left_out and "host" not in one.dims and name not in ("host_type", "host_colour_gr")
+        },
+        coords=tuple(name for name in COMPLETENESS.coords if name not in left_out),
+        along=COMPLETENESS.along,
+    )
+
+
+_NOT_BY_AXES = ("false_positive_rate",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -25,6 +26,12 @@ class Variable:
     units: str
     about: str
     required: bool = True
+
+    @property
+    def words(self) -> dict[str, str]:
+        """`long_name`, short enough for an axis, and `description`, where there is more to say (CF conventions)."""
+        short = re.split(r"[,;:(]| at or | as in ", self.about, maxsplit=1)[0].strip()
+        return {"long_name": short} | ({"description": self.about} if short != self.about else {})
 
     def problem(self, name: str, array: xr.DataArray | xr.Variable, along: tuple[str, ...] = ()) -> str | None:
         """What is wrong with an array that claims to be this variable; None when nothing is. It may run
@@ -104,7 +111,7 @@ class Declaration:
         return table
 
     def describe(self, dataset: xr.Dataset) -> xr.Dataset:
-        """The dataset with declared dtypes, `long_name`, `units` where there are none, and declared
+        """The dataset with declared dtypes, `long_name`, `description`, `units` where there are none, and declared
         coordinates set as such.
         """
         described = {}
@@ -116,7 +123,7 @@ class Declaration:
                 array = array.astype(np.dtypes.StringDType())
             elif array.dtype != np.dtype(variable.dtype):
                 array = array.astype(variable.dtype)
-            attrs = {**array.attrs, "long_name": variable.about}
+            attrs = {**array.attrs, **variable.words}
             if variable.dtype != "str":
                 attrs.setdefault("units", variable.units)  # another unit stays, so that `check` sees it
             described[name] = array._replace(attrs=attrs)

@@ -9,6 +9,7 @@ from .cube import COMPLETENESS
 from .facts import VERSION
 from .judgement import JUDGEMENT, THRESHOLDS
 from .pixels import CUTOUTS, QUALITY, SCORES_CUTOUTS
+from .sky import SKY_MAP
 from .trials import INJECTIONS, SCORES_INJECTIONS
 
 DECLARATIONS = (
@@ -26,6 +27,7 @@ DECLARATIONS = (
     THRESHOLDS,
     *JUDGEMENT.values(),
     COMPLETENESS,
+    SKY_MAP,
 )
 
 

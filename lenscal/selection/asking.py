@@ -191,7 +191,7 @@ def _refuse(
 
 
 def level_of(cube: xr.Dataset, level: float) -> int:
-    """Place of a level in a cube."""
+    """Run of a level in a cube."""
     levels = cube["level"].values
     if not np.isclose(levels, level).any():
         raise InputError(f"query: the level is {level}, the cube has {', '.join(f'{value:g}' for value in levels)}")

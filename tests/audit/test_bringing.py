@@ -23,7 +23,7 @@ from lenscal.cli import app
 from lenscal.errors import InputError
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-UNTIL = ["detector", "scores"]
+UNTIL = ["detector", "scores", "judgement"]
 
 
 @pytest.fixture(scope="module")

@@ -140,7 +140,12 @@ def test_cube_is_as_declared_and_a_cell_without_trials_says_nothing(cube):
         assert np.isnan(empty[name]).all()
         assert np.isfinite(cube[name].isel(psf_fwhm=0)).all()
     assert (empty["n_effective"] == 0).all()
-    assert cube["theta_e"].attrs == {"units": "arcsec", "long_name": "Einstein radius, bin centre", "half_width": 0.25}
+    assert cube["theta_e"].attrs == {
+        "units": "arcsec",
+        "long_name": "Einstein radius",
+        "description": "Einstein radius, bin centre",
+        "half_width": 0.25,
+    }
     assert (cube["status"].isel(psf_fwhm=0) == "sufficient").all()
     for array in cube.variables.values():
         assert array.attrs["long_name"]
@@ -429,6 +434,12 @@ def test_query_finds_the_cell_that_holds_a_point_and_none_outside(cube):
         completeness.query(cube, [0.7, 2.3, 1.5, 1.5, 1.5], [1.2, 1.2, 0.9, 1.2, 1.4], [23.5, 23.5, 23.5, 24.3, 24.0])
     ).all()
     assert np.isnan(completeness.query(cube, np.nan, 1.2, 23.5))
+    as_printed = completeness.query(cube, 1.6, 1.2, 23.6, quantile=0.1587)
+    assert as_printed == cube["completeness"].isel(threshold=0, quantile=1).sel(
+        theta_e=1.5, psf_fwhm=1.2, depth=23.5, method="nearest"
+    )
+    with pytest.raises(ValueError, match=r"quantile 0\.16 is not in the cube"):
+        completeness.query(cube, 1.6, 1.2, 23.6, quantile=0.16)
     grid = completeness.query(
         cube, cube["theta_e"].values[:, None], 1.1, cube["depth"].values, quantile=0.975, threshold=1
     )

@@ -327,9 +327,24 @@ def make(rates=(0.05,)):
         realism=realism_tables()[0],
         panel_images=realism_tables()[1],
         judgement=judgement_tables(),
+        sky=sky_of(cube),
         **catalogues(manifest, rng),
         **notes(manifest),
     )
+
+
+def sky_of(cube):
+    """A map of sixteen pixels, the last of which has no estimate."""
+    rows = np.arange(16)
+    pieces = pd.DataFrame(
+        {
+            "pixel": 700 + rows,
+            "psfsize_r": np.where(rows < 15, cube["psf_fwhm"].values[rows % cube.sizes["psf_fwhm"]], 9.0),
+            "psfdepth_r": cube["depth"].values[rows % cube.sizes["depth"]],
+            "area": 0.05,
+        }
+    )
+    return schema.SKY_MAP.describe(completeness.sky_map(cube, pieces, 64))
 
 
 @functools.cache
@@ -555,6 +570,16 @@ def test_failed_gates_are_named_at_the_top_and_come_first(quick):
     assert places == sorted(places)
     assert "cannot be judged: 3 anchors, 20 needed" in rows
     assert rows.index('<tr class="fail">') < rows.index('<tr class="pass">')
+    first, _, rest = rows.partition("<details>")
+    assert '<tr class="pass">' not in first, "those that pass are folded away"
+    assert '<tr class="pass">' in rest
+
+
+def test_cube_and_findings_come_before_their_evidence(quick):
+    text, _ = quick()
+    order = re.findall(r'<h2 id="([a-z-]+)">', text)
+    assert order[:6] == ["completeness", "validation", "false-positives", "missed", "gallery", "gates"]
+    assert re.findall(r'<li><a href="#([a-z-]+)">', text.partition("<nav")[2].partition("</nav>")[0]) == order
 
 
 @pytest.mark.parametrize(
@@ -845,8 +870,8 @@ def test_realism_is_said_up_front_and_its_key_stands_at_the_end(files, inputs):
     text = files["index.html"].decode()
     verdict = inputs.realism["criteria"]["verdict"].iloc[-1]
     assert verdict in ("NO-GO", "not judged")
-    assert "Are the injections like real lenses?" in text[: text.index('id="data"')]
-    section = text[text.index('id="realism"') : text.index('id="completeness"')]
+    assert "Are the injections like real lenses?" in text[: text.index('id="completeness"')]
+    section = text[text.index('id="realism"') : text.index('id="detector"')]
     assert f">{verdict}<" in section
     assert section.index("figure-realism_panel") < section.index("Key to the panel")
     for row in inputs.realism["criteria"].to_dict("records"):
@@ -898,7 +923,7 @@ def test_a_threshold_that_rests_on_a_few_negatives_is_said_where_it_is_used(inpu
     assert said not in quick()[0]
     html, records = quick(thresholds=inputs.thresholds.assign_attrs(few_events=said))
     assert html.count(said) == 2
-    assert html.index(said) < html.index('id="data"')
+    assert html.index(said) < html.index('id="completeness"')
     assert [r["value"] for r in records if r["query"] == "few_events"] == [said]
 
 

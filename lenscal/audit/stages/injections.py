@@ -12,7 +12,7 @@ import pandas as pd
 from lenscal import schema
 from lenscal.audit.images import host_pixels
 from lenscal.audit.products import Run
-from lenscal.audit.stages.stage import source_stamps
+from lenscal.audit.stages.stage import fingerprints, source_stamps
 from lenscal.engine import Block, Outcome, Part, Stage
 from lenscal.engine.stage import Say
 from lenscal.gates import Gate, Ledger
@@ -30,6 +30,8 @@ class Injections(Stage):
         settings = run.settings.injections
         found = {"prior": prior_sets.named(settings.prior, settings.more_priors)}
         hint = "correct injections.source_stamps, or choose another injections.source"
+        if settings.allocation:
+            found["allocation"] = fingerprints([settings.allocation], "correct injections.allocation")
         return found | {"source_stamps": source_stamps([settings.source_stamps], hint)}
 
     def products(self, run: Run) -> list[Path]:

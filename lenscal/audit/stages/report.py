@@ -12,6 +12,7 @@ from lenscal import schema
 from lenscal.audit.images import gallery_images
 from lenscal.audit.products import Run
 from lenscal.audit.stages.stage import brought, source_stamps
+from lenscal.config import Settings
 from lenscal.engine import Block, Outcome, PlanError, Stage, markers
 from lenscal.engine.addresses import short
 from lenscal.engine.stage import Say
@@ -24,35 +25,26 @@ if TYPE_CHECKING:
     from lenscal.report.beside import Beside
 
 
+BEFORE = (
+    "objects",
+    "manifest",
+    "cutouts",
+    "quality",
+    "injections",
+    "detector",
+    "scores",
+    "judgement",
+    "completeness",
+    "failures",
+    "realism",
+)
+"""Stages that the page speaks of: it reads their products, and their settings where they have a section."""
+
+
 class Report(Stage):
     name = "report"
-    reads = (
-        "objects",
-        "manifest",
-        "cutouts",
-        "quality",
-        "injections",
-        "detector",
-        "scores",
-        "judgement",
-        "completeness",
-        "failures",
-        "realism",
-    )
-    sections = (
-        "about",
-        "objects",
-        "manifest",
-        "cutouts",
-        "quality",
-        "injections",
-        "detector",
-        "scores",
-        "completeness",
-        "failures",
-        "realism",
-        "report",
-    )
+    reads = BEFORE
+    sections = ("about", *(name for name in BEFORE if name in Settings.model_fields), "report")
     parallel = False
 
     def inputs(self, run: Run) -> dict:
@@ -118,6 +110,7 @@ def report_inputs(run: Run) -> Inputs:
         scores_cutouts=run.store("scores", "cutouts").load(),
         scores_injections=run.store("scores", "injections").load(),
         completeness=completeness.of_population(cube),
+        sky=run.store("completeness_map").load() if run.path("completeness_map.zarr").exists() else None,
         populations=cube if "population" in cube["completeness"].dims else None,
         false_positives=run.table("failures/false_positives.parquet"),
         missed=run.table("failures/missed.parquet"),
@@ -150,11 +143,11 @@ def _beside(run: Run) -> Beside | None:
 
 
 def _beside_digest(run: Run) -> str:
-    """Of the scores of the run beside this one, which has to be finished."""
+    """Of the scores and thresholds of the run beside this one, which have to be complete."""
     from lenscal.audit.compare import digests_of
 
     try:
-        return digests_of(_other(run))["scores"]
+        return short(digests_of(_other(run)))
     except LenscalError as error:
         raise PlanError(f"report.beside: {error}") from None
 

@@ -18,6 +18,8 @@ from lenscal.engine.stage import Say
 from lenscal.errors import InputError
 from lenscal.io import stores
 
+GROUPS = "cutouts, injections: open one with group='cutouts'; the root holds nothing"
+
 
 class Scores(Stage):
     name = "scores"
@@ -39,7 +41,8 @@ class Scores(Stage):
         path = run.path("scores.zarr")
         cutouts, injections = run.store("cutouts"), run.store("injections")
         attrs = run.attrs(detector_hash=run.detector.hash) | run.not_scientific | self._fits(run, injections)
-        stores.write_group(path, xr.Dataset(attrs={"schema": "scores", "schema_version": schema.VERSION, **attrs}))
+        about = {"schema": "scores", "schema_version": schema.VERSION, "groups": GROUPS}
+        stores.write_group(path, xr.Dataset(attrs={**about, **attrs}))
         stores.create(
             path,
             schema.SCORES_CUTOUTS,

@@ -66,7 +66,7 @@ def create(
             for dim in variable.dims
         )
         chunks = tuple(max(1, min(c, s) if not big else c) for c, s in zip(chunks, shape))
-        attributes = {"long_name": variable.about} | ({} if text else {"units": variable.units})
+        attributes = variable.words | ({} if text else {"units": variable.units})
         fill = "" if text else (np.nan if dtype.kind == "f" else 0)
         data = dask.array.full(shape, fill, dtype=dtype, chunks=tuple(max(1, s) for s in shape))
         variables[name] = (variable.dims, data, attributes)
@@ -100,9 +100,7 @@ def _with_axes(
     for name, values in coords.items():
         v = declaration.variables[name]
         values = np.asarray(values, dtype=np.dtypes.StringDType() if v.dtype == "str" else v.dtype)
-        template = template.assign_coords(
-            {name: (v.dims, values, {"long_name": v.about} | ({"units": v.units} if v.units else {}))}
-        )
+        template = template.assign_coords({name: (v.dims, values, v.words | ({"units": v.units} if v.units else {}))})
         encoding[name] = _whole(values)
     return template.set_coords([name for name in declaration.coords if name in template.variables])
 

@@ -16,6 +16,7 @@ from lenscal.report.figures import (
     realism,
     samples,
     scores,
+    sky,
     style,
     two_detectors,
 )
@@ -40,6 +41,7 @@ FIXED: dict[str, Callable[[Inputs], Figure | str]] = {
     "realism_tests": realism.tests,
     "realism_panel": realism.panel,
     "occupancy": cubes.occupancy,
+    "sky_map": sky.footprint,
     "validation": rates.validation,
     "false_positives": rates.false_positives,
     "missed": rates.missed,
