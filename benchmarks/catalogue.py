@@ -193,8 +193,8 @@ def own_read(settings: object) -> dict:
 
 def stage(settings: object, name: str) -> dict:
     """One stage of a run as the command does it, its blocks in this process."""
-    from lenscal.run import run
-    from lenscal.run.stages import STAGES
+    from lenscal.audit import run
+    from lenscal.audit.stages import STAGES
 
     STAGES[name].parallel = False
     finish, spent = STAGES[name].finish, {}
@@ -219,9 +219,9 @@ def stage(settings: object, name: str) -> dict:
 
 def match(settings: object) -> dict:
     """All positives with all rows."""
-    from lenscal.run import Place, scanning
+    from lenscal.audit import Run, scanning
 
-    place = Place(settings)
+    place = Run(settings)
     (hits,) = scanning.meet(place, [scanning.Targets(place.lenses, settings.objects.match_radius_arcsec)])
     return {"rows": len(place.lenses), "pairs": len(hits), "matched": hits["at"].nunique()}
 

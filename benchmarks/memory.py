@@ -23,7 +23,7 @@ import psutil
 import yaml
 
 from lenscal import config, mock
-from lenscal.run import run
+from lenscal.audit import run
 
 HERE = Path(__file__).resolve().parent
 

@@ -17,7 +17,7 @@ from pathlib import Path
 import yaml
 
 from lenscal import config, mock
-from lenscal.run import run
+from lenscal.audit import run
 
 STAGES = ["objects", "manifest", "cutouts", "quality"]
 HERE = Path(__file__).resolve().parent

@@ -9,6 +9,7 @@ from . import quality as quality
 from . import realism as realism
 from . import schema as schema
 from . import selection as selection
+from .audit import run as run_audit
 from .completeness import add as add_counts
 from .completeness import marginalise as marginalise
 from .config import ConfigError as ConfigError
@@ -42,7 +43,6 @@ from .mock import draw as draw_sky
 from .quality.own import stamp_quality as stamp_quality
 from .realism.own import Comparison as Comparison
 from .realism.own import compare_stamps as compare_stamps
-from .run import run as run_audit
 from .schema import SchemaError as SchemaError
 from .selection import Reweighted as Reweighted
 from .selection import SupportError as SupportError

@@ -12,6 +12,7 @@ EXTRA_OF = {
     "safetensors": "detector",
     "onnx": "onnx",
     "onnxruntime": "onnx",
+    "openvino": "openvino",
     "h5py": "hdf5",
     "galsim": "mock",
     "lsdb": "lsdb",
@@ -24,6 +25,7 @@ EXTRA_OF = {
 NEEDED_FOR = {
     "hdf5": "writing HDF5",
     "onnx": "asking a detector in ONNX",
+    "openvino": "asking a detector in ONNX through OpenVINO",
     "detector": "training a detector and asking it for scores",
     "mock": "drawing the embedded sky",
     "lsdb": "opening galaxies with LSDB",

@@ -10,7 +10,7 @@ import typer
 from lenscal.cli.refusal import refusals, settings_of
 
 if TYPE_CHECKING:
-    from lenscal.run.adding import Summand
+    from lenscal.audit.adding import Summand
 
 
 def add(
@@ -26,7 +26,7 @@ def add(
     """
     summands = [_opened(path) for path in (first, second)]
     with refusals():
-        from lenscal.run.adding import add as do
+        from lenscal.audit.adding import add as do
 
         cube = do(*summands, out)
         width = (cube["upper"] - cube["lower"]).isel(level=0).max() / 2
@@ -41,12 +41,12 @@ def add(
 def _opened(path: Path) -> Summand:
     if path.is_dir():
         with refusals():
-            from lenscal.run.adding import Summand
+            from lenscal.audit.adding import Summand
 
             return Summand.of_sum(path)
     settings = settings_of(path)
     with refusals():
-        from lenscal.run import Place
-        from lenscal.run.adding import Summand
+        from lenscal.audit import Run
+        from lenscal.audit.adding import Summand
 
-        return Summand.of_run(Place(settings))
+        return Summand.of_run(Run(settings))

@@ -31,11 +31,11 @@ def bring(
     settings = settings_of(runfile)
     with refusals():
         from lenscal import detector
-        from lenscal.run import Place
-        from lenscal.run.another import another
+        from lenscal.audit import Run
+        from lenscal.audit.another import another
 
         found = detector.bring(artifact)
-        path, done = another(runfile, Place(settings), artifact, name)
+        path, done = another(runfile, Run(settings), artifact, name)
         typer.echo(f"detector {found.hash[:12]}: {found!r}")
         typer.echo(f"run file: {path}; taken over: {', '.join(done) or 'nothing, no stage is complete'}")
         typer.echo(f"next: lenscal run {path}, then lenscal compare {runfile} {path}")

@@ -21,10 +21,10 @@ def calibrate_cuts(
     with refusals():
         import yaml
 
+        from lenscal.audit import Run, scanning
         from lenscal.config import load
-        from lenscal.run import Place, scanning
 
-        frozen, report, seen = scanning.calibrate(Place(load(runfile)), share, rows)
+        frozen, report, seen = scanning.calibrate(Run(load(runfile)), share, rows)
         typer.echo(
             f"# beside {seen:,} galaxies of the rule of N1; each class is meant to have {share:g} times as "
             "many members in the footprint"

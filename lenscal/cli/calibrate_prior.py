@@ -35,15 +35,15 @@ def calibrate_prior(
 ) -> None:
     """Choose and freeze the slope of the source counts in r with which arcs have the target's SNR at its conditions."""
     with refusals():
+        from lenscal.audit.products import Run
         from lenscal.config import load
         from lenscal.injections import calibration
-        from lenscal.run.place import Place
 
         if output.exists():
             raise InputError(f"'{output}' exists; a frozen prior is not written over: take another name")
         kind: Literal["anchors", "survey"] = _one_of(conditions)
         settings = load(runfile)
-        place = Place(settings)
+        place = Run(settings)
         if kind == "survey":
             table, origin = (
                 calibration.survey_conditions(),

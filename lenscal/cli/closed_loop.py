@@ -38,9 +38,9 @@ def closed_loop(
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         from lenscal import mock
-        from lenscal.run import Place, closed_loop
+        from lenscal.audit import Run, closed_loop
 
-        console, place = Console(), Place(settings)
+        console, place = Console(), Run(settings)
         seeds = list(range(seed, seed + skies))
         closed_loop.refuse(place, seeds)
         wanted = [closed_loop.settings_of_sky(settings, number, lenses) for number in seeds]

@@ -26,13 +26,13 @@ def compare(
     """
     settings = settings_of(first), settings_of(second)
     with refusals():
+        from lenscal.audit import Run
+        from lenscal.audit.compare import compare as do
         from lenscal.report.comparing import sentence
-        from lenscal.run import Place
-        from lenscal.run.compare import compare as do
 
         names = Path(settings[0].stores).name, Path(settings[1].stores).name
         folder = out or Path(settings[0].stores) / "compare" / names[1]
-        tables = do(Place(settings[0]), Place(settings[1]), folder)
+        tables = do(Run(settings[0]), Run(settings[1]), folder)
         for name, table in tables.items():
             if name.startswith("all-"):
                 rate = name.removeprefix("all-").removesuffix(".parquet")

@@ -39,12 +39,12 @@ def conditions(
 ) -> None:
     """Print the area in each cell of the run file's grid, what lies outside, and a grid that covers the footprint."""
     with refusals():
+        from lenscal.audit import Run
         from lenscal.config import load
-        from lenscal.run import Place
 
         settings = load(runfile)
         survey = settings.survey
-        if not Place(settings).survey.has_catalogue:
+        if not Run(settings).survey.has_catalogue:
             raise InputError(
                 f"survey.layout is '{survey.layout}': only a survey with a table of bricks or random points has an area"
             )
@@ -55,7 +55,7 @@ def conditions(
             )
         if randoms:
             survey = survey.model_copy(update={"randoms": randoms, "randoms_density": density})
-        grid, bricks = settings.injections.grid, Place(settings.model_copy(update={"survey": survey})).sky()
+        grid, bricks = settings.injections.grid, Run(settings.model_copy(update={"survey": survey})).sky()
         _tell(bricks, grid, tail)
 
 

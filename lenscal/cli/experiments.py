@@ -55,10 +55,10 @@ def experiments(
     with refusals():
         from rich.console import Console
 
-        from lenscal.run import Place
-        from lenscal.run import experiments as run
+        from lenscal.audit import Run
+        from lenscal.audit import experiments as run
 
-        console, place = Console(), Place(settings)
+        console, place = Console(), Run(settings)
         wanted = {name.strip() for name in what.split(",") if name.strip()}
         run.refuse(place, wanted, seed)
         skies = run.skies(settings, wanted, seed, sky)

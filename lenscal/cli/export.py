@@ -31,8 +31,8 @@ def export(
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-        from lenscal.run import Place
-        from lenscal.run.export import export as do
+        from lenscal.audit import Run
+        from lenscal.audit.export import export as do
 
         console = Console()
         with Progress(
@@ -46,7 +46,7 @@ def export(
                 bar.update(tasks[kind], completed=done)  # type: ignore[arg-type]
 
             names = [name.strip() for name in what.split(",") if name.strip()]
-            manifest = do(Place(settings), out, names, format_, say)
+            manifest = do(Run(settings), out, names, format_, say)
         listed = ", ".join(f"{count:,} {kind}" for kind, count in manifest["rows"].items())
         console.print(f"{listed} in {out}", markup=False, highlight=False, soft_wrap=True)
         console.print(

@@ -29,10 +29,10 @@ def map_(
     """
     settings = settings_of(runfile)
     with refusals():
-        from lenscal.run import Place
-        from lenscal.run.sky import write_map
+        from lenscal.audit import Run
+        from lenscal.audit.sky import write_map
 
-        found = write_map(Place(settings), out, nside, weights_of(theta_e), threshold)
+        found = write_map(Run(settings), out, nside, weights_of(theta_e), threshold)
         area = found["area"].values
         supported = found["supported"].values.reshape(len(area), -1).all(1)
         typer.echo(

@@ -25,11 +25,11 @@ def preflight(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> Non
     check, tried = checks.check, checks.tried
     with refusals():
         from lenscal import extras
+        from lenscal.audit import Run, published
         from lenscal.io import checksums, remote, sweeps
         from lenscal.io.tables import lenses as catalogues
-        from lenscal.run import Place, published
 
-        place, survey = Place(settings), settings.survey
+        place, survey = Run(settings), settings.survey
         fix = f"draw it: lenscal mock {runfile}" if survey.mock else "correct survey.root"
 
         def sweep_files() -> str:

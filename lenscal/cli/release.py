@@ -29,9 +29,9 @@ def release(
     """
     settings = settings_of(runfile)
     with refusals():
-        from lenscal.run import Place
-        from lenscal.run.release import release as do
+        from lenscal.audit import Run
+        from lenscal.audit.release import release as do
 
-        files = do(Place(settings), runfile, out, license_, author or ())
+        files = do(Run(settings), runfile, out, license_, author or ())
         typer.echo(f"{len(files)} files, {sum(files.values()) / 1e6:.1f} MB in {out}, {license_}")
         typer.echo(f"next: read {out / 'README.md'}, and put your names into it with --author if they are not there")

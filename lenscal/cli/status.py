@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -12,42 +13,38 @@ from rich.table import Table
 
 from lenscal.cli.refusal import refusals, settings_of
 
+if TYPE_CHECKING:
+    from lenscal.engine.outlook import Outlook
+
 
 def status(runfile: Annotated[Path, typer.Argument(help="Run file.")]) -> None:
-    """Show which stages of a run are complete, how many blocks the others have, and which gates failed."""
+    """Show which stages of a run are complete, what differs where one is not, and which gates failed."""
     settings = settings_of(runfile)
     with refusals():
-        from lenscal.io import folders
-        from lenscal.io.stores import StoreError
-        from lenscal.run import Place, PlanError, plan_of
-        from lenscal.run.stages import STAGES
+        from lenscal.audit import Run, plan_of
+        from lenscal.engine.outlook import outlook
 
-        place = Place(settings)
-        plan = plan_of(place)
-        table = Table("stage", "state", "blocks", "seconds", "gates failed", box=None)
-        for name in STAGES:
-            try:
-                progress, done = plan.progress(name), plan.done(name)
-            except PlanError:
-                table.add_row(name, "waits for what it reads", "", "", "")
-                continue
-            except StoreError as error:
-                table.add_row(name, escape(f"cannot start: {error}"), "", "", "")
-                continue
-            if done:
-                failed = [gate["id"] for gate in done["gates"] if gate["verdict"] == "fail"]
-                table.add_row(name, "complete", str(done["blocks"]), f"{done['seconds']:.1f}", ", ".join(failed))
-            elif progress.started:
-                blocks = len(folders.matching(progress.folder / "blocks", "*.json"))
-                table.add_row(name, "interrupted: run again to go on", str(blocks), "", "")
-            else:
-                table.add_row(
-                    name,
-                    escape("changed: " + ", ".join(progress.changes)) if progress.changes else "not started",
-                    "",
-                    "",
-                    "",
-                )
-        console = Console()
-        console.print(f"{settings.name}: {place.folder}", markup=False, highlight=False, soft_wrap=True)
-        console.print(table)
+        run = Run(settings)
+        show(f"{settings.name}: {run.folder}", outlook(plan_of(run)))
+
+
+def show(title: str, stages: list[Outlook]) -> None:
+    """Print what is known of some stages."""
+    table = Table("stage", "state", "blocks", "seconds", "gates failed", box=None)
+    for one in stages:
+        seconds = "" if math.isnan(one.seconds) else f"{one.seconds:.1f}"
+        blocks = str(one.blocks) if one.blocks else ""
+        table.add_row(one.stage, escape(_state(one)), blocks, seconds, ", ".join(one.failed))
+    console = Console()
+    console.print(title, markup=False, highlight=False, soft_wrap=True)
+    console.print(table)
+
+
+def _state(one: Outlook) -> str:
+    why = ", ".join(one.why)
+    return {
+        "interrupted": "interrupted: run again to go on",
+        "changed": f"to be done again, for {why}",
+        "follows": f"to be done after {why}" if not one.replaces else f"to be done again, because of {why}",
+        "cannot start": f"cannot start: {why}",
+    }.get(one.state, one.state)

@@ -20,10 +20,10 @@ def verify(
     """
     settings = settings_of(runfile)
     with refusals():
-        from lenscal.run import Place
-        from lenscal.run.checks import verify_numbers, verify_stores
+        from lenscal.audit import Run
+        from lenscal.audit.checks import verify_numbers, verify_stores
 
-        place = Place(settings)
+        place = Run(settings)
         wrong = 0
         for name, good in verify_stores(place):
             wrong += not good

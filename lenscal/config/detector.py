@@ -34,11 +34,13 @@ class Training(Section):
     val_negatives: int | None = Field(400, ge=1)
     """Validation negatives that the loss is measured on, at most; null takes all."""
     memory_gb: float = Field(4.0, gt=0)
-    """Training images are kept in memory up to this size; the rest is read again for each batch."""
+    """Training images are kept in memory up to this size; where they are more, all of them are kept in a file beside
+    the plan while it trains. The order of an epoch, and so the detector, is the same."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the network is trained; `auto` takes a GPU when there is one."""
     mixed_precision: Literal["auto", "on", "off"] = "auto"
-    """Whether training computes in bfloat16; `auto` does so on a GPU only."""
+    """Whether training computes in bfloat16; `auto` does so where the processor has it, and says how much faster a step
+    is for it. Scores are always computed in single precision."""
 
 
 class Detector(Section):

@@ -132,6 +132,7 @@ def _with_places(raw: dict, folder: Path) -> dict:
     raw = fix(raw, "stores")
     raw["survey"] = listed(fix(raw.get("survey"), "root"), "randoms")
     raw["detector"] = _with_artifact(raw.get("detector", {}), folder)
+    raw["report"] = fix(raw.get("report", {}), "beside")
     for section in ("injections", "realism"):
         raw[section] = fix(raw.get(section, {}), "source_stamps", "prior_file", "allocation")
     if isinstance(raw.get("objects"), dict):

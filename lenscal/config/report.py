@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from lenscal.config.section import Section
+from typing import Annotated
+
+from lenscal.config.section import Placement, Section
 
 
 class Report(Section):
@@ -12,3 +14,6 @@ class Report(Section):
     """Heading of the page."""
     depth: float | None = None
     """Depth [AB mag] at which the headline figure cuts the cube; the middle one by default."""
+    beside: Annotated[str | None, Placement()] = None
+    """Run file of a finished run with another detector on the same trials (`lenscal detector bring` makes one); the
+    report gets a section on what either finds."""

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     Field,
     model_validator,
 )
 
-from lenscal.config.section import Section
+from lenscal.config.section import Placement, Section
 from lenscal.errors import InputError
 
 
 class Scores(Section):
     """How images are scored, and by what the scores are judged."""
 
-    batch: int = Field(128, ge=1)
+    batch: Annotated[int, Placement()] = Field(128, ge=1)
     """Images handed to the detector in one call; it bounds memory and changes no score."""
     prevalence: float | None = Field(None, gt=0, lt=1)
     """Share of lenses at which precision, calibration and risk are told; by default that of `detector.prevalence`.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,12 +14,14 @@ from scipy.ndimage import gaussian_filter
 
 from lenscal.config import Training
 from lenscal.detector.preprocessing import crop_start
+from lenscal.detector.spilled import Spilled
 from lenscal.errors import InputError
 from lenscal.kernels import draws
 
 SHIFT = 2  # px, largest translation each way
 NOISE = 0.2  # of the band's robust sigma, largest added noise
 BLUR = 0.6  # px, largest sigma of the added Gaussian blur
+ROWS = 512  # read at once
 BLURRED = 0.5  # share of images that are blurred at all
 
 
@@ -123,8 +127,13 @@ def parts(plan: pd.DataFrame, batch: int) -> list[pd.DataFrame]:
     return [plan.iloc[a:b] for a, b in pairwise(edges)]
 
 
+Reading = Callable[[int, int], None]
+"""Told how many images are read, and of how many."""
+
+
 class Pixels:
-    """Stamps by row: read once into memory where they fit, else read batch by batch; the numbers are the same.
+    """Stamps by row, read once, in the order of the store: into memory where they fit, else into a file beside it, from
+    which batches are read in the order of the epoch. That order is the same, so the numbers are.
 
     Parameters
     ----------
@@ -136,22 +145,43 @@ class Pixels:
         Of the crop; `SHIFT` more pixels are kept on each side, NaN beyond the stamp.
     memory_gb : float
         What the pixels may take.
+    folder : Path, optional
+        For that file; the system's folder for temporary files by default.
+    reading : callable, optional
+        Told how far the reading is.
+
+    Raises
+    ------
+    SpaceError
+        They fit neither in memory nor on the disk.
     """
 
-    def __init__(self, image: xr.DataArray, rows: np.ndarray, size: int, memory_gb: float) -> None:
+    def __init__(
+        self,
+        image: xr.DataArray,
+        rows: np.ndarray,
+        size: int,
+        memory_gb: float,
+        folder: Path | None = None,
+        reading: Reading | None = None,
+    ) -> None:
         start = crop_start(image.sizes["y"], size)
         margin = min(SHIFT, start, image.sizes["y"] - start - size)
         near = slice(start - margin, start + size + margin)
         self._image = image.transpose("galaxy", "band", "y", "x").isel(y=near, x=near)
         self._pad = SHIFT - margin
         self._rows = np.unique(rows)
-        side = size + 2 * SHIFT
-        self.in_memory = self._rows.size * image.sizes["band"] * side**2 * 4 <= memory_gb * 1e9
-        self._held = None
-        if self.in_memory:
-            self._held = np.empty((self._rows.size, image.sizes["band"], side, side), np.float32)
-            for first in range(0, self._rows.size, 512):
-                self._held[first : first + 512] = self._read(self._rows[first : first + 512])
+        count, shape = self._rows.size, (image.sizes["band"], size + 2 * SHIFT, size + 2 * SHIFT)
+        self.in_memory = bool(count * np.prod(shape) * 4 <= memory_gb * 1e9)
+        self._held = np.empty((count, *shape), np.float32) if self.in_memory else Spilled(count, shape, folder)
+        for first in range(0, count, ROWS):
+            stamps = self._read(self._rows[first : first + ROWS])
+            if isinstance(self._held, Spilled):
+                self._held.append(stamps)
+            else:
+                self._held[first : first + ROWS] = stamps
+            if reading is not None:
+                reading(min(first + ROWS, count), count)
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
         stamps = self._image.isel(galaxy=rows).values.astype(np.float32, copy=False)
@@ -160,10 +190,7 @@ class Pixels:
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Stamps (n, band, size + 2 SHIFT, size + 2 SHIFT) of these rows, in their order; rows may repeat."""
-        if self._held is not None:
-            return self._held[np.searchsorted(self._rows, rows)]
-        unique, place = np.unique(rows, return_inverse=True)
-        return self._read(unique)[place]
+        return self._held[np.searchsorted(self._rows, rows)]
 
 
 def augment(stamp: np.ndarray, size: int, sigma: np.ndarray, rng: np.random.Generator) -> np.ndarray:

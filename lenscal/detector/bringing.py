@@ -141,9 +141,10 @@ def _runtime(source: object, declaration: Declaration) -> Any:
 
         return callables.read(callables.found(str(source)), declaration)
     if kind == "onnx":
-        from lenscal.detector.adapters import onnx_files
+        from lenscal.detector.adapters import onnx_files, openvino_files
 
-        return onnx_files.read(Path(str(source)), declaration)
+        reader = openvino_files if declaration.runtime == "openvino" else onnx_files
+        return reader.read(Path(str(source)), declaration)
     from lenscal.detector.adapters import torch_files
 
     return torch_files.read(Path(str(source)), declaration)

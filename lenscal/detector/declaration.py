@@ -39,6 +39,8 @@ class Declaration(Section):
 
     kind: Literal["callable", "state_dict", "torchscript", "export", "onnx", "scores"] | None = None
     """Form of the artifact; by default what its name and content say."""
+    runtime: Literal["onnxruntime", "openvino"] = "onnxruntime"
+    """What computes an ONNX file; another runtime is another detector."""
     network: str | None = None
     """For weights: an architecture that lenscal knows (`resnet18`), or `module:factory` or
     `file.py:factory` that makes the module.
@@ -128,8 +130,8 @@ class Declaration(Section):
         return self
 
     def decides(self) -> dict[str, Any]:
-        """What of it decides a score, as JSON has it."""
-        told = ("trained_on", "tolerance", "missing_max", "prevalence", "allow_code")
+        """What of it decides a score, as JSON has it; what computes it is said by the runtime."""
+        told = ("runtime", "trained_on", "tolerance", "missing_max", "prevalence", "allow_code")
         found = {name: value for name, value in self.content().items() if name not in told}
         if ":" in (self.network or ""):
             found["network"] = Path(str(self.network)).name  # wherever its file lies; its code has a digest

@@ -17,7 +17,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from lenscal import config
-from lenscal.detector import batches
+from lenscal.detector import batches, precision
 from lenscal.detector.frozen import TILE
 from lenscal.detector.preprocessing import Preprocessing
 from lenscal.errors import InputError
@@ -88,7 +88,9 @@ class Fit:
         self.weight = table["weight"].to_numpy(np.float32)
         self.target = np.where(self.label == 1, table["target"].to_numpy(np.float32), np.float32(0))
         choice = settings.training
-        self.mixed = choice.mixed_precision == "on" or (choice.mixed_precision == "auto" and device.type == "cuda")
+        self.mixed, self.gain = precision.chosen(
+            choice.mixed_precision, module, len(settings.bands), settings.size, device
+        )
         self.optimiser = torch.optim.AdamW(module.parameters(), choice.learning_rate, weight_decay=choice.weight_decay)
         self.val_weight = self.weight[selection.val]
 
@@ -134,13 +136,14 @@ class Fit:
             return 0, 0, {}, math.inf, 0, []
         self.module.load_state_dict(kept["module"])
         self.optimiser.load_state_dict(kept["optimiser"])
+        self.mixed = bool(kept["mixed"])  # measured once: two halves of a training compute alike
         epoch, step, best, lowest, since, rows = (kept[name] for name in STATE)
         return epoch, step, {name: tensor.cpu() for name, tensor in best.items()}, lowest, since, rows
 
     def _keep(self, checkpoint: Checkpoint, state: State) -> None:
         content = io.BytesIO()
         networks = {"module": self.module.state_dict(), "optimiser": self.optimiser.state_dict()}
-        torch.save({"key": self.key, **networks, **dict(zip(STATE, state))}, content)
+        torch.save({"key": self.key, "mixed": self.mixed, **networks, **dict(zip(STATE, state))}, content)
         checkpoint.write(content.getvalue())
 
     @property

@@ -116,7 +116,7 @@ class Plan:
             One sentence: what is missing and what to do.
         """
         for name in names:
-            lacking = [one for one in self._behind(name) if one not in names and not self.is_complete(one)]
+            lacking = [one for one in self.behind(name) if one not in names and not self.is_complete(one)]
             if lacking:
                 raise PlanError(
                     f"{name} reads {', '.join(lacking)}, not complete as this run file has it: "
@@ -127,7 +127,7 @@ class Plan:
             if not self.is_complete(name):
                 self.pipeline.stages[name].check(self.pipeline.whole)
 
-    def _behind(self, name: str) -> list[str]:
+    def behind(self, name: str) -> list[str]:
         """All stages that a stage rests on, in the order of work."""
         stages, behind = self.pipeline.stages, set()
         while fresh := {read for stage in (name, *behind) for read in stages[stage].reads} - behind:

@@ -10,6 +10,8 @@ from lenscal import schema
 
 from .rates import _table, _trials, is_negative
 
+WHERE = ("ra", "dec", "psfsize_r", "psfdepth_r")
+
 
 def gallery(scores_cutouts: xr.Dataset, injections: xr.Dataset, scores: xr.Dataset, n: int) -> pd.DataFrame:
     """The worst failures to look at, `n` of each kind at most; none that was trained on.
@@ -25,7 +27,8 @@ def gallery(scores_cutouts: xr.Dataset, injections: xr.Dataset, scores: xr.Datas
     Returns
     -------
     DataFrame
-        kind, galaxy_id (of the host for an injection), theta_e, psf_fwhm, depth (NaN for a cutout), trial (-1 for a
+        kind, number (1, 2, ... of its kind), galaxy_id (of the host for an injection), ra, dec [degree], psfsize_r
+        [arcsec] and psfdepth_r [AB mag] of that galaxy, theta_e, psf_fwhm, depth (NaN for a cutout), trial (-1 for a
         cutout), score, about. Kinds: "false positive" (highest scores of negatives), "missed lens" (lowest of known
         lenses), "missed injection" (lowest of injections, one of a host, as many of each theta_e as there is room for:
         one host or the narrowest arcs would fill it else).
@@ -51,7 +54,12 @@ def gallery(scores_cutouts: xr.Dataset, injections: xr.Dataset, scores: xr.Datas
     trials = trials.assign(kind="missed injection", about=about)
     names = ["kind", "galaxy_id", *schema.CELL, "trial", "score", "about"]
     found = pd.concat([cutouts[names], trials[names]], ignore_index=True)
+    found.insert(1, "number", found.groupby("kind", sort=False).cumcount() + 1)
+    places = _table(scores_cutouts).set_index("galaxy_id")
+    for at, name in enumerate(WHERE, 3):
+        found.insert(at, name, found["galaxy_id"].map(places[name]).astype("float64"))
     types = {
+        "number": "int64",
         "kind": "string[pyarrow]",
         "about": "string[pyarrow]",
         "galaxy_id": "int64",

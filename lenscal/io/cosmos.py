@@ -11,6 +11,7 @@ from scipy import ndimage
 
 from lenscal.errors import LenscalError
 from lenscal.io import folders
+from lenscal.kernels.light import half_light_radius
 
 _COLUMNS = (
     "IDENT",
@@ -95,7 +96,7 @@ def _source(row, image: np.ndarray) -> dict:  # noqa: ANN001
         "image": light.astype(np.float32),
         "snr": float(flux / np.sqrt(row.NOISE_VARIANCE * patch.sum())),
         "pixel_scale": float(row.PIXEL_SCALE),
-        "half_light_radius": half_light_radius(light) * float(row.PIXEL_SCALE),
+        "half_light_radius": half_light_radius(light, float(row.PIXEL_SCALE), finer=5)[0],
         "colours": {"gr": float(row.HSC_g - row.HSC_r), "rz": float(row.HSC_r - row.HSC_z)},
         "magnitudes": {"g": float(row.HSC_g), "r": float(row.HSC_r), "z": float(row.HSC_z)},
         "z_phot": float(row.ZPHOT),
@@ -129,16 +130,3 @@ def galaxy_patch(image: np.ndarray, sigma: float, threshold: float = 1.5, grow: 
     y, x = np.nonzero(labels)
     distance = np.hypot(y - (image.shape[0] - 1) / 2, x - (image.shape[1] - 1) / 2)
     return ndimage.binary_dilation(labels == labels[y, x][np.argmin(distance)], iterations=grow)
-
-
-def half_light_radius(image: np.ndarray) -> float:
-    """Radius in pixels of the circle about the centroid that holds half the light; pixels are taken 5 x 5 finer."""
-    fine = 5
-    light = np.kron(image, np.ones((fine, fine))) / fine**2
-    y, x = np.indices(light.shape)
-    total = light.sum()
-    centre_y, centre_x = (y * light).sum() / total, (x * light).sum() / total
-    radius = np.hypot(y - centre_y, x - centre_x).ravel()
-    order = np.argsort(radius, kind="stable")
-    grown = np.cumsum(light.ravel()[order])
-    return float(radius[order][np.argmax(grown >= total / 2)]) / fine

@@ -13,13 +13,13 @@ import xarray as xr
 from lenscal.io import stores
 from lenscal.io.folders import StoreError
 
-_GROUPS = ("cutouts", "injections", "thresholds")  # of scores.zarr
+_GROUPS = ("cutouts", "injections")  # of scores.zarr
 _STAGE_OF = {
     "completeness_map": "completeness",
     "completeness_merged": "completeness",
     "manifest-notes": "manifest",
     "hosts": "injections",
-    "judgement": "scores",
+    "thresholds": "judgement",
 }
 _LAZY = "objects/galaxies"  # of the size of the survey
 

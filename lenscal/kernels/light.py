@@ -137,7 +137,7 @@ def core_fwhm(psf, pixel_scale, fine=5) -> np.ndarray:
     return np.where(peak > 0, 2 * np.sqrt(area / np.pi) / fine * pixel_scale, np.nan)
 
 
-def half_light_radius(image, pixel_scale) -> tuple[float, tuple[float, float]]:
+def half_light_radius(image, pixel_scale, finer=1) -> tuple[float, tuple[float, float]]:
     """Radius about the centroid that holds half the light of an image, and the centroid.
 
     Parameters
@@ -146,13 +146,16 @@ def half_light_radius(image, pixel_scale) -> tuple[float, tuple[float, float]]:
         Sum 1; negative pixels allowed.
     pixel_scale : float
         Arcsec per pixel.
+    finer : int
+        Each pixel is taken as so many squared, of equal light; for galaxies of a few pixels.
 
     Returns
     -------
     tuple of float
         Radius in arcsec; centroid (x, y) in pixels.
     """
-    y, x = np.indices(image.shape)
+    image = np.kron(image, np.full((finer, finer), 1 / finer**2)) if finer > 1 else image
+    y, x = ((place + 0.5) / finer - 0.5 for place in np.indices(image.shape))
     light = np.clip(image, 0, None)
     centre_x, centre_y = (light * x).sum() / light.sum(), (light * y).sum() / light.sum()
     radius = np.hypot(x - centre_x, y - centre_y).ravel()

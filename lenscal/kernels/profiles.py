@@ -10,7 +10,7 @@ def rings(side, centre, edges, pixel_scale) -> np.ndarray:
     ----------
     side : int
     centre : float
-        Place of the object along both axes, in pixels.
+        Run of the object along both axes, in pixels.
     edges : (k + 1,) array
         Radii in arcsec, growing; a ring holds its inner edge.
     pixel_scale : float

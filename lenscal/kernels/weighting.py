@@ -79,3 +79,16 @@ def effective_trials(trials: np.ndarray, weights: np.ndarray, rho: np.ndarray | 
     total = (weights * trials).sum(-1)
     spread = (np.square(weights) * trials * (1 + np.maximum(trials - 1, 0) * np.asarray(rho)[..., None])).sum(-1)
     return np.divide(total**2, spread, out=np.zeros(np.broadcast_shapes(total.shape, spread.shape)), where=spread > 0)
+
+
+def freedom(weights: np.ndarray, cluster: np.ndarray) -> float:
+    """Degrees of freedom of a variance between clusters (Satterthwaite 1946, Biometrics 2, 110), when that of each is
+    as the square of its weight: (sum m^2)^2 / sum m^4.
+
+    Parameters
+    ----------
+    weights, cluster : (n,) arrays
+        As in `share`.
+    """
+    _, place = np.unique(np.asarray(cluster), return_inverse=True)
+    return effective_number(np.bincount(place, weights) ** 2)

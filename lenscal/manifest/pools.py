@@ -101,7 +101,7 @@ class Offers:
 
 
 def _ranks(values: np.ndarray, group: np.ndarray) -> np.ndarray:
-    """Place of each value among those of its group, from 0."""
+    """Run of each value among those of its group, from 0."""
     order = np.lexsort((values, group))
     start = np.flatnonzero(np.diff(group[order], prepend=group[order][0] - 1))
     rank = np.empty(values.size, np.int64)

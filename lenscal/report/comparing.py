@@ -5,42 +5,31 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from importlib import resources
-from typing import NamedTuple
 
 import jinja2
 import numpy as np
 import pandas as pd
 
 from lenscal.experiments.two_detectors import HOSTS_MIN
+from lenscal.report.beside import Beside, Part
 from lenscal.report.figures import style, two_detectors
 
 
-class Part(NamedTuple):
-    """One false-positive rate: all trials, cells, and everything that is not an injection."""
-
-    rate: float
-    thresholds: tuple[float, float]
-    overall: pd.DataFrame
-    cells: pd.DataFrame
-    others: pd.DataFrame
-
-
-def page(
-    names: tuple[str, str], hashes: tuple[str, str], marks: Sequence[str], trials: pd.DataFrame, parts: Sequence[Part]
-) -> str:
+def page(beside: Beside, marks: Sequence[str]) -> str:
     """The page as text; what comes from files is escaped."""
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     template = environment.from_string(resources.files("lenscal.report").joinpath("compare.html").read_text("utf-8"))
+    names, trials = beside.names, beside.trials
     left_out = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in trials.attrs.items() if count)
     return template.render(
         names=names,
-        hashes=hashes,
+        hashes=beside.hashes,
         marks=marks,
         count=len(trials),
         left_out=left_out,
         hosts_min=HOSTS_MIN,
         said=said,
-        parts=[_shown(names, trials, part) for part in parts],
+        parts=[_shown(names, trials, part) for part in beside.parts],
     )
 
 

@@ -91,6 +91,10 @@ _UNITS = {
     "median_psfdepth_r": "mag(AB)",
     "source_mag_r": "mag(AB)",
     "arc_snr": "1",
+    "ra": "degree",
+    "dec": "degree",
+    "psfsize_r": "arcsec",
+    "psfdepth_r": "mag(AB)",
 }
 
 
@@ -100,11 +104,13 @@ def unit_of(column: str) -> str:
 
 
 def form_of(column: str, value: Value) -> str:
-    """How a cell of this column is shown: text, count, share or real."""
+    """How a cell of this column is shown: text, count, share, degree or real."""
     if isinstance(value, (str, bool)) or value is None:
         return "text"
     if column in _COUNTS or isinstance(value, int):
         return "text" if column.endswith("_id") else "count"
+    if column in ("ra", "dec"):
+        return "degree"
     return "share" if column in _SHARES or column.startswith("share_") else "real"
 
 
@@ -120,6 +126,8 @@ def show(value: Value, form: str) -> str:
         return f"{value:,.0f}"
     if form == "share":
         return percent(value)
+    if form == "degree":
+        return f"{value:.5f}".replace("-", "−")
     return (f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}").replace("-", "−")
 
 

@@ -14,6 +14,7 @@ from lenscal import schema
 from lenscal.config import Settings
 from lenscal.errors import InputError
 from lenscal.gates import Gate, Ledger
+from lenscal.report.beside import Beside
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +54,8 @@ class Inputs:
     """Completeness over the footprint, as `schema.SKY_MAP`; None of stamps."""
     populations: xr.Dataset | None = None
     """The cube of every population of hosts; `completeness` is that of the one that is meant."""
+    beside: Beside | None = None
+    """Another detector on the same trials."""
 
     def check(self) -> Inputs:
         """The inputs themselves, once they are as declared and belong together.
@@ -208,6 +211,6 @@ _COLUMNS = {
     "history": ["epoch", "train_loss", "val_loss", "val_auc", "learning_rate"],
     "false_positives": _RATES,
     "missed": _RATES,
-    "gallery": ["kind", "galaxy_id", "theta_e", "psf_fwhm", "depth", "trial", "score"],
+    "gallery": ["kind", "number", "galaxy_id", "ra", "dec", "theta_e", "psf_fwhm", "depth", "trial", "score"],
     "gates": _GATE,
 }

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 
 from lenscal import schema
 from lenscal.gates import ABSENT, FAIL, NOT_JUDGED, PASS
-from lenscal.report import derivation, figures, numbers, summaries
+from lenscal.report import derivation, figures, numbers, summaries, viewer
 from lenscal.report.figures import gallery
 from lenscal.report.inputs import Inputs
 
@@ -172,7 +172,10 @@ class Writer:
         cells = []
         for column in columns:
             kind, number = self._kind(name, row, column)
-            cells.append(Markup('<td class="{}" data-n="{}">{}</td>').format(kind, number.id, number.shown))
+            shown: Markup | str = number.shown
+            if number.shown.startswith(viewer.VIEWER):
+                shown = Markup('<a href="{}">look</a>').format(number.shown)
+            cells.append(Markup('<td class="{}" data-n="{}">{}</td>').format(kind, number.id, shown))
         verdict = str(table["verdict"].iloc[row]) if "verdict" in columns else ""
         mark = {PASS: "pass", FAIL: "fail", ABSENT: "absent", NOT_JUDGED: "absent", "GO": "pass", "NO-GO": "fail"}.get(
             verdict, ""

@@ -73,13 +73,13 @@ def failed(d: Derivation) -> str:
     return ", ".join(table.loc[table["verdict"] == FAIL, "id"]) or "none"
 
 
-@query("1", "real", "scores/thresholds")
+@query("1", "real", "thresholds")
 def threshold(d: Derivation, index: str) -> float:
     """Score at or above which a detection is claimed."""
     return float(d.inputs.thresholds["threshold"].values[int(index)])
 
 
-@query("1", "share", "scores/thresholds")
+@query("1", "share", "thresholds")
 def validation_rate(d: Derivation, index: str, end: str = "") -> float:
     """Share of the validation negatives at or above the threshold, or an end of its interval."""
     if end:
@@ -87,7 +87,7 @@ def validation_rate(d: Derivation, index: str, end: str = "") -> float:
     return float(d.inputs.thresholds["false_positive_rate"].values[int(index)])
 
 
-@query("1", "count", "scores/thresholds")
+@query("1", "count", "thresholds")
 def validation_negatives(d: Derivation, index: str, what: str = "n_negatives") -> int:
     """Validation negatives that set the threshold, or those of them at or above it (n_false)."""
     return int(d.inputs.thresholds[what].values[int(index)])
@@ -169,7 +169,7 @@ def recovery(d: Derivation) -> str:
     return str(d.inputs.completeness.attrs.get("recovery", "not compared"))
 
 
-@query("1", "text", "scores/thresholds")
+@query("1", "text", "thresholds")
 def few_events(d: Derivation) -> str:
     """Which thresholds rest on fewer than ten negatives, in words."""
     return str(d.inputs.thresholds.attrs.get("few_events", ""))
@@ -226,7 +226,7 @@ def realism_images(d: Derivation, sample: str) -> int:
     return int((d.inputs.realism["measures"]["sample"] == sample).sum())
 
 
-@query("1", "count", "failures/gallery, scores/thresholds")
+@query("1", "count", "failures/gallery, thresholds")
 def pictured(d: Derivation, kind: str, wrong: str = "") -> int:
     """Rows of the gallery of one kind, of all or of those on the wrong side of the first threshold."""
     rows = d.inputs.gallery[d.inputs.gallery["kind"] == kind]

@@ -25,7 +25,7 @@ from .facts import (
     VERSION,
     ZEROPOINT,
 )
-from .judgement import JUDGEMENT
+from .judgement import JUDGEMENT, THRESHOLDS
 from .pages import DECLARATIONS, page, readme, write_pages
 from .pixels import CUTOUTS, GALAXY, GALAXY_COORDS, QUALITY, SCORES_CUTOUTS
 from .sky import SKY_MAP, SKY_MAP_OF_ONE
@@ -66,6 +66,7 @@ __all__ = [
     "SKY_MAP",
     "SKY_MAP_OF_ONE",
     "SPLITS",
+    "THRESHOLDS",
     "TIERS",
     "TRIAL",
     "TYPES",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .catalogues import ROW
-from .declaration import Declaration, columns
+from .declaration import Declaration, Variable, columns
 
 _row = lambda names, dtype, units, about: columns(names, dtype, units, about, ROW)  # noqa: E731
 
@@ -50,7 +50,7 @@ JUDGEMENT = {
         {
             **_row("sample", "str", "", "split test, or all held out of training"),
             **_row("tier", "str", "", "all, literature, A, B"),
-            **_row("threshold false_positive_rate", "f8", "1", "as in scores/thresholds"),
+            **_row("threshold false_positive_rate", "f8", "1", "as in thresholds"),
             **_row("n k", "i8", "1", "scored, and at or above"),
             **_row("recall", "f8", "1", "k / n"),
             **_ENDS,
@@ -172,3 +172,19 @@ JUDGEMENT = {
     ),
 }
 """Tables of the judgement of scores, by name."""
+
+THRESHOLDS = Declaration(
+    "thresholds",
+    "Thresholds that the validation negatives set, with the rate that each reaches.",
+    {
+        "threshold": Variable(("threshold",), "f8", "1", "score at or above which a detection is claimed"),
+        "level": Variable(("level",), "f8", "1", "of the interval"),
+        "false_positive_rate": Variable(("threshold",), "f8", "1", "n_false / n_negatives"),
+        "rate_requested": Variable(("threshold",), "f8", "1", "rate that the run file asks for"),
+        "n_false": Variable(("threshold",), "i8", "1", "validation negatives at or above the threshold"),
+        "n_negatives": Variable(("threshold",), "i8", "1", "validation negatives with a score"),
+        "lower": Variable(("threshold", "level"), "f8", "1", "lower end of the interval of the rate"),
+        "upper": Variable(("threshold", "level"), "f8", "1", "upper end of the interval of the rate"),
+    },
+    coords=("threshold", "level", "false_positive_rate"),
+)

@@ -7,7 +7,7 @@ from pathlib import Path
 from .catalogues import CONTAMINANTS, GALAXIES, LENSES, MANIFEST, MATCHES, NEIGHBOURS
 from .cube import COMPLETENESS
 from .facts import VERSION
-from .judgement import JUDGEMENT
+from .judgement import JUDGEMENT, THRESHOLDS
 from .pixels import CUTOUTS, QUALITY, SCORES_CUTOUTS
 from .sky import SKY_MAP
 from .trials import INJECTIONS, SCORES_INJECTIONS
@@ -24,6 +24,7 @@ DECLARATIONS = (
     INJECTIONS,
     SCORES_CUTOUTS,
     SCORES_INJECTIONS,
+    THRESHOLDS,
     *JUDGEMENT.values(),
     COMPLETENESS,
     SKY_MAP,

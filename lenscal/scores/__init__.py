@@ -1,7 +1,7 @@
 """Scores: of cutouts and injections by the frozen detector, the thresholds they set, and how good they are."""
 
+from lenscal.scores.gates import gates
 from lenscal.scores.judgement import Terms, judge
-from lenscal.scores.judging import gates
 from lenscal.scores.rates import EVENTS_MIN, few_events, thresholds
 from lenscal.scores.scoring import score_cutouts, score_injections
 

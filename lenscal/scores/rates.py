@@ -44,7 +44,7 @@ def events_gate(thresholds: xr.Dataset) -> Gate:
         "fewest negatives at or above a threshold",
         least,
         minimum=EVENTS_MIN,
-        evidence="scores/thresholds: n_false",
+        evidence="thresholds: n_false",
         cannot=few_events(thresholds),
     )
 

@@ -150,7 +150,11 @@ def _counts(
 
 
 def _codes(hosts: pd.Series, name: str) -> np.ndarray:
-    codes, _ = pd.factorize(hosts, sort=False)
+    try:
+        codes, _ = pd.factorize(hosts, sort=True)  # the order of hosts deals them into halves: not that of the rows
+    except TypeError:  # names of several kinds have no order of their own
+        codes, _ = pd.factorize(hosts.astype(str), sort=True)
+        codes = np.where(hosts.isna(), -1, codes)
     if (codes < 0).any():
         raise InputError(
             f"completeness: {int((codes < 0).sum())} of {len(codes)} rows have no '{name}'; name the host of each "

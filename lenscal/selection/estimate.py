@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import expit, logit
 
-from lenscal.selection.balance import entropy_weights
+from lenscal.selection.balance import entropy_tilt, tilted, without_each
+from lenscal.selection.logistic import Logistic, Products
 
 FOLDS = 5
 
@@ -17,57 +17,95 @@ STRENGTH = 0.1  # C of the logistic regression of what is found
 EPSILON = 1e-6
 
 
-def estimate(
-    sample: np.ndarray, systems: np.ndarray, found: np.ndarray, groups: np.ndarray, cross_fit: bool = True
-) -> tuple[float, float, float, np.ndarray, np.ndarray]:
-    """Joint, weighted and modelled share, the weights, and the probability that each system is found (moved together,
-    so that their mean is the joint share).
+@dataclass(frozen=True)
+class Estimate:
+    """What trials say of systems.
+
+    Attributes
+    ----------
+    value, plain, model : float
+        Joint, weighted and modelled share.
+    weight : (trial,) array
+        Of sum 1.
+    chance : (system,) array
+        Probability that each system is found, moved together so that their mean is `value`.
+    scatter : (group, system) array
+        The same with each group left out.
     """
-    weight = entropy_weights(sample, systems.mean(0))
+
+    value: float
+    plain: float
+    model: float
+    weight: np.ndarray
+    chance: np.ndarray
+    scatter: np.ndarray
+
+
+def estimate(sample: np.ndarray, systems: np.ndarray, found: np.ndarray, groups: np.ndarray, count: int) -> Estimate:
+    """The doubly robust share found of systems, and what it is without each group of trials.
+
+    A fold or a group that is left out costs one step of Newton's method from the fit of all trials, which is as good
+    as another fit to a small part of its own error (`tests/support/refitted.py` fits anew).
+
+    Parameters
+    ----------
+    sample, systems : (trial, feature) and (system, feature) arrays
+        On one scale, deviations of about one.
+    found : (trial,) array
+        0 or 1.
+    groups : (trial,) int array
+        0 to `count` - 1, of hosts.
+    count : int
+    """
+    apart = np.asarray(sample, float) - systems.mean(0)
+    tilt = entropy_tilt(apart, np.full(len(apart), 1 / len(apart)))
+    weight = tilted(apart, tilt, np.ones(len(apart)))
     plain = float(weight @ found)
+    present = np.unique(groups)
     if found.min() == found.max():
-        return plain, plain, plain, weight, np.full(len(systems), plain)
-    fitted = _fitted(sample, found)
-    chance = fitted(systems)
-    if cross_fit:
-        own = np.empty(len(sample))
-        for fold in range(FOLDS):
-            asked = groups % FOLDS == fold
-            kept = ~asked
-            own[asked] = (
-                _fitted(sample[kept], found[kept])(sample[asked])
-                if asked.any() and found[kept].min() < found[kept].max()
-                else found[kept].mean()
-            )
-    else:
-        own = fitted(sample)
-    model = float(chance.mean())
+        same = np.full(len(systems), plain)
+        return Estimate(plain, plain, plain, weight, same, np.tile(same, (present.size, 1)))
+    products, columns = Products.of(sample)
+    fit = Logistic(columns, found, STRENGTH)
+    folds = [[g for g in present if g % FOLDS == fold] for fold in range(FOLDS)]
+    others = np.vstack([fit.without(groups, folds, more=2), fit.without(groups, [[g] for g in present])])
+    own = np.empty(len(sample))
+    for fold, at in enumerate(others[:FOLDS]):
+        asked = groups % FOLDS == fold
+        own[asked] = _chance(columns[asked], at)
+    every = np.vstack([fit.at, others[FOLDS:]])
+    chances = _chance(products.columns(systems), every).T
+    model = float(chances[0].mean())
     value = float(np.clip(model + weight @ (found - own), EPSILON, 1 - EPSILON))
-    return value, plain, model, weight, _moved(chance, value)
+    within = _chance(columns, every[1:])
+    left = without_each(apart, tilt, groups, count)
+    values = [
+        np.clip(chances[1 + i].mean() + left[g] @ (found - within[:, i]), EPSILON, 1 - EPSILON)
+        for i, g in enumerate(present)
+    ]
+    scatter = np.stack([moved(chance, float(mean)) for chance, mean in zip(chances[1:], values)])
+    return Estimate(value, plain, model, weight, moved(chances[0], value), scatter)
 
 
-def _fitted(sample: np.ndarray, found: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import PolynomialFeatures, StandardScaler
-
-    model = make_pipeline(
-        StandardScaler(),
-        PolynomialFeatures(2, include_bias=False),
-        StandardScaler(),
-        LogisticRegression(C=STRENGTH, max_iter=1000),
-    )
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # a fit that has not quite converged serves: it is corrected and its scatter measured
-        model.fit(sample, found)
-    return lambda rows: np.clip(model.predict_proba(rows)[:, 1], EPSILON, 1 - EPSILON)
+def _chance(columns: np.ndarray, at: np.ndarray) -> np.ndarray:
+    """Probability of each row, (row,) or (row, fit)."""
+    return np.clip(expit((columns @ at.T.astype(np.float32)).astype(float)), EPSILON, 1 - EPSILON)
 
 
-def _moved(chance: np.ndarray, mean: float) -> np.ndarray:
-    """Probabilities moved by one step on the logit scale so that their mean is as given."""
-    from scipy.optimize import brentq
-
+def moved(chance: np.ndarray, mean: float) -> np.ndarray:
+    """Probabilities moved by one step on the logit scale so that their mean is as given (Newton's method, kept inside
+    a bracket).
+    """
     logits = logit(chance)
-    return expit(logits + brentq(lambda step: expit(logits + step).mean() - mean, -30, 30))
+    low, high, step = -30.0, 30.0, 0.0
+    for _ in range(60):
+        now = expit(logits + step)
+        off = float(now.mean()) - mean
+        if abs(off) < 1e-13:
+            break
+        low, high = (low, step) if off > 0 else (step, high)
+        slope = float((now * (1 - now)).mean())
+        step = step - off / slope if slope > 0 else (low + high) / 2
+        if not low < step < high:
+            step = (low + high) / 2
+    return expit(logits + step)

@@ -68,3 +68,13 @@ def table_of(injections: xr.Dataset, scores: xr.Dataset) -> pd.DataFrame:
             table[name] = flat(injections[name])
     table["score"] = flat(scores["score"]).astype(float)
     return table[np.isfinite(table["score"])].reset_index(drop=True)
+
+
+def features_of(table: pd.DataFrame) -> pd.DataFrame:
+    """A table of `found_missed` with the columns of `FEATURES` that are in it under other names."""
+    bands = {band: table[f"lensed_mag_{band}"].astype(float) for band in "grz" if f"lensed_mag_{band}" in table}
+    more = {"theta_e": "theta_e_drawn", "psfsize_r": "host_psfsize_r", "psfdepth_r": "host_psfdepth_r"}
+    own = {name: table[source].astype(float) for name, source in more.items() if source in table}
+    if len(bands) == len("grz"):
+        own["lensed_colour_gr"], own["lensed_colour_rz"] = bands["g"] - bands["r"], bands["r"] - bands["z"]
+    return table.assign(**own)

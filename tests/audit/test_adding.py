@@ -13,18 +13,18 @@ from finished import finish
 from typer.testing import CliRunner
 
 from lenscal import completeness, config, schema
+from lenscal.audit import Run
+from lenscal.audit.adding import Summand, add, check, joined
+from lenscal.audit.allocating import allocate, before_the_trials
+from lenscal.audit.another import taken_over
 from lenscal.cli import app
 from lenscal.completeness import allocation
 from lenscal.errors import InputError
 from lenscal.injections import quotas
 from lenscal.io import stores
-from lenscal.run import Place
-from lenscal.run.adding import Summand, add, check, joined
-from lenscal.run.allocating import allocate, before_the_trials
-from lenscal.run.another import taken_over
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-TO_THE_CUBE = ["injections", "scores", "realism", "completeness"]
+TO_THE_CUBE = ["injections", "scores", "judgement", "realism", "completeness"]
 
 
 def part(runfile, name, **injections):
@@ -34,7 +34,7 @@ def part(runfile, name, **injections):
     raw["injections"] |= injections
     path = runfile.with_name(f"{name}.yaml")
     path.write_text(yaml.safe_dump(raw))
-    taken_over(Place(config.load(runfile)), runfile.parent / "stores" / name, before_the_trials())
+    taken_over(Run(config.load(runfile)), runfile.parent / "stores" / name, before_the_trials())
     finish(path, TO_THE_CUBE)
     return path
 
@@ -46,12 +46,12 @@ def halves(finished):
 
 @pytest.fixture(scope="module")
 def summands(halves):
-    return [Summand.of_run(Place(config.load(path))) for path in halves]
+    return [Summand.of_run(Run(config.load(path))) for path in halves]
 
 
 @pytest.fixture(scope="module")
 def whole(finished):
-    return Summand.of_run(Place(config.load(finished)))
+    return Summand.of_run(Run(config.load(finished)))
 
 
 def test_a_run_that_goes_on_has_the_trials_that_one_run_would_have_had(summands, whole):
@@ -153,17 +153,17 @@ def test_a_run_whose_cube_is_not_finished_does_not_add(halves, tmp_path):
     path = halves[0].with_name("none.yaml")
     path.write_text(yaml.safe_dump(raw))
     with pytest.raises(InputError, match="the completeness of 'one' is not finished"):
-        Summand.of_run(Place(config.load(path)))
+        Summand.of_run(Run(config.load(path)))
 
 
 def test_the_trials_that_are_needed_make_a_run_that_adds(finished, whole, tmp_path):
-    place = Place(config.load(finished))
+    place = Run(config.load(finished))
     path = finished.with_name("more.yaml")
     plan, taken = allocate(finished, place, whole, path, half_width=0.03, budget=40)
     assert taken == before_the_trials()
     assert 0 < plan["trials"].sum() <= 40
     finish(path, TO_THE_CUBE)
-    more = Summand.of_run(Place(config.load(path)))
+    more = Summand.of_run(Run(config.load(path)))
     made = more.cube["n_injected"].to_series()
     wanted = plan.set_index(list(schema.CELL))["trials"]
     assert made.reindex(wanted.index).tolist() == wanted.tolist()
@@ -183,12 +183,12 @@ def test_a_plan_is_refused_for_numbers_that_are_none_and_empty_where_all_is_narr
             allocation.plan(whole.cube, **({"half_width": 0.1} | {name: value}))
     with pytest.raises(InputError, match="without the counts of its hosts"):
         allocation.plan(whole.cube.drop_dims("host"), 0.1)
-    plan, taken = allocate(finished, Place(config.load(finished)), whole, finished.with_name("nothing.yaml"), 0.49)
+    plan, taken = allocate(finished, Run(config.load(finished)), whole, finished.with_name("nothing.yaml"), 0.49)
     assert (plan["trials"] == 0).all()
     assert taken == []
     assert not finished.with_name("nothing.yaml").exists()
     with pytest.raises(InputError, match="put it beside the old one"):
-        allocate(finished, Place(config.load(finished)), whole, tmp_path / "far.yaml", 0.05)
+        allocate(finished, Run(config.load(finished)), whole, tmp_path / "far.yaml", 0.05)
 
 
 @pytest.mark.parametrize(

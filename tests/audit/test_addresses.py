@@ -12,13 +12,13 @@ import yaml
 from places import TESTS as HERE
 
 from lenscal import config
+from lenscal.audit import PlanError, Run, plan_of
+from lenscal.audit.given import ALWAYS, given, held
+from lenscal.audit.products import NotGivenError
+from lenscal.audit.stages import STAGES
 from lenscal.config import Section
 from lenscal.config.section import Placement
 from lenscal.engine.markers import Progress
-from lenscal.run import Place, PlanError, plan_of
-from lenscal.run.given import ALWAYS, given, held
-from lenscal.run.place import NotGivenError
-from lenscal.run.stages import STAGES
 
 pytestmark = pytest.mark.filterwarnings("ignore:Pydantic serializer")
 PRIORS = "mine: {like: observed-colours}\n"
@@ -70,7 +70,7 @@ def settings_of(folder):
 
 
 def address(folder, stage):
-    place = Place(settings_of(folder))
+    place = Run(settings_of(folder))
     return held(place, stage), STAGES[stage].inputs(place)
 
 
@@ -121,12 +121,12 @@ def is_given(place, stage, path):
 @pytest.mark.parametrize("stage", STAGES)
 def test_each_setting_that_a_stage_is_given_is_in_its_address_and_no_other_is(folder, stage):
     settings = settings_of(folder)
-    place, before = Place(settings), held(Place(settings), stage)
+    place, before = Run(settings), held(Run(settings), stage)
     seen = 0
     for path, value, placement in leaves(settings):
         if path == ("stores",):
             continue
-        after = held(Place(changed(settings, path, other(value))), stage)
+        after = held(Run(changed(settings, path, other(value))), stage)
         if placement:
             assert after == before, f"{path} says where something is"
         else:
@@ -141,12 +141,12 @@ INPUTS = {
     "stores/sky/catalogues/known-lenses.csv": ["objects"],
     "stores/sky/catalogues/desi-sl-vac-mock.fits": ["objects"],
     "stores/sky/catalogues/contaminants.csv": ["objects"],
-    "stores/sky/survey-bricks.fits.gz": ["cutouts", "scores"],
-    "stores/sky/south/survey-bricks-dr10-south.fits.gz": ["cutouts", "scores"],
+    "stores/sky/survey-bricks.fits.gz": ["cutouts", "judgement"],
+    "stores/sky/south/survey-bricks-dr10-south.fits.gz": ["cutouts", "judgement"],
     "randoms/a.fits": ["completeness"],
     "randoms/b.fits": ["completeness"],
-    "hst/cosmos_stamps.fits.gz": ["injections", "scores", "realism", "report"],
-    "hst/cosmos_catalog.csv": ["injections", "scores", "realism", "report"],
+    "hst/cosmos_stamps.fits.gz": ["injections", "scores", "judgement", "realism", "report"],
+    "hst/cosmos_catalog.csv": ["injections", "scores", "judgement", "realism", "report"],
     "more/cosmos_stamps.fits.gz": ["realism"],
     "more/cosmos_catalog.csv": ["realism"],
     "brought/weights.pt": ["detector"],
@@ -199,17 +199,17 @@ def test_stamps_count_by_every_file_of_theirs_though_a_list_of_checksums_says_ot
     raw = yaml.safe_load((HERE.parent / "pipelines" / "real-sample.yaml").read_text())
     settings = config.load(HERE.parent / "pipelines" / "real-sample.yaml")
     root = tmp_path / "data"
-    files = Place(settings).survey.files()
+    files = Run(settings).survey.files()
     assert len(files) > 5
     for path in files:
         copy = root / path.relative_to(settings.survey.root)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
     shutil.copyfile(Path(settings.survey.root) / "SHA256SUMS", root / "SHA256SUMS")
-    place = Place(settings.model_copy(update={"survey": settings.survey.model_copy(update={"root": str(root)})}))
+    place = Run(settings.model_copy(update={"survey": settings.survey.model_copy(update={"root": str(root)})}))
     assert raw["survey"]["layout"] == "stamps"
     for name in ("manifest", "cutouts"):
-        whole = STAGES[name].inputs(Place(settings))
+        whole = STAGES[name].inputs(Run(settings))
         assert STAGES[name].inputs(place) == whole
         for path in files:
             copy = root / path.relative_to(settings.survey.root)
@@ -221,7 +221,7 @@ def test_stamps_count_by_every_file_of_theirs_though_a_list_of_checksums_says_ot
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_what_a_stage_did_not_declare_is_refused_when_it_is_asked_for(folder, stage):
-    place = given(Place(settings_of(folder)), stage)
+    place = given(Run(settings_of(folder)), stage)
     with pytest.raises(
         NotGivenError,
         match=(
@@ -232,9 +232,9 @@ def test_what_a_stage_did_not_declare_is_refused_when_it_is_asked_for(folder, st
         _ = place.settings.cluster
     own = {path.name for path in STAGES[stage].products(place)}
     allowed = own | {
-        path.name for name in STAGES[stage].reads for path in STAGES[name].products(Place(settings_of(folder)))
+        path.name for name in STAGES[stage].reads for path in STAGES[name].products(Run(settings_of(folder)))
     }
-    every = {path.name for one in STAGES.values() for path in one.products(Place(settings_of(folder)))}
+    every = {path.name for one in STAGES.values() for path in one.products(Run(settings_of(folder)))}
     for name in every:
         if name in allowed:
             assert place.path(name).name == name
@@ -254,7 +254,7 @@ def finish(place, name, digest="0", gates=()):
 @pytest.fixture
 def finished(folder):
     """Every stage is finished, as far as the plans say."""
-    place = Place(settings_of(folder))
+    place = Run(settings_of(folder))
     for name in STAGES:
         finish(place, name)
     return place
@@ -345,7 +345,7 @@ from lenscal.engine import code as plan
 package = pathlib.Path(lenscal.__file__).parent
 assert package.parent == pathlib.Path(sys.argv[1])
 plan.same_code(plan.code())
-for name in ("channels.py", "profiles.yaml", "run/stages/scores.py", "new.py"):
+for name in ("channels.py", "profiles.yaml", "audit/stages/scores.py", "new.py"):
     path = package / name
     before = path.read_text() if path.exists() else None
     if before is not None:
@@ -389,8 +389,8 @@ def test_a_file_of_lenscal_that_is_changed_added_or_put_back_is_seen_as_it_is(tm
     ],
 )
 def test_what_a_disk_refuses_anywhere_in_a_run_is_one_sentence(folder, monkeypatch, error, text):
+    from lenscal.audit import run
     from lenscal.io.stores import StoreError
-    from lenscal.run import run
 
     def refuse(place):
         raise error

@@ -12,13 +12,15 @@ import yaml
 from networks import DECLARED, write_forms
 from places import TESTS
 
-from lenscal import completeness, config, detector, mock
+from lenscal import completeness, config, detector, mock, report
+from lenscal.audit import PlanError, Run, run
+from lenscal.audit.another import another, before_the_detector
+from lenscal.audit.compare import compare
+from lenscal.audit.export import export
+from lenscal.audit.pipeline import plan_of
+from lenscal.audit.stages.report import report_inputs
 from lenscal.cli import app
 from lenscal.errors import InputError
-from lenscal.run import Place, PlanError, run
-from lenscal.run.another import another, before_the_detector
-from lenscal.run.compare import compare
-from lenscal.run.export import export
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 UNTIL = ["detector", "scores"]
@@ -43,7 +45,7 @@ def forms(folder):
 
 
 def place_of(folder, name="tiny"):
-    return Place(config.load(folder / f"{name}.yaml"))
+    return Run(config.load(folder / f"{name}.yaml"))
 
 
 def audited(folder, artifact, name):
@@ -54,12 +56,12 @@ def audited(folder, artifact, name):
     result = run(settings, [*before_the_detector(), *UNTIL])
     redone = [stage.name for stage in result.stages if stage.state == "done"]
     assert redone == UNTIL, "what no detector decides is taken over"
-    return Place(settings)
+    return Run(settings)
 
 
 def counted(place):
     """Trials and detections, cell by cell."""
-    parts = (place.store("injections"), place.store("scores", "injections"), place.store("scores", "thresholds"))
+    parts = (place.store("injections"), place.store("scores", "injections"), place.store("thresholds"))
     return completeness.count(*(part.load() for part in parts), place.settings.completeness)
 
 
@@ -149,8 +151,8 @@ def read(out, format_):
 
 
 def test_a_stopped_export_goes_on_and_ends_with_the_same_bytes(folder, exported, tmp_path, monkeypatch):
+    from lenscal.audit import export as module
     from lenscal.io import exported as formats
-    from lenscal.run import export as module
 
     monkeypatch.setattr(formats, "PART", 32)
     place, whole = place_of(folder), tmp_path / "whole"
@@ -229,13 +231,61 @@ def test_gaps_within_the_stated_share_are_counted_as_failed_trials(folder, table
     np.testing.assert_array_equal(cube["n_injected"] + cube["n_failed"], place.settings.injections.trials)
 
 
-def test_two_detectors_are_compared_trial_by_trial(folder, runs, tmp_path):
+@pytest.fixture(scope="module")
+def other(folder):
+    """A run with another detector."""
     (folder / "other.py").write_text(
         "import numpy as np\n\n\n"
         "def score(x):\n"
         "    return np.arcsinh(x[:, 0] / 0.02).mean((1, 2)) - 0.2 * np.arcsinh(x[:, 2] / 0.05).mean((1, 2))\n"
     )
-    second = audited(folder, f"{folder / 'other.py'}:score", "other")
+    return audited(folder, f"{folder / 'other.py'}:score", "other")
+
+
+def asked(folder, name, beside):
+    """Settings of a run file whose report is asked for another detector."""
+    raw = yaml.safe_load((folder / f"{name}.yaml").read_text())
+    raw["report"] = {**raw.get("report", {}), "beside": beside}
+    (folder / f"{name}.yaml").write_text(yaml.safe_dump(raw))
+    return config.load(folder / f"{name}.yaml")
+
+
+def test_a_report_has_a_section_on_another_detector(folder, runs, other, tmp_path):
+    expected = compare(runs["ONNX"], other, tmp_path / "page")
+    asked(folder, "other", "ONNX.yaml")  # each beside the other: neither waits for the other's report
+    settings = asked(folder, "ONNX", "other.yaml")
+    run(settings)
+    place = Run(settings)
+    for what in ("all", "objects", "cells"):
+        found = pd.read_csv(place.path("report") / "tables" / f"beside_{what}.csv")
+        assert (found.pop("rate_requested") == 0.05).all()
+        pd.testing.assert_frame_equal(found, expected[f"{what}-0.05.parquet"], check_dtype=False)
+    page = (place.path("report") / "index.html").read_text()
+    assert "Beside another detector" in page
+    assert other.detector.hash in page
+    assert (place.path("report") / "figures" / "beside_difference.png").stat().st_size > 5000
+    numbers = json.loads((place.path("report") / "numbers.json").read_text())
+    assert any("beside_all" in number["id"] for number in numbers)
+    assert all(same for _, _, _, same in report.verify(report_inputs(place), numbers))
+
+
+def test_a_report_changes_with_the_detector_beside_it_and_asks_for_its_scores(folder, runs, other):
+    settings = asked(folder, "TorchScript", "nobody.yaml")
+    with pytest.raises(PlanError, match=r"report\.beside: .*nobody\.yaml.* cannot be read"):
+        run(settings)
+    settings = asked(folder, "TorchScript", "tiny.yaml")
+    with pytest.raises(PlanError, match=r"report\.beside: .*scores of 'tiny' are not complete"):
+        run(settings)
+    settings = asked(folder, "TorchScript", "other.yaml")
+    addresses = [plan_of(Run(settings)).pipeline.stages["report"].inputs(Run(settings))]
+    addresses.append(
+        plan_of(place := Run(asked(folder, "TorchScript", "ONNX.yaml"))).pipeline.stages["report"].inputs(place)
+    )
+    assert addresses[0]["beside"] != addresses[1]["beside"]
+
+
+def test_two_detectors_are_compared_trial_by_trial(folder, runs, other, tmp_path):
+    second = other
     tables = compare(runs["ONNX"], second, tmp_path / "page")
     cells, whole = tables["cells-0.05.parquet"], tables["all-0.05.parquet"].iloc[0]
     assert int(cells["n"].sum()) == whole["n"] == int(counted(runs["ONNX"])["n_injected"].sum())
@@ -260,7 +310,7 @@ def test_a_changed_artifact_or_declaration_makes_its_stages_again(folder, forms)
     try:
         result = run(place.settings, [*before_the_detector(), *UNTIL])
         assert [stage.name for stage in result.stages if stage.state == "done"] == UNTIL
-        assert Place(place.settings).detector.hash != before
+        assert Run(place.settings).detector.hash != before
     finally:
         declared.write_text(yaml.safe_dump(DECLARED))
 

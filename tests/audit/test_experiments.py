@@ -13,14 +13,14 @@ import pytest
 import xarray as xr
 
 from lenscal import config, experiments
+from lenscal.audit import experiments as run
+from lenscal.audit.experiments import writing
+from lenscal.audit.experiments.lenses import lenses_of
 from lenscal.engine import PlanError
 from lenscal.experiments import Paired, Variant, arms, paired, views
 from lenscal.kernels import twosamples
-from lenscal.run import experiments as run
-from lenscal.run.experiments import writing
-from lenscal.run.experiments.lenses import lenses_of
 
-run_arms, run_causal, bench = (sys.modules[f"lenscal.run.experiments.{name}"] for name in ("arms", "causal", "bench"))
+run_arms, run_causal, bench = (sys.modules[f"lenscal.audit.experiments.{name}"] for name in ("arms", "causal", "bench"))
 
 SIZE, CENTRE = 65, 32
 
@@ -301,7 +301,7 @@ def run_of(**changes):
     return SimpleNamespace(
         settings=settings,
         detector=detector,
-        store=lambda name, group: xr.Dataset(attrs={"detector_hash": of["hashes"].get(group, "aaaa")}),
+        store=lambda name, group=None: xr.Dataset(attrs={"detector_hash": of["hashes"].get(group or name, "aaaa")}),
     )
 
 
@@ -322,7 +322,7 @@ REFUSED = {
         {"hashes": {"thresholds": "bbbb"}},
         {"causal"},
         1,
-        "scores of the thresholds carry detector bbbb",
+        "thresholds carry detector bbbb",
     ),
     "cutouts scored by another detector": (
         {"hashes": {"cutouts": ""}},
@@ -335,24 +335,24 @@ REFUSED = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_would_be_no_test_is_refused_by_name(monkeypatch, case):
-    monkeypatch.setattr("lenscal.run.pipeline.plan_of", lambda place: SimpleNamespace(done=lambda name: {}))
+    monkeypatch.setattr("lenscal.audit.pipeline.plan_of", lambda place: SimpleNamespace(done=lambda name: {}))
     changes, what, seed, words = REFUSED[case]
     with pytest.raises(PlanError, match=words):
         run.refuse(run_of(**changes), what, seed)
     run.refuse(run_of(), {"arms", "causal", "fix"}, 1)  # and nothing else is
 
 
-@pytest.mark.parametrize("stage", ["injections", "detector", "scores", "completeness"])
+@pytest.mark.parametrize("stage", ["injections", "detector", "scores", "judgement", "completeness"])
 def test_a_run_that_is_not_complete_is_refused_with_the_stage(monkeypatch, stage):
     monkeypatch.setattr(
-        "lenscal.run.pipeline.plan_of", lambda place: SimpleNamespace(done=lambda name: None if name == stage else {})
+        "lenscal.audit.pipeline.plan_of", lambda place: SimpleNamespace(done=lambda name: None if name == stage else {})
     )
     with pytest.raises(PlanError, match=f"experiments read {stage}, which is not complete"):
         run.refuse(run_of(), {"causal"}, 1)
 
 
 def test_tests_of_trials_alone_need_no_sky(monkeypatch):
-    monkeypatch.setattr("lenscal.run.pipeline.plan_of", lambda place: SimpleNamespace(done=lambda name: {}))
+    monkeypatch.setattr("lenscal.audit.pipeline.plan_of", lambda place: SimpleNamespace(done=lambda name: {}))
     run.refuse(run_of(sky=None, mock=False), {"causal"}, 7)
     assert run.skies(run_of().settings, {"causal"}, 1, 10) == {}
 

@@ -11,10 +11,10 @@ import yaml
 from typer.testing import CliRunner
 
 from lenscal import completeness, config
+from lenscal.audit import Run, sky
 from lenscal.cli import app
 from lenscal.cli.map import weights_of
 from lenscal.errors import InputError
-from lenscal.run import Place, sky
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -51,7 +51,7 @@ import sys; assert "lenscal" not in sys.modules
 
 
 def test_the_area_of_a_map_is_that_of_the_survey_and_its_mean_that_of_the_cube(out, finished):
-    place = Place(config.load(finished))
+    place = Run(config.load(finished))
     found = xr.open_zarr(out / "sky-map.zarr").load()
     assert float(found["area"].sum()) == pytest.approx(place.sky()["area"].sum())
     cube = place.store("completeness").load()
@@ -62,7 +62,7 @@ def test_the_area_of_a_map_is_that_of_the_survey_and_its_mean_that_of_the_cube(o
 
 
 def test_the_run_has_the_same_map_at_its_own_nside(finished):
-    place = Place(config.load(finished))
+    place = Run(config.load(finished))
     own = place.store("completeness_map").load()
     cube = place.store("completeness").load()
     again = completeness.sky_map(cube, sky.pieces(place, cube, 256), 256)
@@ -113,7 +113,7 @@ def test_a_folder_with_anything_else_and_a_run_without_a_cube_are_refused(finish
 
 
 def test_stamps_are_no_footprint(finished):
-    place = Place(config.load(finished))
+    place = Run(config.load(finished))
     stamps = SimpleNamespace(settings=place.settings, survey=SimpleNamespace(has_catalogue=False))
     assert sky.pieces(stamps, place.store("completeness").load(), 64) is None
 

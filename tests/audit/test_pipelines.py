@@ -18,9 +18,9 @@ from places import TESTS as HERE
 
 import lenscal
 from lenscal import config, schema
-from lenscal.run import Place, run
-from lenscal.run.checks import verify_numbers, verify_stores
-from lenscal.run.stages import STAGES
+from lenscal.audit import Run, run
+from lenscal.audit.checks import verify_numbers, verify_stores
+from lenscal.audit.stages import STAGES
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -88,10 +88,10 @@ def test_hosts_are_in_their_own_cell_and_never_from_training_sky(first):
 
 
 def test_false_positives_are_counted_in_the_bins_of_the_runs_own_grid(first):
-    from lenscal.run import Place
+    from lenscal.audit import Run
 
     settings, _ = first
-    table = Place(settings).table("failures/false_positives.parquet")
+    table = Run(settings).table("failures/false_positives.parquet")
     for group, axis in (
         ("psfsize_r", settings.injections.grid.psf_fwhm),
         ("psfdepth_r", settings.injections.grid.depth),
@@ -128,7 +128,7 @@ def test_a_run_judges_its_scores_and_every_table_is_as_declared(first):
     }
     assert wanted <= {gate.id for gate in result.gates}
     assert not [gate for gate in result.gates if gate.id in wanted and gate.critical]
-    few = opened["scores/thresholds"].attrs["few_events"]
+    few = opened["thresholds"].attrs["few_events"]
     assert "fewer than 10" in few
     assert opened["completeness"].attrs["few_events"] == few
 
@@ -144,7 +144,7 @@ def test_a_run_judges_what_its_detector_was_trained_on(first):
 
 def test_realism_has_a_verdict_for_every_criterion_and_no_pass_for_want_of_lenses(first):
     settings, result = first
-    place = Place(settings)
+    place = Run(settings)
     criteria = place.table("realism/criteria.parquet").set_index("id")
     assert len(criteria) == 22
     measures = place.table("realism/measures.parquet")
@@ -169,7 +169,7 @@ def test_redrawn_under_its_own_settings_an_injection_is_what_it_was(first):
 
     settings, _ = first
     with dask.config.set(scheduler="synchronous"):
-        whole = Place(settings).store("injections").load()
+        whole = Run(settings).store("injections").load()
     block = realism.selected(whole, realism.one_per_host(realism.trials(whole), 8, 1))
     again = injections.redraw(block, settings.injections, settings.seed)
     for name in (*schema.PARAMETERS, "magnification", "beta_fraction", "proposals"):
@@ -228,7 +228,7 @@ def test_a_changed_setting_redoes_only_what_depends_on_it(folder, first):
     result = run(config.load(path))
     done = [stage.name for stage in result.stages if stage.state == "done"]
     assert done == ["completeness", "failures", "report"]
-    assert result.stages[8].because == ("settings.completeness.trials_min",)
+    assert result.stages[9].because == ("settings.completeness.trials_min",)
 
 
 def test_another_rate_moves_the_threshold_and_all_that_is_judged_by_it(folder, first):
@@ -238,13 +238,13 @@ def test_another_rate_moves_the_threshold_and_all_that_is_judged_by_it(folder, f
     )
     result = run(settings)
     assert [stage.name for stage in result.stages if stage.state == "done"] == [
-        "scores",
+        "judgement",
         "realism",
         "completeness",
         "failures",
         "report",
     ]
-    places = [Place(one) for one in (first[0], settings)]
+    places = [Run(one) for one in (first[0], settings)]
     before, after = (place.table("realism/sensitivity.parquet")["base"].dropna() for place in places)
     assert (after >= before).all()
     assert (after > before).any(), "the share that is recovered is that of the new threshold"
@@ -262,8 +262,8 @@ def test_a_patch_release_keeps_a_finished_run_and_verifies_it(folder, first, mon
     settings = config.load(runfile(folder, "release"))
     monkeypatch.setattr("lenscal.__version__", "0.1.9")
     assert {stage.state for stage in run(settings).stages} == {"was complete"}
-    assert all(good for _, good in verify_stores(Place(settings)))
-    assert not [n for n in verify_numbers(Place(settings)) if not n[3]]
+    assert all(good for _, good in verify_stores(Run(settings)))
+    assert not [n for n in verify_numbers(Run(settings)) if not n[3]]
 
 
 def test_a_project_that_was_copied_to_another_place_is_complete_and_verifies(folder, first, tmp_path):
@@ -272,7 +272,7 @@ def test_a_project_that_was_copied_to_another_place_is_complete_and_verifies(fol
     shutil.copy(folder / "first.yaml", tmp_path / "elsewhere")
     settings = config.load(tmp_path / "elsewhere" / "first.yaml")
     assert {stage.state for stage in run(settings).stages} == {"was complete"}
-    assert all(good for _, good in verify_stores(Place(settings)))
+    assert all(good for _, good in verify_stores(Run(settings)))
 
 
 def test_stores_open_by_plain_xarray_without_a_warning(first):
@@ -287,7 +287,7 @@ def test_stores_open_by_plain_xarray_without_a_warning(first):
             ("injections", None),
             ("completeness", None),
             ("scores", None),
-            ("scores", "thresholds"),
+            ("thresholds", None),
             ("scores", "cutouts"),
         ]:
             xr.open_zarr(stores / f"{name}.zarr", group=group)
@@ -297,7 +297,7 @@ def test_stores_open_by_plain_xarray_without_a_warning(first):
     "damage",
     [
         "gates.json",
-        "scores.zarr/thresholds/threshold/c/0",
+        "thresholds.zarr/threshold/c/0",
         "injections.zarr/theta_e/c/0",
         "completeness.zarr/n_detected/c/0/0/0/0",
         "hosts.parquet",
@@ -311,7 +311,7 @@ def test_an_edit_by_hand_or_a_turned_bit_anywhere_is_found(folder, first, damage
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(first[0].stores, copy)
     settings = config.load(runfile(folder, "edited"))
-    assert all(good for _, good in verify_stores(Place(settings)))
+    assert all(good for _, good in verify_stores(Run(settings)))
     path = copy / damage
     content = path.read_bytes()
     if damage == "gates.json":
@@ -321,11 +321,11 @@ def test_an_edit_by_hand_or_a_turned_bit_anywhere_is_found(folder, first, damage
         path.write_bytes(content.replace(b'"verdict": "fail"', b'"verdict": "pass"').replace(b'"rows": ', b'"rows": 1'))
     else:
         path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    assert len([name for name, good in verify_stores(Place(settings)) if not good]) == 1
+    assert len([name for name, good in verify_stores(Run(settings)) if not good]) == 1
 
 
 def test_numbers_of_the_report_and_digests_of_the_stores_verify(first):
-    place = Place(first[0])
+    place = Run(first[0])
     assert all(good for _, good in verify_stores(place))
     numbers = verify_numbers(place)
     assert len(numbers) > 20
@@ -345,7 +345,7 @@ def test_one_changed_pixel_is_seen(folder, first):
         file.seek(60)
         file.write(bytes([byte[0] ^ 1]))
     settings = config.load(runfile(folder, "tampered"))
-    found = dict(verify_stores(Place(settings)))
+    found = dict(verify_stores(Run(settings)))
     assert {name for name, good in found.items() if not good} == {"cutouts", "failures"}
     assert {"objects", "manifest", "completeness", "report"} <= set(found)
 
@@ -427,7 +427,7 @@ def test_the_real_sample_runs_and_says_how_little_stands_behind_each_cell(folder
 @pytest.fixture(scope="module")
 def looped(folder, first):
     """A run of more trials on the same sky, held against another one."""
-    from lenscal.run import closed_loop
+    from lenscal.audit import closed_loop
 
     settings = config.load(runfile(folder, "first", injections={"trials": 150}))
     settings = settings.model_copy(update={"stores": settings.stores.parent / "looped"})
@@ -437,7 +437,7 @@ def looped(folder, first):
     from lenscal import mock
 
     mock.draw(sky, workers=2)
-    place = Place(settings)
+    place = Run(settings)
     summary, tables = closed_loop.close(place, [sky], lambda text: None)
     return place, sky, summary, tables, closed_loop.write(place, summary, tables)
 
@@ -448,7 +448,7 @@ def test_true_lenses_of_another_sky_are_all_accounted_for(looped):
     assert summary["overall"]["n"] + sum(summary["left_out"].values()) == 24
     stayed = tables["lenses"][tables["lenses"]["left_out"] == ""]
     assert np.isfinite(stayed["score"]).all()
-    threshold = float(place.store("scores", "thresholds")["threshold"].values[0])
+    threshold = float(place.store("thresholds")["threshold"].values[0])
     assert summary["overall"]["found"] == int((stayed["score"] >= threshold).sum())
     for row in [summary["overall"], *summary["bins"]]:
         assert {
@@ -480,7 +480,7 @@ def test_what_is_not_predicted_is_refused_by_name_and_no_number_is_given(looped)
 
 def test_scores_of_true_lenses_are_those_that_the_run_would_give_them(looped, first):
     """The run's own sky, read through the loop: its lenses have the scores that the stage scores gave them."""
-    from lenscal.run import closed_loop
+    from lenscal.audit import closed_loop
 
     place, _, *_ = looped
     own = first[0].model_copy(update={"sky": place.settings.sky})
@@ -501,7 +501,7 @@ def test_scores_of_true_lenses_are_those_that_the_run_would_give_them(looped, fi
     ],
 )
 def test_a_loop_that_could_not_tell_anything_is_refused(looped, seeds, changes, sentence):
-    from lenscal.run import PlanError, closed_loop
+    from lenscal.audit import PlanError, closed_loop
 
     settings = looped[0].settings
     for name, value in changes.items():
@@ -509,14 +509,14 @@ def test_a_loop_that_could_not_tell_anything_is_refused(looped, seeds, changes, 
             update={name: value if value is None else getattr(settings, name).model_copy(update=value)}
         )
     with pytest.raises(PlanError, match=sentence):
-        closed_loop.refuse(Place(settings), seeds)
+        closed_loop.refuse(Run(settings), seeds)
 
 
 def test_a_detector_is_not_tested_on_the_sky_that_trained_it(looped):
-    from lenscal.run import PlanError, closed_loop
+    from lenscal.audit import PlanError, closed_loop
 
     place = looped[0]
-    elsewhere = Place(place.settings)
+    elsewhere = Run(place.settings)
     elsewhere.__dict__["detector"] = place.detector
     assert place.detector.about["seed"] == 7
     closed_loop.refuse(elsewhere, [8])
@@ -550,7 +550,7 @@ def test_experiments_of_a_finished_run_are_paired_and_their_shares_sum_to_the_ga
     assert (found["fix"]["training"]["injected"], found["fix"]["training"]["epochs_run"]) == (6, 1)
     cells = pd.read_parquet(made / "fix_cells.parquet")
     assert cells["pairs"].sum() == found["fix"]["overall"]["pairs"] <= 2 * len(cells)
-    assert found["fix"]["before"]["detector"] == Place(settings).detector.hash != found["fix"]["after"]["detector"]
+    assert found["fix"]["before"]["detector"] == Run(settings).detector.hash != found["fix"]["after"]["detector"]
     val = [row for row in found["fix"]["tables"]["fix_negatives"] if row["split"] == "val"]
     rate = settings.completeness.false_positive_rates[0]
     for side in ("base", "changed"):  # either threshold leaves no more false positives than asked for

@@ -18,18 +18,18 @@ from places import ROOT
 
 import lenscal
 from lenscal import completeness, config
+from lenscal.audit import Run
+from lenscal.audit import release as releasing
+from lenscal.audit.release import release
 from lenscal.errors import InputError
 from lenscal.io import described, stores
-from lenscal.run import Place
-from lenscal.run import release as releasing
-from lenscal.run.release import release
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture(scope="module")
 def place(finished):
-    return Place(config.load(finished))
+    return Run(config.load(finished))
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +101,7 @@ def test_every_number_of_a_release_is_that_of_the_run(out, place):
     cube = place.store("completeness").load()
     xr.testing.assert_equal(xr.open_zarr(out / "completeness.zarr").load(), cube)
     trials = pd.read_parquet(out / "found-missed.parquet")
-    threshold = place.store("scores", "thresholds")["threshold"].values[0]
+    threshold = place.store("thresholds")["threshold"].values[0]
     scores, injections = place.store("scores", "injections"), place.store("injections")
     of = dict(zip(injections["injection_id"].values.ravel(), scores["score"].values.ravel()))
     np.testing.assert_array_equal(trials["score"], [of[id_] for id_ in trials["injection_id"]])
@@ -202,7 +202,7 @@ def test_a_release_that_stops_leaves_nothing_that_looks_finished(place, finished
 def test_a_run_that_is_not_finished_or_not_as_written_is_not_released(finished, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(finished.parent, folder)
-    copy = Place(config.load(folder / "one.yaml"))
+    copy = Run(config.load(folder / "one.yaml"))
     numbers = copy.folder / "report" / "numbers.json"
     kept = numbers.read_text()
     rows = json.loads(kept)

@@ -18,13 +18,13 @@ from chaos import Chaos, draw_sky
 from viewer import serving
 
 from lenscal import config
+from lenscal.audit import PlanError, Run, plan_of, run
+from lenscal.audit.stages import STAGES
 from lenscal.clusters import Local
 from lenscal.engine.contents import contents_of
 from lenscal.engine.errors import BlockError
 from lenscal.io import folders, locks, stores
 from lenscal.io.survey import CoaddSurvey, PixelError
-from lenscal.run import Place, PlanError, plan_of, run
-from lenscal.run.stages import STAGES
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -202,7 +202,7 @@ def test_leaves_are_not_read_again_when_the_import_ends_and_their_ledger_says_wh
     assert "lenses.parquet" in read
     assert not [name for name in read if "Npix" in name]
     done = json.loads((settings.stores / ".plan" / "objects" / "done.json").read_text())
-    assert done["contents"] == contents_of(plan_of(Place(settings)).progress("objects"))
+    assert done["contents"] == contents_of(plan_of(Run(settings)).progress("objects"))
     assert [name for name in read if "Npix" in name]
 
 
@@ -224,7 +224,7 @@ def test_a_flipped_bit_is_an_error_when_it_is_read_and_never_a_number(chaos, fir
 
 def test_a_kill_while_the_old_products_go_is_no_foreign_store_and_trusts_nothing(chaos, first, here):
     settings = copied(chaos, first, "between", quality={"mask_radius_px": 7})
-    progress = plan_of(Place(settings)).progress("quality")
+    progress = plan_of(Run(settings)).progress("quality")
     progress.forget()  # the kill is here: products and the old plan are there, nothing vouches for them
     back = config.load(chaos.runfile("between"))
     assert states(run(back, PIXELS))["quality"] == "done"
@@ -295,9 +295,9 @@ def test_a_dashboard_is_served_and_told_of_only_when_asked_for_and_never_on_a_po
 
     from rich.console import Console
 
+    from lenscal.audit import executor_of
     from lenscal.engine.events import Events
     from lenscal.engine.terminal import Terminal
-    from lenscal.run import executor_of
 
     console = Console(record=True, width=200)
     settings = first.model_copy(update={"cluster": config.Cluster(workers=1, threads=1, dashboard=wanted)})
@@ -532,5 +532,5 @@ def test_quality_is_not_complete_when_a_run_ended_between_the_cutouts_and_it(cha
     with fits.open(plane, mode="update") as hdus:
         hdus[1].data = hdus[1].data * np.float32(1.5)
     run(settings, PIXELS[:3])
-    assert plan_of(Place(settings)).progress("cutouts").done
-    assert plan_of(Place(settings)).progress("quality").done is None
+    assert plan_of(Run(settings)).progress("cutouts").done
+    assert plan_of(Run(settings)).progress("quality").done is None

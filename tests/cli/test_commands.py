@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from importlib.metadata import version
 
 import pytest
 import yaml
@@ -242,7 +243,24 @@ def test_status_tells_done_from_waiting(folder):
     lenscal("run", folder / "run.yaml", "--stages", "objects", "--quiet")
     output = lenscal("status", folder / "run.yaml").output
     assert "complete" in output
-    assert "not started" in output or "waits" in output
+    assert "not started" in output
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(folder):
+    lenscal("run", folder / "run.yaml", "--stages", "objects", "--quiet")
+    before = sorted(path for path in folder.rglob("*"))
+    said = lenscal("run", folder / "run.yaml", "--dry-run").output
+    assert "nothing is done" in said
+    assert "to be done after manifest" in " ".join(said.split())
+    assert sorted(path for path in folder.rglob("*")) == before
+    assert (
+        "nothing to do: all is complete"
+        in lenscal("run", folder / "run.yaml", "--stages", "objects", "--dry-run").output
+    )
+
+
+def test_the_release_is_said():
+    assert lenscal("--version").output.strip() == f"lenscal {version('lenscal')}"
 
 
 @pytest.mark.parametrize(

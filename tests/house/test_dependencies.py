@@ -128,12 +128,12 @@ def test_every_floor_is_named_and_once():
 def test_extras_are_those_that_messages_name():
     from lenscal.extras import EXTRA_OF, NEEDED_FOR
 
-    assert set(EXTRAS) == {"docs", "detector", "mock", "lsdb", "ec2", "onnx", "hdf5", "release", "test"}
+    assert set(EXTRAS) == {"docs", "detector", "mock", "lsdb", "ec2", "onnx", "openvino", "hdf5", "release", "test"}
     assert set(EXTRA_OF.values()) == set(NEEDED_FOR) == set(EXTRAS) - {"docs", "test"}
     for library, extra in EXTRA_OF.items():
         assert library in {IMPORTED_AS.get(r.name, r.name) for r in EXTRAS[extra]}
     own = next(requirement for requirement in EXTRAS["test"] if requirement.name == "lenscal")
-    assert own.extras == {"detector", "docs", "hdf5", "mock", "lsdb", "onnx", "release"}
+    assert own.extras == {"detector", "docs", "hdf5", "mock", "lsdb", "onnx", "openvino", "release"}
 
 
 def imported(*folders):

@@ -104,8 +104,8 @@ def test_no_test_module_imports_another():
 
 
 def test_the_stages_are_named_alike_everywhere():
+    from lenscal.audit.stages import STAGES
     from lenscal.cli import run
-    from lenscal.run.stages import STAGES
 
     assert f"Stages: {', '.join(STAGES)}." in run.run.__doc__
     nav = (ROOT / "mkdocs.yml").read_text()

@@ -14,10 +14,10 @@ from imported import NAME, imported, place_of
 from raw_skies import raw_sky, write_sweep
 
 from lenscal import manifest, objects
+from lenscal.audit import Run, catalogue, published, run
+from lenscal.audit.stages import STAGES
 from lenscal.gates import ABSENT, FAIL, PASS
 from lenscal.io import checksums, sweeps
-from lenscal.run import Place, catalogue, published, run
-from lenscal.run.stages import STAGES
 
 
 @pytest.fixture(scope="module")
@@ -198,7 +198,7 @@ def test_whatever_is_wrong_is_named_with_its_file_and_rows_and_nothing_is_lost(t
         (tmp_path / "other.csv").write_text(what["lenses"])
         lenses = place.settings.objects.lenses
         other = lenses[0].model_copy(update={"name": "other", "source": str(tmp_path / "other.csv")})
-        place = Place(
+        place = Run(
             place.settings.model_copy(
                 update={"objects": place.settings.objects.model_copy(update={"lenses": [*lenses, other]})}
             )
@@ -282,7 +282,7 @@ def test_a_file_that_is_not_the_published_one_is_named_leaves_nothing_and_may_be
     good = path.read_bytes()
     write_sweep(tmp_path / "other.fits" / path.name, raw.assign(FLUX_W1=np.float32(2)))  # a sound file of other values
     path.write_bytes((tmp_path / "other.fits" / path.name).read_bytes())
-    again = Place(place.settings.model_copy(update={"stores": tmp_path / "again"}))
+    again = Run(place.settings.model_copy(update={"stores": tmp_path / "again"}))
     stage = STAGES["objects"]
     one, two = stage.blocks(again)
     with pytest.raises(
@@ -298,7 +298,7 @@ def test_a_file_that_is_not_the_published_one_is_named_leaves_nothing_and_may_be
         "sweep-025m005-030p005.parquet"
     }
     loose = again.settings.objects.model_copy(update={"checksums": False})
-    gates, taken, _ = imported(Place(again.settings.model_copy(update={"objects": loose})))
+    gates, taken, _ = imported(Run(again.settings.model_copy(update={"objects": loose})))
     assert (checksum_gate(gates).verdict, checksum_gate(gates).evidence) == (ABSENT, "objects.checksums is off")
     assert taken["galaxies"] == ledgers["galaxies"]
     path.write_bytes(good)
@@ -341,7 +341,7 @@ def ran(place):
 
 
 def with_checksums(place, wanted):
-    return Place(
+    return Run(
         place.settings.model_copy(update={"objects": place.settings.objects.model_copy(update={"checksums": wanted})})
     )
 
@@ -506,7 +506,7 @@ def test_sweeps_are_read_from_an_address_as_from_a_folder(tmp_path, raw):
         )
         near, far = imported(place), None
         survey = place.settings.survey.model_copy(update={"root": "memory://dr10"})
-        other = Place(place.settings.model_copy(update={"survey": survey, "stores": tmp_path / "far"}))
+        other = Run(place.settings.model_copy(update={"survey": survey, "stores": tmp_path / "far"}))
         far = imported(other)
         assert far[1] == near[1]
         assert far[2] == near[2]

@@ -16,10 +16,10 @@ from pyarrow import compute, dataset
 from raw_skies import ARCSEC, raw_sky, settings_of, write_sweep
 
 from lenscal import manifest, objects, schema
+from lenscal.audit import Run, scanning
+from lenscal.audit.stages import STAGES
 from lenscal.gates import FAIL, PASS
 from lenscal.io import hats, sweeps
-from lenscal.run import Place, scanning
-from lenscal.run.stages import STAGES
 
 BLEND = schema.CONFUSERS.index("blend_merger")
 
@@ -52,7 +52,7 @@ def sky(tmp_path_factory):
 
 def made(settings, backwards=False):
     """Objects and manifest, block by block in this process, forwards or backwards."""
-    place = Place(settings)
+    place = Run(settings)
     gates = []
     for name in ("objects", "manifest"):
         blocks = STAGES[name].blocks(place)
@@ -123,7 +123,7 @@ def bits_of(place, names):
 
 
 def test_a_pair_astride_a_border_is_seen_from_both_sides(sky, whole):
-    place = Place(whole[0].settings)
+    place = Run(whole[0].settings)
     _, raw, pair = sky
     objid, brickid, release = (raw[name].to_numpy("i8") for name in ("OBJID", "BRICKID", "RELEASE"))
     enough = (raw[["NOBS_G", "NOBS_R", "NOBS_Z"]] >= 3).all(axis=1).to_numpy()
@@ -254,7 +254,7 @@ def test_a_key_twice_in_one_file_goes_once_whatever_the_chunk(tmp_path, sky):
         folder = tmp_path / str(chunk)
         write_sweep(folder / "survey" / "sweep-020m005-025p005.fits", pd.concat([raw, raw.iloc[::100]]))
         (folder / "lenses.csv").write_text((sky[0] / "lenses.csv").read_text())
-        place = Place(settings_of(folder, "run", chunk=chunk))
+        place = Run(settings_of(folder, "run", chunk=chunk))
         block = STAGES["objects"].blocks(place)[0]
         ledger = STAGES["objects"].work(place, block).ledger
         assert (ledger.rows_in, ledger.rows_out, ledger.missing) == (3030, 3000, 0)
@@ -267,7 +267,7 @@ def test_depths_are_inverse_variances_in_every_chunk_of_a_file_that_says_so_once
         raw[name] = np.where(np.arange(3000) < 2500, 30.0 if name.startswith("PSF") else 20.0, raw[name]).astype("f4")
     write_sweep(tmp_path / "survey" / "sweep-020m005-025p005.fits", raw)
     (tmp_path / "lenses.csv").write_text((sky[0] / "lenses.csv").read_text())
-    place = Place(settings_of(tmp_path, "run", chunk=1024))
+    place = Run(settings_of(tmp_path, "run", chunk=1024))
     made_of = STAGES["objects"]
     made_of.finish(place, [made_of.work(place, b) for b in made_of.blocks(place)])
     depth = place.galaxies.where(["psfdepth_r"], lambda t: np.ones(len(t), bool))["psfdepth_r"]
@@ -275,7 +275,7 @@ def test_depths_are_inverse_variances_in_every_chunk_of_a_file_that_says_so_once
 
 
 def test_a_narrow_rim_is_refused_with_what_is_needed(sky):
-    place = Place(settings_of(sky[0], "whole", objects={"margin_arcsec": 4.0}))
+    place = Run(settings_of(sky[0], "whole", objects={"margin_arcsec": 4.0}))
     with pytest.raises(Exception, match=r"up to 15\.5 arcsec.*rim of 4.*set objects\.margin_arcsec"):
         scanning.scan_leaf(place, place.galaxies.leaves[0], "x")
 
@@ -393,7 +393,7 @@ def test_the_brickid_of_every_row_is_held_against_the_table_of_bricks(tmp_path, 
         raw.assign(BRICKNAME=raw["BRICKNAME"].astype(object), TYPE=raw["TYPE"].astype(object)),
     )
     (tmp_path / "lenses.csv").write_text("ra,dec,name,grade,reference\n20.5,0.1,a,probable,x\n")
-    place, stage = Place(settings_of(tmp_path, "run")), STAGES["objects"]
+    place, stage = Run(settings_of(tmp_path, "run")), STAGES["objects"]
     gates, _, _ = stage.finish(place, [stage.work(place, block) for block in stage.blocks(place)])
     found = next(gate for gate in gates if gate.id == "objects.bricks")
     assert (found.verdict, found.critical) == (verdict, True)
@@ -413,7 +413,7 @@ def test_a_sweep_that_loses_many_rows_fails_a_critical_gate(tmp_path, case):
         table.loc[: int(600 * share), column] = value
         write_sweep(folder / "survey/south/sweep/10.1/sweep-020m005-025p005.fits", table)
         (folder / "lenses.csv").write_text("ra,dec,name,grade,reference\n20.5,0.1,a,probable,x\n")
-        place, stage = Place(settings_of(folder, "run")), STAGES["objects"]
+        place, stage = Run(settings_of(folder, "run")), STAGES["objects"]
         gates, _, _ = stage.finish(place, [stage.work(place, block) for block in stage.blocks(place)])
         found = next(gate for gate in gates if gate.id == "objects.usable")
         assert (found.verdict, found.critical) == (verdict, True)

@@ -13,11 +13,11 @@ from astropy.table import MaskedColumn, Table
 from raw_skies import raw_sky, settings_of, write_sweep
 
 from lenscal import config, objects
+from lenscal.audit import Run
+from lenscal.audit.stages import STAGES
 from lenscal.gates import FAIL, PASS
 from lenscal.io import sweeps
 from lenscal.io.tables import lenses as catalogues
-from lenscal.run import Place
-from lenscal.run.stages import STAGES
 
 RNG = np.random.default_rng(5)
 RA, DEC = RNG.uniform(20, 300, 20), RNG.uniform(-60, 30, 20)
@@ -230,7 +230,7 @@ def sky(tmp_path):
 
 
 def gates_of(folder, **of_objects):
-    place, stage = Place(settings_of(folder, "run", objects=of_objects)), STAGES["objects"]
+    place, stage = Run(settings_of(folder, "run", objects=of_objects)), STAGES["objects"]
     gates, _, _ = stage.finish(place, [stage.work(place, block) for block in stage.blocks(place)])
     return {gate.id: gate for gate in gates}
 
@@ -304,7 +304,7 @@ def test_a_table_that_stands_in_for_the_survey_has_the_same_gates(tmp_path, sky,
     make(table).to_csv(folder / "rows.csv", index=False)
     settings = settings_of(folder, "run", objects={"galaxy_tables": [str(folder / "rows.csv")]})
     settings = settings.model_copy(update={"survey": settings.survey.model_copy(update={"layout": "stamps"})})
-    gates, _, _ = STAGES["objects"].finish(Place(settings), [])
+    gates, _, _ = STAGES["objects"].finish(Run(settings), [])
     found = next(g for g in gates if g.id == f"objects.{gate}.tables.0.rows.csv")
     assert (found.verdict, found.critical) == (FAIL, True)
     assert evidence in found.evidence

@@ -15,8 +15,8 @@ from files_server import serving
 from imported import NAME, imported, place_of
 from raw_skies import raw_sky
 
+from lenscal.audit import Run
 from lenscal.io import remote, sweeps
-from lenscal.run import Place
 
 PLACE = f"south/sweep/10.1/{NAME}"
 
@@ -43,7 +43,7 @@ def files(near, monkeypatch):
 
 def moved(place, root, folder):
     survey = place.settings.survey.model_copy(update={"root": root})
-    return Place(place.settings.model_copy(update={"survey": survey, "stores": folder}))
+    return Run(place.settings.model_copy(update={"survey": survey, "stores": folder}))
 
 
 def rows_of(near, part=(0, None)):

@@ -15,12 +15,12 @@ from sweep_files import write as write_table
 from viewer import serving
 
 from lenscal import objects
+from lenscal.audit import Run, catalogue
 from lenscal.config import Service
 from lenscal.io import sweeps, units
 from lenscal.io.survey import BrickFiles, CoaddSurvey, PixelError, ServiceSurvey, SurveyError
 from lenscal.io.survey.stamps import StampError, StampSurvey
 from lenscal.kernels import resampling, widths
-from lenscal.run import Place, catalogue
 
 SPELT = {
     "nanomaggy": ["nanomaggy", "nanomaggies", "Nanomaggies", "nmgy", "nmaggy", " nanomaggy ", "1e-9 maggy"],
@@ -217,7 +217,7 @@ def sweep_of(folder, raw, unit, value=None):
 
 def imported(folder, path):
     (folder / "lenses.csv").write_text("ra,dec,name,grade,reference\n20.5,0.1,a,probable,x\n")
-    place = Place(settings_of(folder, "run"))
+    place = Run(settings_of(folder, "run"))
     catalogue.import_sweep(place, path, sweeps.stem_of(path))
     return pd.concat([pd.read_parquet(leaf) for leaf in (folder / "run/objects/galaxies/dataset").rglob("*.parquet")])
 

@@ -172,7 +172,7 @@ FAULTS = (
     _fault("no lens added to the area", "kernels/ranking.py", "PSEUDO = 0.5", "PSEUDO = 0.0", RANKING, "test_lower_end_is_delongs_on_the_logit_with_half_a_lens_at_the_median"),
     _fault("a constant detector without a width", "kernels/ranking.py", "ties = _tie_variance(positives, negatives)", "ties = 1e-30", RANKING, "test_a_constant_detector_has_the_width_of_one_that_knows_nothing"),
     _fault("a worse order with a higher end", "kernels/ranking.py", "min(lower, exact)", "lower", RANKING, "test_one_pair_out_of_order_moves_the_lower_end_a_little_and_never_up"),
-    _fault("one half is better than chance", "scores/judging.py", "float(np.nextafter(0.5, 1))", "0.5", SCORES, "test_a_lower_end_at_one_half_is_no_better_than_chance"),
+    _fault("one half is better than chance", "scores/gates.py", "float(np.nextafter(0.5, 1))", "0.5", SCORES, "test_a_lower_end_at_one_half_is_no_better_than_chance"),
     # The judgement of scores.
     _fault("precision at the share of the sample", "kernels/precision.py", "found = prevalence * np.asarray(recall, float)", "found = 0.5 * np.asarray(recall, float)", JUDGING, "test_precision_is_bayes_rule", "test_a_perfect_order_has_precision_one_and_a_constant_score_the_prevalence"),
     _fault("classes weighed as sampled", "kernels/reliability.py", "own = np.where(positive, weights, 0), np.where(positive, 0, weights)\n", "own = np.where(positive, weights, 0), np.where(positive, 0, weights)\n    prevalence = own[0].sum(-1, keepdims=True) / weights.sum(-1, keepdims=True)\n", JUDGING, "test_proper_scores_are_those_of_scikit_learn"),

@@ -9,8 +9,8 @@ from chaos import Chaos, draw_sky
 from loops import in_process
 
 from lenscal import config
+from lenscal.audit import run
 from lenscal.io import stores
-from lenscal.run import run
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,11 @@ from spoilt import change
 from typer.testing import CliRunner
 
 from lenscal import config, gates
+from lenscal.audit import plan_of, run
+from lenscal.audit.products import Run
 from lenscal.cli import app
 from lenscal.io import stores
 from lenscal.quality import REASONS, QualityError
-from lenscal.run import plan_of, run
-from lenscal.run.place import Place
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -78,7 +78,7 @@ def test_a_broken_file_costs_the_galaxies_of_its_brick_each_with_the_reason(spoi
     )
     counted = settings(cutouts={"broken": "count"}, quality={"failed_fraction_max": 1.0})
     cutouts, _ = adds_up(counted, run(counted, PIXELS))
-    own = Place(counted).manifest["brickname"].to_numpy(str)
+    own = Run(counted).manifest["brickname"].to_numpy(str)
     for fault, brick in named.items():
         told = cutouts.failure.values[own == brick]
         assert len(told), brick
@@ -132,7 +132,7 @@ def adds_up(settings, result):
     """
     cutouts = stores.open(settings.stores / "cutouts.zarr").load()
     quality = stores.open(settings.stores / "quality.zarr").load()
-    manifest = Place(settings).manifest
+    manifest = Run(settings).manifest
     assert cutouts.galaxy_id.values.tolist() == quality.galaxy_id.values.tolist() == manifest["galaxy_id"].tolist()
     ok, why = quality.cutout_ok.values, quality.reason.values.astype(object)
     assert (why[~ok] != "").all()
@@ -179,15 +179,15 @@ def test_a_bad_partition_stops_the_run_with_its_name_and_what_is_complete_stays(
         ),
     ):
         run(strict, PIXELS)
-    assert plan_of(Place(strict)).progress("cutouts").done
-    assert plan_of(Place(strict)).progress("quality").done is None
+    assert plan_of(Run(strict)).progress("cutouts").done
+    assert plan_of(Run(strict)).progress("quality").done is None
 
 
 def test_two_galaxies_of_one_id_are_refused_before_anything_is_cut_wherever_they_are(spoilt, here):
     """Also where the one ends a block and the other begins the next, so that neither block sees both."""
     _, settings = spoilt
     twice = settings()
-    ids = Place(twice).manifest["galaxy_id"].to_numpy()
+    ids = Run(twice).manifest["galaxy_id"].to_numpy()
     for path in sorted((twice.stores / "manifest").rglob("*.parquet")):
         table = pd.read_parquet(path)
         table.loc[table["galaxy_id"] == ids[16], "galaxy_id"] = ids[15]

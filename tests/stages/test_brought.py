@@ -21,7 +21,7 @@ from lenscal.detector.declaration import declared
 from lenscal.detector.preparing import prepared
 from lenscal.errors import InputError
 
-FORMS = ("function", "state dict", "safetensors", "TorchScript", "ONNX")
+FORMS = ("function", "state dict", "safetensors", "TorchScript", "ONNX", "OpenVINO")
 
 
 @pytest.fixture(scope="module")
@@ -628,7 +628,8 @@ def test_a_run_file_of_the_name_of_an_artifact_is_no_declaration(own):
 
 
 @pytest.mark.parametrize(
-    ("form", "library"), [("ONNX", "onnxruntime"), ("ONNX", "onnx"), ("safetensors", "safetensors")]
+    ("form", "library"),
+    [("ONNX", "onnxruntime"), ("ONNX", "onnx"), ("OpenVINO", "openvino"), ("safetensors", "safetensors")],
 )
 def test_an_absent_runtime_is_named_with_what_installs_it(forms, form, library, monkeypatch):
     from lenscal import extras

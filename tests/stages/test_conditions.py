@@ -8,15 +8,15 @@ from astropy.table import Table
 from typer.testing import CliRunner
 
 from lenscal import completeness, config
+from lenscal.audit import Run
+from lenscal.audit.given import held
+from lenscal.audit.stages import STAGES
 from lenscal.cli import app
 from lenscal.completeness import conditions
 from lenscal.gates import FAIL, PASS
 from lenscal.io.randoms import read_randoms
 from lenscal.io.stores import StoreError
 from lenscal.io.sweeps import SweepError, SweepFile
-from lenscal.run import Place
-from lenscal.run.given import held
-from lenscal.run.stages import STAGES
 
 STEP = {"psf_fwhm": 0.15, "depth": 0.5}
 
@@ -251,7 +251,7 @@ def test_the_area_of_a_run_is_that_of_its_random_points_where_it_names_some(tmp_
     write_bricks(tmp_path, bricks.iloc[:300])
     settings = config.load(named)
     assert settings.survey.randoms == [str(tmp_path / "randoms-1-0.fits")]
-    places = Place(config.load(path)), Place(settings)
+    places = Run(config.load(path)), Run(settings)
     grid = settings.injections.grid
     hosts = pd.DataFrame({"psf_fwhm": [], "depth": []})
     by_bricks, by_points = (

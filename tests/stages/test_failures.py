@@ -318,6 +318,12 @@ def test_gallery_shows_the_worst_of_each_kind_and_nothing_trained_on(sample):
     assert (kinds["false positive"]["trial"] == -1).all()
     assert kinds["false positive"]["about"].str.len().gt(0).all()
     assert failures.gallery(sample, injections, scores, 0).empty
+    own = sample.reset_coords().to_dataframe().set_index("galaxy_id")
+    for row in table.to_dict("records"):
+        for name in ("ra", "dec", "psfsize_r", "psfdepth_r"):
+            expected = own[name].get(row["galaxy_id"], np.nan)
+            assert row[name] == pytest.approx(float(expected), nan_ok=True)
+    assert all((rows["number"] == np.arange(1, len(rows) + 1)).all() for rows in kinds.values())
 
 
 def test_tables_do_not_depend_on_the_order_of_rows(sample):

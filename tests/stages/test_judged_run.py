@@ -11,8 +11,8 @@ from judged import SETTINGS
 
 from lenscal import gates as gate_table
 from lenscal import realism, schema
+from lenscal.audit import judgement
 from lenscal.errors import InputError
-from lenscal.run import judgement
 from lenscal.scores import counterfactuals
 
 BRICKS = pd.DataFrame(

@@ -10,8 +10,8 @@ from astropy.io import fits
 from spoilt import change
 
 from lenscal import quality, schema
+from lenscal.audit import run
 from lenscal.gates import ABSENT, FAIL, PASS
-from lenscal.run import run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 FLUX = np.array([8.0, 20.0, 40.0])  # red galaxies

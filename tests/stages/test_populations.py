@@ -1,224 +1,222 @@
-"""Hosts are drawn for two populations at once, each trial keeps the density it was drawn with, and
-both are told without bias.
+"""Trials bound to a selection function speak of another population with an interval that holds the truth, or refuse
+by name.
 """
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
+from selections import assert_covers, chance, of_table, selection, table
 
-from lenscal import config
-from lenscal.injections import density, populations, prior_sets, priors
-from lenscal.kernels import draws
-
-SETTINGS = config.Injections(trials=200, lenses_min=20)
-
-
-def rows(n, seed, mag=19.2, gr=1.1, ebv=0.1, pool="N1", first=0):
-    """Rows of a manifest behind some dust, with the photometry of galaxies about a colour."""
-    rng = np.random.default_rng(seed)
-    z = mag + 0.5 * rng.standard_normal(n)
-    g_r, r_z = gr + 0.25 * rng.standard_normal(n), 0.5 * gr + 0.1 * rng.standard_normal(n)
-    light = {"z": z, "r": z + r_z, "g": z + r_z + g_r}
-    dust = {"g": 3.214, "r": 2.165, "z": 1.211}
-    extinction = ebv * rng.uniform(0.2, 3, n)
-    table = pd.DataFrame(
-        {
-            "galaxy_id": first + np.arange(n),
-            "pool": pool,
-            "shape_e1": 0.1 * rng.standard_normal(n),
-            "shape_e2": 0.1 * rng.standard_normal(n),
-        }
-    )
-    table["shape_r"], table["sersic"] = np.exp(0.2 * rng.standard_normal(n)), rng.uniform(1, 6, n)
-    table["ra"], table["dec"] = 150 + rng.uniform(-0.5, 0.5, n), 2 + rng.uniform(-0.5, 0.5, n)
-    for band, magnitude in light.items():
-        table[f"mw_transmission_{band}"] = 10 ** (-0.4 * dust[band] * extinction)
-        table[f"flux_{band}"] = 10 ** (0.4 * (22.5 - magnitude)) * table[f"mw_transmission_{band}"]
-    return table, np.column_stack([z, g_r, r_z])
+import lenscal as lc
+from lenscal import schema
+from lenscal.selection import SupportError
+from lenscal.selection.ends import share_interval
+from lenscal.selection.trials import Cut
 
 
-def test_features_are_dereddened_light_and_shape_and_unknown_where_a_flux_is_none():
-    table, true = rows(50, 1)
-    table.loc[3, "flux_g"], table.loc[4, "mw_transmission_z"], table.loc[5, "shape_r"] = -1.0, 0.0, 0.0
-    found = populations.features(table)
-    good = np.setdiff1d(np.arange(50), [3, 4])
-    np.testing.assert_allclose(found.to_numpy()[good, :3], true[good], atol=1e-6)
-    assert np.isnan(found.loc[3, "host_colour_gr"])
-    assert np.isnan(found.loc[4, "host_mag_z"])
-    assert np.isnan(found.loc[5, "host_log_radius"])
-    np.testing.assert_allclose(found["host_ellipticity"], np.hypot(table["shape_e1"], table["shape_e2"]))
+def steep(trials):
+    """ln of a density that falls with theta_e."""
+    return -4 * np.log(trials["theta_e"])
 
 
-def test_an_arcs_light_is_taken_off_before_the_galaxy_is_compared():
-    table, true = rows(20, 2)
-    arc = np.column_stack([table[f"flux_{band}"] * share for band, share in (("g", 0.5), ("r", 0.2), ("z", 0.05))])
-    lit = table.assign(**{f"flux_{band}": table[f"flux_{band}"] + arc[:, i] for i, band in enumerate("grz")})
-    np.testing.assert_allclose(populations.features(lit, arc).to_numpy()[:, :3], true, atol=1e-6)
-    assert (populations.features(lit)["host_colour_gr"] < true[:, 1]).all()
-
-
-def test_neighbours_count_by_their_light_within_reach_and_the_galaxy_itself_does_not():
-    table, _ = rows(2, 3)
-    table["ra"], table["dec"], table["flux_r"] = [359.9999, 40.0], [-30.0, 10.0], [10.0, 10.0]
-    arcsec = 1 / 3600
-    around = pd.DataFrame(
-        {
-            "ra": [359.9999, (359.9999 + 3 * arcsec / np.cos(np.radians(30))) % 360, 359.9999, 40.0, 40.0],
-            "dec": [-30.0, -30.0, -30.0 + 7 * arcsec, 10.0 + 0.2 * arcsec, 10.0],
-            "flux_r": [10.0, 5.0, 50.0, 3.0, 10.0],
-        }
-    )
-    np.testing.assert_allclose(populations.neighbours(table, around), [np.log10(0.51), np.log10(0.01)], atol=1e-6)
-    assert np.isnan(populations.neighbours(table.assign(ra=[np.nan, 40.0]), around)[0])
+def true_share(luck, systems=None):
+    """Share found where theta_e follows `steep`, or of systems; over the luck of all hosts."""
+    rng = np.random.default_rng(99)
+    node, weight = np.polynomial.hermite_e.hermegauss(31)
+    theta_e = rng.uniform(0.5, 2.0, 20_000) if systems is None else systems["theta_e"].to_numpy()
+    each = np.exp(steep({"theta_e": theta_e})) if systems is None else np.ones(theta_e.size)
+    found = chance(theta_e[:, None], luck * node) @ weight / weight.sum()
+    return float((each * found).sum() / each.sum())
 
 
 @pytest.fixture(scope="module")
-def sample():
-    pool, _ = rows(3000, 4)
-    lenses, _ = rows(60, 5, mag=18.8, gr=1.45, first=10_000, pool="positive")
-    return pool, lenses
+def made():
+    return selection(luck=1.0)
 
 
-def test_the_ratio_turns_the_pool_into_lenses(sample):
-    pool, lenses = (populations.features(table.set_index("galaxy_id", drop=False)) for table in sample)
-    ratio = density.density_ratio(lenses, pool, pool, 7)
-    for name in ("host_mag_z", "host_colour_gr", "host_colour_rz"):
-        assert np.average(pool[name], weights=ratio) == pytest.approx(lenses[name].mean(), abs=0.12)
-        assert abs(pool[name].mean() - lenses[name].mean()) > 0.15
-    assert ratio.mean() == pytest.approx(1, abs=0.15)
+def test_a_density_is_held_against_that_of_the_trials(made):
+    said = made.reweight(steep)
+    lower, upper = said.interval(0.95)
+    assert lower < true_share(1.0) < upper
+    weights = np.exp(steep(made.trials.table))
+    assert said.n_eff == pytest.approx(weights.sum() ** 2 / (weights**2).sum())
+    inner = said.interval()
+    assert lower < inner[0] < said.value < inner[1] < upper
 
 
-def test_a_galaxy_never_vouches_for_itself_and_the_ratio_does_not_hang_on_order(sample):
-    pool, lenses = (populations.features(table.set_index("galaxy_id", drop=False)) for table in sample)
-    ratio = density.density_ratio(lenses, pool, pool.iloc[::-1], 7)[::-1]
-    np.testing.assert_allclose(ratio, density.density_ratio(lenses, pool, pool, 7), rtol=1e-6)
-    shifted = pool.copy()
-    shifted.iloc[0] = lenses.iloc[
-        0
-    ]  # a galaxy of the pool that looks as a lens is weighed by a fit that has not seen it
-    assert density.density_ratio(lenses, shifted, shifted.iloc[:1], 7)[0] > 1
+@pytest.mark.parametrize(("luck", "hosts"), [(0.0, 300), (1.0, 300), (1.5, 60)])
+def test_intervals_of_a_density_hold_the_truth(luck, hosts):
+    truth, inside = true_share(luck), np.zeros((2, 150))
+    for i in range(150):
+        said = selection(n=3000, hosts=hosts, seed=[11, i], luck=luck).reweight(steep)
+        inside[:, i] = [low <= truth <= high for low, high in map(said.interval, schema.LEVELS)]
+    for held, level in zip(inside, schema.LEVELS):
+        assert_covers(held, level)
 
 
-def test_no_difference_is_no_ratio(sample):
-    pool = populations.features(sample[0].set_index("galaxy_id", drop=False))
-    ratio = density.density_ratio(pool.iloc[:300], pool.iloc[300:], pool.iloc[300:], 7)
-    assert ratio.std() < 0.5
-    missing = pool.iloc[300:310].assign(host_mag_z=np.nan)
-    assert (density.density_ratio(pool.iloc[:300], pool.iloc[300:], missing, 7) == 0).all()
-
-
-def cells(n=40, ratio=None):
-    hosts = pd.DataFrame(
-        {
-            "galaxy_id": np.arange(2 * n),
-            "psf_fwhm": np.repeat([1.0, 1.2], n),
-            "depth": 23.5,
-            "rank": np.tile(np.arange(n), 2),
-        }
+@pytest.mark.parametrize("luck", [0.0, 1.0])
+def test_intervals_of_a_table_of_systems_hold_the_truth(luck):
+    rng = np.random.default_rng(8)
+    systems = pd.DataFrame(
+        {"theta_e": np.clip(rng.normal(1.0, 0.2, 300), 0.55, 1.9), "seeing": rng.uniform(1.05, 1.35, 300)}
     )
-    return populations.densities(hosts, ratio, 0.6)
+    truth, inside = true_share(luck, systems), np.zeros((2, 80))
+    for i in range(80):
+        said = selection(n=3000, seed=[12, i], luck=luck).reweight(systems, seed=i)
+        inside[:, i] = [low <= truth <= high for low, high in map(said.interval, schema.LEVELS)]
+    for held, level in zip(inside, schema.LEVELS):
+        assert_covers(held, level, 0.03)
 
 
-def test_densities_sum_to_one_in_every_cell_and_a_cell_without_lenslike_galaxies_is_drawn_evenly():
-    ratio = np.random.default_rng(1).lognormal(sigma=1.5, size=80)
-    ratio[40:] = 0
-    table = cells(ratio=ratio)
-    for name in ("density_survey", "density_lens_like", "density_drawn"):
-        sums = table.groupby("psf_fwhm")[name].sum(min_count=1)
-        assert sums[1.0] == pytest.approx(1)
-    assert table.loc[40:, "density_lens_like"].isna().all()
-    assert (table.loc[40:, "density_drawn"] == 1 / 40).all()
-    assert "density_lens_like" not in cells()
+def test_a_density_of_a_part_leaves_the_rest_as_it_was_drawn():
+    trials = table()
+    trials["log_density_theta_e"] = trials["log_density"]
+    trials["log_density_host"] = np.random.default_rng(0).normal(size=300)[trials["host"]]
+    trials["log_density"] = trials["log_density_theta_e"] + trials["log_density_host"]
+    made = of_table(trials)
+    part = made.reweight(steep, of="theta_e")
+    whole = made.reweight(lambda t: steep(t) + t["log_density_host"])
+    assert part.value == pytest.approx(whole.value)
+    assert made.reweight(steep, of=["theta_e", "host"]).value != pytest.approx(whole.value, abs=1e-4)
 
 
-def test_more_trials_leave_the_first_as_they_are_and_each_host_has_its_share():
-    table = cells(ratio=np.random.default_rng(2).lognormal(sigma=1.5, size=80)).iloc[:40]
-    few, many = (populations.hosts_of_trials(table, np.arange(n), 0.3) for n in (200, 2000))
-    np.testing.assert_array_equal(few, many[:200])
-    counts = np.bincount(many, minlength=40)
-    assert np.abs(counts - 2000 * table["density_drawn"]).max() < 4
-    even = cells().iloc[:40]
-    np.testing.assert_array_equal(populations.hosts_of_trials(even, np.arange(100), 0.3), np.arange(100) % 40)
-
-
-def test_both_populations_are_told_from_the_same_trials():
-    ratio = np.random.default_rng(3).lognormal(sigma=1.2, size=80)
-    table = cells(ratio=ratio).iloc[:40].reset_index(drop=True)
-    truth = draws.uniform(5, "truth", table["galaxy_id"].to_numpy())  # what is found of each host
-    row = populations.hosts_of_trials(table, np.arange(4000), 0.1)
-    for name in ("density_survey", "density_lens_like"):
-        weight = (table[name] / table["density_drawn"]).to_numpy()[row]
-        assert np.average(truth[row], weights=weight) == pytest.approx(np.average(truth, weights=table[name]), abs=0.01)
-
-
-def populated(**changes):
-    manifest = pd.concat(
-        [rows(400, 6)[0], rows(60, 7, mag=18.8, gr=1.45, first=10_000, pool="positive")[0]], ignore_index=True
-    )
-    hosts = pd.DataFrame({"galaxy_id": np.arange(0, 400, 2), "psf_fwhm": np.tile([1.0, 1.2], 100), "depth": 23.5})
-    arcs = pd.DataFrame({f"arc_{band}": 0.3 for band in "grz"}, index=10_000 + np.arange(60))
-    return populations.populate(hosts, manifest, arcs, None, SETTINGS.model_copy(update=changes), 7)
-
-
-def test_too_few_known_lenses_tell_no_population_and_the_gate_says_so():
-    table, known = populated(lenses_min=100)
-    assert known == 60
-    assert "density_lens_like" not in table
-    gate = populations.gates(table, known, SETTINGS.model_copy(update={"lenses_min": 100}))[0]
-    assert gate.verdict == "not judged"
-    assert "60 known lenses" in gate.cannot
-    assert (
-        populations.gates(table, known, SETTINGS.model_copy(update={"host_populations": ["survey"]}))[0].verdict
-        == "not applicable"
-    )
-
-
-def test_the_bracket_of_the_arcs_light_is_kept_beside_the_population():
-    table, known = populated()
-    assert known == 60
-    assert populations.gates(table, known, SETTINGS)[0].verdict == "pass"
-    none, all_ = table["density_lens_like_arc_none"], table["density_lens_like_arc_all"]
-    colour = [np.average(table["host_colour_gr"], weights=p) for p in (none, table["density_lens_like"], all_)]
-    assert colour[0] < colour[1] < colour[2]  # less blue light, redder hosts
-
-
-def test_the_gate_fails_where_lenslike_hosts_are_hardly_drawn():
-    table = cells(ratio=np.random.default_rng(1).lognormal(sigma=1.5, size=80)).iloc[:40]
-    drawn = np.full(40, 1 / 40)
-    rare = np.zeros(40)
-    rare[0] = 1.0
-    gate = populations.gates(table.assign(density_lens_like=rare, density_drawn=drawn), 60, SETTINGS)[0]
-    assert gate.verdict == "fail"
-
-
-def test_source_densities_are_those_that_proposals_are_drawn_with():
-    """The logarithms average the inverse density to the volume of the parameters, one quantity at a time."""
-    for quantity in (
-        {"measure": "uniform", "low": 0.2, "high": 0.7},
-        {"measure": "counts", "low": 22.0, "high": 26.0, "slope": -0.3},
-        {"measure": "counts", "low": 22.0, "high": 26.0, "slope": 0.316},
-        {"measure": "log", "low": 0.1, "high": 0.5},
-        {"measure": "disc", "low": 0.05, "high": 0.45},
+def test_few_draws_are_refused_with_the_parameter_at_fault(made):
+    narrow = lambda t: np.where(t["theta_e"] > 1.995, 0.0, -np.inf)  # noqa: E731
+    with pytest.raises(
+        SupportError, match=r"worth \d+ draws of this population, 100 needed.*theta_e, where most of its"
     ):
-        u = (np.arange(20_000) + 0.5) / 20_000
-        value = priors.quantile(quantity, u)
-        assert np.mean(np.exp(-priors._log_density(quantity, value))) == pytest.approx(
-            quantity["high"] - quantity["low"], rel=2e-3
-        )
-        assert np.isneginf(
-            priors._log_density(quantity, np.array([quantity["low"] - 0.01, quantity["high"] + 0.01]))
-        ).all()
+        made.reweight(narrow)
+    assert made.reweight(narrow, n_eff_min=5).n_eff < 100
+    wide = pd.DataFrame({"theta_e": [3.0, 3.1], "seeing": [1.1, 1.2]})
+    with pytest.raises(SupportError, match="100 % of its systems have theta_e beyond"):
+        made.reweight(wide)
+    with pytest.raises(SupportError, match="no density at any trial"):
+        made.reweight(lambda t: np.full(len(t), -np.inf))
 
 
-def test_stored_densities_are_the_product_of_independent_measures():
-    ids = np.arange(500)
-    drawn = priors.propose("rest-frame-colours", np.full(500, 1.5), ids, 3, 0)
-    found = priors.log_density("rest-frame-colours", drawn, 0.25)
-    prior = prior_sets.named("rest-frame-colours")
-    by_hand = np.full(500, -np.log(0.25) - 2 * np.log(np.pi) - np.log(2 * np.pi))
-    for name in ("q", "gamma1", "gamma2", "lens_x", "lens_y", "beta_fraction", "n", "r_e", "source_q", "mag_r"):
-        by_hand += priors._log_density(prior[name], drawn[name])
-    by_hand += priors._log_density(prior["colour_gr"], drawn["mag_g"] - drawn["mag_r"]) + priors._log_density(
-        prior["colour_rz"], drawn["mag_r"] - drawn["mag_z"]
-    )
-    np.testing.assert_allclose(found, by_hand)
+def test_few_hosts_tell_no_interval():
+    said = selection(hosts=12).reweight(steep)
+    assert 0 < said.value < 1
+    assert np.isnan(said.interval()).all()
+    assert np.isnan(share_interval(0.5, 0.01, 200, 24.0, 23.0, 0.95)).all()
+    assert np.isfinite(share_interval(0.5, 0.01, 200, 26.0, 25.0, 0.95)).all()
+
+
+@pytest.mark.parametrize("all_", [0.0, 1.0])
+def test_none_and_all_found_have_an_interval_that_ends_there(all_):
+    said = of_table(table().assign(found=all_)).reweight(steep)
+    lower, upper = said.interval(0.95)
+    assert (lower, upper)[int(all_)] == all_
+    assert 0 < upper - lower < 0.02
+
+
+def test_a_prediction_counts_systems_with_the_chance_of_each(made):
+    rng = np.random.default_rng(4)
+    systems = pd.DataFrame({"theta_e": rng.uniform(0.8, 1.8, 200), "seeing": rng.uniform(1.05, 1.35, 200)})
+    said = made.predict(systems, level=0.95)
+    assert said.number == pytest.approx(200 * said.share)
+    assert said.number_lower < 200 * said.lower < said.number < 200 * said.upper < said.number_upper
+    assert np.isnan(said.deviations["threshold"])
+    density = made.predict(steep, size=1000)
+    assert density.number == pytest.approx(1000 * density.share)
+    assert density.number_upper - density.number_lower > 1000 * (density.upper - density.lower)
+    assert np.isnan(made.predict(steep).number)
+
+
+def with_cut(n_negatives, seed=5, n=6000):
+    """Trials with scores, found above a threshold that rests on so many negatives."""
+    trials = table(n=n, seed=seed)
+    rng = np.random.default_rng(seed)
+    trials["score"] = trials["theta_e"] * 2 + rng.normal(0, 1, len(trials))
+    negatives = rng.normal(0, 1, n_negatives)
+    threshold = np.sort(negatives)[::-1][n_negatives // 100 - 1]
+    made = of_table(trials.assign(found=(trials["score"] >= threshold).astype(float)), id=None)
+    cut = Cut(threshold, 0.01, negatives, trials["score"].to_numpy())
+    return lc.SelectionFunction(made.cube, made.edges, replace(made.trials, cut=cut), made.hosts)
+
+
+def test_predictions_hold_the_share_at_the_threshold_that_has_the_stated_rate():
+    theta_e = np.random.default_rng(1).uniform(0.5, 2.0, 200_000)
+    weights = np.exp(steep({"theta_e": theta_e}))
+    truth = (weights * norm.sf(norm.isf(0.01) - 2 * theta_e)).sum() / weights.sum()
+    inside = np.zeros((2, 100))
+    for i in range(100):
+        made = with_cut(1000, [6, i], 2000)
+        for j, level in enumerate(schema.LEVELS):
+            said = made.predict(steep, level=level)
+            inside[j, i] = said.lower <= truth <= said.upper
+    for held, level in zip(inside, schema.LEVELS):
+        assert_covers(held, level, 0.03)
+
+
+def test_the_threshold_is_the_less_sure_the_fewer_negatives_set_it():
+    few, many = (with_cut(n).predict(steep) for n in (300, 30_000))
+    assert few.deviations["threshold"] > 3 * many.deviations["threshold"] > 0
+    assert few.upper - few.lower > many.upper - many.lower
+    low, high = many.reweighted.interval()
+    assert many.lower <= low < high <= many.upper
+
+
+def test_failed_trials_are_left_out():
+    trials = table()
+    trials.loc[::7, "found"] = np.nan
+    kept = of_table(trials.dropna(subset="found"))
+    assert of_table(trials).reweight(steep).value == pytest.approx(kept.reweight(steep).value)
+
+
+def bad(**changes):
+    return of_table(table().assign(**changes))
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda made: bad(log_density=np.inf), "'log_density' is NaN or infinite in 6000 of 6000 rows"),
+        (lambda made: bad(log_density=-np.inf), "'log_density' is NaN or infinite in 6000"),
+        (lambda made: bad(id=1), "5999 of 6000 trials repeat an id"),
+        (lambda made: bad(id=None), "6000 of 6000 trials have no id"),
+        (lambda made: of_table(table(), density=None).reweight(steep), "lack the density that they were drawn with"),
+        (lambda made: made.reweight(steep, of="colour"), "the trials have no log_density_colour"),
+        (lambda made: made.reweight(steep, of=[]), "of is"),
+        (lambda made: made.reweight([1, 2]), "the population is a list"),
+        (lambda made: made.reweight(pd.DataFrame({"theta_e": [1.0]})), "the population lack seeing"),
+        (lambda made: made.reweight(pd.DataFrame({"theta_e": [], "seeing": []})), "the population have no row"),
+        (
+            lambda made: made.reweight(pd.DataFrame({"theta_e": [np.nan], "seeing": [1.1]})),
+            "theta_e of the population is not finite in 1 of 1",
+        ),
+        (
+            lambda made: made.reweight(pd.DataFrame({"theta_e": [0.0, 1.0], "seeing": [1.1, 1.1]})),
+            "theta_e of the population is not above 0 in 1 of 2",
+        ),
+        (lambda made: made.reweight(lambda t: np.full(len(t), np.nan)), "a log density is NaN or infinite"),
+        (lambda made: made.reweight(lambda t: np.full(len(t), np.inf)), "a log density is NaN or infinite"),
+        (lambda made: made.reweight(lambda t: np.zeros(3)), r"an array of shape \(3,\), expected one number for each"),
+        (
+            lambda made: made.reweight(pd.DataFrame({"theta_e": [1.0], "seeing": [1.1]}), of="theta_e"),
+            "systems in a table",
+        ),
+        (lambda made: made.reweight(steep).interval(1.0), "the level is 1.0"),
+        (lambda made: made.predict(steep, size=-1), "size is -1"),
+        (lambda made: made.predict(steep, sise=1), "there is no sise"),
+        (lambda made: made.marginalise("theta_e", "area").reweight(steep), "has no 'area'"),
+        (
+            lambda made: lc.reweight(made.trials.table, steep, np.full(6000, 2.0), 1, host="host"),
+            "some are neither found",
+        ),
+    ],
+)
+def test_populations_that_mean_nothing_are_refused_by_name(made, call, message):
+    with pytest.raises(ValueError, match=message):
+        call(made)
+
+
+def test_hosts_may_have_names():
+    trials = table()
+    systems = pd.DataFrame({"theta_e": np.linspace(0.8, 1.8, 50), "seeing": np.linspace(1.05, 1.35, 50)})
+    one = of_table(trials).reweight(systems)
+    two = of_table(trials.assign(host="galaxy " + trials["host"].astype(str).str.zfill(3))).reweight(systems)
+    assert two.value == pytest.approx(one.value, abs=3e-3)

@@ -390,7 +390,7 @@ def test_a_psf_profile_that_changes_completeness_is_no_go():
 
 
 def test_hosts_without_a_psf_image_in_some_band_are_those_that_a_profile_serves():
-    from lenscal.run.comparison import _without_psf_image
+    from lenscal.audit.comparison import _without_psf_image
 
     image = np.ones((3, 3, 5, 5))
     image[1, 2] = np.nan

@@ -742,6 +742,26 @@ def test_texts_of_a_map_stay_in_their_cells(inputs):
                 assert extent.height < height
 
 
+def test_gallery_says_where_each_is_and_links_to_the_viewer_of_the_real_sky_alone(inputs):
+    shown = derivation.Derivation(inputs).table("gallery")
+    assert {"number", "galaxy_id", "ra", "dec", "psfsize_r", "psfdepth_r", "score"} <= set(shown)
+    assert ("viewer" in shown) is not bool(inputs.attrs["mock"])
+    real = dataclasses.replace(inputs, attrs={**inputs.attrs, "mock": False})
+    shown = derivation.Derivation(real).table("gallery")
+    known = shown[np.isfinite(shown["ra"])]
+    assert len(known)
+    first = known.iloc[0]
+    assert first["viewer"] == (
+        f"https://www.legacysurvey.org/viewer?ra={first['ra']:.6f}&dec={first['dec']:.6f}"
+        f"&layer={inputs.settings.survey.layer}&zoom=16"
+    )
+    assert (shown.loc[~np.isfinite(shown["ra"]), "viewer"] == "").all()
+    page = report.write(real)["index.html"].decode()
+    assert page.count('">look</a>') == len(known)
+    assert f'href="{first["viewer"].replace("&", "&amp;")}"' in page
+    assert "legacysurvey.org/viewer?" not in report.write(inputs)["index.html"].decode() or not inputs.attrs["mock"]
+
+
 def test_gallery_says_which_rows_are_no_failures(inputs):
     threshold = float(inputs.thresholds["threshold"][0])
     rows = inputs.gallery

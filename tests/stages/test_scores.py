@@ -2,6 +2,7 @@
 keeps its promised rate.
 """
 
+from importlib import import_module
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,7 +16,7 @@ from lenscal import gates as gate_table
 from lenscal import schema, scores
 from lenscal.detector import Detector, calibration
 from lenscal.kernels import intervals
-from lenscal.scores import judging, rates
+from lenscal.scores import rates
 
 
 @pytest.fixture
@@ -227,7 +228,7 @@ def test_each_gate_can_fail(run, history, failing, change):
 
 
 def test_a_lower_end_at_one_half_is_no_better_than_chance(run, history, monkeypatch):
-    monkeypatch.setattr(judging, "auc", lambda *_: (0.7, 0.5, 0.8))
+    monkeypatch.setattr(import_module("lenscal.scores.gates"), "auc", lambda *_: (0.7, 0.5, 0.8))
     assert verdicts(scores.gates(run, history, Mean()))["detector.auc"] == gate_table.FAIL
 
 

@@ -207,8 +207,8 @@ def test_a_query_gives_the_cell_its_interval_and_its_status(table, cube):
         }
     )
     for level in (0.6827, 0.95):
-        found = selection.query(points, level)
-        assert found["status"].tolist()[2:] == ["no data", "outside", "outside"]
+        found = selection.query(points, level, outside="nan")
+        assert found["status"].tolist()[2:] == ["no data", "outside", "nan"]
         assert found[["completeness", "lower", "upper"]].isna().all(axis=1).tolist() == [False, False, True, True, True]
         at = cube.isel(threshold=0).sel(theta_e=1.5, psf_fwhm=1.4, depth=23.5)
         assert found.loc[1, ["completeness", "lower", "upper"]].tolist() == [
@@ -232,11 +232,12 @@ def test_points_broadcast_and_may_have_units(table):
 
 def test_a_runs_cube_gives_what_its_own_query_gives(cube):
     selection = lc.SelectionFunction.from_run(cube)
-    found = selection.query({"theta_e": [0.8, 1.5, 9.0], "psf_fwhm": 1.1, "depth": 23.5})
+    found = selection.query({"theta_e": [0.8, 1.5, 9.0], "psf_fwhm": 1.1, "depth": 23.5}, outside="nan")
     np.testing.assert_array_equal(found["completeness"], completeness.query(cube, [0.8, 1.5, 9.0], 1.1, 23.5))
     assert found["status"].tolist()[-1] == "outside"
     table = lc.SelectionFunction.from_table(table_of(run_of()[1]), EDGES, settings=SETTINGS)
-    pd.testing.assert_frame_equal(table.query({"theta_e": [0.8, 1.5, 9.0], "psf_fwhm": 1.1, "depth": 23.5}), found)
+    again = table.query({"theta_e": [0.8, 1.5, 9.0], "psf_fwhm": 1.1, "depth": 23.5}, outside="nan")
+    pd.testing.assert_frame_equal(again, found)
 
 
 def test_total_intervals_are_told_where_the_cube_has_them(cube):
@@ -249,7 +250,7 @@ def test_total_intervals_are_told_where_the_cube_has_them(cube):
 def test_a_million_points_are_read_off_in_one_go(table):
     rng = np.random.default_rng(0)
     points = {"theta_e": rng.uniform(0.5, 2.5, 10**6), "psf_fwhm": rng.uniform(0.9, 1.6, 10**6), "depth": 23.5}
-    found = lc.SelectionFunction.from_table(table, EDGES, settings=SETTINGS).query(points)
+    found = lc.SelectionFunction.from_table(table, EDGES, settings=SETTINGS).query(points, outside="nan")
     assert len(found) == 10**6
     assert set(found["status"]) == {"sufficient", "insufficient", "outside"} & set(found["status"])
 

@@ -46,7 +46,7 @@ _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
     [
         "lenscal.cli",
-        "lenscal.run",
+        "lenscal.audit",
         "lenscal.cutouts",
         "lenscal.quality",
         "distributed.cli.dask_scheduler",

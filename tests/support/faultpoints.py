@@ -50,6 +50,7 @@ STAGES = (
     "injections",
     "detector",
     "scores",
+    "judgement",
     "realism",
     "completeness",
     "failures",
@@ -70,13 +71,13 @@ class Trial:
     """One stage of a small run: what comes before it, what it leaves, and what comes of a fault."""
 
     def __init__(self, folder: Path, settings: object, stage: str, places: tuple[str, ...] = ()) -> None:
-        from lenscal.run import Place, run
-        from lenscal.run.stages import STAGES as TABLE
+        from lenscal.audit import Run, run
+        from lenscal.audit.stages import STAGES as TABLE
 
         self.settings, self.stage, self._run = settings, stage, run
         self.stores = settings.stores
         self.places = (*places, str(self.stores), str(settings.survey.root))
-        products = [path.relative_to(self.stores).as_posix() for path in TABLE[stage].products(Place(settings))]
+        products = [path.relative_to(self.stores).as_posix() for path in TABLE[stage].products(Run(settings))]
         self.own = (*products, f".plan/{stage}", ".plan/lock", "gates.json")
         self._aside, self._number = folder / "aside" / stage, 0
         POINTS.folders = (f"{self.stores}/", f"{settings.survey.root}/")

@@ -4,8 +4,8 @@ import yaml
 from places import TESTS
 
 from lenscal import config, mock
+from lenscal.audit import run
 from lenscal.engine import InProcess
-from lenscal.run import run
 
 SMALL = {
     "sky": {"bricks": 10, "brick_pixels": 400, "galaxies_per_brick": 30, "lenses": 10, "overlapping_pairs": 0},

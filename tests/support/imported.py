@@ -2,8 +2,8 @@
 
 from raw_skies import settings_of, write_sweep
 
-from lenscal.run import Place
-from lenscal.run.stages import STAGES
+from lenscal.audit import Run
+from lenscal.audit.stages import STAGES
 
 NAME = "sweep-020m005-025p005.fits"
 
@@ -24,7 +24,7 @@ def place_of(folder, files):
     catalogue = settings.objects.lenses[0].model_copy(
         update={"columns": {**settings.objects.lenses[0].columns, "zlens": "z"}}
     )
-    return Place(settings.model_copy(update={"objects": settings.objects.model_copy(update={"lenses": [catalogue]})}))
+    return Run(settings.model_copy(update={"objects": settings.objects.model_copy(update={"lenses": [catalogue]})}))
 
 
 def imported(place):

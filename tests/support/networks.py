@@ -93,8 +93,8 @@ def save_onnx(module, path):
 
 
 def write_forms(folder):
-    """Write BlueRing as a function, a state dict, safetensors, TorchScript and ONNX, each with its declaration;
-    their artifacts by form.
+    """Write BlueRing as a function, a state dict, safetensors, TorchScript and ONNX (for two runtimes), each with its
+    declaration; their artifacts by form.
     """
     from safetensors.torch import save_file
 
@@ -104,6 +104,8 @@ def write_forms(folder):
     save_file(module.state_dict(), folder / "safe.safetensors")
     torch.jit.trace(module, example).save(folder / "script.pt")
     save_onnx(module, folder / "net.onnx")
+    save_onnx(module, folder / "open.onnx")
+    (folder / "open.yaml").write_text(yaml.safe_dump({**DECLARED, "runtime": "openvino"}))
     for name in ("mine", "script", "net"):
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(DECLARED))
     for name in ("weights", "safe"):
@@ -114,4 +116,5 @@ def write_forms(folder):
         "safetensors": str(folder / "safe.safetensors"),
         "TorchScript": str(folder / "script.pt"),
         "ONNX": str(folder / "net.onnx"),
+        "OpenVINO": str(folder / "open.onnx"),
     }

@@ -103,9 +103,9 @@ def test_stamps_need_a_file_and_only_they(tmp_path, injections):
 def test_run_files_name_stamps_for_the_whole_bracket_of_sources_and_say_which_key_is_wrong_when_they_are_missing(
     name, tmp_path
 ):
+    from lenscal.audit import Run
+    from lenscal.audit.stages import STAGES
     from lenscal.io.stores import StoreError
-    from lenscal.run import Place
-    from lenscal.run.stages import STAGES
 
     settings = config.load(ROOT / f"pipelines/{name}.yaml")
     assert settings.realism.morphologies == ["sersic", "clumpy", "stamps"]
@@ -114,7 +114,7 @@ def test_run_files_name_stamps_for_the_whole_bracket_of_sources_and_say_which_ke
     with pytest.raises(
         StoreError, match=r"cosmos_stamps.fits.gz' is missing; correct realism.source_stamps, or leave it out"
     ):
-        STAGES["realism"].inputs(Place(settings.model_copy(update={"realism": missing})))
+        STAGES["realism"].inputs(Run(settings.model_copy(update={"realism": missing})))
 
 
 def leaves(section, prefix=()):

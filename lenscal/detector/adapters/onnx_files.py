@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
@@ -17,6 +17,16 @@ from lenscal.errors import InputError
 METADATA = "lenscal"
 """Key of the metadata of an ONNX file that holds its declaration, as YAML or JSON."""
 _TYPES = {"tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16"}
+
+
+class Taken(NamedTuple):
+    """An input of a graph: its name, type (numpy's name where it is one of floats), and sides, None where any."""
+
+    name: str
+    type: str
+    shape: list[int | None]
+
+
 _LEVELS = {
     "all": "ORT_ENABLE_ALL",
     "extended": "ORT_ENABLE_EXTENDED",
@@ -119,7 +129,11 @@ def read(path: Path, declaration: Declaration) -> Runtime:
             f"detector: ONNX Runtime {ort.__version__} does not load '{path.name}' on the CPU "
             f"({str(error).splitlines()[0][:300]})"
         ) from error
-    name, fixed = _checked(session, declaration, path)
+    inputs = [
+        Taken(one.name, _TYPES.get(one.type, one.type), [side if isinstance(side, int) else None for side in one.shape])
+        for one in session.get_inputs()
+    ]
+    name, fixed = checked(inputs, declaration, path)
     output = session.get_outputs()[0].name
 
     def ask(images: np.ndarray) -> np.ndarray:
@@ -136,9 +150,14 @@ def read(path: Path, declaration: Declaration) -> Runtime:
     return Runtime(ask, about, files, fixed or declaration.batch, {"shapes": shapes})
 
 
-def _checked(session: Any, declaration: Declaration, path: Path) -> tuple[str, int | None]:
-    """Name of the input, and the batch that the graph is fixed to, if it is."""
-    inputs = session.get_inputs()
+def checked(inputs: Sequence[Taken], declaration: Declaration, path: Path) -> tuple[str, int | None]:
+    """Name of the input, and the batch that the graph is fixed to, if it is.
+
+    Raises
+    ------
+    InputError
+        The graph does not take one batch of images as declared.
+    """
     if len(inputs) != 1:
         raise InputError(
             f"detector: '{path.name}' has {len(inputs)} inputs "
@@ -147,15 +166,13 @@ def _checked(session: Any, declaration: Declaration, path: Path) -> tuple[str, i
     (one,) = inputs
     n_band, size = len(declaration.bands), declaration.size
     axes = (n_band, size, size) if declaration.layout == "channels_first" else (size, size, n_band)
-    sides = list(one.shape)
-    taken = f"'{one.name}' {one.type} {sides}"
-    if len(sides) != 4 or any(isinstance(side, int) and side != axis for side, axis in zip(sides[1:], axes)):
+    taken = f"'{one.name}' {one.type} ({', '.join('n' if side is None else str(side) for side in one.shape)})"
+    if len(one.shape) != 4 or any(side is not None and side != axis for side, axis in zip(one.shape[1:], axes)):
         raise InputError(
             f"detector: '{path.name}' takes {taken}; declared are (n, {', '.join(map(str, axes))}): "
             "correct bands, size or layout"
         )
-    if _TYPES.get(one.type) != declaration.dtype:
-        wanted = _TYPES.get(one.type)
-        fix = f"declare `dtype: {wanted}`" if wanted else "expected an input of floats"
+    if one.type != declaration.dtype:
+        fix = f"declare `dtype: {one.type}`" if one.type in _TYPES.values() else "expected an input of floats"
         raise InputError(f"detector: '{path.name}' takes {taken}; declared is {declaration.dtype}: {fix}")
-    return one.name, sides[0] if isinstance(sides[0], int) else None
+    return one.name, one.shape[0]

@@ -18,6 +18,7 @@ from lenscal.report.figures import (
     scores,
     sky,
     style,
+    two_detectors,
 )
 from lenscal.report.inputs import Inputs
 
@@ -56,6 +57,8 @@ def plans(inputs: Inputs) -> dict[str, Callable[[], Figure | str]]:
         found[curve_name(inputs, index)] = partial(cubes.curves, inputs, index)
         for depth in inputs.completeness["depth"].values:
             found[map_name(inputs, index, depth)] = partial(cubes.depth_map, inputs, index, float(depth))
+    if inputs.beside is not None:
+        found |= two_detectors.plans(inputs.beside)
     for kind in gallery.kinds(inputs):
         found[gallery_name(kind)] = partial(gallery.pictures, inputs, kind)
     return found

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from lenscal import schema
 from lenscal.report import summaries
 from lenscal.report.figures import style
 from lenscal.report.figures.colour import grz
 from lenscal.report.inputs import Inputs
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 COLUMNS = 6
+BAR = 5.0  # arcsec
 LABEL = 0.36  # inches below each picture, three lines of text
 
 
@@ -53,7 +56,15 @@ def pictures(inputs: Inputs, kind: str) -> Figure:
         axes = figure.add_axes((column / COLUMNS + 0.003, bottom, 1 / COLUMNS - 0.006, (side - 0.04) / height))
         axes.axis("off")
         axes.imshow(grz(inputs.gallery_images[row]), origin="lower", interpolation="nearest")  # +y is North, +x West
+        _marked(axes, inputs.gallery_images[row].shape[-1], int(inputs.gallery["number"].iloc[row]))
         figure.text(
             (column + 0.5) / COLUMNS, bottom - 0.02 / height, name, ha="center", va="top", fontsize=5.5, linespacing=1.1
         )
     return figure
+
+
+def _marked(axes: Axes, side: int, number: int) -> None:
+    """Number of a picture at its upper left, a scale bar at its lower left."""
+    edge, bar = 0.06 * side, BAR / schema.PIXEL_SCALE
+    axes.text(edge, side - edge, str(number), color="white", fontsize=5.5, va="top")
+    axes.plot([edge, edge + bar], [edge, edge], color="white", linewidth=0.8, solid_capstyle="butt")

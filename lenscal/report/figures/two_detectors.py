@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,6 +13,17 @@ from lenscal.report.figures import style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from lenscal.report.beside import Beside
+
+
+def plans(beside: Beside) -> dict[str, Callable[[], Figure]]:
+    """The figures of a report with another detector, at its first false-positive rate."""
+    first = beside.parts[0]
+    return {
+        "beside_difference": partial(difference, first.cells, beside.names),
+        "beside_scores": partial(scores, beside.trials, first.thresholds, beside.names),
+    }
 
 
 def difference(cells: pd.DataFrame, names: tuple[str, str]) -> Figure:

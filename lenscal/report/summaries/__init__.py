@@ -4,7 +4,7 @@
 # In the order of the page, which is that of `SUMMARIES`.
 from .sample import galaxies, reasons
 from .recovery import headline_completeness, recovered, warning, wrong_side
-from . import realism, judgement  # noqa: F401
+from . import realism, judgement, beside  # noqa: F401
 from .verdicts import ledgers
 from .summary import JUDGED, LEVEL, SUMMARIES, Summary, headline, scored, share
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from lenscal import schema
+from lenscal.report import viewer
 from lenscal.report.inputs import Inputs
 
 from .summary import LEVEL, headline, scored, share, summary
@@ -24,7 +25,7 @@ def history(inputs: Inputs) -> pd.DataFrame | None:
     return inputs.history
 
 
-@summary("scores/thresholds", "Thresholds set on the validation negatives")
+@summary("thresholds", "Thresholds set on the validation negatives")
 def thresholds(inputs: Inputs) -> pd.DataFrame:
     data = inputs.thresholds
     one = data.sel(level=LEVEL, method="nearest")
@@ -208,9 +209,14 @@ def missed(inputs: Inputs) -> pd.DataFrame | None:
     return inputs.missed
 
 
-@summary("failures/gallery", "Rows of the gallery")
+@summary("failures/gallery", "What is shown, by the number of its picture")
 def gallery(inputs: Inputs) -> pd.DataFrame | None:
-    return inputs.gallery
+    """Rows of the gallery, with a link to the public viewer where the sky is the real one."""
+    if inputs.gallery is None or inputs.attrs.get("mock"):
+        return inputs.gallery
+    layer = inputs.settings.survey.layer
+    links = [viewer.link(ra, dec, layer) for ra, dec in zip(inputs.gallery["ra"], inputs.gallery["dec"])]
+    return inputs.gallery.assign(viewer=links)
 
 
 def wrong_side(inputs: Inputs, rows: pd.DataFrame) -> np.ndarray:
