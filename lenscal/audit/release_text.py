@@ -247,8 +247,8 @@ def _by_radius(cube: xr.Dataset) -> str:
     weights = "area" if float(cube["area"].sum()) > 0 else "hosts"
     mean = completeness.marginalise(cube, weights=weights)
     said = []
-    for run in range(mean.sizes["threshold"]):
-        one = mean.isel(threshold=run)
+    for number in range(mean.sizes["threshold"]):
+        one = mean.isel(threshold=number)
         rate = float(one["false_positive_rate"])
         rows = [_row(radius, one.sel(theta_e=radius)) for radius in one["theta_e"].values]
         said.append(

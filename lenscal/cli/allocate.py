@@ -34,9 +34,9 @@ def allocate(
         from lenscal.audit.adding import Summand
         from lenscal.audit.allocating import allocate as do
 
-        place = Run(settings)
-        known = Summand.of_sum(so_far) if so_far else Summand.of_run(place)
-        plan, done = do(runfile, place, known, next_, half_width, budget)
+        run = Run(settings)
+        known = Summand.of_sum(so_far) if so_far else Summand.of_run(run)
+        plan, done = do(runfile, run, known, next_, half_width, budget)
         many = int(plan["needed"].isin([float("inf")]).sum())
         if many:
             typer.echo(f"{many:,} cells need more hosts, not more trials: no number of them would do")
