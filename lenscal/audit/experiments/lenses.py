@@ -96,15 +96,15 @@ def lenses_of(run: Run, sky: Settings, bare: Settings | None, count: int) -> Len
 def _cells(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
     """The cell of each row, psf_fwhm and depth, and its number; -1 outside of the grid."""
     grid = settings.injections.grid
-    inside, run = np.ones(len(rows), bool), {}
+    inside, index = np.ones(len(rows), bool), {}
     for axis, name in (("theta_e", "theta_e"), ("psf_fwhm", "psfsize_r"), ("depth", "psfdepth_r")):
         edges, values = getattr(grid, axis).edges, rows[name].to_numpy(float)
         inside &= bins.inside(edges, values)
-        run[axis] = bins.nearest(edges, values)
-    cell = run["psf_fwhm"] * len(grid.depth.centres) + run["depth"]
+        index[axis] = bins.nearest(edges, values)
+    cell = index["psf_fwhm"] * len(grid.depth.centres) + index["depth"]
     return rows.assign(
-        psf_fwhm=grid.psf_fwhm.centres[run["psf_fwhm"]],
-        depth=grid.depth.centres[run["depth"]],
+        psf_fwhm=grid.psf_fwhm.centres[index["psf_fwhm"]],
+        depth=grid.depth.centres[index["depth"]],
         cell=np.where(inside, cell, -1),
     )
 
