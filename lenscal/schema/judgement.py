@@ -170,6 +170,24 @@ JUDGEMENT = {
             **_SAID,
         },
     ),
+    "recapture": Declaration(
+        "judgement/recapture",
+        "Every two selection channels of the known lenses: whether they depend, and how many lenses there would be.",
+        {
+            **_row("first second", "str", "", "channels"),
+            **_row("group value", "str", "", "all, or half of the lenses by seeing or depth"),
+            **_row("n_first n_second n_both n_all", "i8", "1", "lenses of each, of both, of either"),
+            **_row("number", "f8", "1", "lenses that there would be (Chapman 1951); NaN unless they are independent"),
+            **_row("lower upper", "f8", "1", "ends of its interval (Chao 1987)"),
+            **_row("bound_lower bound_upper", "f8", "1", "the number for an odds ratio of 1/5 to 5"),
+            **_row("level", "f8", "1", "of the intervals"),
+            **_row("third", "str", "", "channel among whose lenses the dependence was told"),
+            **_row("odds odds_lower odds_upper", "f8", "1", "odds ratio there, and its exact interval"),
+            **_row("p p_holm", "f8", "1", "Fisher's exact, by itself and for all pairs together"),
+            **_row("verdict", "str", "", "independent (within an odds ratio of 5 either way), dependent, not known"),
+            **_SAID,
+        },
+    ),
 }
 """Tables of the judgement of scores, by name."""
 

@@ -10,7 +10,7 @@ import xarray as xr
 
 from lenscal import config, schema
 from lenscal.gates import Gate
-from lenscal.scores import calibrators, channels, curves, nuisance, rates, recall, rows, strata
+from lenscal.scores import calibrators, channels, curves, nuisance, rates, recall, recapture, rows, strata
 from lenscal.scores.rows import Sample
 
 
@@ -53,8 +53,8 @@ def judge(
     Returns
     -------
     dict of DataFrame
-        measures, curves, recall, strata, bins, risk, calibrators, nuisance and channels, as `schema.JUDGEMENT` declares
-        them.
+        measures, curves, recall, strata, bins, risk, calibrators, nuisance, channels and recapture, as
+        `schema.JUDGEMENT` declares them.
     list of Gate
     """
     schema.SCORES_CUTOUTS.check(scores)
@@ -74,6 +74,7 @@ def judge(
         "calibrators": fits,
         "nuisance": nuisance.correlations(table, facts, settings),
         "channels": channels.compared(table, facts, thresholds, settings, terms.seed),
+        "recapture": recapture.pairs(table, facts, settings),
     }
     few = rates.few_events(thresholds)
     gates = [
@@ -81,6 +82,7 @@ def judge(
         strata.gate(found, settings.calibration_error_max),
         nuisance.gate(tables["nuisance"], settings),
         channels.gate(tables["channels"], settings, few),
+        recapture.gate(tables["recapture"]),
     ]
     return tables, gates
 

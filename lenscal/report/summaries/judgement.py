@@ -22,6 +22,7 @@ _TITLES = {
     "counterfactuals": "The same injections with something taken away or put elsewhere",
     "nuisance": "Rank correlation of the score of negatives with nuisance",
     "channels": "Held-out lenses of imaging searches beside those of other channels",
+    "recapture": "Selection channels in pairs: whether they depend, and how many lenses there would be",
 }
 
 
