@@ -435,10 +435,10 @@ def test_a_graph_fixed_to_one_image_is_asked_one_by_one(own):
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        ({"bands": ["g", "r"]}, r"takes .*\[.*, 3, 48, 48\]; declared are \(n, 2, 48, 48\)"),
+        ({"bands": ["g", "r"]}, r"takes .*\(n, 3, 48, 48\); declared are \(n, 2, 48, 48\)"),
         ({"size": 64}, r"declared are \(n, 3, 64, 64\)"),
         ({"layout": "channels_last"}, r"declared are \(n, 48, 48, 3\): correct bands, size or layout"),
-        ({"dtype": "float64"}, "takes .*tensor\\(float\\).*declare `dtype: float32`"),
+        ({"dtype": "float64"}, "takes .*float32.*declared is float64: declare `dtype: float32`"),
     ],
 )
 def test_a_graph_that_takes_something_else_is_refused_with_what_it_takes(own, told, words):
