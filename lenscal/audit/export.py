@@ -172,8 +172,10 @@ def _written(
 
 
 def _cutouts(run: Run, table: pd.DataFrame) -> np.ndarray:
-    store = run.store("cutouts")
-    return store["image"].isel(galaxy=table["position"].to_numpy()).transpose("galaxy", "band", "y", "x").values
+    """Images of some cutouts, (row, band, y, x): whole runs of rows, since single ones cost a chunk's memory each."""
+    image, position = run.store("cutouts")["image"].transpose("galaxy", "band", "y", "x"), table["position"].to_numpy()
+    first = int(position.min())
+    return image.isel(galaxy=slice(first, int(position.max()) + 1)).values[position - first]
 
 
 def _injections(run: Run, table: pd.DataFrame) -> np.ndarray:

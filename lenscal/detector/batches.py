@@ -22,6 +22,7 @@ SHIFT = 2  # px, largest translation each way
 NOISE = 0.2  # of the band's robust sigma, largest added noise
 BLUR = 0.6  # px, largest sigma of the added Gaussian blur
 ROWS = 512  # read at once
+WINDOW = 64  # rows of the store among which they are read together
 BLURRED = 0.5  # share of images that are blurred at all
 
 
@@ -184,7 +185,12 @@ class Pixels:
                 reading(min(first + ROWS, count), count)
 
     def _read(self, rows: np.ndarray) -> np.ndarray:
-        stamps = self._image.isel(galaxy=rows).values.astype(np.float32, copy=False)
+        """Stamps of rising rows. Whole runs are read and thinned: single rows of a store of chunks cost many times the
+        memory.
+        """
+        near = np.split(rows, np.flatnonzero(np.diff(rows // WINDOW)) + 1)
+        found = [self._image.isel(galaxy=slice(int(w[0]), int(w[-1]) + 1)).values[w - w[0]] for w in near]
+        stamps = np.concatenate(found).astype(np.float32, copy=False)
         pad = (self._pad, self._pad)
         return np.pad(stamps, ((0, 0), (0, 0), pad, pad), constant_values=np.nan) if self._pad else stamps
 
