@@ -38,13 +38,16 @@ def show(title: str, stages: list[Outlook]) -> None:
     console = Console()
     console.print(title, markup=False, highlight=False, soft_wrap=True)
     console.print(table)
+    for one in stages:  # whole, as a column would cut them
+        if one.state in ("changed", "cannot start"):
+            said = "to be done again, for" if one.state == "changed" else "cannot start:"
+            console.print(f"{one.stage}: {said} {', '.join(one.why)}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _state(one: Outlook) -> str:
     why = ", ".join(one.why)
     return {
         "interrupted": "interrupted: run again to go on",
-        "changed": f"to be done again, for {why}",
+        "changed": "to be done again",
         "follows": f"to be done after {why}" if not one.replaces else f"to be done again, because of {why}",
-        "cannot start": f"cannot start: {why}",
     }.get(one.state, one.state)

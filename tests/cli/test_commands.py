@@ -301,7 +301,7 @@ def test_a_survey_that_is_called_real_after_all_is_done_again(folder):
     assert lenscal("run", folder / "run.yaml", *STAGES_TO_CUTOUTS).exit_code == 0
     change(folder, lambda raw: raw["survey"].update(layer="another"))
     said = " ".join(lenscal("status", folder / "run.yaml").output.split())
-    assert re.search(r"objects to be done again, for .*settings\.survey\.layer", said)  # seconds stand between
+    assert re.search(r"objects: to be done again, for .*settings\.survey\.layer", said)
 
 
 def test_calibrate_writes_a_prior_that_can_be_named_and_never_writes_over_one(tmp_path):
