@@ -19,7 +19,7 @@ def known(device: torch.device) -> bool:
     """Whether the processor computes in bfloat16 itself; one that does not is several times slower with it."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported()
-    has = torch.cpu.get_capabilities()
+    has = getattr(torch.cpu, "get_capabilities", dict)()  # of PyTorch before it could tell: single precision
     return any(bool(has.get(name, False)) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 

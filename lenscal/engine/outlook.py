@@ -81,7 +81,9 @@ def _of(plan: Plan, name: str, roots: list[str]) -> Outlook:
         return Outlook(name, LACKING, (str(error),))
     except PlanError as error:
         read = tuple(root for root in roots if root in plan.behind(name))
-        return Outlook(name, FOLLOWS, read or (str(error),), 0, seconds, (), there)
+        if not read:  # nothing ahead of it makes what it lacks
+            return Outlook(name, LACKING, (str(error),))
+        return Outlook(name, FOLLOWS, read, 0, seconds, (), there)
     if done:
         failed = tuple(gate["id"] for gate in done["gates"] if gate["verdict"] == "fail")
         return Outlook(name, COMPLETE, (), int(done["blocks"]), float(done["seconds"]), failed)

@@ -7,7 +7,7 @@ from toys import Failing, Run, Toy, pipeline
 
 from lenscal import engine
 from lenscal.engine import InProcess, Plan, PlanError
-from lenscal.engine.outlook import CHANGED, COMPLETE, FOLLOWS, INTERRUPTED, NEW, outlook
+from lenscal.engine.outlook import CHANGED, COMPLETE, FOLLOWS, INTERRUPTED, LACKING, NEW, outlook
 from lenscal.io.stores import StoreError
 
 
@@ -58,6 +58,13 @@ def test_a_run_that_failed_goes_on(folder):
     (one,) = outlook(Plan(pipeline(Run(folder), Failing("a"))))
     assert (one.state, one.blocks) == (INTERRUPTED, 1)
     assert one.to_do
+
+
+def test_a_stage_that_lacks_what_nothing_ahead_makes_cannot_start(folder):
+    (one,) = looked(Run(folder), ["b"]).values()
+    assert one.state == LACKING
+    assert "b reads a, which is not complete" in one.why[0]
+    assert not one.to_do
 
 
 def test_a_stage_that_there_is_not_is_refused(folder):

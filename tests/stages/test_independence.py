@@ -99,7 +99,7 @@ def test_order_of_rows_changes_nothing_and_negatives_do_not_count():
 
 def test_without_channels_the_table_is_empty_and_nothing_is_judged():
     table, facts, _ = lenses()
-    for known in (facts.drop(columns="channel"), facts.assign(channel="")):
+    for known in (facts.drop(columns="channel"), facts.assign(channel=""), facts.assign(channel="imaging-ml")):
         found = recapture.pairs(table, known, SETTINGS)
         assert found.empty
         assert list(found) == list(schema.JUDGEMENT["recapture"].variables)

@@ -89,7 +89,7 @@ class Detector(Stage):
                 run.settings.seed,
                 lambda epoch, epochs, metrics: say(_epoch(epoch, epochs, metrics)),
                 checkpoint=_Kept(run.plans / self.name / "training.pt"),
-                folder=run.plans / self.name,
+                folder=None if folders.is_remote(run.plans) else run.plans / self.name,
             )
             stores.write_table(folder / "history.parquet", history)
             stores.write_json(folder / "history.json", {k: str(v) for k, v in history.attrs.items()})
