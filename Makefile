@@ -12,13 +12,17 @@ SKIES ?= 1
 
 audit: $(VENV)/.installed-audit  ## embedded sky, whole run, report
 	$(BIN)/lenscal mock $(RUNFILE)
-	$(BIN)/lenscal run $(RUNFILE)
+	@code=0; $(BIN)/lenscal run $(RUNFILE) || code=$$?; [ $$code = 1 ] || printf '%s\n' \
+	  "next: source $(BIN)/activate" \
+	  "      lenscal query $(RUNFILE) --theta-e 1.5 --psf 1.25 --depth 24    # completeness of a cell, with its interval" \
+	  "      lenscal status $(RUNFILE); lenscal verify $(RUNFILE)    # what is complete; every number derived again" \
+	  "      lenscal bring $(RUNFILE) YOUR.onnx    # the same trials for a detector of yours"; exit $$code
 
 truth: $(VENV)/.installed-audit  ## hold the finished audit against embedded skies it has not seen
 	$(BIN)/lenscal closed-loop $(RUNFILE) --lenses 800 --seed 1 --skies $(SKIES)
 
 test: install  ## every test
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0
 
 chaos: install  ## a small run, killed at KILLS random moments (driver, worker, scheduler, machine), held against one left alone; writes chaos.log
 	$(BIN)/python tests/support/chaos.py --kills $(KILLS) --log chaos.log

@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import dask
@@ -32,10 +33,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"
 import segmentation
 
 NAME, SIZE = "1500p020", 101
-PLANES = [(product, band) for band in schema.BANDS for product in ("image", "invvar", "nexp")] + [("maskbits", "")]
 
 
-def write_brick(root: Path, side: int) -> WCS:
+def planes(bands: Sequence[str] = schema.BANDS) -> list[tuple[str, str]]:
+    """Product and band of the planes that a cutout is read from."""
+    return [(product, band) for band in bands for product in ("image", "invvar", "nexp")] + [("maskbits", "")]
+
+
+def write_brick(root: Path, side: int, bands: Sequence[str] = schema.BANDS) -> WCS:
     """A brick of noise, compressed as the coadds are (tiles of 100, RICE, quantised)."""
     scale = schema.PIXEL_SCALE / 3600
     cards = fits.Header(
@@ -55,7 +60,7 @@ def write_brick(root: Path, side: int) -> WCS:
     rng = np.random.default_rng(0)
     folder = root / "south" / "coadd" / NAME[:3] / NAME
     folder.mkdir(parents=True)
-    for product, band in [*PLANES, *(("psfsize", band) for band in schema.BANDS)]:
+    for product, band in [*planes(bands), *(("psfsize", band) for band in bands)]:
         if product == "image":
             data = rng.normal(0, 0.003, (side, side)).astype("f4")
         elif product in ("invvar", "psfsize"):
@@ -94,7 +99,7 @@ def clock(work, *arguments) -> float:
 def bare(survey: CoaddSurvey, boxes: np.ndarray) -> None:
     """Sections of the planes of each stamp, and nothing else."""
     brick = survey.brick(NAME)
-    for product, band in PLANES:
+    for product, band in planes():
         with fits.open(brick.path(product, band)) as hdus:
             for y, x in boxes:
                 hdus[1].section[y : y + SIZE, x : x + SIZE]

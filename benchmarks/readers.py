@@ -17,10 +17,7 @@ import argparse
 import gzip
 import io
 import json
-import os
-import subprocess
 import sys
-import tarfile
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -29,11 +26,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from earlier import BEFORE, CHECKOUT, child, unpacked
 
-BEFORE, LIMIT = "60ea248", 1.2
+LIMIT = 1.2
 LIMITS = {"leaves, some rows": 1.4}
 HERE = Path(__file__).resolve()
-CHECKOUT = HERE.parents[1]
 SWEEP_ROWS, RANDOM_ROWS, TABLE_ROWS, STAMPS, SIZE = 200_000, 400_000, 40_000, 200, 101
 DENSITY = 2500.0
 
@@ -237,29 +234,6 @@ def measure(folder: Path, leaves: Path, address: str, only: list[str]) -> dict[s
     return times
 
 
-def unpacked(commit: str, folder: Path) -> Path:
-    """The sources of a commit."""
-    content = subprocess.run(
-        ["git", "archive", commit, "lenscal"], cwd=CHECKOUT, capture_output=True, check=True
-    ).stdout
-    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        archive.extractall(folder, filter="data")
-    return folder
-
-
-def child(sources: Path, *arguments: str) -> str:
-    """Output of this file, run with the lenscal of some sources."""
-    environment = os.environ | {"PYTHONPATH": str(sources), "OMP_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
-    return subprocess.run(
-        [sys.executable, str(HERE), *arguments],
-        env=environment,
-        cwd=sources,
-        stdout=subprocess.PIPE,
-        check=True,
-        text=True,
-    ).stdout
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--against", default=BEFORE, help="commit to compare with")
@@ -282,13 +256,20 @@ def main() -> None:
         sides = {asked.against: unpacked(asked.against, folder / "before"), "now": CHECKOUT}
         write_inputs(folder)
         for name, sources in sides.items():
-            child(sources, "--child", str(folder), str(folder / f"leaves-{name}"), "")
+            child(sources, str(HERE), "--child", str(folder), str(folder / f"leaves-{name}"), "")
         address = stack.enter_context(viewer.serving()).address
         times: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
         for number in range(asked.rounds):
             for name in list(sides)[:: 1 if number % 2 else -1]:
                 found = child(
-                    sides[name], "--child", str(folder), str(folder / f"leaves-{name}"), address, "--only", *asked.only
+                    sides[name],
+                    str(HERE),
+                    "--child",
+                    str(folder),
+                    str(folder / f"leaves-{name}"),
+                    address,
+                    "--only",
+                    *asked.only,
                 )
                 times[name].append(json.loads(found))
     before, now = (pd.DataFrame(rounds).median() * 1e3 for rounds in times.values())

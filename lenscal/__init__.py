@@ -12,7 +12,8 @@ Each part also serves without a run file (docs/library.md)::
     Statistics                   interval, share_quantiles, share_difference, rate_interval, auc, mcnemar,
                                  effective_number
     Splits and matching          sky_pixels, split_of, near_border, cross_match, near_any, sky_groups
-    Render and inject            render, inject_into, Injected, injection_parameters, lenstronomy_kwargs
+    Render and inject            render, inject_into, Injected, injection_parameters, lenstronomy_kwargs,
+                                 coolest_models, from_coolest
     Quality                      stamp_quality, crop
     Realism                      compare_stamps, Comparison
     Completeness and selection   SelectionFunction, marginalise, add_counts, trials_table, reweight, Reweighted

@@ -23,8 +23,10 @@ from .experiments import Paired as Paired
 from .experiments import Variant as Variant
 from .experiments import compared as compare_arms
 from .extras import MissingExtra as MissingExtra
+from .injections.coolest import coolest_models as coolest_models
 from .injections.export import lenstronomy_kwargs as lenstronomy_kwargs
 from .injections.export import parameters_of as injection_parameters
+from .injections.models import from_coolest as from_coolest
 from .injections.own import Injected as Injected
 from .injections.own import inject_into as inject_into
 from .injections.rendering import render as render
@@ -89,6 +91,8 @@ __all__ = [
     "Injected",
     "injection_parameters",
     "lenstronomy_kwargs",
+    "coolest_models",
+    "from_coolest",
     # Quality
     "stamp_quality",
     "crop",

@@ -4,6 +4,7 @@ candidates, lenses and injections.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,8 +12,8 @@ import numpy as np
 from lenscal import schema
 from lenscal.kernels import arcs, hosts
 
-GUIDE = schema.BANDS.index("z")  # the band that gives the galaxy's ellipse: arcs are blue
-DETECT = [schema.BANDS.index(band) for band in ("g", "r")]
+GUIDE = "z"  # the band that gives the galaxy's ellipse: arcs are blue
+DETECT = ("g", "r")
 
 
 class ArcLight(NamedTuple):
@@ -23,13 +24,14 @@ class ArcLight(NamedTuple):
     models: np.ndarray
     residuals: np.ndarray
     arcs: arcs.Arcs
+    bands: tuple[str, ...]
 
     @property
     def snr(self) -> np.ndarray:
         """Arc SNR in g and r together, (g + r) / sqrt(2); (n,). Noise alone has one above zero: the
         radius is where it is largest.
         """
-        return self.arcs.snr[:, DETECT].sum(axis=1) / np.sqrt(len(DETECT))
+        return self.arcs.snr[:, [self.bands.index(band) for band in DETECT]].sum(axis=1) / np.sqrt(len(DETECT))
 
 
 def measured(
@@ -37,19 +39,23 @@ def measured(
     sigma: np.ndarray,
     correlation: np.ndarray,
     radius_arcsec: tuple[float, float] = schema.ARC_RADIUS,
+    bands: Sequence[str] = schema.BANDS,
 ) -> ArcLight:
     """Light beside the galaxies in the middle of images.
 
     Parameters
     ----------
     images : (n, band, y, x) array
-        Nanomaggy, the galaxy at ((size - 1)/2, (size - 1)/2), bands as `schema.BANDS`; NaN where nothing was observed.
+        Nanomaggy, the galaxy at ((size - 1)/2, (size - 1)/2), NaN where nothing was observed.
     sigma, correlation : (n, band) array
         Noise of a pixel [nanomaggy] and the sum of its autocorrelation; positive numbers.
     radius_arcsec : tuple
         Where the arc's annulus is looked for, arcsec.
+    bands : sequence of str
+        Of the images; g, r and z are among them.
     """
-    models = hosts.host_models(images, sigma, GUIDE)
+    models = hosts.host_models(images, sigma, bands.index(GUIDE))
     low, high = (value / schema.PIXEL_SCALE for value in radius_arcsec)
     residuals = images - models
-    return ArcLight(models, residuals, arcs.measure(residuals, sigma, correlation, DETECT, low, high))
+    detect = [bands.index(band) for band in DETECT]
+    return ArcLight(models, residuals, arcs.measure(residuals, sigma, correlation, detect, low, high), tuple(bands))

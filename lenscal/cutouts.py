@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -27,7 +27,12 @@ ROUNDING_MAX = 0.1  # of the noise of a pixel: rounding then adds less than 0.03
 _UNITS = {"image": "nanomaggy", "invvar": "nanomaggy^-2"}
 
 
-def cut(rows: pd.DataFrame, read: Callable[[pd.DataFrame, int], xr.Dataset], settings: config.Cutouts) -> xr.Dataset:
+def cut(
+    rows: pd.DataFrame,
+    read: Callable[[pd.DataFrame, int], xr.Dataset],
+    settings: config.Cutouts,
+    bands: Sequence[str] = schema.BANDS,
+) -> xr.Dataset:
     """Pixels of each row of the manifest; a row whose pixels cannot be had stays, with the reason in `failure`.
 
     Parameters
@@ -41,6 +46,8 @@ def cut(rows: pd.DataFrame, read: Callable[[pd.DataFrame, int], xr.Dataset], set
         are PSF images, and checksum (galaxy) where files came from a service.
     settings : config.Cutouts
         Side of the stamps, Moffat beta.
+    bands : sequence of str
+        That the pixels must have, in this order.
 
     Returns
     -------
@@ -53,9 +60,9 @@ def cut(rows: pd.DataFrame, read: Callable[[pd.DataFrame, int], xr.Dataset], set
     ValueError
         A galaxy twice, or pixels of other galaxies, bands, size, units or dims than asked for.
     """
-    check(rows)
+    check(rows, bands)
     pixels = read(rows, settings.size)
-    _check_pixels(pixels, rows, settings.size)
+    _check_pixels(pixels, rows, settings.size, bands)
     pixels = pixels.transpose("galaxy", "band", "y", "x", ...)
     failure = pixels["failure"].values.astype(np.dtypes.StringDType())
     failed = failure != ""
@@ -64,11 +71,11 @@ def cut(rows: pd.DataFrame, read: Callable[[pd.DataFrame, int], xr.Dataset], set
     invvar = pixels["invvar"].values.astype(np.float32)
     invvar = np.where(np.isfinite(image) & np.isfinite(invvar) & (invvar > 0), invvar, np.float32(0))
     if settings.rounding_nanomaggy is not None:
-        image = _rounded(image, invvar, rows["galaxy_id"].to_numpy(), rounding_step(settings))
+        image = _rounded(image, invvar, rows["galaxy_id"].to_numpy(), rounding_step(settings), bands)
     seen = np.isfinite(image).any(axis=(-2, -1))
     silent = ~failed & ~seen.any(axis=1)
     failure[silent] = "no coverage: no band was observed at the position"
-    psfsize = _filled(pixels["psfsize"].values, _bands(rows, "psfsize"))
+    psfsize = _filled(pixels["psfsize"].values, _bands(rows, "psfsize", bands))
     n = len(rows)
     out = xr.Dataset(
         {
@@ -78,15 +85,15 @@ def cut(rows: pd.DataFrame, read: Callable[[pd.DataFrame, int], xr.Dataset], set
             "psfsize": (("galaxy", "band"), psfsize),
             "psf_fwhm_core": (("galaxy", "band"), light.moffat_fwhm(psfsize, settings.psf_beta)),
             "psf_beta": (("galaxy", "band"), np.full(psfsize.shape, settings.psf_beta)),
-            "psfdepth": (("galaxy", "band"), _bands(rows, "psfdepth")),
+            "psfdepth": (("galaxy", "band"), _bands(rows, "psfdepth", bands)),
             "stamp_size": ("galaxy", np.full(n, settings.size)),
             "bandset": (
                 "galaxy",
-                np.array(["".join(np.array(schema.BANDS)[has]) for has in seen], np.dtypes.StringDType()),
+                np.array(["".join(np.array(bands)[has]) for has in seen], np.dtypes.StringDType()),
             ),
             "failure": ("galaxy", failure),
         },
-        coords={"band": np.array(schema.BANDS, np.dtypes.StringDType())},
+        coords={"band": np.array(bands, np.dtypes.StringDType())},
     )
     for name in ("cutout_url", "download_timestamp", "layer_version", "checksum"):
         if name in pixels:
@@ -97,6 +104,8 @@ def cut(rows: pd.DataFrame, read: Callable[[pd.DataFrame, int], xr.Dataset], set
             pixels["psf"].transpose("galaxy", "band", "psf_y", "psf_x").values,
         )
     for name, variable in schema.GALAXY_COORDS.items():
+        if name not in rows:
+            continue
         values = rows[name].to_numpy()
         out[name] = ("galaxy", values.astype(np.dtypes.StringDType() if variable.dtype == "str" else variable.dtype))
     return schema.CUTOUTS.check(schema.CUTOUTS.describe(out))
@@ -109,7 +118,7 @@ def rounding_step(settings: config.Cutouts) -> float:
     return 0.0 if settings.rounding_nanomaggy is None else float(2.0 ** np.floor(np.log2(settings.rounding_nanomaggy)))
 
 
-def _rounded(image: np.ndarray, invvar: np.ndarray, ids: np.ndarray, step: float) -> np.ndarray:
+def _rounded(image: np.ndarray, invvar: np.ndarray, ids: np.ndarray, step: float, bands: Sequence[str]) -> np.ndarray:
     """Whole multiples of a step, of the bands that have weights; refused where it is not far below the
     noise of the deepest pixel.
     """
@@ -119,7 +128,7 @@ def _rounded(image: np.ndarray, invvar: np.ndarray, ids: np.ndarray, step: float
     if worst is not None and step > ROUNDING_MAX * noise[worst]:
         raise InputError(
             f"cutouts: rounding to {step:.3g} nanomaggy is not far below the noise of galaxy {ids[worst[0]]}, "
-            f"{noise[worst]:.3g} nanomaggy in {schema.BANDS[worst[1]]}; set cutouts.rounding_nanomaggy to "
+            f"{noise[worst]:.3g} nanomaggy in {bands[worst[1]]}; set cutouts.rounding_nanomaggy to "
             f"{ROUNDING_MAX * noise[worst]:.2g} or less"
         )
     known = np.isfinite(noise)[..., None, None]  # without any weight nothing says that the step is below the noise
@@ -149,7 +158,7 @@ def crop(pixels: xr.Dataset | xr.DataArray | np.ndarray, size: int) -> xr.Datase
     return pixels.isel(y=y, x=x) if labelled else pixels[..., y, x]
 
 
-def check(rows: pd.DataFrame) -> None:
+def check(rows: pd.DataFrame, bands: Sequence[str] = schema.BANDS) -> None:
     """Refuse a manifest, or a part of one, that cannot become cutouts.
 
     Raises
@@ -157,7 +166,8 @@ def check(rows: pd.DataFrame) -> None:
     ValueError
         A column is missing, or a galaxy is there twice.
     """
-    wanted = [*schema.GALAXY_COORDS, *(f"{name}_{band}" for name in ("psfsize", "psfdepth") for band in schema.BANDS)]
+    needed = [name for name, variable in schema.GALAXY_COORDS.items() if variable.required]
+    wanted = [*needed, *(f"{name}_{band}" for name in ("psfsize", "psfdepth") for band in bands)]
     if missing := [name for name in wanted if name not in rows.columns]:
         raise InputError(f"cutouts: the manifest has no column {missing}")
     twice = rows["galaxy_id"][rows["galaxy_id"].duplicated()]
@@ -168,7 +178,7 @@ def check(rows: pd.DataFrame) -> None:
         )
 
 
-def _check_pixels(pixels: xr.Dataset, rows: pd.DataFrame, size: int) -> None:
+def _check_pixels(pixels: xr.Dataset, rows: pd.DataFrame, size: int, bands: Sequence[str]) -> None:
     problems = []
     for name, (dims, kind) in _READ.items():
         if name not in pixels.variables:
@@ -186,16 +196,16 @@ def _check_pixels(pixels: xr.Dataset, rows: pd.DataFrame, size: int) -> None:
         sides = {dim: pixels.sizes[dim] for dim in ("galaxy", "y", "x")}
         if sides != {"galaxy": len(rows), "y": size, "x": size}:
             problems.append(f"pixels are {sides}, asked for {len(rows)} stamps of {size} px")
-        if tuple(str(band) for band in pixels["band"].values) != schema.BANDS:
-            problems.append(f"bands are {pixels['band'].values.tolist()}, not {list(schema.BANDS)}")
+        if tuple(str(band) for band in pixels["band"].values) != tuple(bands):
+            problems.append(f"bands are {pixels['band'].values.tolist()}, not {list(bands)}")
         if "galaxy_id" in pixels and not np.array_equal(pixels["galaxy_id"].values, rows["galaxy_id"].to_numpy()):
             problems.append("the galaxies are not those asked for, in that order")
     if problems:
         raise InputError("cutouts: what the survey gave: " + "; ".join(problems))
 
 
-def _bands(rows: pd.DataFrame, name: str) -> np.ndarray:
-    return rows[[f"{name}_{band}" for band in schema.BANDS]].to_numpy(np.float32, na_value=np.nan)
+def _bands(rows: pd.DataFrame, name: str, bands: Sequence[str]) -> np.ndarray:
+    return rows[[f"{name}_{band}" for band in bands]].to_numpy(np.float32, na_value=np.nan)
 
 
 def _filled(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -23,7 +23,7 @@ EXTRA_OF = {
 }
 """The extra that brings each optional library."""
 NEEDED_FOR = {
-    "hdf5": "writing HDF5",
+    "hdf5": "reading and writing HDF5",
     "onnx": "asking a detector in ONNX",
     "openvino": "asking a detector in ONNX through OpenVINO",
     "detector": "training a detector and asking it for scores",
@@ -51,6 +51,22 @@ def fix(library: str) -> str:
     return "" if found else f"pip install 'lenscal[{EXTRA_OF[library]}]'"
 
 
+def need(library: str) -> None:
+    """Refuse to go on without an optional library; nothing is imported.
+
+    Raises
+    ------
+    MissingExtra
+        It is not installed.
+    """
+    if command := fix(library):
+        raise MissingExtra(_said(library, command), name=library)
+
+
+def _said(library: str, command: str) -> str:
+    return f"{NEEDED_FOR[EXTRA_OF[library]]} needs {library}, which is not installed; install it with: {command}"
+
+
 class MissingExtra(LenscalError, ImportError):
     """A library of an extra is not installed; the message names the extra."""
 
@@ -72,7 +88,4 @@ def named() -> Iterator[None]:
             command := fix(library)
         ):  # a library that is there and broken is another fault
             raise
-        raise MissingExtra(
-            f"{NEEDED_FOR[EXTRA_OF[library]]} needs {library}, which is not installed; install it with: {command}",
-            name=library,
-        ) from error
+        raise MissingExtra(_said(library, command), name=library) from error

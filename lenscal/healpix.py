@@ -24,6 +24,13 @@ def pixels_of(ra: np.ndarray, dec: np.ndarray, nside: int) -> np.ndarray:
     return out
 
 
+def centres(pixels: np.ndarray, order: int) -> tuple[np.ndarray, np.ndarray]:
+    """Right ascension and declination [degree] of the centres of pixels (nested) of nside 2**order."""
+    import healpy
+
+    return healpy.pix2ang(1 << order, np.asarray(pixels, np.int64), nest=True, lonlat=True)
+
+
 def check_nside(nside: int, what: str) -> int:
     """The nside itself, once it is one that nested pixels have.
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 from lenscal import engine
@@ -14,7 +15,7 @@ from lenscal.audit.products import Run
 from lenscal.config import Settings
 from lenscal.engine import Executor, Plan, PlanError, Result
 from lenscal.engine.terminal import Terminal
-from lenscal.io import folders
+from lenscal.io import locks
 
 __all__ = ["Plan", "PlanError", "Result", "Run", "executor_of", "pipeline_of", "plan_of", "run"]
 
@@ -47,12 +48,13 @@ def run(
     pipeline = pipeline_of(settings)
     display = display or Terminal(stages or list(pipeline.stages), quiet=True)
     sky = (
-        folders.reading(Path(settings.survey.root) / ".mock", f"the embedded sky in '{settings.survey.root}'")
+        locks.reading(Path(settings.survey.root) / ".mock", f"the embedded sky in '{settings.survey.root}'")
         if settings.survey.mock
         else nullcontext()
     )
     with display, sky:
-        return engine.run(pipeline, stages, executor or executor_of(settings), [display])
+        executor = executor or executor_of(settings)
+        return engine.run(pipeline, stages, executor, [display, *getattr(executor, "listeners", [])])
 
 
 def executor_of(settings: Settings) -> Executor:
@@ -61,4 +63,10 @@ def executor_of(settings: Settings) -> Executor:
     from lenscal.engine.executors.on_dask import OnDask
 
     cluster = settings.cluster
-    return OnDask(cluster_of(cluster), cluster.block_timeout, cluster.workers_timeout, cluster.dashboard)
+    attempts = cluster.block_attempts or (3 if cluster.ec2 or cluster.address else 1)
+    workers = cluster_of(cluster, settings.stores, settings.name)
+    if cluster.ec2:
+        from lenscal.audit import cluster_checks
+
+        workers.before = partial(cluster_checks.refuse, settings)
+    return OnDask(workers, cluster.block_timeout, cluster.workers_timeout, cluster.dashboard, attempts)

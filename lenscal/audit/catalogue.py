@@ -11,13 +11,15 @@ import numpy as np
 import pandas as pd
 
 import lenscal
+from lenscal import schema
 from lenscal.audit.products import Run
 from lenscal.engine import Outcome
-from lenscal.gates import Gate, Ledger, absent, words
+from lenscal.gates import Gate, Ledger, absent
 from lenscal.io import hats, stores, sweeps
 from lenscal.kernels import keysets
 
-from .published import UNCHECKED, checksum_gate, checksums_of
+from . import skymap
+from .published import UNCHECKED, checksums_of
 
 _NUMBER_BITS = 22  # of OBJID in a galaxy_id
 MEETING = ("galaxy_id", "ra", "dec", "type", "nobs_z", "psfsize_r", "psfdepth_r")
@@ -29,16 +31,18 @@ def import_sweep(run: Run, path: Path | str, name: str) -> Outcome:
     """
     from lenscal import objects
 
-    settings = run.settings.objects
+    settings, bands = run.settings.objects, run.settings.survey.bands
+    declared = schema.of_bands(schema.GALAXIES, bands)
     folder, notes = run.path("objects") / "galaxies", _notes(run)
     bricks: list[pd.DataFrame] = []
-    opaque = 0
+    opaque, codes = 0, set()
     keys, footprint, ledger, depths = keysets.KeySet(), pd.Series(dtype="int64"), Ledger(0, 0), objects.Depths()
-    (version,) = checksums_of(run, {sweeps.name_of(path): ""}, [path]).values()
+    label, part_of = _placed(run, path)
+    (version,) = checksums_of(run, {label: ""}, [path]).values()
     expected = version.split(" ")[0]
     with (
-        sweeps.SweepFile(path, hashed=settings.checksums) as file,
-        hats.Writer(folder, name, settings.partition_order, settings.margin_arcsec) as writer,
+        sweeps.SweepFile(path, sweeps.sweep_columns(bands), hashed=settings.checksums) as file,
+        hats.Writer(folder, name, settings.partition_order, settings.margin_arcsec, declared) as writer,
     ):
         inverse = None
         for start, raw in file.parts(settings.chunk_rows):
@@ -47,7 +51,8 @@ def import_sweep(run: Run, path: Path | str, name: str) -> Outcome:
             if inverse is None:
                 inverse = objects.depths_are_inverse(raw) or _any_inverse(path, settings.chunk_rows)
             depths += objects.Depths.of(raw) if inverse else objects.Depths()
-            table, part = objects.galaxies(raw, sweeps.name_of(path), start, inverse_depths=inverse)
+            table, part = objects.galaxies(raw, label, start, inverse, bands, part_of)
+            codes |= set(raw["RELEASE"].unique().tolist())
             opaque += table.attrs["no_transmission"]
             ids = table["galaxy_id"].to_numpy()
             again = keys.add(ids >> _NUMBER_BITS, ids & ((1 << _NUMBER_BITS) - 1))  # in a chunk each key is there once
@@ -58,7 +63,8 @@ def import_sweep(run: Run, path: Path | str, name: str) -> Outcome:
             writer.add(table)
             bricks.append(_bricks_of(table))
             footprint = footprint.add(table["healpix_128"].value_counts(), fill_value=0)
-        depths.check(sweeps.name_of(path), file.rows)
+        objects.check_file(codes, file.names, label, run.settings.survey, part_of and part_of[0])
+        depths.check(label, file.rows)
         if expected != UNCHECKED:
             file.check(expected)  # before a leaf is there
         content = file.sha256() if settings.checksums else None
@@ -78,80 +84,22 @@ def import_sweep(run: Run, path: Path | str, name: str) -> Outcome:
         digest,
         ledger.rows_out,
         ledger,
-        summary={"sha256": content, "no_transmission": opaque},
+        summary={"sha256": content, "no_transmission": opaque, "releases": sorted(codes)},
         written=below(run, {**writer.written, **beside}),
-        sources={sweeps.name_of(path): version},
+        sources={label: version},
     )
+
+
+def _placed(run: Run, path: Path | str) -> tuple[str, tuple[str, schema.Release] | None]:
+    """What the run calls a sweep; and of a run of both regions the file's own, with both."""
+    survey = run.settings.survey
+    both = survey.region == schema.BOTH
+    return sweeps.label_of(path, survey.region), (sweeps.region_of(path), survey.release) if both else None
 
 
 def below(run: Run, written: Mapping[Path, str]) -> dict[str, str]:
     """Files by their place below the run's folder."""
     return {path.relative_to(run.folder).as_posix(): digest for path, digest in written.items()}
-
-
-def file_gates(run: Run, outcomes: Mapping[str, Outcome]) -> list[Gate]:
-    """Whether every sweep file was held against a checksum of the survey, and whether each left a row;
-    `outcomes` by name of the file.
-    """
-    bare = sorted(name for name, outcome in outcomes.items() if outcome.sources[name].split(" ")[0] == UNCHECKED)
-    rows_in = {name: outcome.ledger.rows_in for name, outcome in sorted(outcomes.items())}
-    lost = {name: rows_in[name] - outcomes[name].ledger.rows_out for name in rows_in}
-    empty = [name for name in rows_in if rows_in[name] == lost[name]]
-    most = max(lost, key=lost.get, default="")
-    told = f"{len(rows_in)} files" + (
-        f"; most rows dropped: {lost[most]:,} of the {rows_in[most]:,} of {most}"
-        if any(lost.values())
-        else ", no row dropped"
-    )
-    told += f"; the first without a row: {empty[0]} ({rows_in[empty[0]]:,} in)" if empty else ""
-    return [
-        checksum_gate(run, len(outcomes), bare),
-        _usable_gate(run, outcomes),
-        Gate(
-            "objects.files",
-            "every sweep file leaves survey objects",
-            "files without one",
-            len(empty),
-            maximum=0,
-            evidence=f"{told}; all in objects/files.parquet",
-        ),
-    ]
-
-
-_FAULTS = ("position", "RA outside", "Dec outside", "key out of range", "type unknown")
-
-
-def _usable_gate(run: Run, outcomes: Mapping[str, Outcome]) -> Gate:
-    """Whether nearly every row of every sweep file can be used; rows that are not primary or twice
-    are no faults of a file.
-    """
-    id_, claim = (
-        "objects.usable",
-        "nearly every row of every sweep file has a position, a key, a type and a transmission",
-    )
-    shares = {}
-    for name, outcome in sorted(outcomes.items()):
-        lost = sum(rows for reason, rows in outcome.ledger.dropped.items() if reason.startswith(_FAULTS)) + (
-            outcome.summary or {}
-        ).get("no_transmission", 0)
-        if outcome.ledger.rows_in:
-            shares[name] = 1 - lost / outcome.ledger.rows_in
-    if not shares:
-        return absent(id_, claim, "no sweep file has a row")
-    worst = min(shares, key=shares.get)
-    dropped, opaque = outcomes[worst].ledger.dropped, (outcomes[worst].summary or {}).get("no_transmission", 0)
-    return Gate(
-        id_,
-        claim,
-        "smallest share of the rows of a file that can be used",
-        shares[worst],
-        minimum=run.settings.objects.usable_min,
-        critical=True,
-        evidence=(
-            f"{worst}: {outcomes[worst].ledger.rows_in:,} in, dropped: {words(dropped)}; {opaque:,} with an "
-            "MW_TRANSMISSION outside (0, 1], so without colours"
-        ),
-    )
 
 
 def _any_inverse(path: Path | str, rows: int) -> bool:
@@ -245,11 +193,11 @@ def finish_import(run: Run, names: Sequence[str], ledgers: Sequence[Ledger]) -> 
     """What can be said of all files: the HATS metadata, keys that several files hold, the
     footprint, the ledger by file.
     """
-    settings = run.settings.objects
+    settings, bands = run.settings.objects, run.settings.survey.bands
     folder = run.path("objects") / "galaxies"
     margins = hats.rows_of(hats.margin_of(folder))
     rows = {"": sum(ledger.rows_out for ledger in ledgers), "margin": margins}
-    hats.finish(folder, settings.partition_order, settings.margin_arcsec, rows, f"lenscal {lenscal.__version__}")
+    hats.finish(folder, settings.partition_order, settings.margin_arcsec, rows, f"lenscal {lenscal.__version__}", bands)
     notes = _notes(run)
     pixels = [stores.read_table(notes / f"{sweeps.stem_of(name)}.footprint.parquet") for name in names]
     whole = (
@@ -258,6 +206,7 @@ def finish_import(run: Run, names: Sequence[str], ledgers: Sequence[Ledger]) -> 
         else pd.DataFrame({"healpix_128": np.empty(0, np.int64), "rows": np.empty(0, np.int64)})
     )
     footprint = whole.groupby("healpix_128", as_index=False)["rows"].sum()
+    skymap.summarise(folder, footprint)
     files = [
         {"sweep_file": name, "what": what, "rows": count}
         for name, ledger in zip(names, ledgers)

@@ -5,14 +5,15 @@ its trials predict of them.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lenscal import keys, schema
+from lenscal import schema
 from lenscal.audit.products import Run, same_detector
+from lenscal.audit.truth import read_truth
 from lenscal.config import Settings
 from lenscal.engine import PlanError
 from lenscal.io import stores
@@ -85,7 +86,7 @@ def lenses_of_sky(run: Run, sky: Settings, say: Say) -> pd.DataFrame:
     for start in range(0, len(rows), BLOCK):
         part = rows.iloc[start : start + BLOCK]
         say(f"sky {sky.seed}: lens {start} of {len(rows)}")
-        cut = cutouts.cut(part, survey.read, settings.cutouts)
+        cut = cutouts.cut(part, survey.read, settings.cutouts, sky.survey.bands)
         found = quality.measure(cut, stars, settings.quality)
         ok = found["cutout_ok"].values.astype(bool)
         image = cutouts.crop(cut["image"].transpose("galaxy", "band", "y", "x"), settings.injections.size).values
@@ -104,21 +105,15 @@ def lenses_of_sky(run: Run, sky: Settings, say: Say) -> pd.DataFrame:
 
 def _rows(sky: Settings) -> pd.DataFrame:
     """Catalogue rows of the true lenses, with the truth of their sources, as rows that cutouts can be made of."""
-    from lenscal import objects
     from lenscal.injections import populations
     from lenscal.io import sweeps
     from lenscal.selection import FEATURES
 
     root = Path(sky.survey.root)
-    truth = pd.read_parquet(root / "truth" / "truth.parquet")
-    release = pd.read_parquet(root / "truth" / "bricks.parquet").set_index("brickid")["release"]
-    catalogue = pd.concat(
-        [objects.galaxies(sweeps.read_sweep(path), sweeps.name_of(path))[0] for path in sweeps.sweep_files(root)],
-        ignore_index=True,
-    )
+    truth = read_truth(root)
+    files, columns = sweeps.sweep_files(root, region=sky.survey.region), sweeps.sweep_columns(sky.survey.bands)
+    catalogue = pd.concat([_survey_objects(sky, path, columns) for path in files], ignore_index=True)
     catalogue = catalogue.drop_duplicates("galaxy_id", ignore_index=True)
-    whole = lambda values: np.asarray(values, np.int64)  # noqa: E731
-    truth["galaxy_id"] = keys.pack(whole(truth["objid"]), whole(truth["brickid"]), whole(release.loc[truth["brickid"]]))
     lenses = truth[truth["kind"] == "lens"].set_index("galaxy_id")
     rows = catalogue[catalogue["galaxy_id"].isin(lenses.index)].reset_index(drop=True)
     lenses = lenses.loc[rows["galaxy_id"]].reset_index()
@@ -145,16 +140,26 @@ def _rows(sky: Settings) -> pd.DataFrame:
         q=lenses["lens_q"],
     )[list(FEATURES)]
     for name, variable in schema.GALAXY_COORDS.items():
-        if name not in rows:
+        if name not in rows and variable.required:
             rows[name] = {"str": "", "bool": False}.get(variable.dtype, 0 if variable.dtype.startswith("i") else np.nan)
     rows["label"], rows["pool"] = 1, "positive"
     for name, variable in schema.GALAXY_COORDS.items():
-        if variable.dtype == "str":
+        if variable.dtype == "str" and name in rows:
             rows[name] = rows[name].astype(str)
     out = pd.concat([rows.drop(columns=[name for name in made if name in rows]), made], axis=1).assign(seed=sky.seed)
     bright = catalogue["gaia_phot_g_mean_mag"].between(0, 16, inclusive="neither")
     out.attrs["stars"] = catalogue.loc[bright, ["ra", "dec", "gaia_phot_g_mean_mag"]].reset_index(drop=True)
     return out
+
+
+def _survey_objects(sky: Settings, path: Path | str, columns: Sequence[str]) -> pd.DataFrame:
+    """Survey objects of one sweep."""
+    from lenscal import objects
+    from lenscal.io import sweeps
+
+    raw, label = sweeps.read_sweep(path, columns), sweeps.label_of(path, sky.survey.region)
+    part_of = (sweeps.region_of(path), sky.survey.release) if sky.survey.region == schema.BOTH else None
+    return objects.galaxies(raw, label, bands=sky.survey.bands, part_of=part_of)[0]
 
 
 def close(run: Run, skies: list[Settings], say: Say) -> tuple[dict, dict[str, pd.DataFrame]]:

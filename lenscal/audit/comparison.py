@@ -74,12 +74,17 @@ def _cropped(run: Run, pixels: xr.Dataset, centred: bool = True) -> np.ndarray:
 
     size = run.settings.injections.size
     image = cutouts.crop(pixels["image"].transpose("galaxy", "band", "y", "x"), size)
-    bands = [[str(b) for b in pixels["band"].values].index(band) for band in schema.BANDS]
+    bands = _places(run, pixels)
     return realism.centred(image.values[:, bands], pixels.sizes["x"]) if centred else image.values[:, bands]
 
 
-def _noise(pixels: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
-    bands = [[str(b) for b in pixels["band"].values].index(band) for band in schema.BANDS]
+def _places(run: Run, pixels: xr.Dataset) -> list[int]:
+    """Of the bands of the run among those of pixels."""
+    return [[str(b) for b in pixels["band"].values].index(band) for band in run.settings.survey.bands]
+
+
+def _noise(run: Run, pixels: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
+    bands = _places(run, pixels)
     return tuple(
         pixels[name].transpose("galaxy", "band").values[:, bands].astype(float)
         for name in ("sigma", "noise_correlation")
@@ -119,7 +124,7 @@ def samples(run: Run, real: pd.DataFrame, trials: pd.DataFrame) -> tuple[pd.Data
     settings, seed = run.settings, run.settings.seed
     pixels = host_pixels(run, real["position"].to_numpy())
     images = _cropped(run, pixels)
-    lenses = realism.pixels(images, *_noise(pixels), images, settings.realism)
+    lenses = realism.pixels(images, *_noise(run, pixels), images, settings.realism, settings.survey.bands)
     real = pd.concat([real.reset_index(drop=True), lenses.table], axis=1)
 
     near = realism.candidates(real, trials, settings.realism, seed)
@@ -186,7 +191,7 @@ class _Injected:
         from lenscal import realism
 
         if not self.row.size:
-            return np.empty((0, len(schema.BANDS), settings.size - 1, settings.size - 1), np.float32)
+            return np.empty((0, len(self.run.settings.survey.bands), settings.size - 1, settings.size - 1), np.float32)
         return realism.centred(
             _rendered(self.run, self.block, self.hosts, settings, self.run.sources), self.hosts.sizes["x"]
         )
@@ -203,21 +208,23 @@ class _Injected:
         from lenscal import realism
 
         before = _cropped(self.run, self.hosts)[self.row]
-        sigma, correlation = (values[self.row] for values in _noise(self.hosts))
+        sigma, correlation = (values[self.row] for values in _noise(self.run, self.hosts))
         images = before if images is None else images.reshape(before.shape)
-        return realism.pixels(images, sigma, correlation, before, self.run.settings.realism)
+        settings = self.run.settings
+        return realism.pixels(images, sigma, correlation, before, settings.realism, settings.survey.bands)
 
 
-def sensitivity(run: Run, trials: pd.DataFrame, say: Callable[[str], None]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Change of completeness under other sources, priors, profiles and without inner images, and how
-    visible inner images are.
+def sensitivity(
+    run: Run, trials: pd.DataFrame, say: Callable[[str], None]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Change of completeness under other sources, priors, profiles and without inner images, the scores behind it, and
+    how visible inner images are.
     """
     from lenscal import injections, realism
 
     settings, seed = run.settings, run.settings.seed
     chosen = realism.one_per_host(trials, settings.realism.sensitivity_injections, seed)
     block = realism.selected(run.store("injections").drop_vars("image", errors="ignore"), chosen).load()
-    threshold = float(run.store("thresholds")["threshold"].values[0])
     scores = run.store("scores", "injections")["score"]
     base = scores.isel({dim: xr.DataArray(chosen[f"i_{dim}"].to_numpy(), dims="one") for dim in schema.TRIAL}).values
     hosts = _hosts(run, block)
@@ -249,8 +256,13 @@ def sensitivity(run: Run, trials: pd.DataFrame, say: Callable[[str], None]) -> t
             except injections.PriorError as error:
                 found = str(error)
         scored[f"{variant.kind} {variant.name}"] = (variant, found)
-    changes = realism.changes(base, scored, threshold)
-    return changes, _inner(run, block, hosts)
+    scores_kept = realism.sensitivity.kept(base.astype(float), scored)
+    return realism.changes(base, scored, first_threshold(run)), scores_kept, _inner(run, block, hosts)
+
+
+def first_threshold(run: Run) -> float:
+    """The threshold at which changes of completeness are told."""
+    return float(run.store("thresholds")["threshold"].values[0])
 
 
 def _without_psf_image(hosts: xr.Dataset) -> np.ndarray:
@@ -269,8 +281,8 @@ def _stamps(run: Run, settings: config.Injections) -> list[dict]:
 
 def _scored(run: Run, images: np.ndarray) -> np.ndarray:
     """Scores of the frozen detector."""
-    frozen = run.detector
-    return frozen.score(images[:, [schema.BANDS.index(band) for band in frozen.bands]], run.settings.scores.batch)
+    bands = [run.settings.survey.bands.index(band) for band in run.detector.bands]
+    return run.detector.score(images[:, bands], run.settings.scores.batch)
 
 
 def _inner(run: Run, block: xr.Dataset, hosts: xr.Dataset) -> pd.DataFrame:
@@ -278,11 +290,11 @@ def _inner(run: Run, block: xr.Dataset, hosts: xr.Dataset) -> pd.DataFrame:
 
     whole = run.settings.injections.model_copy(update={"inner_images": True, "shot_noise": False})
     sources = run.sources
-    red = schema.BANDS.index("r")
+    red = run.settings.survey.bands.index("r")
     pair = [
         _rendered(run, block, hosts, s, sources)[:, red]
         for s in (whole, whole.model_copy(update={"inner_images": False}))
     ]
     row = pd.Index(hosts["galaxy_id"].values).get_indexer(block["galaxy_id"].values.ravel())
-    sigma, correlation = (values[row, red] for values in _noise(hosts))
+    sigma, correlation = (values[row, red] for values in _noise(run, hosts))
     return realism.inner_images(*pair, block["theta_e_drawn"].values.ravel(), sigma, correlation)

@@ -104,7 +104,7 @@ def _digests(run: Run, wanted: Sequence[str]) -> dict[str, str]:
 
 def _facts(run: Run) -> dict[str, object]:
     return {
-        "bands": list(schema.BANDS),
+        "bands": list(run.settings.survey.bands),
         "unit": "nanomaggy",
         "zeropoint": schema.ZEROPOINT,
         "pixel_scale": schema.PIXEL_SCALE,
@@ -157,7 +157,7 @@ def _written(
 ) -> dict[str, str]:
     """Write the parts of a kind that are not there; checksums of all its files."""
     size = run.settings.injections.size if kind == "injections" else run.store("cutouts").sizes["x"]
-    sink.begin(len(rows), (len(schema.BANDS), size, size), _facts(run))
+    sink.begin(len(rows), (len(run.settings.survey.bands), size, size), _facts(run))
     files: dict[str, str] = {}
     for part, table in rows.groupby("part", sort=True):
         names = sink.files(int(part))

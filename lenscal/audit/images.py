@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from lenscal import schema
 from lenscal.audit.products import Run
+from lenscal.errors import InputError
 
 
 def host_pixels(run: Run, positions: np.ndarray) -> xr.Dataset:
@@ -31,22 +35,43 @@ def injected_images(run: Run, block: xr.Dataset) -> np.ndarray:
     )
 
 
+def picked_images(run: Run, cell: xr.Dataset, picked: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Images of some trials of one (psf_fwhm, depth), which are told by their places along theta_e and trial, rendered
+    at once: (picked, band, y, x), nanomaggy.
+    """
+    first = cell["theta_e"].values[:1]  # an image depends on the Einstein radius that was drawn, not on the column
+    parts = [cell.isel(theta_e=[i], trial=[n]).assign_coords(theta_e=first) for i, n in picked]
+    return injected_images(run, xr.concat(parts, "trial"))
+
+
 def gallery_images(run: Run, gallery: pd.DataFrame) -> np.ndarray:
-    """Pixels of the gallery's rows, (n, band, y, x) in nanomaggy: cutouts as they are, injections rendered again."""
+    """Pixels of the gallery's rows, (n, band, y, x) in nanomaggy and g, r, z: cutouts as they are, injections rendered
+    again.
+    """
     from lenscal import cutouts
 
     size = run.settings.injections.size
     store = run.store("cutouts")
-    position = {int(value): i for i, value in enumerate(store["galaxy_id"].values)}
+    shown = [store["band"].values.tolist().index(band) for band in schema.BANDS]
+    out = np.empty((len(gallery), len(shown), size, size), "float32")
+    trial = gallery["trial"].to_numpy(float) if "trial" in gallery else np.full(len(gallery), np.nan)
+    plain = np.flatnonzero(~(trial >= 0))
+    if plain.size:
+        place = pd.Index(store["galaxy_id"].values).get_indexer(gallery["galaxy_id"].to_numpy()[plain])
+        if (place < 0).any():
+            lost = gallery["galaxy_id"].to_numpy()[plain[np.argmin(place)]]
+            raise InputError(f"galaxy {lost} is to be pictured but has no cutout; open both from one run")
+        order = np.argsort(place, kind="stable")
+        images = cutouts.crop(store["image"].isel(galaxy=place[order], band=shown).load(), size)
+        out[plain[order]] = images.transpose("galaxy", "band", "y", "x").values
+    if plain.size == len(gallery):
+        return out
     injections = run.store("injections")
-    out = []
-    for row in gallery.to_dict("records"):
-        if np.isfinite(row.get("trial", np.nan)) and row["trial"] >= 0:
-            cell = injections.sel(
-                psf_fwhm=[row["psf_fwhm"]], depth=[row["depth"]], theta_e=[row["theta_e"]], method="nearest"
-            )
-            out.append(injected_images(run, cell.isel(trial=[int(row["trial"])]).load())[0])
-        else:
-            image = store["image"].isel(galaxy=position[int(row["galaxy_id"])]).load()
-            out.append(cutouts.crop(image, size).values)
-    return np.stack(out) if out else np.empty((0, len(store["band"]), size, size), "float32")
+    for (psf, depth), rows in gallery[trial >= 0].groupby(["psf_fwhm", "depth"]).indices.items():
+        cell = (
+            injections.sel(psf_fwhm=[psf], depth=[depth], method="nearest").drop_vars("image", errors="ignore").load()
+        )
+        at = np.flatnonzero(trial >= 0)[rows]
+        columns = cell.indexes["theta_e"].get_indexer(gallery["theta_e"].to_numpy()[at], method="nearest")
+        out[at] = picked_images(run, cell, list(zip(columns, trial[at].astype(int))))[:, shown]
+    return out

@@ -5,6 +5,7 @@ injections rendered again.
 from __future__ import annotations
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,9 @@ from lenscal import schema
 from lenscal.audit.products import Run
 from lenscal.errors import InputError
 from lenscal.gates import Gate
+
+if TYPE_CHECKING:
+    from lenscal.scores.counterfactuals import Counterfactual
 
 READ_AT_ONCE = 128  # cutouts
 
@@ -30,7 +34,7 @@ def facts(run: Run) -> pd.DataFrame:
     ids = quality["galaxy_id"].values
     found["missing_pixels"] = pd.Series(quality["nan_pixel_count"].values.astype(float), index=ids)
     bands = pd.Series(cutouts["bandset"].values.astype(object), index=cutouts["galaxy_id"].values)
-    found["missing_bands"] = (len(schema.BANDS) - bands.str.len()).astype(float)
+    found["missing_bands"] = (cutouts.sizes["band"] - bands.str.len()).astype(float)
     return found
 
 
@@ -56,7 +60,7 @@ def parts(run: Run, scored: object) -> tuple[pd.DataFrame, list[Gate]]:
     settings, seed = run.settings.scores, run.settings.seed
     chosen = shortcuts.matched(rows.table(scored), settings, seed)
     store, quality = run.store("cutouts"), run.store("quality")
-    order = [[str(band) for band in store["band"].values].index(band) for band in schema.BANDS]
+    order = [[str(band) for band in store["band"].values].index(band) for band in run.settings.survey.bands]
     found: dict[str, list[np.ndarray]] = {part: [] for part in shortcuts.PARTS}
     good = []
     for start in range(0, len(chosen), READ_AT_ONCE):
@@ -76,13 +80,20 @@ def parts(run: Run, scored: object) -> tuple[pd.DataFrame, list[Gate]]:
 
 def counterfactuals(run: Run, threshold: float, few_events: str) -> tuple[pd.DataFrame, list[Gate]]:
     """Injections scored again without their arc, in another host, and on blank sky: their table and gates."""
+    from lenscal.scores import counterfactuals as science
+
+    table = science.changes(pairs(run), threshold)
+    return table, science.gates(table, run.settings.scores, few_events)
+
+
+def pairs(run: Run) -> list[Counterfactual]:
+    """Scores of the same injections before and after each change; nothing where the run file leaves this out."""
     from lenscal import realism
     from lenscal.scores import counterfactuals as science
 
     settings, seed = run.settings.scores, run.settings.seed
     if not settings.counterfactuals:
-        empty = science.changes([], threshold)
-        return empty, science.gates(empty, settings, few_events)
+        return []
     chosen = realism.one_per_host(realism.trials(run.store("injections")), settings.counterfactuals, seed)
     why = ""
     found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
@@ -96,11 +107,10 @@ def counterfactuals(run: Run, threshold: float, few_events: str) -> tuple[pd.Dat
         except InputError as error:
             why = f"the detector cannot be asked about other images: {error}"
     nothing = np.empty(0), np.empty(0)
-    table = science.changes(
-        [science.Counterfactual(name, about, *found.get(name, nothing), why) for name, about in science.ABOUT.items()],
-        threshold,
-    )
-    return table, science.gates(table, settings, few_events)
+    return [
+        science.Counterfactual(name, about, *(np.asarray(end, float) for end in found.get(name, nothing)), why)
+        for name, about in science.ABOUT.items()
+    ]
 
 
 def _asked(run: Run, chosen: pd.DataFrame) -> dict[str, tuple[np.ndarray, np.ndarray]]:

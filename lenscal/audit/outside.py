@@ -111,8 +111,10 @@ def stand_ins(settings: Settings) -> tuple[pd.DataFrame, Ledger, list[Gate]]:
         Ledger(0, 0),
     )
     gates: list[Gate] = []
-    for number, path in enumerate(settings.objects.galaxy_tables):
-        table, part = objects.stand_ins(catalogues.read_table(path), f"table '{path}' (objects.galaxy_tables)", number)
+    for number, item in enumerate(settings.objects.galaxy_tables):
+        path = item if isinstance(item, str) else item.source
+        raw = catalogues.read_stand_ins(item)
+        table, part = objects.stand_ins(raw, f"table '{path}' (objects.galaxy_tables)", number)
         parts.append(table)
         ledger += part
         gates += objects.catalogue_gates(f"tables.{number}.{Path(path).name}", part, settings.objects)

@@ -23,6 +23,7 @@ def pipeline_of(settings: Settings) -> Pipeline:
         partial(held, run),
         schema.VERSION,
         (opened, settings.model_dump_json()),
+        int(settings.keep_earlier_gb * 1e9),
     )
 
 

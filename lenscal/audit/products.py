@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -184,7 +185,9 @@ class Run:
     @property
     def usable(self) -> xr.Dataset:
         """Coordinates of the cutouts with `cutout_ok` and `noise_correlation` of their quality, without pixels."""
-        coords = self.store("cutouts").reset_coords()[list(schema.GALAXY_COORDS)].set_coords(list(schema.GALAXY_COORDS))
+        whole = self.store("cutouts").reset_coords()
+        names = [name for name in schema.GALAXY_COORDS if name in whole]
+        coords = whole[names].set_coords(names)
         quality = self.store("quality").reset_coords()
         return coords.assign({name: quality[name] for name in ("cutout_ok", "noise_correlation")}).load()
 
@@ -207,7 +210,7 @@ class Run:
         if survey.randoms:
             from lenscal.io.randoms import read_randoms
 
-            found = conditions.of_randoms(read_randoms(survey.randoms, survey.randoms_density))
+            found = conditions.of_randoms(read_randoms(survey.randoms, survey.randoms_density, release=survey.stated))
             found.attrs["area_from"] = "random points: " + ", ".join(name.rsplit("/", 1)[-1] for name in survey.randoms)
             return found
         found = conditions.of_bricks(self.survey.bricks())
@@ -219,12 +222,24 @@ class Run:
         """The frozen detector of the run, its hash verified."""
         from lenscal import detector
 
-        folder = self.path("detector")
-        if not (folder / "detector.json").exists():
-            raise stores.StoreError(
-                f"'{folder / 'detector.json'}' is missing; run the stage that makes it (lenscal run --stages detector)"
-            )
-        return detector.reopened(folder)
+        return detector.reopened(self._detector_json.parent)
+
+    @cached_property
+    def detector_hash(self) -> str:
+        """Hash that the frozen detector was kept with; whoever asks the detector itself has it verified, and PyTorch
+        loaded.
+        """
+        try:
+            return str(json.loads(self._detector_json.read_bytes())["hash"])
+        except (ValueError, KeyError, TypeError):
+            return self.detector.hash  # which says what is wrong with the file
+
+    @property
+    def _detector_json(self) -> Path:
+        path = self.path("detector") / "detector.json"
+        if not path.exists():
+            raise stores.StoreError(f"'{path}' is missing; run the stage that makes it (lenscal run --stages detector)")
+        return path
 
     @cached_property
     def sources(self) -> list[dict] | None:

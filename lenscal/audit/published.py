@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from lenscal import schema
 from lenscal.audit.products import Run
 from lenscal.engine import Outcome
 from lenscal.gates import Gate, absent
@@ -18,11 +19,14 @@ def checksums_of(run: Run, known: Mapping[str, str], files: Sequence[Path | str]
     """Of sweep files, by name: the published SHA-256 (what is known, else "unchecked", where no list names them or none
     is asked for), and the version of the file.
     """
-    root = run.settings.survey.root
+    root, region = run.settings.survey.root, run.settings.survey.region
     if not known:
         return {}
-    paths = {sweeps.name_of(path): path for path in (sweeps.sweep_files(root) if files is None else files)}
-    found = checksums.published(paths.values(), root) if run.settings.objects.checksums else {}
+    paths = {
+        sweeps.label_of(path, region): path
+        for path in (sweeps.sweep_files(root, run.settings.survey.sweeps, region) if files is None else files)
+    }
+    found = listed(paths.values(), root, region) if run.settings.objects.checksums else {}
     then = {
         name: version.split(" ")[0] or UNCHECKED for name, version in known.items()
     }  # what was held against its checksum stays so
@@ -30,6 +34,22 @@ def checksums_of(run: Run, known: Mapping[str, str], files: Sequence[Path | str]
         name: f"{found.get(name, digest)} {sweeps.version(paths[name]) if name in paths else 'absent'}"
         for name, digest in then.items()
     }
+
+
+def listed(files: Iterable[Path | str], root: Path | str, region: str | None) -> dict[str, str]:
+    """The SHA-256 that the survey published of sweeps of a run, by what the run calls them (`sweeps.label_of`)."""
+    if region != schema.BOTH:
+        return checksums.published(files, root)
+    found = {}
+    for one in schema.REGIONS:
+        own = [path for path in files if sweeps.region_of(path) == one]
+        entries = checksums.published(own, root) if own else {}
+        found |= {
+            sweeps.label_of(path, region): entries[sweeps.name_of(path)]
+            for path in own
+            if sweeps.name_of(path) in entries
+        }
+    return found
 
 
 def verified(run: Run, path: Path | str, outcome: Outcome) -> Outcome | None:
@@ -41,7 +61,7 @@ def verified(run: Run, path: Path | str, outcome: Outcome) -> Outcome | None:
     SweepError
         The file is another than the survey published.
     """
-    name = sweeps.name_of(path)
+    name = sweeps.label_of(path, run.settings.survey.region)
     held, before = outcome.sources[name].split(" ", 1)
     imported = (outcome.summary or {}).get("sha256") or (None if held == UNCHECKED else held)
     expected, version = checksums_of(run, outcome.sources, [path])[name].split(" ", 1)
@@ -77,5 +97,6 @@ def checksum_gate(run: Run, files: int, bare: Sequence[str]) -> Gate:
 
 def lacking(run: Run) -> str:
     """In words, what the survey lists and is not at hand; empty when all is, or the lists are not asked for."""
-    names = sweeps.not_here(run.settings.survey.root) if run.settings.objects.checksums else []
+    survey = run.settings.survey
+    names = sweeps.not_here(survey.root, survey.region) if run.settings.objects.checksums else []
     return f"; {len(names):,} listed and not here, the first: {names[0]}" if names else ""

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from lenscal import schema
-from lenscal.audit.products import Run
+from lenscal.audit.products import Given, Run
+from lenscal.config import Settings
 from lenscal.io import hats, hats_catalogue, stores
 
 from .catalogue import MEETING, below
@@ -51,18 +52,33 @@ def _no_rows() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype="object" if kind == "str" else kind) for name, kind in kinds.items()})
 
 
+def rim(settings: Settings | Given) -> str:
+    """Hold the rim of the leaves against how far neighbours are asked about; what was found, in words.
+
+    Raises
+    ------
+    StoreError
+        It is too narrow.
+    ClassError
+        `manifest.confuser_cuts` names a cut that its class does not have.
+    """
+    from lenscal import manifest
+
+    needed, carried = manifest.margin_needed(settings.manifest), settings.objects.margin_arcsec
+    if needed > carried:
+        raise stores.StoreError(
+            f"manifest: neighbours are asked about up to {needed:g} arcsec, and the leaves of the catalogue "
+            f"carry a rim of {carried:g}; set objects.margin_arcsec to {needed:g} or more and run objects again"
+        )
+    return f"neighbours up to {needed:g} arcsec, leaves with a rim of {carried:g}"
+
+
 def scan_leaf(run: Run, leaf: int, name: str) -> dict[str, str]:
     """What a leaf offers to the sample, noted beside the plan; the files of the note and their hashes."""
     from lenscal import manifest
 
     settings, catalogue = run.settings.manifest, run.galaxies
-    needed = manifest.margin_needed(settings)
-    if needed > run.settings.objects.margin_arcsec:
-        raise stores.StoreError(
-            f"manifest: neighbours are asked about up to {needed:g} arcsec, and the leaves of the catalogue "
-            f"carry a rim of {run.settings.objects.margin_arcsec:g}; set objects.margin_arcsec to "
-            f"{needed:g} or more and run objects again"
-        )
+    rim(run.settings)
     table, own = catalogue.read_with_rim(leaf, _scanned(run))
     seen = manifest.scan(
         table,
@@ -73,6 +89,7 @@ def scan_leaf(run: Run, leaf: int, name: str) -> dict[str, str]:
         core=np.arange(len(table)) < own,
         repeated=_is_listed(table, run.repeated),
         part=leaf,
+        bands=run.settings.survey.bands,
     )
     offers = seen.offers.trimmed(run.reservoirs, run.settings.seed)
     folder = _scans(run)
@@ -96,7 +113,8 @@ def _scanned(run: Run) -> tuple[str, ...]:
     """Columns that a scan of leaves reads; the file of a row only where some key is in several."""
     from lenscal.manifest import COLUMNS
 
-    return COLUMNS if run.repeated.empty else (*COLUMNS, "sweep_file")
+    more = tuple(f"nobs_{band}" for band in run.settings.survey.bands if f"nobs_{band}" not in COLUMNS)
+    return (*COLUMNS, *more) if run.repeated.empty else (*COLUMNS, *more, "sweep_file")
 
 
 def _is_listed(table: pd.DataFrame, repeated: pd.DataFrame) -> np.ndarray:
@@ -128,7 +146,7 @@ def scans(run: Run, names: Iterable[str]) -> Iterable[object]:
 
 def gather(run: Run, rows: pd.DataFrame) -> pd.DataFrame:
     """Whole rows of the galaxies that `part` (leaf) and `row` point to, in the order given."""
-    names = list(schema.GALAXIES.variables)
+    names = schema.in_bands(schema.GALAXIES.variables, run.settings.survey.bands)
     order = np.lexsort((rows["row"], rows["part"]))
     leaves, places = rows["part"].to_numpy()[order], rows["row"].to_numpy()[order]
     starts = np.flatnonzero(np.diff(leaves, prepend=-1))
@@ -161,7 +179,8 @@ def calibrate(run: Run, share: float, rows: int) -> tuple[dict[str, dict[str, fl
         table, core = table[kept].reset_index(drop=True), core[kept]
         low, high = settings.dec_range_degree
         inside = core & table["dec"].between(low, high, inclusive="neither").to_numpy()
-        inside &= (table[[f"nobs_{band}" for band in schema.BANDS]] >= settings.nobs_min).all(axis=1).to_numpy()
+        nobs = [f"nobs_{band}" for band in run.settings.survey.bands]
+        inside &= (table[nobs] >= settings.nobs_min).all(axis=1).to_numpy()
         inside &= ~exclusion.near_lens(table, run.lenses, settings.exclusion_radius_arcsec)
         parts.append((table, inside))
         seen += int((inside & list(pools.ordinary(table, settings).values())[-1]).sum())

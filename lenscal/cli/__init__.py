@@ -15,14 +15,18 @@ from lenscal.cli import (
     calibrate_prior,
     catalog,
     closed_loop,
+    cluster,
     compare,
     conditions,
     detector,
     experiments,
+    explore,
     export,
+    history,
     map,
     mock,
     preflight,
+    prior_of_models,
     query,
     release,
     run,
@@ -67,6 +71,7 @@ app.command("verify")(verify.verify)
 app.command("query")(query.query)
 app.command("calibrate-cuts")(calibrate_cuts.calibrate_cuts)
 app.command("calibrate-prior")(calibrate_prior.calibrate_prior)
+app.command("prior-of-models")(prior_of_models.prior_of_models)
 app.command("conditions")(conditions.conditions)
 app.command("closed-loop")(closed_loop.closed_loop)
 app.command("experiments")(experiments.experiments)
@@ -78,4 +83,8 @@ app.command("map")(map.map_)
 app.command("add")(add.add)
 app.command("allocate")(allocate.allocate)
 app.command("release")(release.release)
+app.command("explore")(explore.explore)
+app.command("history")(history.history)
+app.command("restore")(history.restore)
 app.add_typer(detector.app, name="detector")
+app.add_typer(cluster.app, name="cluster")

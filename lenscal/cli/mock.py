@@ -18,7 +18,7 @@ def mock(
     workers: Annotated[int, typer.Option(help="Processes.", min=1)] = 2,
     again: Annotated[bool, typer.Option("--again", help="Draw it anew even when it is there.")] = False,
 ) -> None:
-    """Draw the embedded sky: a seeded mock survey in the files and folders of DR10, for trials without the survey.
+    """Draw the embedded sky: a seeded mock survey in the files of DR10 or DR11, for trials without the survey.
 
     It is written to `survey.root` of the run file. The same seed gives the same bytes. It is a mock: nothing made from
     it says anything about the real sky, and every product repeats that.

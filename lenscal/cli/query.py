@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any, cast
 
 import typer
 
-from lenscal.cli.refusal import refusals
-
-if TYPE_CHECKING:
-    import xarray as xr
+from lenscal.cli.refusal import refusals, settings_of
 
 
 def query(
@@ -25,36 +22,35 @@ def query(
 ) -> None:
     """Print the completeness of the cell that holds these conditions, with its interval and what stands behind it."""
     with refusals():
-        from lenscal import completeness
-        from lenscal.config import load
-        from lenscal.io import stores
+        import numpy as np
 
-        path = place if place.suffix == ".zarr" else load(place).stores / "completeness.zarr"
-        cube = stores.open(path).load()
-        cube = completeness.of_population(cube, population or None)
-        cell = completeness.cell_of(cube, theta_e, psf, depth)
+        from lenscal.cube import cell_of, of_population
+        from lenscal.io.light import open_small
+
+        path = place if place.suffix == ".zarr" else settings_of(place).stores / "completeness.zarr"
+        cube: Any = of_population(cast(Any, open_small(path)), population or None)
+        cell: Any = cell_of(cube, theta_e, psf, depth)
         typer.echo(
-            f"cell theta_e {float(cell.theta_e):g} arcsec, psf_fwhm {float(cell.psf_fwhm):g} arcsec, depth "
-            f"{float(cell.depth):g} mag: {cell['status'].item()}"
+            f"cell theta_e {_one(cell, 'theta_e'):g} arcsec, psf_fwhm {_one(cell, 'psf_fwhm'):g} arcsec, depth "
+            f"{_one(cell, 'depth'):g} mag: {cell['status'].values.item()}"
         )
-        for t in range(cube.sizes["threshold"]):
+        for t in range(cube["threshold"].values.size):
             one = cell.isel(threshold=t)
-            n, k = int(one["n_injected"]), int(one["n_detected"])
-            rate = float(one["false_positive_rate"])
+            n, k = int(_one(one, "n_injected")), int(_one(one, "n_detected"))
+            rate = _one(one, "false_positive_rate")
             if n == 0:
                 typer.echo(f"  at false-positive rate {rate:.3g}: no data")
                 continue
-            middle = float(one["completeness"].sel(quantile=0.5))
+            middle = _one(one.isel(quantile=int(np.abs(cube["quantile"].values - 0.5).argmin())), "completeness")
             typer.echo(
                 f"  at false-positive rate {rate:.3g}: {middle:.3f} (median; {_ends(one, 'lower', 'upper')}); {k} of "
-                f"{n} trials, {int(one['n_hosts'])} hosts"
+                f"{n} trials, {int(_one(one, 'n_hosts'))} hosts"
             )
             if "total_lower" in one:
                 text = _ends(one, "total_lower", "total_upper")
+                known = [(str(c), one.isel(cause=i)) for i, c in enumerate(cube["cause"].values)]
                 causes = ", ".join(
-                    f"{c} -{float(one['systematic_lower'].sel(cause=c)):.3f} "
-                    f"+{float(one['systematic_upper'].sel(cause=c)):.3f}"
-                    for c in cube["cause"].values
+                    f"{c} -{_one(by, 'systematic_lower'):.3f} +{_one(by, 'systematic_upper'):.3f}" for c, by in known
                 )
                 typer.echo(f"    with systematic errors {text} ({causes or 'none is known'})")
         typer.echo(f"  population of hosts: {cube.attrs.get('population', 'survey')}")
@@ -67,13 +63,18 @@ def query(
                 typer.echo("  made from the embedded (mock) sky" if mark == "mock" else f"  {cube.attrs[mark]}")
 
 
-def _ends(one: xr.Dataset, lower: str, upper: str) -> str:
+def _one(cell: Any, name: str) -> float:
+    """The only number of an array."""
+    return float(cell[name].values)
+
+
+def _ends(one: Any, lower: str, upper: str) -> str:
     """Both ends at each level, or why there are none."""
     ends = [
-        (float(level), float(one[lower].sel(level=level)), float(one[upper].sel(level=level)))
-        for level in one["level"].values
+        (float(level), _one(one.isel(level=i), lower), _one(one.isel(level=i), upper))
+        for i, level in enumerate(one["level"].values)
     ]
     if any(math.isnan(low) for _, low, _ in ends):
-        hosts = f"{float(one['hosts_effective']):.1f} effective hosts here" if "hosts_effective" in one else "its hosts"
+        hosts = f"{_one(one, 'hosts_effective'):.1f} effective hosts here" if "hosts_effective" in one else "its hosts"
         return f"no interval: {hosts}, and those of the other cells, do not tell how alike the trials of a host are"
     return ", ".join(f"{level:.4g}: {low:.3f} to {high:.3f}" for level, low, high in ends)

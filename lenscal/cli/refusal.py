@@ -7,15 +7,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 
-from lenscal.config import Settings, load
 from lenscal.errors import LenscalError
+
+if TYPE_CHECKING:
+    from lenscal.config import Settings
 
 ERROR = 1
 GATES = 2
+ASIDE = 3
 STOPPED = 130
 LONGEST, LINES = 1500, 60
 """Letters of a line and lines of a message that are printed."""
@@ -24,6 +28,8 @@ LONGEST, LINES = 1500, 60
 def settings_of(path: Path) -> Settings:
     """Settings of a run file, or the end of the command."""
     with refusals():
+        from lenscal.config import load
+
         return load(path)
 
 
@@ -50,15 +56,22 @@ def refusals() -> Iterator[None]:
             raise
         text = str(error) or type(error).__name__
         Console(stderr=True).print(f"[bold red]error[/]: {_escaped(text)}", soft_wrap=True, highlight=False)
-        raise typer.Exit(ERROR) from None
+        raise typer.Exit(_code(error)) from None
+
+
+def _code(error: BaseException) -> int:
+    from lenscal.engine.errors import SetAside
+
+    return ASIDE if isinstance(error, SetAside) else ERROR
 
 
 def _foreseen(error: BaseException) -> bool:
     """Whether an error says what is wrong with what was given; that of a block does when its cause does."""
-    from lenscal.engine.errors import BlockError
+    from lenscal.engine.errors import BlockError, SetAside
 
     return (
         not isinstance(error, BlockError)
+        or isinstance(error, SetAside)
         or error.__cause__ is None
         or isinstance(error.__cause__, (LenscalError, OSError, RuntimeError))
     )

@@ -48,6 +48,7 @@ def _state(one: Outlook) -> str:
     why = ", ".join(one.why)
     return {
         "interrupted": "interrupted: run again to go on",
+        "kept": "kept from an earlier run: brought back",
         "changed": "to be done again",
         "follows": f"to be done after {why}" if not one.replaces else f"to be done again, because of {why}",
     }.get(one.state, one.state)

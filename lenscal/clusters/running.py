@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lenscal.clusters.cluster import quiet
+from lenscal.clusters.connecting import connect
 from lenscal.engine import events
 from lenscal.engine.errors import BlockError
 
@@ -24,7 +25,6 @@ class Running:
     def client(self) -> Iterator[Any]:
         """See `Cluster.client`."""
         import dask
-        from distributed import Client
 
         before = {
             "scheduler": dask.config.get("scheduler", None)
@@ -36,7 +36,7 @@ class Running:
         ):
             _answers(self.address)
             try:
-                connected = Client(self.address, timeout=f"{events.PATIENCE:g}s")
+                connected = connect(self.address, timeout=f"{events.PATIENCE:g}s")
             except (OSError, ValueError) as error:
                 raise _no_scheduler(self.address, str(error)) from None
             try:

@@ -1,5 +1,6 @@
 """Completeness: counts of recovered injections, what they say of the share recovered, and how to read it."""
 
+from lenscal.completeness.averaging import marginalise
 from lenscal.completeness.axes import by_axes
 from lenscal.completeness.budget import brackets, budget, shift
 from lenscal.completeness.counts import SURVEY, add, count
@@ -8,9 +9,9 @@ from lenscal.completeness.hosts import by_host
 from lenscal.completeness.lookup import lookup
 from lenscal.completeness.merging import merged
 from lenscal.completeness.posterior import posterior, posteriors
-from lenscal.completeness.reading import cell_of, edges_of, marginalise, of_population, query
 from lenscal.completeness.sky import occupancy
 from lenscal.completeness.sky_pixels import sky_map
+from lenscal.cube import cell_of, edges_of, of_population, query
 
 __all__ = [
     "SURVEY",

@@ -8,7 +8,7 @@ import xarray as xr
 
 from lenscal import schema
 from lenscal.completeness.counts import columns_of
-from lenscal.completeness.reading import detected_of, of_population
+from lenscal.cube import detected_of, of_population
 from lenscal.errors import InputError
 from lenscal.kernels import allocation, likeness, recovery
 

@@ -58,8 +58,7 @@ def by_axes(
         labels[name], place = _placed(trials, name, edges)
         places.append(place)
         sides.append(len(labels[name]))
-    if np.prod(sides) > _COLUMNS_MAX:
-        raise InputError(f"completeness.axes: {np.prod(sides):,} cells; expected {_COLUMNS_MAX:,} at most: fewer bins")
+    _not_too_many(sides)
     row = grid.place(theta_e, trials["theta_e_drawn"].to_numpy(float))
     inside = (row >= 0) & (row < len(theta_e) - 1) & np.all([place >= 0 for place in places], axis=0)
     if not inside.any():
@@ -71,6 +70,29 @@ def by_axes(
     else:
         cube = posteriors(counts, settings).drop_dims("host")
     return _unfolded(cube, labels, sides).assign_attrs(outside=int((~inside).sum()))
+
+
+def _not_too_many(sides: Sequence[int]) -> None:
+    if np.prod(sides) > _COLUMNS_MAX:
+        raise InputError(f"completeness.axes: {np.prod(sides):,} cells; expected {_COLUMNS_MAX:,} at most: fewer bins")
+
+
+def check(axes: Mapping[str, Sequence[float] | None]) -> None:
+    """Refuse axes that no trials can have, before there are any; how many classes a column holds is known with them.
+
+    Raises
+    ------
+    InputError
+        A text is given edges, or the bins are too many.
+    """
+    for name, edges in axes.items():
+        variable = schema.INJECTIONS.variables.get(name)
+        if edges is not None and variable is not None and variable.dtype == "str":
+            raise InputError(_TEXT.format(name=name))
+    _not_too_many([1 if edges is None else len(edges) - 1 for edges in axes.values()])
+
+
+_TEXT = "completeness.axes: '{name}' is text, which has no edges; write null to have its classes"
 
 
 def _placed(trials: pd.DataFrame, name: str, edges: Sequence[float] | None) -> tuple[xr.Variable, np.ndarray]:
@@ -90,7 +112,7 @@ def _placed(trials: pd.DataFrame, name: str, edges: Sequence[float] | None) -> t
         return labels, text.map({one: place for place, one in enumerate(classes)}).fillna(-1).to_numpy(np.int64)
     ends = np.asarray(edges, float)
     if not pd.api.types.is_numeric_dtype(values):
-        raise InputError(f"completeness.axes: '{name}' is text, which has no edges; write null to have its classes")
+        raise InputError(_TEXT.format(name=name))
     if ends.size < 2 or not np.isfinite(ends).all() or not (np.diff(ends) > 0).all():
         raise InputError(
             f"completeness.axes: the edges of '{name}' are {ends.tolist()}; expected two or more that rise"

@@ -50,7 +50,8 @@ def of_bricks(bricks: pd.DataFrame) -> pd.DataFrame:
     if missing := [name for name in names if name not in bricks.columns]:
         raise InputError(
             f"table of bricks: {len(bricks):,} rows without {', '.join(missing)}; expected those of "
-            "survey-bricks-dr10-south.fits.gz: put it below survey.root, or name random points (survey.randoms)"
+            "survey-bricks-dr10-south.fits.gz, or of the run's own release and region: put it below "
+            "survey.root, or name random points (survey.randoms)"
         )
     size, depth = (bricks[name].to_numpy(float) for name in _COLUMNS.values())
     if wrong := int(np.count_nonzero(magnitudes.no_magnitudes(depth))):

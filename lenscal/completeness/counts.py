@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from lenscal import config, schema
+from lenscal.completeness.summing import along, total
 from lenscal.errors import InputError
 from lenscal.kernels import likeness
 
@@ -16,6 +17,8 @@ PER_HOST = ("host_injected", "host_detected")
 SURVEY = "survey"
 LOG_DENSITIES = {SURVEY: "log_density_survey", "lens-like": "log_density_lens_like"}
 """Variables of the injections with the density of the host in each population of hosts."""
+READ = ("galaxy_id", "failure", "log_density_host", *LOG_DENSITIES.values())
+"""Of the injections."""
 DERIVED = (
     "n_hosts",
     "n_effective",
@@ -84,6 +87,7 @@ def count(
     part = lambda dataset, i, j: dataset.isel(psf_fwhm=[i], depth=[j])  # noqa: E731
     if not cells:
         raise InputError("completeness: there is no cell to count")
+    injections = injections[[name for name in READ if name in injections]]
     return add(*(_count_cell(part(injections, i, j), part(scores, i, j), thresholds) for i, j in cells))
 
 
@@ -210,12 +214,10 @@ def add(*counts: xr.Dataset) -> xr.Dataset:
     counts = _addable(counts)
     first = counts[0]
     axes = {dim: np.unique(np.concatenate([part[dim].values for part in counts])) for dim in schema.CELL}
-    totals = dict.fromkeys(ADDITIVE, 0)
-    for part in counts:
-        for name in ADDITIVE:
-            totals[name] = totals[name] + part[name].reindex({d: axes[d] for d in schema.CELL}, fill_value=0).variable
-    theta_e = {"theta_e": axes["theta_e"]}
-    rows = [part[list(PER_HOST)].reindex(theta_e, fill_value=0) for part in counts]
+    totals = {}
+    for name in ADDITIVE:
+        totals[name] = total([part[name] for part in counts], axes)
+    rows = [along(part[list(PER_HOST)], axes["theta_e"]) for part in counts]
     names = ("host_psf_fwhm", "host_depth", "host_id")
     keys = [np.concatenate([row[name].values for row in rows]) for name in names]
     order = np.lexsort(keys[::-1])

@@ -7,7 +7,7 @@ import xarray as xr
 
 from lenscal import config, schema
 from lenscal.completeness.posterior import STATUS
-from lenscal.completeness.reading import detected_of
+from lenscal.cube import detected_of
 from lenscal.gates import Gate, absent
 from lenscal.kernels import recovery
 

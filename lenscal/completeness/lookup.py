@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from lenscal import schema
-from lenscal.completeness.reading import edges_of, of_population
+from lenscal.cube import edges_of, of_population
 
 _CELLWISE = ("n_injected", "n_failed", "n_hosts", "hosts_effective")
 _RATES = ("n_detected", "n_effective", "design_effect")

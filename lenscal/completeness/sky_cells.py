@@ -13,7 +13,7 @@ from scipy import sparse
 from lenscal import grid, schema
 from lenscal.completeness.counts import SURVEY
 from lenscal.completeness.posterior import freedom_of
-from lenscal.completeness.reading import detected_of, edges_of
+from lenscal.cube import detected_of, edges_of
 from lenscal.errors import InputError
 from lenscal.kernels import mixtures, recovery
 

@@ -16,6 +16,27 @@ _EDGES = ("ra1", "ra2", "dec1", "dec2")
 _ROWS = 20_000  # bricks in memory at a time, all parts of them
 
 
+def check(bricks: pd.DataFrame) -> pd.DataFrame:
+    """Seeing, depth and area of the bricks, once they and their edges are those of a survey.
+
+    Raises
+    ------
+    InputError
+        A column is missing, a depth is no magnitude, or a brick has edges that are none.
+    """
+    if lacking := [name for name in _EDGES if name not in bricks]:
+        raise InputError(
+            f"sky map: the table of bricks lacks {', '.join(lacking)}; expected survey-bricks of the survey"
+        )
+    pieces = conditions.of_bricks(bricks)
+    ra1, ra2, dec1, dec2 = (bricks[name].to_numpy(float) for name in _EDGES)
+    if wrong := int(np.count_nonzero(~((ra2 > ra1) & (dec2 > dec1) & (dec1 >= -90) & (dec2 <= 90)))):
+        raise InputError(
+            f"sky map: {wrong:,} of {len(bricks):,} bricks have edges that enclose nothing; expected degrees"
+        )
+    return pieces
+
+
 def of_bricks(bricks: pd.DataFrame, nside: int) -> pd.DataFrame:
     """Bricks cut into parts of one area, each in the pixel that holds its middle.
 
@@ -36,16 +57,8 @@ def of_bricks(bricks: pd.DataFrame, nside: int) -> pd.DataFrame:
         A column is missing, or a brick has edges that are none.
     """
     healpix.check_nside(nside, "sky map")
-    if lacking := [name for name in _EDGES if name not in bricks]:
-        raise InputError(
-            f"sky map: the table of bricks lacks {', '.join(lacking)}; expected survey-bricks of the survey"
-        )
-    pieces = conditions.of_bricks(bricks)
+    pieces = check(bricks)
     ra1, ra2, dec1, dec2 = (bricks[name].to_numpy(float) for name in _EDGES)
-    if wrong := int(np.count_nonzero(~((ra2 > ra1) & (dec2 > dec1) & (dec1 >= -90) & (dec2 <= 90)))):
-        raise InputError(
-            f"sky map: {wrong:,} of {len(bricks):,} bricks have edges that enclose nothing; expected degrees"
-        )
     side = np.degrees(np.sqrt(4 * np.pi / 12)) / nside
     steps = int(np.clip(np.ceil(_STEPS * np.median(dec2 - dec1) / side), 1, 64))
     part = (np.arange(steps) + 0.5) / steps

@@ -9,8 +9,8 @@ import pandas as pd
 import xarray as xr
 
 from lenscal import healpix, schema
-from lenscal.completeness.reading import of_population
 from lenscal.completeness.sky_cells import Cells, mixed
+from lenscal.cube import of_population
 from lenscal.errors import InputError
 from lenscal.kernels import intervals
 

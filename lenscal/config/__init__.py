@@ -4,12 +4,13 @@ from lenscal.config.cluster import Cluster
 from lenscal.config.completeness import Completeness
 from lenscal.config.cutouts import Cutouts
 from lenscal.config.detector import Detector, Training
+from lenscal.config.ec2 import Ec2
 from lenscal.config.failures import Failures
 from lenscal.config.grid import Axis, Grid
 from lenscal.config.injections import Injections
 from lenscal.config.loading import ConfigError, load, real_data
 from lenscal.config.manifest import Manifest
-from lenscal.config.objects import ContaminantCatalogue, LensCatalogue, Objects
+from lenscal.config.objects import ContaminantCatalogue, GalaxyTable, LensCatalogue, Objects
 from lenscal.config.page import page
 from lenscal.config.quality import Quality
 from lenscal.config.realism import Realism
@@ -29,7 +30,9 @@ __all__ = [
     "ContaminantCatalogue",
     "Cutouts",
     "Detector",
+    "Ec2",
     "Failures",
+    "GalaxyTable",
     "Grid",
     "Injections",
     "LensCatalogue",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pydantic import (
     Field,
+    model_validator,
 )
 
+from lenscal.config.ec2 import Ec2
 from lenscal.config.section import Section
+from lenscal.errors import InputError
 
 
 class Cluster(Section):
@@ -31,3 +34,22 @@ class Cluster(Section):
     stops the run. None by default, but a line says after 30 s at what a run waits."""
     workers_timeout: float | None = Field(600, gt=0)
     """Seconds after which a run stops that no worker has come to; a line says after 30 s that it waits for them."""
+    block_attempts: int | None = Field(None, ge=1)
+    """How often a block that fails, or whose workers die, is tried before it is set aside; the rest goes on, and the
+    run ends with the list of what was set aside. 1 ends the run at the first block that fails. By default 1 on this
+    machine and 3 elsewhere.
+    """
+    ec2: Ec2 | None = None
+    """Machines of Amazon EC2 that are started for the run; its keys are listed below."""
+    budget_dollars: float | None = Field(None, gt=0)
+    """What a run on EC2 may cost: one that is expected to cost more is refused before anything is started, and one that
+    has cost as much stops, its machines ended.
+    """
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Cluster:
+        if self.address and self.ec2:
+            raise InputError("address and ec2 are both given; the workers are in one place: leave one of them out")
+        if self.budget_dollars is not None and self.ec2 is None:
+            raise InputError("budget_dollars is given without ec2; nothing else costs by the hour here: leave it out")
+        return self

@@ -22,7 +22,7 @@ def trial_columns() -> list[str]:
         if set(variable.dims) == set(schema.TRIAL) and name not in ("galaxy_id", "injection_id", "failure"):
             out.append(name)
         elif set(variable.dims) == {*schema.TRIAL, "band"}:
-            out += [f"{name}_{band}" for band in schema.BANDS]
+            out += [f"{name}_{band}" for band in schema.OPTICAL]
     return out
 
 

@@ -90,12 +90,12 @@ class Injections(Section):
     @property
     def more_priors(self) -> str:
         """Text of `prior_file`; empty without one."""
-        return Path(self.prior_file).read_text() if self.prior_file else ""
+        return Path(self.prior_file).read_text(errors="replace") if self.prior_file else ""
 
     @property
     def allocated(self) -> str:
         """Text of `allocation`; empty without one."""
-        return Path(self.allocation).read_text() if self.allocation else ""
+        return Path(self.allocation).read_text(errors="replace") if self.allocation else ""
 
     @field_validator("host_populations")
     @classmethod
@@ -114,6 +114,6 @@ class Injections(Section):
     @field_validator("gain")
     @classmethod
     def _every_band(cls, gain: dict[str, float] | None) -> dict[str, float] | None:
-        if gain is not None and set(gain) != set(schema.BANDS):
+        if gain is not None and schema.bands_problem(sorted(gain, key=schema.OPTICAL.find)) is not None:
             raise InputError(f"names the bands {sorted(gain)}, not {', '.join(schema.BANDS)}")
         return gain

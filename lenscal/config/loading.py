@@ -130,7 +130,7 @@ def _with_places(raw: dict, folder: Path) -> dict:
         return mapping | {key: [_place(item, folder) if isinstance(item, str) else item for item in mapping[key]]}
 
     raw = fix(raw, "stores")
-    raw["survey"] = listed(fix(raw.get("survey"), "root"), "randoms")
+    raw["survey"] = listed(fix(raw.get("survey"), "root", "profiles_file"), "randoms")
     raw["detector"] = _with_artifact(raw.get("detector", {}), folder)
     raw["report"] = fix(raw.get("report", {}), "beside")
     for section in ("injections", "realism"):
@@ -140,6 +140,8 @@ def _with_places(raw: dict, folder: Path) -> dict:
         for key in ("lenses", "contaminants"):
             if isinstance(objects.get(key), list):
                 objects[key] = [fix(item, "source") for item in objects[key]]
+        if isinstance(objects.get("galaxy_tables"), list):
+            objects["galaxy_tables"] = [fix(item, "source") for item in objects["galaxy_tables"]]
         raw["objects"] = listed(objects, "galaxy_tables")
     return raw
 

@@ -22,7 +22,7 @@ class Manifest(Section):
     mag_z_max: float = 20.0
     """N1 holds galaxies brighter than this in z, as observed."""
     nobs_min: int = Field(3, ge=0)
-    """Galaxies with fewer exposures than this in g, r or z are left out."""
+    """Galaxies with fewer exposures than this in a band of the cutouts are left out."""
     dec_range_degree: tuple[float, float] = (-18.0, 32.0)
     """Galaxies outside these declinations are left out."""
     exclusion_radius_arcsec: float = Field(11.0, gt=0)

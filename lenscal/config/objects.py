@@ -6,9 +6,11 @@ from typing import Annotated, Literal
 
 from pydantic import (
     Field,
+    field_validator,
     model_validator,
 )
 
+from lenscal import schema
 from lenscal.config.section import Placement, Section
 from lenscal.errors import InputError
 
@@ -26,16 +28,38 @@ class LensCatalogue(Section):
     """How its lenses were selected. `follow-up`: spectra of imaging candidates, which are no independent selection."""
     columns: dict[str, str] = {}
     """Names of its columns: our name -> its name."""
-    units: dict[Literal["ra", "dec"], Literal["deg", "hourangle", "rad"]] = {}
+    units: dict[Literal["ra", "dec"], Literal["deg", "hourangle", "rad", "hms", "dms"]] = {}
     """Units of ra and dec where the file states none; without them degrees are taken, unless
-    the numbers say otherwise.
+    the numbers say otherwise. `hms` and `dms` are sexagesimal texts, such as 10:22:33.4.
     """
-    grades: dict[str, Literal["literature", "A", "B", ""]] = {}
-    """Grade as the catalogue writes it -> tier, in place of the known ones; `""`: as a row without a grade."""
+    hdu: str | int | None = None
+    """HDU of a FITS file (or table of a VOTable) by name or number; by default the first table with the columns that
+    are sought.
+    """
+    grades: dict[str, str] = {}
+    """Grade as the catalogue writes it -> tier (literature, A, B), or a grade that is known (confirmed, confident,
+    probable, ...); `""`: as a row without a grade.
+    """
     known_crossmatch: tuple[int, int] | None = None
     """Spectroscopic only: entries of high quality with and without an imaging candidate, as known
     for this very file; a gate.
     """
+
+    def content(self) -> dict:
+        """See `Section.content`; keys that came later are in no address where they say nothing."""
+        return _said(super().content(), ("hdu",))
+
+    @field_validator("grades")
+    @classmethod
+    def _known_grades(cls, grades: dict[str, str]) -> dict[str, str]:
+        known = {*schema.TIERS, *schema.TIER_OF_GRADE}
+        for theirs, ours in grades.items():
+            if ours not in known and ours.strip().lower() not in known:
+                raise InputError(
+                    f"maps '{theirs}' to '{ours}', which is no tier and no known grade; known are "
+                    f"{', '.join(tier for tier in schema.TIERS if tier)}, and {', '.join(schema.TIER_OF_GRADE)}"
+                )
+        return grades
 
     @model_validator(mode="after")
     def _follow_up(self) -> LensCatalogue:
@@ -58,10 +82,36 @@ class ContaminantCatalogue(Section):
     """A category for all rows, or `column:NAME`."""
     columns: dict[str, str] = {}
     """Names of its columns: our name -> its name."""
-    units: dict[Literal["ra", "dec"], Literal["deg", "hourangle", "rad"]] = {}
+    units: dict[Literal["ra", "dec"], Literal["deg", "hourangle", "rad", "hms", "dms"]] = {}
     """Units of ra and dec where the file states none; without them degrees are taken, unless
-    the numbers say otherwise.
+    the numbers say otherwise. `hms` and `dms` are sexagesimal texts, such as 10:22:33.4.
     """
+    hdu: str | int | None = None
+    """As of lenses."""
+    categories: dict[str, str] = {}
+    """Category as the catalogue writes it -> ours; others stay as they are."""
+
+    def content(self) -> dict:
+        """See `Section.content`; keys that came later are in no address where they say nothing."""
+        return _said(super().content(), ("hdu", "categories"))
+
+
+class GalaxyTable(Section):
+    """One table of real rows that stands in for the survey."""
+
+    source: Annotated[str, Placement()]
+    """A file."""
+    columns: dict[Literal["ra", "dec"], str] = {}
+    """Names of its columns: our name -> its name."""
+    units: dict[Literal["ra", "dec"], Literal["deg", "hourangle", "rad", "hms", "dms"]] = {}
+    """As of lenses."""
+    hdu: str | int | None = None
+    """As of lenses."""
+
+
+def _said(content: dict, names: tuple[str, ...]) -> dict:
+    """A content without some keys where they hold nothing."""
+    return {name: value for name, value in content.items() if name not in names or value not in (None, {})}
 
 
 class Objects(Section):
@@ -95,8 +145,10 @@ class Objects(Section):
     """Hold each sweep file, while it is read, against the SHA-256 list beside it (`*.sha256sum`,
     sha256sums.txt), where there is one.
     """
-    galaxy_tables: Annotated[list[str], Placement()] = []
-    """Further tables of real rows to match against (ra, dec); never a pool."""
+    galaxy_tables: Annotated[list[str | GalaxyTable], Placement()] = []
+    """Further tables of real rows to match against (ra, dec); never a pool. Each is a file, or a file with the names,
+    units or HDU of its columns.
+    """
 
     @model_validator(mode="after")
     def _own_names(self) -> Objects:

@@ -8,11 +8,12 @@ from lenscal.config.cluster import Cluster
 from lenscal.config.completeness import Completeness
 from lenscal.config.cutouts import Cutouts
 from lenscal.config.detector import Detector, Training
+from lenscal.config.ec2 import Ec2
 from lenscal.config.failures import Failures
 from lenscal.config.grid import Axis, Grid
 from lenscal.config.injections import Injections
 from lenscal.config.manifest import Manifest
-from lenscal.config.objects import ContaminantCatalogue, LensCatalogue, Objects
+from lenscal.config.objects import ContaminantCatalogue, GalaxyTable, LensCatalogue, Objects
 from lenscal.config.quality import Quality
 from lenscal.config.realism import Realism
 from lenscal.config.report import Report
@@ -31,6 +32,7 @@ MODELS = (
     Objects,
     LensCatalogue,
     ContaminantCatalogue,
+    GalaxyTable,
     Manifest,
     Cutouts,
     Quality,
@@ -45,6 +47,7 @@ MODELS = (
     Realism,
     Report,
     Cluster,
+    Ec2,
 )
 """Sections in the order of the page."""
 

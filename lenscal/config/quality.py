@@ -69,6 +69,6 @@ class Quality(Section):
     @classmethod
     def _known_bits(cls, names: list[str]) -> list[str]:
         for name in names:
-            if name not in schema.MASKBITS:
-                raise InputError(f"'{name}' is no MASKBITS name; known: {', '.join(schema.MASKBITS)}")
+            if name not in schema.maskbits():
+                raise InputError(f"'{name}' is no MASKBITS name; known: {', '.join(schema.maskbits())}")
         return names

@@ -72,6 +72,10 @@ class Settings(Section):
     """Written as provenance; from here, so that bytes do not follow the clock."""
     stores: Annotated[Any, BeforeValidator(_folder), PlainSerializer(str)]
     """Folder of the products, relative to the run file, or s3://bucket/prefix."""
+    keep_earlier_gb: float = Field(default=20.0, ge=0)
+    """Results that a changed run file replaces are kept up to this size [GB], the newest first: `lenscal history` lists
+    them, the settings of then (or `lenscal restore`) bring them back. 0 keeps none; in a bucket none are kept.
+    """
     sky: Sky | None = None
     """The embedded sky that `lenscal mock` draws; its keys are listed below."""
     survey: Survey
@@ -120,6 +124,63 @@ class Settings(Section):
                 f"report.depth is {self.report.depth:g}, outside of the depths of the grid "
                 f"({depths.edges[0]:g} to {depths.edges[-1]:g})"
             )
-        if missing := set(self.detector.bands) - set(schema.BANDS):
-            raise InputError(f"detector.bands names {sorted(missing)}; the cutouts hold {schema.BANDS}")
+        if (release := self.survey.release) is not None:
+            self._of_the_release(release)
+        bands = self.survey.bands
+        if missing := set(self.detector.bands) - set(bands):
+            raise InputError(
+                f"detector.bands names {sorted(missing)}; the cutouts hold {tuple(bands)}"
+                + ("; ask for i in survey.bands" if missing == set(schema.MORE_BANDS) else "")
+            )
+        if self.injections.gain is not None and set(self.injections.gain) != set(bands):
+            raise InputError(
+                f"injections.gain names the bands {sorted(self.injections.gain)}, not {', '.join(bands)} (survey.bands)"
+            )
+        if absent := set(self.completeness.axes) - set(schema.in_bands(self.completeness.axes, bands)):
+            raise InputError(
+                f"completeness.axes names {', '.join(sorted(absent))}, and the run has the bands {', '.join(bands)} "
+                "(survey.bands)"
+            )
+        if "region" in self.completeness.axes and self.survey.region != schema.BOTH:
+            raise InputError(
+                "completeness.axes names region, and the run reads one region; leave it out, or read both "
+                "(survey.region: both)"
+            )
         return self
+
+    def _of_the_release(self, release: schema.Release) -> None:
+        """What is asked for is there in this release and region.
+
+        Raises
+        ------
+        InputError
+            Naming what is not.
+        """
+        for part in release.regions:
+            self._of_the_region(part)
+        for key in ("centre_bits", "area_bits"):
+            if lacking := [name for name in getattr(self.quality, key) if name not in release.maskbits]:
+                raise InputError(
+                    f"quality.{key} names {', '.join(lacking)}, and MASKBITS of {release.title} "
+                    f"({release.maskbits_dtype}) end at bit {max(release.maskbits.values())}; leave it out"
+                )
+        drawn = None if self.sky is None or not self.survey.mock else schema.release(self.sky.release, self.sky.region)
+        if drawn is not None and drawn != release:
+            raise InputError(
+                f"sky draws {drawn.words}, and survey reads {release.words}; give survey.layout and survey.region "
+                "the values of sky.release and sky.region"
+            )
+
+    def _of_the_region(self, part: schema.Release) -> None:
+        """As `_of_the_release`, of what each region has for itself."""
+        if unseen := [band for band in self.detector.bands if band in schema.OPTICAL and band not in part.bands]:
+            raise InputError(
+                f"detector.bands asks for {', '.join(unseen)}, and {part.words} ({part.telescopes}) was observed in "
+                f"{', '.join(part.bands)}; leave it out, or take a region that has it"
+            )
+        if self.survey.region and self.manifest.dec_range_degree[1] <= part.dec_from:
+            left = f"no galaxy {'of it ' if self.survey.region == schema.BOTH else ''}would be left"
+            raise InputError(
+                f"manifest.dec_range_degree ends at {self.manifest.dec_range_degree[1]:g}, and {part.words} begins at "
+                f"{part.dec_from:g}: {left}; widen it"
+            )

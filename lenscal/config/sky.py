@@ -9,6 +9,7 @@ from pydantic import (
     model_validator,
 )
 
+from lenscal import schema
 from lenscal.config.section import Section
 from lenscal.errors import InputError
 
@@ -45,6 +46,12 @@ class LensPopulation(Section):
 class Sky(Section):
     """The embedded sky that `lenscal mock` draws (a mock survey; every product made from it says so)."""
 
+    release: Literal["dr10", "dr11"] = "dr10"
+    """In whose files and formats the sky is written."""
+    region: Literal["south", "north", "both"] = "south"
+    """Which telescopes see it: DECam, or BASS and MzLS, whose bands are g, r and z (DR11 only; the sky then lies
+    beyond declination 33), or both, on a sky across the declination where the north begins, with bricks in both.
+    """
     bricks: int = Field(132, ge=4)
     """Bricks, most in a HEALPix pixel of their own."""
     brick_pixels: int = Field(900, ge=300, le=3600)
@@ -61,3 +68,8 @@ class Sky(Section):
     """Range of PSFDEPTH_R over the bricks."""
     lens_population: LensPopulation = LensPopulation()
     """What the true lenses are like; see below."""
+
+    @model_validator(mode="after")
+    def _released(self) -> Sky:
+        schema.release(self.release, self.region)
+        return self

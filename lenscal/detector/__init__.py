@@ -27,6 +27,7 @@ _PUBLIC = {
     "reopened": "lenscal.detector.keeping",
     "inputs_of": "lenscal.detector.keeping",
     "kind_of": "lenscal.detector.bringing",
+    "device_of": "lenscal.detector.fitting",
 }
 
 __all__ = list(_PUBLIC)

@@ -142,7 +142,7 @@ def read(path: Path, declaration: Declaration) -> ScoreTable:
         Columns are missing, ids are no whole numbers, nothing is finite or varies, or scores are not what `output`
         says.
     """
-    table = read_table(path)
+    table = read_table(path, COLUMNS)
     if lacking := [name for name in COLUMNS if name not in table]:
         raise InputError(
             f"detector: '{path.name}' has columns {sorted(table)}; expected {' and '.join(COLUMNS)}, "

@@ -22,7 +22,7 @@ def rows_of(trained: TrainedOn | None) -> tuple[np.ndarray, np.ndarray | None]:
     if trained is None or trained.rows is None:
         return np.empty(0, np.int64), None
     path = Path(trained.rows)
-    table = read_table(path)
+    table = read_table(path, ("galaxy_id",))
     if "galaxy_id" not in table or table["galaxy_id"].dtype.kind not in "iu":
         raise InputError(
             f"detector: trained_on.rows '{path.name}' has columns {sorted(table)}; expected galaxy_id as whole "

@@ -14,6 +14,7 @@ from lenscal.engine.code import same_code
 from lenscal.engine.contents import contents_of, rest_of, versions_of
 from lenscal.engine.events import BlockEnded, Counted, Events, Finished, Noted, Skipped, Started
 from lenscal.engine.executors import Executor, Job
+from lenscal.engine.history import History
 from lenscal.engine.markers import Progress
 from lenscal.engine.plan import Plan
 from lenscal.engine.results import StageResult
@@ -23,12 +24,12 @@ from lenscal.gates import Gate, Ledger
 from lenscal.io import folders, leftovers, stores
 
 
-def carry_out(plan: Plan, name: str, executor: Executor, tell: Events) -> StageResult:
+def carry_out(plan: Plan, name: str, executor: Executor, tell: Events, history: History) -> StageResult:
     """Do a stage, or find it complete."""
     started = time.monotonic()
     stage, run = plan.pipeline.stages[name], plan.pipeline.given(name)
     same_code(plan.progress(name).code)
-    done = _finished(plan, stage, run, tell)
+    done = _finished(plan, stage, run, tell) or _brought_back(plan, stage, run, tell, history)
     if done:
         tell(Skipped(name, done["blocks"]))
         return StageResult(
@@ -42,7 +43,7 @@ def carry_out(plan: Plan, name: str, executor: Executor, tell: Events) -> StageR
         )
     plan.forget(name)  # what comes from outside is looked at once more, as close to the work as can be
     progress = plan.progress(name)
-    because = _begun(stage, run, progress, tell)
+    because = _begun(stage, run, progress, tell, history)
     blocks = stage.blocks(run)
     outcomes = _complete(plan.pipeline.folder, stage, run, progress, blocks)
     _clear(plan.pipeline.folder, progress, blocks)
@@ -93,13 +94,23 @@ def _finished(plan: Plan, stage: Stage, run: Any, tell: Events) -> dict | None:
     return None
 
 
-def _begun(stage: Stage, run: Any, progress: Progress, tell: Events) -> tuple[str, ...]:
+def _brought_back(plan: Plan, stage: Stage, run: Any, tell: Events, history: History) -> dict | None:
+    """Summary of a stage whose result an earlier run had, and this one wants again."""
+    if plan.done(stage.name) is not None or (kept := history.bring_back(plan.progress(stage.name))) is None:
+        return None
+    tell(Noted(stage.name, f"as it was before {kept.when} (UTC): brought back"))
+    plan.forget(stage.name)
+    return _finished(plan, stage, run, tell)
+
+
+def _begun(stage: Stage, run: Any, progress: Progress, tell: Events, history: History) -> tuple[str, ...]:
     """Have the stage begun under its address, with what its blocks fill; say what differs from an earlier plan."""
     because: tuple[str, ...] = ()
     if not progress.started:
         because = tuple(progress.changes)
         if because:
             tell(Noted(stage.name, "again, for other " + ", ".join(because)))
+        history.set_aside(progress)
         progress.start()
     for folder in (progress.folder, *progress.products):
         leftovers.tidy(folder)

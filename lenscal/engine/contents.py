@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from lenscal.engine.addresses import short
@@ -13,7 +14,12 @@ from lenscal.io import folders, stores
 
 def versions_of(progress: Progress) -> str:
     """Hash of the versions of all files a stage wrote."""
-    return short({product.name: folders.inventory(product) for product in progress.products})
+    return versions_below(progress.products)
+
+
+def versions_below(products: Iterable[Path]) -> str:
+    """Hash of the versions of all files of some products, wherever they lie."""
+    return short({product.name: folders.inventory(product) for product in products})
 
 
 def contents_of(progress: Progress, known: Mapping[str, str] | None = None) -> str:

@@ -74,6 +74,13 @@ class Finished(Event):
 
 
 @dataclass(frozen=True)
+class Told(Event):
+    """A remark of the executor, such as what its machines have cost so far; of no stage."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Served(Event):
     """Where the executor can be watched; of no stage."""
 

@@ -16,21 +16,42 @@ from lenscal.engine.errors import PlanError
 from lenscal.gates import Gate, Ledger
 from lenscal.io import folders, stores
 
+PLANS = ".plan"
+
 
 def folder_of(run: Path, stage: str) -> Path:
     """Where plan and markers of a stage of the run in a folder are."""
-    return run / ".plan" / stage
+    return run / PLANS / stage
 
 
 def read(run: Path, stage: str, name: str) -> dict | None:
-    """A file of a stage's plan; None when it is not there or was cut short (a machine that lost power leaves such)."""
-    path = folder_of(run, stage) / name
+    """A file of a stage's plan, as `read_json`."""
+    return read_json(folder_of(run, stage) / name)
+
+
+def read_json(path: Path) -> dict | None:
+    """A file of a plan; None when it is not there or was cut short (a machine that lost power leaves such)."""
     with folders.saying(path, "read"):
         try:
             found = json.loads(path.read_text())
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
     return found if isinstance(found, dict) else None
+
+
+def refuse_strangers(folder: Path, stage: str, products: Iterable[Path]) -> None:
+    """Refuse to take the place of what no run made; `folder` is that of the stage's plan.
+
+    Raises
+    ------
+    PlanError
+        A product is there, and no plan of its stage.
+    """
+    if (folder / "plan.json").exists():
+        return
+    for product in products:
+        if product.exists():
+            raise PlanError(f"{stage}: '{product}' is there but no run of lenscal made it; move it away and run again")
 
 
 class Progress:
@@ -61,9 +82,7 @@ class Progress:
         """Summary of the finished stage under this address; None when it is not finished, or the
         summary is not as it was written.
         """
-        done = self._read("done.json")
-        if done is None or done.pop("seal", None) != _seal(done):
-            return None
+        done = sealed(self._read("done.json"))
         return done if done and done.get("address") == self.address and done.get("reads", {}) == self.reads else None
 
     @property
@@ -87,12 +106,7 @@ class Progress:
 
     def start(self) -> None:
         """Forget what was made under another address and note the new plan; products go when the stage is prepared."""
-        if not (self.folder / "plan.json").exists():
-            for product in self.products:
-                if product.exists():
-                    raise PlanError(
-                        f"{self.stage}: '{product}' is there but no run of lenscal made it; move it away and run again"
-                    )
+        refuse_strangers(self.folder, self.stage, self.products)
         self.forget()
         wanted = json.loads(json.dumps(self.wanted, default=str))
         stores.write_json(self.folder / "plan.json", {"address": self.address, "code": self.code, "wanted": wanted})
@@ -162,6 +176,11 @@ class Progress:
         """Write the summary of the finished stage."""
         done = {"address": self.address, "reads": self.reads, **summary}
         stores.write_json(self.folder / "done.json", done | {"seal": _seal(done)})
+
+
+def sealed(summary: dict | None) -> dict | None:
+    """A summary without its seal; None for one that is not as it was written."""
+    return summary if summary is not None and summary.pop("seal", None) == _seal(summary) else None
 
 
 def _seal(summary: Mapping[str, Any]) -> str:

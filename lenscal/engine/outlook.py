@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lenscal.engine import markers
+from lenscal.engine import history, markers
 from lenscal.engine.errors import PlanError
 from lenscal.engine.plan import Plan
 from lenscal.io import folders, stores
 
-COMPLETE, INTERRUPTED, CHANGED, NEW, FOLLOWS, LACKING = (
+COMPLETE, KEPT, INTERRUPTED, CHANGED, NEW, FOLLOWS, LACKING = (
     "complete",
+    "kept",
     "interrupted",
     "changed",
     "not started",
@@ -28,7 +29,8 @@ class Outlook:
     Attributes
     ----------
     stage, state : str
-        State is complete, interrupted (run again to go on), changed, not started, follows (what it reads is done again)
+        State is complete, kept (an earlier run had this result, which is brought back), interrupted (run again to go
+        on), changed, not started, follows (what it reads is done again)
         or cannot start.
     why : tuple of str
         What differs, the stages by which it is done again, or what it lacks.
@@ -87,6 +89,8 @@ def _of(plan: Plan, name: str, roots: list[str]) -> Outlook:
     if done:
         failed = tuple(gate["id"] for gate in done["gates"] if gate["verdict"] == "fail")
         return Outlook(name, COMPLETE, (), int(done["blocks"]), float(done["seconds"]), failed)
+    if (kept := history.had_before(folder, progress) if plan.pipeline.keep else None) is not None:
+        return Outlook(name, KEPT, (), int(kept.done["blocks"]), 0.0, (), there)
     if progress.started:
         blocks = len(folders.matching(progress.folder / "blocks", "*.json"))
         return Outlook(name, INTERRUPTED, (), blocks, seconds)

@@ -37,6 +37,8 @@ class Pipeline:
     """A function of a module and a text by which another process opens the same pipeline; None where blocks are
     done in this process alone.
     """
+    keep: int = 0
+    """Bytes of replaced results that are kept, the newest first."""
 
     def __post_init__(self) -> None:
         before: set[str] = set()

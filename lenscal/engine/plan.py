@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from lenscal.engine.errors import PlanError
-from lenscal.engine.markers import Progress
+from lenscal.engine.markers import Progress, folder_of, refuse_strangers
 from lenscal.engine.pipeline import Pipeline
 from lenscal.gates import Gate
 from lenscal.io import folders, stores
@@ -122,10 +122,22 @@ class Plan:
                     f"{name} reads {', '.join(lacking)}, not complete as this run file has it: "
                     f"run `lenscal run --stages {','.join([*lacking, name])}`, or all stages"
                 )
-            self._outside(name)  # what is missing there is said before anything is done
         for name in names:
             if not self.is_complete(name):
-                self.pipeline.stages[name].check(self.pipeline.whole)
+                self.ask(name)
+            self._outside(name)  # what is missing there is said before anything is done
+
+    def ask(self, name: str) -> None:
+        """Refuse what a stage would refuse and is known beforehand.
+
+        Raises
+        ------
+        LenscalError
+            One sentence: what was found, what was expected, what to do.
+        """
+        stage, whole = self.pipeline.stages[name], self.pipeline.whole
+        refuse_strangers(folder_of(self.pipeline.folder, name), name, stage.products(whole))
+        stage.check(whole)
 
     def behind(self, name: str) -> list[str]:
         """All stages that a stage rests on, in the order of work."""

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass, field
 from lenscal.engine.carrying import carry_out
 from lenscal.engine.events import Events, Listener
 from lenscal.engine.executors import Executor, InProcess
+from lenscal.engine.history import History
+from lenscal.engine.memory import give_back
 from lenscal.engine.pipeline import Pipeline
 from lenscal.engine.plan import Plan
 from lenscal.engine.results import StageResult
@@ -65,10 +67,17 @@ def run(
         plan.check(names)
         with locks.alone(pipeline.folder / ".plan"), executor or InProcess() as crew:
             leftovers.tidy(pipeline.folder / "gates.json")
+            history = History(pipeline.folder, pipeline.message and pipeline.message[1], pipeline.keep)
+            last = next((name for name in reversed(names) if pipeline.stages[name].parallel), None)
             for name in names:
                 stopping.check()
-                results.append(carry_out(plan, name, crew, tell))
+                results.append(carry_out(plan, name, crew, tell, history))
                 stores.write_json(pipeline.folder / "gates.json", [asdict(gate) for gate in plan.gates()])
+                if name == last:
+                    crew.rest()  # its memory, or its machines, serve nobody any more
+                if results[-1].state == "done":
+                    give_back()
+            history.tidy()
     return Result(tuple(results), time.monotonic() - started, crew.memory)
 
 

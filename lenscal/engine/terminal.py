@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
-from lenscal.engine.events import BlockEnded, Counted, Event, Finished, Noted, Served, Skipped, Started, Waiting
+from lenscal.engine.events import BlockEnded, Counted, Event, Finished, Noted, Served, Skipped, Started, Told, Waiting
 
 
 class Terminal:
@@ -24,6 +24,7 @@ class Terminal:
             for name in stages
         }
         self.link: str | None = None
+        self.told = ""
         live = not quiet and self.console.is_terminal
         self._live = Live(console=self.console, refresh_per_second=4, get_renderable=self._table) if live else None
 
@@ -41,6 +42,9 @@ class Terminal:
         match event:
             case Served():
                 self._served(event.link)
+            case Told():
+                self.told = event.text
+                self._say(event.text)
             case Skipped():
                 self._skipped(event)
             case Started():
@@ -115,6 +119,6 @@ class Terminal:
                 self._rate(row) if row["state"] == "running" else f"{row['seconds']:.1f} s" if "seconds" in row else ""
             )
             table.add_row(name, state, blocks, rate, escape(row["note"]))
-        if self.link:
-            table.caption = f"Dask dashboard: {self.link}"
+        if below := [f"Dask dashboard: {self.link}"] * bool(self.link) + [escape(self.told)] * bool(self.told):
+            table.caption = "\n".join(below)
         return table

@@ -10,7 +10,8 @@ from functools import cached_property
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from lenscal.kernels import draws, hosts, noise
+from lenscal import schema
+from lenscal.kernels import draws, hosts, magnitudes, noise
 
 GUIDE = 1  # band r gives the ellipse of a host's model
 FWHM = 2 * np.sqrt(2 * np.log(2))  # of a Gaussian over its sigma
@@ -57,6 +58,12 @@ class Views:
     centre: int = 0
 
     @property
+    def bands(self) -> tuple[str, ...]:
+        """Of the images, by how many they are: g, r, z (or the first of them), or g, r, i, z."""
+        count = self.host.shape[1]
+        return schema.BANDS_OF_COUNT.get(count, schema.BANDS[:count])
+
+    @property
     def arc(self) -> np.ndarray:
         """The arc with its shot noise; NaN where the host has NaN."""
         return self.image - self.host
@@ -88,11 +95,12 @@ def blank_sky(views: Views, seed: int) -> np.ndarray:
     kernels = noise.resampling_kernels(views.lags)
     out = np.full(views.host.shape, np.nan)
     reach, (_, _, n_y, n_x) = noise.REACH, views.host.shape
+    numbers = [(*schema.BANDS, *schema.MORE_BANDS).index(name) for name in views.bands]  # i draws after g, r, z
     for row, band in np.ndindex(*views.host.shape[:2]):
         kernel = kernels[row, band].astype(float)
         if not np.isfinite(kernel).all():
             continue
-        rng = draws.generator(seed, f"blank sky {band}", int(views.ids[row]))
+        rng = draws.generator(seed, f"blank sky {numbers[band]}", int(views.ids[row]))
         white = rng.standard_normal((n_y + 2 * reach, n_x + 2 * reach))
         windows = np.lib.stride_tricks.sliding_window_view(white, kernel.shape)
         out[row, band] = (
@@ -107,19 +115,21 @@ def arc_on_blank_sky(views: Views, seed: int) -> np.ndarray:
 
 
 def recoloured(views: Views, image: np.ndarray, colours: np.ndarray) -> np.ndarray:
-    """An image whose host has other colours: its smooth light in g and z is scaled, r, the arc and the noise stay.
+    """An image whose host has other colours: its smooth light beside r is scaled, r, the arc and the noise stay.
 
     Parameters
     ----------
     views : Views
-        Bands g, r, z.
+        Bands g, r, z, or g, r, i, z.
     image : array
         With the host in it, such as `views.image` or `views.host`.
     colours : (2,) or (n, 2) array
         g - r and r - z that the host is to have.
     """
     change = np.broadcast_to(colours, views.colours.shape) - views.colours
-    return relit(views, image, np.column_stack([change[:, 0], np.zeros(len(change)), -change[:, 1]]))
+    fainter = {"g": change[:, 0], "r": np.zeros(len(change)), "z": -change[:, 1]}
+    fainter["i"] = magnitudes.i_between(fainter["r"], fainter["z"])
+    return relit(views, image, np.column_stack([fainter[band] for band in views.bands]))
 
 
 def relit(views: Views, image: np.ndarray, change: np.ndarray) -> np.ndarray:

@@ -26,6 +26,8 @@ TRIAL_QUANTITIES: Mapping[str, Sequence[float]] = {
 }
 """Edges of the bins in which missed injections are counted."""
 NO_CLASS = "none"
+REGION = "region"
+"""Group of the rows of each region, in a run that reads both."""
 BORROWED = 0.25
 """Weight of a group's other rows in the intra-host correlation of one (a row holds far more
 trials than a cell does).
@@ -65,7 +67,8 @@ def false_positives(
     DataFrame
         group, value, threshold, false_positive_rate (nominal), n (negatives), k (at or above the threshold), rate,
         n_effective, lower_68, upper_68, lower_95, upper_95 (Jeffreys; NaN where n is 0). Groups: all, pool, confuser (a
-        galaxy of several classes counts in each; "none" for those of no class), nobs_z_bin, type, and the quantities.
+        galaxy of several classes counts in each; "none" for those of no class), nobs_z_bin, type, region in a run of
+        both, and the quantities.
     """
     schema.SCORES_CUTOUTS.check(scores)
     table = _negatives(scores, split)
@@ -76,6 +79,7 @@ def false_positives(
         groups.append(("confuser", name, (bits >> bit & 1).astype(bool)))
     groups.append(("confuser", NO_CLASS, bits == 0))
     groups += [*by_name(table, "nobs_z_bin"), *by_name(table, "type")]
+    groups += _by_region(table)
     for name, edges in quantities.items():
         if name not in table:
             raise InputError(f"failures: '{name}' is no variable of the scores")
@@ -116,11 +120,12 @@ def missed(
     -------
     DataFrame
         As `false_positives`: n trials with a score, k of them below the threshold. Groups: all, theta_e, psf_fwhm,
-        depth, host_type, and the quantities. Intervals are wider where few hosts tell how alike their trials are, and
-        NaN below `recovery.FREEDOM_MIN` of them.
+        depth, host_type, region in a run of both, and the quantities. Intervals are wider where few hosts tell how
+        alike their trials are, and NaN below `recovery.FREEDOM_MIN` of them.
     """
     schema.SCORES_INJECTIONS.check(scores)
-    table = _trials(injections, scores, ["host_type", *quantities])
+    region = [REGION] if REGION in injections.variables else []
+    table = _trials(injections, scores, ["host_type", *region, *quantities])
     ids, host = np.unique(table["galaxy_id"].to_numpy(), return_inverse=True)
     hosts = ids.size
     groups: list[tuple[str, str, np.ndarray]] = [("all", "all", np.ones(len(table), bool))]
@@ -129,7 +134,7 @@ def missed(
         groups += [
             (name, f"{centre:g}", values == centre) for centre in injections[name].values if (values == centre).any()
         ]
-    groups += by_name(table, "host_type")
+    groups += [*by_name(table, "host_type"), *_by_region(table)]
     for name, edges in quantities.items():
         groups += [group for group in _by_bin(table, name, edges) if group[2].any()]
     score = table["score"].to_numpy(float)
@@ -198,6 +203,11 @@ def _trials(injections: xr.Dataset, scores: xr.Dataset, names: Sequence[str]) ->
 def by_name(table: pd.DataFrame, name: str) -> list[tuple[str, str, np.ndarray]]:
     values = table[name].to_numpy().astype(str)
     return [(name, value or NO_CLASS, values == value) for value in sorted(set(values.tolist()))]
+
+
+def _by_region(table: pd.DataFrame) -> list[tuple[str, str, np.ndarray]]:
+    """Rows of each region, where they have one: in a run of both."""
+    return [group for group in by_name(table, REGION) if group[1] != NO_CLASS] if REGION in table else []
 
 
 def _by_bin(table: pd.DataFrame, name: str, edges: Sequence[float]) -> list[tuple[str, str, np.ndarray]]:

@@ -19,7 +19,7 @@ from lenscal import config, schema
 from lenscal.errors import LenscalError
 from lenscal.injections import prior_sets, priors, rendering
 from lenscal.injections.sources import of_kind, prepare
-from lenscal.kernels import convolution, draws, light, noise, widths
+from lenscal.kernels import draws, light, noise, widths
 
 MEASURES = ("annulus_snr", "arc_snr")
 TARGET = {0.9: 5.0, 0.99: 10.0}
@@ -99,7 +99,6 @@ def unit_snr(
     # Noise of an uncorrelated pixel behind the depth: 5 sigma sqrt(NEA) is the flux of the depth.
     sigma = 10 ** (-0.4 * (depth - schema.ZEROPOINT)) / 5 / np.sqrt(widths.noise_equivalent_area(psf))
     bench = rendering.Bench((SIDE, SIDE), schema.PIXEL_SCALE, psf.shape[-2:])
-    transforms = convolution.psf_transform(psf[:, None], bench.torus)
     out = np.empty((count, 2))
     middle = ((SIDE - 1) / 2, (SIDE - 1) / 2)
     for start in range(0, count, 256):
@@ -107,7 +106,7 @@ def unit_snr(
         chosen = {name: array[rows] for name, array in values.items()}
         parts = of_kind(settings.source, chosen, ids[rows], seed, stamps, schema.PIXEL_SCALE)
         flux = np.ones((len(chosen["q"]), 1))
-        arcs, _, _ = bench.convolved(chosen, parts, flux, transforms, which[rows], settings.inner_images)
+        arcs, _, _ = bench.convolved(chosen, parts, flux, psf[:, None], which[rows], settings.inner_images)
         for i, arc in enumerate(arcs[:, 0]):
             s = sigma[which[start + i]]
             radius = chosen["theta_e"][i] / schema.PIXEL_SCALE

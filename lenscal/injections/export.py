@@ -11,6 +11,7 @@ import xarray as xr
 from lenscal import schema
 from lenscal.errors import InputError
 from lenscal.injections import refusing, rendering
+from lenscal.injections.bands import bands_of
 from lenscal.injections.sources import Components, of_kind, prepare
 from lenscal.kernels import light, rays
 
@@ -28,7 +29,8 @@ def parameters_of(injections: xr.Dataset) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        theta_e, q, ..., mag_z, and inner_images, false where the run suppressed them; the index `injection_id`.
+        theta_e, q, ..., mag_z, mag_i where the run has i, and inner_images, false where the run suppressed them; the
+        index `injection_id`.
 
     Raises
     ------
@@ -40,10 +42,11 @@ def parameters_of(injections: xr.Dataset) -> pd.DataFrame:
             "export: the injections lack the attribute 'inner_images' (1 or 0), without which nobody "
             "knows which images were rendered"
         )
+    bands = [str(band) for band in injections["band"].values]
     made = (injections["failure"].transpose(*schema.TRIAL).values.astype(object) == "").ravel()
     flat = {
         name: injections[name].transpose(*schema.TRIAL).values.ravel()[made]
-        for name in (*schema.PARAMETERS, "injection_id")
+        for name in (*schema.in_bands(schema.ALL_PARAMETERS, bands), "injection_id")
     }
     index = pd.Index(flat.pop("injection_id"), name="injection_id")
     names = {name: name.removeprefix("source_") if "mag" in name else name.removesuffix("_drawn") for name in flat}
@@ -117,7 +120,7 @@ def lenstronomy_kwargs(
         lens = {name: float(values[name][row]) for name in rays.LENS_FIELDS}
         e1, e2 = _ellipticity(lens["q"], lens["phi"])
         models, kwargs = _source(components, row)
-        flux = {band: float(10 ** (-0.4 * (values[f"mag_{band}"][row] - schema.ZEROPOINT))) for band in schema.BANDS}
+        flux = _flux(values, row)
         out.append(
             {
                 "injection": label.item() if hasattr(label, "item") else label,
@@ -146,6 +149,11 @@ def lenstronomy_kwargs(
             }
         )
     return out
+
+
+def _flux(values: Mapping[str, np.ndarray], row: int) -> dict[str, float]:
+    """Unlensed flux of a source [nanomaggy] by band."""
+    return {band: float(10 ** (-0.4 * (values[f"mag_{band}"][row] - schema.ZEROPOINT))) for band in bands_of(values)}
 
 
 def _ellipticity(q: float, phi: float) -> tuple[float, float]:

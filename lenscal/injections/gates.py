@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from lenscal import config, schema
+from lenscal import config
 from lenscal.gates import Gate, absent
 from lenscal.injections import physics
 
@@ -114,7 +114,7 @@ def _flux_gate(injections: xr.Dataset, made: np.ndarray, settings: config.Inject
     claim = "lensed flux inside the stamp is the magnification times the source's flux"
     if not settings.inner_images:
         return absent("injections.flux", claim, "inner images are suppressed, the magnification is that of all images")
-    lensed = injections["lensed_mag"].isel(band=schema.BANDS.index("r")).values[made]
+    lensed = injections["lensed_mag"].isel(band=injections["band"].values.tolist().index("r")).values[made]
     expected = injections["source_mag_r"].values[made] - 2.5 * np.log10(injections["magnification"].values[made])
     ratio = 10 ** (-0.4 * (lensed - expected))
     return Gate(

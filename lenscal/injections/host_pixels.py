@@ -32,6 +32,8 @@ HOST_COORDS = {
     "host_psfdepth_r": "psfdepth_r",
     "host_mag_r": "mag_r",
 }
+OPTIONAL_COORDS = {"region": "region"}
+"""Where the hosts have them."""
 
 
 def check_hosts(hosts: xr.Dataset, settings: config.Injections) -> None:
@@ -45,8 +47,8 @@ def check_hosts(hosts: xr.Dataset, settings: config.Injections) -> None:
         if problem := variable.problem(name, hosts[name]):
             raise InputError(f"injections: hosts: {problem}")
     bands = [str(band) for band in hosts["band"].values]
-    if bands != list(schema.BANDS):
-        raise InputError(f"injections: hosts have bands {bands}, not {list(schema.BANDS)}")
+    if schema.bands_problem(bands):
+        raise InputError(f"injections: hosts have bands {bands}, not {list(schema.BANDS)} or {list(schema.OPTICAL)}")
     if not hosts.sizes["y"] == hosts.sizes["x"] >= settings.size:
         raise InputError(
             f"injections: hosts are {hosts.sizes['y']} x {hosts.sizes['x']} px, too small for "
@@ -97,5 +99,5 @@ def psfs(hosts: xr.Dataset, moffat_beta: float | None = None) -> tuple[np.ndarra
         else:
             reason = "the host has neither a PSF image nor a PSF size"
         if reason and not reasons[row]:
-            reasons[row] = f"band {schema.BANDS[band]}: {reason}"
+            reasons[row] = f"band {hosts['band'].values[band]}: {reason}"
     return out, reasons

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from lenscal.arguments import finite, in_unit, positive
 from lenscal.errors import InputError
 from lenscal.injections import refusing, rendering, sources
-from lenscal.kernels import convolution, draws
+from lenscal.kernels import draws
 
 WINDOW = 101
 """Side in pixels of the square about the lens in which light is rendered."""
@@ -98,13 +98,13 @@ def inject_into(
     pixels, inverse, names = _image(image, weights, bands)
     scale = positive("inject_into: pixel_scale", pixel_scale, "arcsec")
     zero = float(finite("inject_into: zeropoint", in_unit("inject_into: zeropoint", zeropoint, "mag")))
-    transforms, bench = _optics(psf, len(pixels), scale)
+    kernels, bench = _optics(psf, len(pixels), scale)
     electrons = _gain(gain, len(pixels))
     values, flux, inner = _source(source, names, zero)
     here, there, offset = _window(place, pixels.shape[1:])
     magnification = rendering.magnification(values, sources.smooth(values, scale), inner)
     moved = _moved(values, offset * scale)
-    arc, _, full = bench.convolved(moved, sources.smooth(moved, scale), flux, transforms, np.zeros(1, np.int64), inner)
+    arc, _, full = bench.convolved(moved, sources.smooth(moved, scale), flux, kernels, np.zeros(1, np.int64), inner)
     if full[0]:
         raise InputError(f"inject_into: {refusing.TOO_LARGE}")
     light, put = np.zeros(pixels.shape, np.float32), np.zeros(pixels.shape, np.float32)
@@ -183,7 +183,7 @@ def _optics(psf: ArrayLike, bands: int, scale: float) -> tuple[np.ndarray, rende
             )
     bench = rendering.Bench((WINDOW, WINDOW), scale, kernels.shape[-2:])
     full = np.broadcast_to(kernels, (bands, *kernels.shape[-2:]))
-    return convolution.psf_transform(full[None], bench.torus), bench
+    return full[None], bench
 
 
 def _gain(gain: ArrayLike | None, bands: int) -> np.ndarray:

@@ -4,6 +4,8 @@ width, depth, zeropoint.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import xarray as xr
 
@@ -51,7 +53,7 @@ def of_hosts(hosts: xr.Dataset, psf: np.ndarray) -> dict[str, np.ndarray]:
     with np.errstate(divide="ignore", invalid="ignore"):
         width, core = widths.psfsize(psf, schema.PIXEL_SCALE), light.core_fwhm(psf, schema.PIXEL_SCALE)
         depth = widths.depth(value["sigma"], value["noise_correlation"], psf)
-        image = hosts["image"].isel(band=schema.BANDS.index("r")).transpose("galaxy", "y", "x").values
+        image = hosts["image"].isel(band=hosts["band"].values.tolist().index("r")).transpose("galaxy", "y", "x").values
         aperture = pixels.radius(image.shape[-1]) <= APERTURE_PX
         flux = moments.mean(image, aperture) * aperture.sum()
         magnitude = schema.ZEROPOINT - 2.5 * np.log10(flux)
@@ -63,7 +65,9 @@ def of_hosts(hosts: xr.Dataset, psf: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def configured_gain(settings: config.Injections, pixel_gain: np.ndarray, where: str) -> np.ndarray:
+def configured_gain(
+    settings: config.Injections, pixel_gain: np.ndarray, bands: Sequence[str], where: str
+) -> np.ndarray:
     """The gain of each host and band: the configured one where there is one, once the pixels agree,
     else that of the pixels.
 
@@ -72,6 +76,8 @@ def configured_gain(settings: config.Injections, pixel_gain: np.ndarray, where: 
     settings : config.Injections
     pixel_gain : (host, band) array
         From the pixels' noise; NaN where that is not known.
+    bands : sequence of str
+        Of the gains.
     where : str
         Name of the block.
 
@@ -82,8 +88,10 @@ def configured_gain(settings: config.Injections, pixel_gain: np.ndarray, where: 
     """
     if settings.gain is None:
         return pixel_gain
+    if lacking := [band for band in bands if band not in settings.gain]:
+        raise GainError(f"injections: injections.gain has none for {', '.join(lacking)}, and the hosts have that band")
     out = np.array(pixel_gain)
-    for b, band in enumerate(schema.BANDS):
+    for b, band in enumerate(bands):
         given, known = settings.gain[band], pixel_gain[np.isfinite(pixel_gain[:, b]), b]
         if not known.size:
             continue
@@ -110,7 +118,7 @@ def gates(injections: xr.Dataset, made: np.ndarray) -> list[Gate]:
     made (bool, as `failure`).
     """
     out = []
-    for b, band in enumerate(schema.BANDS):
+    for b, band in enumerate(str(band) for band in injections["band"].values):
         value = {
             name: injections[name].isel(band=b).values[made].astype(float)
             for name in ("gain", "gain_ratio", *HOST_MEASURES)

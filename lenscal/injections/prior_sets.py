@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import itertools
+import math
 from collections.abc import Mapping
 from importlib import resources
 
@@ -37,6 +39,7 @@ _KEYS = {
     "normal": {"mean", "deviation"},
     "disc": {"low", "high"},
     "angle": {"period"},
+    "values": {"values"},
 }
 
 
@@ -55,7 +58,7 @@ def prior_sets(extra: str = "") -> dict[str, dict]:
         `extra` that has the name of one of priors.yaml.
     """
     raw = yaml.safe_load(resources.files("lenscal.injections").joinpath("priors.yaml").read_text())
-    more = yaml.safe_load(extra) or {}
+    more = _further(extra)
     if taken := sorted(set(raw) & set(more)):
         raise PriorError(
             f"prior set '{taken[0]}' of injections.prior_file has the name of one that is shipped "
@@ -63,6 +66,23 @@ def prior_sets(extra: str = "") -> dict[str, dict]:
         )
     raw |= more
     return {name: _checked(name, _resolved(name, raw)) for name in raw}
+
+
+def _further(text: str) -> dict[str, dict]:
+    """Sets of a YAML text, each a mapping."""
+    try:
+        more = yaml.safe_load(text) or {}
+    except yaml.YAMLError as error:
+        raise PriorError(
+            f"injections.prior_file is no YAML ({' '.join(str(error).split())[:200]}); expected sets of priors as "
+            "`lenscal calibrate-prior` writes them"
+        ) from None
+    if not isinstance(more, dict) or not all(isinstance(entry, dict) for entry in more.values()):
+        raise PriorError(
+            f"injections.prior_file holds {str(more)[:80]!r}; expected sets of priors, each a name with its "
+            "quantities below it, as `lenscal calibrate-prior` writes them"
+        )
+    return more
 
 
 def _resolved(name: str, raw: Mapping[str, Mapping], depth: int = 0) -> dict:
@@ -84,13 +104,25 @@ def _checked(name: str, entry: dict) -> dict:
             f"prior set '{name}' differs from the quantities of a source in {sorted(set(quantities) ^ set(QUANTITIES))}"
         )
     for key, value in quantities.items():
-        measure = value.get("measure")
+        measure = value.get("measure") if isinstance(value, dict) else None
         if measure not in _KEYS or set(value) - {"measure"} != _KEYS[measure]:
             raise PriorError(
                 f"prior set '{name}': '{key}' is {value}; a measure is one of "
                 f"{ ({m: sorted(k) for m, k in _KEYS.items()}) }"
             )
+        if measure == "values" and not _growing(value["values"]):
+            raise PriorError(
+                f"prior set '{name}': the values of '{key}' are no list of two or more finite numbers, each larger "
+                "than the one before"
+            )
     return quantities
+
+
+def _growing(values: object) -> bool:
+    """Whether these are numbers between which a density is finite."""
+    if not isinstance(values, list) or len(values) < 2 or not all(type(one) in (int, float) for one in values):
+        return False
+    return all(math.isfinite(one) for one in values) and all(a < b for a, b in itertools.pairwise(values))
 
 
 def named(name: str, extra: str = "") -> dict:

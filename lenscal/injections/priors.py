@@ -14,6 +14,7 @@ from lenscal.injections import populations, quotas, rendering
 from lenscal.injections.sources import Stamps, of_kind, prepare, smooth
 from lenscal.kernels import draws
 
+from .bands import in_bands
 from .numbering import injection_ids, noise_ids
 from .prior_sets import QUANTITIES, PriorError, named
 
@@ -29,6 +30,8 @@ def quantile(prior: Mapping, u: np.ndarray) -> np.ndarray:
         return prior["mean"] + prior["deviation"] * ndtri(u)
     if measure == "angle":
         return prior["period"] * u
+    if measure == "values":
+        return np.interp(u, np.linspace(0, 1, len(prior["values"])), prior["values"])
     low, high = prior["low"], prior["high"]
     if measure == "counts":
         span = prior["slope"] * (high - low)
@@ -85,6 +88,11 @@ def _log_density(prior: Mapping, value: np.ndarray) -> np.ndarray:
         return -0.5 * ((value - prior["mean"]) / prior["deviation"]) ** 2 - np.log(
             prior["deviation"] * np.sqrt(2 * np.pi)
         )
+    if measure == "values":
+        edges = np.asarray(prior["values"], float)
+        inside = (value >= edges[0]) & (value <= edges[-1])
+        gap = np.diff(edges)[np.clip(np.searchsorted(edges, value, "right") - 1, 0, edges.size - 2)]
+        return np.where(inside, -np.log((edges.size - 1) * gap), -np.inf)
     low, high = prior["low"], prior["high"]
     slack = 1e-9 * max(abs(low), abs(high))
     if measure == "counts":
@@ -215,6 +223,7 @@ def draw(
     settings: config.Injections,
     seed: int,
     sources: Sequence[Mapping] | None = None,
+    bands: Sequence[str] = schema.BANDS,
 ) -> xr.Dataset:
     """Parameters of all trials of one (psf_fwhm, depth) cell, every theta_e bin.
 
@@ -233,6 +242,8 @@ def draw(
         Of the run.
     sources : list of dict
         Real galaxies (image, pixel_scale, name), when the source is "stamps".
+    bands : sequence of str
+        In which the source has a magnitude.
 
     Returns
     -------
@@ -245,7 +256,7 @@ def draw(
     ids = injection_ids(axis.centres, psf_fwhm, depth, trials)
     shape = (axis.centres.size, 1, 1, trials.size)
     ordered = hosts.sort_values("rank", ignore_index=True)
-    names = [name for name in schema.PARAMETERS if name != "theta_e_drawn"]
+    names = [name for name in schema.in_bands(schema.ALL_PARAMETERS, bands) if name != "theta_e_drawn"]
     row, quota = None, quotas.of_cell(settings, psf_fwhm, depth)
     if len(ordered) and quota.any():
         zero = injection_ids(axis.centres[:1], psf_fwhm, depth, np.zeros(1, np.int64))  # whichever trial is the first
@@ -265,6 +276,7 @@ def draw(
         nan = np.full(ids.size, np.nan)
         drawn = dict.fromkeys((*names, "mag_g", "mag_r", "mag_z", "theta_e", "beta_fraction"), nan)
         mu, proposals = nan, np.zeros(ids.size, np.int32)
+    drawn = in_bands(drawn, bands)
     columns = {name: drawn[name.replace("source_mag_", "mag_")] for name in names}
     columns |= {
         "theta_e_drawn": drawn["theta_e"],

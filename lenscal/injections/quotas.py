@@ -45,15 +45,22 @@ def of_cell(settings: config.Injections, psf_fwhm: float, depth: float) -> np.nd
 
 def read(settings: config.Injections) -> pd.DataFrame:
     """The table of trials by cell, checked; arguments and errors as of `of_cell`."""
-    table = pd.read_csv(io.StringIO(settings.allocated))
     where = "injections.allocation"
+    try:
+        table = pd.read_csv(io.StringIO(settings.allocated))
+    except (ValueError, pd.errors.ParserError) as error:
+        raise InputError(
+            f"{where}: '{settings.allocation}' cannot be read as CSV ({str(error).strip()}); expected the columns "
+            f"{', '.join(COLUMNS)}, as `lenscal allocate` writes them"
+        ) from None
     if lacking := [name for name in COLUMNS if name not in table]:
         raise InputError(f"{where}: the table lacks {', '.join(lacking)}; expected {', '.join(COLUMNS)}")
     for dim in schema.CELL:
-        centres, values = getattr(settings.grid, dim).centres, table[dim].to_numpy(float)
+        centres = getattr(settings.grid, dim).centres
+        values = pd.to_numeric(table[dim], errors="coerce").to_numpy(float)
         if not np.isclose(values[:, None], centres).any(1).all():
             raise InputError(f"{where}: {dim} holds what is no centre of the grid, which has {centres.tolist()}")
-    trials = table["trials"].to_numpy(float)
+    trials = pd.to_numeric(table["trials"], errors="coerce").to_numpy(float)
     if not ((trials >= 0) & (trials == np.round(trials)) & (trials <= settings.trials)).all():
         raise InputError(f"{where}: trials are not all whole numbers from 0 to injections.trials ({settings.trials})")
     if twice := int(table.duplicated(list(schema.CELL)).sum()):

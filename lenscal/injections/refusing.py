@@ -10,6 +10,7 @@ import xarray as xr
 
 from lenscal import schema
 from lenscal.errors import InputError
+from lenscal.injections.bands import bands_of
 from lenscal.kernels import rays, sampling
 
 NAMES = (*rays.LENS_FIELDS, *sampling.SOURCE_FIELDS)
@@ -23,7 +24,7 @@ TOO_LARGE = (
 
 _LIMITS = {"theta_e": (0, np.inf), "q": (0, 1), "n": (0.2, 8), "r_e": (0, np.inf), "source_q": (0, 1)} | {
     f"mag_{band}": (-50, 100)
-    for band in schema.BANDS  # -99 and the like stand for no magnitude, and their flux is beyond single precision
+    for band in schema.OPTICAL  # -99 and the like stand for no magnitude, and their flux is beyond single precision
 }
 """Of parameters: (low, high]."""
 
@@ -46,7 +47,7 @@ def checked(parameters: xr.Dataset | pd.DataFrame) -> tuple[dict[str, np.ndarray
         )
     else:
         labels = parameters.index.to_numpy()
-    wanted = [*NAMES, *(f"mag_{band}" for band in schema.BANDS)]
+    wanted = [*NAMES, *(f"mag_{band}" for band in bands_of(parameters))]
     if missing := [name for name in wanted if name not in parameters]:
         raise InputError(f"render: parameters lack {missing}")
     for name in wanted:

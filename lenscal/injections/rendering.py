@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -14,7 +15,8 @@ from lenscal.injections import sources
 from lenscal.injections.sources import Components
 from lenscal.kernels import convolution, imaging, rays
 
-from .refusing import TOO_LARGE, checked, psf_problem
+from .bands import bands_of
+from .refusing import PSF_SUM_TOLERANCE, TOO_LARGE, checked, psf_problem
 
 
 def render(
@@ -30,8 +32,9 @@ def render(
     ----------
     parameters : Dataset (injection) or DataFrame
         One row for each injection: theta_e, q, phi, gamma1, gamma2, lens_x, lens_y, n, r_e, source_q, source_phi,
-        source_x, source_y (arcsec, radians), and unlensed AB magnitudes mag_g, mag_r, mag_z. A column inner_images,
-        where there is one, is false where inner images are suppressed.
+        source_x, source_y (arcsec, radians), and unlensed AB magnitudes mag_g, mag_r, mag_z, and mag_i where there is
+        one: the images then have the bands g, r, i, z. A column inner_images, where there is one, is false where inner
+        images are suppressed.
     psf : DataArray (band, psf_y, psf_x), with `injection` or without, or None
         Sides odd, sum 1. Its attribute `includes_pixel` tells an effective PSF (true) from an optical one. Bands and
         injections that have names are taken by name. None gives exact pixel integrals without PSF.
@@ -55,17 +58,16 @@ def render(
     if min(shape) < 1 or not pixel_scale > 0:
         raise InputError(f"render: shape {shape} and pixel_scale {pixel_scale} must be positive")
     values, labels = checked(parameters)
-    bands, inner = schema.BANDS, inner_images_of(parameters, labels)
+    bands, inner = bands_of(parameters), inner_images_of(parameters, labels)
     flux = np.column_stack([10 ** (-0.4 * (values[f"mag_{band}"] - schema.ZEROPOINT)) for band in bands])
     components = sources.smooth(values, pixel_scale)
     if psf is None:
         unit, _ = pixel_integrals(values, components, shape, pixel_scale, inner, labels=labels)
         images = unit[:, None] * flux.astype(np.float32)[:, :, None, None]
     else:
-        kernels, which = _psf_images(psf, labels)
-        bench = Bench(shape, pixel_scale, kernels.shape[-2:])
-        transforms = convolution.psf_transform(kernels, bench.torus, bool(psf.attrs["includes_pixel"]))
-        images, _, full = bench.convolved(values, components, flux, transforms, which, inner)
+        kernels, which = _psf_images(psf, labels, bands)
+        bench = Bench(shape, pixel_scale, kernels.shape[-2:], bool(psf.attrs["includes_pixel"]))
+        images, _, full = bench.convolved(values, components, flux, kernels, which, inner)
         _refuse_full(full, labels)
     return xr.DataArray(
         images,
@@ -90,7 +92,7 @@ def inner_images_of(parameters: xr.Dataset | pd.DataFrame, labels: np.ndarray) -
     return found
 
 
-def _psf_images(psf: xr.DataArray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _psf_images(psf: xr.DataArray, labels: np.ndarray, bands: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """PSF images (psf, band, y, x) and which one each injection has."""
     if "includes_pixel" not in psf.attrs:
         raise InputError(
@@ -102,11 +104,11 @@ def _psf_images(psf: xr.DataArray, labels: np.ndarray) -> tuple[np.ndarray, np.n
         raise InputError(f"render: psf has dims {psf.dims}, expected {sorted(wanted)}")
     if "band" in psf.coords:
         found = [str(band) for band in psf["band"].values]
-        if len(set(found)) < len(found) or not set(schema.BANDS) <= set(found):
-            raise InputError(f"render: psf has bands {found}, not {list(schema.BANDS)}")
-        psf = psf.isel(band=[found.index(band) for band in schema.BANDS])
-    elif psf.sizes["band"] != len(schema.BANDS):
-        raise InputError(f"render: psf has {psf.sizes['band']} bands, not {len(schema.BANDS)}")
+        if len(set(found)) < len(found) or not set(bands) <= set(found):
+            raise InputError(f"render: psf has bands {found}, not {list(bands)}")
+        psf = psf.isel(band=[found.index(band) for band in bands])
+    elif psf.sizes["band"] != len(bands):
+        raise InputError(f"render: psf has {psf.sizes['band']} bands, not {len(bands)}")
     images = psf.transpose(*(("injection",) if own else ()), "band", "psf_y", "psf_x").values
     images = images if own else images[None]
     if own and len(images) != len(labels):
@@ -117,12 +119,10 @@ def _psf_images(psf: xr.DataArray, labels: np.ndarray) -> tuple[np.ndarray, np.n
         raise InputError(
             f"render: the PSF is {images.shape[-2:]} pixels, whose sides must be odd so that it has a centre pixel"
         )
-    for row, bands in enumerate(images):
-        for band, image in zip(schema.BANDS, bands):
-            if reason := psf_problem(image):
-                raise InputError(
-                    f"render: {f'injection {labels[row]}' if own else 'all injections'}, band {band}: {reason}"
-                )
+    sums = images.sum((-2, -1), dtype=float)  # NaN and infinity stay in a sum
+    for row, band in np.argwhere(~(np.abs(sums - 1) <= PSF_SUM_TOLERANCE))[:1]:
+        whose = f"injection {labels[row]}" if own else "all injections"
+        raise InputError(f"render: {whose}, band {bands[band]}: {psf_problem(images[row, band])}")
     return images, np.arange(len(labels)) if own else np.zeros(len(labels), np.int64)
 
 
@@ -188,18 +188,18 @@ class Bench:
     pixel_scale : float
         Arcsec per pixel.
     psf_shape : tuple of int
-        Sides of the PSF images.
-
-    Attributes
-    ----------
-    torus : tuple of int
-        What `convolution.psf_transform` is to be told.
+        Sides (y, x) of the PSF images.
+    includes_pixel : bool
+        Whether the PSF is an effective one; see `convolution.psf_transform`.
     """
 
-    def __init__(self, shape: tuple[int, int], pixel_scale: float, psf_shape: tuple[int, int]) -> None:
-        self.torus = imaging.torus(shape, psf_shape)
+    def __init__(
+        self, shape: tuple[int, int], pixel_scale: float, psf_shape: tuple[int, int], includes_pixel: bool = True
+    ) -> None:
+        torus = imaging.torus(shape, psf_shape)
         sides, self._origin = imaging.geometry(shape, pixel_scale)
-        self._scratch, self._fourier = imaging.work_space(sides), convolution.work_space(self.torus)
+        self._scratch, self._fourier = imaging.work_space(sides), convolution.work_space(torus)
+        self._optics = functools.cache(lambda bands: imaging.optics(bands, psf_shape, torus, includes_pixel))
         self._shape, self._images = tuple(shape), np.empty(0, np.float32)
 
     def convolved(
@@ -207,7 +207,7 @@ class Bench:
         values: Mapping[str, np.ndarray],
         components: Components,
         flux: np.ndarray,
-        transforms: np.ndarray,
+        psf: np.ndarray,
         which: np.ndarray,
         inner_images: bool | np.ndarray = True,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -219,8 +219,8 @@ class Bench:
             Parameters by name, and the sources, (injection,).
         flux : (injection, band) array
             Of the unlensed source, nanomaggy.
-        transforms : (psf, band, y, x) array
-            From `convolution.psf_transform` for the torus.
+        psf : (psf, band, y, x) array
+            PSF images, of the shape that the bench is for.
         which : (injection,) array
             The PSF of each injection.
         inner_images : bool or (injection,) bool array
@@ -233,7 +233,7 @@ class Bench:
             flux (injection,); and 1 where a source is too large to be sampled (injection,), see `TOO_LARGE`.
         """
         lens = np.column_stack([values[name] for name in rays.LENS_FIELDS]).astype(float)
-        count, c = len(lens), components
+        count, c, which = len(lens), components, np.asarray(which, np.int64)
         shape = (count, flux.shape[1], *self._shape)
         if self._images.size < np.prod(shape):
             self._images = np.empty(np.prod(shape), np.float32)
@@ -252,8 +252,10 @@ class Bench:
             self._origin,
             *self._scratch,
             np.ascontiguousarray(flux, float),
-            transforms,
-            np.asarray(which, np.int64),
+            np.ascontiguousarray(psf, np.float32),
+            which,
+            np.argsort(which, kind="stable"),
+            self._optics(flux.shape[1]),
             self._fourier,
             out,
             inside,

@@ -8,13 +8,13 @@ import numpy as np
 import xarray as xr
 
 from lenscal import config, schema
-from lenscal.errors import LenscalError
+from lenscal.errors import InputError, LenscalError
 from lenscal.injections import physics, refusing, rendering
 from lenscal.injections.numbering import noise_ids
 from lenscal.injections.sources import of_kind, prepare
-from lenscal.kernels import convolution, draws, noise, shot
+from lenscal.kernels import draws, noise, shot
 
-from .host_pixels import HOST_COORDS, check_hosts, psfs, rows_of
+from .host_pixels import HOST_COORDS, OPTIONAL_COORDS, check_hosts, psfs, rows_of
 
 CHUNK = 64  # injections rendered at once: few enough that their images lie in memory the process has already
 NO_HOST, NOT_ASKED = "no host", "not asked for"
@@ -63,7 +63,7 @@ def inject(
     trials = _Trials(block, hosts, settings, seed, sources, measures=True)
     kept = trials.empty() if settings.keep_images else None
     trials.render(kept)
-    bands, size = len(schema.BANDS), settings.size
+    bands, size = len(trials.bands), settings.size
     shape = tuple(block.sizes[dim] for dim in schema.TRIAL)
     out = block.assign(
         lensed_mag=((*schema.TRIAL, "band"), trials.lensed.reshape(*shape, bands)),
@@ -73,7 +73,7 @@ def inject(
         **{name: ((*schema.TRIAL, "band"), values.reshape(*shape, bands)) for name, values in trials.per_band.items()},
         zeropoint_offset=(schema.TRIAL, trials.zeropoint_offset.reshape(shape)),
         **{name: (schema.TRIAL, values.reshape(shape)) for name, values in trials.host_columns().items()},
-    ).assign_coords(band=np.array(schema.BANDS, np.dtypes.StringDType()))
+    ).assign_coords(band=np.array(trials.bands, np.dtypes.StringDType()))
     out.attrs["inner_images"] = int(settings.inner_images)
     if kept is not None:
         out["image"] = ((*schema.TRIAL, "band", "y", "x"), kept.reshape(*shape, bands, size, size))
@@ -115,15 +115,22 @@ class _Trials:
     ) -> None:
         self.measures = measures
         check_hosts(hosts, settings)
+        self.bands = [str(band) for band in hosts["band"].values]
+        wanted = schema.in_bands(schema.ALL_PARAMETERS, self.bands)
+        if missing := [name for name in wanted if name not in block.variables]:
+            raise InputError(
+                f"injections: trials lack {', '.join(missing)}, and their hosts have {', '.join(self.bands)}: draw "
+                "them in these (bands=...)"
+            )
         flat = {
             name: block.variables[name].transpose(*schema.TRIAL).values.ravel()
-            for name in (*schema.PARAMETERS, "galaxy_id", "injection_id", "magnification")
+            for name in (*wanted, "galaxy_id", "injection_id", "magnification")
         }
         self.settings, self.seed, self.stamps = settings, seed, prepare(settings.source, sources)
         self.ids, self.galaxy = flat["injection_id"], flat["galaxy_id"]
         names = {
             name: name.removesuffix("_drawn").removeprefix("source_") if "mag" in name else name.removesuffix("_drawn")
-            for name in schema.PARAMETERS
+            for name in wanted
         }
         self.parameters = {short: flat[name].astype(float) for name, short in names.items()}
         self.hosts = hosts.reset_coords()
@@ -133,12 +140,12 @@ class _Trials:
         self.failure = self._failures()
         for row in np.flatnonzero([reason not in ("", NO_HOST, NOT_ASKED) for reason in self.failure]):
             self._stop_at(row)
-        self.lensed = np.full((len(self.ids), len(schema.BANDS)), np.nan)
+        self.lensed = np.full((len(self.ids), len(self.bands)), np.nan)
         self.snr, self.annulus_snr = np.full(len(self.ids), np.nan), np.full(len(self.ids), np.nan)
 
     def _of_hosts(self) -> None:
         """Gain, PSF and whatever is wrong, host by host."""
-        bands = schema.BANDS
+        bands = self.bands
         sky = np.array([noise.DARK_SKY[band] for band in bands])
         sigma, correlation = (
             self.hosts[name].transpose("galaxy", "band").values.astype(float) for name in ("sigma", "noise_correlation")
@@ -150,7 +157,9 @@ class _Trials:
         self.kernels = noise.resampling_kernels(lags if self.settings.shot_noise else lags[:0])
         weights = noise.gain_of_weights(sky, self.hosts["invvar"].transpose("galaxy", "band", "y", "x").values)
         used = self.host >= 0
-        host_gain = pixel_gain if not used.any() else physics.configured_gain(self.settings, pixel_gain, self.where)
+        host_gain = (
+            pixel_gain if not used.any() else physics.configured_gain(self.settings, pixel_gain, bands, self.where)
+        )
         self.psf, self.psf_problem = psfs(self.hosts, self.settings.moffat_beta)
         found = physics.of_hosts(self.hosts, self.psf) if self.measures else {}
         missing = np.full((1, len(bands)), np.nan)
@@ -191,7 +200,8 @@ class _Trials:
     def host_columns(self) -> dict[str, np.ndarray]:
         """What is repeated of the host, trial by trial."""
         out = {}
-        for name, source in HOST_COORDS.items():
+        held = {name: source for name, source in OPTIONAL_COORDS.items() if source in self.hosts.variables}
+        for name, source in (HOST_COORDS | held).items():
             values = self.hosts[source].values
             if schema.INJECTIONS.variables[name].dtype == "str":
                 text = np.append(values.astype(np.dtypes.StringDType()), np.array([""], np.dtypes.StringDType()))
@@ -202,7 +212,7 @@ class _Trials:
 
     def empty(self) -> np.ndarray:
         """Images (trial, band, y, x) to render into: NaN where there will be none."""
-        out = np.empty((len(self.ids), len(schema.BANDS), self.settings.size, self.settings.size), np.float32)
+        out = np.empty((len(self.ids), len(self.bands), self.settings.size, self.settings.size), np.float32)
         out[[bool(reason) for reason in self.failure]] = np.nan
         return out
 
@@ -219,17 +229,16 @@ class _Trials:
         crop = (..., slice(start, start + size), slice(start, start + size))
         hosts = np.ascontiguousarray(self.hosts["image"].transpose("galaxy", "band", "y", "x").values[crop], np.float32)
         values = {name: array[good] for name, array in self.parameters.items()}
-        flux = np.column_stack([10 ** (-0.4 * (values[f"mag_{band}"] - schema.ZEROPOINT)) for band in schema.BANDS])
+        flux = np.column_stack([10 ** (-0.4 * (values[f"mag_{band}"] - schema.ZEROPOINT)) for band in self.bands])
         components = of_kind(self.settings.source, values, self.ids[good], self.seed, self.stamps, schema.PIXEL_SCALE)
         gain, keys = self._electrons(good)
-        bench = rendering.Bench((side, side), schema.PIXEL_SCALE, self.psf.shape[-2:])
+        psf = self.psf.astype(np.float32)
+        bench = rendering.Bench((side, side), schema.PIXEL_SCALE, psf.shape[-2:])
         for first in range(0, good.size, CHUNK):
             part = slice(first, first + CHUNK)
             rows, chosen = good[part], {name: array[part] for name, array in values.items()}
-            used, which = np.unique(self.host[rows], return_inverse=True)
-            transforms = convolution.psf_transform(self.psf[used], bench.torus)
             arcs, inside, full = bench.convolved(
-                chosen, components.part(part), flux[part], transforms, which, self.settings.inner_images
+                chosen, components.part(part), flux[part], psf, self.host[rows], self.settings.inner_images
             )
             if self.measures:
                 self._measure(rows, arcs, flux[part] * inside[:, None], chosen["theta_e"])
@@ -240,9 +249,9 @@ class _Trials:
 
     def _electrons(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Gain of each trial and band, infinite without shot noise, and the key of its noise."""
-        keys = [draws.hashes(self.seed, f"shot noise {band}", noise_ids(self.ids[rows])) for band in schema.BANDS]
+        keys = [draws.hashes(self.seed, f"shot noise {band}", noise_ids(self.ids[rows])) for band in self.bands]
         gain = (
-            self.per_band["gain"][rows] if self.settings.shot_noise else np.full((rows.size, len(schema.BANDS)), np.inf)
+            self.per_band["gain"][rows] if self.settings.shot_noise else np.full((rows.size, len(self.bands)), np.inf)
         )
         return gain, np.column_stack(keys)
 
@@ -253,7 +262,7 @@ class _Trials:
         size, middle = self.settings.size, (arcs.shape[-1] - 1) / 2
         sigma, correlation, lags = (values[self.host[rows]] for values in self.noise)
         snr, annulus = np.empty(len(rows)), np.empty(len(rows))
-        red = arcs[:, schema.BANDS.index("r"), :size, :size]
+        red = arcs[:, self.bands.index("r"), :size, :size]
         noise.arc_snrs(red, sigma, correlation, lags, theta_e / schema.PIXEL_SCALE, (middle, middle), snr, annulus)
         self.snr[rows], self.annulus_snr[rows] = snr, annulus
 

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from lenscal import config, schema
+from lenscal.injections.bands import in_bands
 from lenscal.injections.priors import accepted
 from lenscal.injections.sources import prepare
 
@@ -40,9 +41,12 @@ def redraw(
     drawn, mu, proposals = accepted(
         flat["theta_e_drawn"], flat["injection_id"], settings, seed, prepare(settings.source, sources)
     )
+    drawn = in_bands(drawn, [band for band in schema.OPTICAL if f"source_mag_{band}" in block])
     shape = tuple(block.sizes[dim] for dim in schema.TRIAL)
     columns = {
-        name: drawn[name.replace("source_mag_", "mag_")] for name in schema.PARAMETERS if name != "theta_e_drawn"
+        name: drawn[name.replace("source_mag_", "mag_")]
+        for name in schema.ALL_PARAMETERS
+        if name in block and name != "theta_e_drawn"
     }
     columns |= {"beta_fraction": drawn["beta_fraction"], "magnification": mu, "proposals": proposals}
     again = block.assign({name: (schema.TRIAL, np.reshape(values, shape)) for name, values in columns.items()})

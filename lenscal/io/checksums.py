@@ -10,6 +10,7 @@ from pathlib import Path
 
 from lenscal.errors import LenscalError
 from lenscal.io import folders, remote
+from lenscal.io.regions import region_of
 from lenscal.io.wrapped import Wrapped
 
 _LISTS = re.compile(r"(.*\.sha256sum|sha256sums\.txt|SHA256SUMS)$")
@@ -25,7 +26,7 @@ def published(files: Iterable[Path | str], root: Path | str) -> dict[str, str]:
     at the root of the survey.
 
     A list is what `sha256sum` writes: the digest, two blanks (or a blank and a star), the path. A file that no list
-    names is left out.
+    names is left out, and so are lines of the folder of another region than that of the files.
 
     Raises
     ------
@@ -49,7 +50,11 @@ def names(files: Iterable[Path | str], root: Path | str) -> set[str]:
 
 
 def _entries(files: Iterable[Path | str], root: Path | str) -> Iterator[tuple[str, str, str]]:
-    """Name, digest and list of each line of the lists beside some files and at the root."""
+    """Name, digest and list of each line of the lists beside some files and at the root, but for lines of sweeps of
+    another region than theirs.
+    """
+    files = list(files)
+    regions = {"", *map(region_of, files)}
     for place in sorted({str(path).rsplit("/", 1)[0] for path in files} | {str(root).rstrip("/")}):
         for address, text in _lists(place):
             for number, line in enumerate(text.splitlines(), 1):
@@ -60,7 +65,8 @@ def _entries(files: Iterable[Path | str], root: Path | str) -> Iterator[tuple[st
                     raise ChecksumError(
                         f"'{address}', line {number}, is {line[:80]!r}; expected a SHA-256 of 64 digits and a file name"
                     )
-                yield match["name"].strip().rsplit("/", 1)[-1], match["digest"].lower(), address
+                if region_of(match["name"].strip()) in regions or len(regions) == 1:
+                    yield match["name"].strip().rsplit("/", 1)[-1], match["digest"].lower(), address
 
 
 def _lists(place: str) -> Iterator[tuple[str, str]]:

@@ -61,7 +61,12 @@ def read_cosmos(path: str | Path) -> list[dict]:
     for file in (stamps, catalogue):
         if not file.exists():
             raise SourceError(f"source stamps: '{file}' is missing; correct injections.source_stamps")
-    table = pd.read_csv(catalogue)
+    try:
+        table = pd.read_csv(catalogue)
+    except (ValueError, EOFError) as error:
+        raise SourceError(
+            f"source stamps: '{catalogue.name}' cannot be read as CSV ({str(error).strip()}); copy it again"
+        ) from None
     if missing := [name for name in _COLUMNS if name not in table.columns]:
         raise SourceError(f"source stamps: '{catalogue.name}' has no column {', '.join(missing)}")
     try:

@@ -38,13 +38,17 @@ def lenscat_file() -> str:
         return str(error)
 
 
-def open_catalog(run: str = "small", path: str | Path | None = None) -> Any:
+DEFAULT = "small"
+"""The run of `make audit`."""
+
+
+def open_catalog(run: str = DEFAULT, path: str | Path | None = None) -> Any:
     """The intake catalogue with its places filled in.
 
     Parameters
     ----------
     run : str
-        Name of the run whose stores are meant.
+        Name of the run whose stores are meant; one that lies elsewhere is opened by its folder (`open_run`).
     path : path, optional
         Of catalogs.yaml; found by itself in a checkout.
 
@@ -53,10 +57,22 @@ def open_catalog(run: str = "small", path: str | Path | None = None) -> Any:
     intake catalogue
         An attribute per data set; ``.read()`` opens it: stores as Datasets of Dask arrays, large tables as Dask
         DataFrames, outside catalogues as DataFrames.
+
+    Raises
+    ------
+    ConfigError
+        There is no run of that name, other than the one that `make audit` makes.
     """
     import intake
 
     file = _file(path)
+    stores = file.resolve().parent / "stores"
+    if run != DEFAULT and not (stores / run).is_dir():
+        there = sorted(one.name for one in stores.iterdir() if one.is_dir()) if stores.is_dir() else []
+        raise ConfigError(
+            f"there is no run '{run}' in '{stores}' ({', '.join(there) or 'which has none'}); open one that lies "
+            "elsewhere by the folder of its stores: lenscal.open_run(FOLDER)"
+        )
     return intake.from_yaml_file(str(file))(**_places(file, run))
 
 

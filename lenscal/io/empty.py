@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -15,7 +17,13 @@ _WORDS = ("failure", "cutout_url", "download_timestamp", "layer_version")
 
 
 def unread(
-    rows: pd.DataFrame, size: int, layer: str = "", mock: bool = False, *, more: tuple[str, ...] = ()
+    rows: pd.DataFrame,
+    size: int,
+    layer: str = "",
+    mock: bool = False,
+    *,
+    more: tuple[str, ...] = (),
+    bands: Sequence[str] = schema.BANDS,
 ) -> xr.Dataset:
     """A Dataset for a reader to fill in place.
 
@@ -31,6 +39,8 @@ def unread(
         The pixels are of a mock survey.
     more : names
         Further texts of each row.
+    bands : sequence of str
+        That are observed.
 
     Returns
     -------
@@ -39,17 +49,17 @@ def unread(
         no pixels, empty when there are; ``kind: what was found``), cutout_url, download_timestamp and what `more` names
         empty, layer_version.
     """
-    n, bands, text = len(rows), len(schema.BANDS), np.dtypes.StringDType()
+    n, count, text = len(rows), len(bands), np.dtypes.StringDType()
     data = xr.Dataset(
         {
             "galaxy_id": ("galaxy", rows["galaxy_id"].to_numpy(np.int64), {"units": "1"}),
-            "image": (_IMAGE, np.full((n, bands, size, size), np.nan, np.float32), {"units": "nanomaggy"}),
-            "invvar": (_IMAGE, np.zeros((n, bands, size, size), np.float32), {"units": "nanomaggy^-2"}),
+            "image": (_IMAGE, np.full((n, count, size, size), np.nan, np.float32), {"units": "nanomaggy"}),
+            "invvar": (_IMAGE, np.zeros((n, count, size, size), np.float32), {"units": "nanomaggy^-2"}),
             "mask": (("galaxy", "y", "x"), np.zeros((n, size, size), np.int32), {"units": "1"}),
-            "psfsize": (("galaxy", "band"), np.full((n, bands), np.nan, np.float32), {"units": "arcsec"}),
+            "psfsize": (("galaxy", "band"), np.full((n, count), np.nan, np.float32), {"units": "arcsec"}),
             **{name: ("galaxy", np.full(n, "", text)) for name in (*_WORDS, *more)},
         },
-        coords={"band": np.array(schema.BANDS, text)},
+        coords={"band": np.array(bands, text)},
         attrs={"mock": int(mock)},
     )
     data["layer_version"].values[:] = layer

@@ -4,7 +4,6 @@ version of a file from another.
 
 from __future__ import annotations
 
-import fcntl
 import fnmatch
 import hashlib
 import os
@@ -261,28 +260,3 @@ def contents(path: Path, names: Iterable[str]) -> dict[str, str]:
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         return dict(zip(names, pool.map(one, names)))
-
-
-@contextmanager
-def reading(file: Path, what: str) -> Iterator[None]:
-    """Whoever replaces what this file stands for (see `alone`) is kept off meanwhile, and the other way round; nothing
-    where there is no such file.
-
-    Raises
-    ------
-    StoreError
-        It is being replaced; `what` says what it is.
-    """
-    if is_remote(file) or not file.is_file():
-        yield
-        return
-    with saying(file, "read"):
-        lock = file.open("r")
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise StoreError(
-                f"{what} is being replaced by process {lock.read().strip() or 'unknown'}; wait for it and run again"
-            ) from None
-        yield

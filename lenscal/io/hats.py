@@ -11,7 +11,7 @@ import hashlib
 import io
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -35,6 +35,8 @@ _SOUGHT = (
 )  # with least and largest value of each row group
 _ROW_GROUP = 1 << 16
 TEXT = ("type", "brickname", "sweep_file")
+SKYMAP_ORDER = 7
+"""HEALPix order of the map of counts: nside 128, as the footprint is counted."""
 _RESOLUTION_ARCSEC = 3600 * np.degrees(np.sqrt(np.pi / 3))  # of nside 1
 
 
@@ -127,14 +129,14 @@ class Writer:
     margin_arcsec : float
         Width of the rims.
     declaration : Declaration
-        Of the table.
+        Of the table; galaxies in g, r, z by default.
     """
 
     def __init__(
-        self, folder: Path, source: str, order: int, margin_arcsec: float, declaration: Declaration = schema.GALAXIES
+        self, folder: Path, source: str, order: int, margin_arcsec: float, declaration: Declaration | None = None
     ) -> None:
         self.folder, self.source, self.order, self.margin_arcsec = folder, source, order, margin_arcsec
-        self._schema = arrow_schema(declaration)
+        self._schema = arrow_schema(declaration or schema.of_bands(schema.GALAXIES, schema.BANDS))
         self._waiting: dict[tuple[Path, int], list[pd.DataFrame]] = {}
         self._writers: dict[tuple[Path, int], pq.ParquetWriter] = {}
         self._scratch: tempfile.TemporaryDirectory | None = None
@@ -244,13 +246,20 @@ def leaf_folder(folder: Path, order: int, leaf: int) -> Path:
     return folder / "dataset" / f"Norder={order}" / f"Dir={leaf // 10000 * 10000}" / f"Npix={leaf}"
 
 
-def finish(folder: Path, order: int, margin_arcsec: float, rows: Mapping[str, int], creator: str) -> None:
+def finish(
+    folder: Path,
+    order: int,
+    margin_arcsec: float,
+    rows: Mapping[str, int],
+    creator: str,
+    bands: Sequence[str] = schema.BANDS,
+) -> None:
     """Write what hats and lsdb look for: properties, list of partitions, common schema; of the margins too.
 
-    `rows` has those of the catalogue ("") and of its margins ("margin"). An aggregated `_metadata` is not written: over
-    the survey it would be gigabytes, and no reader needs it.
+    `rows` has those of the catalogue ("") and of its margins ("margin"), whose galaxies are in these `bands`. An
+    aggregated `_metadata` is not written: over the survey it would be gigabytes, and no reader needs it.
     """
-    arrow = arrow_schema(schema.GALAXIES)
+    arrow = arrow_schema(schema.of_bands(schema.GALAXIES, bands))
     for path, kind in ((folder, "object"), (margin_of(folder), "margin")):
         found = sorted(
             int(p.name.removeprefix("Npix=")) for p in folders.matching(path, f"dataset/Norder={order}/Dir=*/Npix=*")
@@ -274,7 +283,9 @@ def finish(folder: Path, order: int, margin_arcsec: float, rows: Mapping[str, in
             "hats_version": "v1.0",
             "hats_builder": creator,
         }
-        if kind == "margin":
+        if kind == "object":
+            lines |= {"hats_skymap_order": SKYMAP_ORDER}
+        else:
             lines |= {"hats_primary_table_url": folder.name, "hats_margin_threshold": margin_arcsec}
         text = "#HATS catalog\n" + "".join(f"{key}={value}\n" for key, value in lines.items())
         for name in ("hats.properties", "properties"):

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _asked = threading.Event()
+_because: list[BaseException] = []
 
 
 @contextmanager
@@ -27,15 +28,31 @@ def heard() -> Iterator[None]:
         yield
     finally:
         _asked.clear()
+        _because.clear()
         sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 def check() -> None:
-    """Raise KeyboardInterrupt when a stop was asked for."""
+    """Raise KeyboardInterrupt when a stop was asked for, or the error for which another thread has one stopped."""
     if _asked.is_set():
         raise KeyboardInterrupt
+    if _because:
+        raise _because.pop()
+
+
+def because(error: BaseException) -> None:
+    """Have the run raise an error at its next block: what another thread found (a lease that was lost, a budget spent)
+    is no news to the one that works.
+    """
+    _because[:] = [error]
+
+
+def forget(error: BaseException) -> None:
+    """Take back an error that was not yet raised: what it speaks of is over."""
+    if error in _because:
+        _because.remove(error)
 
 
 def _stop(*_: object) -> None:

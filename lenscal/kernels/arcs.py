@@ -4,10 +4,9 @@ estimator for any image.
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
-from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+from lenscal.kernels.compiled import inner, kept
 
 HALF_WIDTH = 2.0  # pixels: half the width of the arc's annulus
 SECTORS = 16
@@ -16,9 +15,6 @@ SHARE, SHIFT = (
     0.25,
     0.6745,
 )  # the level below which a quarter of Gaussian noise lies, and how many sigma that is below its middle
-
-njit = numba.njit(cache=True, nogil=True)
-inner = numba.njit(nogil=True)  # called by kernels only: see compiled.py
 
 
 class Arcs(NamedTuple):
@@ -33,7 +29,7 @@ class Arcs(NamedTuple):
     opposite: np.ndarray
 
 
-@inner
+@inner()
 def _boxed(image):
     """Mean of the observed pixels in 3 x 3."""
     n_y, n_x = image.shape
@@ -51,7 +47,7 @@ def _boxed(image):
     return out
 
 
-@inner
+@inner()
 def _measure(residual, sigma, correlation, detect, low, high, out):
     """One image: fill the row `out` = radius, concentration, extent, opposite, then snr, flux, bright of each band."""
     n_band, n_y, n_x = residual.shape
@@ -136,7 +132,7 @@ def _measure(residual, sigma, correlation, detect, low, high, out):
     out[3] = across / outer if outer > 0 else np.nan
 
 
-@njit
+@kept()
 def _measures(residuals, sigma, correlation, detect, low, high):
     n, n_band = residuals.shape[:2]
     out = np.full((n, 4 + 3 * n_band), np.nan)

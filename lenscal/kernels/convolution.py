@@ -11,10 +11,8 @@ divided out, and what it lets through of frequencies above the cells' Nyquist is
 
 import numpy as np
 import rocket_fft
-from numba import njit
-from scipy import fft
 
-from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+from lenscal.kernels.compiled import inner, kept
 from lenscal.kernels.fastmath import FLAGS
 
 FINE = 2  # cells along a pixel
@@ -36,6 +34,22 @@ def padded_size(pixels, psf_pixels) -> int:
         size += 1
 
 
+def psf_factor(psf_shape, size, includes_pixel=True) -> np.ndarray:
+    """What the transform of a PSF is multiplied by (y, x): the shift, and the inverse of the B-spline."""
+    factors = []
+    for axis, f in ((0, np.fft.fftfreq(size[0])), (1, np.fft.rfftfreq(size[1]))):
+        # Back to the middle pixel, which rfft2 has half a PSF away from the corner, and by the cells' own shift.
+        shift = psf_shape[axis - 2] // 2 + (FINE - 1) / (2 * FINE)
+        factor = np.exp(2j * np.pi * f * shift) / np.sinc(f / FINE) ** 4 / size[axis]
+        factors.append(factor if includes_pixel else factor * np.sinc(f))
+    return np.outer(*factors).astype(np.complex64)
+
+
+def psf_space(psf_shape, size) -> np.ndarray:
+    """Scratch of one thread for `transform_psf`: rows of a PSF, dark beyond it."""
+    return np.zeros((psf_shape[-2], size[1]), np.float32)
+
+
 def psf_transform(psf, size, includes_pixel=True) -> np.ndarray:
     """Transform of PSF images, with the half-cell shift and the inverse of the B-spline in it; for `convolve`.
 
@@ -52,16 +66,36 @@ def psf_transform(psf, size, includes_pixel=True) -> np.ndarray:
     -------
     (..., size_y, size_x // 2 + 1) complex64 array
     """
-    psf = np.asarray(psf, float)
-    transform = fft.fft(fft.rfft(psf, size[1]), size[0], axis=-2)  # rows beyond the PSF's are dark
-    for axis, f in ((0, np.fft.fftfreq(size[0])), (1, np.fft.rfftfreq(size[1]))):
-        # Back to the middle pixel, which rfft2 has half a PSF away from the corner, and by the cells' own shift.
-        shift = psf.shape[axis - 2] // 2 + (FINE - 1) / (2 * FINE)
-        factor = np.exp(2j * np.pi * f * shift) / np.sinc(f / FINE) ** 4
-        if not includes_pixel:
-            factor = factor * np.sinc(f)
-        transform *= factor[:, None] if axis == 0 else factor
-    return (transform / (size[0] * size[1])).astype(np.complex64)
+    psf = np.asarray(psf, np.float32)
+    factor, padded = psf_factor(psf.shape, size, includes_pixel), psf_space(psf.shape, size)
+    out = np.empty((*psf.shape[:-2], size[0], size[1] // 2 + 1), np.complex64)
+    _transform_each(
+        np.ascontiguousarray(psf).reshape(-1, *psf.shape[-2:]), factor, padded, out.reshape(-1, *out.shape[-2:])
+    )
+    return out
+
+
+@inner(forceinline=True)
+def transform_psf(psf, factor, padded, out) -> None:
+    """Transform of one PSF image (y, x) into `out`; see `psf_transform`."""
+    height, width = psf.shape
+    for y in range(height):  # by loops: numba takes seconds to compile an assignment to a slice
+        for x in range(width):
+            padded[y, x] = psf[y, x]
+    rocket_fft.r2c(padded, out[:height], _SECOND, True, 1.0, 1)  # rows beyond the PSF's are dark
+    for y in range(height, out.shape[0]):
+        for x in range(out.shape[1]):
+            out[y, x] = 0
+    rocket_fft.c2c(out, out, _FIRST, True, 1.0, 1)
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            out[y, x] *= factor[y, x]
+
+
+@kept()
+def _transform_each(psf, factor, padded, out):
+    for i in range(psf.shape[0]):
+        transform_psf(psf[i], factor, padded, out[i])
 
 
 def work_space(size) -> tuple[np.ndarray, ...]:
@@ -78,7 +112,7 @@ def work_space(size) -> tuple[np.ndarray, ...]:
     )
 
 
-@njit(nogil=True, forceinline=True)
+@inner(forceinline=True)
 def spectrum(grid, points, work) -> None:
     """Transform of light on cells, into work[2]: as many rows as cells, of which `convolve` takes the low frequencies.
 
@@ -102,7 +136,7 @@ def spectrum(grid, points, work) -> None:
     rocket_fft.c2c(rows[:, : columns.shape[1]], columns, _FIRST, True, 1.0, 1)
 
 
-@njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
+@inner(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def _spread_row(below, row, above, points, line, out):
     """A row of points, and the rows of cells about it spread by cubic B-splines."""
     centre, side = np.float32(2 / 3), np.float32(1 / 6)
@@ -113,7 +147,7 @@ def _spread_row(below, row, above, points, line, out):
         out[j] = points[j] + centre * line[j] + side * (line[j - np.uint64(1)] + line[j + np.uint64(1)])
 
 
-@njit(nogil=True, forceinline=True)
+@inner(forceinline=True)
 def convolve(transform, scale, margin, work, out) -> None:
     """Write to `out` (y, x) the light of the last `spectrum`, times a scale, convolved with a PSF.
 
@@ -123,12 +157,13 @@ def convolve(transform, scale, margin, work, out) -> None:
     size_y, half = product.shape
     low = (size_y + 1) // 2
     shift = columns.shape[0] - size_y
-    factor = np.float32(scale)
     for i in range(size_y):
         row = i if i < low else i + shift
         for j in range(half):
-            product[i, j] = columns[row, j] * transform[i, j] * factor
+            product[i, j] = columns[row, j] * transform[i, j]
     rocket_fft.c2c(product, product, _FIRST, False, 1.0, 1)
     height, width = out.shape
-    rocket_fft.c2r(product[margin : margin + height], image[:height], _SECOND, False, 1.0, 1)
-    out[:] = image[:height, margin : margin + width]
+    rocket_fft.c2r(product[margin : margin + height], image[:height], _SECOND, False, scale, 1)
+    for y in range(height):
+        for x in range(width):
+            out[y, x] = image[y, margin + x]

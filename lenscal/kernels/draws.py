@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import numba
 import numpy as np
 
-from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+from lenscal.kernels.compiled import kept
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -29,7 +29,7 @@ def mix(z) -> int:
     return z ^ (z >> np.uint64(31))
 
 
-@numba.njit(cache=True, nogil=True)
+@kept()
 def _hash(ids, key_, stream):
     out = np.empty(ids.size, np.uint64)
     offset = mix(key_ + GOLDEN * (stream + np.uint64(1)))

@@ -7,15 +7,14 @@ operations are LLVM instructions kept in 32 bits, and each function is a polynom
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
 
-from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+from lenscal.kernels.compiled import inner
 
 FLAGS = {"contract", "reassoc", "nsz", "arcp", "afn"}  # infinities and NaN stay defined
 _f4 = np.float32
 _I32, _F32 = ir.IntType(32), ir.FloatType()
-_FUSED = ("contract",)
 
 
 @intrinsic
@@ -74,54 +73,7 @@ def _mantissa(typingctx, x):
     return types.float32(types.float32), build
 
 
-@intrinsic
-def add_outer(
-    typingctx, plane, place, width, x_left, x_right, y_low, y_high, lower_left, lower_right, upper_left, upper_right
-) -> tuple:
-    """Add four values to a flat plane, each times the outer product of its weights along x and
-    along y, a row at a time.
-
-    `plane` is (pixels,) float32, `place` and `width` uint64: the first pixel and the length of a row; weights are
-    tuples of float32. Numba leaves such short rows as they are written, one number after the other.
-    """
-    columns, rows = len(x_left), len(y_low)
-    vector = ir.VectorType(_F32, columns)
-
-    def build(context, builder, signature, args):
-        plane, place, width, x_left, x_right, y_low, y_high = args[:7]
-
-        def row_of(weights):
-            out = ir.Constant(vector, ir.Undefined)
-            for k in range(columns):
-                out = builder.insert_element(out, builder.extract_value(weights, k), ir.Constant(_I32, k))
-            return out
-
-        def all_of(number):
-            first = builder.insert_element(ir.Constant(vector, ir.Undefined), number, ir.Constant(_I32, 0))
-            return builder.shuffle_vector(first, first, ir.Constant(ir.VectorType(_I32, columns), [0] * columns))
-
-        def product(number, row):
-            return builder.fmul(all_of(number), row, flags=_FUSED)
-
-        left, right = row_of(x_left), row_of(x_right)
-        lower, upper = (
-            builder.fadd(product(a, left), product(b, right), flags=_FUSED) for a, b in (args[7:9], args[9:11])
-        )
-        data = context.make_array(signature.args[0])(context, builder, plane).data
-        for k in range(rows):
-            at = builder.bitcast(builder.gep(data, [place]), vector.as_pointer())
-            row = builder.fadd(builder.load(at, align=4), product(builder.extract_value(y_low, k), lower), flags=_FUSED)
-            builder.store(
-                builder.fadd(row, product(builder.extract_value(y_high, k), upper), flags=_FUSED), at, align=4
-            )
-            place = builder.add(place, width)
-        return context.get_dummy_value()
-
-    numbers = (lower_left, lower_right, upper_left, upper_right)
-    return types.void(plane, place, width, x_left, x_right, y_low, y_high, *numbers), build
-
-
-@njit(fastmath=FLAGS, error_model="numpy", inline="always")
+@inner(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def exp2(x) -> np.float32:
     """2**x, with x clamped to [-100, 126]; relative error 1e-7."""
     x = max(_f4(-100.0), min(_f4(126.0), x))
@@ -137,7 +89,7 @@ def exp2(x) -> np.float32:
     return p * _power_of_two(k)
 
 
-@njit(fastmath=FLAGS, error_model="numpy", inline="always")
+@inner(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def _log_near_one(m):
     """log(1 + m) for m in [sqrt(1/2) - 1, sqrt(2) - 1]."""
     z = m * m
@@ -153,13 +105,13 @@ def _log_near_one(m):
     return m + (p * m * z - _f4(0.5) * z)
 
 
-@njit(fastmath=FLAGS, error_model="numpy", inline="always")
+@inner(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def log2(x) -> np.float32:
     """log2(x) of a normal x > 0; absolute error 1e-7."""
     return _exponent(x) + _log_near_one(_mantissa(x) - _f4(1.0)) * _f4(1.4426950408889634)
 
 
-@njit(fastmath=FLAGS, error_model="numpy", inline="always")
+@inner(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def atan_ratio(a, b) -> np.float32:
     """atan(a/b) of a >= 0, b > 0; relative error 2e-7."""
     low, high = min(a, b), max(a, b)
@@ -175,7 +127,7 @@ def atan_ratio(a, b) -> np.float32:
     return select(a <= b, r, _f4(1.5707963267948966) - r)
 
 
-@njit(fastmath=FLAGS, error_model="numpy", inline="always")
+@inner(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def atanh_ratio(a, b) -> np.float32:
     """atanh(a/b) of |a| < b; relative error 3e-7, for small ratios too."""
     inverse = _f4(1.0) / (b - a)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+from lenscal.kernels.compiled import kept
 
 from .matching import ROUNDING, plain, turn, twins
 
@@ -46,7 +45,7 @@ def beside_another_group(ra, dec, group, radius) -> np.ndarray:
     return _in_other_boxes(ra, dec, group, boxes, float(ra[0]))
 
 
-@numba.njit(cache=True, nogil=True)
+@kept()
 def _boxes(ra, dec, group, groups, centre):
     out = np.empty((groups, 4))
     out[:, 0::2], out[:, 1::2] = 400.0, -400.0
@@ -57,7 +56,7 @@ def _boxes(ra, dec, group, groups, centre):
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kept()
 def _in_other_boxes(ra, dec, group, boxes, centre):
     groups = boxes.shape[0]
     start = np.zeros(groups + 1, np.int64)  # for each group, the others whose boxes meet its own

@@ -1,9 +1,8 @@
 """The smooth model of a galaxy that may host an arc: its light in ellipses, without what lies on one side only."""
 
-import numba
 import numpy as np
 
-from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+from lenscal.kernels.compiled import inner, kept
 
 from .arcs import SHARE, SHIFT
 
@@ -13,12 +12,8 @@ STRETCHES = np.array([0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.1])  # of the moments
 
 RATIO_RANGE = (2.0, 14.0)  # pixels from the centre, where the axis ratio is fitted
 
-njit = numba.njit(cache=True, nogil=True)
 
-inner = numba.njit(nogil=True)  # called by kernels only: see compiled.py
-
-
-@inner
+@inner()
 def _shape(image, scale):
     """Axis ratio and angle of the centre's light: moments under an elliptical Gaussian that follows them."""
     n_y, n_x = image.shape
@@ -54,7 +49,7 @@ def _shape(image, scale):
     return max(q, 0.2), 0.5 * np.arctan2(2 * xy, xx - yy)
 
 
-@inner
+@inner()
 def _between(at, level, nearest, r):
     """Linear between knots, of which `nearest` is the first or the second around r; constant beyond the ends."""
     k = nearest if at[nearest] <= r else nearest - 1
@@ -65,7 +60,7 @@ def _between(at, level, nearest, r):
     return level[k] + (level[k + 1] - level[k]) * (r - at[k]) / (at[k + 1] - at[k])
 
 
-@inner
+@inner()
 def _smooth(image, sigma, q, phi, reach, model):
     """Fill `model`, within `reach` pixels, with the lower quartile along ellipses one pixel
     apart, less that of the noise.
@@ -123,7 +118,7 @@ def _smooth(image, sigma, q, phi, reach, model):
             model[j, i] = _between(at, level, knot[k], radius[j, i])
 
 
-@inner
+@inner()
 def _fit_ratio(image, sigma, q, phi, model):
     """The axis ratio, among stretches of the given one, that leaves least light beside the model: blur
     makes the centre rounder.
@@ -144,7 +139,7 @@ def _fit_ratio(image, sigma, q, phi, model):
     return chosen
 
 
-@njit
+@kept()
 def _host_models(images, sigma, guide, scale):
     models = np.empty(images.shape)
     for row in range(images.shape[0]):

@@ -1,9 +1,9 @@
 """Images of many lensed sources: sampling, then one forward transform and one inverse for each band."""
 
 import numpy as np
-from numba import njit
 
-from lenscal.kernels import compiled, convolution, rays, sampling, spreading  # noqa: F401  (compiled first, see there)
+from lenscal.kernels import convolution, rays, sampling, spreading
+from lenscal.kernels.compiled import inner, kept
 from lenscal.kernels.convolution import FINE
 from lenscal.kernels.fastmath import FLAGS
 
@@ -28,15 +28,15 @@ def torus(shape, psf_shape) -> tuple[int, int]:
     return tuple(convolution.padded_size(n + MARGIN + n % 2, m) for n, m in zip(shape, psf_shape))
 
 
-@njit(nogil=True, error_model="numpy", forceinline=True)
+@inner(error_model="numpy", forceinline=True)
 def _sources(
     i, lens, first, sersic, light, stamp, place, share, stamps, inner, tolerance, origin, grid, points, smooth, work
 ):
     """Light of all components of injection i, on an empty grid; returns (samples, 1 when there were too many cells)."""
     reals, places, samples = work
-    samples[:] = 0
-    grid[:] = 0
-    points[:] = 0
+    samples.fill(0)
+    grid.fill(0)
+    points.fill(0)
     for k in range(first[i], first[i + 1]):
         # What lies opposite to the source is told from the first component.
         packed = rays.pack_lens(lens[i], sersic[first[i], 4], sersic[first[i], 5], inner[i])
@@ -52,7 +52,7 @@ def _sources(
     return samples[0], samples[1]
 
 
-@njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
+@inner(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def _row_sum(row):
     """Sum of a short row, in as many partial sums as the machine adds at once."""
     total = np.float32(0)
@@ -61,7 +61,7 @@ def _row_sum(row):
     return total
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kept(error_model="numpy")
 def pixels(
     lens,
     first,
@@ -135,7 +135,7 @@ def pixels(
                 out[i, row, column] = grid[y, x] + grid[y, x + 1] + grid[y + 1, x] + grid[y + 1, x + 1]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kept(error_model="numpy")
 def convolved(
     lens,
     first,
@@ -152,8 +152,10 @@ def convolved(
     points,
     work,
     flux,
-    transforms,
+    psf,
     which,
+    order,
+    optics,
     fourier,
     out,
     inside,
@@ -163,18 +165,23 @@ def convolved(
 
     flux : (injection, band) float64 array
         Of the unlensed source.
-    transforms : (psf, band, y, x) complex64 array
-        From `convolution.psf_transform`.
+    psf : (psf, band, psf_y, psf_x) float32 array
+        See `convolution.psf_transform`.
     which : (injection,) int64 array
         The PSF of each injection.
+    order : (injection,) int64 array
+        In which the images are made: a PSF that follows itself is transformed once.
+    optics
+        From `optics`.
     fourier
         From `convolution.work_space`.
     out : (injection, band, y, x) float32 array
     inside : (injection,) float64 array
         Takes the flux of a source of unit flux within the stamp, before the PSF.
     """
-    pad = spreading.PAD
-    for i in range(lens.shape[0]):
+    pad, last = spreading.PAD, -1
+    factor, padded, transforms = optics
+    for i in order:
         _, full[i] = _sources(
             i,
             lens,
@@ -198,9 +205,13 @@ def convolved(
             low, high = FINE * MARGIN, FINE * (MARGIN + out.shape[3])
             total += _row_sum(grid[row, low:high]) + _row_sum(points[row + pad, low + pad : high + pad])
         inside[i] = total
+        if which[i] != last:
+            last = which[i]
+            for band in range(out.shape[1]):
+                convolution.transform_psf(psf[last, band], factor, padded, transforms[band])
         convolution.spectrum(grid, points, fourier)
         for band in range(out.shape[1]):
-            convolution.convolve(transforms[which[i], band], flux[i, band], MARGIN, fourier, out[i, band])
+            convolution.convolve(transforms[band], flux[i, band], MARGIN, fourier, out[i, band])
 
 
 def work_space(sides) -> tuple:
@@ -208,3 +219,13 @@ def work_space(sides) -> tuple:
     padded = tuple(n + 2 * spreading.PAD for n in sides)
     reals, places = sampling.work_space(sides)
     return np.empty(sides, np.float32), np.empty(padded, np.float32), (reals, places, np.zeros(2, np.int64))
+
+
+def optics(bands, psf_shape, size, includes_pixel) -> tuple:
+    """What PSFs of one shape are transformed with, in one thread: a factor, rows, and room for a transform a band."""
+    room = np.empty((bands, size[0], size[1] // 2 + 1), np.complex64)
+    return (
+        convolution.psf_factor(psf_shape, size, includes_pixel),
+        convolution.psf_space(psf_shape, size),
+        room,
+    )

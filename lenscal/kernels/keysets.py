@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 
-from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+from lenscal.kernels.compiled import kept
 
 
 class KeySet:
@@ -46,7 +45,7 @@ class KeySet:
         return {group: np.packbits(seen).tobytes() for group, seen in sorted(self._seen.items())}
 
 
-@numba.njit(cache=True, nogil=True)
+@kept()
 def _largest(code, number, groups):
     top = np.zeros(groups, np.int64)
     for i in range(code.size):
@@ -54,7 +53,7 @@ def _largest(code, number, groups):
     return top
 
 
-@numba.njit(cache=True, nogil=True)
+@kept()
 def _mark(seen, place):
     twice = np.zeros(place.size, np.bool_)
     for i in range(place.size):
@@ -95,7 +94,7 @@ def contains(ids, some) -> np.ndarray:
     return _is_in(np.ascontiguousarray(ids, np.int64), some, max(int(some.size - 1).bit_length(), 1) + 4)
 
 
-@numba.njit(cache=True, nogil=True)
+@kept()
 def _is_in(ids, some, width):
     # One bit of a hash tells nearly all that are not there; the others are looked for.
     shift, odd = np.uint64(64 - width), np.uint64(0x9E3779B97F4A7C15)

@@ -1,7 +1,8 @@
 """Light of sources and of the point spread function, on plain arrays."""
 
+from functools import cache
+
 import numpy as np
-from scipy.interpolate import make_interp_spline
 from scipy.special import gammainc, gammaincinv, gammaln
 
 PSFSIZE_PER_SIGMA = 2.3548200450309493  # FWHM of a Gaussian over its sigma
@@ -99,9 +100,17 @@ def moffat(fwhm, beta, size, pixel_scale) -> np.ndarray:
         Sum 1.
     """
     a = fwhm / (2 * np.sqrt(2 ** (1 / beta) - 1))
-    r = (np.arange(size) - (size - 1) / 2) * pixel_scale
-    image = (1 + (r[:, None] ** 2 + r**2) / a**2) ** -beta
+    r2, which = _circles(size, pixel_scale)
+    image = ((1 + r2 / a**2) ** -beta)[which]
     return image / image.sum()
+
+
+@cache
+def _circles(size: int, pixel_scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Squared distances from the middle of an image, each once, and which of them every pixel (y, x) has."""
+    r = (np.arange(size) - (size - 1) / 2) * pixel_scale
+    values, which = np.unique(r[:, None] ** 2 + r**2, return_inverse=True)
+    return values, which.reshape(size, size)
 
 
 def core_fwhm(psf, pixel_scale, fine=5) -> np.ndarray:
@@ -121,6 +130,8 @@ def core_fwhm(psf, pixel_scale, fine=5) -> np.ndarray:
     (...) array
         NaN for images without light.
     """
+    from scipy.interpolate import make_interp_spline  # a third of a second that few calls need
+
     psf = np.asarray(psf, float)
     middle, reach = np.array(psf.shape[-2:]) // 2, np.minimum(np.array(psf.shape[-2:]) // 2, 10)
     core = psf[..., middle[0] - reach[0] : middle[0] + reach[0] + 1, middle[1] - reach[1] : middle[1] + reach[1] + 1]

@@ -19,6 +19,18 @@ def depth(ivar, zeropoint) -> np.ndarray:
         return np.where(ivar > 0, zeropoint - 2.5 * np.log10(5 / np.sqrt(ivar)), np.nan)
 
 
+WAVELENGTHS = {"g": 473.0, "r": 642.0, "i": 784.0, "z": 926.0}
+"""Effective wavelengths of DECam [nm] (Abbott et al. 2018, ApJS 239, 18)."""
+
+I_SHARE = float(np.log(WAVELENGTHS["i"] / WAVELENGTHS["r"]) / np.log(WAVELENGTHS["z"] / WAVELENGTHS["r"]))
+"""Where i lies between r and z in the logarithm of the wavelength: 0.546."""
+
+
+def i_between(mag_r, mag_z) -> np.ndarray:
+    """Magnitude in i of light whose flux density is a power law of wavelength between r and z."""
+    return mag_r + I_SHARE * (mag_z - mag_r)
+
+
 MAGNITUDES = (15.0, 40.0)
 """Every 5-sigma magnitude of any survey lies between."""
 

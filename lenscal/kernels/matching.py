@@ -5,7 +5,7 @@ from __future__ import annotations
 import numba
 import numpy as np
 
-from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+from lenscal.kernels.compiled import kept
 
 _ARCSEC = np.pi / 648000.0  # radian
 ROUNDING = 1e-9  # degree: above the rounding of sums of angles; the separation itself decides
@@ -28,7 +28,7 @@ def unit_vectors(ra, dec) -> np.ndarray:
     )
 
 
-@numba.njit(cache=True, nogil=True)
+@kept()
 def _on_sphere(ra, dec):
     out = np.empty((ra.size, 3))
     for i in range(ra.size):
@@ -85,13 +85,36 @@ def pairs(ra_1, dec_1, ra_2, dec_2, radius) -> tuple[np.ndarray, np.ndarray, np.
         return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
     if one[0].size < two[0].size:
         second, first = _candidates(two, one, radius)
+        order = np.argsort(first, kind="stable")
+        first, second = first[order], second[order]
     else:
-        first, second = _candidates(one, two, radius)
+        first, second = _candidates(one, two, radius)  # in the order of the first
     distance = separation(one[0][first], one[1][first], two[0][second], two[1][second])
     inside = distance <= radius
     first, second, distance = first[inside], second[inside], distance[inside]
-    order = np.lexsort((second, distance, first))
-    return first[order], second[order], distance[order]
+    _by_distance(first, second, distance)
+    return first, second, distance
+
+
+@kept()
+def _by_distance(first, second, distance):
+    """Order the pairs of each first, which lie together, by separation and second: Shell's sort, in place."""
+    start = 0
+    while start < first.size:
+        stop = start + 1
+        while stop < first.size and first[stop] == first[start]:
+            stop += 1
+        gap = (stop - start) // 2
+        while gap > 0:
+            for i in range(start + gap, stop):
+                s, d = second[i], distance[i]
+                j = i
+                while j - gap >= start and (distance[j - gap] > d or (distance[j - gap] == d and second[j - gap] > s)):
+                    second[j], distance[j] = second[j - gap], distance[j - gap]
+                    j -= gap
+                second[j], distance[j] = s, d
+            gap = gap // 2
+        start = stop
 
 
 def twins(ra, dec, radius) -> tuple[np.ndarray, np.ndarray]:
@@ -131,10 +154,11 @@ def _candidates(many, few, radius):
     if not some.size:
         return np.empty(0, np.int64), np.empty(0, np.int64)
     start, listed = _entered(few[0], few[1], some, reach, reach_ra, *frame)
-    size = 4 * some.size + 1024
+    size, there = 2 * some.size + 1024, unit_vectors(*few)
+    chord2 = (2 * np.sin(np.radians(min(reach, 180.0)) / 2)) ** 2
     while True:
         first, second = np.empty(size, np.int64), np.empty(size, np.int64)
-        found = _looked_up(*many, few[1], start, listed, reach, *frame, first, second)
+        found = _looked_up(*many, there, start, listed, chord2, *frame, first, second)
         if found <= size:
             return first[:found], second[:found]
         size = found
@@ -163,7 +187,7 @@ def _near_box(ra, dec, ra_few, dec_few, reach):
     else:
         west, east = float((turned - reach_ra)[some].min()), float((turned + reach_ra)[some].max())
     south, north = float(dec_few[some].min()) - reach, float(dec_few[some].max()) + reach
-    side = int(8 * np.sqrt(some.size)) + 8
+    side = int(min(8 * np.sqrt(some.size), 2 * np.sqrt(some.size + ra.size))) + 8  # of few among many, mostly empty
     columns = int(np.clip((east - west) / (2 * reach_ra[some].max()), 1, side))
     rows = int(np.clip((north - south) / (2 * reach), 1, side))
     return some, reach_ra, (centre, west, columns / (east - west), columns, south, rows / (north - south), rows)
@@ -180,7 +204,7 @@ def turn(ra, centre) -> float:
     return turned
 
 
-@numba.njit(cache=True, nogil=True)
+@kept()
 def _turned(ra, centre):
     out = np.empty(ra.size)
     for i in range(ra.size):
@@ -188,7 +212,7 @@ def _turned(ra, centre):
     return out
 
 
-@numba.njit(cache=True, nogil=True)
+@kept()
 def _box(ra, dec, centre):
     west, east, south, north = np.inf, -np.inf, np.inf, -np.inf
     for i in range(ra.size):
@@ -198,7 +222,7 @@ def _box(ra, dec, centre):
     return west, east, south, north
 
 
-@numba.njit(cache=True, nogil=True)
+@kept()
 def _entered(ra, dec, some, reach, reach_ra, centre, west, per_column, columns, south, per_row, rows):
     # Positions by cell, as the first place of each cell and the list of all; the first round counts, the second enters.
     start = np.zeros(rows * columns + 2, np.int64)
@@ -224,11 +248,11 @@ def _entered(ra, dec, some, reach, reach_ra, centre, west, per_column, columns, 
     return start, listed
 
 
-@numba.njit(cache=True, nogil=True)
+@kept()
 def _looked_up(
-    ra, dec, dec_few, start, listed, reach, centre, west, per_column, columns, south, per_row, rows, first, second
+    ra, dec, there, start, listed, chord2, centre, west, per_column, columns, south, per_row, rows, first, second
 ):
-    # How many candidates there are, and as many of them as there is room for.
+    # How many candidates there are, by the squares of chords, and as many of them as there is room for.
     found = 0
     for i in range(ra.size):
         row = (dec[i] - south) * per_row
@@ -236,9 +260,13 @@ def _looked_up(
         if not (0 <= row <= rows and 0 <= column <= columns):
             continue
         cell = min(int(row), rows - 1) * columns + min(int(column), columns - 1)
+        if start[cell] == start[cell + 1]:
+            continue
+        a, d = ra[i] * (np.pi / 180), dec[i] * (np.pi / 180)
+        x, y, z = np.cos(d) * np.cos(a), np.cos(d) * np.sin(a), np.sin(d)
         for at in range(start[cell], start[cell + 1]):
             j = listed[at]
-            if abs(dec_few[j] - dec[i]) <= reach:
+            if (there[j, 0] - x) ** 2 + (there[j, 1] - y) ** 2 + (there[j, 2] - z) ** 2 <= chord2:
                 if found < first.size:
                     first[found], second[found] = i, j
                 found += 1

@@ -1,18 +1,16 @@
 """Means, medians and moments of the pixels of stamps, on plain arrays."""
 
-import numba
 import numpy as np
 
-from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+from lenscal.kernels.compiled import kept
 
 from .pixels import _areas, median_and_sigma, numbers, stamps
 
 # Loops over stamps are njit, not guvectorize: a gufunc that allocates crashes when it is loaded from Numba's cache in a
 # process that has compiled nothing yet (seen with Numba 0.68), and its explicit signature would be compiled on import.
-_njit = numba.njit(cache=True, nogil=True)
 
 
-@_njit
+@kept()
 def _means(images, areas):
     out = np.full((len(images), 1), np.nan)
     for i in range(len(images)):
@@ -33,7 +31,7 @@ def mean(image, area) -> np.ndarray:
     return numbers(_means(images, _areas(area, image)), shape)[0]
 
 
-@_njit
+@kept()
 def _medians(images, areas):
     out = np.empty((len(images), 1))
     for i in range(len(images)):
@@ -57,7 +55,7 @@ def clipped(image, level, sigma) -> np.ndarray:
     return np.where(known, far / np.maximum(seen, 1), np.nan)[()]
 
 
-@_njit
+@kept()
 def _moments(images):
     out = np.full((len(images), 5), np.nan)
     chosen = np.empty(images[0].size if len(images) else 0)

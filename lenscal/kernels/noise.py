@@ -5,12 +5,14 @@ an arc, on plain arrays.
 import math
 
 import numpy as np
-from numba import njit
 
-from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+from lenscal.kernels.compiled import inner, kept
 
-DARK_SKY = {"g": 0.105, "r": 0.297, "z": 2.84}
-"""Dark sky, nanomaggy per pixel of 0.262 arcsec (22.04, 20.91, 18.46 mag/arcsec^2)."""
+DARK_SKY = {"g": 0.105, "r": 0.297, "i": 0.913, "z": 2.84}
+"""Dark sky, nanomaggy per pixel of 0.262 arcsec (22.04, 20.91, 19.69, 18.46 mag/arcsec^2).
+
+That of i is the mean of r and z, as observers of the survey took it.
+"""
 
 ANNULUS_HALF_WIDTH = 2.0  # pixels
 WHITE = np.zeros((4, 7))
@@ -21,6 +23,7 @@ CORRELATION_MAX = 6.0
 that of 90prime's larger pixels 4, and one stamp tells either to half a unit or better; light that falls across
 the ring has up to all 49 lags."""
 REACH = 5  # pixels from the middle of a resampling kernel to its edge
+TAPS = 2 * REACH + 1
 _WAVES = 32  # wave numbers along an axis at which the power of the noise is taken
 
 
@@ -49,7 +52,7 @@ def gain(sky, sigma, correlation) -> np.ndarray:
         return np.where(variance > 0, sky / variance, np.nan)
 
 
-@njit(nogil=True, cache=True)
+@kept()
 def _median_weights(planes, out):
     weights = np.empty(planes.shape[1], planes.dtype)
     for i in range(len(planes)):
@@ -72,31 +75,41 @@ def gain_of_weights(sky, invvar) -> np.ndarray:
     return np.asarray(sky) * out
 
 
-@njit(nogil=True, cache=True)
-def _kernels(tables, out):
-    reach = tables.shape[1] - 1
+def _waves(reach) -> tuple[np.ndarray, np.ndarray]:
+    """Cosines from lags to wave numbers (lag, wave), of half of the plane along y, and from those to half of a kernel
+    (wave, place). The other halves are the same: lags but the first, and waves within the plane, count twice.
+    """
+    waves = np.stack(np.indices((_WAVES // 2 + 1, _WAVES))).reshape(2, -1)
     cosine = np.cos(2 * np.pi * np.arange(_WAVES) / _WAVES)
-    half = _WAVES // 2 + 1  # the rest is the same
-    root = np.empty((half, _WAVES))
+
+    def at(height, width):
+        y, x = np.stack(np.indices((height + 1, 2 * width + 1))).reshape(2, -1)
+        return cosine[(np.outer(y, waves[0]) + np.outer(x - width, waves[1])) % _WAVES]
+
+    return 2 * at(reach, reach)[reach + 1 :], np.ascontiguousarray(at(REACH, REACH).T)
+
+
+@kept()
+def _kernels(tables, to_waves, to_places, out):
+    reach = tables.shape[1] - 1
+    count, places = to_waves.shape[1], to_places.shape[1]
+    root, half = np.empty(count), np.empty(places)
     for i in range(tables.shape[0]):
-        for k_y in range(half):
-            for k_x in range(_WAVES):
-                power = tables[i, 0, reach]
-                for dy in range(reach + 1):
-                    for dx in range(-reach, reach + 1):
-                        if dy > 0 or dx > 0:
-                            power += 2 * tables[i, dy, dx + reach] * cosine[(k_y * dy + k_x * dx) % _WAVES]
-                root[k_y, k_x] = math.sqrt(max(power, 0.0)) * (1 if k_y in (0, half - 1) else 2)
-        total = 0.0
-        for y in range(REACH + 1):
-            for x in range(-REACH, REACH + 1):
-                value = 0.0
-                for k_y in range(half):
-                    for k_x in range(_WAVES):
-                        value += root[k_y, k_x] * cosine[(k_y * y + k_x * x) % _WAVES]
-                out[i, REACH + y, REACH + x] = out[i, REACH - y, REACH - x] = value
-                total += value if y == 0 else 2 * value
-        out[i] /= total
+        lags = tables[i].reshape(tables[i].size)
+        root[:] = lags[reach]
+        for lag in range(to_waves.shape[0]):
+            for k in range(count):
+                root[k] += lags[reach + 1 + lag] * to_waves[lag, k]
+        half[:] = 0
+        for k in range(count):
+            edge = k < _WAVES or k >= count - _WAVES
+            value = math.sqrt(max(root[k], 0.0)) * (1 if edge else 2)
+            for place in range(places):
+                half[place] += value * to_places[k, place]
+        plane = half.reshape(REACH + 1, TAPS)
+        out[i, REACH:] = plane
+        out[i, : REACH + 1] = plane[::-1, ::-1]
+        out[i] /= plane[0].sum() + 2 * plane[1:].sum()
 
 
 def resampling_kernels(lags) -> np.ndarray:
@@ -129,12 +142,12 @@ def resampling_kernels(lags) -> np.ndarray:
     out = np.empty((len(tables), 2 * REACH + 1, 2 * REACH + 1))
     known = tables[:, 0].sum(1) + 2 * tables[:, 1:].sum((1, 2)) > 0  # NaN is not
     tables[~known] = np.nan
-    _kernels(tables, out)
+    _kernels(tables, *_waves(lags.shape[-2] - 1), out)
     out[~known] = np.nan
     return out.astype(np.float32).reshape(*lags.shape[:-2], *out.shape[1:])
 
 
-@njit(nogil=True)
+@inner()
 def pair_sum(inside, lags) -> float:
     """Variance of the sum over the pixels of an aperture, in units of a pixel's: the noise correlation
     summed over their pairs.
@@ -161,7 +174,7 @@ def pair_sum(inside, lags) -> float:
     return total
 
 
-@njit(nogil=True)
+@inner()
 def _aperture_snr(image, sigma, lags):
     if not (sigma > 0 and np.isfinite(lags.sum())):
         return np.nan
@@ -186,7 +199,7 @@ def _aperture_snr(image, sigma, lags):
     return flux / (sigma * np.sqrt(variance)) if variance > 0 else np.nan
 
 
-@njit(nogil=True)
+@inner()
 def _annulus_snr(image, sigma, correlation, radius, centre):
     if not (sigma > 0 and correlation > 0):
         return np.nan
@@ -202,7 +215,7 @@ def _annulus_snr(image, sigma, correlation, radius, centre):
     return total / count / (sigma * np.sqrt(correlation)) if count else np.nan
 
 
-@njit(nogil=True, cache=True)
+@kept()
 def aperture_snr(image, sigma, lags) -> float:
     """Signal-to-noise ratio of an arc inside one of its own isophotes.
 
@@ -228,7 +241,7 @@ def aperture_snr(image, sigma, lags) -> float:
     return _aperture_snr(image, sigma, lags)
 
 
-@njit(nogil=True, cache=True)
+@kept()
 def annulus_snr(image, sigma, correlation, radius, centre) -> float:
     """Mean signal-to-noise ratio of a pixel in the annulus of an Einstein ring: its surface
     brightness in units of the noise.
@@ -255,7 +268,7 @@ def annulus_snr(image, sigma, correlation, radius, centre) -> float:
     return _annulus_snr(image, sigma, correlation, radius, centre)
 
 
-@njit(nogil=True, cache=True)
+@kept()
 def arc_snrs(images, sigma, correlation, lags, radius, centre, aperture, annulus) -> None:
     """`aperture_snr` and `annulus_snr` of many arcs (arc, y, x) in one centre, into the last two arguments (arc,)."""
     for i in range(len(images)):

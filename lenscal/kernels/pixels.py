@@ -1,9 +1,8 @@
 """What the pixels of a stamp say: its sources, its sky noise and how that is correlated, its brightness."""
 
-import numba
 import numpy as np
 
-from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+from lenscal.kernels.compiled import inner, kept
 
 MAD_TO_SIGMA = 1.4826  # of a Gaussian
 THRESHOLD = 2.5  # where a source ends on the smoothed image, in the image's own sigma
@@ -17,8 +16,6 @@ PIXELS_MIN = 100  # of sky, below which no noise is measured
 
 # Loops over stamps are njit, not guvectorize: a gufunc that allocates crashes when it is loaded from Numba's cache in a
 # process that has compiled nothing yet (seen with Numba 0.68), and its explicit signature would be compiled on import.
-_njit = numba.njit(cache=True, nogil=True)
-_inner = numba.njit(nogil=True)  # called by kernels only: see compiled.py
 
 _TAPS = np.exp(-0.5 * (np.arange(-5, 6) / SMOOTHING) ** 2)
 _TAPS /= _TAPS.sum()
@@ -45,7 +42,7 @@ def ring(size, inner, outer) -> np.ndarray:
     return (r >= inner * shrink) & (r <= outer * shrink)
 
 
-@_inner
+@inner()
 def _blur(values):
     """Sum of the pixels under the Gaussian, which ends at the edge of the array."""
     n_y, n_x = values.shape
@@ -62,7 +59,7 @@ def _blur(values):
     return out
 
 
-@_inner
+@inner()
 def median_and_sigma(image, use) -> tuple:
     """Median and 1.4826 MAD of some pixels, and how many they are; NaN without any."""
     chosen = np.empty(image.size)
@@ -78,7 +75,7 @@ def median_and_sigma(image, use) -> tuple:
     return middle, MAD_TO_SIGMA * np.median(np.abs(chosen[:count] - middle)), count
 
 
-@_inner
+@inner()
 def _regions(values, low, high):
     """Pixels above `low` that are connected (by edge or corner) to one above `high`; NaN is neither."""
     n_y, n_x = values.shape
@@ -103,7 +100,7 @@ def _regions(values, low, high):
     return found
 
 
-@_inner
+@inner()
 def _grow(found, distance):
     """All pixels within a distance of one that is found."""
     n_y, n_x = found.shape
@@ -134,7 +131,7 @@ def numbers(found, shape) -> tuple[np.ndarray, ...]:
     return tuple(np.ascontiguousarray(column).reshape(shape)[()] for column in found.T)
 
 
-@_njit
+@kept()
 def _sources(images, skies):
     out = np.zeros(images.shape, np.bool_)
     n_y, n_x = images.shape[1:]
@@ -184,7 +181,7 @@ def sources(image, sky) -> np.ndarray:
     return _sources(stamps(image)[0], _areas(sky, image)).reshape(np.shape(image))
 
 
-@_inner
+@inner()
 def _clip(image, sky):
     """Sky pixels within 5 sigma of the level, their median and 1.4826 MAD, and how many they are."""
     use = sky.copy()
@@ -202,7 +199,7 @@ def _clip(image, sky):
     return use, level, sigma, count
 
 
-@_inner
+@inner()
 def _noise(image, sky, out, table):
     """Level, sigma and summed autocorrelation of the sky pixels of one stamp; the table of the autocorrelation."""
     table[:] = np.nan
@@ -250,7 +247,7 @@ def _noise(image, sky, out, table):
     table += out[2] / count
 
 
-@_njit
+@kept()
 def _noises(images, skies):
     out, tables = np.empty((len(images), 3)), np.empty((len(images), LAG + 1, 2 * LAG + 1))
     for i in range(len(images)):

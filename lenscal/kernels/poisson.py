@@ -5,22 +5,21 @@ drawn before or beside it.
 import math
 
 import numpy as np
-from numba import njit
 
-from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+from lenscal.kernels.compiled import inner
 from lenscal.kernels.draws import GOLDEN, mix
 
 SUMMED = 10.0  # mean below which probabilities are summed up
 _NOTHING = 1e-17  # a probability that no double below 1 leaves over
 
 
-@njit(nogil=True, error_model="numpy")
+@inner(error_model="numpy")
 def _uniform(key, k):
     """The k-th number of a key, in the open interval (0, 1)."""
     return (float(mix(key + GOLDEN * np.uint64(k)) >> np.uint64(12)) + 0.5) * 2.0**-52
 
 
-@njit(nogil=True, error_model="numpy")
+@inner(error_model="numpy")
 def _summed(mean, u):
     """The smallest number whose cumulative probability is u or more."""
     chance, number = math.exp(-mean), 0.0
@@ -31,7 +30,7 @@ def _summed(mean, u):
     return number
 
 
-@njit(nogil=True, error_model="numpy")
+@inner(error_model="numpy")
 def _log_chance(number, mean):
     """Logarithm of a Poisson probability; large numbers by Stirling's series about the mean, whose
     large terms cancel on paper.
@@ -43,7 +42,7 @@ def _log_chance(number, mean):
     return mean * (x - (1.0 + x) * math.log1p(x)) - 0.5 * math.log(2 * math.pi * number) - series
 
 
-@njit(nogil=True, error_model="numpy")
+@inner(error_model="numpy")
 def _rejected(mean, key):
     """Transformed rejection with squeeze."""
     root = math.sqrt(mean)
@@ -65,7 +64,7 @@ def _rejected(mean, key):
             return number
 
 
-@njit(nogil=True, error_model="numpy")
+@inner(error_model="numpy")
 def poisson(mean, key) -> float:
     """One Poisson number.
 

@@ -3,9 +3,8 @@
 import math
 
 import numpy as np
-from numba import njit
 
-from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+from lenscal.kernels.compiled import inner
 from lenscal.kernels.fastmath import FLAGS, atan_ratio, atanh_ratio, select
 
 _f4 = np.float32
@@ -13,7 +12,7 @@ _f4 = np.float32
 LENS_FIELDS = ("theta_e", "q", "phi", "gamma1", "gamma2", "lens_x", "lens_y")
 
 
-@njit(fastmath=FLAGS, error_model="numpy", inline="always")
+@inner(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def rays(x, y, lens) -> tuple:
     """Source-plane position of a ray, psi, and whether the ray is kept (see `pack_lens`)."""
     q2, f, scale, c, s, lens_x, lens_y, g1, g2, _, _, inner, away_u, away_v = lens
@@ -30,14 +29,14 @@ def rays(x, y, lens) -> tuple:
     return beta_x, beta_y, psi, kept
 
 
-@njit(fastmath=FLAGS, error_model="numpy", inline="always")
+@inner(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def _stretch(psi, size, lens):
     """Largest stretch of the lens map within a cell: kappa at the point of the cell nearest to the lens."""
     kappa = lens[9] / max(psi - _f4(0.75) * size, _f4(0.05) * size)
     return max(_f4(1.0), _f4(2.0) * kappa - _f4(1.0)) + lens[10]
 
 
-@njit(error_model="numpy", forceinline=True)
+@inner(error_model="numpy", forceinline=True)
 def pack_lens(row, source_x, source_y, inner_images) -> tuple:
     """The constants of one lens, single precision; row as in LENS_FIELDS.
 
@@ -68,7 +67,7 @@ def pack_lens(row, source_x, source_y, inner_images) -> tuple:
     )
 
 
-@njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
+@inner(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def deflection(x, y, lens, alpha_x, alpha_y) -> None:
     """Deflection of the batch kernels, single precision, for rays in float32 arrays."""
     for k in range(np.uint64(x.size)):

@@ -8,11 +8,11 @@ cell follows from the lens map, whose stretch for an isothermal lens is at most 
 import math
 
 import numpy as np
-from numba import njit
 
-from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
-from lenscal.kernels.fastmath import FLAGS, exp2, log2, select
+from lenscal.kernels.compiled import inner
+from lenscal.kernels.fastmath import FLAGS, select
 
+from .brightness import brightness, radius_of_change, radius_of_light
 from .rays import _stretch, rays
 from .spreading import NODE, bilinear, deposit, share_out, share_out_nodes
 
@@ -28,50 +28,7 @@ STAMP_REACH = 0.75  # pixels of a stamp that half the diagonal of a cell may spa
 SOURCE_FIELDS = ("n", "r_e", "source_q", "source_phi", "source_x", "source_y")
 
 
-@njit(fastmath=FLAGS, error_model="numpy", inline="always")
-def _brightness(r2, profile):
-    """Sersic profile with a soft core, I(R) / I(R_e) of R^2 in R_e^2."""
-    k, half_n, core2, inverse_core2, bump = profile
-    w = max(_f4(1.0) - r2 * inverse_core2, _f4(0.0))
-    return exp2(k - k * exp2(half_n * log2(max(r2, core2)))) * (_f4(1.0) + bump * w * w)
-
-
-@njit(error_model="numpy", forceinline=True)
-def _slow_brightness(r, b, n, core2, bump):
-    w = max(1.0 - r * r / core2, 0.0)
-    return math.exp(b - b * max(r * r, core2) ** (0.5 / n)) * (1.0 + bump * w * w)
-
-
-@njit(error_model="numpy", forceinline=True)
-def _radius_of_change(area, width, tolerance, b, n, core2, bump):
-    """Radius beyond which a ring of a width changes by less than a tolerance over an area
-    (radii in R_e); -1 for none.
-    """
-    # The search starts where the profile is steepest: in the core at 0.447 of its radius, below n = 1 at ((1 - n)/b)^n.
-    steepest = 0.447 * math.sqrt(core2)
-    if n < 1:
-        steepest = max(steepest, ((1 - n) / b) ** n)
-    low = max(0.0, steepest - 0.5 * width)
-    change = _slow_brightness(low, b, n, core2, bump) - _slow_brightness(low + width, b, n, core2, bump)
-    if area * change < tolerance:
-        return -1.0
-    high = low + 0.5
-    while high < 1e4:
-        change = _slow_brightness(high, b, n, core2, bump) - _slow_brightness(high + width, b, n, core2, bump)
-        if area * change < tolerance:
-            break
-        low, high = high, 2 * high
-    for _ in range(6):
-        middle = 0.5 * (low + high)
-        change = _slow_brightness(middle, b, n, core2, bump) - _slow_brightness(middle + width, b, n, core2, bump)
-        if area * change < tolerance:
-            high = middle
-        else:
-            low = middle
-    return high
-
-
-@njit(error_model="numpy", forceinline=True)
+@inner(error_model="numpy", forceinline=True)
 def _first_cells(height, width, left, bottom, cell, x, y, place):
     """Centres of the coarsest cells of a grid, and where each lies in it."""
     count = 0
@@ -84,7 +41,7 @@ def _first_cells(height, width, left, bottom, cell, x, y, place):
     return count
 
 
-@njit(error_model="numpy", inline="always")
+@inner(error_model="numpy", forceinline=True)
 def _push_children(count, x, y, place, quarter, side, width, out_x, out_y, out_place):
     step = side // 2  # 0 once the children lie within one cell of the grid
     out_x[count] = x - quarter
@@ -111,7 +68,7 @@ def work_space(sides) -> tuple[np.ndarray, np.ndarray]:
     return np.empty((8, capacity), np.float32), np.empty((3, capacity), np.int32)
 
 
-@njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
+@inner(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def add_sersic(grid, points, smooth, origin, lens, source, light, share, tolerance, reals, places, samples) -> None:
     """Add a lensed Sersic source to a grid of cells.
 
@@ -165,12 +122,12 @@ def add_sersic(grid, points, smooth, origin, lens, source, light, share, toleran
         reach = 0.70711 * size * minor
         size4, norm, reach4 = _f4(size), _f4(flux), _f4(reach)
         span = 2 * reach * (1 + shear)
-        keep = _f4(_radius_of_change(flux, span, KEEP * tolerance, b, n, core2, bump))
-        gauss = _f4(_radius_of_change(flux, span, GAUSS * tolerance, b, n, core2, bump))
+        keep = _f4(radius_of_change(flux, span, KEEP * tolerance, b, n, core2, bump))
+        gauss = _f4(radius_of_change(flux, span, GAUSS * tolerance, b, n, core2, bump))
         # The span holds for kappa < 1.25. Nearer to the lens all light that a cell can hold counts as change.
         wider = max(
-            _f4(_radius_of_change(flux, 1e30, KEEP * tolerance, b, n, core2, bump)) - keep,
-            _f4(_radius_of_change(flux, 1e30, GAUSS * tolerance, b, n, core2, bump)) - gauss,
+            _f4(radius_of_light(flux, KEEP * tolerance, b, n, core2, bump)) - keep,
+            _f4(radius_of_light(flux, GAUSS * tolerance, b, n, core2, bump)) - gauss,
         )
         for k in range(np.uint64(count)):
             beta_x, beta_y, psi, kept = rays(x[k], y[k], lens)
@@ -178,7 +135,7 @@ def add_sersic(grid, points, smooth, origin, lens, source, light, share, toleran
             u = m11 * dx + m12 * dy
             v = m21 * dx + m22 * dy
             r2 = u * u + v * v
-            value[k] = kept * norm * _brightness(r2, profile)
+            value[k] = kept * norm * brightness(r2, profile)
             stretch = _stretch(psi, size4, lens)
             margin[k] = math.sqrt(r2) - reach4 * stretch - select(stretch > steep, wider, _f4(0.0))
         samples[0] += count
@@ -215,7 +172,7 @@ def add_sersic(grid, points, smooth, origin, lens, source, light, share, toleran
             dx, dy = beta_x - sx, beta_y - sy
             u = m11 * dx + m12 * dy
             v = m21 * dx + m22 * dy
-            value[k] = kept * quarter_norm * _brightness(u * u + v * v, profile)
+            value[k] = kept * quarter_norm * brightness(u * u + v * v, profile)
         share_out_nodes(flat, points, smooth, side == 1, node_x, node_y, node_place, value, nodes, left, bottom, cell)
         samples[0] += nodes
         count = children
@@ -225,7 +182,7 @@ def add_sersic(grid, points, smooth, origin, lens, source, light, share, toleran
         side //= 2
 
 
-@njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
+@inner(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def add_stamp(
     grid, points, smooth, origin, lens, stamp, place_on_sky, share, tolerance, reals, places, samples
 ) -> None:

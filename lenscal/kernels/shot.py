@@ -3,21 +3,19 @@ resampled as the coadd was.
 """
 
 import numpy as np
-from numba import njit
 
-from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
+from lenscal.kernels.compiled import inner, kept
 from lenscal.kernels.draws import GOLDEN, mix
 from lenscal.kernels.fastmath import FLAGS
-from lenscal.kernels.noise import REACH
+from lenscal.kernels.noise import REACH, TAPS
 from lenscal.kernels.poisson import poisson
 
 ELECTRONS_MIN = 1.0  # expected in a pixel, below which no shot noise is drawn: sky pixels hold thousands
 ELECTRONS_MAX = 1e18  # above which it is less than the last digit of a pixel
-TAPS = 2 * REACH + 1
 _LANES = 16  # pixels that the machine works on at once: rows are brought to whole multiples
 
 
-@njit(nogil=True, error_model="numpy")
+@inner(error_model="numpy")
 def _draw(image, gain, key, deviation, lit):
     """Electrons less their mean, in nanomaggy, of the pixels within the rim of `deviation`; `lit` takes the ends of
     the rows and columns drawn.
@@ -40,7 +38,7 @@ def _draw(image, gain, key, deviation, lit):
                 lit[2], lit[3] = min(lit[2], x), max(lit[3], x + 1)
 
 
-@njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
+@inner(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def _spread(deviation, kernel, pixels, first_y, last_y, first_x, last_x, line):
     """Add to rows and columns of pixels the deviations convolved with a symmetric kernel."""
     width = np.uint64(last_x - first_x)
@@ -60,7 +58,7 @@ def _spread(deviation, kernel, pixels, first_y, last_y, first_x, last_x, line):
             out[x] += line[x]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@kept(error_model="numpy")
 def _put_into(hosts, which, arcs, gain, keys, kernels, rows, deviation, line, lit, out):
     n_y, n_x = out.shape[2], out.shape[3]
     for i in range(len(which)):

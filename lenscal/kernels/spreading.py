@@ -3,10 +3,10 @@
 import math
 
 import numpy as np
-from numba import njit
 
-from lenscal.kernels import compiled  # noqa: F401  (before anything is compiled, see there)
-from lenscal.kernels.fastmath import FLAGS, add_outer
+from lenscal.kernels.compiled import inner
+from lenscal.kernels.fastmath import FLAGS
+from lenscal.kernels.outer import add_cubic, add_outer
 
 PAD = 2  # grid points around the grid, for the B-splines
 
@@ -15,7 +15,7 @@ NODE = 0.28867513459481287  # 1 / (2 sqrt 3): nodes of the two-point Gauss rule,
 _f4 = np.float32
 
 
-@njit(fastmath=FLAGS, error_model="numpy", inline="always")
+@inner(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def deposit(grid, place, side, width, value) -> None:
     share = value / _f4(side * side)
     for a in range(side):
@@ -23,7 +23,7 @@ def deposit(grid, place, side, width, value) -> None:
             grid[place + a * width + b] += share
 
 
-@njit(fastmath=FLAGS, error_model="numpy", inline="always")
+@inner(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def _taps(t):
     """Cubic B-spline at t + 1, t, 1 - t, 2 - t."""
     r = _f4(1.0) - t
@@ -32,7 +32,7 @@ def _taps(t):
     return w0, w1, _f4(1.0) - w0 - w1 - w3, w3
 
 
-@njit(fastmath=FLAGS, error_model="numpy", inline="always")
+@inner(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def _spread(points, width, x, y, value):
     """Share a point's flux among 4 x 4 grid points; x, y in cells from the first point of the padded grid."""
     j, i = np.uint64(x), np.uint64(y)
@@ -48,7 +48,7 @@ def _spread(points, width, x, y, value):
         place += width
 
 
-@njit(fastmath=FLAGS, error_model="numpy", inline="always")
+@inner(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def bilinear(stamp, x, y) -> float:
     j, i = math.floor(x), math.floor(y)
     t, r = x - _f4(j), y - _f4(i)
@@ -60,7 +60,7 @@ def bilinear(stamp, x, y) -> float:
     return total
 
 
-@njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
+@inner(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def share_out(grid, points, smooth, x, y, place, value, count, left, bottom, cell) -> None:
     """Add samples smaller than a cell: each to its cell, or (smooth) to the grid points around it."""
     if not smooth:
@@ -74,7 +74,7 @@ def share_out(grid, points, smooth, x, y, place, value, count, left, bottom, cel
         _spread(padded, width, x[k] * per_cell + first_x, y[k] * per_cell + first_y, value[k])
 
 
-@njit(fastmath=FLAGS, error_model="numpy", forceinline=True)
+@inner(fastmath=FLAGS, error_model="numpy", forceinline=True)
 def share_out_nodes(grid, points, smooth, whole, x, y, place, value, count, left, bottom, cell) -> None:
     """`share_out` of Gauss nodes, which come in fours: lower left, lower right, upper left, upper right;
     `whole`: of whole cells.
@@ -106,14 +106,14 @@ def share_out_nodes(grid, points, smooth, whole, x, y, place, value, count, left
         j, i = np.uint64(x0), np.uint64(y0)
         first = (i - np.uint64(1)) * width + j - np.uint64(1)
         column, row = _f4(j), _f4(i)
-        add_outer(
+        add_cubic(
             padded,
             first,
             width,
-            _taps(x0 - column),
-            _taps(x1 - column),
-            _taps(y0 - row),
-            _taps(y1 - row),
+            x0 - column,
+            x1 - column,
+            y0 - row,
+            y1 - row,
             value[k],
             value[k + 1],
             value[k + 2],

@@ -190,7 +190,8 @@ def external(rows: pd.DataFrame, settings: config.Manifest, seed: int, provenanc
     ----------
     rows : DataFrame
         galaxy_id, pool, tier (of positives), and any other column of `schema.MANIFEST`. Label, weight, target, role,
-        sky pixels and split are made here; host is the rows' own where they have the column, and never a positive.
+        sky pixels and split are made here; host and split are the rows' own where they have them, and a positive is
+        never a host.
         Numbers that are missing become NaN or -1, bit masks and release 0, text empty.
     settings, seed, provenance
         As in `build`.
@@ -217,7 +218,10 @@ def external(rows: pd.DataFrame, settings: config.Manifest, seed: int, provenanc
             f"manifest: {len(again)} galaxy_id(s) of the sample are there twice, the first is {again[0]}"
         )
     out = rows.reset_index(drop=True).copy()
-    for name, variable in schema.MANIFEST.variables.items():
+    bands = [band for band in schema.OPTICAL if band in schema.BANDS or f"flux_{band}" in rows]
+    for name, variable in schema.of_bands(schema.MANIFEST, bands).variables.items():
+        if name == "region" and name not in out:  # of a run of both regions only
+            continue
         if variable.dtype == "str":
             out[name] = out[name].fillna("").astype("str") if name in out else ""
         elif variable.dtype.startswith("i"):
@@ -225,7 +229,7 @@ def external(rows: pd.DataFrame, settings: config.Manifest, seed: int, provenanc
             out[name] = out[name].fillna(missing) if name in out else missing
         elif variable.dtype.startswith("f") and name not in out:
             out[name] = np.nan
-    for band in schema.BANDS:
+    for band in bands:
         flux = out[f"flux_{band}"].to_numpy("f8")
         made = schema.ZEROPOINT - 2.5 * np.log10(np.where(flux > 0, flux, np.nan))
         out[f"mag_{band}"] = np.where(np.isfinite(out[f"mag_{band}"]), out[f"mag_{band}"], made)
@@ -244,7 +248,9 @@ def external(rows: pd.DataFrame, settings: config.Manifest, seed: int, provenanc
     strata["shortfall"] = (strata["wanted"] - strata["n1"] - strata["n2"]).clip(lower=0)
     strata.columns.name = None
     ledger = Ledger(len(rows), len(out))
-    return _built(out, waterfall, strata, ledger, settings, seed, gates(out, settings, seed, drawn=False))
+    given = rows["split"].fillna("").astype("str").ne("") if "split" in rows else pd.Series(False, index=rows.index)
+    judged = gates(out, settings, seed, drawn=False, own_splits=rows.loc[given, "galaxy_id"].tolist())
+    return _built(out, waterfall, strata, ledger, settings, seed, judged)
 
 
 def _finish(
@@ -253,7 +259,9 @@ def _finish(
     """Splits, strata, labels, hosts and provenance; declared columns in declared order, by galaxy_id."""
     for name in ("lens_id", "tier", "catalogue", "reference", "grade", "channel"):
         out[name] = out[name].fillna("")
-    out["split"] = splits.split_of(out["healpix_128"].to_numpy(), seed, settings.split_fractions)
+    drawn = splits.split_of(out["healpix_128"].to_numpy(), seed, settings.split_fractions)
+    own = out["split"].astype("str").to_numpy() if "split" in out else np.full(len(out), "")
+    out["split"] = np.where(own != "", own, drawn)
     out["nobs_z_bin"], out["type_bin"] = pools.nobs_bins(out["nobs_z"].to_numpy()), out["type"]
     out = labels.label(out, settings)
     out = labels.keep_apart(out, settings.exclusion_radius_arcsec)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -17,7 +19,12 @@ _PROVENANCE = ("pipeline_version", "git_commit", "extraction_timestamp")
 
 
 def gates(
-    table: pd.DataFrame, settings: config.Manifest, seed: int, lenses: pd.DataFrame | None = None, drawn: bool = True
+    table: pd.DataFrame,
+    settings: config.Manifest,
+    seed: int,
+    lenses: pd.DataFrame | None = None,
+    drawn: bool = True,
+    own_splits: Collection[int] = (),
 ) -> list[Gate]:
     """Every claim of a manifest.
 
@@ -32,6 +39,8 @@ def gates(
         As `schema.LENSES`, for the exclusion around them.
     drawn : bool
         Whether the negatives were drawn here; a sample with rows of its own makes no claim about their number.
+    own_splits : collection of galaxy_id
+        Of rows whose split was given, not drawn by their place.
     """
     given = "the sample came with its own rows"
     negative = table["label"].eq(0)
@@ -69,7 +78,7 @@ def gates(
             int(table.loc[table["type"] != "", "type"].nunique()),
             minimum=settings.types_min,
         ),
-        *_splits(table, settings, seed),
+        *_splits(table, settings, seed, own_splits),
         *_roles(table, settings),
         _provenance(table),
         *overlaps(table, settings),

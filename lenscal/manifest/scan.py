@@ -4,7 +4,7 @@ across its border known.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -82,6 +82,7 @@ def scan(
     core: np.ndarray | None = None,
     repeated: np.ndarray | None = None,
     part: int = 0,
+    bands: Sequence[str] = schema.BANDS,
 ) -> Scan:
     """Filters, classes and strata of one part of the sky.
 
@@ -101,6 +102,8 @@ def scan(
         Rows whose key another row has that goes before them.
     part : int
         Number of the part, to find rows again.
+    bands : sequence of str
+        Of the cutouts: exposures are asked for in each (`nobs_*`).
     """
     own = len(table) if core is None else int(np.count_nonzero(core))
     rows_in, steps, dropped = own, {"galaxies": own}, {}
@@ -132,9 +135,9 @@ def scan(
     dec = table["dec"].to_numpy()
     leave_out(~((dec > low) & (dec < high)), "declination", f"{low:g} < Dec < {high:g}")
     few = np.zeros(len(table), bool)
-    for band in schema.BANDS:
+    for band in bands:
         few |= table[f"nobs_{band}"].to_numpy() < settings.nobs_min
-    leave_out(few, "too few exposures", f"NOBS >= {settings.nobs_min} in g, r and z")
+    leave_out(few, "too few exposures", f"NOBS >= {settings.nobs_min} in {schema.bands_words(bands)}")
 
     positive = alive & wanted[:own]
     count("of these positives", positive)

@@ -1,4 +1,4 @@
-"""The embedded sky: a seeded mock survey in the layout and formats of DR10, drawn with GalSim;
+"""The embedded sky: a seeded mock survey in the layout and formats of DR10 or DR11, drawn with GalSim;
 see docs/stages/mock.md.
 """
 

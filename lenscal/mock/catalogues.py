@@ -9,7 +9,7 @@ import pandas as pd
 
 from lenscal import keys, schema
 from lenscal.kernels import draws
-from lenscal.mock import columns, conditions, galaxies, photometry
+from lenscal.mock import columns, conditions, galaxies, photometry, telescopes
 
 LISTED_SHARE = 0.7  # of the spirals, rings ... that the catalogue of contaminants lists
 _ARCSEC = 1 / 3600
@@ -85,9 +85,9 @@ def known_lenses(truth: pd.DataFrame, seed: int) -> bytes:
     return _csv(pd.DataFrame(rows, columns=["name", "RA [deg]", "DEC [deg]", "zlens", "type", "grading", "ref"]))
 
 
-def spectroscopic_lenses(truth: pd.DataFrame, bricks: pd.DataFrame, seed: int) -> np.ndarray:
+def spectroscopic_lenses(truth: pd.DataFrame, bricks: pd.DataFrame, seed: int, photsys: str = "S") -> np.ndarray:
     """Rows in the 45 columns of the DESI strong-lens catalogue: a lens fibre for each
-    system, a source fibre for some.
+    system, a source fibre for some. Region and RELEASE are those of the truth, where it has them.
     """
     import healpy
 
@@ -106,13 +106,14 @@ def spectroscopic_lenses(truth: pd.DataFrame, bricks: pd.DataFrame, seed: int) -
         dec = lens.dec + 0.05 * _ARCSEC * rng.standard_normal()
         row = out[k]
         objid = int(lens.objid) + (100_000 if of_source else 0)
-        row["TARGETID"] = keys.pack(objid, int(lens.brickid), int(release[lens.brickid]))
+        code = int(getattr(lens, "release", release[lens.brickid]))
+        row["TARGETID"] = keys.pack(objid, int(lens.brickid), code)
         row["SURVEY"], row["PROGRAM"], row["SPECTYPE"], row["OBJTYPE"], row["PHOTSYS"] = (
             "mock",
             "dark",
             "GALAXY",
             "TGT",
-            "S",
+            getattr(lens, "region", photsys)[0].upper(),
         )
         row["HEALPIX"] = healpy.ang2pix(64, ra, dec, nest=True, lonlat=True)
         row["Z"], row["ZERR"], row["CHI2"], row["DELTACHI2"] = (
@@ -125,7 +126,7 @@ def spectroscopic_lenses(truth: pd.DataFrame, bricks: pd.DataFrame, seed: int) -
         row["COEFF"], row["NPIXELS"], row["NCOEFF"] = rng.normal(size=10), 7900, 10
         row["TARGET_RA"], row["TARGET_DEC"], row["REF_EPOCH"] = ra, dec, 2015.5
         row["RELEASE"], row["BRICKNAME"], row["BRICKID"], row["BRICK_OBJID"] = (
-            release[lens.brickid],
+            code,
             lens.brickname,
             lens.brickid,
             objid,
@@ -156,6 +157,27 @@ def contaminants(truth: pd.DataFrame, seed: int) -> bytes:
     return _csv(pd.DataFrame(rows, columns=["name", "ra", "dec", "category"]))
 
 
+def random_points(bricks: pd.DataFrame, release: schema.Release, seed: int, density: float = 2500.0) -> np.ndarray:
+    """Rows of a file of random points over the bricks, those of their area that is primary."""
+    rng = draws.generator(seed, "mock-randoms", 0)
+    parts = []
+    for brick in bricks.to_dict("records"):
+        low, high = (np.sin(np.radians(brick[name])) for name in ("dec1", "dec2"))
+        area = (brick["ra2"] - brick["ra1"]) * np.degrees(high - low)
+        out = columns.empty(columns.of(release, columns.RANDOMS), rng.poisson(density * area))
+        out["RA"] = rng.uniform(brick["ra1"], brick["ra2"], out.size)
+        out["DEC"] = np.degrees(np.arcsin(rng.uniform(low, high, out.size)))
+        out["RELEASE"], out["BRICKID"], out["BRICKNAME"] = brick["release"], brick["brickid"], brick["brickname"]
+        out["BRICK_OBJID"], out["EBV"], out["PHOTSYS"] = np.arange(out.size), brick["ebv"], release.photsys
+        for band in conditions.bands_of(brick):
+            out[f"NOBS_{band.upper()}"] = brick[f"nobs_{band}"]
+            out[f"PSFSIZE_{band.upper()}"] = brick[f"psfsize_{band}"]
+            out[f"PSFDEPTH_{band.upper()}"] = conditions.depth_ivar(brick[f"depth_{band}"])
+        parts.append(out)
+    points = np.concatenate(parts)
+    return points[rng.permutation(points.size)]
+
+
 def brick_geometry(bricks: pd.DataFrame) -> np.ndarray:
     """Rows of `survey-bricks`."""
     out = columns.empty(columns.GEOMETRY, len(bricks))
@@ -167,9 +189,14 @@ def brick_geometry(bricks: pd.DataFrame) -> np.ndarray:
     return out
 
 
-def brick_summary(bricks: pd.DataFrame, sweep: np.ndarray, summaries: dict[int, dict]) -> np.ndarray:
-    """Rows of `survey-bricks-dr10-south`: depths as AB magnitudes, counts by type, exposures."""
-    out = columns.empty(columns.SURVEY_BRICKS, len(bricks))
+def brick_summary(
+    bricks: pd.DataFrame,
+    sweep: np.ndarray,
+    summaries: dict[int, dict],
+    release: schema.Release = telescopes.DR10,
+) -> np.ndarray:
+    """Rows of the table of bricks of a region: depths as AB magnitudes, counts by type, exposures."""
+    out = columns.empty(columns.of(release, columns.SURVEY_BRICKS), len(bricks))
     for name in ("brickname", "brickid", "ra", "dec", "ra1", "ra2", "dec1", "dec2", "ebv"):
         out[name] = bricks[name].to_numpy(str if name == "brickname" else None)
     for k, brick in enumerate(bricks.to_dict("records")):
@@ -184,14 +211,14 @@ def brick_summary(bricks: pd.DataFrame, sweep: np.ndarray, summaries: dict[int, 
             ("DUP", "ndup"),
         ):
             row[column] = (own["TYPE"] == kind.encode()).sum()
-        for band in schema.BANDS:
+        for band in conditions.bands_of(brick):
             summary = summaries[brick["brickid"]]
             row[f"nexp_{band}"], row[f"nexphist_{band}"] = summary[f"nexp_{band}"], summary[f"nexphist_{band}"]
             row[f"psfsize_{band}"], row[f"psfdepth_{band}"] = brick[f"psfsize_{band}"], brick[f"depth_{band}"]
             ivar = conditions.depth_ivar(brick[f"depth_{band}"])
             galaxy = photometry.galaxy_depth(np.array([ivar]), np.array([brick[f"psfsize_{band}"]]))[0]
             row[f"galdepth_{band}"] = schema.ZEROPOINT - 2.5 * np.log10(5 / np.sqrt(galaxy))
-        for band in "griz":
+        for band in release.bands:
             row[f"ext_{band}"] = conditions.EXTINCTION[band] * brick["ebv"]
             row[f"trans_{band}"] = 10 ** (-0.4 * row[f"ext_{band}"])
         for number, band in enumerate(("w1", "w2", "w3", "w4")):

@@ -6,6 +6,8 @@ import re
 
 import numpy as np
 
+from lenscal import schema
+
 _SWEEP = """
 RELEASE:i2 BRICKID:i4 BRICKNAME:S8 OBJID:i4 TYPE:S3 RA:f8:deg DEC:f8:deg RA_IVAR:f4:1/deg^2 DEC_IVAR:f4:1/deg^2
 DCHISQ:5f4 EBV:f4:mag FLUX_G:f4:nanomaggy FLUX_R:f4:nanomaggy FLUX_I:f4:nanomaggy FLUX_Z:f4:nanomaggy
@@ -43,6 +45,11 @@ brickid:i4 ra1:f8 ra2:f8 dec1:f8 dec2:f8 area:f8 survey_primary:? in_desi:?
 _GEOMETRY = """
 BRICKNAME:S8 BRICKID:i4 BRICKQ:i2 BRICKROW:i4 BRICKCOL:i4 RA:f8 DEC:f8 RA1:f8 RA2:f8 DEC1:f8 DEC2:f8
 """
+_RANDOMS = """
+RELEASE:i2 BRICKID:i4 BRICKNAME:S8 BRICK_OBJID:i4 RA:f8:deg DEC:f8:deg NOBS_G:i2 NOBS_R:i2 NOBS_I:i2 NOBS_Z:i2
+PSFDEPTH_G:f4:1/nanomaggy^2 PSFDEPTH_R:f4:1/nanomaggy^2 PSFDEPTH_I:f4:1/nanomaggy^2 PSFDEPTH_Z:f4:1/nanomaggy^2
+PSFSIZE_G:f4:arcsec PSFSIZE_R:f4:arcsec PSFSIZE_I:f4:arcsec PSFSIZE_Z:f4:arcsec MASKBITS:i4 EBV:f4:mag PHOTSYS:S1
+"""
 # The first 18 are those of the lens catalogue's page; the rest are of the DESI redshift catalogue it is cut from.
 _VAC = """
 TARGETID:i8 SURVEY:S7 PROGRAM:S6 HEALPIX:i4 SPGRPVAL:i4 Z:f8 ZERR:f8 ZWARN:i8 CHI2:f8 COEFF:10f8 NPIXELS:i8
@@ -68,6 +75,18 @@ SWEEP = _parse(_SWEEP)
 SURVEY_BRICKS = _parse(_SURVEY_BRICKS)
 GEOMETRY = _parse(_GEOMETRY)
 VAC = _parse(_VAC)
+RANDOMS = _parse(_RANDOMS)
+
+
+def of(
+    release: schema.Release, columns: dict[str, tuple[str, tuple[int, ...], str]]
+) -> dict[str, tuple[str, tuple[int, ...], str]]:
+    """Those of a table in one region of a release: of bands that were observed, units as it spells them."""
+    return {
+        name: (base, shape, release.units.get(unit, unit))
+        for name, (base, shape, unit) in columns.items()
+        if release.observed(name)
+    }
 
 
 def empty(columns: dict[str, tuple[str, tuple[int, ...], str]], rows: int) -> np.ndarray:

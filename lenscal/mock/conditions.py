@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -9,11 +11,10 @@ from lenscal import config, schema
 from lenscal import grid as bins
 from lenscal.errors import InputError
 from lenscal.kernels import draws
+from lenscal.mock import telescopes
 
 EXTINCTION = {"g": 3.214, "r": 2.165, "z": 1.211, "i": 1.592, "w1": 0.184, "w2": 0.113, "w3": 0.0241, "w4": 0.00910}
 """A / E(B-V) of DR10 (SFD98 scale)."""
-SKY = {"g": 0.105, "r": 0.297, "z": 2.84}
-"""Dark sky in nanomaggies per pixel: 22.04, 20.91, 18.46 mag / arcsec^2."""
 BETAS, BETA_SHARES = (2.5, 3.5), (0.75, 0.25)
 """Moffat beta of the PSFs: the DECam median is 2.7; these two have a transform in closed form,
 three times faster to draw.
@@ -43,8 +44,30 @@ def _within(value: float, limits: tuple[float, float]) -> float:
     return float(np.clip(value, *limits))
 
 
-def assign(bricks: pd.DataFrame, sky: config.Sky, grid: config.Grid, seed: int) -> pd.DataFrame:
-    """Bricks with their conditions.
+def bands_of(brick: Iterable[str]) -> list[str]:
+    """Bands that a brick, or a table of bricks, was observed in, by wavelength."""
+    return [band for band in schema.OPTICAL if f"psfsize_{band}" in brick]
+
+
+def assign(
+    bricks: pd.DataFrame, sky: config.Sky, grid: config.Grid, seed: int, bands: Sequence[str] = schema.BANDS
+) -> pd.DataFrame:
+    """Bricks with their conditions, under the telescopes of the sky's region; see `observed`.
+
+    Raises
+    ------
+    InputError
+        Validation or test lacks a populated cell of the grid.
+    """
+    table = observed(bricks, sky, grid, seed, bands, schema.release(sky.release, sky.region))
+    check(table, cells(sky, grid), grid)
+    return table
+
+
+def observed(
+    bricks: pd.DataFrame, sky: config.Sky, grid: config.Grid, seed: int, bands: Sequence[str], release: schema.Release
+) -> pd.DataFrame:
+    """Bricks with their conditions, under the telescopes of a region.
 
     Cells are dealt in turn along the split hash of the pixels, so that any range of it as long as the list of cells,
     and thus validation and test, holds each one.
@@ -55,7 +78,7 @@ def assign(bricks: pd.DataFrame, sky: config.Sky, grid: config.Grid, seed: int) 
         `bricks` and psfsize_*, beta_* (Moffat), depth_* [mag], nobs_*, ebv, release, and `special`: '' or one of
         no-coverage-z, no-coverage, nan, few-exposures, many-exposures (in training pixels only), chip-gap.
     """
-    dealt = cells(sky, grid)
+    dealt, optics = cells(sky, grid), telescopes.of(release)
     bricks = bricks.copy()
     special = _specials(bricks)
     columns = []
@@ -71,18 +94,30 @@ def assign(bricks: pd.DataFrame, sky: config.Sky, grid: config.Grid, seed: int) 
         name = special[brick.Index]
         nobs = {"few-exposures": 2, "many-exposures": 12}.get(name, nobs)
         row = {"psfsize_r": psf, "depth_r": depth, "nobs_z": nobs, "special": name}
-        row["psfsize_g"] = psf * 1.06 * (1 + 0.04 * rng.standard_normal())
-        row["psfsize_z"] = psf * 0.95 * (1 + 0.04 * rng.standard_normal())
-        row["depth_g"] = depth + 0.45 + 0.08 * rng.standard_normal()
-        row["depth_z"] = depth - 0.85 + 0.08 * rng.standard_normal()
+        row["psfsize_g"] = psf * optics.psfsize["g"] * (1 + 0.04 * rng.standard_normal())
+        row["psfsize_z"] = psf * optics.psfsize["z"] * (1 + 0.04 * rng.standard_normal())
+        row["depth_g"] = depth + optics.depth["g"] + 0.08 * rng.standard_normal()
+        row["depth_z"] = depth + optics.depth["z"] + 0.08 * rng.standard_normal()
         row |= {f"nobs_{band}": max(2 if nobs == 2 else 3, nobs + int(rng.integers(-1, 2))) for band in "gr"}
         row |= {f"beta_{band}": float(rng.choice(BETAS, p=BETA_SHARES)) for band in schema.BANDS}
         row["ebv"] = float(np.clip(0.03 * np.exp(0.4 * rng.standard_normal()), 0.008, 0.15))
-        row["release"] = 10002 if rng.uniform() < 0.06 else 10000
+        row["release"] = release.drawn[rng.uniform() < 0.06]
+        for band in schema.MORE_BANDS:
+            row |= _of_band(band, brick.brickid, row, optics, seed) if band in bands else {}
         columns.append(row)
-    table = pd.concat([bricks, pd.DataFrame(columns)], axis=1)
-    check(table, dealt, grid)
-    return table
+    return pd.concat([bricks, pd.DataFrame(columns)], axis=1)
+
+
+def _of_band(band: str, brickid: int, row: dict, optics: telescopes.Telescopes, seed: int) -> dict[str, float]:
+    """Conditions in a band beside g, r, z, by draws of their own, so that those of the others stay as they are."""
+    rng = draws.generator(seed, f"mock-conditions-{band}", brickid)
+    nobs = row["nobs_z"]
+    return {
+        f"psfsize_{band}": row["psfsize_r"] * optics.psfsize[band] * (1 + 0.04 * rng.standard_normal()),
+        f"depth_{band}": row["depth_r"] + optics.depth[band] + 0.08 * rng.standard_normal(),
+        f"nobs_{band}": max(2 if nobs == 2 else 3, nobs + int(rng.integers(-1, 2))),
+        f"beta_{band}": float(rng.choice(BETAS, p=BETA_SHARES)),
+    }
 
 
 def _specials(bricks: pd.DataFrame) -> list[str]:

@@ -15,8 +15,9 @@ EDGE_PX = 52  # objects keep this far from an outer edge: half a stamp of 101 px
 FIRST_BRICKID = (
     700_001  # above every brick of the real survey (662,174), so that no mock object can pass for a real one
 )
-_RA_START, _WIDTH, _DEC_STOP, _RIM = 150.0, 10.0, 10.0, 0.4  # degrees
+_RA_START, _WIDTH, _HEIGHT, _RIM = 150.0, 10.0, 10.0, 0.4  # degrees
 _PIXELS_PER_WIDTH = 300
+_ACROSS = 0.2  # degrees from a border to the middle of a pixel whose brick is put across it
 _SCALE = schema.PIXEL_SCALE / 3600
 
 
@@ -44,13 +45,26 @@ def brick_name(ra: float, dec: float) -> str:
     return f"{int(ra * 10 + 1e-6):04d}{'p' if dec >= 0 else 'm'}{int(abs(dec) * 10 + 1e-6):03d}"
 
 
-def _sky_pixels(count: int, seed: int, fractions: tuple[float, ...], per_split: int) -> tuple[np.ndarray, np.ndarray]:
-    """Pixels of the sky in the order of their split hash, and the split of each (0 train, 1 val, 2 test)."""
+def dec_of(pixels: np.ndarray) -> np.ndarray:
+    """Declination [degree] of the middles of pixels of the sky."""
     import healpy
 
-    width = _WIDTH * -(-count // _PIXELS_PER_WIDTH)
+    return healpy.pix2ang(NSIDE, np.asarray(pixels, np.int64), nest=True, lonlat=True)[1]
+
+
+def _sky_pixels(
+    count: int, seed: int, fractions: tuple[float, ...], per_split: int, dec_from: float, border: float | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels of the sky in the order of their split hash, and the split of each (0 train, 1 val, 2 test); of each split
+    one at the border, where there is one.
+    """
+    import healpy
+
+    start = max(np.ceil(dec_from), 0.0) if border is None else np.floor(border - _HEIGHT / 2)
+    width = np.ceil(_WIDTH / np.cos(np.radians(start))) * -(-count // _PIXELS_PER_WIDTH)
     ra, dec = healpy.pix2ang(NSIDE, np.arange(healpy.nside2npix(NSIDE)), nest=True, lonlat=True)
-    inside = (ra > _RA_START + _RIM) & (ra < _RA_START + width - _RIM) & (dec > _RIM) & (dec < _DEC_STOP - _RIM)
+    inside = (ra > _RA_START + _RIM) & (ra < _RA_START + width - _RIM) & (dec > start + _RIM)
+    inside &= dec < start + _HEIGHT - _RIM
     candidates = np.flatnonzero(inside)
     hashed = draws.uniform(seed, "split", candidates)
     bounds = np.cumsum(fractions)[:2]
@@ -72,13 +86,25 @@ def _sky_pixels(count: int, seed: int, fractions: tuple[float, ...], per_split: 
                 f"the embedded sky has {of_split.size} pixels of split '{schema.SPLITS[code]}' and needs {number}; "
                 "change the seed, manifest.split_fractions or sky.bricks"
             )
+        if border is not None:
+            off = np.abs(dec[candidates[of_split]] - border)
+            of_split = np.concatenate([of_split[[np.argmin(off)]], np.delete(of_split, np.argmin(off))])
         chosen.append(of_split[:number])
     chosen = np.concatenate(chosen)
     chosen = chosen[np.argsort(hashed[chosen], kind="stable")]
     return candidates[chosen], split[chosen]
 
 
-def bricks(count: int, pairs: int, n: int, seed: int, fractions: tuple[float, ...], per_split: int) -> pd.DataFrame:
+def bricks(
+    count: int,
+    pairs: int,
+    n: int,
+    seed: int,
+    fractions: tuple[float, ...],
+    per_split: int,
+    dec_from: float = -90.0,
+    border: float | None = None,
+) -> pd.DataFrame:
     """Bricks in the order of the split hash of their pixel.
 
     Parameters
@@ -93,6 +119,10 @@ def bricks(count: int, pairs: int, n: int, seed: int, fractions: tuple[float, ..
         Train, validation and test.
     per_split : int
         Pixels that validation and test must each have at least.
+    dec_from : float
+        Where the region begins [degree]; the sky lies on the equator, or at the first whole degree beyond.
+    border : float, optional
+        Declination [degree] that the sky lies on both sides of, with bricks across it.
 
     Returns
     -------
@@ -105,7 +135,7 @@ def bricks(count: int, pairs: int, n: int, seed: int, fractions: tuple[float, ..
 
     if 2 * pairs > count:
         raise InputError(f"sky.overlapping_pairs is {pairs}, but there are only {count} bricks")
-    pixels, split = _sky_pixels(count - pairs, seed, fractions, per_split)
+    pixels, split = _sky_pixels(count - pairs, seed, fractions, per_split, dec_from, border)
     paired = set(((np.arange(pairs) + 0.5) * pixels.size / max(pairs, 1)).astype(int))
     rows = []
     half = n / 2 * _SCALE
@@ -113,7 +143,8 @@ def bricks(count: int, pairs: int, n: int, seed: int, fractions: tuple[float, ..
     for slot, pixel in enumerate(pixels):
         ra, dec = healpy.pix2ang(NSIDE, int(pixel), nest=True, lonlat=True)
         jitter = 0.06 * (2 * np.array([draws.uniform(seed, "mock-jitter", pixel, stream=k) for k in (0, 1)]) - 1)
-        ra, dec = float(ra + jitter[0]), float(dec + jitter[1])
+        across = border is not None and abs(dec - border) < _ACROSS
+        ra, dec = float(ra + jitter[0]), border if across else float(dec + jitter[1])
         if slot not in paired:
             centres = [("", ra, dec)]
         elif slot % 2:  # a pair meets on a multiple of 0.1 degree, so that its names differ

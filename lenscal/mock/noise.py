@@ -7,10 +7,10 @@ from functools import lru_cache
 import numpy as np
 from scipy.ndimage import correlate1d
 
-ALONG_X = (1.0, 0.19, -0.09, 0.03)
-ALONG_Y = (1.0, 0.27, -0.08, 0.02)
-"""Autocorrelation at lags 0 to 3 px, as measured on DR10 cutouts."""
+from lenscal.mock.telescopes import TELESCOPES, Lags
+
 _TAPS = 8
+DECAM = TELESCOPES["DECam"].noise["r"]
 
 
 @lru_cache
@@ -26,18 +26,20 @@ def spectrum(lags: tuple[float, ...], k: np.ndarray) -> np.ndarray:
     return lags[0] + 2 * sum(lag * np.cos((j + 1) * k) for j, lag in enumerate(lags[1:]))
 
 
-def unit(n: int, rng: np.random.Generator) -> np.ndarray:
-    """(n, n) float32 noise of unit variance with those autocorrelations."""
+def unit(n: int, rng: np.random.Generator, lags: tuple[Lags, Lags] = DECAM) -> np.ndarray:
+    """(n, n) float32 noise of unit variance with those autocorrelations along x and y."""
+    along_x, along_y = lags
     white = rng.standard_normal((n + 2 * _TAPS, n + 2 * _TAPS), dtype=np.float32)
-    smooth = correlate1d(correlate1d(white, kernel(ALONG_X), axis=1), kernel(ALONG_Y), axis=0)
+    smooth = correlate1d(correlate1d(white, kernel(along_x), axis=1), kernel(along_y), axis=0)
     return smooth[_TAPS : n + _TAPS, _TAPS : n + _TAPS]
 
 
-def excess(psf: np.ndarray) -> float:
+def excess(psf: np.ndarray, lags: tuple[Lags, Lags] = DECAM) -> float:
     """How much more a PSF-weighted flux scatters in this noise than in white noise of equal pixel variance.
 
     sum |P|^2 S / sum |P|^2 over wave numbers, P the transform of the PSF and S the noise power.
     """
+    along_x, along_y = lags
     power = np.abs(np.fft.fft2(psf)) ** 2
     k_y, k_x = (2 * np.pi * np.fft.fftfreq(length) for length in psf.shape)
-    return float((power * spectrum(ALONG_Y, k_y)[:, None] * spectrum(ALONG_X, k_x)).sum() / power.sum())
+    return float((power * spectrum(along_y, k_y)[:, None] * spectrum(along_x, k_x)).sum() / power.sum())

@@ -10,20 +10,22 @@ from astropy.io import fits
 
 from lenscal import schema
 from lenscal.kernels import draws
-from lenscal.mock import conditions, files, galaxies, geometry, noise, shapes, stars
+from lenscal.mock import conditions, files, galaxies, geometry, noise, shapes, stars, telescopes
 
 PATCHES = 3  # the seeing varies by a few per cent over a 3 x 3 grid of patches
 _PATCH_SCATTER = 0.008
 _WISE_RADIUS = 1.3  # of the optical mask radius
 _ALL = {"satur": 1 << 1, "bleed": 1 << 6}  # bits of ALLMASK
 _PSF_REACH = 8.4  # arcsec
+_DITHER = {"g": 0, "r": 1, "z": 2, "i": 5000}  # of the quantisation of images, beside three times the brick's number
 
 
 def psf_patches(brick: dict, seed: int) -> dict[str, np.ndarray]:
     """PSFSIZE [arcsec] of the patches of a brick, (3, 3) for each band."""
-    rng = draws.generator(seed, "mock-psf-patches", brick["brickid"])
-    out = {}
-    for band in schema.BANDS:
+    out, shared = {}, draws.generator(seed, "mock-psf-patches", brick["brickid"])
+    for band in conditions.bands_of(brick):
+        own = band in schema.MORE_BANDS
+        rng = draws.generator(seed, f"mock-psf-patches-{band}", brick["brickid"]) if own else shared
         scatter = np.clip(_PATCH_SCATTER * rng.standard_normal((PATCHES, PATCHES)), -0.02, 0.02)
         out[band] = np.round(brick[f"psfsize_{band}"] * (1 + scatter - scatter.mean()), 5)
     return out
@@ -63,10 +65,10 @@ def _stamp(profile: galsim.GSObject, flux: float, x: float, y: float, reach: flo
 
 def model(brick: dict, objects: list[dict], sizes: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Noiseless image of each band [nanomaggy per pixel]; objects hold x, y (zero-based pixels) and their truth."""
-    n = brick["pixels"]
+    n, bands = brick["pixels"], conditions.bands_of(brick)
     images = {
         band: galsim.ImageD(galsim.BoundsI(0, n - 1, 0, n - 1), scale=schema.PIXEL_SCALE, init_value=0)
-        for band in schema.BANDS
+        for band in bands
     }
     psfs = {
         (band, i, j): galsim.Moffat(
@@ -74,18 +76,19 @@ def model(brick: dict, objects: list[dict], sizes: dict[str, np.ndarray]) -> dic
             fwhm=conditions.moffat_fwhm(sizes[band][i, j], brick[f"beta_{band}"]),
             gsparams=shapes.ACCURACY,
         )
-        for band in schema.BANDS
+        for band in bands
         for i in range(PATCHES)
         for j in range(PATCHES)
     }
     for row in objects:
         if not row["drawn"]:
             continue
-        flux = np.array([row[f"flux_{band}"] for band in schema.BANDS])
+        flux = np.array([row[f"flux_{band}"] for band in bands])
         i, j = (int(k) for k in patch_of(n, row["x"], row["y"]))
-        for profile, part, reach in shapes.components(row, flux):
-            wings = _PSF_REACH * max(1.0, (float(part.max()) / 20) ** 0.3)  # a bright object's PSF shows further out
-            for band, value in zip(schema.BANDS, part):
+        for profile, part, reach in shapes.components(row, flux, bands):
+            brightest = max(float(value) for band, value in zip(bands, part) if band in schema.BANDS)
+            wings = _PSF_REACH * max(1.0, (brightest / 20) ** 0.3)  # a bright object's PSF shows further out
+            for band, value in zip(bands, part):
                 psf = psfs[band, i, j]
                 seen = psf if profile is None else galsim.Convolve([profile, psf], gsparams=shapes.ACCURACY)
                 _stamp(seen, float(value), row["x"], row["y"], reach + min(wings, 70.0), images[band])
@@ -112,9 +115,12 @@ def _header(brick: dict) -> fits.Header:
 
 
 def _masks(
-    brick: dict, objects: list[dict], saturated: dict[str, np.ndarray], seed: int
+    brick: dict, objects: list[dict], saturated: dict[str, np.ndarray], seed: int, release: schema.Release
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Optical mask bits, WISE bits (W1, W2) of one brick; bleed trails widen `saturated` in place."""
+    """Optical mask bits, WISE bits (W1, W2) of one brick; bleed trails widen `saturated` in place.
+
+    What is saturated in i has no bit: the survey does not set those of a band in which it only measures forced fluxes.
+    """
     n = brick["pixels"]
     bright = [row for row in objects if row["kind"] == "star" and row["gaia_g"] < 16]  # NaN is no star of Gaia
     x, y, gaia = (np.array([row[name] for row in bright]) for name in ("x", "y", "gaia_g"))
@@ -139,10 +145,13 @@ def _masks(
             1 << schema.MASKBITS[f"SATUR_{band.upper()}"] | 1 << schema.MASKBITS[f"ALLMASK_{band.upper()}"]
         )
     mask[geometry.shared(brick["side"], n)] |= 1 << schema.MASKBITS["NPRIMARY"]
-    if brick["release"] == 10002:
-        mask |= 1 << schema.MASKBITS["SUB_BLOB"]
-    if draws.uniform(seed, "mock-bailout", np.array([brick["brickid"]]))[0] < 0.05:
-        mask[n // 8 : n // 8 + 40, n // 8 : n // 8 + 40] |= 1 << schema.MASKBITS["BAILOUT"]
+    if brick["release"] in release.whole:
+        mask |= 1 << release.maskbits[release.whole[brick["release"]]]
+    for name, start in (("BAILOUT", n // 8), ("RESOLVED", n // 2), ("WISE_GAIA", 0)):  # the last over whole bricks
+        rare = draws.uniform(seed, f"mock-{name.lower()}", np.array([brick["brickid"]]))[0] < 0.05
+        if rare and name in release.maskbits:
+            stop = start + 40 if start else n
+            mask[start:stop, start:stop] |= 1 << release.maskbits[name]
     return mask, wise[0], wise[1]
 
 
@@ -161,7 +170,7 @@ def _holes(brick: dict, objects: list[dict]) -> np.ndarray:
 _WISE_BITS = ("BRIGHT", "SPIKE", "GHOST", "LATENT", "LATENT2", "HALO", "SATUR", "SPIKE2")
 
 
-def draw(brick: dict, objects: list[dict], root: str, seed: int) -> dict:
+def draw(brick: dict, objects: list[dict], root: str, seed: int, release: schema.Release = telescopes.DR10) -> dict:
     """Draw and write one brick.
 
     Parameters
@@ -174,6 +183,8 @@ def draw(brick: dict, objects: list[dict], root: str, seed: int) -> dict:
         Of the survey.
     seed : int
         Of the run.
+    release : Release
+        In whose files, and under whose telescopes.
 
     Returns
     -------
@@ -182,22 +193,22 @@ def draw(brick: dict, objects: list[dict], root: str, seed: int) -> dict:
         `summary` (numbers of the brick table).
     """
     galsim.set_omp_threads(1)
-    n, name = brick["pixels"], brick["brickname"]
+    n, name, optics = brick["pixels"], brick["brickname"], telescopes.of(release)
     sizes = psf_patches(brick, seed)
     light = model(brick, objects, sizes)
     holes = _holes(brick, objects)
-    saturated = {band: light[band] > stars.SATURATION[band] for band in schema.BANDS}
-    mask, wise1, wise2 = _masks(brick, objects, saturated, seed)
+    saturated = {band: plane > stars.SATURATION[band] for band, plane in light.items()}
+    mask, wise1, wise2 = _masks(brick, objects, saturated, seed, release)
     header = _header(brick)
     planes: dict[str, dict[str, np.ndarray]] = {"weight": {}, "nexp": {}, "psfsize": {}}
     written = []
-    folder = f"south/coadd/{name[:3]}/{name}"
+    folder = f"{release.region}/coadd/{name[:3]}/{name}"
     root_path = Path(root)
 
     def write(product: str, content: bytes) -> None:
         written.append(files.write(root_path, f"{folder}/legacysurvey-{name}-{product}.fits.fz", content))
 
-    for number, band in enumerate(schema.BANDS):
+    for band in light:
         size, beta = brick[f"psfsize_{band}"], brick[f"beta_{band}"]
         nominal = conditions.pixel_sigma(conditions.depth_ivar(brick[f"depth_{band}"]), size)
         nexp = exposures(brick, band, seed)
@@ -208,12 +219,13 @@ def draw(brick: dict, objects: list[dict], root: str, seed: int) -> dict:
         planes["weight"][band] = invvar.copy()  # what the exposures give, saturated or not
         covered = nexp > 0
         sigma = np.zeros((n, n), np.float32)
-        sigma[covered] = 1 / np.sqrt(invvar[covered] * noise.excess(stamp.array))
+        sigma[covered] = 1 / np.sqrt(invvar[covered] * noise.excess(stamp.array, optics.noise[band]))
         # Shot noise of the objects: as much variance more as they are brighter than the sky.
-        sigma *= np.sqrt(1 + np.maximum(light[band], 0) / conditions.SKY[band])
+        sigma *= np.sqrt(1 + np.maximum(light[band], 0) / optics.sky[band])
         rng = draws.generator(seed, f"mock-noise-{band}", brick["brickid"])
-        image = (light[band] + sigma * noise.unit(n, rng)).astype(np.float32)
+        image = (light[band] + sigma * noise.unit(n, rng, optics.noise[band])).astype(np.float32)
         image = np.minimum(image, np.float32(stars.SATURATION[band]))
+        invvar *= np.float32((optics.pixel[band] / schema.PIXEL_SCALE) ** 2)  # of resampled pixels, which share noise
         invvar[saturated[band]] = 0
         image[~covered] = 0
         image[holes & covered] = np.nan
@@ -222,12 +234,12 @@ def draw(brick: dict, objects: list[dict], root: str, seed: int) -> dict:
         psfsize = np.where(covered, sizes[band][row, column], 0).astype(np.float32)
         planes["nexp"][band], planes["psfsize"][band] = nexp, psfsize
         cards = {"FILTER": band, "BUNIT": "nanomaggy"}
-        dither = 1 + (3 * brick["brickid"] + number) % 10_000
+        dither = 1 + (3 * brick["brickid"] + _DITHER[band]) % 10_000
         write(f"image-{band}", files.images([(f"IMAGE-{band}", image, cards)], header, sigma=nominal, seed=dither))
         write(f"invvar-{band}", files.images([(f"INVVAR-{band}", invvar, cards | {"BUNIT": "1/nanomaggy^2"})], header))
         write(f"nexp-{band}", files.images([(f"NEXP-{band}", nexp, cards | {"BUNIT": "exposures"})], header))
         write(f"psfsize-{band}", files.images([(f"PSFSIZE-{band}", psfsize, cards | {"BUNIT": "arcsec"})], header))
-    bits = {f"MBIT_{bit}": bit_name for bit_name, bit in schema.MASKBITS.items()}
+    bits = {f"MBIT_{bit}": bit_name for bit_name, bit in release.named_bits.items()}
     wise_bits = {f"WBIT_{bit}": bit_name for bit, bit_name in enumerate(_WISE_BITS)}
     masks = [("MASKBITS", mask, bits), ("WISEM1", wise1, wise_bits), ("WISEM2", wise2, wise_bits)]
     write("maskbits", files.images(masks, header))
@@ -245,7 +257,7 @@ def _sample(
     """The planes at the pixel of each of the brick's own objects."""
     x, y = (np.clip(np.round([row[name] for row in own]).astype(int), 0, n - 1) for name in ("x", "y"))
     out = {"maskbits": mask[y, x], "wisemask_w1": wise1[y, x], "wisemask_w2": wise2[y, x]}
-    for band in schema.BANDS:
+    for band in planes["nexp"]:
         out[f"nobs_{band}"] = planes["nexp"][band][y, x]
         out[f"psfsize_{band}"] = planes["psfsize"][band][y, x]
         out[f"invvar_{band}"] = planes["weight"][band][y, x]
@@ -255,7 +267,7 @@ def _sample(
 
 def _summary(planes: dict, brick: dict) -> dict:
     out = {}
-    for band in schema.BANDS:
+    for band in planes["nexp"]:
         counts = np.bincount(np.clip(planes["nexp"][band].ravel(), 0, 10), minlength=11)
         out[f"nexphist_{band}"] = counts.astype(np.int32)
         out[f"nexp_{band}"] = int(np.median(planes["nexp"][band]))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from lenscal import config, schema
-from lenscal.kernels import draws
+from lenscal.kernels import draws, magnitudes
 from lenscal.mock import conditions, galaxies, geometry, lenses, placing, raytracing, stars
 
 FIELD_SHARE = 0.8  # faint background galaxies to a main one
@@ -43,7 +45,7 @@ def populate(bricks: pd.DataFrame, sky: config.Sky, lens_count: int, seed: int) 
     for index, brick in enumerate(bricks.to_dict("records")):
         own = [row for row, brickid in zip(dealt.row, dealt.brickid) if brickid == brick["brickid"]]
         parts += _one(brick, index, *kinds[brick["brickid"]], own, seed)
-    return _observed(_stacked(parts), bricks, sky.lens_population.arcs)
+    return _observed(_in_more_bands(_stacked(parts), conditions.bands_of(bricks)), bricks, sky.lens_population.arcs)
 
 
 def _one(
@@ -122,6 +124,19 @@ def _stacked(parts: list[dict]) -> pd.DataFrame:
     return pd.DataFrame(out)
 
 
+def _in_more_bands(truth: pd.DataFrame, bands: Sequence[str]) -> pd.DataFrame:
+    """The truth with magnitudes in i, where it was observed, between those in r and z."""
+    if "i" not in bands:
+        return truth
+    new = {}
+    for name in ("mag", "lensed_mag", "source_mag"):
+        if f"{name}_r" in truth:
+            r, z = (truth[f"{name}_{band}"].to_numpy(float) for band in "rz")
+            with np.errstate(invalid="ignore"):
+                new[f"{name}_i"] = np.where(np.isinf(r), r, magnitudes.i_between(r, z))  # no light, no colour
+    return truth.assign(**new)
+
+
 def _observed(truth: pd.DataFrame, bricks: pd.DataFrame, arcs: bool) -> pd.DataFrame:
     """The truth with positions and with the fluxes that reach the telescope; without `arcs`
     none of the lensed light does.
@@ -131,7 +146,7 @@ def _observed(truth: pd.DataFrame, bricks: pd.DataFrame, arcs: bool) -> pd.DataF
         home.ra.to_numpy(), home.dec.to_numpy(), home.pixels.to_numpy(), truth.x.to_numpy(), truth.y.to_numpy()
     )
     new = {"brickname": home.brickname.to_numpy(), "ra": ra, "dec": dec, "split": home.split.to_numpy(), "mock": True}
-    for band in (*schema.BANDS, "w1"):
+    for band in (*conditions.bands_of(bricks), "w1"):
         transmission = 10 ** (-0.4 * conditions.EXTINCTION[band] * home.ebv.to_numpy())
         for flux, magnitude in ((f"flux_{band}", f"mag_{band}"), (f"lensed_flux_{band}", f"lensed_mag_{band}")):
             if magnitude in truth:

@@ -1,19 +1,23 @@
-"""The light of one object as GalSim profiles, each with its flux in the three bands."""
+"""The light of one object as GalSim profiles, each with its flux in every band."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import galsim
 import numpy as np
 
-from lenscal.kernels import draws
+from lenscal import schema
+from lenscal.kernels import draws, magnitudes
 from lenscal.mock import lenses, raytracing
 
 ACCURACY = galsim.GSParams(folding_threshold=2e-2, kvalue_accuracy=1e-4, maxk_threshold=3e-3, maximum_fft_size=8192)
 TRUNCATION = 8  # half-light radii, as Tractor truncates its profiles
 _GRID = 0.131  # arcsec, of the patterns
 _RED_GR, _RED_RZ = 1.35, 0.75  # of bulges and cores
+_RED = {"g": _RED_GR, "r": 0.0, "i": magnitudes.i_between(0.0, -_RED_RZ), "z": -_RED_RZ}
+"""Magnitudes of bulges and cores less that in r."""
 
 
 @lru_cache(maxsize=128)
@@ -111,26 +115,30 @@ def _arcs(row: dict) -> galsim.GSObject:
     return _from_pixels(image, raytracing.GRID)
 
 
-def _two_colours(flux: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+def _two_colours(flux: np.ndarray, share: float, bands: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """Red part with that share of the r flux, and the rest, which is bluer by as much as the total asks."""
-    red = share * flux[1] * np.array([10 ** (-0.4 * _RED_GR), 1.0, 10 ** (0.4 * _RED_RZ)])
+    red = share * flux[1] * np.array([10 ** (-0.4 * _RED[band]) for band in bands])
     red = np.minimum(red, 0.85 * flux)
     return red, flux - red
 
 
-def components(row: dict, flux: np.ndarray) -> list[tuple[galsim.GSObject | None, np.ndarray, float]]:
+def components(
+    row: dict, flux: np.ndarray, bands: Sequence[str] = schema.BANDS
+) -> list[tuple[galsim.GSObject | None, np.ndarray, float]]:
     """Profiles of an object.
 
     Parameters
     ----------
     row : dict
         Of the truth table.
-    flux : (3,) array
-        Observed flux in g, r, z [nanomaggy], of the whole object (of the deflector for a lens).
+    flux : (band,) array
+        Observed flux [nanomaggy], of the whole object (of the deflector for a lens).
+    bands : sequence of str
+        Of the fluxes; g and r are the first.
 
     Returns
     -------
-    list of (profile of unit flux or None for a point, flux in g, r, z [nanomaggy], reach in arcsec)
+    list of (profile of unit flux or None for a point, flux in each band [nanomaggy], reach in arcsec)
     """
     kind = row["kind"]
     r_e = row["r_e"]
@@ -139,16 +147,16 @@ def components(row: dict, flux: np.ndarray) -> list[tuple[galsim.GSObject | None
     smooth = min(TRUNCATION * r_e, 24.0)
     whole = sersic(row["n"], r_e, row["q"], row["pa"])
     if kind == "spiral":
-        red, blue = _two_colours(flux, row["bulge"])
+        red, blue = _two_colours(flux, row["bulge"], bands)
         return [(sersic(2.0, 0.28 * r_e, 0.95, row["pa"]), red, 3 * r_e), (_spiral(row), blue, 4.2 * r_e)]
     if kind == "ring":
-        red, blue = _two_colours(flux, row["bulge"])
+        red, blue = _two_colours(flux, row["bulge"], bands)
         return [
             (sersic(2.0, 0.35 * r_e, 0.95, row["pa"]), red, 4 * r_e),
             (_ring(row), blue, row["ring_radius"] + 5 * row["ring_width"]),
         ]
     if kind == "edge_on":
-        red, blue = _two_colours(flux, row["bulge"])
+        red, blue = _two_colours(flux, row["bulge"], bands)
         return [(sersic(2.0, 0.25 * r_e, 0.8, row["pa"]), red, 3 * r_e), (whole, blue, smooth)]
     if kind == "clumpy":
         return [(_clumps(row), flux, 3.2 * r_e)]
@@ -156,7 +164,7 @@ def components(row: dict, flux: np.ndarray) -> list[tuple[galsim.GSObject | None
         tail = row["tail_fraction"]
         return [(whole, (1 - tail) * flux, smooth), (_tail(row), tail * flux, 8.0)]
     if kind == "lens":
-        lensed = np.array([row["lensed_flux_g"], row["lensed_flux_r"], row["lensed_flux_z"]])
+        lensed = np.array([row[f"lensed_flux_{band}"] for band in bands])
         if not lensed.any():
             return [(whole, flux, smooth)]
         return [(whole, flux, smooth), (_arcs(row), lensed, lenses.half_width(row["lens_theta_e"], row["source_r_e"]))]

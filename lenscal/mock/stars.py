@@ -7,7 +7,7 @@ import numpy as np
 from lenscal import schema
 from lenscal.kernels import draws
 
-SATURATION = {"g": 40.0, "r": 60.0, "z": 60.0}
+SATURATION = {"g": 40.0, "r": 60.0, "i": 60.0, "z": 60.0}
 """Nanomaggies per pixel at which the coadds of the embedded sky saturate."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import multiprocessing
 import shutil
@@ -20,10 +19,10 @@ import pandas as pd
 import lenscal
 from lenscal import config, schema
 from lenscal.errors import InputError
-from lenscal.mock import catalogues, columns, conditions, files, geometry, pixels, population, stamps, sweeps
+from lenscal.mock import conditions, files, geometry, parts, pixels, population, sweeps, tables
 
-SWEEPS = "south/sweep/10.1"
 _OURS = ("south", "catalogues", "truth", "sources", "survey-bricks.fits.gz", "mock.json", "sha256sums.txt")
+_OTHERS = ("north", "randoms")  # of other releases and regions
 _NEW = ".new"  # what is being drawn, until it is whole
 _REACH_PX = 150  # an object of the partner brick this far outside may still reach in
 
@@ -31,13 +30,13 @@ _REACH_PX = 150  # an object of the partner brick this far outside may still rea
 def draw(
     settings: config.Settings, scale: float = 1.0, progress: Callable[[int, int], None] | None = None, workers: int = 2
 ) -> dict:
-    """Write a seeded mock survey in the layout and formats of DR10.
+    """Write a seeded mock survey in the layout and formats of a release.
 
     Parameters
     ----------
     settings : Settings
-        Uses `sky`, `seed`, `survey.root` (the folder that is written), `manifest.split_fractions`, `injections.grid`
-        and `timestamp`.
+        Uses `sky`, `seed`, `survey.root` (the folder that is written), `survey.bands`, `manifest.split_fractions`,
+        `injections.grid` and `timestamp`.
     scale : float
         Multiplies the numbers of bricks, pairs and lenses.
     progress : callable (done, total), optional
@@ -65,29 +64,30 @@ def draw(
     root = Path(settings.survey.root)
     _check(root)
     count, pairs, lens_count = (round(scale * number) for number in (sky.bricks, sky.overlapping_pairs, sky.lenses))
-    dealt = conditions.cells(sky, settings.injections.grid)
+    release, grid = schema.release(sky.release, sky.region), settings.injections.grid
     bricks = geometry.bricks(
-        count, pairs, sky.brick_pixels, settings.seed, settings.manifest.split_fractions, len(dealt)
+        count,
+        pairs,
+        sky.brick_pixels,
+        settings.seed,
+        settings.manifest.split_fractions,
+        len(conditions.cells(sky, grid)),
+        release.dec_from,
+        parts.border(release),
     )
-    bricks = conditions.assign(bricks, sky, settings.injections.grid, settings.seed)
-    truth = population.populate(bricks, sky, lens_count, settings.seed)
+    seen, bricks = parts.of(bricks, release, sky, grid, settings.seed, settings.survey.bands)
+    truth = parts.placed(population.populate(bricks, sky, lens_count, settings.seed), seen, release)
     new = _begun(root)
-    drawn = _render(bricks, truth, str(new), settings.seed, workers, progress)
+    drawn = _render(seen, truth, str(new), workers, progress)
     written = [entry for result in drawn.values() for entry in result["files"]]
-    sweep = np.concatenate(
-        [
-            sweeps.rows(
-                brick, truth[truth.brickid == brick["brickid"]], drawn[brick["brickid"]]["samples"], settings.seed
-            )
-            for brick in bricks.to_dict("records")
-        ]
-    )
-    sweep = np.concatenate([sweep, sweeps.duplicates(sweep, bricks, truth, settings.seed)])
-    for place, content in _tables(
-        bricks, truth, sweep, {brickid: result["summary"] for brickid, result in drawn.items()}, settings.seed
-    ):
+    observed = []
+    for part in seen:
+        own = {brickid: result for (region, brickid), result in drawn.items() if region == part.release.region}
+        summaries = {brickid: result["summary"] for brickid, result in own.items()}
+        observed.append(tables.Observed(part, _sweep(part, truth, own), summaries))
+    for place, content in tables.tables(observed, bricks, truth, settings.seed, release):
         written.append(files.write(new, place, content))
-    summary = _summary(bricks, truth, sweep)
+    summary = _summary(bricks, truth, sum(one.sweep.size for one in observed))
     about = {
         "mock": True,
         "about": "A mock survey drawn by lenscal: not the real sky. Every file of it says so.",
@@ -101,18 +101,42 @@ def draw(
     return summary | {"root": str(root), "sha256": digest}
 
 
+def _sweep(part: parts.Part, truth: pd.DataFrame, drawn: dict[int, dict]) -> np.ndarray:
+    """Rows of all sweeps of a region."""
+    rows = [
+        sweeps.rows(
+            brick, truth[truth.brickid == brick["brickid"]], drawn[brick["brickid"]]["samples"], part.seed, part.release
+        )
+        for brick in part.bricks.to_dict("records")
+    ]
+    sweep = np.concatenate(rows)
+    return np.concatenate([sweep, sweeps.duplicates(sweep, part.bricks, truth, part.seed)])
+
+
 def _request(settings: config.Settings, scale: float) -> dict:
-    """All that the bytes of the sky depend on."""
+    """All that the bytes of the sky depend on; of release, region and bands what is not the default, as skies drawn
+    before there was a choice say nothing of them.
+    """
+    bands = settings.survey.bands
+    default = {name: config.Sky.model_fields[name].default for name in ("release", "region")}
+    sky = settings.sky.model_dump(mode="json")
     return {
         "lenscal": lenscal.__version__,
-        "folders": [name for name in _OURS if "." not in name],
+        "folders": [name for name in _folders(settings) if "." not in name],
         "timestamp": settings.timestamp,
         "seed": settings.seed,
         "scale": scale,
-        "sky": settings.sky.model_dump(mode="json"),
+        "sky": {key: value for key, value in sky.items() if key not in default or value != default[key]},
         "grid": settings.injections.grid.model_dump(mode="json"),
         "split_fractions": list(settings.manifest.split_fractions),
-    }
+    } | ({} if bands == list(schema.BANDS) else {"bands": bands})
+
+
+def _folders(settings: config.Settings) -> list[str]:
+    """Files and folders of a sky below its root."""
+    release = schema.release(settings.sky.release, settings.sky.region)
+    regions = [one.region for one in release.regions]
+    return [*regions, *_OURS[1:], *(["randoms"] if release.drawn_randoms else [])]
 
 
 def is_current(settings: config.Settings, scale: float = 1.0) -> bool:
@@ -124,7 +148,8 @@ def is_current(settings: config.Settings, scale: float = 1.0) -> bool:
         drawn = json.loads((root / "mock.json").read_text())
     except (OSError, ValueError):  # it lost its description: it is drawn again
         return False
-    return isinstance(drawn, dict) and all(drawn.get(key) == value for key, value in _request(settings, scale).items())
+    wanted = {"bands": None} | _request(settings, scale)
+    return isinstance(drawn, dict) and all(drawn.get(key) == value for key, value in wanted.items())
 
 
 def _check(root: Path) -> None:
@@ -139,7 +164,7 @@ def _check(root: Path) -> None:
                     f"'{root}' holds survey files without a mock.json ('{partial}' ...): a "
                     "mock is never drawn over them"
                 )
-        strange = sorted(path.name for path in root.iterdir() if path.name not in (*_OURS, ".mock", _NEW))
+        strange = sorted(path.name for path in root.iterdir() if path.name not in (*_OURS, *_OTHERS, ".mock", _NEW))
         if strange:
             raise InputError(
                 f"'{root}' holds '{strange[0]}', which is no part of a mock survey; give "
@@ -161,10 +186,10 @@ def _replace(root: Path, new: Path) -> None:
     """A sky that is drawn takes the place of the earlier one; the list that says it is whole
     goes first and comes last.
     """
-    for name in reversed(_OURS):
+    for name in (*_OTHERS, *reversed(_OURS)):
         path = root / name
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
-    for name in _OURS:
+    for name in (*_OTHERS, *_OURS):
         if (new / name).exists():
             (new / name).rename(root / name)
     shutil.rmtree(new)
@@ -186,36 +211,38 @@ def _tasks(bricks: pd.DataFrame, truth: pd.DataFrame) -> list[tuple[dict, list[d
 
 
 def _render(
-    bricks: pd.DataFrame, truth: pd.DataFrame, root: str, seed: int, workers: int, progress: Callable | None
-) -> dict[int, dict]:
-    tasks = _tasks(bricks, truth)
-    done: dict[int, dict] = {}
+    seen: list[parts.Part], truth: pd.DataFrame, root: str, workers: int, progress: Callable | None
+) -> dict[tuple[str, int], dict]:
+    """What `pixels.draw` gives of each brick, by region and number."""
+    tasks = {
+        (part.release.region, brick["brickid"]): (brick, objects, root, part.seed, part.release)
+        for part in seen
+        for brick, objects in _tasks(part.bricks, truth)
+    }
+    done: dict[tuple[str, int], dict] = {}
 
-    def keep(brickid: int, result: dict) -> None:
-        done[brickid] = result
+    def keep(key: tuple[str, int], result: dict) -> None:
+        done[key] = result
         if progress:
             progress(len(done), len(tasks))
 
     if workers == 1:
-        for brick, objects in tasks:
-            keep(brick["brickid"], pixels.draw(brick, objects, root, seed))
+        for key, task in tasks.items():
+            keep(key, pixels.draw(*task))
     else:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(min(workers, len(tasks)), mp_context=context) as pool:
             resource_tracker.ensure_running()  # else its start takes Ctrl-C off the signals that are blocked
             try:
                 with _undisturbed():
-                    futures = {
-                        pool.submit(pixels.draw, brick, objects, root, seed): brick["brickid"]
-                        for brick, objects in tasks
-                    }
+                    futures = {pool.submit(pixels.draw, *task): key for key, task in tasks.items()}
                 for future in as_completed(futures):
                     keep(futures[future], future.result())
             except BaseException:
                 for process in list((pool._processes or {}).values()):  # `terminate_workers` of Python 3.14
                     process.terminate()  # what they draw is taken by nobody; the pool, broken by it, is waited for
                 raise
-    return {brick["brickid"]: done[brick["brickid"]] for brick, _ in tasks}
+    return {key: done[key] for key in tasks}
 
 
 @contextmanager
@@ -245,38 +272,14 @@ def _undisturbed() -> Iterator[None]:
         raise KeyboardInterrupt
 
 
-def _tables(
-    bricks: pd.DataFrame, truth: pd.DataFrame, sweep: np.ndarray, summaries: dict, seed: int
-) -> list[tuple[str, bytes]]:
-    units = columns.units(columns.SWEEP)
-    out = [(f"{SWEEPS}/{name}", files.table(rows, units, "SWEEP")) for name, rows in sweeps.by_tile(sweep).items()]
-    out.append(("survey-bricks.fits.gz", files.zipped(files.table(catalogues.brick_geometry(bricks), {}, "BRICKS"))))
-    summary = catalogues.brick_summary(bricks, sweep, summaries)
-    out.append(("south/survey-bricks-dr10-south.fits.gz", files.zipped(files.table(summary, {}, "BRICKS"))))
-    spectra = catalogues.spectroscopic_lenses(truth, bricks, seed)
-    out.append(
-        ("catalogues/desi-sl-vac-mock.fits", files.table(spectra, columns.units(columns.VAC), "DESI_SL_CATALOG"))
-    )
-    out.append(("catalogues/known-lenses.csv", catalogues.known_lenses(truth, seed)))
-    out.append(("catalogues/contaminants.csv", catalogues.contaminants(truth, seed)))
-    out += zip(("sources/cosmos_stamps.fits.gz", "sources/cosmos_catalog.csv"), stamps.draw(seed))
-    buffer = io.BytesIO()
-    truth.to_parquet(buffer, index=False)
-    out.append(("truth/truth.parquet", buffer.getvalue()))
-    buffer = io.BytesIO()
-    bricks.assign(mock=True).to_parquet(buffer, index=False)
-    out.append(("truth/bricks.parquet", buffer.getvalue()))
-    return out
-
-
-def _summary(bricks: pd.DataFrame, truth: pd.DataFrame, sweep: np.ndarray) -> dict:
+def _summary(bricks: pd.DataFrame, truth: pd.DataFrame, sweep_rows: int) -> dict:
     kinds = truth.kind.value_counts().sort_index()
     splits = bricks.split.value_counts()
     return {
         "bricks": len(bricks),
         "pixels": int(bricks.healpix_128.nunique()),
         "objects": len(truth),
-        "sweep_rows": int(sweep.size),
+        "sweep_rows": int(sweep_rows),
         "lenses": int((truth.kind == "lens").sum()),
         "known_lenses": int(truth.known.sum()),
         "bricks_by_split": {name: int(splits.get(name, 0)) for name in schema.SPLITS[:3]},

@@ -1,8 +1,9 @@
-"""The truth as the survey's catalogue has it: 130 columns, measurement errors, masks and duplicates."""
+"""The truth as the survey's catalogue has it: its columns, measurement errors, masks and duplicates."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from lenscal import schema
 from lenscal.errors import InputError
 from lenscal.kernels import draws
-from lenscal.mock import columns, conditions, geometry, photometry
+from lenscal.mock import columns, conditions, geometry, photometry, telescopes
 
 Draw = Callable[[], np.ndarray]
 """Standard normal numbers, one for each object."""
@@ -30,7 +31,13 @@ _FITBITS = {"FORCED_POINTSOURCE": 0, "HIT_SERSIC_LIMIT": 3, "BRIGHT": 5, "MEDIUM
 _ARCSEC = 1 / 3600
 
 
-def rows(brick: dict, truth: pd.DataFrame, samples: dict, seed: int) -> np.ndarray:
+def rows(
+    brick: dict,
+    truth: pd.DataFrame,
+    samples: dict,
+    seed: int,
+    release: schema.Release = telescopes.DR10,
+) -> np.ndarray:
     """Sweep rows of the objects of one brick, in the order of their OBJID; objects that no band covers are left out.
 
     Parameters
@@ -42,7 +49,7 @@ def rows(brick: dict, truth: pd.DataFrame, samples: dict, seed: int) -> np.ndarr
     samples : dict of arrays
         The brick's planes at their positions, from `pixels.draw`.
     """
-    out = columns.empty(columns.SWEEP, len(truth))
+    out = columns.empty(columns.of(release, columns.SWEEP), len(truth))
     rng = draws.generator(seed, "mock-measure", brick["brickid"])
     normal = lambda: rng.standard_normal(len(truth))  # noqa: E731
     maskbits = samples["maskbits"].astype(np.int32)
@@ -57,12 +64,16 @@ def rows(brick: dict, truth: pd.DataFrame, samples: dict, seed: int) -> np.ndarr
     out["RELEASE"], out["BRICKID"], out["BRICKNAME"] = brick["release"], brick["brickid"], brick["brickname"]
     out["OBJID"], out["TYPE"], out["EBV"] = truth.objid, kind_type, brick["ebv"]
     out["MASKBITS"], out["WISEMASK_W1"], out["WISEMASK_W2"] = maskbits, samples["wisemask_w1"], samples["wisemask_w2"]
-    best_snr = np.zeros(len(truth))
+    best_snr, sky = np.zeros(len(truth)), telescopes.of(release).sky
     for band in schema.BANDS:
-        best_snr = np.maximum(best_snr, _band(out, band, truth, samples, kind_type, circular, normal))
+        best_snr = np.maximum(best_snr, _band(out, band, truth, samples, kind_type, circular, normal, sky[band]))
+    for band in _forced(brick):  # measured at the places and shapes that g, r, z give
+        _band(out, band, truth, samples, kind_type, circular, _own_draws(band, brick, len(truth), seed), sky[band])
     _infrared(out, truth, normal)
     for band in ("G", "R", "I", "Z", "W1", "W2", "W3", "W4"):
-        out[f"MW_TRANSMISSION_{band}"] = 10 ** (-0.4 * conditions.EXTINCTION[band.lower()] * brick["ebv"])
+        if not release.observed(name := f"MW_TRANSMISSION_{band}"):
+            continue
+        out[name] = 10 ** (-0.4 * conditions.EXTINCTION[band.lower()] * brick["ebv"])
 
     snr = np.maximum(best_snr, 0.5)
     scatter = np.clip(brick["psfsize_r"] / 2.3548 / snr, 0.001, 0.3)  # arcsec
@@ -85,21 +96,38 @@ def rows(brick: dict, truth: pd.DataFrame, samples: dict, seed: int) -> np.ndarr
     out["SERSIC_IVAR"] = np.where(sersic, np.clip(3 / snr, 0.02, 0.5) ** -2.0, 0)
 
     gaia = np.isfinite(truth.gaia_g.to_numpy(float))
+    at_limit = sersic & (fitted >= 6.0)
+    out["FITBITS"] = _fitbits(truth, forced, at_limit, gaia, kind_type)
+    _gaia(out, truth, gaia, rng, release.reference["stars"])
+    _likelihoods(out, snr, kind_type)
+    seen = sum(samples[f"nobs_{band}"].astype(int) for band in schema.BANDS) > 0
+    return out[seen]
+
+
+def _forced(brick: Iterable[str]) -> list[str]:
+    """Bands beside g, r, z that a brick was observed in."""
+    return [band for band in conditions.bands_of(brick) if band in schema.MORE_BANDS]
+
+
+def _own_draws(band: str, brick: dict, size: int, seed: int) -> Draw:
+    """Normal numbers for a band beside g, r, z, of which those of the others know nothing."""
+    return partial(draws.generator(seed, f"mock-measure-{band}", brick["brickid"]).standard_normal, size)
+
+
+def _fitbits(
+    truth: pd.DataFrame, forced: np.ndarray, at_limit: np.ndarray, gaia: np.ndarray, kind_type: np.ndarray
+) -> np.ndarray:
     bits = np.zeros(len(truth), np.int16)
     for name, where in (
         ("FORCED_POINTSOURCE", forced),
-        ("HIT_SERSIC_LIMIT", sersic & (fitted >= 6.0)),
+        ("HIT_SERSIC_LIMIT", at_limit),
         ("BRIGHT", gaia & (truth.gaia_g < 13)),
         ("MEDIUM", gaia & (truth.gaia_g < 16)),
         ("GAIA", gaia),
         ("GAIA_POINTSOURCE", gaia & (kind_type == "PSF")),
     ):
         bits |= np.where(where, 1 << _FITBITS[name], 0).astype(np.int16)
-    out["FITBITS"] = bits
-    _gaia(out, truth, gaia, rng)
-    _likelihoods(out, snr, kind_type)
-    seen = sum(samples[f"nobs_{band}"].astype(int) for band in schema.BANDS) > 0
-    return out[seen]
+    return bits
 
 
 def _band(
@@ -110,6 +138,7 @@ def _band(
     kind_type: np.ndarray,
     circular: np.ndarray,
     normal: Draw,
+    sky: float,
 ) -> np.ndarray:
     """Fill the columns of one optical band; returns its signal to noise."""
     up = band.upper()
@@ -120,7 +149,7 @@ def _band(
     area = schema.PIXEL_SCALE**2
     depth = np.where(covered, area / (4 * np.pi * (size / 2.3548) ** 2) * weight, 0)
     true = np.where(kind_type == "DUP", 0, truth[f"flux_{band}"].to_numpy(float))
-    flux_variance = photometry.noise_area(size, circular) / area * variance + true * variance / conditions.SKY[band]
+    flux_variance = photometry.noise_area(size, circular) / area * variance + true * variance / sky
     error = np.sqrt(flux_variance)
     has_flux = covered & (kind_type != "DUP")
     out[f"FLUX_{up}"] = np.where(has_flux, true + error * normal(), 0)
@@ -136,7 +165,7 @@ def _band(
     out[f"FRACFLUX_{up}"] = np.where(has_flux, fracflux, 0)
     out[f"FIBERFLUX_{up}"] = np.where(has_flux, fibre, 0)
     out[f"FIBERTOTFLUX_{up}"] = np.where(has_flux, fibre + neighbours, 0)
-    out[f"RCHISQ_{up}"] = np.where(has_flux, _rchisq(truth, band, true, variance, size, circular, normal), 0)
+    out[f"RCHISQ_{up}"] = np.where(has_flux, _rchisq(truth, band, true, variance, size, circular, normal, sky), 0)
     deep = np.where((truth.kind == "merger") & (truth.pattern_seed.fillna(0) % 2 == 0), 0.7, 0.992)
     out[f"FRACIN_{up}"] = np.where(has_flux, np.clip(deep + 0.006 * normal(), 0, 1), 0)
     out[f"FRACMASKED_{up}"] = np.where(has_flux, np.abs(0.01 * normal()), 0)
@@ -151,6 +180,7 @@ def _rchisq(
     psfsize: np.ndarray,
     circular: np.ndarray,
     normal: Draw,
+    sky: float,
 ) -> np.ndarray:
     """Reduced chi^2 of a smooth model: one, and the square of what the model cannot have, over the noise."""
     kind = truth.kind.to_numpy(str)
@@ -163,7 +193,7 @@ def _rchisq(
     width = np.where(kind == "lens", np.hypot(psfsize / 2.3548, 1.2 * theta_e), width)
     pixels = np.pi * (1.7 * width / schema.PIXEL_SCALE) ** 2
     per_pixel = left / pixels
-    noise = variance * (1 + flux / pixels / conditions.SKY[band])
+    noise = variance * (1 + flux / pixels / sky)
     with np.errstate(invalid="ignore", divide="ignore"):
         excess = np.where(noise > 0, per_pixel**2 / noise, 0)
     return np.clip(1 + 0.03 * normal() + excess, 0.7, 60)
@@ -182,9 +212,9 @@ def _infrared(out: np.ndarray, truth: pd.DataFrame, normal: Draw) -> None:
     out["WISE_COADD_ID"] = b"mockp000"
 
 
-def _gaia(out: np.ndarray, truth: pd.DataFrame, gaia: np.ndarray, rng: np.random.Generator) -> None:
+def _gaia(out: np.ndarray, truth: pd.DataFrame, gaia: np.ndarray, rng: np.random.Generator, code: str) -> None:
     g = np.where(gaia, truth.gaia_g.to_numpy(float), 0)
-    out["REF_CAT"] = np.where(gaia, b"GE", b"  ")
+    out["REF_CAT"] = np.where(gaia, code.encode(), b"  ")
     out["REF_ID"] = np.where(gaia, (out["BRICKID"].astype(np.int64) << 24) + out["OBJID"], 0)
     out["REF_EPOCH"] = np.where(gaia, 2016.0, 0)
     colour = (truth.mag_g - truth.mag_r).to_numpy(float)
@@ -234,6 +264,9 @@ def duplicates(sweep: np.ndarray, bricks: pd.DataFrame, truth: pd.DataFrame, see
             row["DEC"] += 0.05 * _ARCSEC * rng.standard_normal()
             for band in ("G", "R", "Z"):
                 row[f"FLUX_{band}"] *= 1 + 0.003 * rng.standard_normal()
+            for band in _forced(brick):
+                own = draws.generator(seed, f"mock-duplicates-{band}", brick["brickid"] * 8 + number)
+                row[f"FLUX_{band.upper()}"] *= 1 + 0.003 * own.standard_normal()
             extra.append(row)
     return np.concatenate(extra) if extra else sweep[:0]
 

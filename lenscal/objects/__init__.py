@@ -3,7 +3,7 @@
 from lenscal.objects.columns import ObjectsError, stand_ins
 from lenscal.objects.contaminants import contaminant_table
 from lenscal.objects.depths import DEPTHS, Depths, depth_magnitude, depths_are_inverse
-from lenscal.objects.galaxies import TWICE, galaxies, magnitude
+from lenscal.objects.galaxies import ELSEWHERE, TWICE, galaxies, magnitude
 from lenscal.objects.gates import catalogue_gates, footprint_gate, gates, match_report
 from lenscal.objects.lenses import lens_id, lens_table, merge_lenses, redshifts
 from lenscal.objects.meeting import (
@@ -15,13 +15,18 @@ from lenscal.objects.meeting import (
     meet,
     neighbours_of,
 )
+from lenscal.objects.releases import check_all, check_file, check_regions
 
 __all__ = [
     "DEPTHS",
+    "ELSEWHERE",
     "TWICE",
     "Depths",
     "ObjectsError",
     "catalogue_gates",
+    "check_all",
+    "check_file",
+    "check_regions",
     "contaminant_table",
     "contaminants_of",
     "covered",

@@ -108,7 +108,7 @@ def stand_ins(raw: pd.DataFrame, what: str, number: int) -> tuple[pd.DataFrame, 
     if missing := [name for name in ("ra", "dec") if name not in raw.columns]:
         raise ObjectsError(f"{what}: {len(raw):,} rows without {', '.join(missing)}; found {', '.join(raw.columns)}")
     units = raw.attrs.get("units", {})
-    raw.attrs = {"stated": all(units.get(name) for name in ("ra", "dec"))}
+    raw.attrs = {"stated": raw.attrs.get("stated", all(units.get(name) for name in ("ra", "dec")))}
     ra, dec, keep, ledger = positions_of(raw, what)
     ids = keys.pack(np.arange(len(raw), dtype=np.int64), np.int64(1000 + number))
     return pd.DataFrame({"ra": ra[keep], "dec": dec[keep], "galaxy_id": ids[keep]}), ledger

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,8 @@ from lenscal import schema
 from lenscal.kernels import magnitudes
 from lenscal.objects.columns import ObjectsError
 
-DEPTHS = tuple(f"{kind}DEPTH_{band}" for kind in ("PSF", "GAL") for band in "GRZ")
+_DEPTHS = ("PSF", "GAL")
+DEPTHS = tuple(f"{kind}DEPTH_{band}" for kind in _DEPTHS for band in "GRZ")
 _RATIO = (0.1, 1.05)  # of GALDEPTH over PSFDEPTH as inverse variances; a galaxy is harder to see than a star
 _LIKE_MAGNITUDES = (
     15.0,
@@ -67,9 +69,12 @@ class Depths:
             )
 
 
-def in_magnitudes(raw: pd.DataFrame, sweep_file: str, row_start: int, inverse: bool) -> dict[str, np.ndarray]:
+def in_magnitudes(
+    raw: pd.DataFrame, sweep_file: str, row_start: int, inverse: bool, bands: Sequence[str] = schema.BANDS
+) -> dict[str, np.ndarray]:
     """Depths in magnitudes; NaN where they are zero or negative."""
-    values = {name: raw[name].to_numpy("f8") for name in DEPTHS}
+    letters = [band.upper() for band in bands]
+    values = {f"{kind}DEPTH_{band}": raw[f"{kind}DEPTH_{band}"].to_numpy("f8") for kind in _DEPTHS for band in letters}
     values = {name: np.where(v > 0, v, np.nan) for name, v in values.items()}
     if not inverse:
         if wrong := sum(int(np.count_nonzero(magnitudes.no_magnitudes(v))) for v in values.values()):
@@ -79,7 +84,7 @@ def in_magnitudes(raw: pd.DataFrame, sweep_file: str, row_start: int, inverse: b
             )
         return values
     low, high = _RATIO
-    for band in "GRZ":
+    for band in letters:
         ratio = values[f"GALDEPTH_{band}"] / values[f"PSFDEPTH_{band}"]
         ratio = ratio[np.isfinite(ratio)]
         if ratio.size and not low <= np.median(ratio) <= high:

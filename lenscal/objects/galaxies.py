@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -12,11 +14,18 @@ from lenscal.objects import depths
 from lenscal.objects.columns import ObjectsError, wrapped
 
 TWICE = "key twice in the file"
+ELSEWHERE = "where the survey takes the"
+"""Beginning of the reason of rows that lie in the part of the sky of the other region; its name follows."""
 _TRANSMISSION_MAX = 1 + 1e-6  # rounding of float32
 
 
 def galaxies(
-    raw: pd.DataFrame, sweep_file: str, row_start: int = 0, inverse_depths: bool | None = None
+    raw: pd.DataFrame,
+    sweep_file: str,
+    row_start: int = 0,
+    inverse_depths: bool | None = None,
+    bands: Sequence[str] = schema.BANDS,
+    part_of: tuple[str, schema.Release] | None = None,
 ) -> tuple[pd.DataFrame, Ledger]:
     """Survey objects, one row each, from the columns of a sweep or Tractor file.
 
@@ -30,6 +39,11 @@ def galaxies(
         Row of the file that `raw` begins with.
     inverse_depths : bool, optional
         Whether the depths of the whole file are inverse variances, not magnitudes; told from these rows by default.
+    bands : sequence of str
+        Whose columns are kept.
+    part_of : (str, Release), optional
+        Region of the file and both regions of the release, of which it is a part: rows that lie where the survey takes
+        the other region are dropped, so that a galaxy that both have is one.
 
     Returns
     -------
@@ -37,7 +51,8 @@ def galaxies(
         As `schema.GALAXIES`, by galaxy_id. Negative and zero fluxes stay; their magnitudes are NaN. So are colours
         where a transmission is no share of the light, outside (0, 1]; `attrs["no_transmission"]` counts those rows.
     Ledger
-        Rows without a usable position or key, of no known type, twice in the file, or not primary in their brick.
+        Rows without a usable position or key, of no known type, twice in the file, not primary in their brick, or in
+        the part of the sky of the other region.
 
     Raises
     ------
@@ -45,21 +60,22 @@ def galaxies(
         When columns are missing, or the two kinds of depth are in different units.
     """
     derived = {"galaxy_id", "healpix_64", "healpix_128", "_healpix_29", "sweep_file", "row_index"}
-    plain = [n for n in schema.GALAXIES.variables if n not in derived and not n.startswith(("mag_", "colour_"))]
+    declared = schema.in_bands(schema.GALAXIES.variables, bands)
+    plain = [n for n in declared if n not in derived and not n.startswith(("mag_", "colour_"))]
     missing = [n.upper() for n in [*plain, "mw_transmission_w1"] if n.upper() not in raw.columns]
     if missing:
         raise ObjectsError(f"'{sweep_file}' lacks column(s) {', '.join(missing)}")
     if (raw["RA"].to_numpy() < 0).any():
         raw = raw.assign(RA=wrapped(raw["RA"].to_numpy(float)))
-    keep, ledger = _usable(raw)
+    keep, ledger = _usable(raw, part_of)
     row = np.flatnonzero(keep)
     raw = raw.iloc[row]
     inverse = depths.depths_are_inverse(raw) if inverse_depths is None else inverse_depths
-    in_magnitudes = depths.in_magnitudes(raw, sweep_file, row_start, inverse)
+    in_magnitudes = depths.in_magnitudes(raw, sweep_file, row_start, inverse, bands)
     out = {name: in_magnitudes.get(name.upper(), raw[name.upper()]) for name in plain}
     out["galaxy_id"] = _key(raw)
     dereddened, opaque = {}, np.zeros(len(raw), bool)
-    for band in (*schema.BANDS, "w1"):
+    for band in (*bands, "w1"):
         flux = raw[f"FLUX_{band.upper()}"].to_numpy("f4")
         transmission = raw[f"MW_TRANSMISSION_{band.upper()}"].to_numpy("f4")
         if band != "w1":
@@ -98,7 +114,7 @@ def _key(raw: pd.DataFrame) -> np.ndarray:
     return keys.pack(objid, brickid, release)
 
 
-def _usable(raw: pd.DataFrame) -> tuple[np.ndarray, Ledger]:
+def _usable(raw: pd.DataFrame, part_of: tuple[str, schema.Release] | None) -> tuple[np.ndarray, Ledger]:
     """Rows to keep, and the ledger of the others: each under the first reason that holds."""
     ra, dec = raw["RA"].to_numpy(float), raw["DEC"].to_numpy(float)
     objid, brickid, release = (raw[name].to_numpy(np.int64) for name in ("OBJID", "BRICKID", "RELEASE"))
@@ -113,6 +129,10 @@ def _usable(raw: pd.DataFrame) -> tuple[np.ndarray, Ledger]:
     }
     if "BRICK_PRIMARY" in raw.columns:
         tests["not primary in its brick"] = ~raw["BRICK_PRIMARY"].to_numpy(bool)
+    if part_of is not None:
+        region, both = part_of
+        (other,) = (one.region for one in both.regions if one.region != region)
+        tests[f"{ELSEWHERE} {other}"] = both.region_at(ra, dec) != region
     keep, dropped = np.ones(len(raw), bool), {}
     for reason, bad in tests.items():
         dropped[reason] = int((keep & bad).sum())

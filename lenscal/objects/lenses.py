@@ -14,12 +14,6 @@ from lenscal.kernels import grouping, splitting
 from lenscal.objects.columns import ObjectsError, positions_of
 
 _IMAGING = re.compile("Huang|Storfer|Inchausti")
-_GRADES = {
-    "literature": ("confirmed", "high-quality", "spectroscopic", "literature"),
-    "A": ("confident", "a"),
-    "B": ("probable", "possible", "b", "c"),
-}
-_TIER_OF = {grade: tier for tier, grades in _GRADES.items() for grade in grades}
 _UNKNOWN = ("", "-", "--", "nan", "none", "not measured", "<na>")
 _REDSHIFT_MAX = 20.0  # nothing with a spectrum lies beyond: 99, 999999 and 1e20 fill cells that are masked
 
@@ -93,14 +87,18 @@ def lens_table(raw: pd.DataFrame, catalogue: config.LensCatalogue) -> tuple[pd.D
         text["name"] = "TARGETID " + text["name"]
     grade = text["grade"].str.lower()
     default = "literature" if catalogue.channel in ("spectroscopic", "follow-up", "literature") else "B"
-    own = {name.strip().lower(): tier or default for name, tier in catalogue.grades.items()}
-    tier = grade.map({**_TIER_OF, "": default, "nan": default, **own})
+    known = {**schema.TIER_OF_GRADE, **{one: one for one in schema.TIERS if one}}
+    own = {
+        theirs.strip().lower(): known.get(ours, known.get(ours.strip().lower(), default))
+        for theirs, ours in catalogue.grades.items()
+    }
+    tier = grade.map({**schema.TIER_OF_GRADE, "": default, "nan": default, **own})
     if tier.isna().any():
         found = sorted(set(text["grade"][tier.isna()]))
         raise ObjectsError(
             f"lens catalogue '{catalogue.name}': {int(tier.isna().sum()):,} of {len(raw):,} rows have unknown "
-            f"grade(s) {str(found)[:200]}; known: {sorted(_TIER_OF)}; give each its tier under `grades` of the "
-            "catalogue in the run file, as in grades: {definite: A}"
+            f"grade(s) {str(found)[:200]}; known: {sorted(schema.TIER_OF_GRADE)}; give each its tier under `grades` of "
+            "the catalogue in the run file, as in grades: {definite: A}"
         )
     imaging = np.zeros(len(raw), bool)
     channel = pd.Series(catalogue.channel, index=raw.index, dtype="str")

@@ -18,6 +18,18 @@ class QualityError(LenscalError, RuntimeError):
     """A block of cutouts that should not be worked on further; the message names it."""
 
 
+def check_reasons(settings: config.Quality) -> None:
+    """Refuse limits of reasons that there are not.
+
+    Raises
+    ------
+    InputError
+        `reason_fraction_max` names a reason that is none.
+    """
+    if unknown := [reason for reason in settings.reason_fraction_max if reason not in REASONS]:
+        raise InputError(f"quality.reason_fraction_max names '{unknown[0]}'; reasons are {', '.join(REASONS)}")
+
+
 def check_block(quality: xr.Dataset, name: str, settings: config.Quality) -> dict[str, object]:
     """The `summary` of a block, once it is within the limits of the settings.
 
@@ -30,8 +42,7 @@ def check_block(quality: xr.Dataset, name: str, settings: config.Quality) -> dic
     ValueError
         `reason_fraction_max` names a reason that is none.
     """
-    if unknown := [reason for reason in settings.reason_fraction_max if reason not in REASONS]:
-        raise InputError(f"quality.reason_fraction_max names '{unknown[0]}'; reasons are {', '.join(REASONS)}")
+    check_reasons(settings)
     block = summary(quality, name)
     for problem, setting in _problems(block, quality["band"].values.tolist(), settings):
         raise QualityError(f"quality: {problem}; look at the pixels of this block, or change quality.{setting}")

@@ -97,7 +97,7 @@ def measure(cutouts: xr.Dataset, stars: pd.DataFrame, settings: config.Quality) 
         cutouts["dec"],
         cutouts["label"] == 1,
         kwargs={
-            "bands": [bands.index(band) for band in schema.BANDS],
+            "bands": [bands.index(band) for band in schema.BANDS],  # arcs are of g, r, z, in whatever other bands
             "areas": _areas(cutouts.sizes["x"], settings),
             "bits": mask_bits(settings),
             "stars": _Stars(stars),
@@ -112,7 +112,7 @@ def measure(cutouts: xr.Dataset, stars: pd.DataFrame, settings: config.Quality) 
     found = dict(zip([*_PER_GALAXY, *_PER_BAND, "noise_lags"], measured))
     dark, constant = found.pop("dark_band"), found.pop("constant_band")
     out = cutouts[["galaxy_id", "split", "pool", "band"]].assign(found).assign_coords(schema.LAGS)
-    for band in schema.BANDS:
+    for band in bands:
         out[f"psf_fwhm_{band}"] = cutouts["psf_fwhm_core"].isel(band=bands.index(band), drop=True)
     out["psfdepth_r_centre"] = cutouts["psfdepth"].isel(band=bands.index("r"), drop=True)
     out["mad_r"] = out["sigma"].isel(band=bands.index("r"), drop=True)
@@ -142,17 +142,29 @@ def measure(cutouts: xr.Dataset, stars: pd.DataFrame, settings: config.Quality) 
     )
 
 
-def _areas(size: int, settings: config.Quality) -> dict[str, np.ndarray]:
-    """Parts of a stamp that measures are taken on, (size, size) bool each."""
+def check(settings: config.Quality) -> None:
+    """Refuse radii that no stamp has.
+
+    Raises
+    ------
+    InputError
+        The ring of the sky is none, or the centre is smaller than a pixel.
+    """
     inner, outer = settings.sky_ring_px
     if not 0 < inner < outer:
         raise InputError(f"quality.sky_ring_px is {settings.sky_ring_px}; expected 0 < inner < outer, in pixels")
-    central = settings.central_radius_arcsec / schema.PIXEL_SCALE
-    if central < 1:
+    if settings.central_radius_arcsec < schema.PIXEL_SCALE:
         raise InputError(
             f"quality.central_radius_arcsec is {settings.central_radius_arcsec} arcsec, less than a pixel of "
             f"{schema.PIXEL_SCALE} arcsec"
         )
+
+
+def _areas(size: int, settings: config.Quality) -> dict[str, np.ndarray]:
+    """Parts of a stamp that measures are taken on, (size, size) bool each."""
+    check(settings)
+    inner, outer = settings.sky_ring_px
+    central = settings.central_radius_arcsec / schema.PIXEL_SCALE
     r = pixels.radius(size)
     return {
         "centre": r <= central,
@@ -168,7 +180,7 @@ def mask_bits(settings: config.Quality) -> dict[str, int]:
     """Bits that exclude at the centre, that count for the fraction, and of WISE, as masks."""
 
     def union(names: Iterable[str]) -> int:
-        return int(sum({1 << schema.MASKBITS[name] for name in names}))
+        return int(sum({1 << schema.maskbits()[name] for name in names}))
 
     return {
         "centre": union(settings.centre_bits),

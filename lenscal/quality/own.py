@@ -21,6 +21,7 @@ _LEFT_OUT = (
     "gaia_mag_nearest",
     "psf_fwhm_g",
     "psf_fwhm_r",
+    "psf_fwhm_i",
     "psf_fwhm_z",
     "psfdepth_r_centre",
     "arc_snr",
@@ -40,8 +41,8 @@ def stamp_quality(
     Parameters
     ----------
     images : (band, y, x) or (n, band, y, x) array
-        Nanomaggy per pixel of 0.262 arcsec, bands g, r, z, square, the galaxy in the middle; NaN where nothing was
-        observed.
+        Nanomaggy per pixel of 0.262 arcsec, bands g, r, z, or four: g, r, i, z; square, the galaxy in the middle; NaN
+        where nothing was observed.
     weights : array of the same shape, optional
         Inverse variances [nanomaggy^-2]; 0 where nothing was observed. Without, the noise of the sky is held against
         nothing.
@@ -59,20 +60,20 @@ def stamp_quality(
     Raises
     ------
     ValueError
-        Shapes that do not fit each other, stamps that are not square or have other than three bands, weights that are
-        negative or not finite.
+        Shapes that do not fit each other, stamps that are not square or have other than three or four bands, weights
+        that are negative or not finite.
     """
     pixels = in_unit("stamp_quality: the images", images, "1")
     pixels = pixels[None] if pixels.ndim == 3 else pixels
     if (
         pixels.ndim != 4
-        or pixels.shape[1] != len(schema.BANDS)
+        or (bands := schema.BANDS_OF_COUNT.get(pixels.shape[1])) is None
         or pixels.shape[2] != pixels.shape[3]
         or not pixels.size
     ):
         raise InputError(
             f"stamp_quality: the images have shape {np.shape(images)}, expected (3, y, x) or (n, 3, y, x) with y = x, "
-            f"bands {', '.join(schema.BANDS)}"
+            f"bands {', '.join(schema.BANDS)} (or 4: {', '.join(schema.OPTICAL)})"
         )
     dataset = _as_cutouts(pixels.astype(np.float32), _weights(weights, pixels), _masks(masks, pixels))
     stars = pd.DataFrame({name: pd.Series(dtype=float) for name in ("ra", "dec", "gaia_phot_g_mean_mag")})
@@ -84,7 +85,7 @@ def stamp_quality(
         if array.dims == ("galaxy",):
             table[name] = array.values.astype(object if name == "reason" else array.dtype)
         elif set(array.dims) == {"galaxy", "band"}:
-            for band, values in zip(schema.BANDS, array.transpose("band", "galaxy").values):
+            for band, values in zip(bands, array.transpose("band", "galaxy").values):
                 table[f"{name}_{band}"] = values
     return pd.DataFrame(table)
 
@@ -128,12 +129,13 @@ def _as_cutouts(pixels: np.ndarray, weights: np.ndarray, masks: np.ndarray) -> x
         "mask": (("galaxy", "y", "x"), masks),
         "galaxy_id": ("galaxy", np.arange(n)),
     }
-    known["band"] = ("band", np.array(schema.BANDS, np.dtypes.StringDType()))
+    bands = schema.BANDS_OF_COUNT[pixels.shape[1]]
+    known["band"] = ("band", np.array(bands, np.dtypes.StringDType()))
     unknown = {}
     for name, variable in schema.CUTOUTS.variables.items():
         if name in known or not variable.required:
             continue
-        shape = [n if dim == "galaxy" else len(schema.BANDS) for dim in variable.dims]
+        shape = [n if dim == "galaxy" else len(bands) for dim in variable.dims]
         kind = np.dtypes.StringDType() if variable.dtype == "str" else np.dtype(variable.dtype)
         unknown[name] = (
             variable.dims,

@@ -143,6 +143,7 @@ def _noise(quality: xr.Dataset, origin: np.ndarray) -> str:
     """Tables of the measured noise and its correlation, one for each origin, beside what is known."""
     ok = quality["cutout_ok"].values
     bands = quality["band"].values.tolist()
+    shown = [band for band in schema.OPTICAL if band in bands]
     out = ["<h2>Noise</h2>"]
     for name in sorted(set(origin[ok].tolist())):
         use = ok & (origin == name)
@@ -160,11 +161,11 @@ def _noise(quality: xr.Dataset, origin: np.ndarray) -> str:
                 values = _at(lags, column) if column in LAGS else quality[column].values[use]
             known = KNOWN.get(column, "-")
             known = ", ".join(f"{b} {v}" for b, v in known.items()) if isinstance(known, dict) else known
-            rows.append([label, *(_spread(values[:, bands.index(band)]) for band in schema.BANDS), known])
+            rows.append([label, *(_spread(values[:, bands.index(band)]) for band in shown), known])
         out.append(
             _table(
                 f"{name or 'survey'}: {int(use.sum()):,} usable cutouts, median (16-84 %)",
-                ["", *schema.BANDS, "known of DR10"],
+                ["", *shown, "known of DR10"],
                 rows,
             )
         )

@@ -5,7 +5,7 @@ place that the survey's tables give it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -45,15 +45,16 @@ def compared(cutouts: xr.Dataset, rows: pd.DataFrame) -> list[dict]:
         (shift against r in pixels).
     """
     flux, colour, shift = _light(cutouts, rows)
+    bands = _bands_of(cutouts)
     with np.errstate(divide="ignore", invalid="ignore"):
-        size = np.log10(cutouts["psfsize"].values / _of_bands(rows, "psfsize"))
+        size = np.log10(cutouts["psfsize"].values / _of_bands(rows, "psfsize", bands))
     size[~np.isfinite(size)] = np.nan
     found = [_BRICK.search(str(url)) for url in cutouts["cutout_url"].values]
     bricks = np.array([match[1] if match else str(name) for match, name in zip(found, rows["brickname"])], object)
     out = []
     for brick in sorted(set(bricks)):
         mine = bricks == brick
-        for b, band in enumerate(schema.BANDS):
+        for b, band in enumerate(bands):
             measures = {
                 "flux": flux[mine, b],
                 "colour": colour[mine, b],
@@ -108,22 +109,26 @@ def _middle(values: np.ndarray) -> float:
     return round(float(np.median(values)), 4)
 
 
-def _of_bands(rows: pd.DataFrame, name: str) -> np.ndarray:
-    return rows[[f"{name}_{band}" for band in schema.BANDS]].to_numpy(np.float64, na_value=np.nan)
+def _bands_of(cutouts: xr.Dataset) -> list[str]:
+    return [str(band) for band in cutouts["band"].values]
+
+
+def _of_bands(rows: pd.DataFrame, name: str, bands: Sequence[str]) -> np.ndarray:
+    return rows[[f"{name}_{band}" for band in bands]].to_numpy(np.float64, na_value=np.nan)
 
 
 def _light(cutouts: xr.Dataset, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Aperture over catalogued flux (galaxy, band) in dex, the same against the other bands, and shifts
     against r (galaxy, band, x y).
     """
-    bands = [cutouts["band"].values.tolist().index(band) for band in schema.BANDS]
-    image = cutouts["image"].values[:, bands].astype(np.float64)
+    bands = _bands_of(cutouts)
+    image = cutouts["image"].values.astype(np.float64)
     n_y, n_x = image.shape[-2:]
     y, x = np.mgrid[:n_y, :n_x]
     distance = np.hypot(y - n_y // 2, x - n_x // 2)
     radius = min(APERTURE_ARCSEC / schema.PIXEL_SCALE, min(n_y, n_x) / 2 - 2)
     inside, rim = distance <= radius, distance > min(n_y, n_x) / 2 - 6
-    flux = _of_bands(rows, "flux")
+    flux = _of_bands(rows, "flux", bands)
     shape = image.shape[:2]
     if not inside.any() or not rim.any():
         return np.full(shape, np.nan), np.full(shape, np.nan), np.full((*shape, 2), np.nan)
@@ -132,21 +137,21 @@ def _light(cutouts: xr.Dataset, rows: pd.DataFrame) -> tuple[np.ndarray, np.ndar
     noise = (
         1.4826 * np.nanmedian(np.abs(edge - level[..., None]), axis=-1) * np.sqrt(2 * inside.sum())
     )  # neighbours are correlated
-    noise = np.where(known := _of_bands(rows, "psfdepth") > 0, np.nan, noise)
+    noise = np.where(known := _of_bands(rows, "psfdepth", bands) > 0, np.nan, noise)
     # The catalogue's own depth where it has one, so that a plane in another unit does not hide itself: of a PSF, and
     # four times as much in the aperture.
-    noise[known] = 4 * 10 ** (0.4 * (schema.ZEROPOINT - _of_bands(rows, "psfdepth")[known])) / 5
+    noise[known] = 4 * 10 ** (0.4 * (schema.ZEROPOINT - _of_bands(rows, "psfdepth", bands)[known])) / 5
     light = image - level[..., None, None]
     total = light[..., inside].sum(axis=-1)
     bright = np.isfinite(total) & (flux >= SNR_MIN * noise) & (noise > 0)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(bright, np.maximum(np.log10(np.maximum(total, 0) / flux), _FLOOR), np.nan)
-    red = schema.BANDS.index("r")
+    red = bands.index("r")
     colour = ratio - ratio[:, [red]]
     others = [b for b in range(shape[1]) if b != red]
     colour[:, red] = np.where(np.isfinite(colour[:, others]).all(axis=1), np.abs(colour[:, others]).min(axis=1), np.nan)
     centre = _centroids(np.where(np.isfinite(light), light, 0.0), bright & (ratio > -FLUX_MAX))
-    return ratio, colour, centre - centre[:, [schema.BANDS.index("r")]]
+    return ratio, colour, centre - centre[:, [red]]
 
 
 def _centroids(light: np.ndarray, known: np.ndarray) -> np.ndarray:
@@ -170,8 +175,8 @@ def _centroids(light: np.ndarray, known: np.ndarray) -> np.ndarray:
 def plane_gates(pieces: Iterable[Mapping]) -> list[Gate]:
     """What must hold of the planes of each brick; `pieces` from `compared`, of all blocks."""
     table = of_bricks(pieces)
-    found = []
-    for band in schema.BANDS:
+    found, more = [], set(table["band"])
+    for band in [band for band in schema.OPTICAL if band in schema.BANDS or band in more]:
         mine = table[table["band"].eq(band)]
         flux, colour, size = (mine[name].astype(float) for name in ("flux", "colour", "psfsize"))
         found.append(

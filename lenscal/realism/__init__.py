@@ -5,9 +5,9 @@
 source would change.
 """
 
-from lenscal.realism import criteria, recovery
+from lenscal.realism import criteria, recovery, sensitivity
 from lenscal.realism.criteria import gates
-from lenscal.realism.judge import judge
+from lenscal.realism.judge import judge, sensitive
 from lenscal.realism.matching import anchors, candidates, one_per_host, panel, selected, trials, with_radius
 from lenscal.realism.measures import Pixels, centred, pixels
 from lenscal.realism.samples import Sample
@@ -30,6 +30,8 @@ __all__ = [
     "pixels",
     "recovery",
     "selected",
+    "sensitive",
+    "sensitivity",
     "trials",
     "variants",
     "with_radius",

@@ -13,6 +13,8 @@ from lenscal.gates import FAIL, NOT_JUDGED, PASS, Gate, absent, reason
 GO, NO_GO = "GO", "NO-GO"
 WORDS = {PASS: GO, FAIL: NO_GO, NOT_JUDGED: NOT_JUDGED}
 """What the verdict of a gate is called here."""
+PREFIX, SAID = "realism.", "realism: "
+"""Before the id and the claim of a criterion, where it is a gate of the run."""
 COLUMNS = ["id", "verdict", "requirement", "claim", "measure", "value", "lower", "upper", "minimum", "maximum", "why"]
 
 
@@ -91,12 +93,18 @@ def table(criteria: Iterable[Gate]) -> pd.DataFrame:
 def gates(criteria: Sequence[Gate]) -> list[Gate]:
     """The criteria as gates of the run, the one of the whole last, and the cross-check X.5."""
     criteria = list(criteria)
-    named = [replace(c, id=f"realism.{c.id}", claim=f"realism: {c.claim}") for c in criteria]
+    named = [replace(c, id=f"{PREFIX}{c.id}", claim=f"{SAID}{c.claim}") for c in criteria]
     return [
         *named,
         replace(whole(criteria), claim="realism: every criterion is GO"),
         _cross_check([c for c in criteria if c.id.startswith("snr_")]),
     ]
+
+
+def of_gates(found: Iterable[Gate]) -> list[Gate]:
+    """The criteria that stand behind gates of `gates`, in their order; other gates are left out."""
+    named = [gate for gate in found if gate.id.startswith(PREFIX)]
+    return [replace(g, id=g.id.removeprefix(PREFIX), claim=g.claim.removeprefix(SAID)) for g in named]
 
 
 def _cross_check(ratios: Sequence[Gate]) -> Gate:

@@ -54,7 +54,7 @@ def judge(
     noise, histogram, more = _noise(real, injected, settings, seed, few)
     structure, shape_rows = _structure(real, injected, outer, settings, seed, few)
     asked, probe_rows = _probe(real, injected, bare, settings, seed, few)
-    rows += more + shape_rows + probe_rows + _sensitivity(changes, settings) + [_panel(settings)]
+    rows += more + shape_rows + probe_rows + sensitive(changes, settings) + [_panel(settings)]
     return rows, {
         "criteria": criteria.table(rows),
         "quantiles": quantiles,
@@ -65,8 +65,10 @@ def judge(
     }
 
 
-def _sensitivity(changes: pd.DataFrame, settings: config.Realism) -> list[Gate]:
-    """The largest change of completeness by another source, another prior and another profile of the PSF."""
+def sensitive(changes: pd.DataFrame, settings: config.Realism) -> list[Gate]:
+    """The largest change of completeness by another source, another prior and another profile of the PSF: the criteria
+    of `judge` that depend on the threshold.
+    """
     out = []
     deaf = ""
     for row in changes[(changes["kind"] == "control") & (changes["why_not"] == "")].to_dict("records"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lenscal import config, schema
+from lenscal import config
 from lenscal.gates import Gate
 from lenscal.kernels import draws
 from lenscal.realism.criteria import criterion, too_few
@@ -22,7 +22,7 @@ def _quantiles(
     """Signal-to-noise ratios and colours: quantiles of each sample, their ratio or difference, the criteria."""
     rows, out = [], []
     low, high = settings.snr_ratio
-    for band in schema.BANDS:
+    for band in real.pixels.bands:
         name = f"snr_{band}"
         one, two, none = _values(real, name), _values(injected, name), _values(bare, name)
         for percent in PERCENT:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +25,8 @@ COLOURS = ("colour_gr", "colour_rz")
 class Pixels:
     """Measures of some images: one row each in every member.
 
-    `table` has radius [arcsec], snr_g, snr_r, snr_z, colour_gr, colour_rz [mag], concentration, extent, opposite;
+    `table` has radius [arcsec], snr_g, snr_r, snr_z (snr_i of images that have i), colour_gr, colour_rz [mag],
+    concentration, extent, opposite;
     `noise` is (n, band, bin), counts of pixels; `texture` (n, feature) of what is left beside the host's model;
     `host_texture` the same of the model itself.
     """
@@ -33,6 +35,7 @@ class Pixels:
     noise: np.ndarray
     texture: np.ndarray
     host_texture: np.ndarray
+    bands: tuple[str, ...] = schema.BANDS
 
     def rows(self, chosen: np.ndarray) -> Pixels:
         """Those of some of the images."""
@@ -41,6 +44,7 @@ class Pixels:
             self.noise[chosen],
             self.texture[chosen],
             self.host_texture[chosen],
+            self.bands,
         )
 
 
@@ -53,26 +57,33 @@ def centred(images: np.ndarray, stamp: int) -> np.ndarray:
 
 
 def pixels(
-    images: np.ndarray, sigma: np.ndarray, correlation: np.ndarray, reference: np.ndarray, settings: config.Realism
+    images: np.ndarray,
+    sigma: np.ndarray,
+    correlation: np.ndarray,
+    reference: np.ndarray,
+    settings: config.Realism,
+    bands: Sequence[str] = schema.BANDS,
 ) -> Pixels:
     """Measures of images.
 
     Parameters
     ----------
     images : (n, band, y, x) array
-        Nanomaggy, galaxy in the middle (`centred`), bands as `schema.BANDS`; NaN where nothing was observed.
+        Nanomaggy, galaxy in the middle (`centred`); NaN where nothing was observed.
     sigma, correlation : (n, band) array
         Noise of the sky of each stamp and the sum of its autocorrelation, as in `schema.QUALITY`.
     reference : (n, band, y, x) array
         The same stamps as observed: their sky ring gives the unit of the fine noise. For a real lens the image itself,
         for an injection its host before.
     settings : config.Realism
+    bands : sequence of str
+        Of the images.
     """
     images = np.asarray(images, np.float32)
-    if images.ndim != 4 or images.shape != np.shape(reference) or images.shape[1] != len(schema.BANDS):
+    if images.ndim != 4 or images.shape != np.shape(reference) or images.shape[1] != len(bands):
         raise InputError(
             f"realism: images are {images.shape}, their references {np.shape(reference)}; expected (n, "
-            f"{len(schema.BANDS)}, y, x) both"
+            f"{len(bands)}, y, x) both"
         )
     if len(images) and not (
         np.isfinite(sigma).all() and np.isfinite(correlation).all() and np.min(sigma) > 0 and np.min(correlation) > 0
@@ -81,14 +92,15 @@ def pixels(
             "realism: a stamp has no positive noise; leave out stamps whose sigma or "
             "noise_correlation is not a positive number"
         )
-    light = arclight.measured(images, sigma, correlation, settings.radius_arcsec)
+    light = arclight.measured(images, sigma, correlation, settings.radius_arcsec, bands)
     found = light.arcs
     table = pd.DataFrame({"radius": found.radius * schema.PIXEL_SCALE})
-    for b, band in enumerate(schema.BANDS):
+    for b, band in enumerate(bands):
         table[f"snr_{band}"] = found.snr[:, b]
     visible = light.snr >= settings.arc_snr_min
-    for name, (blue, red) in zip(COLOURS, ((0, 1), (1, 2))):
-        table[name] = np.where(visible, _colour(found.bright[:, blue], found.bright[:, red]), np.nan)
+    for name, (blue, red) in zip(COLOURS, ("gr", "rz")):
+        first, second = (found.bright[:, bands.index(band)] for band in (blue, red))
+        table[name] = np.where(visible, _colour(first, second), np.nan)
     for name in STRUCTURE:
         table[name] = np.where(visible, getattr(found, name), np.nan)
     scaled = np.asarray(sigma, float)[..., None, None]
@@ -100,6 +112,7 @@ def pixels(
         _noise(images, reference, found.radius),
         features.texture((light.residuals / scaled)[window]),
         features.texture((light.models / scaled)[window]),
+        tuple(bands),
     )
 
 

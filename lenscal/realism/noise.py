@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from lenscal import config, schema
+from lenscal import config
 from lenscal.gates import Gate
 from lenscal.kernels import draws, twosamples
 from lenscal.realism.criteria import criterion, too_few
@@ -18,14 +18,14 @@ def _noise(
     real: Sample, injected: Sample, settings: config.Realism, seed: int, few: str
 ) -> tuple[pd.DataFrame, pd.DataFrame, list[Gate]]:
     """Fine noise around the arcs, band by band."""
-    rows, out, histograms = [], [], []
-    for b, band in enumerate(schema.BANDS):
+    rows, out, histograms, bands = [], [], [], real.pixels.bands
+    for b, band in enumerate(bands):
         one, two = (sample.pixels.noise[:, b] for sample in (real, injected))
         one, two = one[one.sum(1) > 0], two[two.sum(1) > 0]
         cannot = few or too_few(
             [(len(one), "anchors with noise"), (len(two), "injections with noise")], max(settings.anchors_min, 4)
         )
-        d, p, typical, raw = _distance(one, two, band, settings, seed)
+        d, p, typical, raw = _distance(one, two, band, settings.p_min / len(bands), settings.splits, seed)
         widths = [_width(counts.sum(0)) if len(counts) else np.nan for counts in (one, two)]
         rows.append(
             {
@@ -42,11 +42,11 @@ def _noise(
                 "width_injected": widths[1],
             }
         )
-        # Three bands are asked: each at a third of the level.
-        adjusted = min(1.0, len(schema.BANDS) * p)
+        # All bands are asked: each at its share of the level.
+        adjusted = min(1.0, len(bands) * p)
         why = (
             f"{len(one)} and {len(two)} stamps; shuffled, they reach D {typical:.3f} in one of "
-            f"{len(schema.BANDS) / settings.p_min:.0f}; p of single pixels {raw:.2g}, not used"
+            f"{len(bands) / settings.p_min:.0f}; p of single pixels {raw:.2g}, not used"
         )
         name = f"{band}: noise around the arc is that around real arcs"
         out.append(
@@ -54,7 +54,7 @@ def _noise(
                 f"noise_p_{band}",
                 "3B.3",
                 name,
-                f"p of D by permutation of stamps, times {len(schema.BANDS)}",
+                f"p of D by permutation of stamps, times {len(bands)}",
                 adjusted,
                 minimum=settings.p_min,
                 why=why,
@@ -78,7 +78,7 @@ def _noise(
 
 
 def _distance(
-    one: np.ndarray, two: np.ndarray, band: str, settings: config.Realism, seed: int
+    one: np.ndarray, two: np.ndarray, band: str, level: float, splits: int, seed: int
 ) -> tuple[float, float, float, float]:
     """D of the pixels of two sets of stamps, its p by permutation of stamps, the D that shuffled stamps
     seldom exceed, and the p that single pixels would give; NaN where there are too few.
@@ -88,8 +88,8 @@ def _distance(
     if len(one) < 2 or not len(two):
         return (np.nan,) * 4
     rng = draws.generator(seed, f"realism halves {band}", 0)
-    d, p, shuffled = twosamples.stamp_permutation_p(one, two, rng, settings.splits)
-    typical = float(np.quantile(shuffled, 1 - settings.p_min / len(schema.BANDS)))
+    d, p, shuffled = twosamples.stamp_permutation_p(one, two, rng, splits)
+    typical = float(np.quantile(shuffled, 1 - level))
     pixels = one.sum(), two.sum()
     raw = float(kstwobign.sf(d * np.sqrt(pixels[0] * pixels[1] / (pixels[0] + pixels[1]))))
     return d, p, typical, raw

@@ -69,8 +69,8 @@ def compare_stamps(
     Parameters
     ----------
     first, second : (n, band, y, x), (m, band, y, x) arrays
-        Nanomaggy per pixel of 0.262 arcsec, bands g, r, z, square, one side in pixels, the galaxy in the middle; NaN
-        where nothing was observed.
+        Nanomaggy per pixel of 0.262 arcsec, bands g, r, z, or four: g, r, i, z; square, one side in pixels, the galaxy
+        in the middle; NaN where nothing was observed.
     hosts : (m, band, y, x) array, optional
         The stamps of `second` before an arc was put in: with them it is known whether the probe sees arcs at all, and
         the noise about an arc is held against that of its own host.
@@ -92,6 +92,11 @@ def compare_stamps(
     """
     settings = settings or config.Realism()
     one, two = _stamps("first", first), _stamps("second", second)
+    if one.shape[1] != two.shape[1]:
+        raise InputError(
+            f"compare_stamps: the first stamps have {one.shape[1]} bands, the second {two.shape[1]}; give both in the "
+            "same bands"
+        )
     if one.shape[1:] != two.shape[1:]:
         raise InputError(
             f"compare_stamps: the first stamps are {one.shape[2]} pixels wide, the second {two.shape[2]}; cut "
@@ -123,13 +128,13 @@ def _stamps(what: str, images: ArrayLike) -> np.ndarray:
     pixels_ = in_unit(f"compare_stamps: {what}", images, "1")
     if (
         pixels_.ndim != 4
-        or pixels_.shape[1] != len(schema.BANDS)
+        or pixels_.shape[1] not in schema.BANDS_OF_COUNT
         or pixels_.shape[2] != pixels_.shape[3]
         or not pixels_.size
     ):
         raise InputError(
             f"compare_stamps: {what} has shape {pixels_.shape}, expected (n, 3, y, x) with y = x, "
-            f"bands {', '.join(schema.BANDS)}"
+            f"bands {', '.join(schema.BANDS)} (or 4: {', '.join(schema.OPTICAL)})"
         )
     return pixels_.astype(np.float32)
 
@@ -163,7 +168,8 @@ def _sample(
             f"measured, first row {int(np.argmax(bad))}; leave out stamps without sky about the galaxy, or "
             "with a band that was not observed"
         )
-    return Sample(objects, pixels(images, sigma, correlation, reference, settings), matches)
+    bands = schema.BANDS_OF_COUNT[images.shape[1]]
+    return Sample(objects, pixels(images, sigma, correlation, reference, settings, bands), matches)
 
 
 def _none(sample: Sample) -> Sample:

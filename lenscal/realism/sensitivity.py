@@ -99,6 +99,47 @@ def changes(base: np.ndarray, scored: Mapping[str, tuple[Variant, np.ndarray | s
     return pd.DataFrame(rows, columns=columns)
 
 
+def kept(base: np.ndarray, scored: Mapping[str, tuple[Variant, np.ndarray | str]]) -> pd.DataFrame:
+    """The scores of all pairs as one table, from which `changes` can be made again at another threshold.
+
+    Returns
+    -------
+    DataFrame
+        kind, name, pair (from 0), base, changed (scores); no row of a variant without any.
+    """
+    columns = ["kind", "name", "pair", "base", "changed"]
+    parts = [
+        pd.DataFrame(
+            {"kind": v.kind, "name": v.name, "pair": np.arange(base.size), "base": base, "changed": scores},
+            columns=columns,
+        )
+        for v, scores in scored.values()
+        if not isinstance(scores, str)
+    ]
+    types = {"kind": object, "name": object, "pair": "int64", "base": "float64", "changed": "float64"}
+    return pd.concat([pd.DataFrame(columns=columns), *parts], ignore_index=True).astype(types)
+
+
+def again(pairs: pd.DataFrame, before: pd.DataFrame, threshold: float) -> pd.DataFrame:
+    """`changes` at another threshold.
+
+    Parameters
+    ----------
+    pairs : DataFrame
+        From `kept`.
+    before : DataFrame
+        From `changes`, at whatever threshold: it has the variants in their order, and why some have no scores.
+    threshold : float
+    """
+    scored: dict[str, tuple[Variant, np.ndarray | str]] = {}
+    base = np.empty(0)
+    for kind, name, why_not in before[["kind", "name", "why_not"]].itertuples(index=False):
+        rows = pairs[(pairs["kind"] == kind) & (pairs["name"] == name)]
+        base = base if why_not else rows["base"].to_numpy(float)
+        scored[f"{kind} {name}"] = Variant(kind, name), why_not or rows["changed"].to_numpy(float)
+    return changes(base, scored, threshold)
+
+
 def inner_images(
     whole: np.ndarray, outer: np.ndarray, theta_e: np.ndarray, sigma: np.ndarray, correlation: np.ndarray
 ) -> pd.DataFrame:

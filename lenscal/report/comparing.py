@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from importlib import resources
 
@@ -38,7 +37,7 @@ def _shown(names: tuple[str, str], trials: pd.DataFrame, part: Part) -> dict:
         "difference": two_detectors.difference(part.cells, names),
         "scores": two_detectors.scores(trials, part.thresholds, names),
     }
-    encoded = {name: base64.b64encode(style.png(figure)).decode() for name, figure in pictures.items()}
+    encoded = {name: style.embedded(style.png(figure)) for name, figure in pictures.items()}
     tables = [
         ("All injections", part.overall),
         ("Real objects by what they are", part.others),

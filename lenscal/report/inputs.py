@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from lenscal import schema
 from lenscal.config import Settings
 from lenscal.errors import InputError
 from lenscal.gates import Gate, Ledger
+from lenscal.report.asked import Rendered
 from lenscal.report.beside import Beside
 
 
@@ -22,7 +24,8 @@ class Inputs:
     """Products of a run; where None is allowed, the section says in one sentence that the run has none.
 
     `gallery_images` is (row of the gallery, band, y, x), nanomaggy, bands as in `schema.BANDS`; `panel_images` the same
-    of the rows of the table `panel` of `realism`. `judgement` holds the tables of `schema.JUDGEMENT`.
+    of the rows of the table `panel` of `realism`; both may be None where `pictured` is false, for numbers alone.
+    `judgement` holds the tables of `schema.JUDGEMENT`.
     """
 
     settings: Settings
@@ -44,11 +47,12 @@ class Inputs:
     false_positives: pd.DataFrame | None
     missed: pd.DataFrame | None
     gallery: pd.DataFrame | None
-    gallery_images: np.ndarray | None
+    gallery_images: np.ndarray | Rendered | None
     gates: pd.DataFrame
     ledgers: Mapping[str, Ledger]
     realism: Mapping[str, pd.DataFrame] | None = None
-    panel_images: np.ndarray | None = None
+    panel_images: np.ndarray | Rendered | None = None
+    pictured: bool = True
     judgement: Mapping[str, pd.DataFrame] | None = None
     sky: xr.Dataset | None = None
     """Completeness over the footprint, as `schema.SKY_MAP`; None of stamps."""
@@ -56,6 +60,27 @@ class Inputs:
     """The cube of every population of hosts; `completeness` is that of the one that is meant."""
     beside: Beside | None = None
     """Another detector on the same trials."""
+
+    @cached_property
+    def occupancy(self) -> xr.Dataset:
+        """Hosts and sky of each seeing and depth, which no threshold changes."""
+        return self.completeness[["host_pool", "area"]].reset_coords(drop=True).drop_attrs(deep=False)
+
+    @cached_property
+    def shifts(self) -> pd.DataFrame | None:
+        """Of the table `counterfactuals` of the judgement: how scores move, which no threshold changes."""
+        if self.judgement is None:
+            return None
+        return self.judgement["counterfactuals"][["name", "shift", "shift_lower", "shift_upper", "why_not"]]
+
+    @cached_property
+    def wrong_side(self) -> dict[str, np.ndarray]:
+        """By the kind of the gallery: whether each of its rows is on the wrong side of the first threshold."""
+        assert self.gallery is not None
+        label = self.gallery["galaxy_id"].map(self.manifest.set_index("galaxy_id")["label"]).to_numpy()
+        lens = (self.gallery["trial"].to_numpy() >= 0) | (label == 1)
+        above = self.gallery["score"].to_numpy() >= self.thresholds["threshold"].values[0]
+        return {kind: (above != lens)[rows] for kind, rows in self.gallery.groupby("kind", sort=False).indices.items()}
 
     def check(self) -> Inputs:
         """The inputs themselves, once they are as declared and belong together.
@@ -135,13 +160,12 @@ class Inputs:
         if self.gallery is None:
             return
         images = self.gallery_images
-        if (
+        if self.pictured and (
             images is None
-            or images.ndim != 4
             or len(images) != len(self.gallery)
-            or images.shape[1] != len(schema.BANDS)
+            or (isinstance(images, np.ndarray) and (images.ndim != 4 or images.shape[1] != len(schema.BANDS)))
         ):
-            found = None if images is None else images.shape
+            found = getattr(images, "shape", None)
             raise InputError(
                 f"report: gallery_images is {found}, not ({len(self.gallery)}, {len(schema.BANDS)}, "
                 "y, x) as the gallery has rows"
@@ -159,7 +183,7 @@ class Inputs:
             if missing := [c for c in columns if c not in self.realism.get(name, pd.DataFrame()).columns]:
                 raise InputError(f"report: the table '{name}' of realism lacks {missing}; run the stage realism again")
         shown, images = len(self.realism["panel"]), self.panel_images
-        if shown and (images is None or len(images) != shown):
+        if self.pictured and shown and (images is None or len(images) != shown):
             raise InputError(
                 f"report: panel_images holds {0 if images is None else len(images)} images, the panel "
                 f"{shown}; open both from one run"

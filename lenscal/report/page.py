@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
@@ -14,8 +13,10 @@ from markupsafe import Markup, escape
 from lenscal import schema
 from lenscal.gates import ABSENT, FAIL, NOT_JUDGED, PASS
 from lenscal.report import derivation, figures, numbers, summaries, viewer
-from lenscal.report.figures import gallery
+from lenscal.report.figures import gallery, style
+from lenscal.report.headings import label
 from lenscal.report.inputs import Inputs
+from lenscal.report.kept import Kept
 
 LONGEST = 24
 """Letters of a number or name that stays on one line."""
@@ -23,89 +24,14 @@ ROWS_SHOWN = 60
 """Of a long table; the rest is in its CSV file."""
 RATES = ("recovered", "false_positives", "missed")
 """Tables of shares, one row for each threshold."""
-LABELS = {
-    "theta_e": "θ_E [arcsec]",
-    "psf_fwhm": "PSFSIZE_R [arcsec]",
-    "depth": "depth [mag]",
-    "k": "hits",
-    "n": "of",
-    "lower_68": "lower 68.27 %",
-    "upper_68": "upper 68.27 %",
-    "lower_95": "lower 95 %",
-    "upper_95": "upper 95 %",
-    "n_injected": "injections",
-    "n_hosts": "hosts",
-    "n_detected": "recovered",
-    "n_failed": "failed",
-    "n_effective": "effective n",
-    "median": "completeness",
-    "sigma2_invvar": "sigma² × inverse variance",
-    "rate_requested": "rate asked for",
-    "false_positive_rate": "false-positive rate",
-    "area": "area [degree²]",
-    "sigma": "sigma [nanomaggy]",
-    "host_pool": "eligible hosts",
-    "p10": "10 %",
-    "p50": "median",
-    "p90": "90 %",
-    "val_auc": "AUC (val)",
-    "val_loss": "loss (val)",
-    "train_loss": "loss (train)",
-    "median_psfsize_r": "median PSFSIZE_R [arcsec]",
-    "median_psfdepth_r": "median depth [mag]",
-    "nobs_z_bin": "exposures in z",
-    "type_bin": "type",
-    "in_sample": "in the sample",
-    "trained": "trained on",
-    "imaging_candidate": "rule P0.1b",
-    "unaccounted": "without account",
-    "p_halves": "p, stamps shuffled",
-    "D_halves_95": "D of shuffled stamps, its limit",
-    "p_pixels": "p of single pixels (not used)",
-    "from_95": "from (95 %)",
-    "to_95": "to (95 %)",
-    "bare_hosts": "hosts without arc",
-    "base": "completeness",
-    "changed": "after the change",
-    "middle_real": "median, real",
-    "middle": "median, sample",
-    "width_real": "width, real",
-    "width_injected": "width, injected",
-    "auc": "AUC",
-    "n_real": "real",
-    "share_real": "share, real",
-    "share_injected": "share, injected",
-    "k_real": "recovered",
-    "k_injected": "recovered",
-    "total_lower_68": "total, lower 68.27 %",
-    "total_upper_68": "total, upper 68.27 %",
-    "hosts_effective": "effective hosts",
-    "n_first": "first",
-    "n_second": "second",
-    "mid_p": "mid-p",
-    "error": "calibration error",
-    "error_lower": "error, lower",
-    "error_upper": "error, upper",
-    "n_positive": "lenses",
-    "n_negative": "negatives",
-    "n_fitted": "fitted on",
-    "few": "rests on fewer than ten",
-    "p_holm": "p, Holm",
-    "why_not": "why not",
-    "snr_median": "median SNR",
-}
-
-
-def label(column: str) -> str:
-    """Heading of a column."""
-    return LABELS.get(column, column.replace("_", " "))
 
 
 class Writer:
     """What the template calls: numbers, tables and figures of one set of inputs."""
 
-    def __init__(self, inputs: Inputs, pictures: Mapping[str, bytes | str]) -> None:
+    def __init__(self, inputs: Inputs, pictures: Mapping[str, bytes | str], kept: Kept | None = None) -> None:
         self.inputs = inputs
+        self.kept = kept
         self.pictures = pictures
         self.book = numbers.Book(inputs)
 
@@ -194,11 +120,13 @@ class Writer:
         picture = self.pictures[name]
         if isinstance(picture, str):
             return Markup('<p class="absent">{}</p>').format(picture)
-        data = Markup(base64.b64encode(picture).decode())  # our own bytes
+        before = self.kept and self.kept.embedded(name, picture)
+        data = Markup(before or style.embedded(picture))  # our own bytes
         return Markup(
-            '<figure id="figure-{0}"><img alt="{1}" src="data:image/png;base64,{2}"><figcaption><strong>{1}.</strong> '
-            '{3} <a href="figures/{0}.pdf">PDF</a> <a href="figures/{0}.png">PNG</a></figcaption></figure>'
-        ).format(name, text, data, escape(caption))
+            '<figure id="figure-{0}"><div class="wide"><a href="figures/{0}.png"><img alt="{1}" src="{2}" '
+            'style="min-width: {4}px"></a></div><figcaption><strong>{1}.</strong> {3} '
+            '<a href="figures/{0}.pdf">PDF</a> <a href="figures/{0}.png">PNG</a></figcaption></figure>'
+        ).format(name, text, data, escape(caption), style.least_width(picture))
 
     @property
     def thresholds(self) -> int:
@@ -224,6 +152,7 @@ class Writer:
             "table": self.table,
             "figure": self.figure,
             "settings": inputs.settings,
+            "bands": schema.bands_words(inputs.settings.survey.bands),
             "attrs": inputs.attrs,
             "inputs": inputs,
             "has": self._has,
@@ -281,7 +210,7 @@ class Writer:
         return table.loc[table["group"] == "selected without imaging ML", "n"].iloc[0]
 
 
-def render(inputs: Inputs, pictures: Mapping[str, bytes | str]) -> tuple[bytes, numbers.Book]:
+def render(inputs: Inputs, pictures: Mapping[str, bytes | str], kept: Kept | None = None) -> tuple[bytes, numbers.Book]:
     """The page, and the numbers it printed.
 
     Parameters
@@ -289,11 +218,13 @@ def render(inputs: Inputs, pictures: Mapping[str, bytes | str]) -> tuple[bytes, 
     inputs : Inputs
     pictures : mapping
         Figure name to PNG bytes, or to the sentence that says why there is none.
+    kept : Kept, optional
+        What an earlier page holds of the same pictures.
     """
     text = resources.files("lenscal.report").joinpath("page.html").read_text()
     environment = jinja2.Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
     )
-    writer = Writer(inputs, pictures)
+    writer = Writer(inputs, pictures, kept)
     html = environment.from_string(text).render(writer.context)
     return html.encode(), writer.book

@@ -4,6 +4,7 @@ Stages check what they are given and what they return against these declarations
 `docs/data.md` are written from them (`python -m lenscal.schema`).
 """
 
+from .bands import BANDS_OF_COUNT, MORE_BANDS, bands_problem, bands_words, in_bands, of_bands
 from .catalogues import CONTAMINANTS, GALAXIES, LENSES, MANIFEST, MATCHES, NEIGHBOURS, ROW
 from .cube import CELL, COMPLETENESS, by_axes
 from .declaration import Declaration, SchemaError, Variable
@@ -20,25 +21,31 @@ from .facts import (
     POOLS,
     QUANTILES,
     SPLITS,
+    TIER_OF_GRADE,
     TIERS,
     TYPES,
     VERSION,
     ZEROPOINT,
 )
-from .judgement import JUDGEMENT, THRESHOLDS
+from .judgement import COUNTERFACTUAL_SCORES, JUDGEMENT, THRESHOLDS
 from .pages import DECLARATIONS, page, readme, write_pages
 from .pixels import CUTOUTS, GALAXY, GALAXY_COORDS, QUALITY, SCORES_CUTOUTS
+from .releases import BOTH, OPTICAL, REGIONS, Release, maskbits, of_layers, release, release_of_code, releases
 from .sky import SKY_MAP, SKY_MAP_OF_ONE
-from .trials import AXES, INJECTIONS, PARAMETERS, SCORES_INJECTIONS, TRIAL
+from .trials import ALL_PARAMETERS, AXES, INJECTIONS, PARAMETERS, SCORES_INJECTIONS, TRIAL
 
 __all__ = [
+    "ALL_PARAMETERS",
     "ARC_RADIUS",
     "AXES",
     "BANDS",
+    "BANDS_OF_COUNT",
+    "BOTH",
     "CELL",
     "COMPLETENESS",
     "CONFUSERS",
     "CONTAMINANTS",
+    "COUNTERFACTUAL_SCORES",
     "CUTOUTS",
     "DECLARATIONS",
     "GALAXIES",
@@ -53,13 +60,16 @@ __all__ = [
     "MANIFEST",
     "MASKBITS",
     "MATCHES",
+    "MORE_BANDS",
     "NEIGHBOURS",
     "NOBS_BINS",
+    "OPTICAL",
     "PARAMETERS",
     "PIXEL_SCALE",
     "POOLS",
     "QUALITY",
     "QUANTILES",
+    "REGIONS",
     "ROW",
     "SCORES_CUTOUTS",
     "SCORES_INJECTIONS",
@@ -68,15 +78,26 @@ __all__ = [
     "SPLITS",
     "THRESHOLDS",
     "TIERS",
+    "TIER_OF_GRADE",
     "TRIAL",
     "TYPES",
     "VERSION",
     "ZEROPOINT",
     "Declaration",
+    "Release",
     "SchemaError",
     "Variable",
+    "bands_problem",
+    "bands_words",
     "by_axes",
+    "in_bands",
+    "maskbits",
+    "of_bands",
+    "of_layers",
     "page",
     "readme",
+    "release",
+    "release_of_code",
+    "releases",
     "write_pages",
 ]

@@ -22,6 +22,9 @@ _PHOTOMETRY = {
     **_row("flux_g flux_r flux_z flux_w1", "f4", "nanomaggy", "model flux, not dereddened"),
     **_row("flux_ivar_g flux_ivar_r flux_ivar_z", "f4", "nanomaggy^-2", "inverse variance of the flux"),
     **_row("mag_g mag_r mag_z", "f4", "mag(AB)", "magnitude, not dereddened; NaN where flux <= 0"),
+    **_row("flux_i", "f4", "nanomaggy", "model flux, not dereddened", False),
+    **_row("flux_ivar_i", "f4", "nanomaggy^-2", "inverse variance of the flux", False),
+    **_row("mag_i", "f4", "mag(AB)", "magnitude, not dereddened; NaN where flux <= 0", False),
     **_row("colour_gr colour_rz colour_zw1", "f4", "mag", "dereddened colour"),
 }
 
@@ -30,9 +33,14 @@ _CONDITIONS = {
     **_row("psfsize_g psfsize_r psfsize_z", "f4", "arcsec", "PSFSIZE: noise-equivalent Gaussian FWHM, not a core FWHM"),
     **_row("psfdepth_g psfdepth_r psfdepth_z", "f4", "mag(AB)", "5-sigma depth of a point source, not dereddened"),
     **_row("galdepth_g galdepth_r galdepth_z", "f4", "mag(AB)", "5-sigma depth of a 0.45 arcsec round exponential"),
+    **_row("nobs_i", "i4", "1", "exposures at the position", False),
+    **_row("psfsize_i", "f4", "arcsec", "PSFSIZE: noise-equivalent Gaussian FWHM, not a core FWHM", False),
+    **_row("psfdepth_i", "f4", "mag(AB)", "5-sigma depth of a point source, not dereddened", False),
+    **_row("galdepth_i", "f4", "mag(AB)", "5-sigma depth of a 0.45 arcsec round exponential", False),
     **_row("ebv", "f4", "mag", "Galactic E(B-V), SFD98"),
     **_row("maskbits fitbits", "i4", "1", "bit mask"),
     **_row("mw_transmission_g mw_transmission_r mw_transmission_z", "f4", "1", "Galactic transmission"),
+    **_row("mw_transmission_i", "f4", "1", "Galactic transmission", False),
 }
 
 _SHAPE = {
@@ -155,6 +163,7 @@ MANIFEST = Declaration(
         **_CONDITIONS,
         **_SHAPE,
         **_SPATIAL,
+        **_row("region", "str", "", "south or north, in a run that reads both", False),
         **_row("pool", "str", "", "positive, N1, N2 or control"),
         **_row("label", "i1", "1", "1 lens, 0 negative, -1 neither (control)"),
         **_row("tier", "str", "", "of a positive: literature, A, B"),

@@ -5,12 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
-import xarray as xr
 
 from lenscal.errors import LenscalError
+
+if TYPE_CHECKING:  # the vocabulary is read by commands that open no table
+    import pandas as pd
+    import xarray as xr
 
 
 class SchemaError(LenscalError, ValueError):
@@ -95,6 +98,8 @@ class Declaration:
         SchemaError
             Naming every column that is missing or of another kind.
         """
+        import pandas as pd
+
         problems = []
         for name, variable in self.variables.items():
             if name not in table.columns:
@@ -132,6 +137,8 @@ class Declaration:
 
     def cast_table(self, table: pd.DataFrame, extra: Iterable[str] = ()) -> pd.DataFrame:
         """Declared columns that are present, in declared order and type, then the `extra` ones."""
+        import pandas as pd
+
         out = {}
         for name, variable in self.variables.items():
             if name not in table.columns:
@@ -146,6 +153,8 @@ class Declaration:
 
 def _strings(column: pd.Series) -> pd.Series:
     """A column of text; categories are looked up, not spelt out one by one."""
+    import pandas as pd
+
     if not isinstance(column.dtype, pd.CategoricalDtype) or not pd.api.types.is_string_dtype(
         column.cat.categories.dtype
     ):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from .releases import release
+
 VERSION = 1
 
 BANDS = ("g", "r", "z")
+"""Bands of every run: colours, arcs and the rules of the sample are of these; i may be beside them (`survey.bands`)."""
 
 ZEROPOINT = 22.5  # AB magnitude of one nanomaggy
 
@@ -19,6 +22,13 @@ SPLITS = ("train", "val", "test", "none")
 POOLS = ("positive", "N1", "N2", "control")
 
 TIERS = ("literature", "A", "B", "")
+
+TIER_OF_GRADE = {
+    **dict.fromkeys(("confirmed", "high-quality", "spectroscopic", "literature"), "literature"),
+    **dict.fromkeys(("confident", "a"), "A"),
+    **dict.fromkeys(("probable", "possible", "b", "c"), "B"),
+}
+"""Grades that catalogues write, in small letters."""
 
 NOBS_BINS = ((1, 2, "1-2"), (3, 5, "3-5"), (6, 10, "6-10"), (11, 32767, "11+"))
 
@@ -33,25 +43,7 @@ LAGS = {"lag_y": np.arange(4), "lag_x": np.arange(-3, 4)}
 
 LAG_SIZES = {dim: lags.size for dim, lags in LAGS.items()}
 
-MASKBITS = {
-    "NPRIMARY": 0,
-    "BRIGHT": 1,
-    "SATUR_G": 2,
-    "SATUR_R": 3,
-    "SATUR_Z": 4,
-    "ALLMASK_G": 5,
-    "ALLMASK_R": 6,
-    "ALLMASK_Z": 7,
-    "WISEM1": 8,
-    "WISEM2": 9,
-    "BAILOUT": 10,
-    "MEDIUM": 11,
-    "GALAXY": 12,
-    "CLUSTER": 13,
-    "SATUR_I": 14,
-    "ALLMASK_I": 15,
-    "SUB_BLOB": 16,
-}
+MASKBITS = dict(release("dr10", "south").maskbits)
 """Bits of MASKBITS in DR10 (legacysurvey.org/dr10/bitmasks)."""
 
 CONFUSERS = (

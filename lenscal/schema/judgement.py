@@ -191,6 +191,16 @@ JUDGEMENT = {
 }
 """Tables of the judgement of scores, by name."""
 
+COUNTERFACTUAL_SCORES = Declaration(
+    "judgement/counterfactual_scores",
+    "Scores behind `judgement/counterfactuals`, pair by pair: with another threshold no detector is asked again.",
+    {
+        **_row("name", "str", "", "what was changed"),
+        **_row("pair", "i8", "1", "number of the injection, from 0"),
+        **_row("before after", "f8", "1", "score as it was, and with the change"),
+    },
+)
+
 THRESHOLDS = Declaration(
     "thresholds",
     "Thresholds that the validation negatives set, with the rate that each reaches.",

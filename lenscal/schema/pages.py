@@ -7,7 +7,7 @@ from pathlib import Path
 from .catalogues import CONTAMINANTS, GALAXIES, LENSES, MANIFEST, MATCHES, NEIGHBOURS
 from .cube import COMPLETENESS
 from .facts import VERSION
-from .judgement import JUDGEMENT, THRESHOLDS
+from .judgement import COUNTERFACTUAL_SCORES, JUDGEMENT, THRESHOLDS
 from .pixels import CUTOUTS, QUALITY, SCORES_CUTOUTS
 from .sky import SKY_MAP
 from .trials import INJECTIONS, SCORES_INJECTIONS
@@ -26,6 +26,7 @@ DECLARATIONS = (
     SCORES_INJECTIONS,
     THRESHOLDS,
     *JUDGEMENT.values(),
+    COUNTERFACTUAL_SCORES,
     COMPLETENESS,
     SKY_MAP,
 )

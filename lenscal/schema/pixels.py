@@ -22,6 +22,7 @@ GALAXY_COORDS = {
     **_gal("psfdepth_r", "f4", "mag(AB)", "as in the manifest"),
     **_gal("mag_r", "f4", "mag(AB)", "as in the manifest"),
     **_gal("condition_source", "str", "", "as in the manifest"),
+    **_gal("region", "str", "", "as in the manifest", False),
 }
 
 _IMAGE = ("galaxy", "band", "y", "x")
@@ -87,6 +88,7 @@ QUALITY = Declaration(
         **_gal("maskbit_frac_above_threshold", "f4", "1", "pixels with a bit of the exclusion list"),
         **_gal("masked_in_centre", "bool", "1", "such a pixel within 8 px of the centre"),
         **_gal("psf_fwhm_g psf_fwhm_r psf_fwhm_z", "f4", "arcsec", "core PSF FWHM at the centre"),
+        **_gal("psf_fwhm_i", "f4", "arcsec", "core PSF FWHM at the centre", False),
         **_gal("psfdepth_r_centre", "f4", "mag(AB)", "depth at the centre"),
         **_gal(
             "core_brightness_r outer_brightness_r", "f4", "nanomaggy", "mean flux per pixel, r <= 8 px and 20-33 px"

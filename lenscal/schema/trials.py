@@ -27,6 +27,9 @@ PARAMETERS = {
     **_trial("source_x source_y", "f8", "arcsec", "source position in the source plane, from the stamp's centre"),
     **_trial("source_mag_g source_mag_r source_mag_z", "f8", "mag(AB)", "unlensed magnitude"),
 }
+"""Of every trial; `ALL_PARAMETERS` has those of optional bands as well."""
+
+ALL_PARAMETERS = {**PARAMETERS, **_trial("source_mag_i", "f8", "mag(AB)", "unlensed magnitude", False)}
 
 INJECTIONS = Declaration(
     "injections",
@@ -34,11 +37,12 @@ INJECTIONS = Declaration(
     {
         **AXES,
         "band": Variable(("band",), "str", "", "band"),
-        **PARAMETERS,
+        **ALL_PARAMETERS,
         **_trial("galaxy_id", "i8", "1", "of the host; -1 where the cell has none"),
         **_trial("injection_id", "i8", "1", "from the cell's centre and the trial number"),
         **_trial("host_type", "str", "", "Tractor type of the host"),
         **_trial("host_split", "str", "", "split of the host"),
+        **_trial("region", "str", "", "south or north: of the host, in a run that reads both", False),
         **_trial("host_psfsize_r", "f4", "arcsec", "own PSFSIZE_R of the host"),
         **_trial("host_psfdepth_r", "f4", "mag(AB)", "own depth of the host"),
         **_trial("host_mag_r", "f4", "mag(AB)", "of the host"),

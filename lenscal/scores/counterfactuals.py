@@ -4,6 +4,7 @@ by pair.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -95,6 +96,35 @@ def changes(found: list[Counterfactual], threshold: float) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def kept(found: Sequence[Counterfactual]) -> pd.DataFrame:
+    """The scores of all pairs as one table, from which `changes` can be made again at another threshold.
+
+    Returns
+    -------
+    DataFrame
+        name, pair (from 0), before, after; no row of a change that nobody can tell.
+    """
+    parts = [
+        pd.DataFrame({"name": one.name, "pair": np.arange(one.before.size), "before": one.before, "after": one.after})
+        for one in found
+    ]
+    columns = ["name", "pair", "before", "after"]
+    return pd.concat([pd.DataFrame(columns=columns), *parts], ignore_index=True)[columns]
+
+
+def again(pairs: pd.DataFrame, why_not: Mapping[str, str]) -> list[Counterfactual]:
+    """The pairs of a table from `kept`; `why_not` has, by the name of each change, why nobody can tell of one without
+    pairs.
+    """
+    scores = {
+        name: [pairs.loc[pairs["name"] == name, end].to_numpy(float) for end in ("before", "after")] for name in why_not
+    }
+    return [
+        Counterfactual(name, ABOUT[name], *scores[name], "" if scores[name][0].size else why)
+        for name, why in why_not.items()
+    ]
 
 
 def gates(found: pd.DataFrame, settings: config.Scores, few_events: str) -> list[Gate]:

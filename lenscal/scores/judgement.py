@@ -64,27 +64,41 @@ def judge(
     found, bins = strata.calibration(test, prevalence, terms.edges, settings)
     fits = calibrators.compared(val, test, prevalence, settings)
     measures = [*curves.areas(test, prevalence), *_shipped(fits, test, prevalence), strata.risk_row(test, prevalence)]
+    of_thresholds, (events, of_channels) = at_thresholds(scores, thresholds, facts, terms)
     tables = {
         "measures": pd.DataFrame(measures, columns=list(curves.COLUMNS)),
         "curves": curves.curves(test, prevalence, recall.KINDS[settings.interval][0]),
-        "recall": recall.recall(table, thresholds, settings.interval),
         "strata": found,
         "bins": bins,
         "risk": strata.risk_curve(test, prevalence),
         "calibrators": fits,
         "nuisance": nuisance.correlations(table, facts, settings),
-        "channels": channels.compared(table, facts, thresholds, settings, terms.seed),
         "recapture": recapture.pairs(table, facts, settings),
+        **of_thresholds,
     }
-    few = rates.few_events(thresholds)
     gates = [
-        rates.events_gate(thresholds),
+        events,
         strata.gate(found, settings.calibration_error_max),
         nuisance.gate(tables["nuisance"], settings),
-        channels.gate(tables["channels"], settings, few),
+        of_channels,
         recapture.gate(tables["recapture"]),
     ]
     return tables, gates
+
+
+def at_thresholds(
+    scores: xr.Dataset, thresholds: xr.Dataset, facts: pd.DataFrame, terms: Terms
+) -> tuple[dict[str, pd.DataFrame], list[Gate]]:
+    """The part of `judge` that depends on the thresholds: the tables recall and channels, the gates of the events and
+    of the channels.
+    """
+    settings, table = terms.settings, rows.table(scores)
+    tables = {
+        "recall": recall.recall(table, thresholds, settings.interval),
+        "channels": channels.compared(table, facts, thresholds, settings, terms.seed),
+    }
+    few = rates.few_events(thresholds)
+    return tables, [rates.events_gate(thresholds), channels.gate(tables["channels"], settings, few)]
 
 
 def _shipped(fits: pd.DataFrame, sample: Sample, prevalence: float) -> list[dict]:

@@ -80,7 +80,7 @@ def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.
     table = scored_rows.table(scores)
     chosen = table[(table["split"] == "val") & table["negative"] & np.isfinite(table["score"])]
     values = np.sort(chosen["score"].to_numpy())[::-1]
-    found = _dataset(values, [(rate, *_cut(values, _allowed(values.size, rate))) for rate in false_positive_rates])
+    found = _dataset(values, [(rate, *_cut(values, allowed(values.size, rate))) for rate in false_positive_rates])
     pools = chosen["pool"].value_counts().to_dict()
     return found.assign_attrs(
         negatives="scored negatives of the split val, pools as sampled",
@@ -91,17 +91,17 @@ def thresholds(scores: xr.Dataset, false_positive_rates: Sequence[float]) -> xr.
     )
 
 
-def _allowed(negatives: int, rate: float) -> int:
+def allowed(negatives: int, rate: float) -> int:
     """How many negatives may lie at or above the threshold of a rate; refuses one that they are too few for."""
     if not 0 < rate < 1:
         raise InputError(f"false_positive_rates holds {rate}; expected numbers between 0 and 1")
-    allowed = int(np.floor(negatives * rate * (1 + 1e-12)))
-    if allowed < 1:
+    passing = int(np.floor(negatives * rate * (1 + 1e-12)))
+    if passing < 1:
         raise InputError(
             f"a false-positive rate of {rate:g} cannot be set with {negatives} validation negatives: it needs at least "
             f"{int(np.ceil(1 / rate))}; ask for a higher rate or enlarge the sample"
         )
-    return allowed
+    return passing
 
 
 def _dataset(values: np.ndarray, found: list[tuple[float, float, int]]) -> xr.Dataset:

@@ -32,12 +32,13 @@ NAMES = (
     "score",
     "probability",
 )
+OPTIONAL = ("region",)
 AT_ONCE = 8_000_000  # weights of resamples in memory
 
 
 def table(scores: xr.Dataset) -> pd.DataFrame:
     """One row for each cutout, with `negative`: whether it is of the pools N1 and N2."""
-    columns = {name: scores[name].values for name in NAMES}
+    columns = {name: scores[name].values for name in (*NAMES, *(name for name in OPTIONAL if name in scores))}
     found = pd.DataFrame({name: v.astype(object) if v.dtype.kind in "OTU" else v for name, v in columns.items()})
     found["negative"] = (found["label"] == 0) & found["pool"].isin(["N1", "N2"])
     return found

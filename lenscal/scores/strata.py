@@ -16,6 +16,7 @@ from lenscal.scores.rows import Sample
 ALL = "all"
 _BINS = {"seeing": "psfsize_r", "depth": "psfdepth_r"}
 _NAMES = {"exposures in z": "nobs_z_bin", "type": "type"}
+_REGION = "region"  # of a run of both only
 
 
 def groups(rows: pd.DataFrame, edges: Mapping[str, Sequence[float]]) -> list[tuple[str, str, np.ndarray]]:
@@ -39,6 +40,9 @@ def groups(rows: pd.DataFrame, edges: Mapping[str, Sequence[float]]) -> list[tup
     for group, column in _NAMES.items():
         values = rows[column].astype(str).to_numpy()
         found += [(group, value or "(none)", values == value) for value in sorted(set(values))]
+    if _REGION in rows:
+        values = rows[_REGION].astype(str).to_numpy()
+        found += [(_REGION, value, values == value) for value in sorted(set(values) - {""})]
     lens = (rows["label"] == 1).to_numpy()
     found += [("pool of negatives", pool, lens | (rows["pool"] == pool).to_numpy()) for pool in ("N1", "N2")]
     return [one for one in found if one[2].any() or one[0] == ALL]

@@ -9,7 +9,7 @@ import xarray as xr
 
 from lenscal import schema
 from lenscal.completeness.posterior import STATUS
-from lenscal.completeness.reading import detected_of
+from lenscal.cube import detected_of
 from lenscal.errors import InputError
 from lenscal.kernels import intervals, recovery, shares, stratified
 

@@ -12,7 +12,7 @@ from lenscal.errors import LenscalError
 RANGE = 0.002  # quantile of the population beyond which a trial is too unlike it to be used
 SUPPORT = 0.001  # quantile of the trials beyond which a system is outside of them
 OUTSIDE_MAX = 0.1  # share of the systems that may lie outside in any one feature
-NO_PARAMETER = ("id", "score", "found", "failure", "proposals", "log_density", "cell_", "host_split")
+NO_PARAMETER = ("id", "score", "found", "failure", "proposals", "log_density", "cell_", "host_split", "region")
 
 
 class SupportError(LenscalError, ValueError):

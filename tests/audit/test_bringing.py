@@ -9,11 +9,14 @@ import pandas as pd
 import pytest
 import xarray as xr
 import yaml
+from astropy.io import fits
 from networks import DECLARED, write_forms
 from places import TESTS
+from typer.testing import CliRunner
 
+import lenscal as lc
 from lenscal import completeness, config, detector, mock, report
-from lenscal.audit import PlanError, Run, run
+from lenscal.audit import PlanError, Run, images, run
 from lenscal.audit.another import another, before_the_detector
 from lenscal.audit.compare import compare
 from lenscal.audit.export import export
@@ -21,6 +24,7 @@ from lenscal.audit.pipeline import plan_of
 from lenscal.audit.stages.report import report_inputs
 from lenscal.cli import app
 from lenscal.errors import InputError
+from lenscal.io import coolest
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 UNTIL = ["detector", "scores", "judgement"]
@@ -87,6 +91,33 @@ def table(folder, forms, exported):
     pd.DataFrame({"id": np.concatenate([part["id"] for part in parts]), "score": scores}).to_csv(path, index=False)
     path.with_suffix(".yaml").write_text(yaml.safe_dump({"output": "logit"}))
     return path
+
+
+def test_trials_of_a_cell_are_written_as_coolest_models_with_their_pixels(folder, tmp_path):
+    arguments = ["export", str(folder / "tiny.yaml"), str(tmp_path / "models"), "--format", "coolest", "--trials", "3"]
+    refused = CliRunner().invoke(app, [*arguments, "--cell", "1.5"])
+    assert refused.exit_code == 1
+    assert "three numbers" in refused.output
+    told = CliRunner().invoke(app, [*arguments, "--cell", "1.5,1.1,23.5"])
+    assert told.exit_code == 0, told.output
+    place = place_of(folder)
+    cell = place.store("injections").sel(theta_e=1.5, psf_fwhm=1.1, depth=23.5).load()
+    files = sorted((tmp_path / "models").glob("*.json"))
+    assert len(files) == 3
+    for file in files:
+        document = coolest.read(file)
+        row = cell.isel(trial=int(np.flatnonzero(cell["injection_id"].values == int(document["meta"]["injection"]))[0]))
+        found = lc.from_coolest(document, file.name)
+        assert found["theta_e"] == pytest.approx(float(row["theta_e_drawn"]))
+        assert found["mag_r"] == pytest.approx(float(row["source_mag_r"]))
+        beside = {what: fits.getdata(file.with_name(f"{file.stem}-{what}.fits")) for what in ("image", "noise", "psf")}
+        shown = images.injected_images(place, row.expand_dims(["theta_e", "psf_fwhm", "depth", "trial"]))
+        np.testing.assert_array_equal(beside["image"], shown[0, 1])
+        assert beside["psf"].sum() == pytest.approx(1, abs=1e-4)
+        assert (beside["noise"] > 0).all()
+    again = CliRunner().invoke(app, [*arguments, "--cell", "1.5,1.1,23.5"])
+    assert again.exit_code == 1
+    assert "not empty" in again.output
 
 
 def test_forms_of_one_network_and_its_scores_find_the_same(folder, runs, table):

@@ -342,13 +342,7 @@ def test_a_full_disk_stops_with_the_reason_and_room_lets_it_go_on(chaos, first, 
 @pytest.fixture
 def bucket(monkeypatch):
     with serving_buckets() as server:
-        for name, value in {
-            "AWS_ENDPOINT_URL": server.address,
-            "AWS_ACCESS_KEY_ID": "a",
-            "AWS_SECRET_ACCESS_KEY": "b",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }.items():
-            monkeypatch.setenv(name, value)
+        server.point_to(monkeypatch)
         server.make("stores")
         yield server
 

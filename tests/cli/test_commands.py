@@ -324,10 +324,10 @@ def test_no_command_takes_the_place_of_another():
 
 
 def test_the_sky_is_not_drawn_anew_under_a_run_nor_read_while_it_is_drawn(folder):
-    from lenscal.io import folders, locks
+    from lenscal.io import locks
 
     sky = folder / "stores" / "sky"
-    with folders.reading(sky / ".mock", "the sky"):
+    with locks.reading(sky / ".mock", "the sky"):
         refused(
             lenscal("mock", folder / "run.yaml", "--again"), "a run reads the embedded sky", "wait for it or stop it"
         )

@@ -4,7 +4,9 @@ refused before any work.
 
 import contextlib
 import json
-import signal
+import os
+import subprocess
+import sys
 
 import pytest
 from places import TESTS
@@ -320,22 +322,85 @@ def test_nothing_is_started_for_a_run_that_is_complete(run):
     assert states(engine.run(pipeline(run, Toy("a")), executor=OnDask(Never()))) == {"a": "was complete"}
 
 
+SWALLOWED = """
+import contextlib, signal, sys
+from pathlib import Path
+from toys import Run, Toy, pipeline
+from lenscal import engine
+from lenscal.io import stopping
+
+class Swallowing(Toy):
+    def finish(self, run, outcomes):
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        return super().finish(run, outcomes)
+
+second = Toy("b", ("a",))
+try:
+    with stopping.heard():
+        engine.run(pipeline(Run(Path(sys.argv[1])), Swallowing("a"), second))
+except KeyboardInterrupt:
+    print("stopped before", second.calls)
+"""
+
+
 def test_a_stop_that_was_swallowed_stops_the_run_at_the_next_stage(run):
-    from lenscal.io import stopping
-
-    class Swallowing(Toy):
-        def finish(self, run, outcomes):
-            with contextlib.suppress(KeyboardInterrupt):
-                signal.raise_signal(signal.SIGINT)
-            return super().finish(run, outcomes)
-
-    second = Toy("b", ("a",))
-
-    def go():
-        with stopping.heard():
-            engine.run(pipeline(run, Swallowing("a"), second))
-
-    with pytest.raises(KeyboardInterrupt):
-        go()
-    assert second.calls == []
+    """In a process of its own: a signal is a matter of the whole process."""
+    done = subprocess.run(
+        [sys.executable, "-c", SWALLOWED, str(run.folder)],
+        env={**os.environ, "PYTHONPATH": str(TESTS / "support")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "stopped before []\n", done.stderr
     assert states(engine.run(pipeline(run, Toy("a"), Toy("b", ("a",))))) == {"a": "was complete", "b": "done"}
+
+
+def test_workers_end_with_the_last_stage_that_needs_them(run):
+    said = []
+
+    class Recording(InProcess):
+        def do(self, job):
+            said.append(job.stage)
+            super().do(job)
+
+        def rest(self):
+            said.append("rest")
+
+    class Alone(Toy):
+        parallel = False
+
+        def work(self, run, block, say=lambda text: None):
+            said.append(f"{self.name} {block.name}")
+            return super().work(run, block)
+
+    stages = Toy("a"), Alone("b", ("a",)), Toy("c", ("b",)), Alone("d", ("c",), blocks_of=1)
+    engine.run(pipeline(run, *stages), executor=Recording())
+    assert said == ["a", "b 000", "b 001", "b 002", "c", "rest", "d 000"]
+
+
+def test_an_executor_at_rest_has_ended_its_cluster_and_starts_it_again_when_asked():
+    there = []
+
+    class Client:
+        def run(self, function):
+            return {"tls://127.0.0.1:1": 0.5, "tls://127.0.0.1:2": 0.25}
+
+    class Counted:
+        @contextlib.contextmanager
+        def client(self):
+            there.append("begins")
+            yield Client()
+            there.append("ends")
+
+    with OnDask(Counted()) as executor:
+        executor.rest()
+        assert there == []
+        first = executor.client(events.Events())
+        executor.rest()
+        assert there == ["begins", "ends"]
+        assert executor.memory == {"workers": 0.75}
+        assert executor.client(events.Events()) is not first
+    assert there == ["begins", "ends"] * 2
+    assert set(executor.memory) == {"workers", "driver"}

@@ -2,6 +2,8 @@
 and a stop is one sentence.
 """
 
+import asyncio
+import gc
 import http.server
 import os
 import signal
@@ -22,7 +24,6 @@ from lenscal.engine import events
 from lenscal.engine.errors import BlockError
 from lenscal.engine.executors import Job
 from lenscal.engine.executors.on_dask import OnDask
-from lenscal.io import stopping
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SENTENCE = "stopped; what is complete stays complete: run the same command again to go on\n"
@@ -273,7 +274,7 @@ def test_what_is_long_at_work_in_the_driver_is_said_unless_something_else_was(qu
 
 
 def test_workers_of_this_machine_speak_tls_with_a_key_that_others_do_not_have():
-    from distributed import Client
+    from distributed.comm import connect
 
     with Local(1, 1).client() as connected:
         address = connected.scheduler.address
@@ -281,7 +282,20 @@ def test_workers_of_this_machine_speak_tls_with_a_key_that_others_do_not_have():
         assert all(worker.startswith("tls://") for worker in connected.nthreads())
         for other in (address, address.replace("tls", "tcp")):
             with pytest.raises((OSError, TypeError, ValueError)):
-                Client(other, timeout="2s", set_as_default=False)
+                asyncio.run(connect(other, timeout=2))
+
+
+def test_a_client_that_does_not_connect_is_closed_at_once_and_not_whenever_it_is_collected():
+    from distributed import Client
+
+    from lenscal.clusters.connecting import connect
+
+    address = "tls://127.0.0.1:9"
+    with pytest.raises(TypeError, match="TLS expects") as refused:  # then distributed leaves it half open
+        connect(address, timeout="1s", set_as_default=False)
+    left = [one for one in gc.get_objects() if type(one) is Client and address in str(one._start_arg)]
+    assert refused  # whose frames hold it
+    assert [one.status for one in left] == ["closed"]
 
 
 def test_clusters_keep_their_contract(local):
@@ -341,26 +355,49 @@ def test_a_stop_at_any_moment_is_one_sentence_and_leaves_no_process(tmp_path, si
     assert gone(process.pid)
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_a_stop_that_comes_where_nobody_hears_it_is_not_lost(local, capfd, sign):
-    class Deaf:
-        def __del__(self):
-            signal.raise_signal(sign)
+DEAF = """
+import signal, sys, time
+from lenscal.clusters import Running
+from lenscal.engine.events import Events
+from lenscal.engine.executors import Job
+from lenscal.engine.executors.on_dask import OnDask
+from lenscal.io import stopping
 
-    before = signal.getsignal(sign)
-    ended = []
+sign = int(sys.argv[2])
 
-    def run():
-        with stopping.heard(), Running(local.scheduler_address).client() as connected:
+class Deaf:
+    def __del__(self):
+        signal.raise_signal(sign)
+
+if __name__ == "__main__":
+    before, ended = signal.getsignal(sign), []
+    job = Job("stop", time.sleep, [(0.1,)] * 400, [str(i) for i in range(400)], lambda i, _: ended.append(i), "stop")
+    try:
+        with stopping.heard(), OnDask(Running(sys.argv[1])) as executor:
+            executor.client(Events())
             Deaf()
-            sweep(connected, time.sleep, [(0.1,)] * 400, [str(i) for i in range(400)], lambda i, _: ended.append(i))
+            executor.do(job)
+    except KeyboardInterrupt:
+        assert signal.getsignal(sign) is before
+        stopping.check()  # the next run is none that was stopped
+        print("stopped early" if len(ended) < 400 else "late")
+"""
 
-    with pytest.raises(KeyboardInterrupt):
-        run()
-    assert len(ended) < 400
-    assert "KeyboardInterrupt" not in capfd.readouterr().err
-    assert signal.getsignal(sign) is before
-    stopping.check()  # the next run is none that was stopped
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_a_stop_that_comes_where_nobody_hears_it_is_not_lost(local, tmp_path, sign):
+    """In a process of its own: a signal is a matter of the whole process."""
+    (tmp_path / "deaf.py").write_text(DEAF)
+    done = subprocess.run(
+        [sys.executable, "deaf.py", local.scheduler_address, str(int(sign))],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=200,
+    )
+    assert done.stdout == "stopped early\n", done.stderr
+    assert "KeyboardInterrupt" not in done.stderr
 
 
 @pytest.mark.parametrize("later", [0.1, 1.5, 4.0])

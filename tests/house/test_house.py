@@ -45,6 +45,13 @@ def test_heavy_libraries_are_imported_where_they_are_used():
     assert done.stdout.strip() == "[]", done.stdout + done.stderr
 
 
+def test_the_help_of_a_command_needs_no_numbers():
+    numeric = "numpy pandas xarray scipy zarr dask astropy numba"
+    code = f"import sys, lenscal.cli; print([m for m in '{numeric}'.split() if m in sys.modules])"
+    done = run(sys.executable, "-c", code)
+    assert done.stdout.strip() == "[]", done.stdout + done.stderr
+
+
 def test_no_benchmark_has_the_name_of_an_installed_package():
     # Python puts the folder of a script before all others: a library that imports a package of that name would get the
     # benchmark.

@@ -24,7 +24,7 @@ def functions(source):
         yield node.name, lines, len([*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs])
 
 
-COMPILED = ("numba", "njit", "inner", "intrinsic")
+COMPILED = ("numba", "njit", "inner", "kept", "intrinsic")
 """How the decorators of compiled kernels are called: they take flat arguments, and are inlined by hand."""
 
 

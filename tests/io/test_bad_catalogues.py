@@ -478,6 +478,42 @@ def test_of_two_versions_of_the_sweeps_side_by_side_the_newest_is_read_wherever_
             sweeps.sweep_files(root)
 
 
+LAYOUTS = {
+    "a version": ["south/sweep/10.1/{}"],
+    "no version": ["sweep/{}"],
+    "the root": ["{}"],
+    "a version in the root": ["10.1/{}"],
+    "two regions": ["south/sweep/10.1/{}", "north/sweep/10.1/{}"],
+}
+
+
+@pytest.mark.parametrize("kind", ["folders", "linked version", "linked files"])
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_folder_and_an_address_have_the_same_sweeps(tmp_path, raw, layout, kind):
+    names = [NAME, "sweep-025m005-030p005.fits"]
+    root, store = tmp_path / "survey", tmp_path / "store"
+    for pattern, name in zip(LAYOUTS[layout], names):
+        path = root / pattern.format(name)
+        if kind == "folders":
+            write_sweep(path, raw.iloc[:9])
+            continue
+        kept = store / pattern.format(name)
+        write_sweep(kept, raw.iloc[:9])
+        here, there = (path, kept) if kind == "linked files" else (path.parent, kept.parent)
+        here.parent.mkdir(parents=True, exist_ok=True)
+        if here != root:
+            here.symlink_to(there)
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.symlink_to(kept)
+    with serving(root) as server:
+        found = [
+            [str(path).removeprefix(str(place)).lstrip("/") for path in sweeps.sweep_files(place)]
+            for place in (root, f"file://{root}", server.address)
+        ]
+    assert found[0] == found[1] == found[2] == [p.format(name) for p, name in zip(LAYOUTS[layout], names)]
+
+
 def test_text_redshifts_and_overlapping_catalogues_are_counted_by_catalogue(tmp_path, raw):
     place = place_of(tmp_path, {NAME: raw})
     _, ledgers, _ = imported(place)

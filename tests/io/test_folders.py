@@ -52,7 +52,64 @@ def test_the_other_lock_keeps_other_processes_out(monkeypatch, tmp_path):
             held.__exit__(None, None, None)
 
 
-@pytest.mark.parametrize("code", [errno.EIO, *NONE])
+@pytest.fixture
+def without_locks(monkeypatch):
+    monkeypatch.setattr(fcntl, "flock", refusing(errno.ENOSYS))
+    monkeypatch.setattr(fcntl, "lockf", refusing(errno.ENOSYS))
+
+
+@pytest.mark.parametrize("code", NONE)
+def test_without_any_lock_the_owner_is_named_in_a_file_that_goes_at_the_end(monkeypatch, tmp_path, code):
+    monkeypatch.setattr(fcntl, "flock", refusing(code))
+    monkeypatch.setattr(fcntl, "lockf", refusing(code))
+    owner = tmp_path / "plan" / "lock.owner"
+    for _ in range(2):
+        with locks.alone(tmp_path / "plan"):
+            assert owner.read_text().split()[0] == str(os.getpid())
+            with (
+                pytest.raises(folders.StoreError, match=rf"process {os.getpid()} on .* is at work .*remove '{owner}'"),
+                locks.alone(tmp_path / "plan"),
+            ):
+                pass
+        assert not owner.exists()
+
+
+def test_what_a_process_left_that_is_no_more_is_taken_over_and_what_another_machine_left_is_not(
+    without_locks, tmp_path
+):
+    import socket
+
+    ended = multiprocessing.get_context("fork").Process(target=int)
+    ended.start()
+    ended.join()
+    owner = tmp_path / "plan" / "lock.owner"
+    owner.parent.mkdir()
+    for left in (f"{ended.pid} {socket.gethostname()}", ""):
+        owner.write_text(left)
+        with locks.alone(tmp_path / "plan"):
+            assert owner.read_text().split()[0] == str(os.getpid())
+    owner.write_text(f"{ended.pid} elsewhere")
+    with (
+        pytest.raises(folders.StoreError, match=rf"process {ended.pid} on elsewhere.*remove"),
+        locks.alone(tmp_path / "plan"),
+    ):
+        pass
+    assert owner.exists()
+
+
+def test_a_sky_is_read_without_locks_unless_someone_replaces_it(without_locks, tmp_path):
+    (tmp_path / ".mock").write_text("")
+    with locks.reading(tmp_path / ".mock", "the sky"):
+        pass
+    with (
+        locks.alone(tmp_path, ".mock"),
+        pytest.raises(folders.StoreError, match=rf"the sky is being replaced by process {os.getpid()}"),
+        locks.reading(tmp_path / ".mock", "the sky"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize("code", [errno.EIO])
 def test_where_no_lock_can_be_had_one_sentence_names_the_folder_and_what_to_do(monkeypatch, tmp_path, code):
     monkeypatch.setattr(fcntl, "flock", refusing(code))
     monkeypatch.setattr(fcntl, "lockf", refusing(code))

@@ -137,3 +137,10 @@ def test_gates_that_are_not_written_yet_are_named(folder):
     (folder / "gates.json").unlink()
     with pytest.raises(lc.StoreError, match="written when a run ends"):
         _ = lc.open_run(folder).gates
+
+
+def test_a_catalogue_of_a_run_that_is_not_there_says_which_are(tmp_path):
+    (tmp_path / "stores" / "mine").mkdir(parents=True)
+    (tmp_path / "catalogs.yaml").write_text("version: 2\n")
+    with pytest.raises(lc.ConfigError, match=r"no run 'nope' in '.*' \(mine\).*open_run"):
+        lc.open_catalog(run="nope", path=tmp_path / "catalogs.yaml")

@@ -78,15 +78,42 @@ FAULTS = {
     "cut short at a record": ({"cut": 5760, "length": False}, r"cannot be read|no plane"),
     "HTML": ({"body": HTML}, "no FITS file but begin with '<html>"),
     "nothing": ({"body": b""}, "0 bytes that are no FITS file"),
-    "wrong size": ({"shrink": 2}, r"shape \(3, 19, 19\), not \(3, 21, 21\)"),
-    "wrong bands": ({"bands": "grizY"}, "bands 'grizY', not 'grz'"),
-    "wrong order": ({"bands": "zrg"}, "bands 'zrg', not 'grz'"),
     "another place": ({"shift": 0.3}, "a stamp about ra 150.0"),
     "another scale": ({"scale": 0.524}, "pixels of 0.5240 x 0.5240 arcsec, not 0.262"),
     "no scale": ({"without": ["CD1_1"]}, "plane 'image' that has a matrix that gives no sky .* not those asked for"),
-    "another unit": ({"units": "DN"}, "plane 'image' is in 'DN', not 'nanomaggy'"),
     "no mask": ({"lacks": ["maskbits"]}, "no plane 'maskbits' but .* take out of survey.service.planes"),
 }
+
+
+FINAL = {
+    "wrong size": ({"shrink": 2}, r"shape \(3, 19, 19\), not \(3, 21, 21\)"),
+    "wrong bands": ({"bands": "grizY"}, "bands 'grizY', not 'grz'"),
+    "wrong order": ({"bands": "zrg"}, "bands 'zrg', not 'grz'"),
+    "another unit": ({"units": "DN"}, "plane 'image' is in 'DN', not 'nanomaggy'"),
+}
+
+
+@pytest.mark.parametrize("fault", FINAL)
+def test_what_no_attempt_will_change_is_asked_once_and_names_the_layer(viewer, fault):
+    viewer.always, message = FINAL[fault]
+    with pytest.raises(PixelError, match=rf"{message}; check survey\.layer \('ls-dr10'\)"):
+        survey(viewer).read(ROWS, SIZE)
+    assert len(viewer.asked) == 1
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_a_layer_that_the_service_does_not_have_is_no_empty_sky(viewer, tmp_path, status):
+    Table({"brickname": list("abcdef"), "ra": np.arange(6.0), "dec": np.zeros(6)}).write(
+        tmp_path / "survey-bricks.fits.gz"
+    )
+    one = survey(viewer)
+    one.root = tmp_path
+    viewer.always = status
+    with pytest.raises(SurveyError, match=r"has pixels of none of the bricks.*check survey\.layer \('ls-dr10'\)"):
+        one.check()
+    assert len(viewer.asked) == 5
+    viewer.faults, viewer.always = [status], None
+    assert one.check() == [f"{viewer.address} answers with layer ls-dr10 DR10"]
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numba
+import pytest
 from numba.core.caching import NullCache
 from numba.core.dispatcher import Dispatcher
 
@@ -147,3 +149,54 @@ def test_beside_the_sources_is_where_kernels_are_kept_when_that_can_be_written(t
     done = started(tmp_path, locked=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(str(tmp_path / "packages/lenscal/kernels/__pycache__"))
+
+
+COUNTED = f"""
+from numba.core import event
+compiled = []
+class Counting(event.Listener):
+    def on_start(self, one):
+        compiled.append(one.data["dispatcher"].py_func.__name__)
+    def on_end(self, one):
+        pass
+event.register("numba:compile", Counting())
+{PROGRAM}
+print(compiled.count("pixels"))
+"""
+
+
+def test_a_kernel_that_another_process_compiles_is_waited_for_and_not_compiled_twice(tmp_path):
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path), "OMP_NUM_THREADS": "1"}
+    running = [
+        subprocess.Popen([sys.executable, "-c", COUNTED], env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    said = [process.communicate(timeout=300)[0].split() for process in running]
+    assert sorted(counts for _, counts in said) == ["0", "1"]
+    assert len({digest for digest, _ in said}) == 1
+
+
+def test_a_kernel_is_compiled_after_some_time_although_another_process_seems_to_be_at_it(tmp_path, monkeypatch):
+    import fcntl
+
+    from lenscal.kernels import compiled
+
+    monkeypatch.setattr(compiled, "WAIT_S", 0.2)
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+
+    @compiled.kept()
+    def twice(x):
+        return 2 * x
+
+    lock = Path(twice._cache._cache_path) / f"{twice._cache._impl.filename_base}.lock"
+    with lock.open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        assert twice(4) == 8
+    assert twice._cache._lock is None
+
+
+def test_a_function_of_kernels_that_python_calls_says_so():
+    from lenscal.kernels import rays
+
+    with pytest.raises(TypeError, match=r"rays\.pack_lens' is called by compiled kernels only"):
+        rays.pack_lens(1.0)

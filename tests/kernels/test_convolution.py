@@ -4,8 +4,11 @@ aliasing or wrap-around.
 
 import numpy as np
 import pytest
+from from_python import called
 
 from lenscal.kernels import convolution, imaging, light, spreading
+
+spectrum, convolve = called(convolution.spectrum), called(convolution.convolve)
 
 SCALE = 0.262
 
@@ -15,8 +18,8 @@ def run(grid, points, psf, size, includes_pixel=True):
     transform = convolution.psf_transform(psf, torus, includes_pixel)
     work = convolution.work_space(torus)
     out = np.zeros((size, size), np.float32)
-    convolution.spectrum(grid, points, work)
-    convolution.convolve(transform, 1.0, imaging.MARGIN, work, out)
+    spectrum(grid, points, work)
+    convolve(transform, 1.0, imaging.MARGIN, work, out)
     return out
 
 
@@ -52,7 +55,7 @@ def test_a_point_between_cells_becomes_the_psf_about_that_point(x, y):
     size = 41
     grid, points, (left, bottom, cell) = empty(size)
     column, row = ((a - low) / cell - 0.5 + spreading.PAD for a, low in ((x, left), (y, bottom)))
-    spreading._spread.py_func(
+    called(spreading._spread)(
         points.reshape(-1), np.uint64(points.shape[1]), np.float32(column), np.float32(row), np.float32(1)
     )
     out = run(grid, points, gaussian(41, 0.45), size)

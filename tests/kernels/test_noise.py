@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from from_python import called
 from noisy import COADD, SUM, arc
 from scipy import ndimage
 
 from lenscal.kernels import noise
+
+pair_sum = called(noise.pair_sum)
 
 WHITE = noise.resampling_kernels(noise.WHITE)
 
@@ -143,7 +146,7 @@ def test_noise_of_an_aperture_is_the_sum_of_the_correlation_over_its_pairs():
             dy, dx = (b - a) if b[0] >= a[0] else (a - b)
             if dy <= 3 and abs(dx) <= 3:
                 slow += lags[dy, dx + 3]
-    assert noise.pair_sum(inside, lags) == pytest.approx(slow, rel=1e-9)
+    assert pair_sum(inside, lags) == pytest.approx(slow, rel=1e-9)
 
 
 def test_measured_lags_tell_the_scatter_of_aperture_sums_in_resampled_noise():
@@ -157,7 +160,7 @@ def test_measured_lags_tell_the_scatter_of_aperture_sums_in_resampled_noise():
     y, x = np.indices((20, 20)) - 9.5
     ring = np.abs(np.hypot(x, y) - 6) < 1.5
     sums = [image[a : a + 20, b : b + 20][ring].sum() for a in range(0, 880, 20) for b in range(0, 880, 20)]
-    predicted = sigma * np.sqrt(noise.pair_sum(ring, lags))
+    predicted = sigma * np.sqrt(pair_sum(ring, lags))
     assert np.std(sums) == pytest.approx(predicted, rel=0.05)
     # A thin ring has fewer pairs than the full sum of the table supposes.
     assert predicted < 0.95 * sigma * np.sqrt(correlation * ring.sum())

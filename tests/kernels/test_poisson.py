@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from from_python import called
 from numba import njit
 from scipy import stats
 
 from lenscal.kernels import poisson
 from lenscal.kernels.draws import hashes
+
+one = called(poisson.poisson)
 
 COUNT = 400_000
 PINNED = [0.0, 1.0, 1.0, 7.0, 21.0, 947.0, 998324.0]
@@ -92,4 +95,4 @@ def test_the_same_key_gives_more_for_a_larger_mean():
 
 def test_numbers_are_pinned_so_that_old_runs_stay_reproducible():
     key = np.uint64(0x0123456789ABCDEF)
-    assert [poisson.poisson(mean, key) for mean in (0.5, 3.0, 4.0, 11.0, 30.0, 1e3, 1e6)] == PINNED
+    assert [one(mean, key) for mean in (0.5, 3.0, 4.0, 11.0, 30.0, 1e3, 1e6)] == PINNED

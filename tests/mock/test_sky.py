@@ -272,8 +272,8 @@ def test_a_sky_is_not_replaced_while_a_run_reads_it_nor_read_while_it_is_replace
     taken = "a run reads it"
     sky = target / ".mock", "the sky"
     with (
-        folders.reading(*sky),
-        folders.reading(*sky),
+        locks.reading(*sky),
+        locks.reading(*sky),
         pytest.raises(folders.StoreError, match=taken),
         locks.alone(target, ".mock", taken),
     ):
@@ -281,7 +281,7 @@ def test_a_sky_is_not_replaced_while_a_run_reads_it_nor_read_while_it_is_replace
     with (
         locks.alone(target, ".mock", taken),
         pytest.raises(folders.StoreError, match=r"the sky is being replaced by process \d+"),
-        folders.reading(target / ".mock", "the sky"),
+        locks.reading(target / ".mock", "the sky"),
     ):
         pass
 

@@ -29,6 +29,7 @@ SHARES, DETECTOR, LEAKS, REALISM = (
 
 
 JUDGING, JUDGEMENT = "kernels/test_judging.py::", "stages/test_judgement.py::"
+MORE_BANDS = "stages/test_more_bands.py::"
 
 
 def _fault(name, file, old, new, tests, *killers):
@@ -93,8 +94,8 @@ FAULTS = (
     # The PSF and the grid.
     _fault("PSFSIZE used as FWHM", "kernels/light.py", "return psfsize * 4 * (beta - 1) * scale / PSFSIZE_PER_SIGMA", "return psfsize * np.ones_like(scale)", LIGHT, "test_core_width_over_psfsize_is_the_one_of_the_conventions", "test_a_moffat_image_has_the_noise_equivalent_area_of_its_psfsize"),
     _fault("batch: PSFSIZE used as FWHM", "injections/host_pixels.py", 'for name in ("psf_fwhm_core", "psf_beta"))\n', 'for name in ("psfsize", "psf_beta"))\n', INJECTIONS, _PUBLIC),
-    _fault("the pixel put in twice", "kernels/convolution.py", "if not includes_pixel:", "if includes_pixel:", PSF, "test_gaussians_convolve_to_a_gaussian_of_both_widths", "test_an_optical_psf_is_given_the_pixel"),
-    _fault("PSF off centre", "kernels/convolution.py", "shift = psf.shape[axis - 2] // 2 +", "shift = psf.shape[axis - 2] // 2 + axis +", PSF, "test_gaussians_convolve_to_a_gaussian_of_both_widths"),
+    _fault("the pixel put in twice", "kernels/convolution.py", "factor if includes_pixel else factor * np.sinc(f)", "factor * np.sinc(f) if includes_pixel else factor", PSF, "test_gaussians_convolve_to_a_gaussian_of_both_widths", "test_an_optical_psf_is_given_the_pixel"),
+    _fault("PSF off centre", "kernels/convolution.py", "shift = psf_shape[axis - 2] // 2 +", "shift = psf_shape[axis - 2] // 2 + axis +", PSF, "test_gaussians_convolve_to_a_gaussian_of_both_widths"),
     _fault("wrap-around", "kernels/convolution.py", "size = max(pixels + psf_pixels // 2, psf_pixels)", "size = max(pixels, psf_pixels)", PSF, "test_the_torus_is_large_enough_and_of_small_primes"),
     _fault("samples of a cell mirrored", "kernels/spreading.py", "add_outer(padded, first, width, low, high, low, high,", "add_outer(padded, first, width, high, low, low, high,", SAMPLING, "test_nodes_shared_four_at_a_time_are_the_nodes_shared_one_by_one"),
     _fault("half a pixel off", "kernels/imaging.py", "-(n / 2 + MARGIN) * pixel_scale", "-((n - 1) / 2 + MARGIN) * pixel_scale", SAMPLING, _PROFILE),
@@ -111,9 +112,9 @@ FAULTS = (
     _fault("shot noise of independent pixels", "injections/trials.py", "noise.resampling_kernels(lags if", "noise.resampling_kernels(np.broadcast_to(noise.WHITE, lags.shape) if", INJECTIONS, _SHOT),
     _fault("noise correlation counted twice", "kernels/noise.py", "variance = np.asarray(correlation, float) * np.square", "variance = np.asarray(correlation, float) ** 2 * np.square", SHOT, _RESAMPLED),
     _fault("resampling lowers a gain that has the correlation in it", "injections/trials.py", "self.per_band[\"gain\"][rows] if", "self.per_band[\"gain\"][rows] * self.hosts[\"noise_correlation\"].values[self.host[rows]] if", INJECTIONS, _SHOT),
-    _fault("resampling that loses flux", "kernels/noise.py", "out[i] /= total", "out[i] /= np.sqrt((out[i] ** 2).sum())", SHOT, _RESAMPLED),
-    _fault("power where its root belongs", "kernels/noise.py", "math.sqrt(max(power, 0.0))", "max(power, 0.0)", SHOT, "test_shot_noise_is_correlated_as_the_sky", "test_shot_noise_is_that_of_its_slow_twin"),
-    _fault("lags mirrored", "kernels/noise.py", "(k_y * dy + k_x * dx) % _WAVES", "(k_y * dy - k_x * dx) % _WAVES", SHOT, "test_shot_noise_is_that_of_its_slow_twin"),
+    _fault("resampling that loses flux", "kernels/noise.py", "out[i] /= plane[0].sum() + 2 * plane[1:].sum()", "out[i] /= np.sqrt((out[i] ** 2).sum())", SHOT, _RESAMPLED),
+    _fault("power where its root belongs", "kernels/noise.py", "math.sqrt(max(root[k], 0.0))", "max(root[k], 0.0)", SHOT, "test_shot_noise_is_correlated_as_the_sky", "test_shot_noise_is_that_of_its_slow_twin"),
+    _fault("lags mirrored", "kernels/noise.py", "lags = tables[i].reshape(tables[i].size)", "lags = tables[i, :, ::-1].copy().reshape(tables[i].size)", SHOT, "test_shot_noise_is_that_of_its_slow_twin"),
     _fault("RNG shared between bands", "injections/trials.py", 'f"shot noise {band}"', '"shot noise"', INJECTIONS, _UNRELATED),
     _fault("RNG shared between trials", "injections/trials.py", "noise_ids(self.ids[rows])", "0 * noise_ids(self.ids[rows])", INJECTIONS, _UNRELATED),
     _fault("SNR without the noise correlation", "kernels/noise.py", "variance = pair_sum(image >= level, lags)", "variance = float((image >= level).sum())", NOISE, "test_arc_snr_of_a_flat_arc_is_its_flux_over_the_noise_of_its_area"),
@@ -142,8 +143,8 @@ FAULTS = (
     # Priors, and what shared hosts cost.
     _fault("hosts without a scored trial counted", "completeness/counts.py", "(n > 0).sum(-1) for _, n, _ in", "(n >= 0).sum(-1) for _, n, _ in", COMPLETENESS, "test_hosts_are_those_with_a_scored_trial_at_this_theta_e"),
     _fault("quantiles with a uniform prior", "completeness/posterior.py", "[q], settings.prior)[..., 0]", '[q], "uniform")[..., 0]', COMPLETENESS, _QUANTILES + "[jeffreys]"),
-    _fault("averages with a uniform prior", "completeness/reading.py", "[q], prior)[..., 0]", '[q], "uniform")[..., 0]', COMPLETENESS, _QUANTILES + "[jeffreys]"),
-    _fault("averaged quantiles reversed", "completeness/reading.py", "[q], prior)[..., 0] for q in schema.QUANTILES]", "[q], prior)[..., 0] for q in schema.QUANTILES[::-1]]", COMPLETENESS, _QUANTILES),
+    _fault("averages with a uniform prior", "completeness/averaging.py", "[q], prior)[..., 0]", '[q], "uniform")[..., 0]', COMPLETENESS, _QUANTILES + "[jeffreys]"),
+    _fault("averaged quantiles reversed", "completeness/averaging.py", "[q], prior)[..., 0] for q in schema.QUANTILES]", "[q], prior)[..., 0] for q in schema.QUANTILES[::-1]]", COMPLETENESS, _QUANTILES),
     _fault("a prior for each cell of an average", "kernels/shares.py", "(weight * k / n).sum(-1)", "(weight * (k + 0.5) / (n + 1)).sum(-1)", SHARES, "test_the_mean_is_that_of_the_plain_shares_whatever_the_design_effect"),
     _fault("average without the design effect", "kernels/shares.py", "own * (1 - own) * effect / n", "own * (1 - own) / n", SHARES, "test_many_like_cells_count_as_all_their_trials"),
     _fault("test rate predicted with a uniform prior", "failures/gates.py", "intervals.above_order_statistic(false, negatives)))", 'intervals.shapes(false, negatives, "uniform")))', KINDS, "test_the_prediction_of_the_test_rate_is_that_of_a_threshold_set_at_its_own_negative"),
@@ -184,9 +185,11 @@ FAULTS = (
     _fault("collapse below the mean of both sides", "failures/collapse.py", "np.where(there, np.minimum(left, right), 0)", "np.where(there, (left + right) / 2, 0)", FAILURES, "test_no_rise_is_a_collapse_however_steep_or_convex"),
     _fault("insufficient cells judged", "failures/collapse.py", 'sufficient = sufficient & cube["sufficient"]', 'sufficient = sufficient | cube["sufficient"]', FAILURES, "test_insufficient_cells_are_neither_judged_nor_neighbours"),
     _fault("p of the structure asked three times", "realism/structure.py", "adjusted = min(1.0, len(STRUCTURE) * p)", "adjusted = p", REALISM, _THIRD),
-    _fault("p of the noise asked three times", "realism/noise.py", "adjusted = min(1.0, len(schema.BANDS) * p)", "adjusted = p", REALISM, _THIRD),
+    _fault("p of the noise asked three times", "realism/noise.py", "adjusted = min(1.0, len(bands) * p)", "adjusted = p", REALISM, _THIRD),
     _fault("anchors drawn without their matches", "kernels/quantiles.py", "chosen[:, own[len(first) :]]", "rng.permuted(chosen, axis=1)[:, own[len(first) :]]", REALISM, "test_an_anchor_is_drawn_with_its_matches"),
     # Planes, bands, units, seeds.
+    _fault("i of a source halfway between r and z", "kernels/magnitudes.py", "mag_r + I_SHARE * (mag_z - mag_r)", "mag_r + 0.5 * (mag_z - mag_r)", MORE_BANDS, "test_i_lies_on_the_power_law_between_r_and_z"),
+    _fault("blank skies drawn by the place of the band", "experiments/views.py", 'f"blank sky {numbers[band]}"', 'f"blank sky {band}"', MORE_BANDS, "test_the_blank_sky_of_z_is_the_same_with_i_and_without"),
     _fault("psfsize at the transposed pixel", "io/survey/bricks.py", "np.stack([row, column], axis=1), 1)", "np.stack([column, row], axis=1), 1)", KINDS, "test_psfsize_of_a_galaxy_is_that_of_its_own_pixel_and_band"),
     _fault("annulus SNR of quality with the noise of g", "quality/measures.py", "correlation[..., red]) / sigma[..., red]", "correlation[..., 0]) / sigma[..., red]", KINDS, _ANNULUS, "test_measures_in_r_follow_r_alone"),
     _fault("annulus SNR of quality, correlation upside down", "quality/measures.py", 'areas["annulus"].sum() / correlation[..., red]', 'areas["annulus"].sum() * correlation[..., red]', KINDS, _ANNULUS),

@@ -91,10 +91,7 @@ def test_a_run_stops_at_a_broken_file_and_says_what_to_do(spoilt, here):
     cut_short(next(folders[0].glob("*-image-r.fits.fz")))
     with pytest.raises(
         stores.StoreError,
-        match=(
-            r"\d+ galaxies have no pixels; the first: band r: file '.*' (is truncated|cannot be read).*mend the "
-            r"files, or set cutouts.broken: count"
-        ),
+        match=(r"band r: file '.*' (is truncated|cannot be read).*mend the files, or set cutouts.broken: count"),
     ):
         run(settings(), PIXELS)
 
@@ -230,4 +227,4 @@ def test_a_command_ends_with_one_sentence(spoilt):
     assert "Traceback" not in said.output
     lines = [line for line in said.output.splitlines() if line.strip()]
     assert len(lines) == 1, said.output
-    assert "galaxies have no pixels; the first: band r: file" in lines[0]
+    assert "band r: file" in lines[0]

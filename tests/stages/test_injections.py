@@ -2,6 +2,7 @@
 and refuse what is wrong.
 """
 
+import inspect
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -13,7 +14,7 @@ from injection_hosts import GRID, LAGS, SIGMA, galaxy_stamp, make_hosts, moffats
 from lenscal import gates, injections, schema
 from lenscal.injections import host_pixels, numbering, physics, prior_sets, priors, refusing, rendering, trials
 from lenscal.injections.rendering import render
-from lenscal.kernels import convolution, light, noise
+from lenscal.kernels import imaging, light, noise
 
 SUM = 2.0
 
@@ -403,8 +404,17 @@ def test_images_render_again_bit_for_bit_and_in_any_grouping(drawn, hosts, monke
 
 
 def test_each_host_has_its_psf_transformed_once_and_trials_come_back_in_their_order(drawn, hosts, monkeypatch):
-    made, transform = [], convolution.psf_transform
-    monkeypatch.setattr(convolution, "psf_transform", lambda psf, *rest: made.append(len(psf)) or transform(psf, *rest))
+    made, convolved = [], imaging.convolved
+    taken = list(inspect.signature(convolved.py_func).parameters).index
+
+    def watched(*given):
+        which = given[taken("which")][given[taken("order")]]
+        made.append(
+            1 + np.count_nonzero(np.diff(which))
+        )  # a PSF is transformed wherever it differs from the one before
+        convolved(*given)
+
+    monkeypatch.setattr(imaging, "convolved", watched)
     whole = injections.images(drawn, hosts, settings(), 1)
     assert sum(made) == len(np.unique(drawn["galaxy_id"])) < drawn["q"].size
     assert np.unique(drawn["galaxy_id"].values.ravel()[:5]).size == 5  # neighbours have different hosts

@@ -360,6 +360,26 @@ def test_counterfactuals_of_a_detector_that_cannot_be_asked_are_not_judged_with_
     assert {gate.verdict for gate in left} == {gate_table.ABSENT}
 
 
+def test_counterfactuals_at_another_threshold_follow_from_the_scores_that_are_kept():
+    names = [*counterfactuals.ABOUT]
+    found = [
+        counterfactuals.Counterfactual(n, counterfactuals.ABOUT[n], one.before, one.after)
+        for n, one in ((n, pairs(0.5 * i, name=n)) for i, n in enumerate(names[:2]))
+    ]
+    nothing = np.empty(0)
+    found.append(counterfactuals.Counterfactual(names[2], counterfactuals.ABOUT[names[2]], nothing, nothing, "deaf"))
+    kept = schema.COUNTERFACTUAL_SCORES.check_table(
+        schema.COUNTERFACTUAL_SCORES.cast_table(counterfactuals.kept(found))
+    )
+    first = counterfactuals.changes(found, 1.0)
+    again = counterfactuals.again(kept, first.set_index("name")["why_not"].to_dict())
+    for threshold in (1.0, 2.0):
+        expected = counterfactuals.changes(found, threshold)
+        pd.testing.assert_frame_equal(counterfactuals.changes(again, threshold), expected)
+    assert expected["base"].iloc[0] < first["base"].iloc[0]
+    assert counterfactuals.again(counterfactuals.kept([]), {}) == []
+
+
 def test_scores_without_a_test_split_are_judged_nowhere_and_say_why():
     found = run(splits=("val",))
     tables, gates = scores.judge(found, scores.thresholds(found, [0.1]), FACTS, TERMS)

@@ -102,7 +102,8 @@ SQUARE = noise(2, 3)
     ("arguments", "message"),
     [
         ((np.zeros((101, 101)),), r"the images have shape \(101, 101\), expected"),
-        ((np.zeros((2, 4, 101, 101)),), "expected"),
+        ((np.zeros((2, 2, 101, 101)),), "expected"),
+        ((np.zeros((2, 5, 101, 101)),), "expected"),
         ((np.zeros((2, 3, 101, 99)),), "with y = x"),
         ((np.zeros((0, 3, 101, 101)),), "expected"),
         (("stamp.fits",), "the images holds 'stamp.fits'"),

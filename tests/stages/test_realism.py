@@ -368,7 +368,7 @@ def test_a_detector_that_calls_bare_hosts_lenses_says_nothing_on_sources():
 
 
 def judged_changes(table, limit, kind="morphology"):
-    found = realism.judge.__globals__["_sensitivity"](table, SETTINGS.model_copy(update={f"{kind}_change_max": limit}))
+    found = realism.sensitive(table, SETTINGS.model_copy(update={f"{kind}_change_max": limit}))
     return criteria.WORDS[next(row for row in found if row.id == kind).verdict]
 
 
@@ -384,9 +384,37 @@ def test_a_psf_profile_that_changes_completeness_is_no_go():
     assert changes["pairs"].tolist() == [100, 50]
     assert changes["change"].tolist() == pytest.approx([0, 0.4])
     assert {limit: judged_changes(changes, limit, "moffat") for limit in (0.1, 0.5)} == {0.1: "NO-GO", 0.5: "GO"}
-    row = next(row for row in realism.judge.__globals__["_sensitivity"](changes, SETTINGS) if row.id == "moffat")
+    row = next(row for row in realism.sensitive(changes, SETTINGS) if row.id == "moffat")
     assert (row.requirement, row.value) == ("3B.4", pytest.approx(0.4))
     assert judged_changes(NONE, 0.1, "moffat") == "not judged"
+
+
+def test_changes_at_another_threshold_follow_from_the_scores_that_are_kept():
+    control, clumpy = realism.bare(config.Injections()), sensitivity.Variant("morphology", "clumpy")
+    stamps = sensitivity.Variant("morphology", "stamps")
+    rng = np.random.default_rng(3)
+    base = rng.normal(size=200)
+    some = np.where(rng.random(200) < 0.2, np.nan, base + rng.normal(size=200))
+    scored = {"a": (control, rng.normal(size=200)), "b": (clumpy, some), "c": (stamps, "the run file names none")}
+    first = realism.changes(base, scored, 0.5)
+    for threshold in (0.5, -0.3):
+        again = sensitivity.again(sensitivity.kept(base, scored), first, threshold)
+        pd.testing.assert_frame_equal(again, realism.changes(base, scored, threshold))
+    assert again["base"].iloc[0] > first["base"].iloc[0]
+    nobody = {"a": (clumpy, "no injection has an image")}
+    none = realism.changes(base, nobody, 0.5)
+    pd.testing.assert_frame_equal(sensitivity.again(sensitivity.kept(base, nobody), none, 0.0), none)
+
+
+def test_criteria_are_found_again_from_the_gates_that_they_became():
+    found = [
+        criteria.criterion("snr_10", "3D.1", "a claim", "a ratio", 0.8, (0.5, 1.1), 0.5, 2.0, "of some"),
+        criteria.criterion("panel", "3D.8", "another", "p", minimum=0.05, cannot="nobody looked"),
+    ]
+    became = criteria.gates(found)
+    assert [gate.id for gate in became] == ["realism.snr_10", "realism.panel", "realism", "X.5"]
+    again = criteria.of_gates(became)
+    pd.testing.assert_frame_equal(criteria.table(again), criteria.table(found))
 
 
 def test_hosts_without_a_psf_image_in_some_band_are_those_that_a_profile_serves():

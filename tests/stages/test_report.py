@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import io
 import json
+import os
 import re
 from html.parser import HTMLParser
 
@@ -18,8 +19,9 @@ from lenscal import completeness, config, failures, realism, report, schema, sco
 from lenscal.gates import Gate, Ledger, absent
 from lenscal.gates import table as gate_table
 from lenscal.kernels import intervals
-from lenscal.report import derivation, figures, formats, page, summaries
+from lenscal.report import asked, derivation, drawing, figures, formats, headings, page, summaries
 from lenscal.report.figures import colour, cubes, samples
+from lenscal.report.kept import NAME
 from lenscal.scores import counterfactuals, shortcuts
 
 HASH = "0123456789abcdef" * 4
@@ -490,7 +492,7 @@ def test_no_number_stands_on_the_page_without_a_query(files, inputs):
     """What is left are constants of the text and names: of the template, the headings, the run file."""
     plain = " ".join(Page(files["index.html"].decode()).plain)
     template = (page.resources.files("lenscal.report") / "page.html").read_text() + " ".join(
-        map(str, [*page.LABELS.values(), *page.LABELS])
+        map(str, [*headings.LABELS.values(), *headings.LABELS])
     )
     constants = set(re.findall(r"\d[\d.,]*", re.sub(r"<style>.*?</style>", "", template, flags=re.S)))
     constants |= set(
@@ -508,7 +510,7 @@ def test_page_is_well_formed_and_needs_nothing_from_outside(files):
     parsed = Page(files["index.html"].decode())
     assert parsed.open == []
     assert len(parsed.ids) == len(set(parsed.ids))
-    assert all(source.startswith("data:image/png;base64,") for source in parsed.sources)
+    assert all(source.startswith("data:image/webp;base64,") for source in parsed.sources)
     for link in parsed.links:
         assert link[1:] in parsed.ids if link.startswith("#") else link in files, link
     text = files["index.html"].decode()
@@ -775,7 +777,8 @@ def test_gallery_says_where_each_is_and_links_to_the_viewer_of_the_real_sky_alon
 def test_gallery_says_which_rows_are_no_failures(inputs):
     threshold = float(inputs.thresholds["threshold"][0])
     rows = inputs.gallery
-    found = figures.gallery.labels(inputs, rows)
+    assert list(rows["kind"]) == sorted(rows["kind"], key=figures.gallery.kinds(inputs).index)
+    found = [text for kind in figures.gallery.kinds(inputs) for text in figures.gallery.labels(inputs, kind)]
     for kind, score, text in zip(rows["kind"], rows["score"], found):
         assert ("(recovered)" in text) == (kind != "false positive" and score >= threshold)
         assert ("(rejected)" in text) == (kind == "false positive" and score < threshold)
@@ -972,13 +975,36 @@ def test_bars_of_the_waterfall_are_its_rows(inputs):
     assert "nothing was filtered" in figures.FIXED["waterfall"](came)
 
 
+def test_tables_are_written_as_others_read_them_and_galleries_as_lists_for_viewers(inputs):
+    from astropy.table import Table
+
+    from lenscal.report import numbers
+
+    book = numbers.Book(inputs)
+    files = numbers.table_files(book, ["votable", "fits", "ecsv"])
+    names = {name.rsplit(".", 1)[0] for name in files}
+    assert len(files) == 4 * len(names)
+    for name in ("tables/gates", "tables/gallery", "tables/completeness"):
+        expected = pd.read_csv(io.BytesIO(files[f"{name}.csv"]))
+        for ending, kind in (("vot", "votable"), ("fits", "fits"), ("ecsv", "ascii.ecsv")):
+            back = Table.read(io.BytesIO(files[f"{name}.{ending}"]), format=kind)
+            assert back.colnames == expected.columns.tolist()
+            assert len(back) == len(expected)
+    gallery = pd.read_csv(io.BytesIO(files["tables/gallery.csv"]))
+    lists = numbers.viewer_lists(book)
+    lines = [line.split() for content in lists.values() for line in content.decode().splitlines()]
+    assert len(lists) == gallery["kind"].nunique()
+    assert [line[0].split("-")[1] for line in lines] == gallery["galaxy_id"].astype(str).tolist()
+    np.testing.assert_allclose([float(line[1]) for line in lines], gallery["ra"], atol=1e-6)
+
+
 @pytest.mark.parametrize("cell", ["=1+1", "+1", "-1", "@sum", "\t=1", "\r=1"])
 def test_a_text_that_a_spreadsheet_would_compute_is_quoted_in_csv_and_a_number_is_not(cell, monkeypatch):
     from lenscal.report import numbers, summaries
 
     table = pd.DataFrame({"name": [cell, "a-b", "SDSS J0946+1006"], "value": [-1.5, 2.0, -3.0], cell: [1, 2, 3]})
     book = type("Book", (), {"derivation": type("D", (), {"table": staticmethod(lambda name: table)})})
-    made = numbers.csv_files(book)
+    made = numbers.table_files(book)
     assert len(made) == len(summaries.SUMMARIES)
     for content in made.values():
         back = pd.read_csv(io.BytesIO(content))
@@ -986,3 +1012,153 @@ def test_a_text_that_a_spreadsheet_would_compute_is_quoted_in_csv_and_a_number_i
         assert back.columns.tolist() == ["name", "value", quoted]
         assert back["name"].tolist() == [quoted, "a-b", "SDSS J0946+1006"]
         assert back["value"].tolist() == [-1.5, 2.0, -3.0]
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """Figures that are drawn, in this process."""
+    seen = []
+    png = figures.style.png
+    monkeypatch.setattr(drawing, "processes", lambda figures: 1)
+    monkeypatch.setattr(figures.style, "png", lambda figure: seen.append(figure) or png(figure))
+    return seen
+
+
+def test_a_report_of_the_same_inputs_draws_nothing(inputs, files, drawn):
+    assert report.write(inputs, files.get) == files
+    assert not drawn
+
+
+def test_figures_that_ask_nothing_of_thresholds_are_kept_at_others(inputs, files, drawn):
+    other = make((0.2,))
+    asks = json.loads(files[NAME])["figures"]
+    assert set(asks) == set(figures.plans(inputs))
+    found = report.write(other, files.get)
+    kept = [name for name in asks if asks[name] == json.loads(found[NAME])["figures"][name]]
+    assert len(drawn) == sum(asks[name]["png"] != "" for name in set(asks) - set(kept)) < len(asks) / 1.5
+    assert {"data", "splits", "waterfall", "quality", "history", "realism_measures", "occupancy"} <= set(kept)
+    assert not {"scores", "completeness_maps", "validation", "false_positives", "missed", "injections"} & set(kept)
+    assert found == report.write(other), "as if nothing had been there before"
+
+
+@pytest.mark.parametrize("what", ["png", "pdf", "record"])
+def test_a_figure_that_the_earlier_report_lost_is_drawn_again(inputs, files, drawn, what):
+    broken = dict(files)
+    if what == "record":
+        broken[NAME] = files[NAME].replace(b"matplotlib ", b"matplotlib 0.")
+    else:
+        name = f"figures/quality.{what}"
+        broken[name] = files[name][:-1] if what == "png" else None
+    assert report.write(inputs, broken.get) == files
+    every = sum(name.endswith(".png") for name in files)
+    assert len(drawn) == (every if what == "record" else 1)
+
+
+def test_images_are_made_kind_by_kind_when_they_are_looked_at(inputs):
+    made = []
+
+    def make_some(rows):
+        made.append(rows.tolist())
+        return inputs.gallery_images[rows]
+
+    kinds = inputs.gallery["kind"]
+    some = asked.Rendered(make_some, kinds, "a digest")
+    lazy = dataclasses.replace(inputs, gallery_images=some).check()
+    assert not made
+    for row in (0, 1, len(kinds) - 1):
+        np.testing.assert_array_equal(lazy.gallery_images[row], inputs.gallery_images[row])
+    expected = [np.flatnonzero(kinds == kinds.iloc[row]).tolist() for row in (0, len(kinds) - 1)]
+    assert made == expected
+    short = asked.Rendered(make_some, kinds.iloc[1:], "a digest")
+    with pytest.raises(ValueError, match="gallery_images is None, not"):
+        dataclasses.replace(inputs, gallery_images=short).check()
+
+
+def boxes(figure, renderer):
+    """Of every panel: boxes of its texts and of its marks, in pixels."""
+    for axes in figure.axes:
+        texts = [text.get_window_extent(renderer) for text in axes.texts if text.get_text() and text.get_visible()]
+        marks = []
+        for line in axes.lines:
+            if line.get_marker() in (None, "", "None"):
+                continue
+            half = line.get_markersize() / 2 * figure.dpi / 72
+            for x, y in line.get_transform().transform(line.get_xydata()):
+                marks.append((x - half, y - half, x + half, y + half))
+        yield texts, marks
+
+
+@pytest.mark.parametrize("name", ["validation", "missed", "false_positives", "judgement_curves", "realism_tests"])
+def test_no_label_lies_on_a_mark(inputs, name):
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    ends = inputs.missed.assign(k=inputs.missed["n"], rate=1.0, upper_68=1.0)
+    extreme = dataclasses.replace(inputs, missed=ends)
+    with figures.style.styled():
+        figure = figures.plans(extreme)[name]()
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        figures.style.settle(figure)
+        seen = 0
+        for texts, marks in boxes(figure, renderer):
+            for box in texts:
+                for left, low, right, high in marks:
+                    seen += 1
+                    apart = box.x0 > right or box.x1 < left or box.y0 > high or box.y1 < low
+                    assert apart, f"a label at {box} lies on a mark at {left:.0f}, {low:.0f}"
+    assert seen or name in ("judgement_curves", "realism_tests")
+
+
+def test_every_panel_of_a_histogram_has_both_its_axes(inputs):
+    for name in ("realism_measures", "realism_noise", "quality", "injections"):
+        with figures.style.styled():
+            figure = figures.plans(inputs)[name]()
+            figures.style.png(figure)
+            for axes in figure.axes:
+                if axes.get_visible():
+                    assert axes.get_xlabel(), name
+                    assert len(axes.get_xticks()) > 1, name
+                    assert len(axes.get_yticks()) > 1, name
+                    assert axes.spines["left"].get_visible(), name
+            assert figure.axes[0].get_ylabel(), name
+
+
+def test_what_is_asked_is_noted_part_by_part(inputs):
+    digests = asked.Digests(inputs)
+    one = asked.Asked(inputs, digests)
+    assert one.realism["probe"] is inputs.realism["probe"]
+    assert one.settings.scores.calibration_error_max == inputs.settings.scores.calibration_error_max
+    assert one.attrs.get("no such key") is None
+    assert one.manifest is inputs.manifest
+    assert set(one.noted) == {
+        "realism",
+        "realism/probe",
+        "settings.scores.calibration_error_max",
+        "attrs",
+        "attrs/no such key",
+        "manifest",
+    }
+    assert digests.same(one.noted)
+    other = dataclasses.replace(inputs, attrs={**inputs.attrs, "no such key": 1})
+    assert not asked.Digests(other).same(one.noted)
+    edges = inputs.settings.injections.grid.theta_e.edges
+    np.testing.assert_array_equal(one.settings.injections.grid.theta_e.edges, edges)
+    assert "settings.injections.grid.theta_e" in one.noted, "what is made of settings is noted by all of them"
+
+
+def test_pictures_are_the_same_bytes_from_another_process(inputs, files):
+    plans, names, kept, here = figures.drawings(inputs), ["quality", "missed"], figures.Kept(inputs), os.getpid()
+    waits, goes = os.pipe()
+
+    def elsewhere(number):
+        if os.getpid() == here:
+            return (os.read(waits, 1) if number == 9 else b"",)  # 9: until the other process has drawn one
+        drawn = figures._drawn(kept, plans[names[number]])
+        os.write(goes, b"x")
+        return drawn
+
+    found = drawing.each(elsewhere, [9], range(2), 2)
+    name = names[0]
+    assert found[0][1:3] == (files[f"figures/{name}.png"], files[f"figures/{name}.pdf"])
+    assert json.loads(found[0][0]) == json.loads(files[NAME])["figures"][name]["asked"]
+    os.close(waits)
+    os.close(goes)

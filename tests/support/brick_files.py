@@ -99,3 +99,25 @@ def table(*positions, brick="1500p000"):
             "brickname": brick,
         }
     )
+
+
+def write_survey(root):
+    """Three bricks that overlap by 40 pixels, in the layout of DR10."""
+    from astropy.table import Table
+
+    rows = []
+    for number, (name, (ra, dec)) in enumerate(CENTRES.items()):
+        write_brick(root / "south" / "coadd" / name[:3] / name, name, number, header(ra, dec))
+        rows.append((name, number, ra, dec, ra - STEP / 2, ra + STEP / 2, dec - STEP / 2, dec + STEP / 2))
+    names = ["BRICKNAME", "BRICKID", "RA", "DEC", "RA1", "RA2", "DEC1", "DEC2"]
+    Table(rows=rows, names=names).write(root / "survey-bricks.fits.gz")
+    summary = Table(
+        {
+            "brickname": list(CENTRES),
+            "ra": [1.0] * 3,
+            "dec": [1.0] * 3,
+            "psfdepth_r": np.full(3, 24.0, "f4"),
+            "nexphist_r": np.zeros((3, 6)),
+        }
+    )
+    summary.write(root / "south" / "survey-bricks-dr10-south.fits.gz")

@@ -26,7 +26,6 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import itertools
 import json
 import os
 import shutil
@@ -56,6 +55,7 @@ STAGES = (
     "failures",
     "report",
 )
+SETTINGS = ".plan/settings.json"
 PATIENCE = 300  # seconds after which a fork that does not end is called hung
 POINTS = Points()
 _CLOCK = ("files", "versions", "seconds", "seal")  # of plans and markers: they hold times
@@ -78,10 +78,11 @@ class Trial:
         self.stores = settings.stores
         self.places = (*places, str(self.stores), str(settings.survey.root))
         products = [path.relative_to(self.stores).as_posix() for path in TABLE[stage].products(Run(settings))]
-        self.own = (*products, f".plan/{stage}", ".plan/lock", "gates.json")
+        self.own = (*products, f".plan/{stage}", ".plan/lock", SETTINGS, "gates.json")
         self._aside, self._number = folder / "aside" / stage, 0
         POINTS.folders = (f"{self.stores}/", f"{settings.survey.root}/")
-        self._gates = (self.stores / "gates.json").read_bytes() if (self.stores / "gates.json").exists() else b""
+        there = {name: self.stores / name for name in ("gates.json", SETTINGS)}
+        self._shared = {name: path.read_bytes() for name, path in there.items() if path.exists()}
         self._others = self._inventory_of_others() if self.stores.exists() else {}
         self.points: list[tuple[str, str]] = []
         _forget()
@@ -371,8 +372,8 @@ class Trial:
         for folder in (self.stores / ".plan", self.stores):
             with suppress(OSError):
                 folder.rmdir()  # where nothing was before the first stage
-        if self._gates:
-            (self.stores / "gates.json").write_bytes(self._gates)
+        for name, content in self._shared.items():
+            (self.stores / name).write_bytes(content)
 
     def _clear(self) -> None:
         for name in self._own_now(self.stores):
@@ -560,13 +561,13 @@ def stage_trials(
     if plain:
         from lenscal.report import figures
 
-        draw = figures.draw
+        drawings = figures.drawings
 
-        def first_alone(inputs: object) -> Iterator[tuple]:
-            yield from itertools.islice(draw(inputs), 1)
-            yield from ((name, "not drawn here", None) for name in [*figures.plans(inputs)][1:])
+        def first_alone(inputs: object) -> dict:
+            first, *others = drawings(inputs).items()
+            return dict([first]) | {name: lambda inputs: "not drawn here" for name, _ in others}
 
-        patched.setattr(figures, "draw", first_alone)
+        patched.setattr(figures, "drawings", first_alone)
     drawn_once(patched)
     return lambda stage: Trial(folder, settings(), stage)
 

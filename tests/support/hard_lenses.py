@@ -73,7 +73,6 @@ def pixels(lens, source, size=SIZE, inner=True, tolerance=1.0, pixel_scale=0.262
 def convolved(lens, source, psf, size=SIZE):
     sides, origin = imaging.geometry((size, size), 0.262)
     torus = imaging.torus((size, size), psf.shape)
-    transforms = convolution.psf_transform(psf[None, None], torus)
     count = len(lens)
     out = np.zeros((count, 1, size, size), np.float32)
     inside, full = np.zeros(count), np.zeros(count, np.int64)
@@ -85,8 +84,10 @@ def convolved(lens, source, psf, size=SIZE):
         origin,
         *imaging.work_space(sides),
         np.ones((count, 1)),
-        transforms,
+        psf[None, None].astype(np.float32),
         np.zeros(count, np.int64),
+        np.arange(count),
+        imaging.optics(1, psf.shape, torus, True),
         convolution.work_space(torus),
         out,
         inside,

@@ -233,11 +233,21 @@ def _finished(coroutine: object, loop: object = None, timeout: float | None = No
 
 
 def drawn_once(patched: object) -> None:
-    """Pages and figures, seconds each, are drawn once from the same numbers, also by forks of this process."""
+    """Pages and figures, seconds each, are drawn once from the same numbers, also by forks of this process; images are
+    made before, so that the same files are read each time, and no figure is taken from an earlier report.
+    """
     from lenscal import quality, report
+    from lenscal.audit.images import gallery_images
+    from lenscal.audit.stages import report as stage
 
+    patched.setattr(stage, "_rendered", gallery_images)
+    patched.setattr(stage, "_earlier", _nothing_earlier)
     for module, name in ((report, "write"), (quality, "page")):
         patched.setattr(module, name, _remembered(getattr(module, name)))
+
+
+def _nothing_earlier(run: object) -> None:
+    """In place of the files of a report that is set aside."""
 
 
 def _remembered(draw: Callable) -> Callable:

@@ -101,6 +101,15 @@ class Hanging(Toy):
         return super().work(run, block)
 
 
+class Stuck(Toy):
+    """One block does not end, ever."""
+
+    def work(self, run, block, say=lambda text: None):
+        if block.name == "001":
+            time.sleep(600)
+        return super().work(run, block)
+
+
 class Fickle(Toy):
     """Another number at each call."""
 
@@ -121,7 +130,7 @@ def pipeline(run: Run, *stages: Stage, message: object = None) -> Pipeline:
     )
 
 
-KINDS = {"Toy": Toy, "Dying": Dying, "Hanging": Hanging, "Failing": Failing}
+KINDS = {"Toy": Toy, "Dying": Dying, "Hanging": Hanging, "Failing": Failing, "Stuck": Stuck}
 
 
 def opened(message: str) -> Pipeline:

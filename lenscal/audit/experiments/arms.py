@@ -16,7 +16,7 @@ from lenscal.audit.products import Run
 from lenscal.config import Settings
 from lenscal.experiments import arms as crossing
 from lenscal.experiments import paired, views
-from lenscal.kernels import draws
+from lenscal.kernels import draws, magnitudes
 
 Say = Callable[[str], None]
 
@@ -137,9 +137,9 @@ def _singles(
         chosen = _hosts(hosts, truth, COLUMN[LENS_LIKE], run.settings.seed)
         pixels = host_pixels(run, hosts.loc[hosts["galaxy_id"].isin(chosen), "position"].to_numpy())
         outcome["host", "lens-like"] = _scores(run, truth.assign(galaxy_id=chosen), pixels)
-    for what, bands in (("brightness and colour", (True, True, True)), ("colour", (True, False, True))):
+    for what, bright in (("brightness and colour", True), ("colour", False)):
         outcome["host light", f"{what} of the drawn host"] = _relit(
-            run, lenses, drawn["galaxy_id"].to_numpy(), hosts, np.array(bands)
+            run, lenses, drawn["galaxy_id"].to_numpy(), hosts, bright
         )
     changed: dict[tuple[str, str], config.Injections] = {
         ("noise", "no shot noise"): settings.model_copy(update={"shot_noise": False})
@@ -161,7 +161,7 @@ def _singles(
     return table.assign(kind=kinds, name=names)[["kind", "name", *paired.COLUMNS]]
 
 
-def _relit(run: Run, lenses: Lenses, ids: np.ndarray, hosts: pd.DataFrame, bands: np.ndarray) -> np.ndarray:
+def _relit(run: Run, lenses: Lenses, ids: np.ndarray, hosts: pd.DataFrame, bright: bool) -> np.ndarray:
     """Scores of the lenses whose own galaxy has the light of other hosts: magnitudes in all bands, or
     colours (relative to r) alone.
     """
@@ -171,8 +171,9 @@ def _relit(run: Run, lenses: Lenses, ids: np.ndarray, hosts: pd.DataFrame, bands
     if any(name not in other for name in names):
         return np.full(len(truth), np.nan)
     z, gr, rz = (other[name].to_numpy(float) - truth[name].to_numpy(float) for name in names)
-    change = np.column_stack([z + rz + gr, z + rz, z])
-    if not bands.all():
+    change = {"g": z + rz + gr, "r": z + rz, "i": magnitudes.i_between(z + rz, z), "z": z}
+    change = np.column_stack([change[band] for band in run.settings.survey.bands])
+    if not bright:
         change = change - change[:, 1:2]
     host = crops(run, lenses.bare)
     image = systems(run, truth, lenses.bare)

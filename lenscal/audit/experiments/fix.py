@@ -167,6 +167,7 @@ def _injected(run: Run, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
     """
     from lenscal import quality
     from lenscal.injections import images, priors, sources
+    from lenscal.injections.bands import in_bands
 
     seed, axis = run.settings.seed, run.settings.injections.grid.theta_e
     parts = []
@@ -177,23 +178,24 @@ def _injected(run: Run, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.nd
         theta_e = axis.edges[0] + draws.uniform(seed, "fix theta_e", ids) * (axis.edges[-1] - axis.edges[0])
         settings = run.settings.injections.model_copy(update={"size": hosts.sizes["x"]})
         drawn, mu, _ = priors.accepted(theta_e, ids, settings, seed, sources.prepare(settings.source, run.sources))
-        columns = {name: drawn[name.replace("source_mag_", "mag_").replace("_drawn", "")] for name in schema.PARAMETERS}
+        bands = [str(band) for band in hosts["band"].values]
+        drawn, names = in_bands(drawn, bands), schema.in_bands(schema.ALL_PARAMETERS, bands)
+        columns = {name: drawn[name.replace("source_mag_", "mag_").replace("_drawn", "")] for name in names}
         columns |= {"magnification": mu, "galaxy_id": hosts["galaxy_id"].values, "injection_id": ids}
         block = xr.Dataset(
             {name: (schema.TRIAL, np.reshape(v, (1, 1, 1, -1))) for name, v in columns.items()},
             coords={name: [np.nan] for name in schema.AXES},
         )
         made = images(schema.INJECTIONS.describe(block), hosts, settings, seed, sources=run.sources)
-        order = [schema.BANDS.index(str(band)) for band in hosts["band"].values]
         dims = ("galaxy", "band", "y", "x")
         stars = run.stars(hosts["ra"].values, hosts["dec"].values, quality.STAR_RADIUS)
         cut = hosts.drop_vars([name for name in ("sigma", "noise_correlation", "noise_lags") if name in hosts]).assign(
-            image=(dims, made[:, order], hosts["image"].attrs)
+            image=(dims, made, hosts["image"].attrs)
         )
         cut["label"] = xr.ones_like(cut["label"])  # arcs are looked for in lenses only
         found = quality.measure(cut, stars, run.settings.quality)
         ok = found["cutout_ok"].values.astype(bool) & np.isfinite(made).any((1, 2, 3))
-        parts.append((made[:, order], found["arc_snr"].values.astype(float), ok))
+        parts.append((made, found["arc_snr"].values.astype(float), ok))
     return tuple(np.concatenate(each) for each in zip(*parts))
 
 

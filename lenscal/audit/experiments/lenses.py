@@ -12,10 +12,10 @@ import pandas as pd
 import xarray as xr
 
 from lenscal import grid as bins
-from lenscal import keys
 from lenscal.audit import closed_loop
 from lenscal.audit.experiments.pixels import NOISE, crops, scored
 from lenscal.audit.products import Run
+from lenscal.audit.truth import read_truth
 from lenscal.config import Settings
 from lenscal.engine import PlanError
 from lenscal.kernels import draws
@@ -111,13 +111,8 @@ def _cells(rows: pd.DataFrame, settings: Settings) -> pd.DataFrame:
 
 def _truth(rows: pd.DataFrame, root: Path) -> pd.DataFrame:
     """Rows with the true mass and source under the names of the injections' parameters."""
-    truth = pd.read_parquet(root / "truth" / "truth.parquet")
-    truth = truth[truth["kind"] == "lens"]
-    release = pd.read_parquet(root / "truth" / "bricks.parquet").set_index("brickid")["release"]
-    whole = lambda values: np.asarray(values, np.int64)  # noqa: E731
-    truth = truth.set_index(
-        keys.pack(whole(truth["objid"]), whole(truth["brickid"]), whole(release.loc[truth["brickid"]]))
-    ).loc[rows["galaxy_id"]]
+    truth = read_truth(root)
+    truth = truth[truth["kind"] == "lens"].set_index("galaxy_id").loc[rows["galaxy_id"]]
     column = lambda name: truth[name].to_numpy(float)  # noqa: E731
     names = {
         "q": "lens_q",
@@ -149,7 +144,7 @@ def _cut(run: Run, rows: pd.DataFrame, sky: Settings, stars: pd.DataFrame) -> xr
 
     read, parts = Run(sky).survey.read, []
     for start in range(0, len(rows), closed_loop.BLOCK):
-        cut = cutouts.cut(rows.iloc[start : start + closed_loop.BLOCK], read, run.settings.cutouts)
+        cut = cutouts.cut(rows.iloc[start : start + closed_loop.BLOCK], read, run.settings.cutouts, sky.survey.bands)
         found = quality.measure(cut, stars, run.settings.quality)
         parts.append(cut.assign({name: found[name] for name in (*NOISE, "cutout_ok")}).drop_vars("mask").load())
     return xr.concat(parts, "galaxy")

@@ -8,13 +8,14 @@ import xarray as xr
 
 from lenscal import config, schema
 from lenscal.audit.products import Run
+from lenscal.kernels import magnitudes
 
 BLOCK = 512  # images rendered at once
 NOISE = ("sigma", "noise_correlation", "noise_lags")
 
 
 def crops(run: Run, pixels: xr.Dataset) -> np.ndarray:
-    """Cutouts (galaxy, band, y, x) as injections are cropped, bands g, r, z."""
+    """Cutouts (galaxy, band, y, x) as injections are cropped, bands by wavelength."""
     from lenscal import cutouts
 
     image = cutouts.crop(pixels["image"].transpose("galaxy", "band", "y", "x"), run.settings.injections.size)
@@ -22,15 +23,15 @@ def crops(run: Run, pixels: xr.Dataset) -> np.ndarray:
 
 
 def bands_of(pixels: xr.Dataset) -> list[int]:
-    """Places of g, r, z among the bands of the pixels."""
+    """Places of the bands of the pixels, by wavelength."""
     found = [str(band) for band in pixels["band"].values]
-    return [found.index(band) for band in schema.BANDS]
+    return [found.index(band) for band in schema.OPTICAL if band in found]
 
 
 def scored(run: Run, images: np.ndarray, detector: object | None = None) -> np.ndarray:
     """Scores by the frozen detector, or another one; NaN without pixels."""
     frozen = run.detector if detector is None else detector
-    order = [schema.BANDS.index(band) for band in frozen.bands]
+    order = [run.settings.survey.bands.index(band) for band in frozen.bands]
     return frozen.score(np.asarray(images, np.float32)[:, order], run.settings.scores.batch).astype(float)
 
 
@@ -53,7 +54,8 @@ def systems(run: Run, table: pd.DataFrame, hosts: xr.Dataset, settings: config.I
     table : DataFrame
         galaxy_id (of a host), id, theta_e, q, phi, gamma1, gamma2, lens_x, lens_y, n, r_e, source_q, source_phi,
         offset_x, offset_y (of the source from the lens, over theta_e), lensed_mag_r, lensed_colour_gr,
-        lensed_colour_rz: the images of the source together have these.
+        lensed_colour_rz: the images of the source together have these, and in i the magnitude between those in r and
+        z.
     hosts : Dataset (galaxy)
         Cutouts with noise measures.
     settings : config.Injections, optional
@@ -91,14 +93,16 @@ def systems(run: Run, table: pd.DataFrame, hosts: xr.Dataset, settings: config.I
         "g": lensed["r"] + table["lensed_colour_gr"].to_numpy(float),
         "z": lensed["r"] - table["lensed_colour_rz"].to_numpy(float),
     }
+    lensed["i"] = magnitudes.i_between(lensed["r"], lensed["z"])
     ids, stamps = table["id"].to_numpy(np.int64), stamps_of(run, settings)
-    values = own | {f"mag_{band}": lensed[band] for band in schema.BANDS}
+    bands = [str(band) for band in hosts["band"].values]
+    values = own | {f"mag_{band}": lensed[band] for band in bands}
     components = sources.of_kind(
         settings.source, values, ids, run.settings.seed, sources.prepare(settings.source, stamps), schema.PIXEL_SCALE
     )
     magnification = rendering.magnification(values, components)
     columns = {("theta_e_drawn" if name == "theta_e" else name): value for name, value in own.items()}
-    columns |= {f"source_mag_{band}": lensed[band] + 2.5 * np.log10(magnification) for band in schema.BANDS}
+    columns |= {f"source_mag_{band}": lensed[band] + 2.5 * np.log10(magnification) for band in bands}
     columns |= {"magnification": magnification, "galaxy_id": table["galaxy_id"].to_numpy(np.int64), "injection_id": ids}
     block = xr.Dataset(
         {name: (schema.TRIAL, value.reshape(1, 1, 1, -1)) for name, value in columns.items()},

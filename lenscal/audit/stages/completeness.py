@@ -11,13 +11,13 @@ import xarray as xr
 
 from lenscal import config, schema
 from lenscal.audit.products import Run
-from lenscal.audit.stages.stage import brought, fingerprints
-from lenscal.engine import Block, Outcome, Stage
+from lenscal.audit.stages.stage import Audited, brought, fingerprints
+from lenscal.engine import Block, Outcome
 from lenscal.engine.stage import Say
 from lenscal.io import stores
 
 
-class Completeness(Stage):
+class Completeness(Audited):
     name = "completeness"
     format = 3  # completeness over the sky
     reads = ("manifest", "injections", "detector", "scores", "judgement", "realism")
@@ -67,7 +67,7 @@ class Completeness(Stage):
         occupancy = completeness.occupancy(sky, hosts, settings.injections.grid).assign_attrs(sky.attrs)
         cube = cube.assign(area=occupancy["area"], host_pool=occupancy["host_pool"])
         attrs = (
-            run.attrs(title=settings.about, detector_hash=run.detector.hash, prior=settings.injections.prior)
+            run.attrs(title=settings.about, detector_hash=run.detector_hash, prior=settings.injections.prior)
             | run.not_scientific
         )
         meant = settings.completeness.population

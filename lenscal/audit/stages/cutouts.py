@@ -9,17 +9,19 @@ import pandas as pd
 
 from lenscal import schema
 from lenscal.audit.products import Run
-from lenscal.audit.stages.stage import galaxy_blocks, pixel_inputs
-from lenscal.engine import Block, Outcome, Part, Stage
+from lenscal.audit.stages.stage import Audited, galaxy_blocks, pixel_inputs
+from lenscal.engine import Block, Outcome, Part
 from lenscal.engine.stage import Say
 from lenscal.gates import Gate, Ledger
 from lenscal.io import stores
 
-_OF_THE_SKY = ("position", "outside", "no coverage")
-"""Kinds of failed cutouts that are no fault of the files."""
+_OF_THE_SKY = ("position", "outside", "no coverage", "service")
+"""Kinds of failed cutouts that are no fault of the files: a cutout service fails at a place where it answers elsewhere
+right after.
+"""
 
 
-class Cutouts(Stage):
+class Cutouts(Audited):
     name = "cutouts"
     reads = ("manifest",)
     sections = ("cutouts",)
@@ -31,16 +33,13 @@ class Cutouts(Stage):
         """Of bricks: a file that was changed, mended, added or taken away is another version."""
         return {name: run.survey.version(name) for name in known}
 
-    def check(self, run: Run) -> None:
-        run.survey.check()
-
     def prepare(self, run: Run) -> None:
         from lenscal import cutouts
 
-        settings = run.settings.cutouts
-        cutouts.check(run.manifest)  # a galaxy that is there twice may be so in two blocks
+        settings, bands = run.settings.cutouts, run.settings.survey.bands
+        cutouts.check(run.manifest, bands)  # a galaxy that is there twice may be so in two blocks
         # The first rows tell whether this survey brings PSF images, and of what size.
-        first = cutouts.cut(run.manifest.iloc[:1], run.survey.read, settings)
+        first = cutouts.cut(run.manifest.iloc[:1], run.survey.read, settings, bands)
         sizes = {"galaxy": len(run.manifest), **{dim: size for dim, size in first.sizes.items() if dim != "galaxy"}}
         stores.create(
             run.path("cutouts.zarr"),
@@ -70,7 +69,7 @@ class Cutouts(Stage):
         part = slice(block.part["start"], block.part["stop"])
         sources: dict[str, str] = {}
         read = partial(run.survey.read, sources=sources) if hasattr(run.survey, "version") else run.survey.read
-        dataset = cutouts.cut(run.manifest.iloc[part], read, run.settings.cutouts)
+        dataset = cutouts.cut(run.manifest.iloc[part], read, run.settings.cutouts, run.settings.survey.bands)
         failures = pd.Series(dataset["failure"].values.astype(object))
         kinds = failures[failures != ""].str.split(":").str[0]
         broken = failures[kinds.index[~kinds.isin(_OF_THE_SKY)]]

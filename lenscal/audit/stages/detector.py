@@ -5,18 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from lenscal import schema
+from lenscal.audit.foreseen.detecting import HINT
 from lenscal.audit.products import Run
-from lenscal.audit.stages.stage import fingerprints
-from lenscal.engine import Block, Outcome, PlanError, Stage
+from lenscal.audit.stages.stage import Audited, fingerprints
+from lenscal.engine import Block, Outcome, PlanError
 from lenscal.engine.addresses import short
 from lenscal.engine.stage import Say
 from lenscal.errors import InputError
 from lenscal.io import folders, stores
-
-HINT = (
-    "correct detector.artifact of the run file, or run what makes it (real-sample.yaml takes that "
-    "of small.yaml: `make audit`)"
-)
 
 
 class _Kept:
@@ -37,7 +33,7 @@ def _epoch(epoch: int, epochs: int, metrics: dict[str, float]) -> str:
     return f"epoch {epoch}/{epochs} {said}" if epoch else f"before training: {said}".replace("_", " ")
 
 
-class Detector(Stage):
+class Detector(Audited):
     name = "detector"
     sections = ("detector",)
     parallel = False
@@ -84,7 +80,7 @@ class Detector(Stage):
             quality = run.store("quality").reset_coords()
             cutouts = cutouts.assign({name: quality[name] for name in ("cutout_ok", "arc_snr")})
             frozen, history = detector.train(
-                cutouts.set_coords(list(schema.GALAXY_COORDS)),
+                cutouts.set_coords([name for name in schema.GALAXY_COORDS if name in cutouts]),
                 settings,
                 run.settings.seed,
                 lambda epoch, epochs, metrics: say(_epoch(epoch, epochs, metrics)),

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from lenscal.audit.products import Run
-from lenscal.audit.stages.stage import save_tables
-from lenscal.engine import Block, Outcome, Stage
+from lenscal.audit.stages.stage import Audited, save_tables
+from lenscal.engine import Block, Outcome
 from lenscal.engine.stage import Say
 
 
-class Failures(Stage):
+class Failures(Audited):
     name = "failures"
     reads = ("scores", "judgement", "injections", "completeness")
     sections = ("failures",)

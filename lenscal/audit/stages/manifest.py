@@ -10,14 +10,14 @@ import numpy as np
 import lenscal
 from lenscal import schema
 from lenscal.audit.products import Run
-from lenscal.audit.stages.stage import pixel_inputs, save_tables
-from lenscal.engine import Block, Outcome, Stage
+from lenscal.audit.stages.stage import Audited, pixel_inputs, save_tables
+from lenscal.engine import Block, Outcome
 from lenscal.engine.stage import Say
 from lenscal.gates import Gate, Ledger
 from lenscal.io import stores
 
 
-class Manifest(Stage):
+class Manifest(Audited):
     name = "manifest"
     reads = ("objects",)
     sections = ("manifest", "objects.margin_arcsec")
@@ -54,7 +54,9 @@ class Manifest(Stage):
         digest += save_tables(run.path("manifest-notes"), notes)
         gates = [*built.gates, built.ledger.gate("manifest")]
         if not run.survey.has_catalogue:
-            gates.append(run.survey.ledger.gate("stamps"))
+            from lenscal.io.survey.stamps.hosts import host_gates
+
+            gates += [run.survey.ledger.gate("stamps"), *host_gates(run.survey.ledger)]
         return gates, {"manifest": built.ledger}, stores.add_digests([digest])
 
     def rows(self, run: Run, outcomes: Sequence[Outcome]) -> int:
@@ -75,8 +77,11 @@ class Manifest(Stage):
         names = [block.name for block in self.blocks(run)]
         seen = manifest.merged(scanning.scans(run, names), run.reservoirs, settings.seed)
         drawn = manifest.draw(seen, run.positives, settings.manifest, settings.seed)
+        rows, release = scanning.gather(run, drawn.rows), settings.survey.release
+        if release.parts:
+            rows = rows.assign(region=release.region_at(rows["ra"].to_numpy(), rows["dec"].to_numpy()))
         return manifest.assemble(
-            scanning.gather(run, drawn.rows),
+            rows,
             drawn,
             seen,
             run.positives,

@@ -6,14 +6,21 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from lenscal import schema
 from lenscal.audit.products import Run
-from lenscal.audit.stages.stage import fingerprint, fingerprints, save_tables, sweeps_fingerprint
-from lenscal.engine import Block, Outcome, Stage
+from lenscal.audit.stages.stage import Audited, fingerprint, fingerprints, save_tables, sweeps_fingerprint
+from lenscal.config import GalaxyTable
+from lenscal.engine import Block, Outcome
 from lenscal.engine.stage import Say
 from lenscal.gates import Gate, Ledger
 
 
-class Objects(Stage):
+def _columns(tables: Sequence[str | GalaxyTable]) -> dict[str, dict]:
+    """What the run file says of tables beyond where they are, by their place in the list."""
+    return {str(i): item.content() for i, item in enumerate(tables) if not isinstance(item, str)}
+
+
+class Objects(Audited):
     name = "objects"
     sections = ("objects", "manifest.split_fractions")
 
@@ -26,12 +33,10 @@ class Objects(Stage):
                 c.name: f"lenscat {version('lenscat')}" if c.source == "lenscat" else fingerprint(c.source)
                 for c in catalogues
             },
-            "galaxy_tables": fingerprints(settings.objects.galaxy_tables),
-        }
-
-    def check(self, run: Run) -> None:
-        if not run.survey.has_catalogue:  # a catalogue needs no coadds
-            run.survey.check()
+            "galaxy_tables": fingerprints(
+                [item if isinstance(item, str) else item.source for item in settings.objects.galaxy_tables]
+            ),
+        } | ({"galaxy_columns": columns} if (columns := _columns(settings.objects.galaxy_tables)) else {})
 
     def products(self, run: Run) -> list[Path]:
         return [run.path("objects")]
@@ -41,9 +46,9 @@ class Objects(Stage):
 
         if not run.survey.has_catalogue:
             return []
-        return [
-            Block(sweeps.stem_of(path), {"path": str(path)}) for path in sweeps.sweep_files(run.settings.survey.root)
-        ]
+        survey = run.settings.survey
+        files = sweeps.sweep_files(survey.root, survey.sweeps, survey.region)
+        return [Block(sweeps.stem_of(sweeps.label_of(path, survey.region)), {"path": str(path)}) for path in files]
 
     def work(self, run: Run, block: Block, say: Say = lambda text: None) -> Outcome:
         from lenscal.audit import catalogue  # here: a finished run is looked at without its readers
@@ -63,7 +68,7 @@ class Objects(Stage):
 
     def finish(self, run: Run, outcomes: Sequence[Outcome]) -> tuple[list[Gate], dict[str, Ledger], int]:
         from lenscal import objects
-        from lenscal.audit import catalogue, outside, scanning
+        from lenscal.audit import catalogue, outside, scanning, sweep_gates
         from lenscal.io import sweeps
         from lenscal.objects import channels
 
@@ -73,7 +78,14 @@ class Objects(Stage):
         ledgers = {"galaxies": sum((o.ledger for o in outcomes), Ledger(0, 0)), **found.ledgers}
         radius = settings.objects.match_radius_arcsec
         if run.survey.has_catalogue:
-            names = [sweeps.name_of(block.part["path"]) for block in self.blocks(run)]
+            region = settings.survey.region
+            names = [sweeps.label_of(block.part["path"], region) for block in self.blocks(run)]
+            codes = {name: (o.summary or {}).get("releases", ()) for name, o in zip(names, outcomes)}
+            objects.check_all(codes, settings.survey)
+            if region == schema.BOTH:
+                objects.check_regions(
+                    {one: {n: codes[n] for n in names if n.startswith(one)} for one in schema.REGIONS}
+                )
             notes = catalogue.finish_import(run, names, [o.ledger for o in outcomes])
             footprint = notes["footprint"]["healpix_128"].to_numpy()
             hits, look_alikes = scanning.meet(run, [scanning.Targets(t, radius) for t in (lenses, contaminants)])
@@ -101,5 +113,5 @@ class Objects(Stage):
         gates += channels.gates(lenses, crossed, settings.objects.lenses)
         gates += [ledger.gate(f"objects.{name}") for name, ledger in ledgers.items()]
         if run.survey.has_catalogue:
-            gates += [*catalogue.file_gates(run, dict(zip(names, outcomes))), catalogue.brick_gate(run, names)]
+            gates += [*sweep_gates.file_gates(run, dict(zip(names, outcomes))), catalogue.brick_gate(run, names)]
         return gates, ledgers, digest

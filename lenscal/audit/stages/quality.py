@@ -10,15 +10,15 @@ import pandas as pd
 
 from lenscal import schema
 from lenscal.audit.products import Run
-from lenscal.audit.stages.stage import galaxy_blocks
-from lenscal.engine import Block, Outcome, Part, Stage
+from lenscal.audit.stages.stage import Audited, galaxy_blocks
+from lenscal.engine import Block, Outcome, Part
 from lenscal.engine.markers import block_digest
 from lenscal.engine.stage import Say
 from lenscal.gates import Gate, Ledger
 from lenscal.io import stores
 
 
-class Quality(Stage):
+class Quality(Audited):
     name = "quality"
     format = 2
     reads = ("objects", "manifest", "cutouts")
@@ -30,13 +30,15 @@ class Quality(Stage):
 
     def prepare(self, run: Run) -> None:
         cutouts = run.store("cutouts")
+        bands = cutouts["band"].values.tolist()
         stores.create(
             run.path("quality.zarr"),
             schema.QUALITY,
             {"galaxy": cutouts.sizes["galaxy"], "band": cutouts.sizes["band"], **schema.LAG_SIZES},
-            {"band": cutouts["band"].values, **schema.LAGS},
+            {"band": bands, **schema.LAGS},
             run.attrs(),
             block=run.settings.quality.block,
+            skip=list(set(schema.QUALITY.variables) - set(schema.in_bands(schema.QUALITY.variables, bands))),
         )
 
     def blocks(self, run: Run) -> list[Block]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,10 +11,11 @@ import pandas as pd
 from lenscal import schema
 from lenscal.audit.images import gallery_images
 from lenscal.audit.products import Run
-from lenscal.audit.stages.stage import brought, source_stamps
+from lenscal.audit.stages.stage import Audited, brought, source_stamps
 from lenscal.config import Settings
-from lenscal.engine import Block, Outcome, PlanError, Stage, markers
+from lenscal.engine import Block, Outcome, PlanError, history, markers
 from lenscal.engine.addresses import short
+from lenscal.engine.code import code
 from lenscal.engine.stage import Say
 from lenscal.errors import LenscalError
 from lenscal.gates import Gate, Ledger, table
@@ -22,6 +23,7 @@ from lenscal.io import folders, stores
 
 if TYPE_CHECKING:
     from lenscal.report import Inputs
+    from lenscal.report.asked import Rendered
     from lenscal.report.beside import Beside
 
 
@@ -41,8 +43,13 @@ BEFORE = (
 """Stages that the page speaks of: it reads their products, and their settings where they have a section."""
 
 
-class Report(Stage):
+PIXELS = ("cutouts", "quality", "injections")
+"""Stages that the pixels of a picture come from."""
+
+
+class Report(Audited):
     name = "report"
+    format = 3  # figures say from what they were drawn
     reads = BEFORE
     sections = ("about", *(name for name in BEFORE if name in Settings.model_fields), "report")
     parallel = False
@@ -62,14 +69,39 @@ class Report(Stage):
     def work(self, run: Run, block: Block, say: Say = lambda text: None) -> Outcome:
         from lenscal import report
 
-        files = report.write(report_inputs(run))
+        files = report.write(report_inputs(run), _earlier(run))
         for name, content in files.items():
             stores.write_bytes(run.path("report") / name, content)
         return Outcome(int.from_bytes(stores.digest_files(run.path("report")), "little"), len(files))
 
 
-def report_inputs(run: Run) -> Inputs:
-    """Everything the report speaks of, opened."""
+def _earlier(run: Run) -> Callable[[str], bytes | None]:
+    """Files of the newest report that is set aside and was written by this code."""
+    found = next((o for o in history.kept(run.folder, "report") if o.plan.get("code") == code() and o.whole), None)
+
+    def content(name: str) -> bytes | None:
+        path = None if found is None else found.path("report") / name
+        if path is None or not path.exists():
+            return None
+        with folders.saying(path, "read"):
+            return path.read_bytes()
+
+    return content
+
+
+def _rendered(run: Run, rows: pd.DataFrame) -> Rendered:
+    """Images of the rows of a gallery, made when they are looked at."""
+    from lenscal.report.asked import Rendered, digest
+
+    done = {name: (markers.read(run.folder, name, "done.json") or {}).get("digest") for name in PIXELS}
+    settings = run.settings.injections
+    stamps = source_stamps([settings.source_stamps], "correct injections.source_stamps")
+    source = short([digest(rows), done, settings.content(), stamps, run.settings.seed])
+    return Rendered(lambda some: gallery_images(run, rows.iloc[some]), rows["kind"], source)
+
+
+def report_inputs(run: Run, pictured: bool = True) -> Inputs:
+    """Everything the report speaks of, opened; without images where numbers alone are derived."""
     from lenscal import completeness, report
 
     settings = run.settings
@@ -84,7 +116,7 @@ def report_inputs(run: Run) -> Inputs:
         # Those that drew the sample: what is derived again after an update is the same.
         "lenscal_version": " and ".join(sorted(set(run.manifest["pipeline_version"].astype(str)))),
         "git_commit": " and ".join(sorted(set(run.manifest["git_commit"].astype(str)))),
-        "detector_hash": run.detector.hash,
+        "detector_hash": run.detector_hash,
         "layer": settings.survey.layer,
     }
     gallery = run.table("failures/gallery.parquet")
@@ -115,12 +147,13 @@ def report_inputs(run: Run) -> Inputs:
         false_positives=run.table("failures/false_positives.parquet"),
         missed=run.table("failures/missed.parquet"),
         gallery=gallery,
-        gallery_images=gallery_images(run, gallery),
+        gallery_images=_rendered(run, gallery) if pictured else None,
         gates=table(gates),
         ledgers=ledgers,
         realism=realism or None,
         judgement={name: table for name, table in judged.items() if table is not None} or None,
-        panel_images=gallery_images(run, realism["panel"]) if realism else None,
+        panel_images=_rendered(run, realism["panel"]) if realism and pictured else None,
+        pictured=pictured,
         beside=_beside(run),
     )
 

@@ -9,19 +9,19 @@ import numpy as np
 import xarray as xr
 
 from lenscal import schema
+from lenscal.audit.foreseen import detecting
 from lenscal.audit.images import injected_images
 from lenscal.audit.products import Run
-from lenscal.audit.stages.injections import cell_blocks, cell_region
-from lenscal.audit.stages.stage import brought, galaxy_blocks, source_stamps
-from lenscal.engine import Block, Outcome, Part, Stage
+from lenscal.audit.stages.injections import OTHER_COLUMNS, cell_blocks, cell_region
+from lenscal.audit.stages.stage import Audited, brought, galaxy_blocks, source_stamps
+from lenscal.engine import Block, Outcome, Part, history
 from lenscal.engine.stage import Say
-from lenscal.errors import InputError
 from lenscal.io import stores
 
 GROUPS = "cutouts, injections: open one with group='cutouts'; the root holds nothing"
 
 
-class Scores(Stage):
+class Scores(Audited):
     name = "scores"
     format = 3  # thresholds and judgement are a stage of their own
     reads = ("manifest", "cutouts", "quality", "injections", "detector")
@@ -51,6 +51,9 @@ class Scores(Stage):
             attrs,
             group="cutouts",
             block=self._block(run),
+            skip=[
+                name for name, v in schema.SCORES_CUTOUTS.variables.items() if not v.required and name not in cutouts
+            ],
         )
         axes = ("theta_e", "psf_fwhm", "depth")
         sizes = {dim: injections.sizes[dim] for dim in (*axes, "trial")}
@@ -61,14 +64,10 @@ class Scores(Stage):
     @staticmethod
     def _fits(run: Run, injections: xr.Dataset) -> dict[str, object]:
         """Refuse a detector that this run cannot ask; attributes of the scores that follow."""
-        detector, size = run.detector, run.settings.injections.size
+        detector = run.detector
+        detecting.fits(detector, run.settings.injections.size, run.settings.survey.bands)
         check = getattr(detector, "check", None)
         if check is None:
-            if detector.size > size:
-                raise InputError(
-                    f"scores: the detector wants {detector.size} px, injections.size is {size}: set injections.size "
-                    f"to {detector.size} or more (and cutouts.size to at least that)"
-                )
             return {}
         usable, made = run.usable, injections["failure"].values.astype(object) == ""
         expected = np.concatenate(
@@ -100,27 +99,65 @@ class Scores(Stage):
         return Part(path, schema.SCORES_INJECTIONS, cell_region(block), "injections")
 
     def work(self, run: Run, block: Block, say: Say = lambda text: None) -> Outcome:
-        from lenscal import scores
-
-        path = run.path("scores.zarr")
         if "start" in block.part:
-            part = slice(block.part["start"], block.part["stop"])
-            cutouts = run.store("cutouts").isel(galaxy=part).load()
-            quality = run.store("quality").isel(galaxy=part).load()
-            dataset = scores.score_cutouts(cutouts, quality, run.detector)
-            digest = stores.write_block(
-                path, schema.SCORES_CUTOUTS, dataset, {"galaxy": part}, group="cutouts", block=self._block(run)
+            part = {"galaxy": slice(block.part["start"], block.part["stop"])}
+            dataset = self._cutouts(run, part)
+            return Outcome(
+                stores.write_block(
+                    run.path("scores.zarr"),
+                    schema.SCORES_CUTOUTS,
+                    dataset,
+                    part,
+                    group="cutouts",
+                    block=self._block(run),
+                ),
+                dataset.sizes["galaxy"],
             )
-            return Outcome(digest, part.stop - part.start)
-        i, j = block.part["psf_fwhm"], block.part["depth"]
-        region = {"psf_fwhm": slice(i, i + 1), "depth": slice(j, j + 1)}
-        injected = run.store("injections").isel(region).load()
-        dataset = scores.score_injections(injected, self._images(run), run.detector, run.settings.scores.batch)
+        region = cell_region(block)
+        dataset = self._injections(run, region)
         return Outcome(
-            stores.write_block(path, schema.SCORES_INJECTIONS, dataset, region, group="injections"),
+            stores.write_block(run.path("scores.zarr"), schema.SCORES_INJECTIONS, dataset, region, group="injections"),
             dataset["score"].size,
         )
 
     @staticmethod
+    def _cutouts(run: Run, part: dict[str, slice]) -> xr.Dataset:
+        """Scores of some cutouts: those of an earlier result where nothing but injections is another."""
+        from lenscal import scores
+
+        if (earlier := _scored_before(run)) is not None:
+            return stores.open(earlier.path("scores.zarr"), group="cutouts").isel(part).load()
+        cutouts, quality = (run.store(name).isel(part).load() for name in ("cutouts", "quality"))
+        return scores.score_cutouts(cutouts, quality, run.detector)
+
+    def _injections(self, run: Run, region: dict[str, slice]) -> xr.Dataset:
+        """Scores of the trials of a cell: those that an earlier result has, and the others from the detector."""
+        from lenscal import scores
+
+        injected, made = run.store("injections").isel(region), []
+        left = np.arange(injected.sizes["theta_e"])
+        if (earlier := _scored_before(run)) is not None:
+            known = stores.open(earlier.path("scores.zarr"), group="injections").isel(region)
+            same = np.isclose(injected["theta_e"].values[:, None], known["theta_e"].values, rtol=0, atol=1e-9)
+            made = [known.isel(theta_e=np.flatnonzero(same.any(0))).load()] if same.any() else []
+            left = np.flatnonzero(~same.any(1))
+        if left.size:
+            some = injected.isel(theta_e=left).load()
+            made.append(scores.score_injections(some, self._images(run), run.detector, run.settings.scores.batch))
+        return made[0] if len(made) == 1 else xr.concat(made, "theta_e").sortby("theta_e")
+
+    @staticmethod
     def _images(run: Run) -> Callable[[xr.Dataset], np.ndarray]:
         return lambda block: injected_images(run, block)
+
+
+def _scored_before(run: Run) -> history.Kept | None:
+    """An earlier result that has the scores of these cutouts, and of such of these trials as it had, by this detector:
+    it differs in the columns of theta_e, or in whether pixels of injections are kept, and its trials were those.
+    """
+    allowed = (*OTHER_COLUMNS, "settings.injections.keep_images")
+    earlier = history.similar(run.folder, "scores", (*allowed, "reads.injections"))
+    if earlier is None:
+        return None
+    trials = history.similar(run.folder, "injections", allowed, earlier.plan["wanted"]["reads"]["injections"])
+    return earlier if trials is not None else None

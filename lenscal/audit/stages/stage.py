@@ -1,4 +1,4 @@
-"""What the stages share: fingerprints of what comes from outside, and how tables are written."""
+"""What the stages share: what is asked before each, fingerprints of what comes from outside, how tables are written."""
 
 from __future__ import annotations
 
@@ -9,10 +9,19 @@ from pathlib import Path
 
 import pandas as pd
 
+from lenscal.audit import foreseen
 from lenscal.audit.products import Run
-from lenscal.engine import Block
+from lenscal.engine import Block, Stage
 from lenscal.engine.addresses import short
 from lenscal.io import stores
+
+
+class Audited(Stage):
+    """A stage of an audit: what `lenscal preflight` asks before it is asked by a run as well."""
+
+    def check(self, run: Run) -> None:
+        """See `Stage.check`."""
+        foreseen.hold(run, self.name)
 
 
 def fingerprint(path: str | Path, hint: str = "check the run file") -> str:
@@ -43,16 +52,13 @@ def _hash(path: Path, size: int, changed: int) -> str:
 
 def sweeps_fingerprint(run: Run) -> str:
     """Of the names of a survey's sweeps: of each, the blocks of `objects` keep what it held."""
-    from lenscal.io import remote, sweeps
+    from lenscal.io import sweeps
 
-    survey = run.settings.survey
-    if not remote.is_remote(survey.root) and not Path(survey.root).is_dir():
-        hint = (
-            "draw the embedded sky with `lenscal mock RUNFILE`" if survey.mock else "check survey.root of the run file"
-        )
-        raise stores.StoreError(f"input '{survey.root}' is missing; {hint}")
+    foreseen.root(run.settings.survey)
     try:
-        return short([sweeps.name_of(path) for path in sweeps.sweep_files(survey.root)])
+        survey = run.settings.survey
+        files = sweeps.sweep_files(survey.root, survey.sweeps, survey.region)
+        return short([sweeps.label_of(path, survey.region) for path in files])
     except sweeps.SweepError as error:
         return str(error)
 

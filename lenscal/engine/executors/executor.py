@@ -45,3 +45,6 @@ class Executor(Protocol):
         BlockError
             At the first block that fails; it is named.
         """
+
+    def rest(self) -> None:
+        """No job is left: what was started for them ends now, and not only with the run."""

@@ -24,3 +24,6 @@ class InProcess:
             with job.tell.watching(job.stage, job.names[i]):
                 result = job.work(*arguments)
             job.done(i, result)
+
+    def rest(self) -> None:
+        """See `Executor.rest`: nothing was started."""

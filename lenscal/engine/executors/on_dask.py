@@ -1,16 +1,14 @@
-"""Blocks on a Dask cluster: a sliding window of tasks, so that a plan of any length fits the scheduler."""
+"""Blocks on a Dask cluster, which is started or found when the first block needs it."""
 
 from __future__ import annotations
 
-import queue
-import uuid
-from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from lenscal.engine import events
 from lenscal.engine.errors import BlockError
 from lenscal.engine.executors.executor import Executor, Job
+from lenscal.engine.executors.sweeping import Sweep
 from lenscal.engine.executors.waiting import Watch
 from lenscal.engine.memory import peak_memory
 
@@ -19,6 +17,15 @@ _GONE = "the Dask scheduler is gone; what is complete stays complete: run again 
 
 class _Cluster(Protocol):
     def client(self) -> AbstractContextManager[Any]: ...
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A cluster that has something to say while it is there, and hears what happens."""
+
+    tell: events.Events
+
+    def __call__(self, event: events.Event) -> None: ...
 
 
 class OnDask:
@@ -34,6 +41,8 @@ class OnDask:
         Seconds after which a run stops that has no worker.
     dashboard : bool
         Say where Dask's dashboard is.
+    block_attempts : int
+        How often a block that fails is tried before it is set aside; with 1 the first that fails ends the run.
     """
 
     def __init__(
@@ -42,9 +51,13 @@ class OnDask:
         block_timeout: float | None = None,
         workers_timeout: float | None = None,
         dashboard: bool = False,
+        block_attempts: int = 1,
     ) -> None:
         self.memory: dict[str, float] = {}
         self._cluster, self._limits, self._dashboard = cluster, (block_timeout, workers_timeout), dashboard
+        self._attempts = block_attempts
+        self.listeners: list[events.Listener] = [cluster] if callable(cluster) else []
+        """Of the events of the run: a cluster that starts machines follows how many blocks are left."""
         self._context = self._client = None
 
     def __enter__(self) -> Executor:
@@ -52,17 +65,27 @@ class OnDask:
 
     def __exit__(self, *error: object) -> None:
         self.memory["driver"] = peak_memory()
-        if self._client is not None:
-            if error[0] is None:
-                with suppress(
-                    OSError, RuntimeError
-                ):  # a scheduler that ends after the last block takes nothing with it
-                    self.memory["workers"] = sum(self._client.run(peak_memory).values())
-            self._context.__exit__(*error)
+        self._end(*error)
+
+    def rest(self) -> None:
+        """See `Executor.rest`."""
+        self._end(None, None, None)
+
+    def _end(self, *error: object) -> None:
+        """End what was started, if anything was; the next job would start it again."""
+        if self._client is None:
+            return
+        if error[0] is None:
+            with suppress(OSError, RuntimeError):  # a scheduler that ends after the last block takes nothing with it
+                self.memory["workers"] = sum(self._client.run(peak_memory).values())
+        context, self._context, self._client = self._context, None, None
+        context.__exit__(*error)
 
     def client(self, tell: events.Events) -> Any:
         """The client, which is there from the first time on."""
         if self._client is None:
+            if isinstance(self._cluster, Telling):
+                self._cluster.tell = tell
             self._context = self._cluster.client()
             self._client = self._context.__enter__()
             if self._dashboard:
@@ -90,7 +113,7 @@ class OnDask:
             watch.wait_for_others(prefix)
             connected.subscribe_topic(watch.topic, watch.began)
             try:
-                _sweep(connected, job, watch, prefix)
+                Sweep(connected, job, watch, prefix, self._attempts)()
             finally:
                 with suppress(Exception):
                     connected.unsubscribe_topic(watch.topic)
@@ -104,65 +127,3 @@ class OnDask:
             ):
                 raise BlockError(_GONE) from error
             raise
-
-
-def _sweep(connected: Any, job: Job, watch: Watch, prefix: str) -> None:
-    """Keep some calls on the cluster until all have ended."""
-    waiting = iter(range(len(job.arguments)))
-    running: dict[str, tuple[int, object]] = {}
-    ended: queue.SimpleQueue = queue.SimpleQueue()
-
-    def submit() -> None:
-        i = next(waiting, None)
-        if i is not None:
-            key = f"{prefix}-{uuid.uuid4().hex}"
-            future = connected.submit(
-                _begun, watch.topic, i, job.work, *job.arguments[i], key=key, pure=False, retries=1, priority=-i
-            )
-            running[future.key] = (i, future)
-            future.add_done_callback(ended.put)
-
-    for _ in range(max(4, 4 * sum(watch.threads().values()))):
-        submit()
-    while running:
-        try:
-            future = ended.get(timeout=1)
-        except queue.Empty:
-            if connected.status not in ("running", "connecting"):
-                raise ConnectionError from None
-            watch.look()
-            continue
-        i, _ = running.pop(future.key)
-        result = _result(future, job.names[i])
-        watch.finished(i)
-        job.done(i, result)
-        future.release()
-        submit()
-        watch.look()
-
-
-def _result(future: Any, name: str) -> object:
-    """Of a call that has ended."""
-    from distributed.scheduler import KilledWorker
-
-    if future.status == "cancelled":
-        raise ConnectionError
-    if future.status == "finished":
-        return future.result(timeout=60)
-    error = future.exception(timeout=events.PATIENCE)
-    if isinstance(error, KilledWorker):
-        raise BlockError(
-            f"{name}: {error.allowed_failures + 1} workers died at it, of too little memory or by a fault of their "
-            "machine; what is complete stays complete: run again to go on"
-        ) from error
-    raise BlockError(f"{name}: {error}") from error
-
-
-def _begun(topic: str, i: int, work: Callable, *arguments: object) -> object:
-    """On a worker: a call, once the driver was told that it is taken up."""
-    from distributed import get_worker
-
-    with suppress(Exception):  # only those who wait would know less
-        worker = get_worker()
-        worker.log_event(topic, [i, worker.address])
-    return work(*arguments)

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any
 
 from lenscal.engine import events
-from lenscal.engine.errors import BlockError
+from lenscal.engine.errors import BlockError, Stuck
 from lenscal.engine.executors.executor import Job
 from lenscal.io import stopping
 
@@ -68,13 +68,20 @@ class Watch:
         name = f"{self._job.names[i]}: not at its end after {age:.0f} s on {worker}"
         limit = f"cluster.block_timeout is {self._block_timeout:g}"
         if i in self._again:
-            raise BlockError(
+            raise Stuck(
                 f"{name}, for the second time ({limit}); its disk, its service or the worker may stand still: "
-                "mend that and run again to go on"
+                "mend that and run again to go on",
+                i,
             )
         self._again.add(i)
         self._say(f"{name} ({limit}): the worker is started anew, and the block done again")
         self._start_anew([worker])
+
+    def again(self, i: int) -> None:
+        """Start the worker of a block that is set aside anew: it would hold a thread for ever."""
+        _, worker = self._begun.pop(i, (0.0, ""))
+        if worker:
+            self._start_anew([worker])
 
     def _start_anew(self, workers: list[str]) -> None:
         """Have the nannies of workers end them and start others; what they were at is given
@@ -87,6 +94,8 @@ class Watch:
                 f"{_few(workers)} stands still and has no nanny that could start it anew: end it, start "
                 "another and run again to go on"
             ) from None
+        except KeyError:
+            pass  # the worker is gone by now, and what it was at is given to others
         for i in [i for i, (_, where) in self._begun.items() if where in workers]:
             del self._begun[i]  # they begin again, and say so
         self._last = time.monotonic()

@@ -12,7 +12,7 @@ import numpy as np
 import xarray as xr
 
 from lenscal import schema
-from lenscal.io import folders
+from lenscal.io import content, folders
 from lenscal.io.folders import StoreError
 from lenscal.schema import Declaration
 
@@ -145,7 +145,7 @@ def write_group(path: Path, dataset: xr.Dataset, group: str | None = None) -> No
             folders.remove(path / group)  # arrays of another length would be mixed with its own
         _to_zarr(
             path,
-            dataset if group is None else dataset.assign_attrs({_CONTENT: _content(dataset)}),
+            dataset if group is None else dataset.assign_attrs({content.NAME: content.hash_of(dataset.variables)}),
             "a" if group else "w-",
             group,
         )
@@ -190,26 +190,14 @@ def consolidate(path: Path) -> None:
         zarr.consolidate_metadata(target, zarr_format=3)
 
 
-_CONTENT = "content_blake2b"
-
-
-def _content(dataset: xr.Dataset) -> str:
-    """Hash of the names, shapes and values of all variables."""
-    total = hashlib.blake2b(digest_size=16)
-    for name in sorted(map(str, dataset.variables)):
-        array = dataset.variables[name]
-        total.update(f"{name} {array.dims} {array.shape}\0".encode())
-        if array.dtype.kind in "OUT":
-            total.update("\0".join(map(str, array.values.astype(object).ravel())).encode() + b"\1")
-        else:
-            total.update(array.dtype.str.encode() + np.ascontiguousarray(array.values).tobytes())
-    return total.hexdigest()
-
-
 def write(path: Path, declaration: Declaration, dataset: xr.Dataset, attrs: Mapping[str, object]) -> int:
     """Write a small store at once (to a temporary name, then renamed); its digest comes back."""
     dataset = declaration.check(declaration.describe(dataset.compute()))
-    origin = {"schema": declaration.name, "schema_version": schema.VERSION, _CONTENT: _content(dataset)}
+    origin = {
+        "schema": declaration.name,
+        "schema_version": schema.VERSION,
+        content.NAME: content.hash_of(dataset.variables),
+    }
     dataset = dataset.assign_attrs({**dataset.attrs, **origin, **attrs})
     with folders.saying(path, "written"), folders.in_place(path) as place:
         _to_zarr(place, dataset, "w-")
@@ -241,35 +229,26 @@ def open(path: str | Path, group: str | None = None, chunks: object = None) -> x
     """
     path = Path(path) if isinstance(path, str) else path
     with folders.saying(path, "read"):
-        if not (path / "zarr.json").exists():
-            raise StoreError(f"'{path}' is no Zarr store; run the stage that writes it first")
+        content.hold_place(path)
         try:
             dataset = xr.open_zarr(
                 _target(path), group=group, consolidated=False, chunks=chunks, storage_options=folders.options(path)
             )
         except ValueError as error:  # axes are read at once
-            raise StoreError(f"'{path}' cannot be read: {error}; run the stage that writes it again") from None
-    version = dataset.attrs.get("schema_version")
-    if version != schema.VERSION:
-        raise StoreError(
-            f"'{path}' was written with schema version {version}, this lenscal reads version {schema.VERSION}: "
-            "move the store away and run again, or use the lenscal that wrote it"
-        )
-    return dataset if _CONTENT not in dataset.attrs else _as_written(path, group, dataset, chunks)
+            raise StoreError(f"'{path}' cannot be read: {error}; {content.AGAIN}") from None
+    content.hold_version(path, dataset.attrs)
+    return dataset if content.NAME not in dataset.attrs else _as_written(path, group, dataset, chunks)
 
 
 def _as_written(path: Path, group: str | None, dataset: xr.Dataset, chunks: object) -> xr.Dataset:
     """A small dataset in memory, once it is what was written: a lost chunk reads as fill values,
     without a word of Zarr's.
     """
-    expected = dataset.attrs.pop(_CONTENT)
+    expected = dataset.attrs.pop(content.NAME)
     name = f"{path}/{group}" if group else str(path)
     try:
-        found = _content(dataset.load())
+        dataset.load()
     except ValueError as error:
-        raise StoreError(f"'{name}' cannot be read: {error}; run the stage that writes it again") from None
-    if found != expected:
-        raise StoreError(
-            f"'{name}' does not hold what was written (a chunk was lost or changed); run the stage that writes it again"
-        )
+        raise StoreError(f"'{name}' cannot be read: {error}; {content.AGAIN}") from None
+    content.hold(name, dataset.variables, expected)
     return dataset if chunks is None else dataset.chunk(chunks)

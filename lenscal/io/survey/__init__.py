@@ -12,12 +12,33 @@ from lenscal.io.survey.errors import PixelError, SurveyError
 from lenscal.io.survey.protocol import Survey
 
 if TYPE_CHECKING:
+    from lenscal.io.survey.blobs import read_blobs
+    from lenscal.io.survey.both import BothCoadds, BothRegions
     from lenscal.io.survey.bricks import BrickFiles
+    from lenscal.io.survey.fetched import FetchedCoadds
     from lenscal.io.survey.service import ServiceSurvey
 
-_LATER = {"BrickFiles": "bricks", "ServiceSurvey": "service"}
+_LATER = {
+    "BothCoadds": "both",
+    "BothRegions": "both",
+    "BrickFiles": "bricks",
+    "FetchedCoadds": "fetched",
+    "ServiceSurvey": "service",
+    "read_blobs": "blobs",
+}
 
-__all__ = ["BrickFiles", "CoaddSurvey", "PixelError", "ServiceSurvey", "Survey", "SurveyError"]
+__all__ = [
+    "BothCoadds",
+    "BothRegions",
+    "BrickFiles",
+    "CoaddSurvey",
+    "FetchedCoadds",
+    "PixelError",
+    "ServiceSurvey",
+    "Survey",
+    "SurveyError",
+    "read_blobs",
+]
 
 
 def __getattr__(name: str) -> Any:

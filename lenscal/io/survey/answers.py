@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 
 import numpy as np
 from astropy.io import fits
@@ -25,6 +26,10 @@ class Again(RuntimeError):
         """Whether the place asked for may be the reason, not the service."""
 
 
+class Wrong(RuntimeError):
+    """An answer that is whole and not what was asked for: no attempt will change it."""
+
+
 def refusal(content: bytes) -> str:
     """A line of text about the layer that came in place of pixels, as the viewer sends with status 200;
     empty for anything else.
@@ -35,13 +40,17 @@ def refusal(content: bytes) -> str:
     return text if re.search(r"\blayer\b", text, re.IGNORECASE) else ""
 
 
-def _planes(content: bytes, ra: float, dec: float, size: int, wanted: list[str]) -> tuple[dict[str, np.ndarray], str]:
+def _planes(
+    content: bytes, ra: float, dec: float, size: int, wanted: list[str], bands: Sequence[str] = schema.BANDS
+) -> tuple[dict[str, np.ndarray], str]:
     """The planes of an answer, and the version it names, once they are what was asked for.
 
     Raises
     ------
-    _Again
-        It is no FITS file, is cut short, lacks a plane, or is of another size, place, scale, unit or band.
+    Again
+        It is no FITS file, is cut short, lacks a plane, or is of another place or scale.
+    Wrong
+        It is of another size, unit or band.
     """
     if not content.startswith(_FITS):
         head = content[:60].decode("ascii", "replace").replace("\n", " ")
@@ -65,18 +74,18 @@ def _planes(content: bytes, ra: float, dec: float, size: int, wanted: list[str])
                 "what the service does not offer"
             )
         data, header = found[plane]
-        shape = (size, size) if plane == "maskbits" else (len(schema.BANDS), size, size)
+        shape = (size, size) if plane == "maskbits" else (len(bands), size, size)
         if data.shape != shape:
-            raise Again(f"plane '{plane}' has shape {data.shape}, not {shape}")
+            raise Wrong(f"plane '{plane}' has shape {data.shape}, not {shape}")
     header = found["image"][1]
-    bands = str(
-        header.get("BANDS", "".join(str(header.get(f"BAND{i}", "?")).strip() for i in range(len(schema.BANDS))))
+    said = str(
+        header.get("BANDS", "".join(str(header.get(f"BAND{i}", "?")).strip() for i in range(len(bands))))
     ).strip()
-    if bands != "".join(schema.BANDS):
-        raise Again(f"bands '{bands}', not '{''.join(schema.BANDS)}'")
+    if said != "".join(bands):
+        raise Wrong(f"bands '{said}', not '{''.join(bands)}'")
     for plane, unit in (("image", "nanomaggy"), ("invvar", "1/nanomaggy^2")):
         if plane in found and (problem := units.problem(found[plane][1].get("BUNIT"), unit)):
-            raise Again(f"plane '{plane}' {problem}")
+            raise Wrong(f"plane '{plane}' {problem}")
     first = _placed(header, "image", ra, dec, size)
     for plane in wanted:
         if orientation.has_place(found[plane][1]) and orientation.cards(found[plane][1]) != orientation.cards(header):

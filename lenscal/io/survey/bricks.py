@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -16,13 +16,13 @@ from astropy.io import fits
 from astropy.utils.exceptions import AstropyUserWarning
 
 from lenscal import schema
-from lenscal.io import folders, orientation, planes, units
+from lenscal.io import folders, orientation, planes
 
 from .errors import PixelError
 from .squares import _boxes
+from .stated import stated_problem
 
 SECTION = 200  # pixels: reading a section takes as long as decompressing, in a whole plane, a square that much larger
-UNITS = {"image": "nanomaggy", "invvar": "1/nanomaggy^2", "psfsize": "arcsec"}
 _BROKEN = (
     OSError,
     EOFError,
@@ -43,7 +43,7 @@ class BrickFiles:
     Parameters
     ----------
     folder : path
-        Holds ``legacysurvey-<brick>-{image,invvar,nexp,psfsize}-{g,r,z}.fits.fz`` and
+        Holds ``legacysurvey-<brick>-{image,invvar,nexp,psfsize}-<band>.fits.fz`` and
         ``legacysurvey-<brick>-maskbits.fits.fz``. nexp and psfsize may be absent, the others may not.
     brickname : str
         Such as ``"1126p222"``.
@@ -51,9 +51,19 @@ class BrickFiles:
         Messages and `url` name files relative to it, so that they do not depend on where the survey lies.
     keep : bool
         Decompress each plane once and keep it (about 0.7 GB for a brick of DR10): for many calls on one brick.
+    bands : sequence of str
+        That are read; all are required.
     """
 
-    def __init__(self, folder: str | Path, brickname: str, root: str | Path | None = None, keep: bool = False) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        brickname: str,
+        root: str | Path | None = None,
+        keep: bool = False,
+        bands: Sequence[str] = schema.BANDS,
+    ) -> None:
+        self.bands = tuple(bands)
         self.folder, self.brickname, self.keep = Path(folder), str(brickname), keep
         self._root = Path(root) if root is not None else self.folder
         self._planes: dict[tuple[str, str], np.ndarray] = {}
@@ -70,7 +80,7 @@ class BrickFiles:
     @property
     def url(self) -> str:
         """Files of the images, relative to the root."""
-        return self.name("image", "{" + ",".join(schema.BANDS) + "}")
+        return self.name("image", "{" + ",".join(self.bands) + "}")
 
     def require(self) -> None:
         """All that a cutout needs is there.
@@ -80,19 +90,19 @@ class BrickFiles:
         PixelError
             Naming the first file that is missing, with its band.
         """
-        wanted = [(product, band) for band in schema.BANDS for product in ("image", "invvar")] + [("maskbits", "")]
+        wanted = [(product, band) for band in self.bands for product in ("image", "invvar")] + [("maskbits", "")]
         for product, band in wanted:
             if not self.path(product, band).is_file():
                 raise PixelError(
                     f"{_kind(product, band)}: file '{self.name(product, band)}' is missing; "
-                    f"{', '.join(schema.BANDS)} are all required"
+                    f"{', '.join(self.bands)} are all required"
                 )
 
     @cached_property
     def _header(self) -> tuple[orientation.Plane, tuple[int, int], str, dict[str, object]]:
-        with self._open("image", schema.BANDS[0]) as hdu:
+        with self._open("image", self.bands[0]) as hdu:
             return (
-                self._plane(hdu, "image", schema.BANDS[0]),
+                self._plane(hdu, "image", self.bands[0]),
                 hdu.shape,
                 str(hdu.header.get("DRVERSIO", "")),
                 orientation.cards(hdu.header),
@@ -160,10 +170,10 @@ class BrickFiles:
         column, row = (np.floor(v + 0.5).astype(np.int64) for v in (x, y))
         boxes = np.stack([row - size // 2, column - size // 2], axis=1)
         n = len(boxes)
-        image = np.empty((n, len(schema.BANDS), size, size), np.float32)
+        image = np.empty((n, len(self.bands), size, size), np.float32)
         invvar = np.empty_like(image)
-        psfsize = np.full((n, len(schema.BANDS)), np.nan, np.float32)
-        for b, band in enumerate(schema.BANDS):
+        psfsize = np.full((n, len(self.bands)), np.nan, np.float32)
+        for b, band in enumerate(self.bands):
             pixels = self._cut("image", band, boxes, size)
             weight = self._cut("invvar", band, boxes, size)
             unseen = ~np.isfinite(pixels) | ~(weight > 0)
@@ -193,6 +203,16 @@ class BrickFiles:
         kept = self._planes.get((product, band))
         if kept is not None:
             return _boxes(kept, boxes, size, dtype)
+        with self.plane(product, band) as hdu:
+            if self.keep:
+                self._planes[product, band] = hdu.data.astype(dtype)
+                return _boxes(self._planes[product, band], boxes, size, dtype)
+            dense = len(boxes) * (size + SECTION) ** 2 > np.prod(self.shape)
+            return _boxes(hdu.data if dense else hdu.section, boxes, size, dtype)
+
+    @contextmanager
+    def plane(self, product: str, band: str) -> Iterator[fits.CompImageHDU]:
+        """One plane, its header held to what is expected and to its sisters; see `read` for what is raised."""
         with self._open(product, band) as hdu:
             if hdu.shape != self.shape:
                 raise PixelError(
@@ -200,11 +220,7 @@ class BrickFiles:
                     f"{hdu.shape}, its sisters {self.shape}"
                 )
             self._same_place(hdu, product, band)
-            if self.keep:
-                self._planes[product, band] = hdu.data.astype(dtype)
-                return _boxes(self._planes[product, band], boxes, size, dtype)
-            dense = len(boxes) * (size + SECTION) ** 2 > np.prod(self.shape)
-            return _boxes(hdu.data if dense else hdu.section, boxes, size, dtype)
+            yield hdu
 
     @contextmanager
     def _open(self, product: str, band: str) -> Iterator[fits.CompImageHDU]:
@@ -222,26 +238,16 @@ class BrickFiles:
                     raise PixelError(f"{named} is truncated: {length} bytes of at least {end}; copy it again")
                 if problem := planes.problem(hdu.header, product, band):
                     raise PixelError(f"{named} {problem}")
-                self._units(hdu.header, product, named)
+                if problem := stated_problem(hdu.header, product):
+                    raise PixelError(f"{named}{problem}")
                 yield hdu
         except FileNotFoundError:
-            raise PixelError(f"{named} is missing; {', '.join(schema.BANDS)} are all required") from None
+            raise PixelError(f"{named} is missing; {', '.join(self.bands)} are all required") from None
         except PixelError:
             raise
         except _BROKEN as error:
             folders.pass_on(error, path)
             raise PixelError(f"{named} cannot be read; copy it again ({type(error).__name__})") from error
-
-    def _units(self, header: fits.Header, product: str, named: str) -> None:
-        if product in UNITS and (problem := units.problem(header.get("BUNIT"), UNITS[product])):
-            raise PixelError(f"{named} {problem}")
-        if product == "image" and "MAGZERO" in header and abs(float(header["MAGZERO"]) - schema.ZEROPOINT) > 1e-6:
-            raise PixelError(f"{named} has zero point {header['MAGZERO']}, not {schema.ZEROPOINT}")
-        if product == "maskbits":
-            for name, bit in schema.MASKBITS.items():
-                found = str(header.get(f"MBIT_{bit}", name)).strip().upper()
-                if schema.MASKBITS.get(found, bit) != bit:  # other spellings of the same bit are let pass
-                    raise PixelError(f"{named} calls bit {bit} '{found}', not '{name}'")
 
     def _plane(self, hdu: fits.CompImageHDU | _Bare, product: str, band: str) -> orientation.Plane:
         """Where a plane lies, once it is TAN, North up, East left, at the survey's scale."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ from lenscal.errors import InputError
 from lenscal.io import folders
 from lenscal.io.empty import unread
 from lenscal.io.survey.errors import PixelError, SurveyError
-from lenscal.io.survey.geometry import read_geometry, tables
+from lenscal.io.survey.geometry import read_geometry, region_of, tables
 from lenscal.io.survey.protocol import FileHash
 
 if TYPE_CHECKING:
@@ -39,20 +40,31 @@ class CoaddSurvey:
         ``south/coadd/AAA/BRICK/``. The leading ``south/`` may be absent, and the files of a brick may lie in
         ``brick-<BRICK>/`` or in the root itself.
     layer : str
-        Name of the data, kept with the pixels; with "north" in it the folder is ``north/``.
+        Name of the data, kept with the pixels; without a release, with "north" in it the folder is ``north/``.
     mock : bool
         The survey was drawn, not observed.
+    release : Release, optional
+        Of the files; DR10 by default.
+    bands : sequence of str
+        That are read.
     """
 
     has_catalogue = True
 
-    def __init__(self, root: str | Path, layer: str, mock: bool = False) -> None:
-        self._root, self.layer, self.mock = root, layer, bool(mock)
-        self._region = "north" if "north" in layer else "south"
+    def __init__(
+        self,
+        root: str | Path,
+        layer: str,
+        mock: bool = False,
+        release: schema.Release | None = None,
+        bands: Sequence[str] = schema.BANDS,
+    ) -> None:
+        self._root, self.layer, self.mock, self.bands = root, layer, bool(mock), tuple(bands)
+        self._region, self._names = region_of(layer, release)
 
     @property
     def root(self) -> Path:
-        """The folder. A catalogue may lie at an address, bricks may not."""
+        """The folder. Bricks at an address are read by `FetchedCoadds`."""
         if "://" in str(self._root):
             raise SurveyError(
                 f"survey root '{self._root}' is a URL; bricks are read from a folder: copy or mount the survey"
@@ -74,11 +86,11 @@ class CoaddSurvey:
         SurveyError
             Neither table is there, or one cannot be read.
         """
-        return read_geometry(self.root, self._region).table.copy()
+        return read_geometry(self.root, self._region, self._names).table.copy()
 
     def tables(self) -> list[Path]:
         """Files of the tables of bricks."""
-        return [path for path in tables(self.root, self._region) if path]
+        return [path for path in tables(self.root, self._region, self._names) if path]
 
     def pixel_inputs(self, hash_of: FileHash) -> dict[str, object]:
         """See `Survey.pixel_inputs`; of bricks the blocks keep the versions."""
@@ -99,7 +111,7 @@ class CoaddSurvey:
         for place in (f"{self._region}/{below}", below, f"brick-{name}", "."):
             folder = self.root / place
             if folder.is_dir() and (place != "." or folders.matching(folder, f"legacysurvey-{name}-*.fits.fz")):
-                return BrickFiles(folder, name, root=self.root, keep=keep)
+                return BrickFiles(folder, name, root=self.root, keep=keep, bands=self.bands)
         raise PixelError(f"brick: '{name}' has no folder; expected '{self._region}/{below}'")
 
     def check(self) -> list[str]:
@@ -112,7 +124,7 @@ class CoaddSurvey:
         """
         if not self.root.is_dir():
             raise SurveyError(f"survey root '{self.root}' is no folder; check survey.root")
-        names = read_geometry(self.root, self._region).names
+        names = read_geometry(self.root, self._region, self._names).names
         step = max(1, -(-len(names) // LOOKED_AT))
         sample = names[::step]
         reasons = [self._lacks(name) for name in sample]
@@ -124,7 +136,7 @@ class CoaddSurvey:
         of = f" of the {len(sample)} looked at" if step > 1 else ""
         found = [
             f"{len(names)} bricks listed",
-            f"{complete} bricks{of} with image and invvar in {', '.join(schema.BANDS)} and maskbits",
+            f"{complete} bricks{of} with image and invvar in {', '.join(self.bands)} and maskbits",
         ]
         return found + ([f"{len(sample) - complete} bricks{of} without files; the first: {reason}"] if reason else [])
 
@@ -159,7 +171,7 @@ class CoaddSurvey:
         if missing := [name for name in _COLUMNS if name not in rows.columns]:
             raise InputError(f"rows have no column {missing}; a survey is read by {_COLUMNS}")
         ra, dec = rows["ra"].to_numpy(float), rows["dec"].to_numpy(float)
-        data = unread(rows, size, self.layer, self.mock)
+        data = unread(rows, size, self.layer, self.mock, bands=self.bands)
         data["edge_pixel_count"] = ("galaxy", np.zeros(len(rows), np.int32), {"units": "pixel"})
         sources = {} if sources is None else sources
         chosen, data["failure"].values[:] = self._choose(ra, dec, rows["brickname"].astype(str).to_numpy(), sources)
@@ -199,7 +211,7 @@ class CoaddSurvey:
         """For each position the files where it is most central (None: nowhere), and why there are none; the bricks
         looked at go into `sources`.
         """
-        geometry = read_geometry(self.root, self._region)
+        geometry = read_geometry(self.root, self._region, self._names)
         best = np.zeros(len(ra))
         chosen = np.full(len(ra), None, object)
         failure = np.full(len(ra), "", np.dtypes.StringDType())

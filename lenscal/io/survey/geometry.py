@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -13,7 +14,10 @@ from lenscal.io import folders
 
 from .errors import SurveyError
 
-LAYOUT = "survey-bricks.fits.gz, south/coadd/AAA/BRICK/legacysurvey-BRICK-image-g.fits.fz"
+LAYOUT = "survey-bricks.fits.gz, {region}/coadd/AAA/BRICK/legacysurvey-BRICK-image-g.fits.fz"
+
+
+NAMES = schema.release("dr10", "south").bricks
 
 
 class Geometry:
@@ -41,27 +45,33 @@ class Geometry:
         return [(self.names[brick], rows[bricks == brick]) for brick in np.unique(bricks)]
 
 
-def read_geometry(root: Path, region: str) -> Geometry:
-    """Of the survey below a folder; `region` is ``"south"`` or ``"north"``.
+def read_geometry(root: Path, region: str, names: Sequence[str] = NAMES) -> Geometry:
+    """Of the survey below a folder; `region` is ``"south"`` or ``"north"``, `names` are those its summary may have.
 
     Raises
     ------
     SurveyError
         Neither ``survey-bricks.fits.gz`` nor the summary of the region is there, or one cannot be read.
     """
-    geometry, summary = tables(root, region)
+    geometry, summary = tables(root, region, names)
     if geometry is None and summary is None:
         raise SurveyError(
-            f"survey root '{root}' has no table of bricks: {folders.holds(root)}; expected {LAYOUT}; check survey.root"
+            f"survey root '{root}' has no table of bricks: {folders.holds(root)}; expected "
+            f"{LAYOUT.format(region=region)}; check survey.root"
         )
     return _joined(*((str(path), path.stat().st_mtime_ns) if path else None for path in (geometry, summary)))
 
 
-def tables(root: Path, region: str) -> tuple[Path | None, Path | None]:
+def tables(root: Path, region: str, names: Sequence[str] = NAMES) -> tuple[Path | None, Path | None]:
     """The table of bricks of a survey and the summary of a region, where they are."""
-    summaries = [f"survey-bricks-{release}-{region}.fits.gz" for release in ("dr10", "dr9")]
+    summaries = [name.format(region=region) for name in names]
     geometry = _first(root, ["survey-bricks.fits.gz", f"{region}/survey-bricks.fits.gz"])
     return geometry, _first(root, [*(f"{region}/{name}" for name in summaries), *summaries])
+
+
+def region_of(layer: str, release: schema.Release | None) -> tuple[str, Sequence[str]]:
+    """Region, and names of its table of bricks: of a release, or as a layer of DR10 and before says them."""
+    return ("north" if "north" in layer else "south", NAMES) if release is None else (release.region, release.bricks)
 
 
 def _first(root: Path, names: list[str]) -> Path | None:

@@ -6,6 +6,8 @@ import hashlib
 import os
 import stat
 import time
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -62,3 +64,17 @@ def _own_folder() -> Path:
         ):
             return folder
     return locks.own_temporary()
+
+
+def retry_after(text: str | None) -> float | None:
+    """Seconds of a Retry-After header: a number, or a date."""
+    if not text:
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None

@@ -6,9 +6,8 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -21,14 +20,15 @@ import xarray as xr
 from lenscal import config, schema
 from lenscal.io.empty import unobserved, unread
 from lenscal.io.survey.errors import PixelError, SurveyError
-from lenscal.io.survey.geometry import read_geometry, tables
+from lenscal.io.survey.geometry import read_geometry, region_of, tables
 from lenscal.io.survey.protocol import FileHash
 
-from .answers import Again, _planes, refusal
-from .pace import WAIT_MAX, slot
+from .answers import Again, Wrong, _planes, refusal
+from .pace import WAIT_MAX, retry_after, slot
 
 BUSY = {429, 500, 502, 503, 504}  # answers that another attempt may better
 NOTHING = {400, 404}  # the service has no pixels there
+CHECKED = 4  # further bricks that are asked for where the first has no pixels
 
 
 class _NoAnswer(PixelError):
@@ -53,15 +53,27 @@ class ServiceSurvey:
         Of the jitter of the waits.
     mock : bool
         The pixels are of a mock survey.
+    release : Release, optional
+        Of the catalogue and its table of bricks; DR10 by default.
+    bands : sequence of str
+        That are asked for.
     """
 
     has_catalogue = True
 
     def __init__(
-        self, service: config.Service, layer: str, root: str | Path, seed: int = 0, mock: bool = False
+        self,
+        service: config.Service,
+        layer: str,
+        root: str | Path,
+        seed: int = 0,
+        mock: bool = False,
+        release: schema.Release | None = None,
+        bands: Sequence[str] = schema.BANDS,
     ) -> None:
+        self.bands = tuple(bands)
         self.service, self.layer, self.root, self.seed, self.mock = service, layer, Path(root), seed, bool(mock)
-        self._region = "north" if "north" in layer else "south"
+        self._region, self._names = region_of(layer, release)
         self._session: requests.Session | None = None
 
     def __getstate__(self) -> dict:
@@ -69,11 +81,11 @@ class ServiceSurvey:
 
     def bricks(self) -> pd.DataFrame:
         """Bricks of the survey, as `CoaddSurvey.bricks`."""
-        return read_geometry(self.root, self._region).table.copy()
+        return read_geometry(self.root, self._region, self._names).table.copy()
 
     def tables(self) -> list[Path]:
         """Files of the tables of bricks."""
-        return [path for path in tables(self.root, self._region) if path]
+        return [path for path in tables(self.root, self._region, self._names) if path]
 
     def pixel_inputs(self, hash_of: FileHash) -> dict[str, object]:
         """See `Survey.pixel_inputs`."""
@@ -93,9 +105,33 @@ class ServiceSurvey:
         )
         try:
             found = self.read(rows, 21)
+            if reason := str(found["failure"].values[0]):
+                found = self._of_another_brick(reason)
         except PixelError as error:
             raise SurveyError(str(error)) from error
         return [f"{self.service.url} answers with layer {found['layer_version'].values[0]}"]
+
+    def _of_another_brick(self, reason: str) -> xr.Dataset:
+        """A small cutout of some brick, where the first one has none.
+
+        Raises
+        ------
+        SurveyError
+            No brick that is asked for has any.
+        """
+        bricks = self.bricks()
+        for brick in bricks.iloc[:: max(1, len(bricks) // CHECKED)].iloc[1 : CHECKED + 1].itertuples():
+            rows = pd.DataFrame(
+                {"galaxy_id": [0], "ra": [brick.ra], "dec": [brick.dec], "brickname": [brick.brickname]}
+            )
+            found = self.read(rows, 21)
+            if not str(found["failure"].values[0]):
+                return found
+        raise SurveyError(
+            f"service: '{self.service.url}' has pixels of none of the bricks that were asked for (of the first: "
+            f"{reason}); check survey.layer ('{self.layer}') and survey.service.url, and that the table of bricks is "
+            "of that layer"
+        )
 
     def url(self, ra: float, dec: float, size: int) -> str:
         """Of a cutout of odd side."""
@@ -105,7 +141,7 @@ class ServiceSurvey:
             "size": size,
             "layer": self.layer,
             "pixscale": schema.PIXEL_SCALE,
-            "bands": "".join(schema.BANDS),
+            "bands": "".join(self.bands),
         }
         return f"{self.service.url}?{urlencode(query)}" + "".join(f"&{plane}" for plane in self.service.planes)
 
@@ -123,7 +159,7 @@ class ServiceSurvey:
         PixelError
             No whole and right answer after all attempts: the block is not done, and is asked for again by the next run.
         """
-        data = unread(rows, size, self.layer, self.mock, more=("checksum",))
+        data = unread(rows, size, self.layer, self.mock, more=("checksum",), bands=self.bands)
         out = {name: data[name].values for name in data.variables}
         odd = (
             size + 1 - size % 2
@@ -229,33 +265,25 @@ class ServiceSurvey:
             answer = self._session.get(url, timeout=self.service.timeout_seconds, headers={"User-Agent": "lenscal"})
         except requests.RequestException as error:  # refused, slow, or cut short of its Content-Length
             raise Again(f"{type(error).__name__}: {error}") from error
+        if answer.status_code in (*NOTHING, 200) and (word := refusal(answer.content)):
+            raise PixelError(
+                f"service: '{url}' answered '{word}'; check survey.layer ('{self.layer}') and survey.service.url"
+            )
         if answer.status_code in NOTHING:
             return None, "", ()
         if answer.status_code in BUSY:
-            wait = _retry_after(answer.headers.get("Retry-After"))
+            wait = retry_after(answer.headers.get("Retry-After"))
             raise Again(f"answer {answer.status_code} {answer.reason}", wait, of_place=answer.status_code == 500)
         if answer.status_code != 200:
             raise PixelError(
                 f"service: '{url}' answered {answer.status_code} {answer.reason}; check "
                 "survey.service.url and survey.layer"
             )
-        if word := refusal(answer.content):
+        try:
+            found = _planes(answer.content, ra, dec, size, self.service.planes, self.bands)
+        except Wrong as error:
             raise PixelError(
-                f"service: '{url}' answered '{word}'; check survey.layer ('{self.layer}') and survey.service.url"
-            )
-        found = _planes(answer.content, ra, dec, size, self.service.planes)
+                f"service: '{url}' answered with {error}; check survey.layer ('{self.layer}') and survey.service.url: "
+                "another attempt will not change it"
+            ) from error
         return answer.content, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"), found
-
-
-def _retry_after(text: str | None) -> float | None:
-    """Seconds of a Retry-After header: a number, or a date."""
-    if not text:
-        return None
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
-        return None

@@ -7,22 +7,28 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .listing import SweepError, name_of, not_here, stem_of, sweep_files, version
+from lenscal.io.regions import region_of
+
+from .listing import SweepError, box_of, label_of, name_of, not_here, stem_of, sweep_files, version
 
 if TYPE_CHECKING:
-    from .columns import SWEEP_COLUMNS
+    from .columns import SWEEP_COLUMNS, sweep_columns
     from .files import SweepFile, read_sweep
 
-_LATER = {"SWEEP_COLUMNS": "columns", "SweepFile": "files", "read_sweep": "files"}
+_LATER = {"SWEEP_COLUMNS": "columns", "sweep_columns": "columns", "SweepFile": "files", "read_sweep": "files"}
 
 __all__ = [
     "SWEEP_COLUMNS",
     "SweepError",
     "SweepFile",
+    "box_of",
+    "label_of",
     "name_of",
     "not_here",
     "read_sweep",
+    "region_of",
     "stem_of",
+    "sweep_columns",
     "sweep_files",
     "version",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +14,15 @@ from lenscal.io import units
 
 _DERIVED = ("galaxy_id", "mag_", "colour_", "healpix_", "_healpix_29", "sweep_file", "row_index")
 
-SWEEP_COLUMNS = (
-    *(name.upper() for name in schema.GALAXIES.variables if not name.startswith(_DERIVED)),
-    "MW_TRANSMISSION_W1",
-)
-"""Columns that `schema.GALAXIES` is made from."""
+
+def sweep_columns(bands: Sequence[str]) -> tuple[str, ...]:
+    """Columns that `schema.GALAXIES` is made from in these bands."""
+    plain = schema.in_bands(schema.GALAXIES.variables, bands)
+    return (*(name.upper() for name in plain if not name.startswith(_DERIVED)), "MW_TRANSMISSION_W1")
+
+
+SWEEP_COLUMNS = sweep_columns(schema.BANDS)
+"""Those of g, r, z."""
 
 _KINDS = {"i": "iu", "f": "f", "U": "SU"}
 
@@ -34,6 +38,25 @@ def _problem(name: str, dtype: np.dtype) -> str | None:
     if dtype.kind not in _KINDS[expected]:
         return f"column {name} is {dtype}, expected {variable.dtype}"
     return None
+
+
+def release_problems(code: Callable[[], int | None], found: Mapping[str, np.dtype]) -> list[str]:
+    """What is wrong with columns, by the release that a file says: bits that its type cannot hold, columns with a known
+    fault. Its first row is looked at (`code`) only where it matters.
+    """
+    doubtful = any(name in one.unreadable for name in found for one in schema.releases().values())
+    narrow = "MASKBITS" in found and found["MASKBITS"].itemsize < 4
+    number = code() if doubtful or narrow else None
+    own = None if number is None else schema.release_of_code(number)
+    if own is None:
+        return []
+    bits = own.bits_problem(found["MASKBITS"]) if "MASKBITS" in found else None
+    faults = [
+        f"column {name} of {own.title} has a known fault ({own.unreadable[name]}); leave it out"
+        for name in found
+        if name in own.unreadable
+    ]
+    return [f"column {bits}", *faults] if bits else faults
 
 
 TRUTHS = ("BRICK_PRIMARY",)
@@ -106,11 +129,21 @@ def _missing(path: str | Path, rows: int, release: int | None, names: Mapping[st
         near = [n for n in difflib.get_close_matches(name, names, 1, 0.85) if n not in SWEEP_COLUMNS]
         hints += [f"{near[0]} looks like {name}"] if near else []
     hint = f" ({'; '.join(hints)})" if hints else ""
+    own = None if release is None else schema.release_of_code(release)
+    if own is not None and (unseen := [name for name in missing if not _observed(name, names)]):
+        hint += f" ({own.title} has regions without a band, as this one: {', '.join(unseen)} was not observed)"
     release = "" if release is None else f", RELEASE {release}"
     return (
         f"'{path}' ({rows:,} rows) lacks {len(missing)} column(s): {', '.join(missing)}{hint}. It looks like "
-        f"{layout(names)}{release}; lenscal reads the sweeps and Tractor files of DR9 and DR10"
+        f"{layout(names)}{release}; lenscal reads the sweeps and Tractor files of "
+        + ", ".join(dict.fromkeys(one.title for one in schema.releases().values()))
     )
+
+
+def _observed(name: str, names: Mapping[str, str]) -> bool:
+    """Whether a file has any column of the band that a column is of."""
+    band = name[-1] if name[-2:-1] == "_" else ""
+    return not band or band.lower() not in schema.OPTICAL or f"FLUX_{band}" in names
 
 
 def layout(names: Sequence[str]) -> str:
@@ -121,7 +154,7 @@ def layout(names: Sequence[str]) -> str:
     """
     names = {name.upper() for name in names}
     if {"SERSIC", "SHAPE_R"} <= names:
-        return "the DR10 layout" if "FLUX_I" in names else "the DR9 layout"
+        return "the layout of DR10 and the south of DR11" if "FLUX_I" in names else "that of DR9 and the north of DR11"
     if "SHAPEDEV_R" in names:
         if "MASKBITS" in names:
             return "the layout of DR7 or DR8 (SHAPEDEV_*, SHAPEEXP_*, MASKBITS, no PSFSIZE)"

@@ -6,7 +6,7 @@ import gzip
 import itertools
 import re
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -17,8 +17,9 @@ from astropy.io import fits
 
 from lenscal.io import checksums, remote, row_counts, units
 from lenscal.io.remote import is_remote
+from lenscal.tables import is_packed
 
-from .columns import DEPTHS, SWEEP_COLUMNS, TRUTHS, _missing, _problem, text, unit_problem
+from .columns import DEPTHS, SWEEP_COLUMNS, TRUTHS, _missing, _problem, release_problems, text, unit_problem
 from .listing import SweepError
 
 
@@ -33,9 +34,13 @@ class SweepFile:
         Names in upper case. Tractor files also give BRICK_PRIMARY.
     hashed : bool
         Whether the file is hashed while it is read, for `check`.
+    optional : sequence of str
+        Read as well where the file has them.
 
     Attributes
     ----------
+    names : dict
+        All columns of the file as it spells them, by their name in upper case.
     inverse_depths : bool or None
         Whether the depths are inverse variances, by the unit that the file states; None where it states none.
 
@@ -45,14 +50,20 @@ class SweepFile:
         When the file is truncated or no FITS table, lacks columns, or holds one of another kind or unit.
     """
 
-    def __init__(self, path: str | Path, columns: Sequence[str] = SWEEP_COLUMNS, hashed: bool = False) -> None:
-        self.path, self._packed = path if is_remote(path) else Path(path), str(path).endswith(".gz")
+    def __init__(
+        self,
+        path: str | Path,
+        columns: Sequence[str] = SWEEP_COLUMNS,
+        hashed: bool = False,
+        optional: Sequence[str] = (),
+    ) -> None:
+        self.path, self._packed = path if is_remote(path) else Path(path), is_packed(str(path))
         self._file, self._bytes = None, None
         with self._refusals():
             self._bytes = remote.RemoteFile(str(path)) if is_remote(path) else self.path.open("rb")
             self._bytes = checksums.Hashed(self._bytes) if hashed else self._bytes
             self._file = gzip.GzipFile(fileobj=self._bytes) if self._packed else self._bytes
-            self._parse(columns)
+            self._parse(columns, optional)
 
     def __enter__(self) -> SweepFile:
         return self
@@ -81,7 +92,7 @@ class SweepFile:
                 "its checksum and fetch it again"
             ) from None
 
-    def _parse(self, columns: Sequence[str]) -> None:
+    def _parse(self, columns: Sequence[str], optional: Sequence[str]) -> None:
         table = row_counts.first_table(self._file)
         if table is None:
             raise SweepError(
@@ -101,14 +112,11 @@ class SweepFile:
                 "itemsize": self._width,
             }
         )
-        names = {name.upper(): name for name in hdu.columns.names}
+        names = self.names = {name.upper(): name for name in hdu.columns.names}
         missing = [name for name in columns if name not in names]
         if missing:
-            raise SweepError(_missing(self.path, self.rows, self._release(names), names, missing))
-        self.columns = [
-            *columns,
-            *(["BRICK_PRIMARY"] if "BRICK_PRIMARY" in names and "BRICK_PRIMARY" not in columns else []),
-        ]
+            raise SweepError(_missing(self.path, self.rows, self.code, names, missing))
+        self.columns = [*columns, *(name for name in (*optional, *TRUTHS) if name in names and name not in columns)]
         self._names = {name: names[name] for name in self.columns}
         self._scales = {
             name: (hdu.columns[names[name]].bscale or 1, hdu.columns[names[name]].bzero or 0) for name in self.columns
@@ -116,6 +124,7 @@ class SweepFile:
         self._logical = {name for name in self.columns if hdu.columns[names[name]].format.endswith("L")}
         found = {name: self._dtype[self._names[name]] for name in self.columns if name not in self._logical}
         problems = [problem for name, dtype in found.items() if (problem := _problem(name, dtype))]
+        problems += release_problems(lambda: self.code, found)
         stated = {name: hdu.columns[names[name]].unit for name in self.columns}
         problems += [problem for name, unit in stated.items() if (problem := unit_problem(name, unit))]
         depths = {
@@ -173,8 +182,10 @@ class SweepFile:
         with self._refusals():
             return self._bytes.hexdigest()
 
-    def _release(self, names: Mapping[str, str]) -> int | None:
-        return int(self._raw(0, 1)[names["RELEASE"]][0]) if "RELEASE" in names and self.rows else None
+    @property
+    def code(self) -> int | None:
+        """RELEASE of the first row; None where there is none."""
+        return int(self._raw(0, 1)[self.names["RELEASE"]][0]) if "RELEASE" in self.names and self.rows else None
 
     def _raw(self, start: int, stop: int) -> np.ndarray:
         self._file.seek(self._start + start * self._width)

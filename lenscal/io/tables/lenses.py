@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from lenscal.config import ContaminantCatalogue, LensCatalogue
+from lenscal.config import ContaminantCatalogue, GalaxyTable, LensCatalogue
 from lenscal.io.tables import stated_units
 from lenscal.io.tables.reading import read_table
 from lenscal.io.tables.stated_units import CatalogueError
@@ -87,7 +87,8 @@ def read_lenses(catalogue: LensCatalogue) -> pd.DataFrame:
         raise CatalogueError(
             f"lens catalogue '{catalogue.name}': columns names {sorted(unknown)}; known: {LENS_COLUMNS}"
         )
-    raw = read_table(path, VAC_EXTENSION if vac else None, text=_texts(choices))
+    hdu = VAC_EXTENSION if vac and catalogue.hdu is None else catalogue.hdu
+    raw = read_table(path, hdu, _texts(choices), _sought(choices, required))
     table = _renamed(raw, choices, required, f"lens catalogue '{catalogue.name}' ({path})", catalogue.units)
     if vac:
         table["grade"] = np.where(table["grade"].eq(0).fillna(False).astype(bool), "high-quality", "probable")
@@ -112,12 +113,41 @@ def read_contaminants(catalogue: ContaminantCatalogue) -> pd.DataFrame:
     if catalogue.category.startswith("column:"):
         choices["category"] = (catalogue.category.removeprefix("column:"),)
         required.append("category")
-    table = _renamed(read_table(catalogue.source, text=_texts(choices)), choices, required, what, catalogue.units)
+    raw = read_table(catalogue.source, catalogue.hdu, _texts(choices), _sought(choices, required))
+    table = _renamed(raw, choices, required, what, catalogue.units)
     if "category" not in table:
         table["category"] = catalogue.category
+    if catalogue.categories:
+        own = {theirs.strip(): ours for theirs, ours in catalogue.categories.items()}
+        cells = table["category"].astype("str").str.strip()
+        table["category"] = cells.map(own).where(cells.isin(own), table["category"])
     if "name" not in table:
         table["name"] = ""
     return table
+
+
+def read_stand_ins(item: str | GalaxyTable) -> pd.DataFrame:
+    """A table of rows that stand in for the survey: ra, dec [degree].
+
+    Raises
+    ------
+    CatalogueError
+        When the file cannot be read, or lacks columns.
+    """
+    item = GalaxyTable(source=item) if isinstance(item, str) else item
+    choices = {ours: (item.columns.get(ours, ours),) for ours in _REQUIRED}
+    raw = read_table(item.source, item.hdu, wanted=_sought(choices, _REQUIRED))
+    return _renamed(raw, choices, _REQUIRED, f"table '{item.source}' (objects.galaxy_tables)", item.units)
+
+
+def _sought(choices: Mapping[str, tuple[str, ...]], required: Collection[str]) -> Callable[[Collection[str]], bool]:
+    """Whether a table has all columns that are required, by the names of its columns."""
+
+    def has(names: Collection[str]) -> bool:
+        lower = {str(name).lower() for name in names}
+        return all(any(theirs.lower() in lower for theirs in choices[ours]) for ours in required)
+
+    return has
 
 
 def _texts(choices: Mapping[str, tuple[str, ...]]) -> set[str]:
@@ -126,7 +156,11 @@ def _texts(choices: Mapping[str, tuple[str, ...]]) -> set[str]:
 
 
 def _renamed(
-    raw: pd.DataFrame, choices: Mapping[str, tuple[str, ...]], required: object, what: str, stated: Mapping[str, str]
+    raw: pd.DataFrame,
+    choices: Mapping[str, tuple[str, ...]],
+    required: Collection[str],
+    what: str,
+    stated: Mapping[str, str],
 ) -> pd.DataFrame:
     """The columns that `choices` finds, exact names first, then in any case; ra and dec in degrees.
 

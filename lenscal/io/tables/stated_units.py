@@ -10,6 +10,8 @@ import pandas as pd
 from lenscal.errors import LenscalError
 from lenscal.io import units
 
+from . import sexagesimal
+
 _IN_NAME = re.compile(
     r"[\[(]\s*([^\])]+?)\s*[\])]\s*$|_(rad|radians?|hours?|hr|hourangle|deg|degrees?)$", re.IGNORECASE
 )
@@ -40,11 +42,15 @@ def in_degrees(table: pd.DataFrame, column: str, what: str) -> pd.Series:
     unit = stated(table, column)
     if not unit:
         return table[column]
+    if (kind := sexagesimal.kind_of(unit)) and not pd.api.types.is_numeric_dtype(table[column]):
+        table.attrs.setdefault("units", {})[column] = "deg"
+        return pd.Series(sexagesimal.degrees(table[column].tolist(), kind), index=table.index)
     probe = units.degrees(np.ones(1), unit)
     if probe is None:
         raise CatalogueError(
             f"{what}, {len(table):,} rows: column {column} is in '{unit[:40]}', expected an angle in decimal numbers "
-            "(deg, hourangle, rad): convert it to degrees"
+            "(deg, hourangle, rad), or in sexagesimal ones (hms, dms): convert it to degrees, or state its unit "
+            "(`units` of the catalogue in the run file)"
         )
     table.attrs.setdefault("units", {})[column] = "deg"
     if probe[0] == 1:
@@ -55,10 +61,3 @@ def in_degrees(table: pd.DataFrame, column: str, what: str) -> pd.Series:
 def numbers(cells: pd.Series) -> pd.Series:
     """Cells as floats; NaN where one is blank or no number."""
     return pd.Series(pd.to_numeric(cells, errors="coerce").to_numpy("f8", na_value=np.nan), index=cells.index)
-
-
-def masked(values: np.ndarray, blank: np.ndarray) -> pd.api.extensions.ExtensionArray:
-    kind = "UInt64" if values.dtype == np.uint64 else "Int64"
-    out = pd.array(values, dtype=kind)
-    out[blank] = pd.NA
-    return out

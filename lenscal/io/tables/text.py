@@ -5,25 +5,27 @@ from __future__ import annotations
 import gzip
 import io
 import warnings
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from lenscal.io import units
+from lenscal.tables import ecsv, is_packed, masked
 
-from .stated_units import CatalogueError, masked
+from .frames import framed
+from .stated_units import CatalogueError
 
-TEXT = (".csv", ".tsv", ".txt", ".ecsv")
+_FLOAT_EXACT = 2**53  # whole numbers up to here are floats, too
 
 
 def text_table(path: Path, text: Collection[str], separator: str) -> pd.DataFrame:
     content = path.read_bytes()
-    content = gzip.decompress(content) if path.name.endswith(".gz") else content
+    content = gzip.decompress(content) if is_packed(path.name) else content
     content = content.removeprefix(b"\xef\xbb\xbf")  # a byte order mark, which pandas too leaves out
     if content.startswith(b"# %ECSV"):
-        return _ecsv_table(content)
+        return framed(ecsv(content.decode()))
     if b"\0" in content[:4096]:
         raise CatalogueError(f"catalogue '{path}' is no text: its first bytes are {content[:16]!r}; check its name")
     encoding = _encoding(content)
@@ -65,6 +67,12 @@ def text_table(path: Path, text: Collection[str], separator: str) -> pd.DataFram
             )
             for i, name in zip(numbers_, texts.columns):
                 table.isetitem(i, texts[name])
+        for i, kind in enumerate(table.dtypes):
+            if kind == np.float64:
+                read = lambda i=i: pd.read_csv(  # noqa: E731
+                    source(), sep=separator, encoding=encoding, index_col=False, usecols=[i], dtype=str
+                ).iloc[:, 0]
+                _whole(table, i, read)
     table.columns = [str(name).strip() for name in table.columns]
     table.attrs["units"] = stated
     return table
@@ -109,24 +117,18 @@ def _without_dashes(lines: bytes, names: list[str], separator: str, encoding: st
     return head[0] + b"\n" + rest, {name: unit for name, unit in found.items() if units.stated(unit)}
 
 
-def _ecsv_table(content: bytes) -> pd.DataFrame:
-    """A table in astropy's enhanced CSV, its masked cells blank."""
-    from astropy.table import Table
-
-    table = Table.read(content.decode(), format="ascii.ecsv")
-    out = {}
-    for name in table.colnames:
-        column = table[name]
-        if getattr(column, "ndim", 1) > 1:
-            continue
-        blank = np.ma.getmaskarray(np.ma.asarray(column))
-        values = np.ma.getdata(np.ma.asarray(column))
-        if values.dtype.kind in "iu" and blank.any():
-            out[name] = masked(values, blank)
-        elif values.dtype.kind == "f":
-            out[name] = np.where(blank, np.nan, values)
-        else:
-            out[name] = pd.Series(values.astype(object)).where(~blank, None)
-    frame = pd.DataFrame(out)
-    frame.attrs["units"] = {name: text for name in out if (text := units.stated(getattr(table[name], "unit", None)))}
-    return frame
+def _whole(table: pd.DataFrame, column: int, cells: Callable[[], pd.Series]) -> None:
+    """A column of whole numbers with blanks, which pandas takes for floats, keeps its digits where a float has too
+    few for them.
+    """
+    values = table.iloc[:, column].to_numpy()
+    some = values[np.isfinite(values)]
+    if not some.size or np.abs(some).max() < _FLOAT_EXACT or (some != np.round(some)).any():
+        return
+    texts = cells().str.strip()
+    blank = texts.isna().to_numpy()
+    if not texts[~blank].str.fullmatch(r"[+-]?\d+").all():
+        return
+    numbers = [0 if gone else int(cell) for cell, gone in zip(texts, blank)]
+    if min(numbers) >= np.iinfo(np.int64).min and max(numbers) <= np.iinfo(np.int64).max:
+        table.isetitem(column, masked(np.array(numbers, np.int64), blank))

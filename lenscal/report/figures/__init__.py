@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
+from lenscal.report import drawing
+from lenscal.report.asked import Rendered
 from lenscal.report.figures import (
     balance,
     cubes,
@@ -21,6 +24,7 @@ from lenscal.report.figures import (
     two_detectors,
 )
 from lenscal.report.inputs import Inputs
+from lenscal.report.kept import Kept
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,17 +55,28 @@ FIXED: dict[str, Callable[[Inputs], Figure | str]] = {
 
 def plans(inputs: Inputs) -> dict[str, Callable[[], Figure | str]]:
     """Every figure of these inputs: its name, and the call that draws it."""
-    found: dict[str, Callable] = {name: partial(draw, inputs) for name, draw in FIXED.items()}
+    return {name: partial(draw, inputs) for name, draw in drawings(inputs).items()}
+
+
+def drawings(inputs: Inputs) -> dict[str, Callable[[Inputs], Figure | str]]:
+    """Every figure that inputs like these have: its name, and the function that draws it of them."""
+    found: dict[str, Callable] = dict(FIXED)
     for index in range(inputs.completeness.sizes["threshold"]):
-        found[map_name(inputs, index)] = partial(cubes.maps, inputs, index)
-        found[curve_name(inputs, index)] = partial(cubes.curves, inputs, index)
+        found[map_name(inputs, index)] = partial(cubes.maps, threshold=index)
+        found[curve_name(inputs, index)] = partial(cubes.curves, threshold=index)
         for depth in inputs.completeness["depth"].values:
-            found[map_name(inputs, index, depth)] = partial(cubes.depth_map, inputs, index, float(depth))
+            found[map_name(inputs, index, depth)] = partial(cubes.depth_map, threshold=index, depth=float(depth))
     if inputs.beside is not None:
-        found |= two_detectors.plans(inputs.beside)
+        found |= {name: partial(_beside, name=name) for name in two_detectors.plans(inputs.beside)}
     for kind in gallery.kinds(inputs):
-        found[gallery_name(kind)] = partial(gallery.pictures, inputs, kind)
+        found[gallery_name(kind)] = partial(gallery.pictures, kind=kind)
     return found
+
+
+def _beside(inputs: Inputs, name: str) -> Figure | str:
+    """A figure of the other detector."""
+    assert inputs.beside is not None
+    return two_detectors.plans(inputs.beside)[name]()
 
 
 def _suffix(inputs: Inputs, index: int) -> str:
@@ -89,12 +104,48 @@ def gallery_name(kind: str) -> str:
     return "gallery_" + "".join(c if c.isalnum() else "_" for c in kind)
 
 
-def draw(inputs: Inputs) -> Iterator[tuple[str, bytes | str, bytes | None]]:
-    """(name, PNG, PDF) of each figure; (name, why there is none, None) where it has none."""
-    for name, plan in plans(inputs).items():
-        with style.styled():
-            figure = plan()
-            if isinstance(figure, str):
-                yield name, figure, None
-            else:
-                yield name, style.png(figure), style.pdf(figure)
+def draw(inputs: Inputs, kept: Kept | None = None) -> Iterator[tuple[str, bytes | str, bytes | None]]:
+    """(name, PNG, PDF) of each figure; (name, why there is none, None) where it has none.
+
+    A figure of an earlier report (`kept`) whose inputs are the same now is taken from there; the others are drawn by
+    as many processes as there are processors.
+    """
+    kept = kept or Kept(inputs)
+    plans_ = drawings(inputs)
+    found = {name: kept.of(name, plan) for name, plan in plans_.items()}
+    todo = [name for name, one in found.items() if one is None]
+    own = [name for name in todo if name in _pictured(inputs)]
+    others = [name for name in todo if name not in own]
+    number = {name: i for i, name in enumerate(todo)}
+    drawn = drawing.each(
+        lambda i: _drawn(kept, plans_[todo[i]]),
+        [number[name] for name in own],
+        [number[name] for name in others],
+        drawing.processes(len(todo)),
+    )
+    for name in todo:
+        asked, picture, vectors, in_page = drawn[number[name]]
+        found[name] = (picture, vectors) if vectors else (picture.decode(), None)
+        kept.note(name, plans_[name], json.loads(asked), found[name][0], in_page.decode())
+    for name, one in found.items():
+        assert one is not None
+        yield name, *one
+
+
+def _pictured(inputs: Inputs) -> set[str]:
+    """Figures whose images are yet to be read from stores."""
+    found = {"realism_panel"} if isinstance(inputs.panel_images, Rendered) else set()
+    if isinstance(inputs.gallery_images, Rendered):
+        found |= {gallery_name(kind) for kind in gallery.kinds(inputs)}
+    return found
+
+
+def _drawn(kept: Kept, plan: Callable) -> drawing.Drawn:
+    """What a figure asked of the inputs; its PNG, its PDF and how a page holds it, or why there is none."""
+    asked = kept.asked()
+    with style.styled():
+        figure = plan(asked)
+        if isinstance(figure, str):
+            return json.dumps(asked.noted).encode(), figure.encode(), b"", b""
+        picture, vectors = style.png(figure), style.pdf(figure)
+    return json.dumps(asked.noted).encode(), picture, vectors, style.embedded(picture).encode()

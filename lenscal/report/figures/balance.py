@@ -103,6 +103,6 @@ def waterfall(inputs: Inputs) -> Figure | str:
     axes.set_xscale("log")
     axes.set_xlim(0.5, max(rows.max(), 10) * 5)
     axes.set_yticks(range(len(table)), steps)
-    axes.invert_yaxis()
+    axes.set_ylim(len(table) - 0.4, -0.6)
     axes.set_xlabel("rows")
     return figure

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
 MAP = "cividis"
 COLUMNS = 3
+LETTERS = 118
+"""Of a warning, on one line across a page."""
 
 
 def _layer(inputs: Inputs, threshold: int) -> xr.Dataset:
@@ -27,7 +31,13 @@ def _layer(inputs: Inputs, threshold: int) -> xr.Dataset:
 def warn(figure: Figure, inputs: Inputs) -> None:
     """Write across the top of a figure that its numbers are not those of real lenses, where the comparison says so."""
     if text := summaries.warning(inputs):
-        figure.suptitle(text, color=style.RED, fontsize=style.SMALL + 1, wrap=True)
+        letters = int(figure.get_figwidth() / style.PAGE * LETTERS)
+        figure.suptitle(textwrap.fill(_signed(text), letters), color=style.RED, fontsize=style.SMALL + 1)
+
+
+def _signed(text: str) -> str:
+    """With minus signs before numbers."""
+    return re.sub(r"(?<![\w-])-(?=\d)", "−", text)
 
 
 def depth_map(inputs: Inputs, threshold: int, depth: float) -> Figure:
@@ -209,7 +219,7 @@ def _handle(colour: str, marker: str, label: str, face: str | None = None) -> ob
 
 def occupancy(inputs: Inputs) -> Figure:
     """Eligible hosts, and area of sky, with each PSF and depth."""
-    cube = inputs.completeness.transpose("psf_fwhm", "depth", ...)
+    cube = inputs.occupancy.transpose("psf_fwhm", "depth", ...)
     panels = [("host_pool", "eligible hosts", "{:,.0f}")]
     if float(cube["area"].sum()) > 0:
         panels.append(("area", "area [degree²]", "{:.3g}"))

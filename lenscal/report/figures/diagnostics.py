@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,14 +37,14 @@ def quality(inputs: Inputs) -> Figure:
         (correlation, lambda p: p["noise_correlation"].values, np.linspace(0, 5, 51), "noise correlation"),
     )
     for axes, measure, edges, label in panels:
-        for band, line in zip(good["band"].values, ("-", "--", "-.")):
+        for band in good["band"].values:
             values = _finite(measure(good.sel(band=band)))
             axes.hist(
                 np.clip(values, edges[0], edges[-1]),
                 edges,
                 histtype="step",
                 color=style.BAND_COLOURS[str(band)],
-                ls=line,
+                ls=style.BAND_LINES[str(band)],
                 label=f"{band} ({values.size:,})",
             )
         axes.axvline(1, color=style.GREY, lw=0.7, ls=":")
@@ -111,13 +110,17 @@ def injections(inputs: Inputs) -> Figure | str:
         right.set_visible(False)
         return figure
     low, high = np.percentile(snr[positive], [0.5, 99.5])
-    edges = np.geomspace(low, max(high, 1.1 * low), 25)
+    high = max(high, 1.1 * low)
+    snr = np.where(positive, np.clip(snr, low, high), np.nan)  # what lies beyond counts in the last bins
+    edges = np.geomspace(low, high, 25)
+    edges[[0, -1]] = low, high
     middle.hist(snr[positive & ~found], edges, histtype="step", color=style.GREY, ls="--", label="missed")
     middle.hist(snr[positive & found], edges, histtype="step", color=style.PURPLE, label="recovered")
     middle.set(ylabel="injections", ylim=(0, 1.3 * middle.get_ylim()[1]))
     middle.legend(loc="upper left")
-    edges = np.geomspace(low, max(high, 1.1 * low), 11)
-    shares = [summaries.share("", "", found[positive & (snr >= a) & (snr < b)]) for a, b in pairwise(edges)]
+    edges = np.geomspace(low, high, 11)
+    place = np.clip(np.searchsorted(edges, snr, "right") - 1, 0, edges.size - 2)
+    shares = [summaries.share("", "", found[positive & (place == i)]) for i in range(edges.size - 1)]
     at = np.sqrt(edges[1:] * edges[:-1])
     rate, lower, upper = (np.array([s[name] for s in shares]) for name in ("rate", "lower_68", "upper_68"))
     right.fill_between(at, lower, upper, color=style.PURPLE, alpha=0.2, lw=0)

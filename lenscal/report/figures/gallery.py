@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from lenscal import schema
-from lenscal.report import summaries
 from lenscal.report.figures import style
 from lenscal.report.figures.colour import grz
 from lenscal.report.inputs import Inputs
@@ -27,11 +25,14 @@ def kinds(inputs: Inputs) -> list[str]:
     return [] if inputs.gallery is None else list(dict.fromkeys(inputs.gallery["kind"].astype(str)))
 
 
-def labels(inputs: Inputs, rows: pd.DataFrame) -> list[str]:
-    """What each row is, its score, and where it is on the right side of the first threshold after all, that too."""
+def labels(inputs: Inputs, kind: str) -> list[str]:
+    """What each row of one kind is, its score, and where it is on the right side of the first threshold after all, that
+    too.
+    """
+    rows = inputs.gallery[inputs.gallery["kind"].astype(str) == kind]
     about = inputs.manifest.set_index("galaxy_id")[["pool", "tier", "confuser_class"]]
     out = []
-    for row, wrong in zip(rows.to_dict("records"), summaries.wrong_side(inputs, rows)):
+    for row, wrong in zip(rows.to_dict("records"), inputs.wrong_side[kind]):
         if row["trial"] >= 0:
             lens, text = True, f"θ$_E$ {row['theta_e']:g}″\nPSF {row['psf_fwhm']:g}″, {row['depth']:g} mag"
         else:
@@ -49,8 +50,8 @@ def pictures(inputs: Inputs, kind: str) -> Figure:
     side = style.PAGE / COLUMNS
     height = -(-rows.size // COLUMNS) * (side + LABEL)
     figure = style.new(style.PAGE, height)
-    figure.set_layout_engine("none")  # a grid of fixed places
-    for i, (row, name) in enumerate(zip(rows, labels(inputs, inputs.gallery.iloc[rows]))):
+    figure.set_layout_engine(None)  # a grid of fixed places
+    for i, (row, name) in enumerate(zip(rows, labels(inputs, kind))):
         line, column = divmod(i, COLUMNS)
         bottom = 1 - (line * (side + LABEL) + side) / height
         axes = figure.add_axes((column / COLUMNS + 0.003, bottom, 1 / COLUMNS - 0.006, (side - 0.04) / height))

@@ -110,7 +110,8 @@ def shortcuts(inputs: Inputs) -> Figure | str:
     """Classifiers of one part, shifts of the score, and correlations with nuisance."""
     if inputs.judgement is None:
         return NONE
-    parts, changed, nuisance = (inputs.judgement[name] for name in ("shortcuts", "counterfactuals", "nuisance"))
+    parts, nuisance, changed = inputs.judgement["shortcuts"], inputs.judgement["nuisance"], inputs.shifts
+    assert changed is not None
     settings = inputs.settings.scores
     rows = max(len(parts), len(changed), len(nuisance))
     figure = style.new(style.PAGE, 0.8 + 0.25 * rows)

@@ -26,11 +26,14 @@ NAMES = {
     "depth": "depth [mag]",
     "theta_e": "θ$_E$ [arcsec]",
     "host_type": "type of host",
+    "region": "region",
     "host_mag_r": "host r [mag]",
     "beta_fraction": "source offset / θ$_E$",
     "arc_snr": "arc SNR (r)",
 }
 ROW = 0.155  # inches
+BESIDE = 1.04
+"""Of the width of the axes: where counts stand, clear of a mark at the end."""
 
 
 def at_first_threshold(inputs: Inputs, table: pd.DataFrame) -> pd.DataFrame:
@@ -113,7 +116,7 @@ def _dots(axes: Axes, table: pd.DataFrame, labels: list[str], colours: list[str]
         if n < 0:
             continue
         axes.text(
-            1.015,
+            BESIDE,
             i,
             f"{k:,}/{n:,}" if n else "none",
             transform=axes.get_yaxis_transform(),

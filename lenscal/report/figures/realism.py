@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from lenscal import schema
 from lenscal.report.figures import style
 from lenscal.report.figures.colour import grz
 from lenscal.report.inputs import Inputs
@@ -60,8 +59,10 @@ def measures(inputs: Inputs) -> Figure | str:
                 ls=":" if sample == "bare host" else "-",
             )
             axes.axvline(np.median(values), color=colour, lw=0.9, ls="--", zorder=0)
-        axes.set(xlabel=label, xlim=(low, high), yticks=[])
-        axes.spines["left"].set_visible(False)
+        axes.set(xlabel=label, xlim=(low, high))
+        axes.yaxis.get_major_locator().set_params(nbins=4)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("density")
     for sample, colour in COLOURS.items():
         count = int((table["sample"] == sample).sum())
         grid.flat[0].plot([], [], color=colour, ls=":" if sample == "bare host" else "-", label=f"{sample} ({count})")
@@ -77,8 +78,8 @@ def noise(inputs: Inputs) -> Figure | str:
     if not table["density"].to_numpy().any():
         return "No stamp has enough sky for its noise to be measured."
     figure = style.new(style.PAGE, 2.1)
-    grid = figure.subplots(1, len(schema.BANDS), sharey=True)
-    for axes, band in zip(grid, schema.BANDS):
+    grid = figure.subplots(1, len(numbers), sharey=True)
+    for axes, band in zip(grid, numbers.index):
         for sample in ("real", "injected"):
             part = table[(table["band"] == band) & (table["sample"] == sample)]
             coarse = part["density"].to_numpy().reshape(-1, 5).mean(1)
@@ -150,7 +151,7 @@ def panel(inputs: Inputs) -> Figure | str:
     side, text = style.PAGE / PANEL_COLUMNS, 0.14
     height = -(-len(rows) // PANEL_COLUMNS) * (side + text)
     figure = style.new(style.PAGE, height)
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)
     for i, number in enumerate(rows["number"]):
         line, column = divmod(i, PANEL_COLUMNS)
         bottom = 1 - (line * (side + text) + side) / height

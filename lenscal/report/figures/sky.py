@@ -1,4 +1,6 @@
-"""Completeness over the footprint: the median, the width of its interval, and where there is no estimate."""
+"""The footprint: completeness with the width of its interval, where there is no estimate, and how dense a catalogue
+is.
+"""
 
 from __future__ import annotations
 
@@ -62,6 +64,36 @@ def draw(found: xr.Dataset, theta_e: float | None) -> Figure:
     return figure
 
 
+def density(pixels: np.ndarray, rows: np.ndarray, nside: int) -> Figure:
+    """How many rows of a catalogue there are to the square degree.
+
+    Parameters
+    ----------
+    pixels : (n,) int array
+        HEALPix pixels, nested, ascending.
+    rows : (n,) int array
+        Rows in each.
+    nside : int
+    """
+    import healpy
+    from matplotlib.colors import LogNorm, Normalize
+
+    one = xr.Dataset(coords={"cell_ids": ("cells", pixels)}, attrs={"nside": nside})
+    ra, dec, whole = _centres(one)
+    view = _whole_sky() if whole else _near(ra, dec)
+    at = _rows(one, view)
+    tall, wide = 0.5 if whole else view[0].shape[0] / view[0].shape[1], style.PAGE * (1 if whole else 0.65)
+    figure = style.new(wide, float(np.clip(wide * tall, 2.4, 6.0)))
+    axes = figure.subplots()
+    shown = np.where(at >= 0, rows[np.maximum(at, 0)] / healpy.nside2pixarea(nside, degrees=True), np.nan)
+    least, most = float(np.nanmin(shown)), float(np.nanmax(shown))
+    scale = LogNorm(least, most) if most > 10 * least else Normalize(0, most)
+    image = axes.imshow(shown, cmap="cividis", norm=scale, origin="lower", extent=view[2], aspect=view[3], zorder=2)
+    figure.colorbar(image, ax=axes, label="rows per square degree", aspect=30).outline.set_visible(False)
+    _frame(axes, whole)
+    return figure
+
+
 def _centres(one: xr.Dataset) -> tuple[np.ndarray, np.ndarray, bool]:
     """Middles of the pixels, RA about the middle of the footprint, and whether it is a large part of the sky."""
     import healpy
@@ -121,7 +153,7 @@ def _grey(axes: Axes, rows: np.ndarray, extent: tuple) -> None:
 
 def _frame(axes: Axes, whole: bool) -> None:
     if not whole:
-        axes.set(xlabel="RA [deg]", ylabel="Dec [deg]")
+        axes.set(xlabel="RA [degree]", ylabel="Dec [degree]")
         axes.label_outer()
         return
     turn = np.linspace(0, 2 * np.pi, 200)

@@ -3,7 +3,7 @@
 # isort: off
 # In the order of the page, which is that of `SUMMARIES`.
 from .sample import galaxies, reasons
-from .recovery import headline_completeness, recovered, warning, wrong_side
+from .recovery import headline_completeness, recovered, warning
 from . import realism, judgement, beside  # noqa: F401
 from .verdicts import ledgers
 from .summary import JUDGED, LEVEL, SUMMARIES, Summary, headline, scored, share
@@ -22,5 +22,4 @@ __all__ = [
     "scored",
     "share",
     "warning",
-    "wrong_side",
 ]

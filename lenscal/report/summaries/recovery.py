@@ -217,11 +217,3 @@ def gallery(inputs: Inputs) -> pd.DataFrame | None:
     layer = inputs.settings.survey.layer
     links = [viewer.link(ra, dec, layer) for ra, dec in zip(inputs.gallery["ra"], inputs.gallery["dec"])]
     return inputs.gallery.assign(viewer=links)
-
-
-def wrong_side(inputs: Inputs, rows: pd.DataFrame) -> np.ndarray:
-    """Of rows of the gallery: whether they are on the wrong side of the first threshold."""
-    label = rows["galaxy_id"].map(inputs.manifest.set_index("galaxy_id")["label"]).to_numpy()
-    lens = (rows["trial"].to_numpy() >= 0) | (label == 1)
-    above = rows["score"].to_numpy() >= inputs.thresholds["threshold"].values[0]
-    return above != lens

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from lenscal import schema
-from lenscal.io import folders
 from lenscal.io.psfex import read_psfex
 from lenscal.io.survey.stamps.files import Stamp
 from lenscal.io.survey.stamps.profiles import Declarations, StampError
+from lenscal.io.tables.reading import read_table
+from lenscal.io.tables.stated_units import CatalogueError
 
 PSF_SIZE = 63  # pixels, as the PSFEx models
 
@@ -28,19 +29,6 @@ class Measure(Protocol):
     def depth(self, sigma: np.ndarray, correlation: np.ndarray, psf: np.ndarray) -> np.ndarray: ...
 
 
-@dataclass(frozen=True)
-class Observed:
-    """Conditions of one stamp, by band; NaN and None where they are not known, with the reason."""
-
-    sigma: np.ndarray
-    correlation: np.ndarray
-    psf: np.ndarray | None
-    psfsize: np.ndarray
-    psfdepth: np.ndarray
-    source: str
-    reason: str
-
-
 class TablePsfs:
     """Real PSF models, chosen by the seeing that a table of conditions has nearest to a stamp.
 
@@ -52,18 +40,49 @@ class TablePsfs:
         What `profiles.yaml` says of both.
     measure : Measure, optional
         Needed for the width of the models.
+    bands : sequence of str
+        Of the PSFs.
     """
 
-    def __init__(self, root: Path, declared: Declarations, measure: Measure | None) -> None:
-        self.root, self._declared, self._measure = root, declared, measure
+    def __init__(
+        self,
+        root: Path,
+        declared: Declarations,
+        measure: Measure | None,
+        bands: Sequence[str] = schema.BANDS,
+    ) -> None:
+        self.root, self._declared, self._measure, self.bands = root, declared, measure, tuple(bands)
+
+    def files(self) -> list[str]:
+        """The table and the models, below the root.
+
+        Raises
+        ------
+        StampError
+            The file of profiles declares none.
+        """
+        conditions, models = self._declared.conditions, self._declared.psf_models
+        if conditions is None or models is None:
+            raise StampError(
+                "`psf: table` takes the seeing from a table of conditions and the PSF from models; declare "
+                "`conditions` and `psf_models` in the file of profiles, or give the PSF (psf: image, fwhm or model)"
+            )
+        held = [band for band in self.bands if getattr(models, band) and band in conditions.width_of_band]
+        if lacking := [band for band in self.bands if band not in held]:
+            raise StampError(
+                f"`psf: table` has no PSF models in {', '.join(lacking)} (it has {', '.join(held)}); add them to "
+                "`psf_models` and `conditions.width_of_band`, or give the PSF (psf: image, fwhm or model)"
+            )
+        return [conditions.file, *(name for band in self.bands for name in getattr(models, band))]
 
     @cached_property
     def models(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """PSFSIZE and image of the real models of each band."""
+        self.files()
         models = self._declared.psf_models
         out = {}
-        for band in schema.BANDS:
-            images = [_fitted(read_psfex(self.root / path).image()) for path in getattr(models, band)]
+        for band in self.bands:
+            images = [fitted(read_psfex(self.root / path).image()) for path in getattr(models, band)]
             widths = np.array([float(self._measured_width(image)) for image in images])
             if not np.isfinite(widths).all():
                 raise StampError(
@@ -83,13 +102,13 @@ class TablePsfs:
         """Positions (degrees) and PSFSIZE_R (arcsec) of the conditions table, rows without a position
         or r-band data left out.
         """
+        self.files()
         declared = self._declared.conditions
         path = self.root / declared.file
         try:
-            table = pd.read_csv(path)
-        except (OSError, EOFError, ValueError) as error:
-            folders.pass_on(error, path)
-            raise StampError(f"conditions table '{path}' cannot be read ({error})") from None
+            table = read_table(path)
+        except CatalogueError as error:
+            raise StampError(f"conditions table: {error}") from None
         columns = {declared.ra: "ra", declared.dec: "dec", declared.psfsize_r: "psfsize_r"}
         if missing := [name for name in columns if name not in table.columns]:
             raise StampError(f"conditions table '{path}' has no column {', '.join(missing)}")
@@ -116,13 +135,13 @@ class TablePsfs:
             return None
         width = self.table["psfsize_r"].iloc[nearest]
         images = []
-        for band in schema.BANDS:
+        for band in self.bands:
             widths, models = self.models[band]
             images.append(models[np.argmin(np.abs(widths - width * declared.width_of_band[band]))])
         return np.array(images)
 
 
-def _fitted(image: np.ndarray) -> np.ndarray:
+def fitted(image: np.ndarray) -> np.ndarray:
     """A PSF image on PSF_SIZE pixels about the same centre, sum 1."""
     if len(image) < PSF_SIZE:
         image = np.pad(image, (PSF_SIZE - len(image)) // 2)

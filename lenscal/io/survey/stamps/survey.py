@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -16,13 +16,12 @@ from lenscal.io import folders
 from lenscal.io.empty import unread
 from lenscal.io.folders import StoreError
 from lenscal.io.survey.protocol import FileHash
+from lenscal.io.survey.stamps.centring import is_native
 from lenscal.io.survey.stamps.files import Stamp, read_stamps
+from lenscal.io.survey.stamps.observing import Observed, observed
 from lenscal.io.survey.stamps.profiles import DECLARED, Profile, StampError, choose, load_profiles
-from lenscal.io.survey.stamps.psfs import PSF_SIZE, Measure, Observed, TablePsfs
+from lenscal.io.survey.stamps.psfs import PSF_SIZE, Measure, TablePsfs
 from lenscal.io.survey.stamps.rows import row_of
-
-SCALE_TOLERANCE = 0.005  # stamps nearer than this to the survey's pixel scale are taken as they are
-CORRELATION_MAX = 5.0  # beyond it the sky of a stamp holds light of sources
 
 
 class StampSurvey:
@@ -40,6 +39,10 @@ class StampSurvey:
         Needed for `rows` and `read`, since stamps bring no PSF and no weights.
     declared : path
         Another file of profiles.
+    sets : mapping, optional
+        Profiles of the run file, name -> keys; all of them where none is named in `profiles`.
+    bands : sequence of str
+        That every set must have.
 
     Raises
     ------
@@ -56,17 +59,20 @@ class StampSurvey:
         resample: Callable[[np.ndarray, float, float, int], np.ndarray] | None = None,
         measure: Measure | None = None,
         declared: str | Path = DECLARED,
+        sets: Mapping[str, Mapping[str, object]] | None = None,
+        bands: Sequence[str] = schema.BANDS,
     ) -> None:
+        self.bands = tuple(bands)
         self.root, self._file = Path(root), declared
-        self._declared = load_profiles(declared)
-        self._chosen = profiles
+        self._declared = load_profiles(declared, sets)
+        self._chosen = profiles or list(sets or ())
         self._resample, self._measure = resample, measure
-        self._psfs = TablePsfs(self.root, self._declared, measure)
+        self._psfs = TablePsfs(self.root, self._declared, measure, bands)
 
     @cached_property
     def profiles(self) -> list[Profile]:
         """The sets that were chosen."""
-        return choose(self._declared.profiles, self._chosen)
+        return choose(self._declared.profiles, self._chosen, self.bands)
 
     def tables(self) -> list[Path]:
         """Of bricks: none."""
@@ -99,29 +105,23 @@ class StampSurvey:
             raise StampError(f"survey.root '{self.root}' is no folder")
         for profile in self.profiles:
             self._stamps(profile)
-        wanted = {source for profile in self.profiles for source in profile.psf}
-        if "table" in wanted:
+        if any("table" in profile.psf for profile in self.profiles):
             _ = self._psfs.table, self._psfs.models
         return [f"{sum(len(self._stamps(profile)) for profile in self.profiles):,} stamps in {len(self.profiles)} sets"]
 
     def files(self) -> list[Path]:
-        """Every file that is read: stamps of the chosen sets, and, where a PSF comes from the table,
-        the table and its models.
+        """Every file that is read: stamps of the chosen sets, their tables and PSFs, and, where a PSF comes from the
+        table of conditions, that table and its models.
         """
         patterns = {profile.files.replace("{band}", band) for profile in self.profiles for band in profile.bands}
         found = {
             path for pattern in patterns for path in folders.matching((self.root / pattern).parent, Path(pattern).name)
         }
+        found |= {self.root / name for profile in self.profiles for name in profile.more_files}
         if any("table" in profile.psf for profile in self.profiles):
-            models = self._declared.psf_models
-            found |= {
-                self.root / name
-                for name in (
-                    self._declared.conditions.file,
-                    *(name for band in schema.BANDS for name in getattr(models, band)),
-                )
-            }
-        return sorted(path for path in found if path.is_file())
+            found |= {self.root / name for name in self._psfs.files()}
+        inner = [path for folder in found if folder.is_dir() for path in folders.matching(folder, "**/*")]
+        return sorted(path for path in (*found, *inner) if path.is_file())
 
     @property
     def ledger(self) -> Ledger:
@@ -147,6 +147,8 @@ class StampSurvey:
                 for place, stamp in enumerate(self._stamps(profile))
             ]
         )
+        if "split" in table:
+            table["split"] = table["split"].fillna("")
         return schema.MANIFEST.cast_table(table.sort_values("galaxy_id", ignore_index=True))
 
     def read(self, rows: pd.DataFrame, size: int) -> xr.Dataset:
@@ -166,10 +168,10 @@ class StampSurvey:
             survey's own (it is propagated from exposures whose noise is white); 0 where nothing was observed.
         """
         ids = rows["galaxy_id"].to_numpy(np.int64)
-        data = unread(rows, size)
+        data = unread(rows, size, bands=self.bands)
         data["psf"] = (
             ("galaxy", "band", "psf_y", "psf_x"),
-            np.full((len(ids), len(schema.BANDS), PSF_SIZE, PSF_SIZE), np.nan, np.float32),
+            np.full((len(ids), len(self.bands), PSF_SIZE, PSF_SIZE), np.nan, np.float32),
             {"units": "1"},
         )
         out = {name: data[name].values for name in data.variables}
@@ -181,19 +183,45 @@ class StampSurvey:
             out["psfsize"][i] = observed.psfsize
             if observed.psf is not None:
                 out["psf"][i] = observed.psf
-            covered = self._covered(stamp)
+            covered = self._holds(stamp)
             if covered < size:
                 out["failure"][i] = (
                     f"stamp too small: it covers {covered} px of {schema.PIXEL_SCALE} arcsec, {size} are asked for"
                 )
                 continue
             image = self._pixels(stamp, size)
-            weight = 1 / (observed.sigma**2 * observed.correlation)
+            weight = np.broadcast_to((1 / (observed.sigma**2 * observed.correlation))[:, None, None], image.shape)
+            if stamp.given.weight is not None:  # NaN where a mask alone is given
+                own = _about(stamp.given.weight, size)
+                weight = np.where(np.isfinite(own), own, weight)
+                image = np.where(own == 0, np.nan, image)
+            if stamp.given.maskbits is not None:
+                out["mask"][i] = _about(stamp.given.maskbits, size)
             out["image"][i] = image
-            out["invvar"][i] = np.where(
-                np.isfinite(image) & np.isfinite(weight[:, None, None]), weight[:, None, None], 0
-            )
+            out["invvar"][i] = np.where(np.isfinite(image) & np.isfinite(weight), weight, 0)
         return data
+
+    @property
+    def trains(self) -> bool:
+        """Whether some set holds lenses that a detector may be trained on."""
+        return any(profile.use == "positive" for profile in self.profiles)
+
+    def negatives(self) -> int:
+        """Stamps that a threshold may rest on, at most: of sets without lenses, with a place on the sky or of val."""
+        return sum(
+            profile.split == "val" or stamp.fields.get("split") == "val" or bool(np.isfinite(stamp.ra))
+            for profile in self.profiles
+            if not profile.is_positive
+            for stamp in self._stamps(profile)
+        )
+
+    def too_small(self, size: int) -> tuple[int, int, int, str]:
+        """How many of all stamps cover fewer pixels than `size`, of how many; and the first of them: what it covers,
+        and its file.
+        """
+        covered = [(self._holds(stamp), stamp.file) for one in self.profiles for stamp in self._stamps(one)]
+        few = [(side, file) for side, file in covered if side < size]
+        return len(few), len(covered), *(few[0] if few else (0, ""))
 
     def _find(self, galaxy_id: int) -> tuple[Profile, int]:
         place, number, release = keys.unpack(int(galaxy_id))
@@ -210,38 +238,39 @@ class StampSurvey:
         if profile.name not in self._loaded:
             stamps = read_stamps(profile, self.root)
             for stamp in stamps:
-                resampled = not self._native(stamp)
-                if resampled and self._resample is None:
+                if not is_native(stamp.pixel_scale) and self._resample is None:
                     raise StampError(
                         f"profile '{profile.name}' is at {stamp.pixel_scale:.4f} arcsec per pixel "
                         "and needs a resample function"
                     )
-                if not resampled and any(side % 2 == 0 for side in stamp.image.shape[-2:]):
+                if not is_native(stamp.pixel_scale) and stamp.given.weight is not None:
                     raise StampError(
-                        f"profile '{profile.name}': '{stamp.file}' has an even side {stamp.image.shape[-2:]}, "
-                        "so its object is on no pixel"
+                        f"profile '{profile.name}' is at {stamp.pixel_scale:.4f} arcsec per pixel, where weights and "
+                        f"masks are not carried over; resample the stamps to {schema.PIXEL_SCALE} arcsec, or leave "
+                        "them out"
                     )
             self._loaded[profile.name] = stamps
         return self._loaded[profile.name]
 
-    @staticmethod
-    def _native(stamp: Stamp) -> bool:
-        return abs(stamp.pixel_scale / schema.PIXEL_SCALE - 1) <= SCALE_TOLERANCE
-
     def _covered(self, stamp: Stamp) -> int:
         """Largest odd side in survey pixels that the stamp covers whole."""
+        side = self._holds(stamp)
+        return side - (side % 2 == 0)
+
+    @staticmethod
+    def _holds(stamp: Stamp) -> int:
+        """Largest side in survey pixels, with the object on pixel side // 2, that the stamp covers whole."""
         side = min(stamp.image.shape[-2:])
-        if not self._native(stamp):
-            side = int(side * stamp.pixel_scale / schema.PIXEL_SCALE + 1e-6)
+        if is_native(stamp.pixel_scale):
+            return side
+        side = int(side * stamp.pixel_scale / schema.PIXEL_SCALE + 1e-6)
         return side - (side % 2 == 0)
 
     def _pixels(self, stamp: Stamp, size: int) -> np.ndarray:
-        """(band, size, size) at the survey's scale."""
+        """(band, size, size) at the survey's scale, the object on pixel size // 2."""
+        if is_native(stamp.pixel_scale):
+            return _about(stamp.image, size)
         odd = size + (size % 2 == 0)
-        if self._native(stamp):
-            n_y, n_x = stamp.image.shape[-2:]
-            y, x = (n_y - size) // 2, (n_x - size) // 2
-            return stamp.image[:, y : y + size, x : x + size]
         return self._resample(stamp.image, stamp.pixel_scale, schema.PIXEL_SCALE, odd)[:, :size, :size]
 
     @cached_property
@@ -252,48 +281,13 @@ class StampSurvey:
         if profile.name not in self._conditions:
             if self._measure is None:
                 raise StampError(f"profile '{profile.name}' brings no PSF and no weights and needs a measure")
-            self._conditions[profile.name] = self._observe(profile)
+            stamps = self._stamps(profile)
+            images = [self._pixels(stamp, self._covered(stamp)) for stamp in stamps]
+            self._conditions[profile.name] = observed(profile, stamps, images, self._psfs, self._measure)
         return self._conditions[profile.name]
 
-    def _observe(self, profile: Profile) -> list[Observed]:
-        stamps = self._stamps(profile)
-        images = [self._pixels(stamp, self._covered(stamp)) for stamp in stamps]
-        noise = np.array([[self._measure.sky_noise(band)[1:] for band in image] for image in images])
-        sigma, own = noise[..., 0], noise[..., 1]
-        clean = np.all(own <= CORRELATION_MAX, axis=1)  # False for NaN as well
-        # One instrument and one resampling: the correlation of a set is the median of its stamps, as one stamp tells it
-        # to 20 %.
-        correlation = np.median(own[clean], axis=0) if clean.any() else np.full(len(schema.BANDS), np.nan)
-        return [
-            self._conditions_of(profile, place, stamp, images[place], sigma[place], correlation, bool(clean[place]))
-            for place, stamp in enumerate(stamps)
-        ]
 
-    def _conditions_of(self, profile, place, stamp, image, sigma, correlation, clean) -> Observed:  # noqa: ANN001
-        unknown = np.full(len(schema.BANDS), np.nan)
-        psf, source = self._psf(profile, stamp, image, sigma)
-        if psf is None:
-            tried = {"star": "no star in the stamp", "table": "no conditions nearby"}
-            return Observed(
-                sigma,
-                correlation,
-                None,
-                unknown,
-                unknown,
-                "none",
-                "no PSF: " + ", ".join(tried[s] for s in profile.psf),
-            )
-        width = self._measure.psfsize(psf, schema.PIXEL_SCALE)
-        if not clean:
-            return Observed(sigma, correlation, psf, width, unknown, source, "no depth: no sky free of light")
-        return Observed(sigma, correlation, psf, width, self._measure.depth(sigma, correlation, psf), source, "")
-
-    def _psf(self, profile, stamp, image, sigma) -> tuple[np.ndarray | None, str]:  # noqa: ANN001
-        for source in profile.psf:
-            if source == "star":
-                psf, name = self._measure.star_psf(image, sigma, schema.PIXEL_SCALE, PSF_SIZE), "measured"
-            else:
-                psf, name = self._psfs.of(stamp), "table"
-            if psf is not None:
-                return psf, name
-        return None, "none"
+def _about(plane: np.ndarray, size: int) -> np.ndarray:
+    """(..., size, size) about pixel n // 2 of both axes, which comes to lie on size // 2."""
+    y, x = (n // 2 - size // 2 for n in plane.shape[-2:])
+    return plane[..., y : y + size, x : x + size]

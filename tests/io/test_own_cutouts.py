@@ -1,0 +1,388 @@
+"""Cutouts of one's own, whatever they lie in: where the object is, what is known of each, and what is missing."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import zarr
+from astropy.io import fits
+from astropy.table import Table
+from stamp_files import galaxy, moffat
+
+from lenscal import config
+from lenscal.audit.surveys import survey_of
+from lenscal.io.survey.stamps import StampError, StampSurvey
+from lenscal.io.survey.stamps.hosts import host_gates, said
+from lenscal.kernels import resampling, widths
+
+COUNT, SIDE = 3, 64
+CONDITIONS = {"psf": {"fwhm": 1.3}, "depth": 24.0}
+
+
+def images(side=SIDE, count=COUNT, dx=0.5):
+    """(object, band, y, x): galaxies in white sky, `dx` pixels off the middle of the array along both axes."""
+    rng = np.random.default_rng(11)
+    one = [galaxy(rng, side, "grz") for _ in range(count)]
+    light = np.stack([20 * moffat(side, 6.0, dx, dx, beta=2.5)] * 3)
+    return np.stack([image + light for image in one]).astype("f4")
+
+
+def survey(root, **keys):
+    return StampSurvey(root, [], resampling.resample, widths, sets={"mine": {"files": "mine.npz", **keys}})
+
+
+def written(folder, how, pixels, **more):
+    """The stamps in a file of some kind, with further arrays."""
+    name = {"npz": "mine.npz", "hdf5": "mine.h5", "zarr": "mine.zarr"}[how]
+    if how == "npz":
+        np.savez(folder / name, image=pixels, **more)
+    elif how == "hdf5":
+        h5py = pytest.importorskip("h5py")
+        with h5py.File(folder / name, "w") as file:
+            for key, values in {"image": pixels, **more}.items():
+                file[key] = values
+    else:
+        group = zarr.create_group(folder / name)
+        for key, values in {"image": pixels, **more}.items():
+            values = np.asarray(values)
+            group.create_array(key, shape=values.shape, dtype=values.dtype)[...] = values
+    return name
+
+
+@pytest.mark.parametrize("how", ["npz", "hdf5", "zarr"])
+def test_many_objects_with_arrays_of_positions_are_read_from_every_kind_of_file(tmp_path, how):
+    ra, dec = np.array([10.0, 20.0, 30.0]), np.array([1.0, 2.0, 3.0])
+    name = written(tmp_path, how, images(), ra=ra, dec=dec)
+    stamps = survey(tmp_path, files=name, centre="pixel", position={"ra": "ra", "dec": "dec"}, **CONDITIONS)
+    rows = stamps.rows()
+    assert rows["ra"].tolist() == ra.tolist()
+    assert rows["host"].all()
+    found = stamps.read(rows, SIDE)
+    assert (found["failure"].values == "").all()
+    np.testing.assert_array_equal(found["image"].values, images())
+
+
+def test_the_keys_that_nobody_names_are_not_opened(tmp_path):
+    np.savez(tmp_path / "mine.npz", image=images(), meta=np.array([{"a": 1}], dtype=object))
+    assert len(survey(tmp_path, centre="pixel", **CONDITIONS).rows()) == COUNT
+    with pytest.raises(StampError, match=r"'mine\.npz' cannot be read \(Object arrays cannot be loaded"):
+        survey(tmp_path, centre="pixel", fields={"lens_id": "meta"}, **CONDITIONS).check()
+
+
+def test_an_even_side_without_a_word_on_the_centre_says_what_to_declare(tmp_path):
+    written(tmp_path, "npz", images())
+    with pytest.raises(StampError, match=r"even side \(64, 64\).*`centre: pixel`.*pixel 32 .*`centre: middle`"):
+        survey(tmp_path).check()
+
+
+def centroid(image):
+    y, x = np.mgrid[: image.shape[-2], : image.shape[-1]]
+    image = np.nan_to_num(image)
+    return [(image * axis).sum() / image.sum() for axis in (y, x)]
+
+
+@pytest.mark.parametrize("size", [64, 63, 41])
+@pytest.mark.parametrize(("centre", "dx"), [("pixel", 0.5), ("middle", 0.0)])
+def test_the_object_of_an_even_stamp_comes_to_lie_on_the_pixel_of_cutouts(tmp_path, centre, dx, size):
+    light = np.stack([[100 * moffat(SIDE, 5.0, dx, dx)] * 3] * COUNT)
+    written(tmp_path, "npz", light.astype("f8"))
+    found = survey(tmp_path, centre=centre, **CONDITIONS).read(
+        survey(tmp_path, centre=centre, **CONDITIONS).rows(), size
+    )
+    assert (found["failure"].values == "").all()
+    inner = found["image"].values[0, 1, size // 2 - 15 : size // 2 + 16, size // 2 - 15 : size // 2 + 16]
+    np.testing.assert_allclose(centroid(inner), [15, 15], atol=2e-3)
+    assert np.unravel_index(np.nanargmax(found["image"].values[0, 1]), (size, size)) == (size // 2, size // 2)
+
+
+CARDS = {
+    "CD": {"CD1_1": -0.262 / 3600, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 0.262 / 3600},
+    "PC": {"PC1_1": 1.0, "PC2_2": 1.0, "CDELT1": -0.262 / 3600, "CDELT2": 0.262 / 3600},
+    "CDELT": {"CDELT1": -0.262 / 3600, "CDELT2": 0.262 / 3600},
+}
+
+
+def header(way, side=SIDE, reference=None, **more):
+    place = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.0, "CRVAL2": 2.0}
+    middle = (side + 1) / 2 if reference is None else reference
+    return fits.Header({**place, "CRPIX1": middle, "CRPIX2": middle, **CARDS[way], **more})
+
+
+@pytest.mark.parametrize("way", CARDS)
+@pytest.mark.parametrize("reference", [32.5, 33.0])
+def test_any_wcs_that_is_north_up_says_scale_place_and_centre(tmp_path, way, reference):
+    dx = 0.5 if reference == 33.0 else 0.0
+    image = images(count=1, dx=dx)[0]
+    fits.PrimaryHDU(image, header(way, reference=reference)).writeto(tmp_path / "a.fits")
+    stamps = survey(tmp_path, files="*.fits", pixel_scale="wcs", position="wcs", **CONDITIONS)
+    rows = stamps.rows()
+    np.testing.assert_allclose(rows[["ra", "dec"]].to_numpy(), [[150.0, 2.0]], atol=1e-9)
+    found = stamps.read(rows, SIDE)["image"].values[0, 1]
+    assert np.unravel_index(np.nanargmax(found), found.shape) == (32, 32)
+
+
+def test_a_stamp_that_is_not_about_its_reference_pixel_says_what_to_do(tmp_path):
+    fits.PrimaryHDU(images(count=1)[0], header("CD", reference=20.0)).writeto(tmp_path / "a.fits")
+    with pytest.raises(StampError, match=r"not centred on its reference pixel.*found \[20.0, 20.0\], expected .*32\.5"):
+        survey(tmp_path, files="*.fits", position="wcs").check()
+
+
+@pytest.mark.parametrize("way", ["image", "extension", "named", "packed", "gzipped", "bands"])
+def test_pixels_come_from_any_hdu_packed_or_not_and_places_from_cards(tmp_path, way):
+    pixels = images(count=1)[0]
+    cards = fits.Header({"RA": 33.25, "DEC": -4.5, "SEEING": 1.25})
+    keys = {"files": "a.*", "centre": "pixel", "position": {"ra": "RA", "dec": "DEC"}, "psf": {"fwhm": "SEEING"}}
+    if way in ("image", "gzipped"):
+        fits.PrimaryHDU(pixels, cards).writeto(tmp_path / ("a.fits.gz" if way == "gzipped" else "a.fits"))
+    elif way == "extension":
+        fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(pixels, cards)]).writeto(tmp_path / "a.fits")
+    elif way == "named":
+        other = fits.ImageHDU(np.zeros((3, SIDE, SIDE)), name="OTHER")
+        fits.HDUList([fits.PrimaryHDU(), other, fits.ImageHDU(pixels, cards, name="SCI")]).writeto(tmp_path / "a.fits")
+        keys["hdu"] = "SCI"
+    elif way == "packed":
+        packed = fits.CompImageHDU(pixels, cards, compression_type="GZIP_2", quantize_level=0)
+        fits.HDUList([fits.PrimaryHDU(), packed]).writeto(tmp_path / "a.fits.fz")
+    else:
+        planes = [fits.ImageHDU(plane, cards, name=f"S_{i}") for i, plane in enumerate(pixels)]
+        fits.HDUList([fits.PrimaryHDU(), *planes]).writeto(tmp_path / "a.fits")
+        keys["hdus"] = [1, "S_1", 3]
+    stamps = survey(tmp_path, **keys, depth=24.0)
+    rows = stamps.rows()
+    assert rows[["ra", "dec"]].to_numpy().tolist() == [[33.25, -4.5]]
+    np.testing.assert_array_equal(stamps.read(rows, SIDE)["image"].values[0], pixels)
+    assert rows["psfsize_r"].iloc[0] > 1.25, "the wings of a Moffat profile make it wider than its core"
+
+
+def test_a_psf_that_is_given_as_image_width_or_model_is_that_of_the_host(tmp_path, real):
+    image = np.stack([moffat(31, 5.0)] * 3)
+    name = written(tmp_path, "npz", images(), psf_image=image, seeing=np.array([[1.2, 1.1, 1.0]] * COUNT))
+    given = survey(tmp_path, files=name, centre="pixel", psf={"image": "psf_image"}, depth=24.0)
+    found = given.read(given.rows(), SIDE)["psf"].values[0, 1]
+    np.testing.assert_allclose(found[16:47, 16:47], image[0], atol=1e-6)
+    widths_ = survey(tmp_path, files=name, centre="pixel", psf={"fwhm": "seeing"}, depth=24.0).rows()
+    assert widths_[["psfsize_g", "psfsize_r", "psfsize_z"]].diff(axis=1).iloc[:, 1:].lt(0).all(axis=None)
+    np.save(tmp_path / "one.npy", 0)
+    fits.PrimaryHDU(moffat(31, 5.0)).writeto(tmp_path / "psf.fits")
+    of_file = survey(tmp_path, files=name, centre="pixel", psf=[{"image": "psf.fits"}], depth=24.0)
+    np.testing.assert_allclose(of_file.read(of_file.rows(), SIDE)["psf"].values[0, 1], found, atol=1e-7)
+    assert tmp_path / "psf.fits" in of_file.files()
+    models = {
+        band: f"psf/psfex/decals_grz/decam-0039{n}.fits.gz"
+        for band, n in {"g": "0498-S10", "r": "0924-S10", "z": "0498-S10"}.items()
+    }
+    for path in models.values():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes((real / path).read_bytes())
+    of_model = survey(tmp_path, files=name, centre="pixel", psf={"model": models}, depth=24.0).rows()
+    assert of_model["psfsize_r"].between(0.8, 2.0).all()
+
+
+def test_a_psfsize_that_is_given_is_that_of_the_rows(tmp_path):
+    written(tmp_path, "npz", images())
+    rows = survey(tmp_path, centre="pixel", psf={"psfsize": {"g": 1.4, "r": 1.3, "z": 1.2}}, depth=24.0).rows()
+    np.testing.assert_allclose(rows[["psfsize_g", "psfsize_r", "psfsize_z"]], [[1.4, 1.3, 1.2]] * COUNT, rtol=0.02)
+
+
+def test_depth_is_given_for_all_by_band_or_for_each(tmp_path):
+    each = np.linspace(23, 24.5, COUNT * 3).reshape(COUNT, 3)
+    name = written(tmp_path, "npz", images(), each=each, depth_g=each[:, 0], depth_r=each[:, 1], depth_z=each[:, 2])
+    names = ["psfdepth_g", "psfdepth_r", "psfdepth_z"]
+    of = lambda depth: survey(tmp_path, files=name, centre="pixel", psf={"fwhm": 1.3}, depth=depth).rows()[names]  # noqa: E731
+    np.testing.assert_allclose(of(24.0), 24.0)
+    np.testing.assert_allclose(of({"g": 24.0, "r": 23.5, "z": 22.5}), [[24.0, 23.5, 22.5]] * COUNT)
+    np.testing.assert_allclose(of("each"), each, rtol=1e-6)
+    np.testing.assert_allclose(of("depth_{band}"), each, rtol=1e-6)
+
+
+@pytest.mark.parametrize("way", ["npz", "fits"])
+def test_weights_and_masks_reach_the_cutouts(tmp_path, way):
+    pixels, weight, bad, bits = images(count=1), np.full((1, 3, 64, 64), 4e4), np.zeros((1, 64, 64), int), None
+    weight[0, 1, 10, 12] = 0
+    bad[0, 50, 51] = 1
+    bits = bad * 2
+    planes = {"weight": "w", "mask": "m", "maskbits": "b"}
+    if way == "npz":
+        name = written(tmp_path, "npz", pixels, w=weight, m=bad, b=bits)
+    else:
+        name = "a.fits"
+        hdus = [fits.ImageHDU(plane, name=key) for key, plane in (("w", weight[0]), ("m", bad[0]), ("b", bits[0]))]
+        fits.HDUList([fits.PrimaryHDU(pixels[0]), *hdus]).writeto(tmp_path / name)
+    stamps = survey(tmp_path, files=name, centre="pixel", zeropoint=25.0, **planes, **CONDITIONS)
+    found = stamps.read(stamps.rows(), SIDE)
+    factor = 10 ** (-0.4 * 2.5)
+    assert found["invvar"].values[0, 1, 5, 5] == pytest.approx(4e4 / factor**2)
+    assert (found["invvar"].values[0, 1, 10, 12], found["invvar"].values[0, 0, 50, 51]) == (0, 0)
+    assert np.isnan(found["image"].values[0, 1, 10, 12])
+    assert np.isfinite(found["image"].values[0, 0, 10, 12])
+    assert np.isnan(found["image"].values[0, :, 50, 51]).all()
+    assert found["mask"].values[0, 50, 51] == 2
+
+
+@pytest.mark.parametrize("suffix", ["csv", "fits", "ecsv"])
+@pytest.mark.parametrize("by_file", [True, False])
+def test_a_table_tells_of_each_stamp_what_it_is(tmp_path, suffix, by_file):
+    for i, image in enumerate(images()):
+        fits.PrimaryHDU(image).writeto(tmp_path / f"s{i}.fits")
+    order = [2, 0, 1] if by_file else [0, 1, 2]
+    told = Table(
+        {
+            "file": [f"s{i}.fits" for i in order],
+            "RA": [[10.0, 20.0, 30.0][i] for i in order],
+            "Dec": [[1.0, 2.0, 3.0][i] for i in order],
+            "type": [["SER", "DEV", "REX"][i] for i in order],
+            "class": [["", "edge_on", ""][i] for i in order],
+            "pool": [["N1", "N2", "N1"][i] for i in order],
+            "split": [["val", "train", "test"][i] for i in order],
+            "seeing": [[1.1, 1.2, 1.3][i] for i in order],
+        }
+    )
+    if not by_file:
+        told.remove_column("file")
+    told.write(tmp_path / f"rows.{suffix}", format={"csv": "ascii.csv", "ecsv": "ascii.ecsv", "fits": "fits"}[suffix])
+    rows = survey(
+        tmp_path,
+        files="s*.fits",
+        centre="pixel",
+        table=f"rows.{suffix}",
+        position={"ra": "ra", "dec": "dec"},
+        psf={"fwhm": "seeing"},
+        depth=24.0,
+    ).rows()
+    assert rows["ra"].tolist() == [10.0, 20.0, 30.0]
+    assert rows["type"].astype(str).tolist() == ["SER", "DEV", "REX"]
+    assert rows["confuser_class"].astype(str).tolist() == ["", "edge_on", ""]
+    assert rows["pool"].astype(str).tolist() == ["N1", "N2", "N1"]
+    assert rows["split"].astype(str).tolist() == ["val", "train", "test"]
+    assert rows["host"].tolist() == [True, False, True]
+    assert rows["psfsize_r"].is_monotonic_increasing
+
+
+def test_positives_and_negatives_of_ones_own_are_what_they_are_said_to_be(tmp_path):
+    written(tmp_path, "npz", images())
+    more = {"centre": "pixel", "files": "mine.npz", **CONDITIONS}
+    sets = {
+        "hosts": {**more, "type": "SER"},
+        "others": {**more, "use": "negative", "pool": "N2", "confuser_class": "edge_on", "split": "val"},
+        "lenses": {**more, "use": "positive", "split": "train"},
+        "judged": {**more, "use": "anchor", "split": "val"},
+    }
+    stamps = StampSurvey(tmp_path, [], resampling.resample, widths, sets=sets)
+    rows = stamps.rows().groupby("brickname", observed=True)
+    assert rows["label"].first().to_dict() == {"hosts": 0, "others": 0, "lenses": 1, "judged": 1}
+    assert rows["host"].all().to_dict() == {"hosts": True, "others": False, "lenses": False, "judged": False}
+    assert rows["tier"].first().astype(str).to_dict() == {
+        "hosts": "",
+        "others": "",
+        "lenses": "A",
+        "judged": "literature",
+    }
+    assert rows["split"].first().astype(str).to_dict() == {
+        "hosts": "",
+        "others": "val",
+        "lenses": "train",
+        "judged": "val",
+    }
+    assert stamps.trains
+    assert stamps.negatives() == COUNT
+    from lenscal import manifest
+
+    built = manifest.external(stamps.rows(), config.Manifest(), 1, {}).table
+    own = built.groupby("brickname", observed=True)
+    assert own["split"].first().astype(str).to_dict() == {
+        "hosts": "none",
+        "others": "val",
+        "lenses": "train",
+        "judged": "val",
+    }
+    assert own["role"].first().astype(str).to_dict() == {
+        "hosts": "none",
+        "others": "none",
+        "lenses": "train",
+        "judged": "anchor",
+    }
+
+
+def test_a_split_that_is_given_is_not_held_against_the_place_of_a_row(tmp_path):
+    from lenscal import manifest
+
+    written(tmp_path, "npz", images(), ra=np.array([10.0, 20.0, 30.0]), dec=np.array([1.0, 2.0, 3.0]))
+    keys = {"centre": "pixel", "position": {"ra": "ra", "dec": "dec"}, **CONDITIONS}
+    verdicts = {}
+    for split in ("val", "test", None):
+        rows = survey(tmp_path, **keys, **({"split": split} if split else {})).rows()
+        gates = manifest.external(rows, config.Manifest(), 1, {}).gates
+        verdicts[split] = {gate.id: gate.verdict for gate in gates if gate.id in ("X.2", "1B.4")}
+    assert verdicts["val"] == verdicts["test"] == {"X.2": "pass", "1B.4": "not applicable"}
+    assert verdicts[None]["X.2"] == "pass"
+
+
+def test_a_set_of_which_most_cannot_be_hosts_fails_a_gate_that_says_what_to_give(tmp_path):
+    written(tmp_path, "npz", images(side=101, count=50, dx=0.0)[:, :, :, :])
+    stamps = survey(tmp_path)
+    (gate,) = host_gates(stamps.ledger)
+    assert (gate.id, gate.verdict) == ("stamps.hosts", "fail")
+    assert "50 of 50 cannot: 50 no PSF: no star in the stamp; give the PSF" in gate.measure
+    assert said(survey(tmp_path, **CONDITIONS).ledger) == ""
+    assert host_gates(survey(tmp_path, **CONDITIONS).ledger)[0].verdict == "pass"
+
+
+BAD = {
+    "psf of even sides": ({"psf": {"image": "psf"}}, {"psf": np.ones((3, 30, 30))}, "its PSF has the sides"),
+    "psf without light": ({"psf": {"image": "psf"}}, {"psf": np.zeros((3, 31, 31))}, "has no light"),
+    "psf of another shape": ({"psf": {"image": "psf"}}, {"psf": np.ones((5, 31, 31))}, "its PSF has the shape"),
+    "psf that is nowhere": ({"psf": {"image": "psf"}}, {}, "its PSF 'psf' is no key or HDU"),
+    "width that is nowhere": ({"psf": {"fwhm": "seeing"}}, {}, "has no 'seeing'"),
+    "depth of another shape": ({"depth": "d"}, {"d": np.ones((2, 2))}, "'d' .depth. has the shape"),
+    "depth in words": ({"depth": "d"}, {"d": np.array(["deep"] * 3)}, "holds no numbers"),
+    "weight that is nowhere": ({"weight": "w"}, {}, "no array 'w' .weight."),
+    "weight of another shape": ({"weight": "w"}, {"w": np.ones((3, 3, 9, 9))}, "its weight has the shape"),
+    "table that is nowhere": ({"table": "no.csv"}, {}, "table of stamps: catalogue .*no.csv' is missing"),
+    "negative width": ({"psf": {"fwhm": -1.0}}, {}, "expected numbers above 0"),
+    "depth of two bands": ({"depth": {"g": 24.0, "r": 24.0}}, {}, "lacks z"),
+    "class that there is not": ({"confuser_class": "ufo"}, {}, "confuser_class is 'ufo'"),
+    "pool that there is not": ({"fields": {"pool": "p"}}, {"p": np.array(["N9"] * 3)}, "has the pool 'N9'"),
+    "key that there is not": ({"colour": "red"}, {}, "survey.sets of the run file.*colour"),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_what_contradicts_itself_or_is_missing_is_named(tmp_path, case):
+    keys, more, message = BAD[case]
+    np.savez(tmp_path / "mine.npz", image=images(), **more)
+    with pytest.raises(StampError, match=message):
+        survey(tmp_path, **{"centre": "pixel", **CONDITIONS, **keys}).check()
+
+
+def test_a_table_of_too_few_rows_is_refused(tmp_path):
+    written(tmp_path, "npz", images())
+    pd.DataFrame({"type": ["SER"]}).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(StampError, match=r"'t\.csv' has 1 rows, fewer than there are stamps"):
+        survey(tmp_path, centre="pixel", table="t.csv").check()
+
+
+@pytest.mark.parametrize("where", ["run file", "file beside it"])
+def test_profiles_are_declared_in_the_run_file_or_beside_it(tmp_path, where):
+    (tmp_path / "stamps").mkdir()
+    written(tmp_path / "stamps", "npz", images())
+    body = "{files: mine.npz, centre: pixel, psf: {fwhm: 1.3}, depth: 24.0}"
+    if where == "run file":
+        own = f"sets: {{mine: {body}}}"
+    else:
+        (tmp_path / "own.yaml").write_text(f"mine: {body}\n")
+        own = "profiles: [mine], profiles_file: own.yaml"
+    rest = "name: mine, seed: 1, stores: out, objects: {lenses: []}"
+    (tmp_path / "run.yaml").write_text(f"{{{rest}, survey: {{layout: stamps, root: stamps, {own}}}}}")
+    settings = config.load(tmp_path / "run.yaml")
+    found = survey_of(settings)
+    assert found.rows()["host"].tolist() == [True] * COUNT
+    assert (
+        found.rows()["galaxy_id"].tolist() == survey(tmp_path / "stamps", centre="pixel").rows()["galaxy_id"].tolist()
+    )
+    assert ("sets" in settings.survey.content()) == (where == "run file")
+
+
+def test_sets_are_no_part_of_bricks_and_take_no_shipped_name(tmp_path):
+    with pytest.raises(ValueError, match="sets declares stamps, and layout is 'dr10'"):
+        config.Survey(root=str(tmp_path), sets={"mine": {"files": "a"}})
+    with pytest.raises(StampError, match=r"survey\.sets declares 'des_hosts', and so does"):
+        StampSurvey(tmp_path, [], sets={"des_hosts": {"files": "a"}})
