@@ -66,6 +66,28 @@ def test_whoever_has_a_neighbour_of_another_group_is_beside_it(centre, steps, ra
     assert beside[second[apart]].all()
 
 
+@pytest.mark.parametrize("strip", [1, 30])
+@pytest.mark.parametrize("radius", [20.0, 4000.0])
+@pytest.mark.parametrize("centre", [(0.0, -90.0), (359.9, -0.3), (180.0, 60.0), (20.0, 89.0)])
+def test_lists_cut_into_strips_have_the_pairs_of_whole_ones(centre, radius, strip, monkeypatch):
+    """Clusters, ties in declination, and rows beyond either list's reach."""
+    rng = np.random.default_rng(3)
+    one, two = (around(centre, rng.normal(0, scale, (n, 2)).round(1)) for n, scale in ((300, 900), (220, 300)))
+    two[1][::7] = two[1][0]
+    whole = matching.pairs(*one, *two, radius)
+    assert whole[0].size
+    np.testing.assert_array_equal(np.lexsort((whole[1], whole[2], whole[0])), np.arange(whole[0].size))
+    apart = matching.separation(*(c[:, None] for c in one), *two)
+    assert {*zip(*(part.tolist() for part in whole[:2]))} == {
+        *zip(*map(np.ndarray.tolist, np.nonzero(apart <= radius)))
+    }
+    monkeypatch.setattr(matching, "STRIP", strip)
+    for a, b in zip(matching.pairs(*one, *two, radius), whole):
+        np.testing.assert_array_equal(a, b)
+    i, j, _ = matching.pairs(*two, *one, radius)
+    assert {*zip(j.tolist(), i.tolist())} == {*zip(whole[0].tolist(), whole[1].tolist())}
+
+
 def test_two_groups_far_apart_are_beside_nothing():
     ra = np.array([10.0, 10.1, 20.0, 20.1, 20.2])
     assert not grouping.beside_another_group(ra, np.zeros(5), [0, 0, 1, 1, 1], 5.0).any()
