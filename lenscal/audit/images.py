@@ -19,7 +19,18 @@ def host_pixels(run: Run, positions: np.ndarray) -> xr.Dataset:
     pixels = run.store("cutouts").isel(galaxy=rows)
     quality = run.store("quality").reset_coords().isel(galaxy=rows)
     names = [name for name in ("sigma", "noise_correlation", "noise_lags") if name in quality]
-    return pixels.assign({name: quality[name] for name in names}).load()
+    pixels = pixels.assign({name: quality[name] for name in names}).load()
+    release = run.settings.survey.release
+    return pixels if release is None else pixels.assign(camera_pixel_area=_camera_pixel_area(pixels, release))
+
+
+def _camera_pixel_area(pixels: xr.Dataset, release: schema.Release) -> xr.DataArray:
+    bands = pixels["band"].values.tolist()
+    of_region = {part.region: part.camera_pixel_area(bands) for part in release.regions}
+    held = pixels["region"].values.tolist() if release.parts else [release.region] * pixels.sizes["galaxy"]
+    return xr.DataArray(
+        np.array([of_region[region] for region in held]).reshape(-1, len(bands)), dims=("galaxy", "band")
+    )
 
 
 def injected_images(run: Run, block: xr.Dataset) -> np.ndarray:

@@ -40,7 +40,8 @@ def inject(
         From `draw`.
     hosts : Dataset (galaxy)
         The hosts of the block, as declared in `schema.CUTOUTS`, with `sigma`, `noise_correlation` and `noise_lags` of
-        `schema.QUALITY`.
+        `schema.QUALITY`; `camera_pixel_area` (galaxy, band), of a pixel of the camera over one of the coadd, where
+        that is not 1.
     settings : config.Injections
     seed : int
         Of the run.
@@ -156,6 +157,8 @@ class _Trials:
         self.noise = sigma[:, red], correlation[:, red], lags[:, red].astype(float)
         self.kernels = noise.resampling_kernels(lags if self.settings.shot_noise else lags[:0])
         weights = noise.gain_of_weights(sky, self.hosts["invvar"].transpose("galaxy", "band", "y", "x").values)
+        if "camera_pixel_area" in self.hosts:
+            weights /= self.hosts["camera_pixel_area"].transpose("galaxy", "band").values
         used = self.host >= 0
         host_gain = (
             pixel_gain if not used.any() else physics.configured_gain(self.settings, pixel_gain, bands, self.where)

@@ -225,7 +225,7 @@ def draw(brick: dict, objects: list[dict], root: str, seed: int, release: schema
         rng = draws.generator(seed, f"mock-noise-{band}", brick["brickid"])
         image = (light[band] + sigma * noise.unit(n, rng, optics.noise[band])).astype(np.float32)
         image = np.minimum(image, np.float32(stars.SATURATION[band]))
-        invvar *= np.float32((optics.pixel[band] / schema.PIXEL_SCALE) ** 2)  # of resampled pixels, which share noise
+        invvar *= np.float32(release.camera_pixel_area([band])[0])  # of resampled pixels, which share noise
         invvar[saturated[band]] = 0
         image[~covered] = 0
         image[holes & covered] = np.nan

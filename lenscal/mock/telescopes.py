@@ -30,10 +30,6 @@ class Telescopes:
     """Dark sky [nanomaggy per pixel]."""
     noise: dict[str, tuple[Lags, Lags]]
     """Autocorrelation of the noise along x and y."""
-    pixel: dict[str, float]
-    """Side of the pixels [arcsec] that the coadds were resampled from: inverse variances of a coadd are those of its
-    own pixels, so that between coarse ones, which they share, a depth made from them is that much too deep.
-    """
 
 
 TELESCOPES = {
@@ -42,14 +38,12 @@ TELESCOPES = {
         depth={"g": 0.45, "i": -0.45, "z": -0.85},
         sky={"g": 0.105, "r": 0.297, "i": 0.913, "z": 2.84},  # 22.04, 20.91, 19.69, 18.46 mag / arcsec^2
         noise=dict.fromkeys(schema.OPTICAL, _COADD),
-        pixel=dict.fromkeys(schema.OPTICAL, schema.PIXEL_SCALE),
     ),
     "BASS and MzLS": Telescopes(
         psfsize={"g": 1.12, "z": 0.71},
         depth={"g": 0.55, "z": -0.45},
         sky={"g": 0.131, "r": 0.329, "z": 3.0},  # 21.8, 20.8, 18.4 mag / arcsec^2
         noise={"g": _COARSE, "r": _COARSE, "z": _COADD},
-        pixel={"g": 0.454, "r": 0.454, "z": schema.PIXEL_SCALE},
     ),
 }
 """By `telescopes` of lenscal/releases.yaml."""

@@ -17,7 +17,6 @@ from .facts import (
     LEVELS,
     MASKBITS,
     NOBS_BINS,
-    PIXEL_SCALE,
     POOLS,
     QUANTILES,
     SPLITS,
@@ -30,7 +29,18 @@ from .facts import (
 from .judgement import COUNTERFACTUAL_SCORES, JUDGEMENT, THRESHOLDS
 from .pages import DECLARATIONS, page, readme, write_pages
 from .pixels import CUTOUTS, GALAXY, GALAXY_COORDS, QUALITY, SCORES_CUTOUTS
-from .releases import BOTH, OPTICAL, REGIONS, Release, maskbits, of_layers, release, release_of_code, releases
+from .releases import (
+    BOTH,
+    OPTICAL,
+    PIXEL_SCALE,
+    REGIONS,
+    Release,
+    maskbits,
+    of_layers,
+    release,
+    release_of_code,
+    releases,
+)
 from .sky import SKY_MAP, SKY_MAP_OF_ONE
 from .trials import ALL_PARAMETERS, AXES, INJECTIONS, PARAMETERS, SCORES_INJECTIONS, TRIAL
 

@@ -13,8 +13,6 @@ BANDS = ("g", "r", "z")
 
 ZEROPOINT = 22.5  # AB magnitude of one nanomaggy
 
-PIXEL_SCALE = 0.262  # arcsec per pixel of the coadds
-
 TYPES = ("PSF", "REX", "EXP", "DEV", "SER", "DUP")
 
 SPLITS = ("train", "val", "test", "none")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -13,6 +13,7 @@ from lenscal.errors import InputError
 
 DECLARED = Path(__file__).parents[1] / "releases.yaml"
 OPTICAL = "griz"
+PIXEL_SCALE = 0.262  # arcsec per pixel of the coadds, of every release
 REGIONS = ("south", "north")
 BOTH = "both"
 """The region of a run that reads the south and the north of a release."""
@@ -44,6 +45,7 @@ class Release:
     drawn: tuple[int, ...] = ()
     drawn_randoms: str = ""
     whole: Mapping[int, str] = field(default_factory=dict)
+    camera_pixel: Mapping[str, float] = field(default_factory=dict)
     dec_from: float = -90.0
     parts: tuple[Release, ...] = ()
     """South and north, of both together."""
@@ -82,6 +84,13 @@ class Release:
         """Whether a column or bit is of no optical band, or of one that was observed."""
         band = name[-1].lower() if name[-2:-1] == "_" else ""
         return band not in OPTICAL or not band or band in self.bands
+
+    def camera_pixel_area(self, bands: Sequence[str]) -> np.ndarray:
+        """Area of a pixel of the camera over that of one of the coadds, (band,). Inverse variances of a coadd are
+        those of its own pixels; where they are finer than the camera's they share its noise, and the sum of their
+        inverse variances is that many times too large.
+        """
+        return np.array([(self.camera_pixel.get(band, PIXEL_SCALE) / PIXEL_SCALE) ** 2 for band in bands])
 
     def bits_problem(self, dtype: np.dtype) -> str | None:
         """What is wrong with the type of MASKBITS in a file of this release; None where it holds every bit."""

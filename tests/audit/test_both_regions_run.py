@@ -94,6 +94,17 @@ def test_every_row_says_of_which_region_it_is(done):
     np.testing.assert_array_equal(held[ids >= 0], region.loc[ids[ids >= 0]].to_numpy(str))
 
 
+def test_the_gain_of_coarse_pixels_is_held_against_weights_that_share_their_noise(done):
+    injected = done.store("injections").load()
+    made = texts(injected["failure"]) == ""
+    north = made & (texts(injected["region"]) == "north")
+    assert north.sum() > 5
+    for b, band in enumerate(injected["band"].values.tolist()):
+        ratio = injected["gain_ratio"].values[..., b][north]
+        assert np.median(ratio) == pytest.approx(1, abs=0.4), band
+        assert (ratio > 0.5).all(), band
+
+
 def test_completeness_has_the_region_as_an_axis(done):
     cube = done.store("completeness_by_axes").load()
     trials = done.store("injections").load()

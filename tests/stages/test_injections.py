@@ -791,6 +791,18 @@ def test_each_physics_gate_fails_on_hosts_that_contradict_it(drawn, hosts, table
     assert found[gate].verdict == gates.FAIL, found[gate]
 
 
+def test_weights_of_pixels_that_share_the_noise_of_coarser_ones_are_held_against_the_gain_as_such(drawn, hosts):
+    """Three pixels of the coadd lie in one of the camera, in two bands, and each weight says its own noise alone."""
+    area = xr.DataArray(np.tile([3.0, 2.0, 1.0], (hosts.sizes["galaxy"], 1)), dims=("galaxy", "band"))
+    with xr.set_options(keep_attrs=True):
+        shared = hosts.assign(invvar=hosts["invvar"] * area.astype("f4"))
+    plain, blind = (injections.inject(drawn, h, settings(), 1) for h in (hosts, shared))
+    told = injections.inject(drawn, shared.assign(camera_pixel_area=area), settings(), 1)
+    np.testing.assert_allclose(blind["gain_ratio"] * [3, 2, 1], plain["gain_ratio"].transpose(..., "band"), rtol=1e-6)
+    np.testing.assert_allclose(told["gain_ratio"], plain["gain_ratio"], rtol=1e-6)
+    np.testing.assert_array_equal(told["gain"], plain["gain"])
+
+
 def test_a_gain_of_150_electrons_is_refused_with_both_numbers(drawn, hosts):
     chosen = settings(gain=dict.fromkeys(schema.BANDS, 150.0))
     with pytest.raises(
