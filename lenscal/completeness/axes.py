@@ -32,7 +32,7 @@ def by_axes(
     trials : DataFrame
         As from `found_missed`: theta_e_drawn, galaxy_id, the columns of the axes and of what is named below.
     found : mapping of float to str
-        Column with 1 found, 0 missed, NaN failed, by its threshold.
+        Column with 1 found, 0 missed, NaN failed, by its threshold, in the order that the cube has.
     weight : mapping of str to str
         Column with the weight of a trial's host in each population of hosts, by its name; empty counts each trial once.
     theta_e : (n + 1,) array
@@ -132,7 +132,7 @@ def _counts(
     weight: Mapping[str, str],
 ) -> xr.Dataset:
     """Counts as `completeness.count` makes them, the cells of all other axes along psf_fwhm."""
-    order = sorted(found)
+    order = list(found)
     outcome = np.stack([trials[found[threshold]].to_numpy(float) for threshold in order])
     scored = np.isfinite(outcome[0])
     pairs, host = np.unique(np.stack([column, trials["galaxy_id"].to_numpy(np.int64)]), axis=1, return_inverse=True)

@@ -18,46 +18,38 @@ def chapman(first: float, second: float, both: float) -> float:
     return (first + 1) * (second + 1) / (both + 1) - 1
 
 
-def variance(first: float, second: float, both: float) -> float:
-    """Of `chapman` (Seber 1970, Biometrics 26, 13)."""
-    return (first + 1) * (second + 1) * (first - both) * (second - both) / ((both + 1) ** 2 * (both + 2))
-
-
 def interval(first: float, second: float, both: float, level: float) -> tuple[float, float]:
-    """Of the number of all: log-normal in the number that no list has, never below what was found (Chao 1987,
-    Biometrics 43, 783).
+    """Of the number of all, by the logit of the share that no list has, with half a lens added to each field of the
+    fourfold table (Sadinle 2009, Commun. Stat. Simul. Comput. 38, 1909): it holds where one list lies within the other,
+    too, and is never below what was found.
 
     Returns
     -------
     tuple of float
-        NaN where nothing is on both lists: the number has no upper end then.
+        NaN where nothing is on both lists: what is found then says little of how many there are.
     """
-    found = first + second - both
     if both == 0:
         return float("nan"), float("nan")
-    unseen = chapman(first, second, both) - found
-    if unseen <= 0:
-        return float(found), float(found)
-    spread = np.exp(ndtri((1 + level) / 2) * np.sqrt(np.log1p(variance(first, second, both) / unseen**2)))
-    return float(found + unseen / spread), float(found + unseen * spread)
+    shared, one, two = both + 0.5, first - both + 0.5, second - both + 0.5
+    spread = np.exp(ndtri((1 + level) / 2) * np.sqrt(1 / shared + 1 / one + 1 / two + shared / (one * two)))
+    found, unseen = first + second - both, one * two / shared
+    return tuple(float(max(found, found - 0.5 + end)) for end in (unseen / spread, unseen * spread))  # type: ignore[return-value]
 
 
-def bounds(first: float, second: float, both: float, odds: float) -> tuple[float, float]:
+def bounds(first: float, second: float, both: float, odds: float, level: float) -> tuple[float, float]:
     """The number of all if being on one list multiplies the odds of being on the other by 1 / `odds` to `odds`.
 
-    Of a fourfold table with odds ratio t the empty cell is t (first - both) (second - both) / both; t = 1 is
-    independence (Lincoln and Petersen's estimate).
+    Of a fourfold table with odds ratio t the empty cell is t times that of independent lists: that much more or less
+    than the ends of the interval at `level`.
 
     Returns
     -------
     tuple of float
         NaN where nothing is on both lists.
     """
-    if both == 0:
-        return float("nan"), float("nan")
-    unseen = (first - both) * (second - both) / both
     found = first + second - both
-    return float(found + unseen / odds), float(found + unseen * odds)
+    low, high = (end - found for end in interval(first, second, both, level))
+    return float(found + low / odds), float(found + high * odds)
 
 
 def dependence(table: np.ndarray, level: float) -> tuple[float, float, float, float]:

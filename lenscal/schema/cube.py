@@ -140,13 +140,10 @@ def by_axes(names: Iterable[str]) -> Declaration:
         "completeness_by_axes",
         COMPLETENESS.about,
         {
-            name: Variable(dims(one), one.dtype, one.units, one.about, one.required and name not in _NOT_BY_AXES)
+            name: Variable(dims(one), one.dtype, one.units, one.about, one.required)
             for name, one in COMPLETENESS.variables.items()
             if name not in left_out and "host" not in one.dims and name not in ("host_type", "host_colour_gr")
         },
         coords=tuple(name for name in COMPLETENESS.coords if name not in left_out),
         along=COMPLETENESS.along,
     )
-
-
-_NOT_BY_AXES = ("false_positive_rate",)

@@ -178,7 +178,7 @@ JUDGEMENT = {
             **_row("group value", "str", "", "all, or half of the lenses by seeing or depth"),
             **_row("n_first n_second n_both n_all", "i8", "1", "lenses of each, of both, of either"),
             **_row("number", "f8", "1", "lenses that there would be (Chapman 1951); NaN unless they are independent"),
-            **_row("lower upper", "f8", "1", "ends of its interval (Chao 1987)"),
+            **_row("lower upper", "f8", "1", "ends of its interval (Sadinle 2009)"),
             **_row("bound_lower bound_upper", "f8", "1", "the number for an odds ratio of 1/5 to 5"),
             **_row("level", "f8", "1", "of the intervals"),
             **_row("third", "str", "", "channel among whose lenses the dependence was told"),

@@ -83,7 +83,7 @@ def _strata(lenses: pd.DataFrame) -> list[tuple[str, str, np.ndarray]]:
 def _counted(one: np.ndarray, two: np.ndarray, group: str, value: str) -> dict:
     first, second, both = int(one.sum()), int(two.sum()), int((one & two).sum())
     lower, upper = recapture.interval(first, second, both, LEVEL)
-    bound_lower, bound_upper = recapture.bounds(first, second, both, ODDS)
+    bound_lower, bound_upper = recapture.bounds(first, second, both, ODDS, LEVEL)
     return {
         **{"group": group, "value": value, "n_first": first, "n_second": second, "n_both": both},
         "n_all": first + second - both,

@@ -30,18 +30,19 @@ def difference(one: SelectionFunction, two: SelectionFunction) -> xr.Dataset:
     good = inside & np.isfinite(first.found) & np.isfinite(second.found)
     weight = first.weight if first.weight is not None else np.ones(good.size)
     a, b = first.found[good], second.found[good]
-    parts = _effects(a - b, weight[good], pd.factorize(first.host[good])[0], cell[good], shape)
+    hosts, freedom, effect = _effects(a - b, weight[good], pd.factorize(first.host[good])[0], cell[good], shape)
     w = lambda chosen: np.bincount(cell[good], weight[good] * chosen, int(np.prod(shape))).reshape(shape)  # noqa: E731
     total = w(np.ones(a.size))
     with np.errstate(divide="ignore", invalid="ignore"):
         table = [w(x) / total for x in (a * b, b * (1 - a), a * (1 - b), (1 - a) * (1 - b))]
     n = np.bincount(cell[good], minlength=int(np.prod(shape))).reshape(shape)
-    hosts, freedom, effect = parts
+    with np.errstate(divide="ignore", invalid="ignore"):
+        equal = total**2 / w(weight[good])  # as many trials of equal weight (Kish 1965, Survey Sampling, 11.7)
     told = recovery.enough(hosts.reshape(shape[0], -1)).reshape(shape)
     value = np.where(n > 0, table[2] - table[1], np.nan)
     ends = np.full((2, *shape, len(schema.LEVELS)), np.nan)
     for i, level in enumerate(schema.LEVELS):
-        worth = n / recovery.widened(effect, freedom, level)
+        worth = equal / recovery.widened(effect, freedom, level)
         for at in zip(*np.nonzero(told & (n > 0))):
             ends[(slice(None), *at, i)] = proportions.paired_difference(
                 *(part[at] * worth[at] for part in table), level
@@ -54,8 +55,8 @@ def difference(one: SelectionFunction, two: SelectionFunction) -> xr.Dataset:
 def _effects(
     change: np.ndarray, weight: np.ndarray, host: np.ndarray, cell: np.ndarray, shape: tuple[int, ...]
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Effective hosts of each cell, degrees of freedom, and design effect of a paired difference: pooled over the
-    cells of one step of the first axis, as single cells tell it badly.
+    """Effective hosts of each cell, degrees of freedom, and design effect of a paired difference over that of as many
+    trials of equal weight: pooled over the cells of one step of the first axis, as single cells tell it badly.
     """
     size = int(np.prod(shape))
     hosts, effect = np.zeros(size), np.ones(size)
@@ -65,10 +66,10 @@ def _effects(
         w, _, h = weight[own], *np.unique(host[own], return_inverse=True)
         mass = np.bincount(h, w)
         hosts[at] = mass.sum() ** 2 / (mass**2).sum()
-        alone = float((w**2 * (change[own] - np.average(change[own], weights=w)) ** 2).sum())
+        apart = change[own] - np.average(change[own], weights=w)
+        alone = float(np.average(apart**2, weights=w) * (w**2).sum())
         if hosts[at] > 1.5 and alone > 0:
-            apart = w * (change[own] - np.average(change[own], weights=w))
-            between = np.square(np.bincount(h, apart)).sum() * hosts[at] / (hosts[at] - 1)
+            between = np.square(np.bincount(h, w * apart)).sum() * hosts[at] / (hosts[at] - 1)
             row = at // (size // shape[0])
             sums[row] += (between / alone, 1)
     freedom = np.maximum(hosts.reshape(shape[0], -1) - 1, 1).sum(1)

@@ -42,7 +42,12 @@ def comparable(one: SelectionFunction, two: SelectionFunction) -> None:
         units = [str(part.cube[name].attrs.get("units", "1")) for part in (one, two)]
         if units[0] != units[1]:
             raise InputError(f"the selection functions have {name} in {units[0]} and in {units[1]}")
-    for what, name in (("population of hosts", "population"), ("injections", "run_of_injections"), ("prior", "prior")):
+    for what, name in (
+        ("population of hosts", "population"),
+        ("injections", "run_of_injections"),
+        ("prior", "prior"),
+        ("prior of their intervals", "binomial_prior"),
+    ):
         said = [part.cube.attrs.get(name) for part in (one, two)]
         if None not in said and said[0] != said[1]:
             raise InputError(f"the selection functions are of another {what}: {said[0]} and {said[1]}")
@@ -98,6 +103,7 @@ def paired(one: SelectionFunction, two: SelectionFunction) -> tuple[Trials, Tria
             f"{wrong} of {common.size} trials with one id have another host in each selection function; "
             "expected two detectors on the same trials"
         )
+    _same_weights(first.weight, second.weight)
     places = [part.cells(selection.edges) for part, selection in ((first, one), (second, two))]
     if wrong := int(((places[0][0] != places[1][0]) & places[0][1]).sum()):
         raise InputError(
@@ -113,6 +119,25 @@ def paired(one: SelectionFunction, two: SelectionFunction) -> tuple[Trials, Tria
                     "were drawn from other priors or seeds"
                 )
     return first, second
+
+
+def _same_weights(one: np.ndarray | None, two: np.ndarray | None) -> None:
+    """Refuse trials whose hosts count otherwise in each: they are of two populations.
+
+    Raises
+    ------
+    InputError
+        The weights differ by more than one factor for all.
+    """
+    if one is None and two is None:
+        return
+    a = np.ones_like(two) if one is None else one
+    b = np.ones_like(one) if two is None else two
+    if wrong := int((~np.isclose(a * b.sum(), b * a.sum(), rtol=1e-6)).sum()):
+        raise InputError(
+            f"the selection functions are of other populations of hosts: {wrong} of {a.size} trials that "
+            "both tried have another weight in each; give both the same weights (weight=, population=)"
+        )
 
 
 def rows(trials: Trials, chosen: np.ndarray) -> Trials:

@@ -20,17 +20,37 @@ def counts(first, second):
     return first.sum(), second.sum(), (first & second).sum()
 
 
-def test_a_census_on_one_list_is_the_number():
+def test_a_list_within_another_is_no_census():
     assert recapture.chapman(50, 20, 20) == 50
-    assert recapture.interval(50, 20, 20, 0.95) == (50, 50)
-    assert recapture.bounds(50, 20, 20, 5) == (50, 50)
+    low, high = recapture.interval(50, 20, 20, 0.95)
+    assert low == 50
+    assert 53 < high < 65  # 20 of 20 on the other: a share above 0.86, exact at 95 %
+    _, wide = recapture.bounds(50, 20, 20, 5, 0.95)
+    assert wide == pytest.approx(50 + 5 * (high - 50))
+
+
+@pytest.mark.parametrize(
+    ("number", "chances"), [(40, (0.1, 0.9)), (40, (0.2, 0.9)), (100, (0.3, 0.9)), (60, (0.3, 0.8))]
+)
+def test_short_lists_of_which_one_has_nearly_all_hold_the_number(number, chances):
+    rng = np.random.default_rng(4)
+    drawn = [counts(*lists(rng, number, (*chances, 0.5))[:2]) for _ in range(1500)]
+    drawn = [one for one in drawn if one[2]]
+    ends = np.array([recapture.interval(*one, 0.95) for one in drawn])
+    assert ((ends[:, 0] <= number) & (ends[:, 1] >= number)).mean() > 0.91
+    assert (ends[:, 1] > ends[:, 0]).all()
+    ends = np.array([recapture.bounds(*one, 5, 0.95) for one in drawn])
+    assert ((ends[:, 0] <= number) & (ends[:, 1] >= number)).mean() > 0.96
 
 
 def test_known_answer():
     # 200 marked, 150 seen again of which 32 marked: 201 * 151 / 33 - 1
     assert recapture.chapman(200, 150, 32) == pytest.approx(918.727, abs=1e-3)
-    # its variance by hand: 201 * 151 * 168 * 118 / (33**2 * 34) = 16250.1
-    assert recapture.variance(200, 150, 32) == pytest.approx(16250.1, abs=0.1)
+    # 168.5 * 118.5 / 32.5 = 614.38 unseen, times and over exp(1.96 * 0.2223): by hand
+    spread = np.exp(1.959964 * np.sqrt(1 / 32.5 + 1 / 168.5 + 1 / 118.5 + 32.5 / (168.5 * 118.5)))
+    low, high = recapture.interval(200, 150, 32, 0.95)
+    assert low == pytest.approx(317.5 + 614.377 / spread, abs=0.01)
+    assert high == pytest.approx(317.5 + 614.377 * spread, abs=0.01)
 
 
 @pytest.mark.parametrize("chances", [(0.5, 0.4, 0.3), (0.25, 0.6, 0.3), (0.3, 0.2, 0.3)])
@@ -55,7 +75,7 @@ def test_lists_that_depend_miss_the_number_and_bounds_hold_it(bond):
         first, second, _ = lists(rng, 2000, (0.4, 0.4, 0.5), bond)
         low, high = recapture.interval(*counts(first, second), 0.95)
         missed += not low <= 2000 <= high
-        low, high = recapture.bounds(*counts(first, second), 5.0)
+        low, high = recapture.bounds(*counts(first, second), 5.0, 0.95)
         inside += low <= 2000 <= high
     assert missed > 190
     assert inside > 190
@@ -82,4 +102,4 @@ def test_dependence_is_told_by_a_third_list_and_false_alarms_keep_their_level():
 
 def test_lists_without_an_object_in_common_tell_nothing():
     assert np.isnan(recapture.interval(5, 7, 0, 0.95)).all()
-    assert np.isnan(recapture.bounds(5, 7, 0, 2.0)).all()
+    assert np.isnan(recapture.bounds(5, 7, 0, 2.0, 0.95)).all()

@@ -174,7 +174,12 @@ def by_axes(run: Run) -> xr.Dataset | None:
             with np.errstate(over="ignore", invalid="ignore"):
                 trials[weight[name]] = np.exp(trials[column] - trials["log_density_host"])
     edges = run.settings.injections.grid.theta_e.edges
-    return completeness.by_axes(trials, found, weight, edges, settings.axes, settings)
+    cube = completeness.by_axes(trials, found, weight, edges, settings.axes, settings)
+    thresholds = run.store("thresholds").load()
+    rates = dict(zip(thresholds["threshold"].values[::-1].tolist(), thresholds["false_positive_rate"].values[::-1]))
+    return cube.assign_coords(
+        false_positive_rate=("threshold", [rates[at] for at in cube["threshold"].values.tolist()])
+    )
 
 
 def sky_map(run: Run, cube: xr.Dataset) -> int:
