@@ -43,6 +43,25 @@ def of_population(cube: xr.Dataset, name: str | None = None) -> xr.Dataset:
     return cube.isel(population=names.index(name), drop=True).assign_attrs(population=name)
 
 
+def refuse_further_axes(cube: xr.Dataset) -> None:
+    """A cell is told by theta_e, seeing and depth alone.
+
+    Raises
+    ------
+    InputError
+        The cube has another axis, such as the type of the host.
+    """
+    further = [
+        dim for dim in cube["completeness"].dims if dim not in (*schema.CELL, "threshold", "quantile", "population")
+    ]
+    if further:
+        values = ", ".join(f"{value}" for value in cube[further[0]].values[:6])
+        raise InputError(
+            f"the cube has the further axis {further[0]} ({values}): take one of it first, as in "
+            f"cube.sel({further[0]}=...) of lenscal.open_catalog or xarray.open_zarr"
+        )
+
+
 def detected_of(cube: xr.Dataset) -> xr.DataArray:
     """Detections of each cell, each trial with its weight in the cube's population of hosts, scaled to
     the number of its trials.
@@ -70,6 +89,7 @@ def query(cube: xr.Dataset, theta_e, psf_fwhm, depth, quantile: float = 0.5, thr
         NaN outside of the cube, and in cells without data. Bins hold their lower edge, not their upper one.
     """
     cube = of_population(cube)
+    refuse_further_axes(cube)
     if not np.any(match := np.isclose(cube["quantile"], quantile, rtol=0, atol=AS_PRINTED)):
         raise InputError(f"quantile {quantile} is not in the cube, which holds {cube['quantile'].values.tolist()}")
     table = (
@@ -101,6 +121,7 @@ def cell_of(cube: xr.Dataset, theta_e: float, psf_fwhm: float, depth: float) -> 
         The conditions lie outside the cube.
     """
     place, cube = {}, of_population(cube)
+    refuse_further_axes(cube)
     for dim, value in zip(schema.CELL, (theta_e, psf_fwhm, depth)):
         edges = edges_of(cube, dim)
         index, within = _bin(edges, np.asarray(float(value)))
@@ -119,7 +140,11 @@ def _bin(edges: np.ndarray, value: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def edges_of(cube: xr.Dataset, dim: str) -> np.ndarray:
-    """Edges of the bins; a single bin of unknown width is without end."""
+    """Edges of the bins: half way between their centres, and as far beyond the last ones as the cube says or as their
+    neighbours are; a single bin of unknown width is without end.
+    """
     centres = cube[dim].values
-    half = float(cube.attrs.get(f"half_width_{dim}", cube[dim].attrs.get("half_width", np.inf)))
-    return np.round([centres[0] - half, *(centres[1:] + centres[:-1]) / 2, centres[-1] + half], 6)
+    half = cube.attrs.get(f"half_width_{dim}", cube[dim].attrs.get("half_width"))
+    gaps = np.diff(centres) / 2 if centres.size > 1 else np.array([np.inf])
+    low, high = (gaps[0], gaps[-1]) if half is None else (float(half), float(half))
+    return np.round([centres[0] - low, *(centres[1:] + centres[:-1]) / 2, centres[-1] + high], 6)

@@ -40,8 +40,14 @@ def allocate(
         many = int(plan["needed"].isin([float("inf")]).sum())
         if many:
             typer.echo(f"{many:,} cells need more hosts, not more trials: no number of them would do")
+        blind = int(((plan["injected"] > 0) & plan["half_width"].isna() & (plan["trials"] == 0)).sum())
+        if blind:
+            typer.echo(
+                f"{blind:,} cells have no interval, since the hosts of their trials are too few to tell one; give "
+                "every cell more trials, each on a host of its own (injections.trials), or coarser cells"
+            )
         if not plan["trials"].any():
-            typer.echo("no cell needs a trial; nothing is written")
+            typer.echo(f"no cell {'with an interval ' if blind else ''}needs a trial; nothing is written")
             return
         typer.echo(
             f"{int(plan['trials'].sum()):,} trials in {int((plan['trials'] > 0).sum()):,} of {len(plan):,} cells, "

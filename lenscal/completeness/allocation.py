@@ -40,8 +40,9 @@ def plan(
     Returns
     -------
     DataFrame, one row a cell
-        theta_e, psf_fwhm, depth, trials (more), injected (so far), half_width (so far), needed (in all; infinite where
-        more hosts are needed, not more trials), and the attribute `expected`, the half-width of the others afterwards.
+        theta_e, psf_fwhm, depth, trials (more), injected (so far), half_width (so far; NaN where too few hosts give no
+        interval), needed (in all; infinite where more hosts are needed, not more trials), and the attribute `expected`,
+        the half-width of the others afterwards.
 
     Raises
     ------
@@ -71,14 +72,7 @@ def plan(
     width = take(flat((one["upper"] - one["lower"]).isel(level=near))) / 2
     at = np.indices(n.shape)
     table = {dim: one[dim].values[at[axis]].ravel() for axis, dim in enumerate(schema.CELL)}
-    needed, limit = allocation.needed(*told, half_width, level), limit - int(extra.sum())
-    pool = flat(one["host_pool"])[..., :] if "host_pool" in one else np.full(n.shape[1:], np.inf)
-    blind = (n > 0) & ~np.isfinite(width)  # without an interval: trials on hosts that the cell has left would give one
-    more = np.where(blind & (n < pool), np.ceil(n * (growth - 1)), 0).astype(np.int64) - extra
-    if np.maximum(more, 0).sum() <= limit:
-        extra = extra + np.maximum(more, 0)
-    needed = np.where(blind, np.where(n < pool, np.maximum(needed, n + extra), np.inf), needed)
-    extra = np.where(np.isfinite(needed), extra, 0)
+    needed = allocation.needed(*told, half_width, level)
     table |= {
         "trials": extra.ravel(),
         "injected": n.astype(np.int64).ravel(),

@@ -49,6 +49,7 @@ def marginalise(
         `recovery.HOSTS_MIN` effective hosts.
     """
     cube = of_population(cube)
+    refuse_merged(cube)
     dims = (over,) if isinstance(over, str) else tuple(over)
     weight = _weight_of(cube, dims, weights)
     known = cube["n_injected"] > 0
@@ -99,6 +100,21 @@ def marginalise(
     for array in out.data_vars.values():
         array.attrs["units"] = "1"
     return out.assign_coords(quantile=("quantile", list(schema.QUANTILES)), level=("level", list(schema.LEVELS)))
+
+
+def refuse_merged(cube: xr.Dataset) -> None:
+    """Cells that were put together have one number, of the trials of all: an average would count them as often.
+
+    Raises
+    ------
+    InputError
+        The cube has such cells.
+    """
+    if "merge_group" in cube:
+        raise InputError(
+            "marginalise: cells of this cube share the trials of those that they were merged with (merge_group), and "
+            "an average would count these once for each; average the cube itself (completeness), whose cells are apart"
+        )
 
 
 def _weight_of(cube: xr.Dataset, dims: tuple[str, ...], weights: str) -> xr.DataArray:

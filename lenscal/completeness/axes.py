@@ -40,7 +40,8 @@ def by_axes(
     axes : mapping
         Edges of the bins of each further axis, which hold their lower edge; None takes each value (a text) as a class.
     settings : config.Completeness
-        With `merge_below`, neighbouring bins of the last axis are put together until they hold as many trials.
+        With `merge_below`, neighbouring bins of the last axis are put together until they hold as many trials; classes
+        of a text have no neighbours, and stay apart.
 
     Returns
     -------
@@ -54,10 +55,12 @@ def by_axes(
         An axis that is no column, edges that do not rise, classes of too many values, or no trial within.
     """
     labels, places, sides = {}, [], []
+    ordered = True
     for name, edges in axes.items():
         labels[name], place = _placed(trials, name, edges)
         places.append(place)
         sides.append(len(labels[name]))
+        ordered = edges is not None or pd.api.types.is_numeric_dtype(trials[name])  # of the last axis
     _not_too_many(sides)
     row = grid.place(theta_e, trials["theta_e_drawn"].to_numpy(float))
     inside = (row >= 0) & (row < len(theta_e) - 1) & np.all([place >= 0 for place in places], axis=0)
@@ -66,7 +69,7 @@ def by_axes(
     column = np.ravel_multi_index([place[inside] for place in places], sides)
     counts = _counts(trials[inside], row[inside], column, theta_e, int(np.prod(sides)), found, weight)
     if settings.merge_below:
-        cube = merged(counts, settings, runs=sides[-1])
+        cube = merged(counts, settings, runs=sides[-1] if ordered else 1)
     else:
         cube = posteriors(counts, settings).drop_dims("host")
     return _unfolded(cube, labels, sides).assign_attrs(outside=int((~inside).sum()))
@@ -103,7 +106,10 @@ def _placed(trials: pd.DataFrame, name: str, edges: Sequence[float] | None) -> t
     values = trials[name]
     if edges is None:
         text = values.astype(str).where(values.notna(), "")
-        classes = sorted(set(text) - {""})
+        if pd.api.types.is_numeric_dtype(values):
+            classes = values[values.notna()].drop_duplicates().sort_values().astype(str).tolist()
+        else:
+            classes = sorted(set(text) - {""})
         if not 0 < len(classes) <= 50:
             raise InputError(
                 f"completeness.axes: '{name}' has {len(classes)} values; expected 1 to 50 classes, or give edges"

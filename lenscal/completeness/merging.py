@@ -79,6 +79,9 @@ def merged(counts: xr.Dataset, settings: config.Completeness, runs: int | None =
     spread = cube.isel(depth=0, drop=True).rename(psf_fwhm="group").drop_vars("group").isel(group=at)
     size = np.bincount(group.ravel())[group]
     about = {"units": "1", "long_name": "cells that the number of a cell is of; 1 where it is its own"}
+    spread = spread.assign_coords(
+        {dim: counts[dim].variable for dim in ("psf_fwhm", "depth")}
+    )  # with their half widths
     return spread.assign(
         merged=(at.dims, size, about),
         merge_group=(at.dims, group, {"units": "1", "long_name": "number of the group of cells put together"}),

@@ -8,6 +8,7 @@ import numpy as np
 import xarray as xr
 
 from lenscal import schema
+from lenscal.completeness.averaging import refuse_merged
 from lenscal.completeness.posterior import STATUS
 from lenscal.cube import detected_of
 from lenscal.errors import InputError
@@ -42,6 +43,7 @@ def average(
     Dataset
         As the cube, with `unknown`, `insufficient`, `bound_lower` and `bound_upper` as from `completeness.marginalise`.
     """
+    refuse_merged(cube)
     if "design_effect" not in cube:
         raise InputError(
             "marginalise: the cube is an average or a combination already, without the counts of its cells; average "
@@ -92,7 +94,7 @@ def weights_of(
         raise InputError(f"marginalise: over is {', '.join(over) or 'empty'}, expected axes of {', '.join(edges)}")
     if isinstance(weights, xr.DataArray):
         return _own_weights(cube, edges, over, weights), 0.0, str(weights.name or "given")
-    if weights not in NAMES:
+    if not isinstance(weights, str) or weights not in NAMES:
         raise InputError(f"marginalise: weights is {weights!r}, expected 'area', 'hosts' or a DataArray over {over}")
     if NAMES[weights] not in cube:
         raise InputError(

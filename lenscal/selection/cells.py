@@ -132,6 +132,8 @@ def counted(
         if isinstance(which, str) and which not in array:
             raise InputError(f"from_counts: there is no '{which}'; there are {', '.join(map(str, array))}")
         values[name] = _over(name, array[which] if isinstance(which, str) else which, array, dims)
+    if bare := [str(dim) for dim in dims if dim not in array.coords]:
+        raise InputError(f"from_counts: {bare[0]} has no coordinate; give the centres of its cells")
     units = {str(dim): str(array[dim].attrs.get("units", "1")) for dim in dims}
     return values, {str(dim): _edges(str(dim), array[dim]) for dim in dims}, units
 
@@ -161,7 +163,10 @@ def _edges(name: str, axis: xr.DataArray) -> np.ndarray:
         raise InputError(f"from_counts: the centres along {name} do not rise")
     half = axis.attrs.get("half_width")
     if half is None and values.size == 1:
-        return np.array([-np.inf, np.inf])
+        raise InputError(
+            f"from_counts: there is one cell along {name}, at {values[0]:g}, and nothing says how wide it is; leave "
+            f"the axis out, or give its half_width: table.to_xarray()['{name}'].attrs['half_width'] = ..."
+        )
     low, high = (half, half) if half is not None else ((values[1] - values[0]) / 2, (values[-1] - values[-2]) / 2)
     return np.round([values[0] - low, *(values[1:] + values[:-1]) / 2, values[-1] + high], 9)
 

@@ -14,6 +14,9 @@ from lenscal.arguments import finite, in_unit
 from lenscal.completeness.counts import SURVEY
 from lenscal.errors import InputError
 
+TAKEN = ("quantile", "level", "threshold", "population", "host", "status", "completeness", "lower", "upper")
+"""Names that a cube has for something else."""
+
 
 def _edges(axes: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
     if not isinstance(axes, Mapping) or not axes:
@@ -21,6 +24,8 @@ def _edges(axes: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
             "completeness: axes are missing; expected the edges of the bins of one column or more: "
             "{'theta_e': [0.5, 1.0, 1.5]}"
         )
+    if taken := [name for name in axes if name in TAKEN]:
+        raise InputError(f"completeness: an axis is called {taken[0]}, as a part of every cube is; rename the column")
     out = {}
     for name, given in axes.items():
         edges = in_unit(f"completeness: the edges of {name}", given, str(getattr(given, "unit", "1") or "1"))

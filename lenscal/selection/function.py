@@ -265,14 +265,20 @@ class SelectionFunction(Made):
 
     def __or__(self, other: SelectionFunction) -> SelectionFunction:
         """Found by either: exact from trials that both tried, else bounds (status ``bounds``)."""
+        if not isinstance(other, SelectionFunction):
+            return NotImplemented
         return SelectionFunction(*combining.combined(self, other, "or"))
 
     def __and__(self, other: SelectionFunction) -> SelectionFunction:
         """Found by both: exact from trials that both tried, else bounds (status ``bounds``)."""
+        if not isinstance(other, SelectionFunction):
+            return NotImplemented
         return SelectionFunction(*combining.combined(self, other, "and"))
 
     def __sub__(self, other: SelectionFunction) -> xr.Dataset:
         """Completeness of the first less that of the second, cell by cell: paired where both tried the same trials,
         else from both intervals (status ``bounds``).
         """
+        if not isinstance(other, SelectionFunction):
+            return NotImplemented
         return differences.difference(self, other)

@@ -11,6 +11,7 @@ import xarray as xr
 
 from lenscal import completeness, config, schema
 from lenscal.completeness.counts import LOG_DENSITIES
+from lenscal.cube import refuse_further_axes
 from lenscal.errors import InputError
 from lenscal.scores import rows as scored_rows
 
@@ -44,8 +45,10 @@ def of_run(source: Any, population: str | None, threshold: int) -> Parts:
     ]:
         raise InputError(
             f"from_run: the Dataset lacks {', '.join(lacking)}, expected the completeness of a run: "
-            "lenscal.open_run(path)['completeness']"
+            "lenscal.open_run(path)['completeness']; of other axes, make one of the trials (from_table, with "
+            "columns of the found/missed table as axes)"
         )
+    refuse_further_axes(cube)
     one = completeness.of_population(cube, population)
     if not 0 <= threshold < one.sizes["threshold"]:
         raise InputError(f"from_run: threshold is {threshold}, the cube has {one.sizes['threshold']}, counted from 0")

@@ -123,7 +123,7 @@ def _doubly_robust(
     n_eff = weighting.effective_number(said.weight)
     apart = np.abs(said.weight @ sample - systems.mean(0))
     worst = names[int(apart.argmax())], float(apart.max())
-    if n_eff < n_eff_min:
+    if not n_eff >= n_eff_min:
         raise SupportError(
             f"the trials are worth {n_eff:.0f} draws of this population, {n_eff_min:.0f} needed; {worst[0]} is "
             "farthest from it: draw trials there"

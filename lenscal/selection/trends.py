@@ -81,6 +81,8 @@ def merged_edges(selection: SelectionFunction, along: str, trials_min: int) -> n
     """Edges of an axis with neighbouring bins put together, from the first on, until the least of their cells that
     have data anywhere along the axis has so many trials.
     """
+    if not trials_min >= 1:
+        raise InputError(f"merge: trials_min is {trials_min}, expected a number of 1 or more")
     cube = selection.cube
     rest = [name for name in selection.edges if name != along]
     n = cube["n_injected"].transpose(along, *rest).values.reshape(cube.sizes[along], -1)

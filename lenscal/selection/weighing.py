@@ -45,7 +45,7 @@ def by_density(
     """
     weights = _ratios(trials, density, drawn)
     n_eff = weighting.effective_number(weights)
-    if n_eff < n_eff_min:
+    if not n_eff >= n_eff_min:
         fault = at_fault(trials, weights)
         raise SupportError(
             f"the trials are worth {n_eff:.0f} draws of this population, {n_eff_min:.0f} needed: its density is "

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 import xarray as xr
 from astropy import units as u
-from selections import EDGES, SETTINGS, selection, table
+from selections import EDGES, SETTINGS, run_cube, selection, table
 
 import lenscal as lc
+from lenscal import completeness
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +114,37 @@ def test_questions_without_an_answer_are_refused_by_name(made, question, message
 def test_no_point_is_no_answer_and_no_error(made):
     assert made.query(theta_e=np.empty(0), seeing=1.2).completeness.shape == (0,)
     assert len(made.query(pd.DataFrame({"theta_e": [], "seeing": []}))) == 0
+
+
+def test_a_cube_with_a_further_axis_is_refused_by_its_name_until_one_of_it_is_taken():
+    cube, *_ = run_cube()
+    more = cube.expand_dims(host_type=["DEV", "EXP"])
+    conditions = {"theta_e": float(cube["theta_e"][0]), "psf_fwhm": float(cube["psf_fwhm"][0]), "depth": 0.0}
+    conditions["depth"] = float(cube["depth"][0])
+    for ask in (
+        lambda: lc.SelectionFunction.from_run(more),
+        lambda: completeness.query(more, **conditions),
+        lambda: completeness.cell_of(more, **conditions),
+    ):
+        with pytest.raises(ValueError, match=r"the further axis host_type \(DEV, EXP\): take one of it first"):
+            ask()
+    taken = lc.SelectionFunction.from_run(more.sel(host_type="DEV"))
+    assert (
+        taken.query(**conditions).completeness == lc.SelectionFunction.from_run(cube).query(**conditions).completeness
+    )
+
+
+@pytest.mark.parametrize("name", ["quantile", "level", "status", "host"])
+def test_an_axis_with_a_name_that_every_cube_has_is_refused(name):
+    trials = table().rename(columns={"seeing": name} if name != "host" else {})
+    with pytest.raises(ValueError, match=f"an axis is called {name}"):
+        lc.SelectionFunction.from_table(trials, {"theta_e": EDGES["theta_e"], name: [1.0, 1.4]})
+
+
+def test_no_number_of_trials_is_no_limit():
+    with pytest.raises(ValueError, match="trials_min is nan"):
+        selection().merge("theta_e", float("nan"))
+    with pytest.raises(lc.SupportError):
+        selection().reweight(lambda t: np.zeros(len(t)), n_eff_min=float("nan"))
+    with pytest.raises(ValueError, match="expected 'area', 'hosts' or a DataArray"):
+        selection().marginalise("theta_e", np.ones(3))

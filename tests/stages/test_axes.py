@@ -6,6 +6,7 @@ import pytest
 import xarray as xr
 from cubes import SETTINGS_2, drawn, thresholds
 
+import lenscal as lc
 from lenscal import completeness, config, schema
 from lenscal.completeness.merging import groups
 from lenscal.errors import InputError
@@ -58,7 +59,18 @@ def test_counts_by_other_axes_are_those_of_a_group_by():
             assert int(cell["n_failed"].item()) == len(own) - len(scored)
             assert int(cell["n_hosts"].item()) == scored["galaxy_id"].nunique()
             assert cell["n_detected"].values.tolist() == [int(scored[name].sum()) for name in FOUND.values()]
-    schema.by_axes(["source_mag_r", "host_type"]).check(schema.by_axes(["source_mag_r", "host_type"]).describe(cube))
+    whole = cube.assign_coords(false_positive_rate=("threshold", [0.5, 0.2]))
+    schema.by_axes(["source_mag_r", "host_type"]).check(schema.by_axes(["source_mag_r", "host_type"]).describe(whole))
+
+
+def test_thresholds_keep_the_order_they_are_given_in():
+    table = trials()
+    settings = config.Completeness(trials_min=20, hosts_min=5)
+    found = dict(reversed(FOUND.items()))
+    cube = completeness.by_axes(table, found, {}, EDGES, {"host_type": None}, settings)
+    assert cube["threshold"].values.tolist() == [1.0, 0.0]
+    assert int(cube["n_detected"].isel(threshold=0).sum()) == int(table["found_b"].sum())
+    assert int(cube["n_detected"].isel(threshold=1).sum()) == int(table["found_a"].sum())
 
 
 def test_weights_of_hosts_make_populations_and_a_share_that_is_weighed():
@@ -142,6 +154,36 @@ def test_thin_cells_of_other_axes_are_put_together_along_the_last_one():
         i, m = np.nonzero(group == number)
         total = plain["n_injected"].values[:, i, m].sum(1)
         np.testing.assert_array_equal(cube["n_injected"].values[:, i[0], m[0]], total)
+
+
+def test_classes_that_are_numbers_have_the_order_of_numbers_and_those_of_a_text_are_not_put_together():
+    table = trials(n=300).assign(neighbours=np.random.default_rng(2).choice([0, 1, 2, 10, 11], 300))
+    cube = by(table, {"neighbours": None}, merge_below=50)
+    assert cube["neighbours"].values.tolist() == ["0", "1", "2", "10", "11"]
+    assert int(cube["merged"].max()) > 1
+    told = {
+        value: set(cube["neighbours"].values[cube["merge_group"].values == value])
+        for value in cube["merge_group"].values
+    }
+    assert not any({"2", "11"} <= group and "10" not in group for group in told.values())
+    assert (by(table, {"host_type": None}, merge_below=10_000)["merged"] == 1).all()
+
+
+def test_cells_put_together_are_not_averaged_and_keep_their_edges():
+    injections, scores = drawn()
+    counts = completeness.count(injections, scores, thresholds(0.0, 1.0), SETTINGS_2)
+    both = completeness.merged(counts, SETTINGS_2.model_copy(update={"merge_below": 40}))
+    plain = completeness.posteriors(counts, SETTINGS_2)
+    for dim in schema.CELL:
+        np.testing.assert_array_equal(completeness.edges_of(both, dim), completeness.edges_of(plain, dim))
+    ones = xr.ones_like(both["merged"])
+    whole = both.assign(area=ones, host_pool=ones)
+    for average in (
+        lambda: completeness.marginalise(whole, "depth"),
+        lambda: lc.SelectionFunction.from_run(whole).marginalise("depth", "area"),
+    ):
+        with pytest.raises(InputError, match="cells of this cube share the trials"):
+            average()
 
 
 @pytest.mark.parametrize(

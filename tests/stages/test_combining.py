@@ -182,6 +182,14 @@ OTHER = {
         lambda a, t: at_rate(changed(a, detector_hash="ab" * 32), 0.01, 0.5),
         r"one detector \(abababababab\) at the thresholds 0 and 0.5",
     ),
+    "weights": (
+        lambda a, t: of_table(t.assign(w=1 + t["host"] % 3), weight="w"),
+        r"of other populations of hosts: \d+ of 6000 trials that both tried have another weight",
+    ),
+    "intervals": (
+        lambda a, t: changed(a, binomial_prior="uniform"),
+        "another prior of their intervals: jeffreys and uniform",
+    ),
     "draws": (lambda a, t: of_table(t.assign(q=0.6)), "6000 of 6000 trials with one id have another q"),
     "hosts": (lambda a, t: of_table(t.assign(host=t["host"] + 1)), "6000 of 6000 trials with one id have another host"),
     "cells": (
@@ -199,6 +207,42 @@ def test_two_that_cannot_be_compared_are_refused_by_name(pair, tables, what, how
     mine = at_rate(changed(known, population="survey", prior="wide", detector_hash="ab" * 32), 0.01)
     with pytest.raises(ValueError, match=message):
         getattr(mine, how)(make(pair[0], tables[0]))
+
+
+def test_a_population_is_the_same_whatever_its_weights_are_scaled_by(tables):
+    first, second = (part.assign(w=1.0 + part["host"] % 3) for part in tables)
+    one, two, scaled = (of_table(t, weight="w") for t in (first, second, second.assign(w=7 * second["w"])))
+    same((one | scaled).cube, (one | two).cube)
+    xr.testing.assert_allclose(one - scaled, one - two)
+
+
+def test_what_is_no_selection_function_is_no_operand(pair):
+    for operation in ("__or__", "__and__", "__sub__"):
+        assert getattr(pair[0], operation)(3) is NotImplemented
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0, 1.5])
+def test_intervals_of_differences_hold_the_truth_where_hosts_have_weights(spread):
+    """Weights that have nothing to do with the outcomes, unlike from host to host."""
+    rng = np.random.default_rng(11)
+    hosts, inside = np.repeat(np.arange(600), 3), []
+    for _ in range(80):
+        x = rng.uniform(0.5, 2.5, hosts.size)
+        step = (x >= 1.5).astype(int)
+        own = np.exp(spread * rng.normal(size=600))[hosts]
+        trials = pd.DataFrame(
+            {"x": x, "seeing": hosts // 150 + 0.5, "host": hosts, "w": own, "id": np.arange(hosts.size)}
+        )
+        trials["one"], trials["two"] = (rng.random(x.size) < np.array(p)[step] for p in ([0.3, 0.6], [0.2, 0.45]))
+        axes = {"x": [0.5, 1.5, 2.5], "seeing": np.arange(5)}
+        one, two = (
+            lc.SelectionFunction.from_table(trials, axes, found=name, id="id", weight="w") for name in ("one", "two")
+        )
+        less, wanted = one - two, np.array([0.1, 0.15])[:, None, None]
+        inside.append(((less["lower"] <= wanted) & (wanted <= less["upper"])).values.mean((0, 1)))
+    for i, level in enumerate(schema.LEVELS):
+        held = [row[i] for row in inside]
+        assert abs(np.mean(held) - level) < 0.02 + 3 * np.std(held) / np.sqrt(len(held)), (level, np.mean(held))
 
 
 def test_intervals_of_differences_and_unions_hold_the_truth():

@@ -70,12 +70,22 @@ def test_edges_lie_half_way_and_a_single_cell_has_its_half_width():
         {"k": (("theta_e", "depth"), [[3]]), "n": (("theta_e", "depth"), [[9]])},
         coords={"theta_e": ("theta_e", [1.0], {"half_width": 0.25, "units": "arcsec"}), "depth": [23.5]},
     )
+    with pytest.raises(
+        ValueError, match=r"one cell along depth, at 23.5, .* leave the axis out, or give its half_width"
+    ):
+        lc.SelectionFunction.from_counts(stored)
+    stored["depth"].attrs["half_width"] = 0.5
     made = lc.SelectionFunction.from_counts(stored)
     assert made.edges["theta_e"].tolist() == [0.75, 1.25]
-    assert made.edges["depth"].tolist() == [-np.inf, np.inf]
+    assert made.edges["depth"].tolist() == [23, 24]
     assert made.cube["theta_e"].attrs["units"] == "arcsec"
     with pytest.raises(ValueError, match=r"theta_e outside of 0\.75 to 1\.25 arcsec"):
-        made.query(theta_e=1.3, depth=20)
+        made.query(theta_e=1.3, depth=23.5)
+    with pytest.raises(ValueError, match=r"depth outside of 23 to 24"):
+        made.query(theta_e=1.0, depth=-400)
+    bare = xr.DataArray([3, 4, 5], dims="theta_e")
+    with pytest.raises(ValueError, match="theta_e has no coordinate"):
+        lc.SelectionFunction.from_counts(bare, n=np.array([9, 9, 9]))
 
 
 STORED = COUNTS.set_index("theta_e").to_xarray()
