@@ -112,7 +112,7 @@ def refuse_merged(cube: xr.Dataset) -> None:
     """
     if "merge_group" in cube:
         raise InputError(
-            "marginalise: cells of this cube share the trials of those that they were merged with (merge_group), and "
+            "cells of this cube share the trials of those that they were merged with (merge_group), and "
             "an average would count these once for each; average the cube itself (completeness), whose cells are apart"
         )
 

@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from lenscal import healpix, schema
+from lenscal.completeness.averaging import refuse_merged
 from lenscal.completeness.sky_cells import Cells, mixed
 from lenscal.cube import of_population
 from lenscal.errors import InputError
@@ -67,6 +68,7 @@ def sky_map(
     """
     _check(conditions, nside)
     cube = of_population(cube)
+    refuse_merged(cube)
     if not 0 <= threshold < cube.sizes["threshold"]:
         raise InputError(f"sky_map: threshold is {threshold}, the cube has {cube.sizes['threshold']}, counted from 0")
     one = cube.isel(threshold=threshold)

@@ -6,7 +6,8 @@ import numpy as np
 
 from lenscal.kernels.compiled import kept
 
-from .matching import ROUNDING, plain, turn, twins
+from .candidates import ROUNDING, turn
+from .matching import plain, twins
 
 
 def beside_another_group(ra, dec, group, radius) -> np.ndarray:

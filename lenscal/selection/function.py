@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from lenscal.errors import InputError
 
-from . import averaging, combining, differences, pooling, populations, trends
+from . import averaging, combining, differences, over_sky, pooling, populations, trends
 from .asking import ask, frame, level_of
 from .making import Made
 from .reweighting import N_EFF_MIN, Density, Reweighted
@@ -122,6 +122,15 @@ class SelectionFunction(Made):
         dims = (over,) if isinstance(over, str) else tuple(over)
         cube = averaging.average(self.cube, self.edges, self.hosts, dims, weights)
         return SelectionFunction(cube, {name: ends for name, ends in self.edges.items() if name not in dims})
+
+    def sky_map(
+        self, conditions: pd.DataFrame, nside: int = 256, theta_e: Mapping[float, float] | None = None
+    ) -> xr.Dataset:
+        """Completeness over the footprint, pixel by pixel, as `completeness.sky_map` has it. `conditions` are the
+        survey's bricks (ra1, ra2, dec1, dec2) or its random points (ra, dec), with psfsize_r [arcsec], psfdepth_r [AB
+        mag] and area [degree^2]; `theta_e` the weights of Einstein radii, for one number a pixel.
+        """
+        return over_sky.sky_map(self, conditions, nside, theta_e)
 
     def reweight(
         self,

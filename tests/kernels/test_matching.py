@@ -7,7 +7,7 @@ from astropy.coordinates import SkyCoord, search_around_sky
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lenscal.kernels import grouping, matching
+from lenscal.kernels import candidates, grouping, matching
 
 
 def slow_pairs(ra_1, dec_1, ra_2, dec_2, radius):
@@ -81,7 +81,7 @@ def test_lists_cut_into_strips_have_the_pairs_of_whole_ones(centre, radius, stri
     assert {*zip(*(part.tolist() for part in whole[:2]))} == {
         *zip(*map(np.ndarray.tolist, np.nonzero(apart <= radius)))
     }
-    monkeypatch.setattr(matching, "STRIP", strip)
+    monkeypatch.setattr(candidates, "STRIP", strip)
     for a, b in zip(matching.pairs(*one, *two, radius), whole):
         np.testing.assert_array_equal(a, b)
     i, j, _ = matching.pairs(*two, *one, radius)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
+import lenscal as lc
 from lenscal import completeness, config, schema
 from lenscal.completeness import sky_pieces
 from lenscal.errors import InputError
@@ -263,3 +264,23 @@ def test_the_picture_of_a_map_shows_its_numbers(wide):
     shown = [image.get_array().compressed() for image in figure.axes[0].images][-1]
     row = int(np.argmin(np.abs(found["theta_e"].values - 1.0)))
     assert set(np.unique(np.round(shown, 6))) == set(np.unique(np.round(found["completeness"].values[:, row], 6)))
+
+
+def test_a_selection_function_has_the_map_of_its_cube_by_bricks_by_points_and_by_pieces():
+    one, _ = cube()
+    made = lc.SelectionFunction.from_run(one)
+    table = bricks()
+    wanted = completeness.sky_map(one, sky_pieces.of_bricks(table, 64), 64)
+    for conditions in (table, sky_pieces.of_bricks(table, 64)):
+        xr.testing.assert_allclose(made.sky_map(conditions, 64), wanted)
+    points = pd.DataFrame({"ra": [10.1, 10.2], "dec": [0.1, 0.2], "psfsize_r": [1.1, 1.2], "psfdepth_r": [23.0, 23.0]})
+    by_points = made.sky_map(points.assign(area=0.001), 64)
+    assert by_points["area"].sum() == pytest.approx(0.002)
+    assert {"cells", "theta_e"} == set(by_points["completeness"].dims)
+    with pytest.raises(InputError, match="the conditions lack psfdepth_r, area; expected bricks"):
+        made.sky_map(points.drop(columns="psfdepth_r"), 64)
+    with pytest.raises(InputError, match="expected cells along theta_e, psf_fwhm, depth"):
+        made.marginalise("depth", "area").sky_map(table, 64)
+    merged = one.assign(merge_group=xr.zeros_like(one["area"], dtype=int))
+    with pytest.raises(InputError, match="share the trials"):
+        completeness.sky_map(merged, sky_pieces.of_bricks(table, 64), 64)
