@@ -187,6 +187,10 @@ FAULTS = (
     _fault("p of the structure asked three times", "realism/structure.py", "adjusted = min(1.0, len(STRUCTURE) * p)", "adjusted = p", REALISM, _THIRD),
     _fault("p of the noise asked three times", "realism/noise.py", "adjusted = min(1.0, len(bands) * p)", "adjusted = p", REALISM, _THIRD),
     _fault("anchors drawn without their matches", "kernels/quantiles.py", "chosen[:, own[len(first) :]]", "rng.permuted(chosen, axis=1)[:, own[len(first) :]]", REALISM, "test_an_anchor_is_drawn_with_its_matches"),
+    _fault("differences of weighted trials by their number", "selection/differences.py", "worth = equal / recovery", "worth = n / recovery", "stages/test_combining.py::", "test_intervals_of_differences_hold_the_truth_where_hosts_have_weights[1.5]"),
+    _fault("recapture without half a lens in each field", "kernels/recapture.py", "first - both + 0.5, second - both + 0.5", "first - both + 1e-9, second - both + 1e-9", "kernels/test_recapture.py::", "test_a_list_within_another_is_no_census"),
+    _fault("weights of coarse pixels taken as they are", "injections/trials.py", 'if "camera_pixel_area" in self.hosts:', "if False:", INJECTIONS, "test_weights_of_pixels_that_share_the_noise_of_coarser_ones_are_held_against_the_gain_as_such"),
+    _fault("candidates of a strip from that strip alone", "kernels/candidates.py", "slice(starts[strip], starts[strip + 3])", "slice(starts[strip + 1], starts[strip + 2])", "kernels/test_matching.py::", "test_lists_cut_into_strips_have_the_pairs_of_whole_ones[centre1-20.0-1]"),
     # Planes, bands, units, seeds.
     _fault("i of a source halfway between r and z", "kernels/magnitudes.py", "mag_r + I_SHARE * (mag_z - mag_r)", "mag_r + 0.5 * (mag_z - mag_r)", MORE_BANDS, "test_i_lies_on_the_power_law_between_r_and_z"),
     _fault("blank skies drawn by the place of the band", "experiments/views.py", 'f"blank sky {numbers[band]}"', 'f"blank sky {band}"', MORE_BANDS, "test_the_blank_sky_of_z_is_the_same_with_i_and_without"),
