@@ -218,6 +218,52 @@ def test_weights_and_masks_reach_the_cutouts(tmp_path, way):
     assert found["mask"].values[0, 50, 51] == 2
 
 
+def at_another_scale(folder, scale, **more):
+    """Stamps of an odd side at another pixel scale, with further arrays."""
+    name = written(folder, "npz", images(side=101, dx=0.0), **more)
+    return lambda **keys: survey(folder, files=name, pixel_scale=scale, **{**CONDITIONS, **keys})
+
+
+@pytest.mark.parametrize("scale", [0.396, 0.2, 0.05])
+@pytest.mark.parametrize("fwhm", [1.4, 2.0])
+def test_a_psf_image_is_on_the_pixels_of_the_stamps_and_resampled_with_them(tmp_path, scale, fwhm):
+    side = 2 * round(4 / scale) + 1
+    y, x = (np.mgrid[:side, :side] - side // 2) * scale
+    image = np.exp(-4 * np.log(2) * (x**2 + y**2) / fwhm**2)
+    of = at_another_scale(tmp_path, scale, star=np.stack([3 * image] * 3))
+    stamps = of(psf={"image": "star"})
+    rows = stamps.rows()
+    expected = of(psf={"psfsize": fwhm}).rows()
+    sizes = ["psfsize_g", "psfsize_r", "psfsize_z"]
+    np.testing.assert_allclose(rows[sizes], expected[sizes], rtol=0.04)
+    psf = stamps.read(rows, 31)["psf"].values[0, 1].astype(float)
+    assert psf.sum() == pytest.approx(1, abs=1e-6)
+    np.testing.assert_allclose(centroid(psf), [31, 31], atol=1e-4)
+
+
+def test_the_light_of_a_psf_image_that_is_small_at_the_new_scale_is_kept(tmp_path):
+    stamps = at_another_scale(tmp_path, 0.05, star=np.ones((9, 9)))(psf={"image": "star"})
+    psf = stamps.read(stamps.rows(), 15)["psf"].values[0, 1].astype(float)
+    assert psf[30:33, 30:33].sum() == pytest.approx(1, abs=1e-6)
+    assert psf[31, 31] == pytest.approx((0.262 / 0.45) ** 2, rel=1e-3)
+
+
+@pytest.mark.parametrize("what", ["weight", "mask", "maskbits"])
+@pytest.mark.parametrize("scale", [0.396, 0.2])
+def test_planes_of_stamps_at_another_scale_are_refused(tmp_path, what, scale):
+    of = at_another_scale(tmp_path, scale, plane=np.ones((COUNT, 101, 101), int))
+    with pytest.raises(StampError, match=rf"{scale:.4f} arcsec per pixel, where .* maskbits are not carried over"):
+        of(**{what: "plane"}).check()
+
+
+def test_models_of_stamps_at_another_scale_are_refused(tmp_path, real):
+    models = dict.fromkeys("grz", "model.fits.gz")
+    name = "psf/psfex/decals_grz/decam-00390924-S10.fits.gz"
+    (tmp_path / "model.fits.gz").write_bytes((real / name).read_bytes())
+    with pytest.raises(StampError, match="do not say of which pixels they are; give an image"):
+        at_another_scale(tmp_path, 0.396)(psf={"model": models}).check()
+
+
 @pytest.mark.parametrize("suffix", ["csv", "fits", "ecsv"])
 @pytest.mark.parametrize("by_file", [True, False])
 def test_a_table_tells_of_each_stamp_what_it_is(tmp_path, suffix, by_file):
