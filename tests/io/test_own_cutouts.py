@@ -264,6 +264,86 @@ def test_models_of_stamps_at_another_scale_are_refused(tmp_path, real):
         at_another_scale(tmp_path, 0.396)(psf={"model": models}).check()
 
 
+def weights_by_band(side=SIDE):
+    return np.stack([np.full((side, side), value) for value in (4e4, 3e4, 2e4)])
+
+
+@pytest.mark.parametrize(
+    ("what", "plane"),
+    [
+        ("weight", weights_by_band()),
+        ("mask", weights_by_band() > 3e4),
+        ("maskbits", (weights_by_band() // 1e4).astype(int)),
+        ("psf", np.stack([moffat(31, fwhm) for fwhm in (4.0, 5.0, 6.0)])),
+    ],
+)
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_one_plane_for_each_of_as_many_bands_as_stamps_is_refused(tmp_path, what, plane, count):
+    name = written(tmp_path, "npz", images(count=count), plane=plane)
+    keys = {"psf": {"image": "plane"}} if what == "psf" else {what: "plane"}
+    stamps = survey(tmp_path, files=name, centre="pixel", **{**CONDITIONS, **keys})
+    if count != 3:
+        stamps.check()
+        return
+    whole = r"\(3, 3, 31, 31\)" if what == "psf" else r"\(3, 3, 64, 64\)"
+    with pytest.raises(StampError, match=rf"3 stamps in 3 bands, so its .* one for each band; write it .*{whole}"):
+        stamps.check()
+
+
+@pytest.mark.parametrize("way", ["all axes", "a key for each band", "a key with all stamps for each band"])
+@pytest.mark.parametrize("count", [1, 3, 4])
+def test_weights_of_three_stamps_in_three_bands_are_those_of_their_band(tmp_path, way, count):
+    plane = weights_by_band()
+    more, weight = {"w": np.stack([plane] * count)}, "w"
+    if way != "all axes":
+        stacked = way == "a key with all stamps for each band"
+        weight = ["w0", "w1", "w2"]
+        more = {key: np.stack([one] * count) if stacked else one for key, one in zip(weight, plane)}
+    name = written(tmp_path, "npz", images(count=count), **more)
+    stamps = survey(tmp_path, files=name, centre="pixel", weight=weight, **CONDITIONS)
+    found = stamps.read(stamps.rows(), SIDE)["invvar"].values
+    np.testing.assert_allclose(found[:, :, 5, 5], [[4e4, 3e4, 2e4]] * count)
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_psfs_lie_along_the_axes_that_are_declared(tmp_path, count):
+    psf = np.array([[moffat(31, fwhm + row) for fwhm in (4.0, 5.0, 6.0)] for row in range(count)])
+    pixels = images(count=count)
+    for axes, order in ((["object", "band", "y", "x"], (0, 1, 2, 3)), (["band", "object", "y", "x"], (1, 0, 2, 3))):
+        name = written(tmp_path, "npz", pixels.transpose(order), star=psf.transpose(order))
+        stamps = survey(tmp_path, files=name, centre="pixel", axes=axes, psf={"image": "star"}, depth=24.0)
+        found = stamps.read(stamps.rows(), SIDE)["psf"].values[:, :, 16:47, 16:47]
+        np.testing.assert_allclose(found, psf, atol=1e-6)
+
+
+@pytest.mark.parametrize("key", ["depth", "fwhm"])
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_one_number_for_each_of_as_many_bands_as_stamps_is_refused_unless_a_table_has_it(tmp_path, key, count):
+    values = np.array([21.0, 22.0, 23.0]) / (1 if key == "depth" else 15)
+    keys = {"depth": "v"} if key == "depth" else {"psf": {"fwhm": "v"}}
+    name = written(tmp_path, "npz", images(count=count), v=values)
+    stamps = survey(tmp_path, files=name, centre="pixel", **{**CONDITIONS, **keys})
+    if count != 3:
+        stamps.check()
+        return
+    with pytest.raises(StampError, match=r"'v' .* holds 3 numbers for 3 stamps in 3 bands.*each stamp or .* \(3, 3\)"):
+        stamps.check()
+    pd.DataFrame({"v": values}).to_csv(tmp_path / "t.csv", index=False)
+    rows = survey(tmp_path, files=name, centre="pixel", table="t.csv", **{**CONDITIONS, **keys}).rows()
+    assert rows["psfdepth_r" if key == "depth" else "psfsize_r"].is_monotonic_increasing
+
+
+def test_maskbits_of_any_band_count(tmp_path):
+    bits = np.zeros((3, SIDE, SIDE), int)
+    bits[0, 10, 12], bits[1, 10, 12], bits[2, 20, 22] = 2, 4, 8
+    name = written(tmp_path, "npz", images(count=4), bits=bits)
+    stamps = survey(tmp_path, files=name, centre="pixel", maskbits="bits", **CONDITIONS)
+    mask = stamps.read(stamps.rows(), SIDE)["mask"].values
+    assert (mask[:, 10, 12] == 6).all()
+    assert (mask[:, 20, 22] == 8).all()
+    assert np.count_nonzero(mask) == 8
+
+
 @pytest.mark.parametrize("suffix", ["csv", "fits", "ecsv"])
 @pytest.mark.parametrize("by_file", [True, False])
 def test_a_table_tells_of_each_stamp_what_it_is(tmp_path, suffix, by_file):
