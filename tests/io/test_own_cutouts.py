@@ -153,6 +153,44 @@ def test_pixels_come_from_any_hdu_packed_or_not_and_places_from_cards(tmp_path, 
     assert rows["psfsize_r"].iloc[0] > 1.25, "the wings of a Moffat profile make it wider than its core"
 
 
+def in_extension(path, primary, own=None, first=None):
+    """A stamp in the first extension, its cards in the primary header, and some of its own."""
+    image = fits.ImageHDU(images(count=1)[0], fits.Header(own or {}), name="IMAGE")
+    fits.HDUList([fits.PrimaryHDU(first, fits.Header(primary)), image]).writeto(path, overwrite=True)
+
+
+@pytest.mark.parametrize("first", [None, np.ones((5, 5), "f4")])
+def test_cards_of_the_primary_header_count_where_the_image_lies_in_an_extension(tmp_path, first):
+    keys = {"files": "a.fits", "hdu": 1, "centre": "pixel", **CONDITIONS}
+    for cards, message in (
+        ({"MAGZERO": 30.0}, r"has zero point 30\.0; expected 22\.5"),
+        ({"BUNIT": "mJy"}, "is in 'mJy'; expected 'nanomaggy'"),
+        ({"BANDS": "gri"}, "says its bands are g, r, i"),
+    ):
+        in_extension(tmp_path / "a.fits", cards, first=first)
+        with pytest.raises(StampError, match=message):
+            survey(tmp_path, **keys).check()
+    in_extension(tmp_path / "a.fits", {"MAGZERO": 30.0, "RA": 10.0, "DEC": 1.0}, {"MAGZERO": 22.5, "RA": 20.0}, first)
+    rows = survey(tmp_path, **keys, position={"ra": "RA", "dec": "DEC"}).rows()
+    assert rows[["ra", "dec"]].to_numpy().tolist() == [[20.0, 1.0]]
+
+
+def test_cards_that_are_of_the_primary_image_alone_are_not_those_of_an_extension(tmp_path):
+    elsewhere = dict(header("CD", reference=20.0)) | {"FILTER": "g", "RA": 33.0, "DEC": -4.0}
+    in_extension(tmp_path / "a.fits", elsewhere, first=np.ones((SIDE, SIDE), "f4"))
+    keys = {"files": "a.fits", "hdu": "IMAGE", "centre": "pixel", **CONDITIONS}
+    rows = survey(tmp_path, **keys, position={"ra": "RA", "dec": "DEC"}).rows()
+    assert rows[["ra", "dec"]].to_numpy().tolist() == [[33.0, -4.0]]
+    with pytest.raises(StampError, match="has no 'CRPIX1'"):
+        survey(tmp_path, **keys, position="wcs").check()
+
+
+def test_the_place_of_an_empty_primary_header_is_that_of_the_image(tmp_path):
+    in_extension(tmp_path / "a.fits", dict(header("CD", reference=33.0)))
+    rows = survey(tmp_path, files="a.fits", position="wcs", **CONDITIONS).rows()
+    np.testing.assert_allclose(rows[["ra", "dec"]].to_numpy(), [[150.0, 2.0]], atol=1e-9)
+
+
 def test_a_psf_that_is_given_as_image_width_or_model_is_that_of_the_host(tmp_path, real):
     image = np.stack([moffat(31, 5.0)] * 3)
     name = written(tmp_path, "npz", images(), psf_image=image, seeing=np.array([[1.2, 1.1, 1.0]] * COUNT))
