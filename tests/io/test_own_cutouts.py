@@ -421,6 +421,63 @@ def test_a_table_tells_of_each_stamp_what_it_is(tmp_path, suffix, by_file):
     assert rows["psfsize_r"].is_monotonic_increasing
 
 
+def with_cards(folder, count=2, **cards):
+    for i, image in enumerate(images(count=count)):
+        fits.PrimaryHDU(image, fits.Header(cards)).writeto(folder / f"s{i}.fits")
+    return {"files": "s*.fits", "centre": "pixel", "split": "val", **CONDITIONS}
+
+
+def test_fields_that_nothing_holds_are_refused_with_what_there_is(tmp_path):
+    keys = with_cards(tmp_path, MYPOOL="N2")
+    with pytest.raises(
+        StampError, match=r"'s0\.fits' has no 'MYPOL', which `fields` names for pool; expected .*MYPOOL"
+    ):
+        survey(tmp_path, **keys, fields={"pool": "MYPOL"}).check()
+    pd.DataFrame({"file": ["s0.fits", "s1.fits"], "Kind": "N2"}).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(StampError, match=r"no 'sort', which `fields` names for pool; expected one of MYPOOL.*kind"):
+        survey(tmp_path, **keys, table="t.csv", fields={"pool": "sort"}).check()
+    written(tmp_path, "npz", images(), kind=np.array(["N2"] * COUNT), other=1)
+    with pytest.raises(
+        StampError, match="no 'sort', which `fields` names for pool; expected one of image, kind, other"
+    ):
+        survey(tmp_path, centre="pixel", fields={"pool": "sort"}).check()
+
+
+@pytest.mark.parametrize("word", ["pol", "class", "ra"])
+def test_fields_of_a_word_that_is_none_of_ours_are_refused(tmp_path, word):
+    written(tmp_path, "npz", images(), kind=np.array(["N2"] * COUNT))
+    with pytest.raises(StampError, match=rf"fields names '{word}', which nothing reads; expected some of type, pool, "):
+        survey(tmp_path, centre="pixel", fields={word: "kind"})
+
+
+@pytest.mark.parametrize("name", ["Kind", "KIND", "kind"])
+@pytest.mark.parametrize("where", ["header", "table"])
+def test_cards_and_columns_are_named_in_any_case(tmp_path, name, where):
+    keys = with_cards(tmp_path, **({"KIND": "N2"} if where == "header" else {}))
+    if where == "table":
+        columns = {"file": ["s0.fits", "s1.fits"], "Kind": "N2", "RA": [10.0, 11.0], "Dec": 1.0}
+        pd.DataFrame(columns).to_csv(tmp_path / "t.csv", index=False)
+        keys |= {"table": "t.csv", "position": {"ra": "RA", "dec": "DEC"}}
+    rows = survey(tmp_path, **keys, fields={"pool": name}).rows()
+    assert rows["pool"].astype(str).tolist() == ["N2"] * 2
+    assert not rows["host"].any()
+    assert where == "header" or rows["ra"].tolist() == [10.0, 11.0]
+
+
+def test_a_column_class_may_be_named(tmp_path):
+    keys = with_cards(tmp_path)
+    pd.DataFrame({"file": ["s0.fits", "s1.fits"], "Class": "edge_on"}).to_csv(tmp_path / "t.csv", index=False)
+    for more in ({}, {"fields": {"confuser_class": "Class"}}):
+        rows = survey(tmp_path, **keys, table="t.csv", **more).rows()
+        assert rows["confuser_class"].astype(str).tolist() == ["edge_on"] * 2
+
+
+def test_a_position_that_nothing_holds_is_refused_with_what_there_is(tmp_path):
+    keys = with_cards(tmp_path, ALPHA=10.0)
+    with pytest.raises(StampError, match="has no 'RA', where its scale and place are read; expected one of ALPHA"):
+        survey(tmp_path, **keys, position={"ra": "RA", "dec": "DEC"}).check()
+
+
 def test_positives_and_negatives_of_ones_own_are_what_they_are_said_to_be(tmp_path):
     written(tmp_path, "npz", images())
     more = {"centre": "pixel", "files": "mine.npz", **CONDITIONS}

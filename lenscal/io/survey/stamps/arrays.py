@@ -28,14 +28,15 @@ BUILT_IN = ("bands", "meta_bands_requested", "pixscale", "meta_pixel_scale")
 
 @dataclass(frozen=True)
 class Content:
-    """Of one file: the pixels as they lie there, a header for each plane, values by key, and further planes (weight,
-    mask, maskbits, psf) as the profile names them.
+    """Of one file: the pixels as they lie there, a header for each plane, values by key, further planes (weight, mask,
+    maskbits, psf) as the profile names them, and the names of all that the file holds.
     """
 
     array: np.ndarray
     headers: list[fits.Header] = field(default_factory=list)
     keys: dict[str, Any] = field(default_factory=dict)
     planes: dict[str, np.ndarray] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
 
 
 def kind_of(path: Path) -> str:
@@ -59,7 +60,7 @@ def read(profile: Profile, path: Path) -> Content:
             for what, listed in _planes(profile).items()
             if all(isinstance(name, str) for name in listed) and _there(what, listed, names)
         }
-        return Content(get(array), [], keys, planes)
+        return Content(get(array), [], keys, planes, list(names))
 
 
 def wanted(profile: Profile) -> set[str]:

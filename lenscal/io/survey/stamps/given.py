@@ -12,13 +12,10 @@ import numpy as np
 import pandas as pd
 
 from lenscal.io.psfex import read_psfex
-from lenscal.io.survey.stamps import arrays, axes
+from lenscal.io.survey.stamps import arrays, axes, placing
 from lenscal.io.survey.stamps.profiles import Profile, PsfImage, PsfModel, StampError
 from lenscal.io.tables.reading import read_table
 from lenscal.io.tables.stated_units import CatalogueError
-
-OURS = ("ra", "dec", "type", "pool", "confuser_class", "tier", "lens_id", "split", "nobs_z", "brickname")
-"""Columns of the table of a set that are taken under these names."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,8 @@ class Told:
         except CatalogueError as error:
             raise self._refuse(f"table of stamps: {error}") from None
         table = table.rename(columns=lambda name: str(name).strip().lower())
-        return table.rename(columns={"class": "confuser_class"}) if "confuser_class" not in table else table
+        own = "class" in table and "confuser_class" not in table
+        return table.assign(confuser_class=table["class"]) if own else table
 
     def columns(self, name: str, before: int, count: int) -> dict[str, np.ndarray]:
         """Of the stamps of one file: the rows that name it, else those of their places in the set."""
@@ -157,9 +155,9 @@ class Told:
 
     def _number(self, name: str, keys: Mapping[str, Any], key: str, count: int, what: str) -> np.ndarray:
         """(object, 1) or (object, band) numbers of a key."""
-        if key not in keys and key.lower() not in keys:
+        if (found := placing.key_of(keys, key)) is None:
             raise self._refuse(f"'{name}' has no '{key}' ({what}); expected a key of the file or a column of its table")
-        values = np.asarray(keys.get(key, keys.get(key.lower())))
+        values = np.asarray(keys[found])
         try:
             values = values.astype(float)
         except (TypeError, ValueError):

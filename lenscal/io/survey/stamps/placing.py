@@ -12,6 +12,13 @@ from lenscal.io import orientation
 from lenscal.io.survey.stamps.profiles import Profile, StampError
 
 
+def key_of(keys: Mapping[str, Any], key: str) -> str | None:
+    """The name of a key as it stands: the same, a column of the table (in small letters) or a card of the header (in
+    capitals); None where there is none.
+    """
+    return next((name for name in (key, key.lower(), key.upper()) if name in keys), None)
+
+
 def of_objects(profile: Profile, name: str, keys: Mapping[str, Any], key: str, count: int) -> list[Any]:
     """A key of a file as one value for each stamp.
 
@@ -19,8 +26,12 @@ def of_objects(profile: Profile, name: str, keys: Mapping[str, Any], key: str, c
     ------
     StampError
         It holds another number of values than there are stamps.
+    KeyError
+        There is none.
     """
-    values = np.asarray(keys[key])
+    if (found := key_of(keys, key)) is None:
+        raise KeyError(key)
+    values = np.asarray(keys[found])
     if values.size == 1 and count == 1:
         return [_plain(values.reshape(-1)[0])]
     if values.ndim == 0:
