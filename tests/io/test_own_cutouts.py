@@ -6,6 +6,7 @@ import pytest
 import zarr
 from astropy.io import fits
 from astropy.table import Table
+from astropy.wcs import WCS
 from stamp_files import galaxy, moffat
 
 from lenscal import config
@@ -124,6 +125,74 @@ def test_a_stamp_that_is_not_about_its_reference_pixel_says_what_to_do(tmp_path)
     fits.PrimaryHDU(images(count=1)[0], header("CD", reference=20.0)).writeto(tmp_path / "a.fits")
     with pytest.raises(StampError, match=r"not centred on its reference pixel.*found \[20.0, 20.0\], expected .*32\.5"):
         survey(tmp_path, files="*.fits", position="wcs").check()
+
+
+BY_CARDS = {"files": "*.fits", "position": {"ra": "RA", "dec": "DEC"}, **CONDITIONS}
+
+
+def placed(folder, side, x, y=None, scale=0.262, **more):
+    """A stamp whose WCS puts its RA and Dec on a pixel counted from 0; its reference pixel lies elsewhere."""
+    cards = header("CD", side, reference=20.0, CD1_1=-scale / 3600, CD2_2=scale / 3600)
+    ra, dec = WCS(cards).all_pix2world(x, x if y is None else y, 0)
+    cards.update({"RA": float(ra), "DEC": float(dec), **more})
+    fits.PrimaryHDU(images(side, count=1)[0], cards).writeto(folder / "a.fits", overwrite=True)
+
+
+@pytest.mark.parametrize(("side", "centre", "middle", "limit"), [(101, None, 50, 0.99), (64, "middle", 31.5, 0.75)])
+@pytest.mark.parametrize("away", [0.0, 0.4, -0.7, 1.0, -1.3, 15.0])
+@pytest.mark.parametrize("axis", ["x", "y"])
+def test_a_position_that_the_wcs_puts_beside_the_centre_is_refused(tmp_path, side, centre, middle, limit, away, axis):
+    x, y = (middle + away, middle) if axis == "x" else (middle, middle + away)
+    placed(tmp_path, side, x, y)
+    stamps = survey(tmp_path, **BY_CARDS, centre=centre)
+    if abs(away) < limit:
+        assert stamps.rows()["host"].all()
+        return
+    on = rf"of its object on pixel x {x:.2f}, y {y:.2f} by its WCS, and the centre of the stamp is on x {middle}"
+    with pytest.raises(StampError, match=rf"'a\.fits' has ra .*{on}.*cut it about the object"):
+        stamps.check()
+
+
+@pytest.mark.parametrize(("said", "other", "x"), [("pixel", "middle", 31.5), ("middle", "pixel", 32.0)])
+def test_a_centre_that_the_wcs_contradicts_by_half_a_pixel_is_refused(tmp_path, said, other, x):
+    placed(tmp_path, 64, x)
+    with pytest.raises(StampError, match=rf"centre of the stamp is on .*`{said}`.*declare `centre: {other}`"):
+        survey(tmp_path, **BY_CARDS, centre=said).check()
+    assert survey(tmp_path, **BY_CARDS, centre=other).rows()["host"].all()
+
+
+@pytest.mark.parametrize(("said", "other", "reference"), [("pixel", "middle", 32.5), ("middle", "pixel", 33.0)])
+def test_without_a_position_the_reference_pixel_contradicts_the_centre(tmp_path, said, other, reference):
+    fits.PrimaryHDU(images(count=1)[0], header("CD", reference=reference)).writeto(tmp_path / "a.fits")
+    with pytest.raises(StampError, match=rf"has its reference pixel on pixel .*declare `centre: {other}`"):
+        survey(tmp_path, files="a.fits", centre=said, **CONDITIONS).check()
+    assert survey(tmp_path, files="a.fits", centre=other, **CONDITIONS).rows()["host"].all()
+    fits.PrimaryHDU(images(count=1)[0], header("CD", reference=20.0)).writeto(tmp_path / "a.fits", overwrite=True)
+    assert survey(tmp_path, files="a.fits", centre=said, **CONDITIONS).rows()["host"].all()
+
+
+def test_of_stamps_with_fine_pixels_the_position_may_be_off_by_a_pixel_of_the_survey(tmp_path):
+    for away, right in ((4.0, True), (6.0, False)):
+        placed(tmp_path, 501, 250 + away, scale=0.05)
+        stamps = survey(tmp_path, **BY_CARDS, pixel_scale=0.05)
+        if right:
+            stamps.check()
+        else:
+            with pytest.raises(StampError, match=r"expected them within 5\.2 pixels"):
+                stamps.check()
+
+
+def test_a_position_beyond_the_projection_of_its_wcs_is_refused(tmp_path):
+    placed(tmp_path, 101, 50, RA=330.0)
+    with pytest.raises(StampError, match="on pixel x inf, y inf by its WCS"):
+        survey(tmp_path, **BY_CARDS).check()
+
+
+def test_the_wcs_of_a_file_of_many_stamps_says_nothing_of_their_places(tmp_path):
+    fits.PrimaryHDU(images(), header("CD", reference=20.0)).writeto(tmp_path / "a.fits")
+    pd.DataFrame({"ra": [10.0, 20.0, 30.0], "dec": 1.0}).to_csv(tmp_path / "t.csv", index=False)
+    place = {"table": "t.csv", "position": {"ra": "ra", "dec": "dec"}}
+    assert len(survey(tmp_path, files="a.fits", centre="pixel", **place, **CONDITIONS).rows()) == COUNT
 
 
 @pytest.mark.parametrize("way", ["image", "extension", "named", "packed", "gzipped", "bands"])

@@ -97,6 +97,7 @@ def _read_file(
         scale = placing.scale_of(profile, name, placed, keys)
         centre = placing.centre_of(profile, name, content.headers, array.shape[-2:])
         positions = placing.positions_of(profile, name, placed, keys, array.shape, centre)
+        placing.check_centre(profile, name, placed, positions, centre)
     except KeyError as error:
         raise StampError(
             f"profile '{profile.name}': '{name}' has no {error}, where its scale and place are read; "
