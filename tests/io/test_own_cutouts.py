@@ -284,6 +284,34 @@ def test_a_psf_that_is_given_as_image_width_or_model_is_that_of_the_host(tmp_pat
     assert of_model["psfsize_r"].between(0.8, 2.0).all()
 
 
+@pytest.mark.parametrize(
+    ("psf", "message"),
+    [
+        (
+            moffat(31, 5.0, 5.0),
+            r"star on x 20\.0\d, y 15\.00, and its middle pixel is x 15, y 15 .* cut it about its star",
+        ),
+        (moffat(31, 5.0, 0.5, 0.5), r"star on x 15\.[45]\d, y 15\.[45]\d"),
+        (moffat(31, 5.0) + 1e-3, r"on a level that holds [\d.]+ % of its light .* subtract the sky from it"),
+    ],
+)
+@pytest.mark.parametrize("where", ["key", "file"])
+def test_a_psf_whose_star_is_beside_the_middle_or_on_a_level_is_refused(tmp_path, psf, message, where):
+    name = written(tmp_path, "npz", images(), star=np.stack([[moffat(31, 5.0)] * 2 + [psf]] * COUNT))
+    fits.PrimaryHDU(psf).writeto(tmp_path / "psf.fits")
+    image, band = ("star", "z") if where == "key" else ("psf.fits", "g")
+    with pytest.raises(StampError, match=rf"'mine\.npz', stamp 0, band {band}: the PSF .*{message}"):
+        survey(tmp_path, files=name, centre="pixel", psf={"image": image}, depth=24.0).check()
+
+
+def test_a_psf_of_unequal_sides_keeps_its_star_in_the_middle(tmp_path):
+    written(tmp_path, "npz", images(), star=moffat(71, 5.0)[20:51], flat=moffat(71, 5.0)[:, 20:51])
+    for key in ("star", "flat"):
+        stamps = survey(tmp_path, centre="pixel", psf={"image": key}, depth=24.0)
+        psf = stamps.read(stamps.rows(), SIDE)["psf"].values[0, 1]
+        assert np.unravel_index(psf.argmax(), psf.shape) == (31, 31)
+
+
 def test_a_psfsize_that_is_given_is_that_of_the_rows(tmp_path):
     written(tmp_path, "npz", images())
     rows = survey(tmp_path, centre="pixel", psf={"psfsize": {"g": 1.4, "r": 1.3, "z": 1.2}}, depth=24.0).rows()

@@ -16,6 +16,7 @@ from lenscal.io.survey.stamps import arrays, axes, placing
 from lenscal.io.survey.stamps.profiles import Profile, PsfImage, PsfModel, StampError
 from lenscal.io.tables.reading import read_table
 from lenscal.io.tables.stated_units import CatalogueError
+from lenscal.kernels import psfs
 
 
 @dataclass(frozen=True)
@@ -194,6 +195,10 @@ class Told:
         total = images.sum(axis=(-2, -1), keepdims=True)
         if not (np.isfinite(images).all() and (total > 0).all()):
             raise self._refuse(f"'{name}': its PSF has no light or holds NaN; expected an image of a star")
+        apart = images[:1] if images.strides[0] == 0 else images  # one for all stamps is looked at once
+        for row, band in np.argwhere(~psfs.is_sound(apart))[:1]:
+            reason = psfs.problem(apart[row, band])
+            raise self._refuse(f"'{name}', stamp {row}, band {self.profile.asked[band]}: {reason}")
         return images / total
 
     @cached_property
