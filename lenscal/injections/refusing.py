@@ -11,7 +11,7 @@ import xarray as xr
 from lenscal import schema
 from lenscal.errors import InputError
 from lenscal.injections.bands import bands_of
-from lenscal.kernels import rays, sampling
+from lenscal.kernels import psfs, rays, sampling
 
 NAMES = (*rays.LENS_FIELDS, *sampling.SOURCE_FIELDS)
 
@@ -83,4 +83,4 @@ def psf_problem(image: np.ndarray) -> str:
         return "the PSF holds NaN or infinity"
     if abs(image.sum(dtype=float) - 1) > PSF_SUM_TOLERANCE:
         return f"the PSF sums to {image.sum(dtype=float):.4f}, not 1"
-    return ""
+    return psfs.problem(image)

@@ -13,7 +13,7 @@ from lenscal import schema
 from lenscal.errors import InputError
 from lenscal.injections import sources
 from lenscal.injections.sources import Components
-from lenscal.kernels import convolution, imaging, rays
+from lenscal.kernels import convolution, imaging, psfs, rays
 
 from .bands import bands_of
 from .refusing import PSF_SUM_TOLERANCE, TOO_LARGE, checked, psf_problem
@@ -120,7 +120,7 @@ def _psf_images(psf: xr.DataArray, labels: np.ndarray, bands: list[str]) -> tupl
             f"render: the PSF is {images.shape[-2:]} pixels, whose sides must be odd so that it has a centre pixel"
         )
     sums = images.sum((-2, -1), dtype=float)  # NaN and infinity stay in a sum
-    for row, band in np.argwhere(~(np.abs(sums - 1) <= PSF_SUM_TOLERANCE))[:1]:
+    for row, band in np.argwhere(~((np.abs(sums - 1) <= PSF_SUM_TOLERANCE) & psfs.is_sound(images)))[:1]:
         whose = f"injection {labels[row]}" if own else "all injections"
         raise InputError(f"render: {whose}, band {bands[band]}: {psf_problem(images[row, band])}")
     return images, np.arange(len(labels)) if own else np.zeros(len(labels), np.int64)

@@ -72,6 +72,16 @@ class Plane:
         ra, dec = self._sky[0]
         return float(ra) % 360, float(dec)
 
+    def pixel_of(self, ra: float, dec: float) -> np.ndarray:
+        """(2,) x, y, counted from 0, of a place on the sky [degree]; infinite where it is beyond the projection."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", AstropyWarning)
+            try:
+                found = self.wcs.all_world2pix([[ra, dec]], 0)[0]
+            except (ValueError, RuntimeError):  # no convergence
+                found = np.full(2, np.inf)
+        return np.where(np.isfinite(found), found, np.inf)
+
     @cached_property
     def axes(self) -> np.ndarray:
         """(2, 2) steps West-to-East and South-to-North [arcsec] of a pixel of x and of y, in the

@@ -6,6 +6,7 @@ import pytest
 import zarr
 from astropy.io import fits
 from astropy.table import Table
+from astropy.wcs import WCS
 from stamp_files import galaxy, moffat
 
 from lenscal import config
@@ -126,6 +127,74 @@ def test_a_stamp_that_is_not_about_its_reference_pixel_says_what_to_do(tmp_path)
         survey(tmp_path, files="*.fits", position="wcs").check()
 
 
+BY_CARDS = {"files": "*.fits", "position": {"ra": "RA", "dec": "DEC"}, **CONDITIONS}
+
+
+def placed(folder, side, x, y=None, scale=0.262, **more):
+    """A stamp whose WCS puts its RA and Dec on a pixel counted from 0; its reference pixel lies elsewhere."""
+    cards = header("CD", side, reference=20.0, CD1_1=-scale / 3600, CD2_2=scale / 3600)
+    ra, dec = WCS(cards).all_pix2world(x, x if y is None else y, 0)
+    cards.update({"RA": float(ra), "DEC": float(dec), **more})
+    fits.PrimaryHDU(images(side, count=1)[0], cards).writeto(folder / "a.fits", overwrite=True)
+
+
+@pytest.mark.parametrize(("side", "centre", "middle", "limit"), [(101, None, 50, 0.99), (64, "middle", 31.5, 0.75)])
+@pytest.mark.parametrize("away", [0.0, 0.4, -0.7, 1.0, -1.3, 15.0])
+@pytest.mark.parametrize("axis", ["x", "y"])
+def test_a_position_that_the_wcs_puts_beside_the_centre_is_refused(tmp_path, side, centre, middle, limit, away, axis):
+    x, y = (middle + away, middle) if axis == "x" else (middle, middle + away)
+    placed(tmp_path, side, x, y)
+    stamps = survey(tmp_path, **BY_CARDS, centre=centre)
+    if abs(away) < limit:
+        assert stamps.rows()["host"].all()
+        return
+    on = rf"of its object on pixel x {x:.2f}, y {y:.2f} by its WCS, and the centre of the stamp is on x {middle}"
+    with pytest.raises(StampError, match=rf"'a\.fits' has ra .*{on}.*cut it about the object"):
+        stamps.check()
+
+
+@pytest.mark.parametrize(("said", "other", "x"), [("pixel", "middle", 31.5), ("middle", "pixel", 32.0)])
+def test_a_centre_that_the_wcs_contradicts_by_half_a_pixel_is_refused(tmp_path, said, other, x):
+    placed(tmp_path, 64, x)
+    with pytest.raises(StampError, match=rf"centre of the stamp is on .*`{said}`.*declare `centre: {other}`"):
+        survey(tmp_path, **BY_CARDS, centre=said).check()
+    assert survey(tmp_path, **BY_CARDS, centre=other).rows()["host"].all()
+
+
+@pytest.mark.parametrize(("said", "other", "reference"), [("pixel", "middle", 32.5), ("middle", "pixel", 33.0)])
+def test_without_a_position_the_reference_pixel_contradicts_the_centre(tmp_path, said, other, reference):
+    fits.PrimaryHDU(images(count=1)[0], header("CD", reference=reference)).writeto(tmp_path / "a.fits")
+    with pytest.raises(StampError, match=rf"has its reference pixel on pixel .*declare `centre: {other}`"):
+        survey(tmp_path, files="a.fits", centre=said, **CONDITIONS).check()
+    assert survey(tmp_path, files="a.fits", centre=other, **CONDITIONS).rows()["host"].all()
+    fits.PrimaryHDU(images(count=1)[0], header("CD", reference=20.0)).writeto(tmp_path / "a.fits", overwrite=True)
+    assert survey(tmp_path, files="a.fits", centre=said, **CONDITIONS).rows()["host"].all()
+
+
+def test_of_stamps_with_fine_pixels_the_position_may_be_off_by_a_pixel_of_the_survey(tmp_path):
+    for away, right in ((4.0, True), (6.0, False)):
+        placed(tmp_path, 501, 250 + away, scale=0.05)
+        stamps = survey(tmp_path, **BY_CARDS, pixel_scale=0.05)
+        if right:
+            stamps.check()
+        else:
+            with pytest.raises(StampError, match=r"expected them within 5\.2 pixels"):
+                stamps.check()
+
+
+def test_a_position_beyond_the_projection_of_its_wcs_is_refused(tmp_path):
+    placed(tmp_path, 101, 50, RA=330.0)
+    with pytest.raises(StampError, match="on pixel x inf, y inf by its WCS"):
+        survey(tmp_path, **BY_CARDS).check()
+
+
+def test_the_wcs_of_a_file_of_many_stamps_says_nothing_of_their_places(tmp_path):
+    fits.PrimaryHDU(images(), header("CD", reference=20.0)).writeto(tmp_path / "a.fits")
+    pd.DataFrame({"ra": [10.0, 20.0, 30.0], "dec": 1.0}).to_csv(tmp_path / "t.csv", index=False)
+    place = {"table": "t.csv", "position": {"ra": "ra", "dec": "dec"}}
+    assert len(survey(tmp_path, files="a.fits", centre="pixel", **place, **CONDITIONS).rows()) == COUNT
+
+
 @pytest.mark.parametrize("way", ["image", "extension", "named", "packed", "gzipped", "bands"])
 def test_pixels_come_from_any_hdu_packed_or_not_and_places_from_cards(tmp_path, way):
     pixels = images(count=1)[0]
@@ -153,6 +222,44 @@ def test_pixels_come_from_any_hdu_packed_or_not_and_places_from_cards(tmp_path, 
     assert rows["psfsize_r"].iloc[0] > 1.25, "the wings of a Moffat profile make it wider than its core"
 
 
+def in_extension(path, primary, own=None, first=None):
+    """A stamp in the first extension, its cards in the primary header, and some of its own."""
+    image = fits.ImageHDU(images(count=1)[0], fits.Header(own or {}), name="IMAGE")
+    fits.HDUList([fits.PrimaryHDU(first, fits.Header(primary)), image]).writeto(path, overwrite=True)
+
+
+@pytest.mark.parametrize("first", [None, np.ones((5, 5), "f4")])
+def test_cards_of_the_primary_header_count_where_the_image_lies_in_an_extension(tmp_path, first):
+    keys = {"files": "a.fits", "hdu": 1, "centre": "pixel", **CONDITIONS}
+    for cards, message in (
+        ({"MAGZERO": 30.0}, r"has zero point 30\.0; expected 22\.5"),
+        ({"BUNIT": "mJy"}, "is in 'mJy'; expected 'nanomaggy'"),
+        ({"BANDS": "gri"}, "says its bands are g, r, i"),
+    ):
+        in_extension(tmp_path / "a.fits", cards, first=first)
+        with pytest.raises(StampError, match=message):
+            survey(tmp_path, **keys).check()
+    in_extension(tmp_path / "a.fits", {"MAGZERO": 30.0, "RA": 10.0, "DEC": 1.0}, {"MAGZERO": 22.5, "RA": 20.0}, first)
+    rows = survey(tmp_path, **keys, position={"ra": "RA", "dec": "DEC"}).rows()
+    assert rows[["ra", "dec"]].to_numpy().tolist() == [[20.0, 1.0]]
+
+
+def test_cards_that_are_of_the_primary_image_alone_are_not_those_of_an_extension(tmp_path):
+    elsewhere = dict(header("CD", reference=20.0)) | {"FILTER": "g", "RA": 33.0, "DEC": -4.0}
+    in_extension(tmp_path / "a.fits", elsewhere, first=np.ones((SIDE, SIDE), "f4"))
+    keys = {"files": "a.fits", "hdu": "IMAGE", "centre": "pixel", **CONDITIONS}
+    rows = survey(tmp_path, **keys, position={"ra": "RA", "dec": "DEC"}).rows()
+    assert rows[["ra", "dec"]].to_numpy().tolist() == [[33.0, -4.0]]
+    with pytest.raises(StampError, match="has no 'CRPIX1'"):
+        survey(tmp_path, **keys, position="wcs").check()
+
+
+def test_the_place_of_an_empty_primary_header_is_that_of_the_image(tmp_path):
+    in_extension(tmp_path / "a.fits", dict(header("CD", reference=33.0)))
+    rows = survey(tmp_path, files="a.fits", position="wcs", **CONDITIONS).rows()
+    np.testing.assert_allclose(rows[["ra", "dec"]].to_numpy(), [[150.0, 2.0]], atol=1e-9)
+
+
 def test_a_psf_that_is_given_as_image_width_or_model_is_that_of_the_host(tmp_path, real):
     image = np.stack([moffat(31, 5.0)] * 3)
     name = written(tmp_path, "npz", images(), psf_image=image, seeing=np.array([[1.2, 1.1, 1.0]] * COUNT))
@@ -175,6 +282,34 @@ def test_a_psf_that_is_given_as_image_width_or_model_is_that_of_the_host(tmp_pat
         (tmp_path / path).write_bytes((real / path).read_bytes())
     of_model = survey(tmp_path, files=name, centre="pixel", psf={"model": models}, depth=24.0).rows()
     assert of_model["psfsize_r"].between(0.8, 2.0).all()
+
+
+@pytest.mark.parametrize(
+    ("psf", "message"),
+    [
+        (
+            moffat(31, 5.0, 5.0),
+            r"star on x 20\.0\d, y 15\.00, and its middle pixel is x 15, y 15 .* cut it about its star",
+        ),
+        (moffat(31, 5.0, 0.5, 0.5), r"star on x 15\.[45]\d, y 15\.[45]\d"),
+        (moffat(31, 5.0) + 1e-3, r"on a level that holds [\d.]+ % of its light .* subtract the sky from it"),
+    ],
+)
+@pytest.mark.parametrize("where", ["key", "file"])
+def test_a_psf_whose_star_is_beside_the_middle_or_on_a_level_is_refused(tmp_path, psf, message, where):
+    name = written(tmp_path, "npz", images(), star=np.stack([[moffat(31, 5.0)] * 2 + [psf]] * COUNT))
+    fits.PrimaryHDU(psf).writeto(tmp_path / "psf.fits")
+    image, band = ("star", "z") if where == "key" else ("psf.fits", "g")
+    with pytest.raises(StampError, match=rf"'mine\.npz', stamp 0, band {band}: the PSF .*{message}"):
+        survey(tmp_path, files=name, centre="pixel", psf={"image": image}, depth=24.0).check()
+
+
+def test_a_psf_of_unequal_sides_keeps_its_star_in_the_middle(tmp_path):
+    written(tmp_path, "npz", images(), star=moffat(71, 5.0)[20:51], flat=moffat(71, 5.0)[:, 20:51])
+    for key in ("star", "flat"):
+        stamps = survey(tmp_path, centre="pixel", psf={"image": key}, depth=24.0)
+        psf = stamps.read(stamps.rows(), SIDE)["psf"].values[0, 1]
+        assert np.unravel_index(psf.argmax(), psf.shape) == (31, 31)
 
 
 def test_a_psfsize_that_is_given_is_that_of_the_rows(tmp_path):
@@ -218,6 +353,132 @@ def test_weights_and_masks_reach_the_cutouts(tmp_path, way):
     assert found["mask"].values[0, 50, 51] == 2
 
 
+def at_another_scale(folder, scale, **more):
+    """Stamps of an odd side at another pixel scale, with further arrays."""
+    name = written(folder, "npz", images(side=101, dx=0.0), **more)
+    return lambda **keys: survey(folder, files=name, pixel_scale=scale, **{**CONDITIONS, **keys})
+
+
+@pytest.mark.parametrize("scale", [0.396, 0.2, 0.05])
+@pytest.mark.parametrize("fwhm", [1.4, 2.0])
+def test_a_psf_image_is_on_the_pixels_of_the_stamps_and_resampled_with_them(tmp_path, scale, fwhm):
+    side = 2 * round(4 / scale) + 1
+    y, x = (np.mgrid[:side, :side] - side // 2) * scale
+    image = np.exp(-4 * np.log(2) * (x**2 + y**2) / fwhm**2)
+    of = at_another_scale(tmp_path, scale, star=np.stack([3 * image] * 3))
+    stamps = of(psf={"image": "star"})
+    rows = stamps.rows()
+    expected = of(psf={"psfsize": fwhm}).rows()
+    sizes = ["psfsize_g", "psfsize_r", "psfsize_z"]
+    np.testing.assert_allclose(rows[sizes], expected[sizes], rtol=0.04)
+    psf = stamps.read(rows, 31)["psf"].values[0, 1].astype(float)
+    assert psf.sum() == pytest.approx(1, abs=1e-6)
+    np.testing.assert_allclose(centroid(psf), [31, 31], atol=1e-4)
+
+
+def test_the_light_of_a_psf_image_that_is_small_at_the_new_scale_is_kept(tmp_path):
+    stamps = at_another_scale(tmp_path, 0.05, star=np.ones((9, 9)))(psf={"image": "star"})
+    psf = stamps.read(stamps.rows(), 15)["psf"].values[0, 1].astype(float)
+    assert psf[30:33, 30:33].sum() == pytest.approx(1, abs=1e-6)
+    assert psf[31, 31] == pytest.approx((0.262 / 0.45) ** 2, rel=1e-3)
+
+
+@pytest.mark.parametrize("what", ["weight", "mask", "maskbits"])
+@pytest.mark.parametrize("scale", [0.396, 0.2])
+def test_planes_of_stamps_at_another_scale_are_refused(tmp_path, what, scale):
+    of = at_another_scale(tmp_path, scale, plane=np.ones((COUNT, 101, 101), int))
+    with pytest.raises(StampError, match=rf"{scale:.4f} arcsec per pixel, where .* maskbits are not carried over"):
+        of(**{what: "plane"}).check()
+
+
+def test_models_of_stamps_at_another_scale_are_refused(tmp_path, real):
+    models = dict.fromkeys("grz", "model.fits.gz")
+    name = "psf/psfex/decals_grz/decam-00390924-S10.fits.gz"
+    (tmp_path / "model.fits.gz").write_bytes((real / name).read_bytes())
+    with pytest.raises(StampError, match="do not say of which pixels they are; give an image"):
+        at_another_scale(tmp_path, 0.396)(psf={"model": models}).check()
+
+
+def weights_by_band(side=SIDE):
+    return np.stack([np.full((side, side), value) for value in (4e4, 3e4, 2e4)])
+
+
+@pytest.mark.parametrize(
+    ("what", "plane"),
+    [
+        ("weight", weights_by_band()),
+        ("mask", weights_by_band() > 3e4),
+        ("maskbits", (weights_by_band() // 1e4).astype(int)),
+        ("psf", np.stack([moffat(31, fwhm) for fwhm in (4.0, 5.0, 6.0)])),
+    ],
+)
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_one_plane_for_each_of_as_many_bands_as_stamps_is_refused(tmp_path, what, plane, count):
+    name = written(tmp_path, "npz", images(count=count), plane=plane)
+    keys = {"psf": {"image": "plane"}} if what == "psf" else {what: "plane"}
+    stamps = survey(tmp_path, files=name, centre="pixel", **{**CONDITIONS, **keys})
+    if count != 3:
+        stamps.check()
+        return
+    whole = r"\(3, 3, 31, 31\)" if what == "psf" else r"\(3, 3, 64, 64\)"
+    with pytest.raises(StampError, match=rf"3 stamps in 3 bands, so its .* one for each band; write it .*{whole}"):
+        stamps.check()
+
+
+@pytest.mark.parametrize("way", ["all axes", "a key for each band", "a key with all stamps for each band"])
+@pytest.mark.parametrize("count", [1, 3, 4])
+def test_weights_of_three_stamps_in_three_bands_are_those_of_their_band(tmp_path, way, count):
+    plane = weights_by_band()
+    more, weight = {"w": np.stack([plane] * count)}, "w"
+    if way != "all axes":
+        stacked = way == "a key with all stamps for each band"
+        weight = ["w0", "w1", "w2"]
+        more = {key: np.stack([one] * count) if stacked else one for key, one in zip(weight, plane)}
+    name = written(tmp_path, "npz", images(count=count), **more)
+    stamps = survey(tmp_path, files=name, centre="pixel", weight=weight, **CONDITIONS)
+    found = stamps.read(stamps.rows(), SIDE)["invvar"].values
+    np.testing.assert_allclose(found[:, :, 5, 5], [[4e4, 3e4, 2e4]] * count)
+
+
+@pytest.mark.parametrize("count", [3, 4])
+def test_psfs_lie_along_the_axes_that_are_declared(tmp_path, count):
+    psf = np.array([[moffat(31, fwhm + row) for fwhm in (4.0, 5.0, 6.0)] for row in range(count)])
+    pixels = images(count=count)
+    for axes, order in ((["object", "band", "y", "x"], (0, 1, 2, 3)), (["band", "object", "y", "x"], (1, 0, 2, 3))):
+        name = written(tmp_path, "npz", pixels.transpose(order), star=psf.transpose(order))
+        stamps = survey(tmp_path, files=name, centre="pixel", axes=axes, psf={"image": "star"}, depth=24.0)
+        found = stamps.read(stamps.rows(), SIDE)["psf"].values[:, :, 16:47, 16:47]
+        np.testing.assert_allclose(found, psf, atol=1e-6)
+
+
+@pytest.mark.parametrize("key", ["depth", "fwhm"])
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_one_number_for_each_of_as_many_bands_as_stamps_is_refused_unless_a_table_has_it(tmp_path, key, count):
+    values = np.array([21.0, 22.0, 23.0]) / (1 if key == "depth" else 15)
+    keys = {"depth": "v"} if key == "depth" else {"psf": {"fwhm": "v"}}
+    name = written(tmp_path, "npz", images(count=count), v=values)
+    stamps = survey(tmp_path, files=name, centre="pixel", **{**CONDITIONS, **keys})
+    if count != 3:
+        stamps.check()
+        return
+    with pytest.raises(StampError, match=r"'v' .* holds 3 numbers for 3 stamps in 3 bands.*each stamp or .* \(3, 3\)"):
+        stamps.check()
+    pd.DataFrame({"v": values}).to_csv(tmp_path / "t.csv", index=False)
+    rows = survey(tmp_path, files=name, centre="pixel", table="t.csv", **{**CONDITIONS, **keys}).rows()
+    assert rows["psfdepth_r" if key == "depth" else "psfsize_r"].is_monotonic_increasing
+
+
+def test_maskbits_of_any_band_count(tmp_path):
+    bits = np.zeros((3, SIDE, SIDE), int)
+    bits[0, 10, 12], bits[1, 10, 12], bits[2, 20, 22] = 2, 4, 8
+    name = written(tmp_path, "npz", images(count=4), bits=bits)
+    stamps = survey(tmp_path, files=name, centre="pixel", maskbits="bits", **CONDITIONS)
+    mask = stamps.read(stamps.rows(), SIDE)["mask"].values
+    assert (mask[:, 10, 12] == 6).all()
+    assert (mask[:, 20, 22] == 8).all()
+    assert np.count_nonzero(mask) == 8
+
+
 @pytest.mark.parametrize("suffix", ["csv", "fits", "ecsv"])
 @pytest.mark.parametrize("by_file", [True, False])
 def test_a_table_tells_of_each_stamp_what_it_is(tmp_path, suffix, by_file):
@@ -255,6 +516,63 @@ def test_a_table_tells_of_each_stamp_what_it_is(tmp_path, suffix, by_file):
     assert rows["split"].astype(str).tolist() == ["val", "train", "test"]
     assert rows["host"].tolist() == [True, False, True]
     assert rows["psfsize_r"].is_monotonic_increasing
+
+
+def with_cards(folder, count=2, **cards):
+    for i, image in enumerate(images(count=count)):
+        fits.PrimaryHDU(image, fits.Header(cards)).writeto(folder / f"s{i}.fits")
+    return {"files": "s*.fits", "centre": "pixel", "split": "val", **CONDITIONS}
+
+
+def test_fields_that_nothing_holds_are_refused_with_what_there_is(tmp_path):
+    keys = with_cards(tmp_path, MYPOOL="N2")
+    with pytest.raises(
+        StampError, match=r"'s0\.fits' has no 'MYPOL', which `fields` names for pool; expected .*MYPOOL"
+    ):
+        survey(tmp_path, **keys, fields={"pool": "MYPOL"}).check()
+    pd.DataFrame({"file": ["s0.fits", "s1.fits"], "Kind": "N2"}).to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(StampError, match=r"no 'sort', which `fields` names for pool; expected one of MYPOOL.*kind"):
+        survey(tmp_path, **keys, table="t.csv", fields={"pool": "sort"}).check()
+    written(tmp_path, "npz", images(), kind=np.array(["N2"] * COUNT), other=1)
+    with pytest.raises(
+        StampError, match="no 'sort', which `fields` names for pool; expected one of image, kind, other"
+    ):
+        survey(tmp_path, centre="pixel", fields={"pool": "sort"}).check()
+
+
+@pytest.mark.parametrize("word", ["pol", "class", "ra"])
+def test_fields_of_a_word_that_is_none_of_ours_are_refused(tmp_path, word):
+    written(tmp_path, "npz", images(), kind=np.array(["N2"] * COUNT))
+    with pytest.raises(StampError, match=rf"fields names '{word}', which nothing reads; expected some of type, pool, "):
+        survey(tmp_path, centre="pixel", fields={word: "kind"})
+
+
+@pytest.mark.parametrize("name", ["Kind", "KIND", "kind"])
+@pytest.mark.parametrize("where", ["header", "table"])
+def test_cards_and_columns_are_named_in_any_case(tmp_path, name, where):
+    keys = with_cards(tmp_path, **({"KIND": "N2"} if where == "header" else {}))
+    if where == "table":
+        columns = {"file": ["s0.fits", "s1.fits"], "Kind": "N2", "RA": [10.0, 11.0], "Dec": 1.0}
+        pd.DataFrame(columns).to_csv(tmp_path / "t.csv", index=False)
+        keys |= {"table": "t.csv", "position": {"ra": "RA", "dec": "DEC"}}
+    rows = survey(tmp_path, **keys, fields={"pool": name}).rows()
+    assert rows["pool"].astype(str).tolist() == ["N2"] * 2
+    assert not rows["host"].any()
+    assert where == "header" or rows["ra"].tolist() == [10.0, 11.0]
+
+
+def test_a_column_class_may_be_named(tmp_path):
+    keys = with_cards(tmp_path)
+    pd.DataFrame({"file": ["s0.fits", "s1.fits"], "Class": "edge_on"}).to_csv(tmp_path / "t.csv", index=False)
+    for more in ({}, {"fields": {"confuser_class": "Class"}}):
+        rows = survey(tmp_path, **keys, table="t.csv", **more).rows()
+        assert rows["confuser_class"].astype(str).tolist() == ["edge_on"] * 2
+
+
+def test_a_position_that_nothing_holds_is_refused_with_what_there_is(tmp_path):
+    keys = with_cards(tmp_path, ALPHA=10.0)
+    with pytest.raises(StampError, match="has no 'RA', where its scale and place are read; expected one of ALPHA"):
+        survey(tmp_path, **keys, position={"ra": "RA", "dec": "DEC"}).check()
 
 
 def test_positives_and_negatives_of_ones_own_are_what_they_are_said_to_be(tmp_path):

@@ -167,6 +167,10 @@ def test_a_bad_psf_is_refused_with_the_name_of_its_injection():
         render(parameters(), broken, shape=(33, 33))
     with pytest.raises(ValueError, match=r"band g: the PSF sums to 0\.5"):
         render(parameters(), (psf() * 0.5).assign_attrs(includes_pixel=True), shape=(33, 33))
+    aside = psf(count=6)
+    aside.values[3, 2] = np.roll(aside.values[3, 2], 2, axis=1)
+    with pytest.raises(ValueError, match="injection 3, band z: the PSF has its star on x "):
+        render(parameters(), aside, shape=(33, 33))
     with pytest.raises(ValueError, match="includes_pixel"):
         render(parameters(), psf().drop_attrs(), shape=(33, 33))
     with pytest.raises(ValueError, match="odd"):
@@ -639,6 +643,17 @@ def test_a_psf_image_that_does_not_sum_to_one_fails_its_host(drawn, hosts):
     kernel[1, 0] = light.moffat(1.0, 2.5, 31, 0.262) * 14.568
     out = injections.inject(drawn, hosts.assign(psf=(("galaxy", "band", "psf_y", "psf_x"), kernel)), settings(), 1)
     assert {str(r) for r in out["failure"].values.ravel()} == {"", "band g: the PSF sums to 14.5680, not 1"}
+
+
+def test_a_psf_image_whose_star_is_beside_the_middle_fails_its_host(drawn, hosts):
+    kernel = np.full((5, 3, 31, 31), np.nan, "f4")
+    kernel[1, 2] = np.roll(light.moffat(1.0, 2.5, 31, 0.262), 5, axis=1)
+    out = injections.inject(drawn, hosts.assign(psf=(("galaxy", "band", "psf_y", "psf_x"), kernel)), settings(), 1)
+    found = {str(r) for r in out["failure"].values.ravel()} - {""}
+    assert len(found) == 1
+    assert found.pop().startswith(
+        "band z: the PSF has its star on x 20.00, y 15.00, and its middle pixel is x 15, y 15"
+    )
 
 
 def test_hosts_in_the_wrong_unit_or_too_small_or_missing_are_refused(drawn, hosts):

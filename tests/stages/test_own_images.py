@@ -170,6 +170,12 @@ BROKEN = {
     "psf even": ({"psf": gaussian(side=25)[:24, :]}, "the PSF is 24 x 25 pixels, expected odd sides"),
     "psf sum": ({"psf": 2 * PSF}, "the PSF sums to 2.0000, not 1"),
     "psf nan": ({"psf": PSF * np.nan}, "the PSF holds NaN or infinity"),
+    "psf off": ({"psf": np.roll(PSF, 3, 1)}, r"the PSF has its star on x 15.00, y 12.00, and its middle pixel is x 12"),
+    "psf level": ({"psf": (PSF + 1e-3) / (PSF + 1e-3).sum()}, "the PSF stands on a level that holds"),
+    "psf of a band": (
+        {"image": np.zeros((3, 101, 101)), "source": BANDS, "psf": np.stack([PSF, np.roll(PSF, 3, 0), PSF])},
+        "the PSF of band 1 has its star on x 12.00, y 15.00",
+    ),
     "psf negative": ({"psf": NEGATIVE}, "of its light in negative pixels"),
     "psf dims": ({"psf": PSF[0]}, r"the PSF has shape \(25,\), expected"),
     "psf bands": ({"psf": np.stack([PSF] * 2)}, r"the PSF has shape \(2, 25, 25\), expected"),

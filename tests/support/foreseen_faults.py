@@ -495,6 +495,8 @@ OF_STAMPS = {
     "set without a PSF": stamps(set_={"psf": "star"}),
     "set whose PSF is nowhere": stamps(set_={"psf": {"image": "psf"}}),
     "set whose weights are nowhere": stamps(set_={"weight": "w"}),
+    "set whose fields are nowhere": stamps(set_={"fields": {"pool": "kind"}}),
+    "set with fields that nothing reads": stamps(set_={"fields": {"colour": "ra"}}),
     "stamps smaller than cutouts": _of_stamps(lambda folder, raw: None, side=48),
     "stamps outside of the grid": stamps(set_={"depth": 21.0}),
     "rate below one in all stamps": _of_stamps(key("completeness.false_positive_rates", [0.01])),

@@ -16,22 +16,27 @@ from astropy.io import fits
 
 from lenscal import extras
 from lenscal.errors import InputError
-from lenscal.io import units
+from lenscal.io import orientation, units
 from lenscal.io.survey.stamps.profiles import Planes, Profile, PsfImage
 
+_OF_ONE_HDU = re.compile(
+    r"|COMMENT|HISTORY|EXT(NAME|VER|LEVEL)|INHERIT|CHECKSUM|DATASUM|BLANK|DATAM(IN|AX)|FILTER|BAND"
+)
+"""Cards that say something of the HDU that they stand in alone."""
 BUILT_IN = ("bands", "meta_bands_requested", "pixscale", "meta_pixel_scale")
 
 
 @dataclass(frozen=True)
 class Content:
-    """Of one file: the pixels as they lie there, a header for each plane, values by key, and further planes (weight,
-    mask, maskbits, psf) as the profile names them.
+    """Of one file: the pixels as they lie there, a header for each plane, values by key, further planes (weight, mask,
+    maskbits, psf) as the profile names them, and the names of all that the file holds.
     """
 
     array: np.ndarray
     headers: list[fits.Header] = field(default_factory=list)
     keys: dict[str, Any] = field(default_factory=dict)
     planes: dict[str, np.ndarray] = field(default_factory=dict)
+    names: list[str] = field(default_factory=list)
 
 
 def kind_of(path: Path) -> str:
@@ -55,7 +60,7 @@ def read(profile: Profile, path: Path) -> Content:
             for what, listed in _planes(profile).items()
             if all(isinstance(name, str) for name in listed) and _there(what, listed, names)
         }
-        return Content(get(array), [], keys, planes)
+        return Content(get(array), [], keys, planes, list(names))
 
 
 def wanted(profile: Profile) -> set[str]:
@@ -170,7 +175,9 @@ def _unpacked(path: Path) -> io.BytesIO | Path:
 
 
 def read_image(content: io.BytesIO | Path, hdu: str | int | None) -> tuple[np.ndarray, fits.Header]:
-    """An image and its header: of an HDU by name or number, else the first that holds one, packed (fpack) or not."""
+    """An image and its header: of an HDU by name or number, else the first that holds one, packed (fpack) or not; with
+    the cards of the primary header that its own lacks.
+    """
     if isinstance(content, io.BytesIO):
         content.seek(0)
         content = io.BytesIO(content.getvalue())
@@ -183,7 +190,20 @@ def read_image(content: io.BytesIO | Path, hdu: str | int | None) -> tuple[np.nd
             found = hdus[hdu]
             if not found.is_image or found.data is None:
                 raise InputError(f"its HDU '{hdu}' holds no image")
-        return np.asarray(found.data), found.header
+        first = hdus[0]
+        return np.asarray(found.data), found.header if found is first else _inherited(found.header, first.header)
+
+
+def _inherited(own: fits.Header, primary: fits.Header) -> fits.Header:
+    """The header of an extension, and what the primary header says beyond it: of the file and not of an image there.
+    Its place on the sky counts where neither an image nor a place of its own contradicts it.
+    """
+    header, placed = own.copy(), primary.get("NAXIS", 0) > 0 or bool(orientation.cards(own))
+    skipped = set(orientation.cards(primary)) if placed else set()
+    for card in primary.copy(strip=True).cards:
+        if card.keyword not in header and card.keyword not in skipped and not _OF_ONE_HDU.fullmatch(card.keyword):
+            header.append(card)
+    return header
 
 
 def _of_band(profile: Profile, path: Path, band: str) -> Path:

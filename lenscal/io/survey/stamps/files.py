@@ -17,7 +17,7 @@ from lenscal.io.empty import unobserved
 from lenscal.io.survey.stamps import arrays, centring, given, placing
 from lenscal.io.survey.stamps.arrays import Content
 from lenscal.io.survey.stamps.given import Given
-from lenscal.io.survey.stamps.profiles import Profile, StampError
+from lenscal.io.survey.stamps.profiles import OURS, Profile, StampError
 
 _BROKEN = (OSError, EOFError, ValueError, KeyError, IndexError, TypeError, zlib.error, fits.VerifyError)
 
@@ -97,13 +97,21 @@ def _read_file(
         scale = placing.scale_of(profile, name, placed, keys)
         centre = placing.centre_of(profile, name, content.headers, array.shape[-2:])
         positions = placing.positions_of(profile, name, placed, keys, array.shape, centre)
+        placing.check_centre(profile, name, placed, positions, centre)
     except KeyError as error:
         raise StampError(
-            f"profile '{profile.name}': '{name}' has no {error}, where its scale and place are read"
+            f"profile '{profile.name}': '{name}' has no {error}, where its scale and place are read; "
+            f"{_held(content, keys)}"
         ) from None
     factor = 10 ** (-0.4 * (profile.zeropoint - schema.ZEROPOINT))
     if profile.flux_pixel is not None:
         factor *= (scale / profile.flux_pixel) ** 2
+    for ours, theirs in profile.fields.items():
+        if placing.key_of(keys, theirs) is None:
+            raise StampError(
+                f"profile '{profile.name}': '{name}' has no '{theirs}', which `fields` names for {ours}; "
+                f"{_held(content, keys)}"
+            )
     fields = _fields(profile, name, keys, len(array))
     of_set = told.of_file(name, content, keys, array.shape, factor)
     bands = [profile.bands.index(band) for band in profile.asked]
@@ -132,12 +140,8 @@ def _ordered(profile: Profile, name: str, array: np.ndarray) -> np.ndarray:
 
 def _fields(profile: Profile, name: str, keys: Mapping[str, Any], count: int) -> dict[str, list[Any]]:
     """What is told of each stamp, under our names: of the profile's fields, and columns of its table that have them."""
-    found = {
-        ours: placing.of_objects(profile, name, keys, theirs, count)
-        for ours, theirs in profile.fields.items()
-        if theirs in keys
-    }
-    for ours in given.OURS:
+    found = {ours: placing.of_objects(profile, name, keys, theirs, count) for ours, theirs in profile.fields.items()}
+    for ours in OURS:
         if ours not in found and profile.table is not None and ours in keys:
             found[ours] = placing.of_objects(profile, name, keys, ours, count)
     for ours, known in _KNOWN.items():
@@ -147,6 +151,13 @@ def _fields(profile: Profile, name: str, keys: Mapping[str, Any], count: int) ->
                 f"profile '{profile.name}': '{name}' has the {ours} '{unknown[0]}'; expected one of {', '.join(known)}"
             )
     return found
+
+
+def _held(content: Content, keys: Mapping[str, Any]) -> str:
+    """What a file, its headers and the table of its set hold, by name."""
+    structure = {card for header in content.headers for card in header if card not in header.copy(strip=True)}
+    held = [name for name in dict.fromkeys([*content.names, *keys]) if name and name not in structure]
+    return f"expected one of {', '.join(held)}" if held else "it holds nothing but pixels"
 
 
 _KNOWN = {

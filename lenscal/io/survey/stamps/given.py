@@ -12,13 +12,11 @@ import numpy as np
 import pandas as pd
 
 from lenscal.io.psfex import read_psfex
-from lenscal.io.survey.stamps import arrays
+from lenscal.io.survey.stamps import arrays, axes, placing
 from lenscal.io.survey.stamps.profiles import Profile, PsfImage, PsfModel, StampError
 from lenscal.io.tables.reading import read_table
 from lenscal.io.tables.stated_units import CatalogueError
-
-OURS = ("ra", "dec", "type", "pool", "confuser_class", "tier", "lens_id", "split", "nobs_z", "brickname")
-"""Columns of the table of a set that are taken under these names."""
+from lenscal.kernels import psfs
 
 
 @dataclass(frozen=True)
@@ -34,7 +32,7 @@ class Given:
     weight: np.ndarray | None = None
     """(band, y, x) inverse variance [nanomaggy^-2]."""
     maskbits: np.ndarray | None = None
-    """(y, x) as MASKBITS of the survey."""
+    """(y, x) as MASKBITS of the survey: the bits of any band."""
 
 
 class Told:
@@ -62,7 +60,8 @@ class Told:
         except CatalogueError as error:
             raise self._refuse(f"table of stamps: {error}") from None
         table = table.rename(columns=lambda name: str(name).strip().lower())
-        return table.rename(columns={"class": "confuser_class"}) if "confuser_class" not in table else table
+        own = "class" in table and "confuser_class" not in table
+        return table.assign(confuser_class=table["class"]) if own else table
 
     def columns(self, name: str, before: int, count: int) -> dict[str, np.ndarray]:
         """Of the stamps of one file: the rows that name it, else those of their places in the set."""
@@ -106,9 +105,11 @@ class Told:
         psf = self._psf(name, content, shape)
         widths = self._by_band(name, keys, profile.width, count, "width of the PSF")
         depths = self._by_band(name, keys, profile.depth, count, "depth")
-        weight = self._planes(name, content.planes.get("weight"), shape, "weight")
-        bad = self._planes(name, content.planes.get("mask"), shape, "mask")
-        bits = self._planes(name, content.planes.get("maskbits"), shape, "maskbits")
+        weight, bad, bits = (
+            None if found is None else axes.planes_of(profile, name, found, shape, what)
+            for what in ("weight", "mask", "maskbits")
+            for found in [content.planes.get(what)]
+        )
         if weight is not None:
             weight = np.where(np.isfinite(weight) & (weight > 0), weight, 0.0) / factor**2
         found = []
@@ -122,7 +123,7 @@ class Told:
                     None if widths is None else widths[row],
                     None if depths is None else depths[row],
                     own,
-                    None if bits is None else bits[row][0].astype(np.int64),
+                    None if bits is None else np.bitwise_or.reduce(bits[row].astype(np.int64)),
                 )
             )
         return found
@@ -144,13 +145,20 @@ class Told:
                 1,
             )
         found = self._number(name, keys, value, count, what)
+        bands = len(self.profile.bands)
+        of_file = self.table is None or value.lower() not in self.table
+        if of_file and count == bands and found.shape[1] == 1 and len(np.unique(found)) > 1:
+            raise self._refuse(
+                f"'{name}': '{value}' ({what}) holds {count} numbers for {count} stamps in {count} bands, so they may "
+                f"be of each stamp or of each band; write them as ({count}, {count}), or as a column of the set's table"
+            )
         return np.tile(found, (1, len(self.profile.asked))) if found.shape[1] == 1 else found
 
     def _number(self, name: str, keys: Mapping[str, Any], key: str, count: int, what: str) -> np.ndarray:
         """(object, 1) or (object, band) numbers of a key."""
-        if key not in keys and key.lower() not in keys:
+        if (found := placing.key_of(keys, key)) is None:
             raise self._refuse(f"'{name}' has no '{key}' ({what}); expected a key of the file or a column of its table")
-        values = np.asarray(keys.get(key, keys.get(key.lower())))
+        values = np.asarray(keys[found])
         try:
             values = values.astype(float)
         except (TypeError, ValueError):
@@ -170,28 +178,6 @@ class Told:
             f"({count}), band ({bands}) or both"
         )
 
-    def _planes(self, name: str, found: np.ndarray | None, shape: Sequence[int], what: str) -> np.ndarray | None:
-        """(object, band, y, x) of planes: of each stamp and band, or one for all bands or stamps."""
-        if found is None:
-            return None
-        count, bands, n_y, n_x = shape
-        axes = self.profile.axes
-        if axes is not None and found.ndim == len(axes):
-            order = axes if "object" in axes else ["object", *axes]
-            lifted = found if "object" in axes else found[None]
-            found = np.transpose(lifted, [order.index(axis) for axis in ("object", "band", "y", "x")])
-        wanted = [self.profile.bands.index(band) for band in self.profile.asked]
-        if found.shape == tuple(shape):
-            return found[:, wanted]
-        if found.shape in ((count, n_y, n_x), (n_y, n_x)):
-            return np.broadcast_to(found.reshape(-1, 1, n_y, n_x), (count, len(wanted), n_y, n_x))
-        if found.shape == (bands, n_y, n_x):
-            return np.broadcast_to(found[wanted][None], (count, len(wanted), n_y, n_x))
-        raise self._refuse(
-            f"'{name}': its {what} has the shape {found.shape}; expected that of the pixels {tuple(shape)}, or one "
-            "plane for all bands"
-        )
-
     def _psf(self, name: str, content: arrays.Content, shape: Sequence[int]) -> np.ndarray | None:
         """(object, band, y, x) PSF images."""
         if any(isinstance(item, PsfModel) for item in self.profile.psf):
@@ -200,20 +186,8 @@ class Told:
             return None
         found = content.planes.get("psf")
         found = self._one_psf if found is None else np.asarray(found, float)
-        count, bands = shape[0], len(self.profile.bands)
-        wanted = [self.profile.bands.index(band) for band in self.profile.asked]
-        sides = found.shape[-2:]
-        if found.ndim == 2:
-            images = np.broadcast_to(found, (count, len(wanted), *sides))
-        elif found.ndim == 3 and len(found) == bands:
-            images = np.broadcast_to(found[wanted], (count, len(wanted), *sides))
-        elif found.ndim == 4 and found.shape[:2] == (count, bands):
-            images = found[:, wanted]
-        else:
-            raise self._refuse(
-                f"'{name}': its PSF has the shape {found.shape}; expected (object, band, y, x), (band, y, x) or (y, x) "
-                f"with {count} object(s) and {bands} band(s)"
-            )
+        images = axes.psfs_of(self.profile, name, found, shape, of_all=content.planes.get("psf") is None)
+        sides = images.shape[-2:]
         if any(side % 2 == 0 for side in sides):
             raise self._refuse(
                 f"'{name}': its PSF has the sides {sides}; expected odd ones, with the star on the pixel in the middle"
@@ -221,6 +195,10 @@ class Told:
         total = images.sum(axis=(-2, -1), keepdims=True)
         if not (np.isfinite(images).all() and (total > 0).all()):
             raise self._refuse(f"'{name}': its PSF has no light or holds NaN; expected an image of a star")
+        apart = images[:1] if images.strides[0] == 0 else images  # one for all stamps is looked at once
+        for row, band in np.argwhere(~psfs.is_sound(apart))[:1]:
+            reason = psfs.problem(apart[row, band])
+            raise self._refuse(f"'{name}', stamp {row}, band {self.profile.asked[band]}: {reason}")
         return images / total
 
     @cached_property

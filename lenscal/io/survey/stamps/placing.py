@@ -8,8 +8,22 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
+from lenscal import schema
 from lenscal.io import orientation
+from lenscal.io.survey.stamps.centring import is_native
 from lenscal.io.survey.stamps.profiles import Profile, StampError
+
+
+def key_of(keys: Mapping[str, Any], key: str) -> str | None:
+    """The name of a key as it stands: the same, a column of the table (in small letters) or a card of the header (in
+    capitals); None where there is none.
+    """
+    return next((name for name in (key, key.lower(), key.upper()) if name in keys), None)
+
+
+AWAY_ODD, AWAY_EVEN = 0.99, 0.75
+"""Pixels along an axis that the object may be off the declared centre by the WCS, as stamps are cut by whole pixels."""
+_ON, _NEAR = 0.001, 0.05  # pixels within which a place is another centre: by itself, and where the reference pixel is
 
 
 def of_objects(profile: Profile, name: str, keys: Mapping[str, Any], key: str, count: int) -> list[Any]:
@@ -19,8 +33,12 @@ def of_objects(profile: Profile, name: str, keys: Mapping[str, Any], key: str, c
     ------
     StampError
         It holds another number of values than there are stamps.
+    KeyError
+        There is none.
     """
-    values = np.asarray(keys[key])
+    if (found := key_of(keys, key)) is None:
+        raise KeyError(key)
+    values = np.asarray(keys[found])
     if values.size == 1 and count == 1:
         return [_plain(values.reshape(-1)[0])]
     if values.ndim == 0:
@@ -111,7 +129,8 @@ def centre_of(profile: Profile, name: str, headers: Sequence[fits.Header], shape
     raise StampError(
         f"profile '{profile.name}': '{name}' is not centred on its reference pixel, so its object is not at the "
         f"centre: found {reference.tolist()}, expected {list(places['middle'])} (its middle) or "
-        f"{list(places['pixel'])}; cut it about the object, or give its place by keys (position: ra, dec)"
+        f"{list(places['pixel'])}; cut it about the object, or, where the object is at the centre and the reference "
+        "pixel is another place, give the place of the object by keys (position: ra, dec)"
     )
 
 
@@ -155,3 +174,46 @@ def _sky(plane: orientation.Plane, shape: tuple[int, ...], centre: str) -> tuple
         return plane.centre
     ra, dec = plane.wcs.all_pix2world(n_x // 2, n_y // 2, 0)
     return float(ra) % 360, float(dec)
+
+
+def check_centre(
+    profile: Profile,
+    name: str,
+    found: Sequence[orientation.Plane],
+    positions: Sequence[tuple[float, float]],
+    centre: str,
+) -> None:
+    """The WCS puts the object where its centre is declared: its RA and Dec, or the reference pixel where no position is
+    given. The WCS of a file of many stamps is that of none of them, and says nothing.
+
+    Raises
+    ------
+    StampError
+        It puts it elsewhere, or, of an even side, upon the other centre.
+    """
+    if not found or len(positions) > 1 or profile.position == "wcs" or (not centre and is_native(found[0].scale)):
+        return
+    n_y, n_x = found[0].shape
+    places = {"pixel": np.array([n_x // 2, n_y // 2]), "middle": np.array([(n_x - 1) / 2, (n_y - 1) / 2])}
+    declared = centre or "middle"
+    other = {"pixel": "middle", "middle": "pixel"}[declared]
+    reference = np.asarray(found[0].wcs.wcs.crpix) - 1
+    placed = np.isfinite(positions[0]).all()
+    here = found[0].pixel_of(*positions[0]) if placed else reference
+    if not placed and not centre:
+        return
+    what = "ra {:.6f}, dec {:.6f} of its object".format(*positions[0]) if placed else "its reference pixel"
+    even, on_other = n_x % 2 == 0 or n_y % 2 == 0, np.abs(here - places[other]).max()
+    near = _NEAR if np.abs(reference - places[other]).max() <= 0.01 else _ON
+    limit = (AWAY_EVEN if even else AWAY_ODD) * max(1.0, schema.PIXEL_SCALE / found[0].scale)
+    where = (
+        f"profile '{profile.name}': '{name}' has {what} on pixel x {here[0]:.2f}, y {here[1]:.2f} by its WCS, and the "
+        f"centre of the stamp is on x {places[declared][0]:g}, y {places[declared][1]:g} (`{declared}`, counted from 0)"
+    )
+    if even and on_other <= near:
+        raise StampError(f"{where}; declare `centre: {other}`, or correct the WCS")
+    if placed and not np.abs(here - places[declared]).max() <= limit:
+        raise StampError(
+            f"{where}; expected them within {limit:.2g} pixels of each other: cut it about the object, or correct the "
+            "position or the WCS (without one the position is taken as it is given)"
+        )

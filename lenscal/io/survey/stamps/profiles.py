@@ -17,6 +17,7 @@ from lenscal.io import folders
 
 DECLARED = Path(__file__).parents[3] / "profiles.yaml"
 _OWN = 1 << 19  # numbers of sets that name none lie from here on
+OURS = ("type", "pool", "confuser_class", "tier", "lens_id", "split", "nobs_z", "brickname")  # told of each stamp
 
 
 class StampError(LenscalError, ValueError):
@@ -132,6 +133,8 @@ class Profile(_Declared):
             known = {*schema.BANDS, *schema.MORE_BANDS}
             if isinstance(item, PsfModel) and not set(schema.BANDS) <= set(item.model) <= known:
                 raise InputError(f"psf.model has {sorted(item.model)}; expected a file for each of g, r, z")
+        if unknown := sorted(set(self.fields) - {*OURS, "cutout_url", "download_timestamp"}):
+            raise InputError(f"fields names '{unknown[0]}', which nothing reads; expected some of {', '.join(OURS)}")
         if self.confuser_class is not None and self.confuser_class not in schema.CONFUSERS:
             raise InputError(f"confuser_class is '{self.confuser_class}'; known are {', '.join(schema.CONFUSERS)}")
         if self.type is not None and self.type not in schema.TYPES:

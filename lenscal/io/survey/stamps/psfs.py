@@ -143,8 +143,7 @@ class TablePsfs:
 
 def fitted(image: np.ndarray) -> np.ndarray:
     """A PSF image on PSF_SIZE pixels about the same centre, sum 1."""
-    if len(image) < PSF_SIZE:
-        image = np.pad(image, (PSF_SIZE - len(image)) // 2)
-    start = (len(image) - PSF_SIZE) // 2
-    image = image[start : start + PSF_SIZE, start : start + PSF_SIZE]
+    image = np.pad(image, [(max(PSF_SIZE - side, 0) // 2,) * 2 for side in image.shape])
+    y, x = ((side - PSF_SIZE) // 2 for side in image.shape)
+    image = image[y : y + PSF_SIZE, x : x + PSF_SIZE]
     return image / image.sum()

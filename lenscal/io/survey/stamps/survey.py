@@ -22,6 +22,7 @@ from lenscal.io.survey.stamps.observing import Observed, observed
 from lenscal.io.survey.stamps.profiles import DECLARED, Profile, StampError, choose, load_profiles
 from lenscal.io.survey.stamps.psfs import PSF_SIZE, Measure, TablePsfs
 from lenscal.io.survey.stamps.rows import row_of
+from lenscal.io.survey.stamps.scaling import at_scale
 
 
 class StampSurvey:
@@ -236,20 +237,9 @@ class StampSurvey:
 
     def _stamps(self, profile: Profile) -> list[Stamp]:
         if profile.name not in self._loaded:
-            stamps = read_stamps(profile, self.root)
-            for stamp in stamps:
-                if not is_native(stamp.pixel_scale) and self._resample is None:
-                    raise StampError(
-                        f"profile '{profile.name}' is at {stamp.pixel_scale:.4f} arcsec per pixel "
-                        "and needs a resample function"
-                    )
-                if not is_native(stamp.pixel_scale) and stamp.given.weight is not None:
-                    raise StampError(
-                        f"profile '{profile.name}' is at {stamp.pixel_scale:.4f} arcsec per pixel, where weights and "
-                        f"masks are not carried over; resample the stamps to {schema.PIXEL_SCALE} arcsec, or leave "
-                        "them out"
-                    )
-            self._loaded[profile.name] = stamps
+            self._loaded[profile.name] = [
+                at_scale(profile, stamp, self._resample) for stamp in read_stamps(profile, self.root)
+            ]
         return self._loaded[profile.name]
 
     def _covered(self, stamp: Stamp) -> int:
