@@ -14,6 +14,9 @@ from lenscal.arguments import finite, in_unit
 from lenscal.completeness.counts import SURVEY
 from lenscal.errors import InputError
 
+FLOAT_EXACT = 2**53
+"""Whole numbers up to here are floats, too."""
+
 
 def _edges(axes: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
     if not isinstance(axes, Mapping) or not axes:
@@ -150,6 +153,11 @@ def _counts(
 
 
 def _codes(hosts: pd.Series, name: str) -> np.ndarray:
+    if hosts.dtype.kind == "f" and (many := int((hosts.abs() > FLOAT_EXACT).sum())):
+        raise InputError(
+            f"completeness: {many} of {len(hosts)} rows of '{name}' are floats beyond 2^53, where neighbouring ids are "
+            "one number, so that hosts would be merged; read the column as whole numbers (int64) or as text"
+        )
     try:
         codes, _ = pd.factorize(hosts, sort=True)  # the order of hosts deals them into halves: not that of the rows
     except TypeError:  # names of several kinds have no order of their own
