@@ -14,7 +14,7 @@ from lenscal.audit.stages import STAGES
 from lenscal.cli import app
 from lenscal.completeness import conditions
 from lenscal.gates import FAIL, PASS
-from lenscal.io.randoms import read_randoms
+from lenscal.io.randoms import heads, read_randoms
 from lenscal.io.stores import StoreError
 from lenscal.io.sweeps import SweepError, SweepFile
 
@@ -207,6 +207,39 @@ def test_depths_of_random_points_may_be_magnitudes_and_points_of_no_known_densit
     path.write_bytes(path.read_bytes()[:6000])
     with pytest.raises(SweepError, match=r"randoms-1-3\.fits' .*truncated: \d+ of the [\d,]+ rows"):
         next(read_randoms([path], 2500.0))
+
+
+def test_another_density_than_that_of_the_header_is_refused(tmp_path):
+    path = region(tmp_path / "a.fits", **A)
+    for ask in (heads, lambda *given: next(read_randoms(*given))):
+        ask([path], 2500.0)
+        with pytest.raises(
+            SweepError, match=r"has DENSITY 2500 in its header, and 5000 points .* are given \(survey\.ran"
+        ):
+            ask([path], 5000.0)
+
+
+@pytest.mark.parametrize(
+    ("survey", "photsys"),
+    [
+        ({}, "S"),
+        ({"layer": "of-my-own"}, "S"),
+        ({"layer": "ls-dr9-north"}, "N"),
+        ({"layer": "north-of-my-own"}, None),
+        ({"layout": "dr11", "region": "north"}, "N"),
+        ({"region": "south"}, "S"),
+    ],
+)
+def test_a_run_that_names_no_region_counts_the_points_of_its_layer(tmp_path, survey, photsys):
+    path = region(tmp_path / "a.fits", **A)
+    table = Table.read(path)
+    table["PHOTSYS"] = np.where(np.arange(len(table)) % 3 == 0, "N", "S")
+    table.meta["DENSITY"] = 2500.0
+    table.write(path, overwrite=True)
+    release = config.Survey(root=str(tmp_path), **survey).of_points
+    assert getattr(release, "photsys", None) == photsys
+    count = sum(map(len, read_randoms([path], release=release)))
+    assert count == {"S": 400, "N": 200, None: 600}[photsys]
 
 
 def test_points_together_are_the_points_one_by_one_however_they_are_cut(bricks):
