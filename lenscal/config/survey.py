@@ -76,7 +76,7 @@ class Survey(Section):
     that of the table of bricks.
     """
     randoms_density: Annotated[float | None, Placement()] = Field(None, gt=0)
-    """Points to the square degree in each of them, where its header has no DENSITY; refused where a header has another."""
+    """Points to the square degree in each of them, where its header has no DENSITY; refused where one has another."""
 
     @model_validator(mode="after")
     def _sets_of_stamps(self) -> Survey:

@@ -39,8 +39,7 @@ def read_randoms(
     ----------
     paths : sequence of path or URL
     density : float, optional
-        Points to the square degree in each file, where its header has no card DENSITY; another one than that of a header
-        is refused.
+        Points to the square degree in each file, where its header has no card DENSITY; refused where one has another.
     places : bool
         Whether ra and dec [degree] of the points come as well.
     release : Release, optional
