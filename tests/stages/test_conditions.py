@@ -1,5 +1,7 @@
 """The plane of seeing and depth holds all the area, and the recommended grid leaves out what it says, no more."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -351,3 +353,11 @@ def test_real_dr10_regions_need_a_deeper_grid_than_the_seed(real):
     assert 0.2 < deeper < 0.6
     axes = conditions.recommended(bricks, STEP)
     assert axes["depth"].stop > grid.depth.stop
+
+
+def test_areas_of_a_tiny_field_are_shown_with_three_digits(tmp_path, bricks):
+    write_bricks(tmp_path, bricks.iloc[:300].assign(area=1.234e-7))
+    told = CliRunner().invoke(app, ["conditions", str(run_file(tmp_path))]).output
+    assert "0.00003702 in all" in told
+    shown = sum(float(cell) for cell in re.findall(r" (0\.0\d{7})\b", told.partition("inside the grid")[0]))
+    assert shown == pytest.approx(2 * 3.70e-5, rel=0.05), "the cells, and what they come to"
