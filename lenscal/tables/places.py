@@ -14,9 +14,9 @@ _PLACE = ("ra", "dec")
 def places_apart(table: Any) -> Any:
     """A table of astropy whose columns are numbers and texts alone.
 
-    A column of places becomes two, in degrees (ICRS): ``ra`` and ``dec`` where it is the only one and no column has
-    these names, else ``coord.ra`` and ``coord.dec`` of a column ``coord``. Times become texts (ISO 8601); other columns
-    that are no arrays are left out.
+    A column ``coord`` of places becomes ``coord.ra`` and ``coord.dec``, in degrees (ICRS), and ``ra`` and ``dec`` too
+    where it is the only one and no column has these names. Times become texts (ISO 8601); other columns that are no
+    arrays are left out.
 
     Raises
     ------
@@ -37,7 +37,8 @@ def places_apart(table: Any) -> Any:
         column = table[name]
         if name in places:
             for axis, values in zip(_PLACE, _degrees(name, column)):
-                out[axis if alone else f"{name}.{axis}"] = Column(values, unit="deg")
+                for own in (f"{name}.{axis}", *([axis] if alone else [])):
+                    out[own] = Column(values, unit="deg")
         elif isinstance(column, Time):
             out[name] = column.isot
         elif name not in mixed:

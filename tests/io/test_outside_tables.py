@@ -284,7 +284,9 @@ def test_a_column_of_places_is_ra_and_dec(tmp_path, ending, frame):
     found = read_as(tmp_path / f"a.{ending}", {})
     np.testing.assert_allclose(found["ra"], [150.1, 20.5], atol=1e-9)
     np.testing.assert_allclose(found["dec"], [2.2, -1.5], atol=1e-9)
-    assert read_table(tmp_path / f"a.{ending}")["seen"][0].startswith("2020-01-01")
+    whole = read_table(tmp_path / f"a.{ending}")
+    assert whole["seen"][0].startswith("2020-01-01")
+    assert whole["coord.dec"].tolist() == found["dec"].tolist()
 
 
 def test_places_beside_columns_of_these_names_keep_their_own(tmp_path):
