@@ -20,7 +20,8 @@ def in_unit(what: str, value: Any, unit: str) -> np.ndarray:
     ----------
     what : str
         Function and argument, for the message.
-    value : number, array or astropy Quantity
+    value : number, array, column of a table or astropy Quantity
+        Masked numbers (NumPy, Astropy) and pandas' NA are NaN, whatever lies below the mask.
     unit : str
         As astropy spells it, such as ``arcsec``; an AB magnitude is ``mag``.
 
@@ -33,20 +34,57 @@ def in_unit(what: str, value: Any, unit: str) -> np.ndarray:
     ValueError
         The quantity has another kind of unit, or the value is no number.
     """
-    if hasattr(value, "unit") and hasattr(value, "to_value"):
+    try:
+        value, masked = _unmasked(value)
+    except TypeError:  # a column with a unit that holds no numbers
+        raise InputError(f"{what} holds {str(value)[:60]!r}, expected numbers [{unit}]") from None
+    if getattr(value, "unit", None) is not None:
+        value = _converted(what, value, unit)
+    try:
+        numbers = np.asarray(value, float)
+    except (TypeError, ValueError):
+        numbers = _with_blanks(what, value, unit)
+    return numbers if masked is None else np.where(masked, np.nan, numbers)
+
+
+def _unmasked(value: Any) -> tuple[Any, np.ndarray | None]:
+    """What lies below the mask of a value, its unit kept, and where the mask is; None where it has none."""
+    if isinstance(value, np.ma.MaskedArray):
+        mask, data = np.ma.getmaskarray(value), np.ma.getdata(value)
+        if (unit := getattr(value, "unit", None)) is None:
+            return data, mask
         from astropy import units
 
-        if value.unit is not None:
-            wanted = value.unit if unit == "mag" and value.unit == units.ABmag else units.Unit(unit)
-            try:
-                value = value.to_value(wanted)
-            except units.UnitConversionError:
-                raise InputError(
-                    f"{what} is in {value.unit}, which cannot be converted to {unit}; give it in "
-                    f"{unit} or as a plain number"
-                ) from None
+        return units.Quantity(data, unit, subok=True), mask
+    if hasattr(value, "unmasked") and hasattr(value, "mask"):
+        return value.unmasked, np.asarray(value.mask)
+    if getattr(value, "unit", None) is not None and hasattr(value, "quantity"):  # a column of a table
+        from astropy import units
+
+        return units.Quantity(np.asarray(value), value.unit, subok=True), None
+    return value, None
+
+
+def _converted(what: str, value: Any, unit: str) -> Any:
+    """A quantity in a unit."""
+    from astropy import units
+
+    if not hasattr(value, "to_value"):
+        return value
+    wanted = value.unit if unit == "mag" and value.unit == units.ABmag else units.Unit(unit)
     try:
-        return np.asarray(value, float)
+        return value.to_value(wanted)
+    except (units.UnitConversionError, ValueError):  # another kind of unit, or one that is unknown
+        raise InputError(
+            f"{what} is in {value.unit}, which cannot be converted to {unit}; give it in {unit} or as a plain number"
+        ) from None
+
+
+def _with_blanks(what: str, value: Any, unit: str) -> np.ndarray:
+    """Numbers among which pandas' NA stands."""
+    try:
+        cells = np.asarray(value, object)
+        return np.array([np.nan if cell is pd.NA else cell for cell in cells.ravel()], float).reshape(cells.shape)
     except (TypeError, ValueError):
         raise InputError(f"{what} holds {str(value)[:60]!r}, expected numbers [{unit}]") from None
 

@@ -210,7 +210,9 @@ class Run:
         if survey.randoms:
             from lenscal.io.randoms import read_randoms
 
-            found = conditions.of_randoms(read_randoms(survey.randoms, survey.randoms_density, release=survey.stated))
+            found = conditions.of_randoms(
+                read_randoms(survey.randoms, survey.randoms_density, release=survey.of_points)
+            )
             found.attrs["area_from"] = "random points: " + ", ".join(name.rsplit("/", 1)[-1] for name in survey.randoms)
             return found
         found = conditions.of_bricks(self.survey.bricks())

@@ -31,7 +31,7 @@ def pieces(run: Run, cube: xr.Dataset, nside: int) -> pd.DataFrame | None:
         from lenscal.io.randoms import read_randoms
 
         edges = {dim: completeness.edges_of(cube, dim) for dim in ("psf_fwhm", "depth")}
-        points = read_randoms(survey.randoms, survey.randoms_density, places=True, release=survey.stated)
+        points = read_randoms(survey.randoms, survey.randoms_density, places=True, release=survey.of_points)
         return sky_pieces.of_randoms(points, nside, edges)
     return sky_pieces.of_bricks(run.survey.bricks(), nside)
 

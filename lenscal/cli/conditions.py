@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -66,11 +67,12 @@ def _tell(bricks: pd.DataFrame, grid: Grid, tail: float) -> None:
 
     area = plane_of.plane(bricks, grid.psf_fwhm, grid.depth)
     total = float(bricks["area"].sum())
+    places = _places(float(area.to_numpy().max()))
     typer.echo(
-        f"area [degree^2] by psf_fwhm [arcsec, down] and depth [mag, across]; {total:.2f} in all, from "
+        f"area [degree^2] by psf_fwhm [arcsec, down] and depth [mag, across]; {total:.{places}f} in all, from "
         f"{bricks.attrs['area_from']}"
     )
-    typer.echo(area.round(2).to_string())
+    typer.echo(area.to_string(float_format=f"{{:.{places}f}}".format))
     inside, known = float(area.iloc[1:-1, 1:-1].to_numpy().sum()), float(area.to_numpy().sum())
     typer.echo(
         f"inside the grid {inside / total:.1%}, outside {(known - inside) / total:.1%}, without "
@@ -81,3 +83,8 @@ def _tell(bricks: pd.DataFrame, grid: Grid, tail: float) -> None:
     typer.echo(
         yaml.safe_dump({"grid": {name: axis.model_dump() for name, axis in axes.items()}}, sort_keys=False).rstrip()
     )
+
+
+def _places(largest: float) -> int:
+    """Decimal places of areas: two, or as many as give the largest three digits."""
+    return max(2, 2 - math.floor(math.log10(largest))) if largest > 0 else 2

@@ -50,7 +50,8 @@ def query(
                 text = _ends(one, "total_lower", "total_upper")
                 known = [(str(c), one.isel(cause=i)) for i, c in enumerate(cube["cause"].values)]
                 causes = ", ".join(
-                    f"{c} -{_one(by, 'systematic_lower'):.3f} +{_one(by, 'systematic_upper'):.3f}" for c, by in known
+                    f"{c} {_below_and_above(_one(by, 'systematic_lower'), _one(by, 'systematic_upper'))}"
+                    for c, by in known
                 )
                 typer.echo(f"    with systematic errors {text} ({causes or 'none is known'})")
         typer.echo(f"  population of hosts: {cube.attrs.get('population', 'survey')}")
@@ -66,6 +67,11 @@ def query(
 def _one(cell: Any, name: str) -> float:
     """The only number of an array."""
     return float(cell[name].values)
+
+
+def _below_and_above(below: float, above: float) -> str:
+    """How far a systematic error reaches either way; 0 has no sign of its own."""
+    return f"-{abs(below):.3f} +{abs(above):.3f}"
 
 
 def _ends(one: Any, lower: str, upper: str) -> str:

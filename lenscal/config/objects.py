@@ -29,8 +29,8 @@ class LensCatalogue(Section):
     columns: dict[str, str] = {}
     """Names of its columns: our name -> its name."""
     units: dict[Literal["ra", "dec"], Literal["deg", "hourangle", "rad", "hms", "dms"]] = {}
-    """Units of ra and dec where the file states none; without them degrees are taken, unless
-    the numbers say otherwise. `hms` and `dms` are sexagesimal texts, such as 10:22:33.4.
+    """Units of ra and dec where the file states none; another one than it states is refused. Without them degrees are
+    taken, unless the numbers say otherwise. `hms` and `dms` are sexagesimal texts, such as 10:22:33.4.
     """
     hdu: str | int | None = None
     """HDU of a FITS file (or table of a VOTable) by name or number; by default the first table with the columns that
@@ -83,8 +83,8 @@ class ContaminantCatalogue(Section):
     columns: dict[str, str] = {}
     """Names of its columns: our name -> its name."""
     units: dict[Literal["ra", "dec"], Literal["deg", "hourangle", "rad", "hms", "dms"]] = {}
-    """Units of ra and dec where the file states none; without them degrees are taken, unless
-    the numbers say otherwise. `hms` and `dms` are sexagesimal texts, such as 10:22:33.4.
+    """Units of ra and dec where the file states none; another one than it states is refused. Without them degrees are
+    taken, unless the numbers say otherwise. `hms` and `dms` are sexagesimal texts, such as 10:22:33.4.
     """
     hdu: str | int | None = None
     """As of lenses."""

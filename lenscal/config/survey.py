@@ -76,7 +76,7 @@ class Survey(Section):
     that of the table of bricks.
     """
     randoms_density: Annotated[float | None, Placement()] = Field(None, gt=0)
-    """Points to the square degree in each of them, where its header has no DENSITY."""
+    """Points to the square degree in each of them, where its header has no DENSITY; refused where one has another."""
 
     @model_validator(mode="after")
     def _sets_of_stamps(self) -> Survey:
@@ -149,6 +149,16 @@ class Survey(Section):
     def stated(self) -> schema.Release | None:
         """The release where the run file states the region as well, so that the other one is refused; else None."""
         return self.release if self.region else None
+
+    @property
+    def of_points(self) -> schema.Release | None:
+        """The release and region whose random points count: as the run file states them, else as the layer is known to
+        be of, else those of the layout; None of a layer of its own name that is of the north.
+        """
+        named = schema.of_layers().get(self.layer)
+        if self.region or named is None:
+            return self.release if self.region or "north" not in self.layer else None
+        return self.release if named.region == self.release.region else named
 
     @model_validator(mode="after")
     def _points_of_a_survey(self) -> Survey:

@@ -11,10 +11,11 @@ from typing import Any
 from lenscal.engine.addresses import short
 from lenscal.engine.blocks import Block, Outcome
 from lenscal.engine.code import same_code
-from lenscal.engine.contents import contents_of, rest_of, versions_of
+from lenscal.engine.contents import contents_of, rest_of, sizes_below, versions_of
 from lenscal.engine.events import BlockEnded, Counted, Events, Finished, Noted, Skipped, Started
 from lenscal.engine.executors import Executor, Job
 from lenscal.engine.history import History
+from lenscal.engine.holding import held
 from lenscal.engine.markers import Progress
 from lenscal.engine.plan import Plan
 from lenscal.engine.results import StageResult
@@ -29,7 +30,7 @@ def carry_out(plan: Plan, name: str, executor: Executor, tell: Events, history: 
     started = time.monotonic()
     stage, run = plan.pipeline.stages[name], plan.pipeline.given(name)
     same_code(plan.progress(name).code)
-    done = _finished(plan, stage, run, tell) or _brought_back(plan, stage, run, tell, history)
+    done = _finished(plan, stage, run, executor, tell) or _brought_back(plan, stage, run, executor, tell, history)
     if done:
         tell(Skipped(name, done["blocks"]))
         return StageResult(
@@ -66,41 +67,44 @@ def carry_out(plan: Plan, name: str, executor: Executor, tell: Events, history: 
     return StageResult(name, "done", len(blocks), summary["rows"], seconds, summary["digest"], tuple(gates), because)
 
 
-def _finished(plan: Plan, stage: Stage, run: Any, tell: Events) -> dict | None:
+def _finished(plan: Plan, stage: Stage, run: Any, executor: Executor, tell: Events) -> dict | None:
     """Summary of a stage that is complete and whose files are still those it wrote; None when
     there is something to do.
     """
     progress, done = plan.progress(stage.name), plan.done(stage.name)
     if done is None:
         return None
-    if stage.sources(run, done.get("sources", {})) != done.get("sources", {}):
-        tell(Noted(stage.name, "what some blocks read is not what they knew: those are looked at again"))
-        progress.reopen()
-        return None
-    versions = versions_of(progress)
-    if done.get("versions") == versions:
+    other = stage.sources(run, done.get("sources", {})) != done.get("sources", {})
+    if not other and done.get("versions") == versions_of(progress):
         return done
-    if done.get("contents") and done["contents"] == contents_of(
-        progress
-    ):  # copied elsewhere, say: other times, the same bytes
-        done["versions"] = versions
-        progress.finish({key: value for key, value in done.items() if key not in ("address", "reads")})
-        return done
-    tell(Noted(stage.name, "files are not as they were written: what differs is done again"))
-    if done.get("contents") and not done.get("by_block"):
+    known = partial(_complete, plan.pipeline.folder, stage, run, progress)
+    with tell.watching(stage.name, "files with other times, held against their content"):
+        if held(plan, stage, run, done, known, executor, tell) is not None:  # copied elsewhere, say: the same bytes
+            return done
+    tell(
+        Noted(
+            stage.name,
+            "what some blocks read is not what they knew: those are looked at again"
+            if other
+            else "files are not as they were written: what differs is done again",
+        )
+    )
+    if not other and done.get("contents") and not done.get("by_block"):
         progress.forget()
     else:
         progress.reopen()
     return None
 
 
-def _brought_back(plan: Plan, stage: Stage, run: Any, tell: Events, history: History) -> dict | None:
+def _brought_back(
+    plan: Plan, stage: Stage, run: Any, executor: Executor, tell: Events, history: History
+) -> dict | None:
     """Summary of a stage whose result an earlier run had, and this one wants again."""
     if plan.done(stage.name) is not None or (kept := history.bring_back(plan.progress(stage.name))) is None:
         return None
     tell(Noted(stage.name, f"as it was before {kept.when} (UTC): brought back"))
     plan.forget(stage.name)
-    return _finished(plan, stage, run, tell)
+    return _finished(plan, stage, run, executor, tell)
 
 
 def _begun(stage: Stage, run: Any, progress: Progress, tell: Events, history: History) -> tuple[str, ...]:
@@ -189,6 +193,7 @@ def _summary(
     return {
         "digest": f"{stores.add_digests([digest, *(outcome.digest for outcome in outcomes)]):032x}",
         "versions": versions_of(progress),
+        "sizes": sizes_below(progress.products),
         "contents": "" if of_blocks else contents_of(progress, written),
         "by_block": of_blocks or bool(written),
         "rest": rest_of(run, stage, progress) if of_blocks else "",

@@ -22,10 +22,25 @@ def versions_below(products: Iterable[Path]) -> str:
     return short({product.name: folders.inventory(product) for product in products})
 
 
+def sizes_below(products: Iterable[Path]) -> str:
+    """Hash of names and sizes of all files of some products, which a copy does not change."""
+    return short(
+        {
+            product.name: {name: version.split(" ")[0] for name, version in folders.inventory(product).items()}
+            for product in products
+        }
+    )
+
+
 def contents_of(progress: Progress, known: Mapping[str, str] | None = None) -> str:
     """Hash of the content of all files a stage wrote; those `known` (by product and place in it) are not read again."""
+    return contents_below(progress.products, known)
+
+
+def contents_below(products: Iterable[Path], known: Mapping[str, str] | None = None) -> str:
+    """As `contents_of`, of products wherever they lie."""
     known, whole = known or {}, {}
-    for product in progress.products:
+    for product in products:
         names = {name: f"{product.name}/{name}" for name in folders.inventory(product)}
         fresh = folders.contents(product, [name for name, place in names.items() if place not in known])
         whole[product.name] = {name: fresh.get(name) or known[place] for name, place in names.items()}

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -20,7 +20,7 @@ from typing import Any
 
 from lenscal.engine import markers
 from lenscal.engine.addresses import differences
-from lenscal.engine.contents import versions_below
+from lenscal.engine.contents import contents_below, sizes_below, versions_below
 from lenscal.engine.markers import Progress
 from lenscal.io import folders, stores
 
@@ -68,7 +68,7 @@ class Kept:
     @cached_property
     def whole(self) -> bool:
         """Whether all is there as it was finished."""
-        return bool(self.done) and self.done["versions"] == versions_below(self.products)
+        return bool(self.done) and _as_finished(self.done, self.products)
 
     @cached_property
     def size(self) -> int:
@@ -78,6 +78,18 @@ class Kept:
     def path(self, name: str) -> Path:
         """Of a product."""
         return self.folder / name
+
+
+def _as_finished(done: Mapping[str, Any], products: Sequence[Path]) -> bool:
+    """Whether products are those of a summary: by the versions of their files or, in a copy, where times are others,
+    by content. Of products of blocks, which are held against their digests once they are brought back, names and sizes
+    say it.
+    """
+    if done["versions"] == versions_below(products):
+        return True
+    if done.get("contents"):
+        return done["contents"] == contents_below(products)
+    return "sizes" in done and done["sizes"] == sizes_below(products)
 
 
 def _size(places: Sequence[Path]) -> int:
@@ -133,7 +145,7 @@ class History:
         """
         plan, done = (markers.read_json(progress.folder / name) for name in ("plan.json", "done.json"))
         done, products = markers.sealed(done), [path for path in progress.products if path.exists()]
-        if not (self.keep and plan and done and products and done["versions"] == versions_below(progress.products)):
+        if not (self.keep and plan and done and products and _as_finished(done, progress.products)):
             return False
         if (size := _size([*products, progress.folder])) > self.keep:
             return False  # nor is the disk asked to hold both

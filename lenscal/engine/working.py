@@ -14,6 +14,7 @@ from lenscal.engine.errors import PlanError
 from lenscal.engine.markers import Progress
 from lenscal.engine.pipeline import Pipeline
 from lenscal.engine.stage import Stage
+from lenscal.io import folders
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,24 @@ def do_block(order: Order, block: Block) -> Outcome:
         The worker has other sources of lenscal than the run, or they changed meanwhile; or other settings than the run;
         or the block gave another digest than before, with the same sources.
     """
+    pipeline, run, stage, progress = _ordered(order)
+    return done_block(pipeline, run, stage, progress, block)
+
+
+def hold_block(order: Order, block: Block) -> Outcome | None:
+    """On a worker: see `held_block`.
+
+    Raises
+    ------
+    PlanError
+        As `do_block`.
+    """
+    _, run, stage, progress = _ordered(order)
+    return held_block(run, stage, progress, block)
+
+
+def _ordered(order: Order) -> tuple[Pipeline, Any, Stage, Progress]:
+    """The pipeline of an order, what the stage is given of its run, the stage, and its progress."""
     same_code(order.code)
     pipeline, run, arrived = _opened(order.message, order.stage, short(order.wanted))
     if arrived != short(order.wanted["settings"]):
@@ -52,9 +71,7 @@ def do_block(order: Order, block: Block) -> Outcome:
             "the settings that arrived at this worker are not those of the run; start workers of the same "
             "release as the run, and run again"
         )
-    return done_block(
-        pipeline, run, pipeline.stages[order.stage], Progress(pipeline.folder, order.stage, order.wanted), block
-    )
+    return pipeline, run, pipeline.stages[order.stage], Progress(pipeline.folder, order.stage, order.wanted)
 
 
 def done_block(pipeline: Pipeline, run: Any, stage: Stage, progress: Progress, block: Block) -> Outcome:
@@ -78,6 +95,25 @@ def done_block(pipeline: Pipeline, run: Any, stage: Stage, progress: Progress, b
                 "on something outside its address; mend that and remove its stage's products"
             )
     return marked(run, stage, progress, block, outcome)
+
+
+def held_block(run: Any, stage: Stage, progress: Progress, block: Block) -> Outcome | None:
+    """The outcome of a block of a finished stage with the versions of now, where what it read and wrote has the content
+    of then; None of another. The marker of a block that read something else goes: it is not held against that twice.
+    """
+    known = outcome = progress.outcome(block)
+    if outcome is None:
+        return None
+    if stage.sources(run, outcome.sources) != outcome.sources:
+        outcome = stage.renewed(run, block, outcome)
+        if outcome is None:
+            folders.remove(progress.folder / "blocks" / f"{block.name}.json")
+            return None
+    left = stage.left(run, block, outcome)
+    as_marked = left is None or outcome.files == left.files()
+    if not as_marked and not left.holds(outcome):
+        return None
+    return outcome if as_marked and outcome is known else marked(run, stage, progress, block, outcome)
 
 
 def marked(run: Any, stage: Stage, progress: Progress, block: Block, outcome: Outcome) -> Outcome:

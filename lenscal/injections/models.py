@@ -28,7 +28,7 @@ _RANGES = {
     "phi_ext": (-90.0, 90.0),
     "I_eff": (0.0, math.inf),
     "theta_eff": (0.0, math.inf),
-    "n": (0.0, 10.0),
+    "n": (0.5, 10.0),  # of a Sersic profile, as the standard has it
     "center_x": (-math.inf, math.inf),
     "center_y": (-math.inf, math.inf),
 }

@@ -23,6 +23,7 @@ _ORDER_MAX = 8
 _SLICES, _SLICE = 16, 1024  # of a file, to see whether it covers the region of another
 _COARSE = 16
 _ALIKE = 0.9
+_DENSITY_RTOL = 1e-3  # of a header that was rounded
 
 
 def read_randoms(
@@ -38,7 +39,7 @@ def read_randoms(
     ----------
     paths : sequence of path or URL
     density : float, optional
-        Points to the square degree in each file, where its header has no card DENSITY.
+        Points to the square degree in each file, where its header has no card DENSITY; refused where one has another.
     places : bool
         Whether ra and dec [degree] of the points come as well.
     release : Release, optional
@@ -56,7 +57,7 @@ def read_randoms(
     ------
     SweepError
         When a file cannot be read, holds no point or none of a region, is of another release, or nothing says how
-        dense its points are.
+        dense its points are, or the header and `density` say it differently.
     """
     columns = (
         _COLUMNS if len(paths) == 1 and not places else (*_COLUMNS, *_PLACE)
@@ -185,10 +186,18 @@ def _pixels(table: pd.DataFrame, nside: int) -> np.ndarray:
 
 
 def _density(file: SweepFile | PointTable, given: float | None) -> float:
-    found = given if given is not None else file.header.get("DENSITY")
-    if not isinstance(found, (int, float)) or not found > 0:
+    own = file.header.get("DENSITY")
+    known = isinstance(own, (int, float)) and own > 0
+    if known and given is not None and not np.isclose(own, given, rtol=_DENSITY_RTOL, atol=0):
         raise SweepError(
-            f"'{file.path}' ({file.rows:,} rows) has DENSITY {found!r} in its header; expected points to the square "
+            f"'{file.path}' ({file.rows:,} rows) has DENSITY {own:g} in its header, and {given:g} points to the square "
+            "degree are given (survey.randoms_density, or --density); expected one of them, or the same: leave it out, "
+            "or correct the header"
+        )
+    found = own if known else given
+    if found is None or not found > 0:
+        raise SweepError(
+            f"'{file.path}' ({file.rows:,} rows) has DENSITY {own!r} in its header; expected points to the square "
             "degree: give them (survey.randoms_density, or --density)"
         )
     if not file.rows:

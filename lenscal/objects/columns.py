@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pandas as pd
 
@@ -15,6 +17,7 @@ class ObjectsError(LenscalError, ValueError):
 
 
 _FULL_CIRCLE = {"hours": 24.0, "radians": 2 * np.pi}
+_SEXAGESIMAL = re.compile(r"\s*[+\-\u2212]?\d{1,3}\s*[:hd\u00b0\s]\s*\d{1,2}")
 _LEAST = 8  # rows from which numbers alone can say that they are no degrees
 
 
@@ -56,6 +59,14 @@ def _no_degrees(ra: np.ndarray, dec: np.ndarray) -> str | None:
     return None
 
 
+def _said(raw: pd.DataFrame) -> str:
+    """How sexagesimal positions are declared, as the end of a sentence, where a table has some."""
+    cells = [str(raw[name].iloc[0]) for name in ("ra", "dec")]
+    if not any(map(_SEXAGESIMAL.match, cells)):
+        return ""
+    return "; sexagesimal texts are declared as units: {ra: hms, dec: dms} of the catalogue in the run file"
+
+
 def positions_of(raw: pd.DataFrame, what: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, Ledger]:
     """RA in [0, 360] and Dec [degree], the rows with a usable position, and the ledger of the others. RA
     from -180 on is wrapped.
@@ -77,7 +88,7 @@ def positions_of(raw: pd.DataFrame, what: str) -> tuple[np.ndarray, np.ndarray, 
         first = ", ".join(repr(raw[name].iloc[0]) for name in ("ra", "dec"))
         raise ObjectsError(
             f"{what}: none of {len(raw):,} rows has a position on the sphere (the first is at {first}); "
-            "expected ra and dec in degrees"
+            f"expected ra and dec in degrees{_said(raw)}"
         )
     if not raw.attrs.get("stated") and (unit := _no_degrees(ra[keep], dec[keep])):
         spans = (

@@ -141,7 +141,7 @@ def counted(
 def _over(name: str, which: object, array: xr.Dataset, dims: tuple) -> np.ndarray:
     if not isinstance(which, xr.DataArray):
         try:
-            return np.broadcast_to(np.asarray(which, float), tuple(array.sizes[dim] for dim in dims))
+            return np.broadcast_to(in_unit(f"from_counts: {name}", which, "1"), tuple(array.sizes[dim] for dim in dims))
         except ValueError:
             raise InputError(f"from_counts: {name} has another shape than the cells") from None
     if set(which.dims) - set(dims):
@@ -243,7 +243,7 @@ def checked_unit(name: str, given: ArrayLike, unit: str) -> np.ndarray:
         theirs = str(attrs["units"])
         if theirs != unit:
             try:
-                given = units.Quantity(np.asarray(given, float), "mag" if theirs.startswith("mag") else theirs)
+                given = units.Quantity(in_unit(name, given, "1"), "mag" if theirs.startswith("mag") else theirs)
             except (ValueError, TypeError):
                 raise InputError(f"{name} is in '{theirs}', which is no unit; expected {unit}") from None
     return in_unit(name, given, unit)

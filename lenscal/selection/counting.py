@@ -16,6 +16,8 @@ from lenscal.errors import InputError
 
 TAKEN = ("quantile", "level", "threshold", "population", "host", "status", "completeness", "lower", "upper")
 """Names that a cube has for something else."""
+FLOAT_EXACT = 2**53
+"""Whole numbers up to here are floats, too."""
 
 
 def _edges(axes: Mapping[str, ArrayLike]) -> dict[str, np.ndarray]:
@@ -155,6 +157,11 @@ def _counts(
 
 
 def _codes(hosts: pd.Series, name: str) -> np.ndarray:
+    if hosts.dtype.kind == "f" and (many := int((hosts.abs() > FLOAT_EXACT).sum())):
+        raise InputError(
+            f"completeness: {many} of {len(hosts)} rows of '{name}' are floats beyond 2^53, where neighbouring ids are "
+            "one number, so that hosts would be merged; read the column as whole numbers (int64) or as text"
+        )
     try:
         codes, _ = pd.factorize(hosts, sort=True)  # the order of hosts deals them into halves: not that of the rows
     except TypeError:  # names of several kinds have no order of their own

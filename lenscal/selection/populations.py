@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.special import ndtri
 from scipy.stats import binom
 
+from lenscal.arguments import in_unit
 from lenscal.errors import InputError
 
 from . import reweighting
@@ -135,7 +136,7 @@ def _with_hosts(population: Density, own: Trials, of: str | Sequence[str]) -> De
         return population
     with np.errstate(divide="ignore"):
         hosts = np.log(own.weight)
-    return lambda table: np.asarray(population(table), float) + hosts
+    return lambda table: in_unit("reweight: the density", population(table), "1") + hosts
 
 
 def _names(own: Trials, edges: Mapping[str, np.ndarray]) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from lenscal.arguments import in_unit
 from lenscal.errors import InputError
 from lenscal.kernels import draws, weighting
 
@@ -68,7 +69,7 @@ def reweight(
     ValueError
         A missing column, a feature that is not finite, an outcome that is neither found nor missed.
     """
-    found = np.asarray(found, float)
+    found = in_unit("reweight: the outcomes", found, "1")
     if found.shape != (len(trials),) or not np.isin(found, (0, 1)).all():
         raise InputError(
             f"reweight: there are {found.size} outcomes for {len(trials)} trials, or some are neither found (1) nor "

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from lenscal.arguments import in_unit
 from lenscal.errors import InputError
 from lenscal.kernels import stratified, weighting
 
@@ -78,7 +79,7 @@ def _ratios(trials: pd.DataFrame, density: Density, drawn: np.ndarray | None) ->
                 "against that they were drawn with"
             )
         drawn = trials["log_density"].to_numpy(float)
-    wanted = np.asarray(density(trials), float)
+    wanted = in_unit("reweight: the density", density(trials), "1")
     if wanted.shape != (len(trials),):
         raise InputError(
             f"reweight: the density gave an array of shape {wanted.shape}, expected one number for each of "

@@ -13,6 +13,7 @@ import pandas as pd
 from lenscal.tables import fits_tables
 from lenscal.tables.fits_tables import Wanted
 from lenscal.tables.kinds import SUFFIXES, is_packed, kind_of
+from lenscal.tables.places import places_apart
 from lenscal.tables.plain import Columns, TableError, plain
 
 
@@ -101,6 +102,7 @@ def _votable(path: Path, hdu: str | int | None, wanted: Wanted | None) -> Any:
 
 
 def _of_astropy(table: Any) -> Columns:
+    table = places_apart(table)
     values = {name: found for name in table.colnames if (found := plain(table[name])) is not None}
     return Columns(values, {name: str(getattr(table[name], "unit", None) or "") for name in values})
 

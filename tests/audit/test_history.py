@@ -18,7 +18,7 @@ from lenscal.audit.products import Run
 from lenscal.audit.stages import STAGES
 from lenscal.cli import app
 from lenscal.detector import frozen
-from lenscal.engine import InProcess
+from lenscal.engine import InProcess, history
 from lenscal.injections import trials
 from lenscal.report.figures import style
 
@@ -144,6 +144,37 @@ def test_a_run_file_set_back_finds_its_results_again(runfile, counted):
     (one,) = generations(settings)
     assert one.stages == LATE[2:]
     assert one.why == "completeness.false_positive_rates"
+
+
+@pytest.fixture
+def copy(first, tmp_path):
+    """The run as a colleague has it: every file has a new time of change, and lenscal is of another release."""
+    shutil.copytree(first, tmp_path, dirs_exist_ok=True, copy_function=shutil.copyfile)
+    for plan in (tmp_path / "stores" / "first" / ".plan").glob("*/plan.json"):
+        plan.write_text(json.dumps(json.loads(plan.read_text()) | {"code": "of another release"}))
+    return tmp_path / "first.yaml"
+
+
+def test_a_copied_project_is_unchanged_whatever_the_times_of_its_files(copy, counted):
+    settings = config.load(copy)
+    files = {path: path.stat().st_mtime_ns for path in settings.stores.glob("*.zarr/**/*") if path.is_file()}
+    found = done(settings)
+    assert {state for state, _ in found.values()} == {"was complete"}
+    assert counted == {"rendered": 0, "scored": 0}
+    assert {path: path.stat().st_mtime_ns for path in files} == files
+    again = {path: path.stat().st_mtime_ns for path in (settings.stores / ".plan").rglob("*.json")}
+    assert done(settings) == found
+    assert {path: path.stat().st_mtime_ns for path in again} == again, "the new times are known from then on"
+
+
+def test_what_a_changed_setting_replaces_in_a_copied_project_is_kept(copy):
+    settings = changed(copy, cutouts__block=32, completeness__false_positive_rates=[0.1])
+    run(settings, ["objects", "manifest", "cutouts", "quality", "injections", "detector", "scores", "judgement"])
+    kept = {one.stage for one in history.kept(settings.stores) if one.whole}
+    assert {"cutouts", "quality", "judgement"} <= kept, "tables and stores alike"
+    back = changed(copy, cutouts__block=64, completeness__false_positive_rates=[0.05])
+    states = {name: state for name, (state, _) in done(back).items()}
+    assert set(states.values()) == {"was complete"}, "brought back, and held against their content"
 
 
 def test_restore_brings_results_back_with_the_run_file_that_they_belong_to(runfile, tmp_path):

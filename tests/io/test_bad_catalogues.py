@@ -147,7 +147,8 @@ BAD = {
         {"lenses": "ra,dec,name,grade,reference,z\n10:20:30,-3:10:5,a,probable,x,1\n"},
         [
             r"lens catalogue 'other': none of 1 rows has a position on the sphere \(the first is at '10:20:30', "
-            r"'-3:10:5'\); expected ra and dec in degrees"
+            r"'-3:10:5'\); expected ra and dec in degrees; sexagesimal texts are declared as "
+            r"units: \{ra: hms, dec: dms\} of the catalogue in the run file"
         ],
     ),
     "a lens catalogue without a column": (

@@ -111,7 +111,8 @@ def test_the_reader_of_coolest_takes_what_is_written(table, tmp_path):
         (lambda d: point(d, 0, "mass", "theta_E", float("nan")), "expected a number"),
         (lambda d: point(d, 0, "mass", "theta_E", 0.0), "theta_e is 0"),
         (lambda d: point(d, 0, "mass", "q", 1.3), "q is 1.3"),
-        (lambda d: point(d, 2, "light", "n", 11.0), "n is 11"),
+        (lambda d: point(d, 2, "light", "n", 11.0), "n is 11, expected 0.5 to 10"),
+        (lambda d: point(d, 2, "light", "n", 0.3), "n is 0.3, expected 0.5 to 10"),
         (lambda d: d["lensing_entities"][0]["mass_model"][0].update(type="NFW"), "expected SIE or PEMD"),
     ],
 )

@@ -75,6 +75,13 @@ def test_query_prints_the_numbers_of_the_cube(place):
     assert "the cube has the populations survey, lens-like, not 'all'" in refused.output
 
 
+def test_a_systematic_part_of_nothing_has_one_sign():
+    from lenscal.cli.query import _below_and_above
+
+    assert _below_and_above(-1e-17, -0.0) == "-0.000 +0.000"
+    assert _below_and_above(0.02, 0.0312) == "-0.020 +0.031"
+
+
 def test_what_is_lost_changed_absent_or_of_another_version_is_refused(place, tmp_path):
     said = {}
     for name in ("lost", "turned", "older", "open"):

@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy import units as u
-from astropy.coordinates import Angle
+from astropy.coordinates import Angle, SkyCoord
 from astropy.io import fits
-from astropy.table import MaskedColumn, Table
+from astropy.table import MaskedColumn, QTable, Table
+from astropy.time import Time
 
 from lenscal import config, detector, objects
 from lenscal.config import ContaminantCatalogue, GalaxyTable, LensCatalogue
@@ -17,6 +18,7 @@ from lenscal.io.randoms import heads, read_randoms
 from lenscal.io.sweeps import SweepFile
 from lenscal.io.tables import lenses as catalogues
 from lenscal.io.tables import sexagesimal
+from lenscal.io.tables.reading import read_table
 
 IDS = [2**62 + 1, 2**53 + 1, 7]
 COLUMNS = {"name": "TARGET", "ra": "ALPHA", "dec": "DELTA", "zlens": "Z", "grade": "GR"}
@@ -178,7 +180,7 @@ def test_whole_numbers_with_blanks_keep_every_digit(tmp_path, form):
         content.to_pandas(use_nullable_int=True).to_parquet(tmp_path / form)
     else:
         content.write(tmp_path / form, format={"ecsv": "ascii.ecsv", "vot": "votable", "fits": "fits"}[form[2:]])
-    found = catalogues.read_table(tmp_path / form)["id"]
+    found = read_table(tmp_path / form)["id"]
     assert found.isna().tolist() == [False, True, False]
     assert [int(found[i]) for i in (0, 2)] == [2**62 + 1, 2**53 + 1]
 
@@ -223,6 +225,81 @@ def test_sexagesimal_columns_are_converted_where_they_are_declared(tmp_path, how
     assert found["ra"].tolist() == [150.0, 7.5]
     np.testing.assert_allclose(found["dec"], [-0.5, 10.01])
     assert ledger.rows_out == 2
+
+
+@pytest.mark.parametrize("unit", ["hourangle", "rad"])
+def test_sexagesimal_texts_that_are_declared_as_numbers_are_refused_with_the_way_to_declare_them(tmp_path, unit):
+    (tmp_path / "a.csv").write_text("ra,dec\n,\n10:14:38.4,+04:46:54.7\n")
+    item = LensCatalogue(name="mine", source=str(tmp_path / "a.csv"), format="csv", units={"ra": unit})
+    with pytest.raises(
+        catalogues.CatalogueError,
+        match=rf"column ra is stated to be in '{unit}'.* \(the first is '10:14:38.4'\); .*units: {{ra: hms, dec: dms}}",
+    ):
+        catalogues.read_lenses(item)
+
+
+def test_hours_in_texts_that_the_file_states_are_read_once_they_are_declared(tmp_path):
+    table = Table({"ra": ["10:00:00"], "dec": ["-00:30:00"]})
+    table["ra"].unit = "hourangle"
+    table.write(tmp_path / "a.ecsv")
+    found = read_as(tmp_path / "a.ecsv", {"ra": "hms", "dec": "dms"})
+    assert (found["ra"].tolist(), found["dec"].tolist()) == ([150.0], [-0.5])
+
+
+def read_as(path, units):
+    return catalogues.read_lenses(LensCatalogue(name="mine", source=str(path), format="csv", units=units))
+
+
+@pytest.mark.parametrize(
+    ("own", "given", "fits"),
+    [
+        ("rad", "rad", True),
+        ("rad", "deg", False),
+        ("deg", "deg", True),
+        ("deg", "hourangle", False),
+        ("h", "hms", True),
+    ],
+)
+def test_a_unit_of_the_run_file_that_contradicts_the_file_is_refused(tmp_path, own, given, fits):
+    table = Table({"ra": [1.0, 1.5], "dec": [0.1, 0.2]})
+    table["ra"].unit = own
+    table.write(tmp_path / "a.ecsv")
+    if fits:
+        alone = read_as(tmp_path / "a.ecsv", {})
+        pd.testing.assert_frame_equal(read_as(tmp_path / "a.ecsv", {"ra": given}), alone)
+        return
+    with pytest.raises(
+        catalogues.CatalogueError, match=f"states column ra in '{own}', and `units` of the run file says {given}"
+    ):
+        read_as(tmp_path / "a.ecsv", {"ra": given})
+
+
+@pytest.mark.parametrize("ending", ["ecsv", "parquet"])
+@pytest.mark.parametrize("frame", ["icrs", "galactic"])
+def test_a_column_of_places_is_ra_and_dec(tmp_path, ending, frame):
+    places = SkyCoord([150.1, 20.5], [2.2, -1.5], unit="deg")
+    table = QTable({"name": ["a", "b"], "coord": places.transform_to(frame), "size": [1, 2] * u.arcsec})
+    table["seen"] = Time(["2020-01-01", "2021-01-01"])
+    table.write(tmp_path / f"a.{ending}")
+    found = read_as(tmp_path / f"a.{ending}", {})
+    np.testing.assert_allclose(found["ra"], [150.1, 20.5], atol=1e-9)
+    np.testing.assert_allclose(found["dec"], [2.2, -1.5], atol=1e-9)
+    whole = read_table(tmp_path / f"a.{ending}")
+    assert whole["seen"][0].startswith("2020-01-01")
+    assert whole["coord.dec"].tolist() == found["dec"].tolist()
+
+
+def test_places_beside_columns_of_these_names_keep_their_own(tmp_path):
+    table = QTable({"RA": [1.0], "Dec": [2.0], "coord": SkyCoord([150.1], [2.2], unit="deg")})
+    table.write(tmp_path / "a.ecsv")
+    found = read_table(tmp_path / "a.ecsv")
+    assert (found["RA"][0], found["coord.ra"][0], found["coord.dec"][0]) == (1.0, 150.1, 2.2)
+
+
+def test_places_that_are_none_of_the_sky_are_refused_in_one_sentence(tmp_path):
+    QTable({"coord": SkyCoord([150.1], [2.2], unit="deg", frame="altaz")}).write(tmp_path / "a.ecsv")
+    with pytest.raises(catalogues.CatalogueError, match="column coord holds places in the frame 'altaz', which cannot"):
+        read_table(tmp_path / "a.ecsv")
 
 
 def test_a_grade_is_mapped_to_a_tier_or_to_a_grade_that_is_known(tmp_path):

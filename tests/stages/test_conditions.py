@@ -1,5 +1,7 @@
 """The plane of seeing and depth holds all the area, and the recommended grid leaves out what it says, no more."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +16,7 @@ from lenscal.audit.stages import STAGES
 from lenscal.cli import app
 from lenscal.completeness import conditions
 from lenscal.gates import FAIL, PASS
-from lenscal.io.randoms import read_randoms
+from lenscal.io.randoms import heads, read_randoms
 from lenscal.io.stores import StoreError
 from lenscal.io.sweeps import SweepError, SweepFile
 
@@ -209,6 +211,39 @@ def test_depths_of_random_points_may_be_magnitudes_and_points_of_no_known_densit
         next(read_randoms([path], 2500.0))
 
 
+def test_another_density_than_that_of_the_header_is_refused(tmp_path):
+    path = region(tmp_path / "a.fits", **A)
+    for ask in (heads, lambda *given: next(read_randoms(*given))):
+        ask([path], 2500.0)
+        with pytest.raises(
+            SweepError, match=r"has DENSITY 2500 in its header, and 5000 points .* are given \(survey\.ran"
+        ):
+            ask([path], 5000.0)
+
+
+@pytest.mark.parametrize(
+    ("survey", "photsys"),
+    [
+        ({}, "S"),
+        ({"layer": "of-my-own"}, "S"),
+        ({"layer": "ls-dr9-north"}, "N"),
+        ({"layer": "north-of-my-own"}, None),
+        ({"layout": "dr11", "region": "north"}, "N"),
+        ({"region": "south"}, "S"),
+    ],
+)
+def test_a_run_that_names_no_region_counts_the_points_of_its_layer(tmp_path, survey, photsys):
+    path = region(tmp_path / "a.fits", **A)
+    table = Table.read(path)
+    table["PHOTSYS"] = np.where(np.arange(len(table)) % 3 == 0, "N", "S")
+    table.meta["DENSITY"] = 2500.0
+    table.write(path, overwrite=True)
+    release = config.Survey(root=str(tmp_path), **survey).of_points
+    assert getattr(release, "photsys", None) == photsys
+    count = sum(map(len, read_randoms([path], release=release)))
+    assert count == {"S": 400, "N": 200, None: 600}[photsys]
+
+
 def test_points_together_are_the_points_one_by_one_however_they_are_cut(bricks):
     points = bricks.iloc[:3000].assign(area=0.01)
     points.loc[:99, "psfdepth_r"] = 0.0
@@ -318,3 +353,11 @@ def test_real_dr10_regions_need_a_deeper_grid_than_the_seed(real):
     assert 0.2 < deeper < 0.6
     axes = conditions.recommended(bricks, STEP)
     assert axes["depth"].stop > grid.depth.stop
+
+
+def test_areas_of_a_tiny_field_are_shown_with_three_digits(tmp_path, bricks):
+    write_bricks(tmp_path, bricks.iloc[:300].assign(area=1.234e-7))
+    told = CliRunner().invoke(app, ["conditions", str(run_file(tmp_path))]).output
+    assert "0.00003702 in all" in told
+    shown = sum(float(cell) for cell in re.findall(r" (0\.0\d{7})\b", told.partition("inside the grid")[0]))
+    assert shown == pytest.approx(2 * 3.70e-5, rel=0.05), "the cells, and what they come to"

@@ -353,3 +353,11 @@ def test_tables_that_tell_no_completeness_are_refused(bad):
 def test_questions_that_have_no_answer_are_refused(call, message, cube):
     with pytest.raises(ValueError, match=message):
         call(lc.SelectionFunction.from_run(cube), cube)
+
+
+def test_host_ids_that_floats_merge_are_refused_by_name(table):
+    ids = table.assign(host=table["host"] - table["host"].min() + 39627788403084375)
+    lc.SelectionFunction.from_table(ids, EDGES)
+    with pytest.raises(ValueError, match=r"rows of 'host' are floats beyond 2\^53.* read the column as whole numbers"):
+        lc.SelectionFunction.from_table(ids.astype({"host": float}), EDGES)
+    lc.SelectionFunction.from_table(table.assign(host=table["host"].astype(float)), EDGES)

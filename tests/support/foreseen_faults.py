@@ -359,6 +359,10 @@ OF_SURVEY = {
     ),
     "random points that are missing": key("survey.randoms", ["none.fits"]),
     "random points without density": randoms(["PSFSIZE_R", "PSFDEPTH_R", "RA", "DEC"]),
+    "random points with another density": lambda folder, raw: (
+        randoms(["PSFSIZE_R", "PSFDEPTH_R", "RA", "DEC"], DENSITY=2500.0)(folder, raw),
+        raw["survey"].update(randoms_density=5000.0),
+    ),
     "random points without seeing": randoms(["PSFDEPTH_R", "RA", "DEC"], DENSITY=2500.0),
 }
 

@@ -114,7 +114,7 @@ def _randoms(run: Run) -> str:
     from lenscal.io.randoms import heads
 
     survey = run.settings.survey
-    points, density = heads(survey.randoms, survey.randoms_density, survey.stated)
+    points, density = heads(survey.randoms, survey.randoms_density, survey.of_points)
     return f"{points:,} points, {density:,.0f} to the square degree"
 
 

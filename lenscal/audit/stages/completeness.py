@@ -45,9 +45,11 @@ class Completeness(Audited):
         survey = run.settings.survey
         found: dict = {"brought": brought(run)}
         if survey.randoms:
+            points = survey.of_points
             return found | {
                 "randoms": fingerprints(survey.randoms, "correct survey.randoms"),
                 "density": survey.randoms_density,
+                **({"points of": points.photsys} if points is not None and survey.region is None else {}),
             }
         return found | {"tables": fingerprints(run.survey.tables())}
 

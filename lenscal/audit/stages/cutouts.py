@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
+import xarray as xr
 
 from lenscal import schema
 from lenscal.audit.products import Run
@@ -63,13 +65,26 @@ class Cutouts(Audited):
             run.path("cutouts.zarr"), schema.CUTOUTS, {"galaxy": slice(block.part["start"], block.part["stop"])}
         )
 
-    def work(self, run: Run, block: Block, say: Say = lambda text: None) -> Outcome:
+    def renewed(self, run: Run, block: Block, outcome: Outcome) -> Outcome | None:
+        """Bricks with other times (of a survey that was copied) are cut once more, and nothing is written: None where
+        that gives other pixels.
+        """
+        dataset, sources = self._cut(run, slice(block.part["start"], block.part["stop"]))
+        dataset = schema.CUTOUTS.check(schema.CUTOUTS.describe(dataset))
+        same = stores.digest(dataset, schema.CUTOUTS.block) == outcome.digest
+        return replace(outcome, sources=sources) if same else None
+
+    def _cut(self, run: Run, part: slice) -> tuple[xr.Dataset, dict[str, str]]:
+        """Cutouts of rows of the manifest, and the versions of the bricks that were looked at."""
         from lenscal import cutouts
 
-        part = slice(block.part["start"], block.part["stop"])
         sources: dict[str, str] = {}
         read = partial(run.survey.read, sources=sources) if hasattr(run.survey, "version") else run.survey.read
-        dataset = cutouts.cut(run.manifest.iloc[part], read, run.settings.cutouts, run.settings.survey.bands)
+        return cutouts.cut(run.manifest.iloc[part], read, run.settings.cutouts, run.settings.survey.bands), sources
+
+    def work(self, run: Run, block: Block, say: Say = lambda text: None) -> Outcome:
+        part = slice(block.part["start"], block.part["stop"])
+        dataset, sources = self._cut(run, part)
         failures = pd.Series(dataset["failure"].values.astype(object))
         kinds = failures[failures != ""].str.split(":").str[0]
         broken = failures[kinds.index[~kinds.isin(_OF_THE_SKY)]]

@@ -164,8 +164,8 @@ def _renamed(
 ) -> pd.DataFrame:
     """The columns that `choices` finds, exact names first, then in any case; ra and dec in degrees.
 
-    `attrs["stated"]` says that the unit of both is known: of the file, or of the run file (`stated`), which goes before
-    it.
+    `attrs["stated"]` says that the unit of both is known: of the file, or of the run file (`stated`), which may not
+    contradict it.
     """
     lower = {str(name).lower(): name for name in reversed(raw.columns)}
     found, missing, known = {}, [], {}
@@ -176,9 +176,8 @@ def _renamed(
         if name is not None:
             found[ours] = raw[name]
             if ours in _REQUIRED:
-                of_file = stated_units.stated(raw, name)
-                if ours in stated and not of_file:
-                    raw.attrs.setdefault("units", {})[name] = stated[ours]
+                if ours in stated:
+                    stated_units.agreed(raw, name, stated[ours], what)
                 known[ours] = stated_units.stated(raw, name)
                 found[ours] = stated_units.in_degrees(raw, name, what)
         elif ours in required:

@@ -16,7 +16,8 @@ from lenscal.io import folders, row_counts
 from lenscal.tables import SUFFIXES, TableError, columns_of, is_packed, kind_of
 
 from .frames import framed
-from .stated_units import CatalogueError, in_degrees
+from .sexagesimal import kind_of as kind_of_angle
+from .stated_units import CatalogueError, in_degrees, is_sexagesimal, stated
 from .text import text_table
 
 _BROKEN = (OSError, EOFError, ValueError, TypeError, KeyError, zlib.error, fits.VerifyError, AstropyUserWarning)
@@ -86,8 +87,10 @@ def read_table(
             "again"
         ) from None
     for column in [column for column in table.columns if str(column).lower() in ("ra", "dec")]:
-        attrs, table[column] = table.attrs, in_degrees(table, column, f"catalogue '{path}'")
-        table.attrs = attrs
+        table.attrs.setdefault("own_units", {})[column] = stated(table, column)
+        if not is_sexagesimal(table[column]) or kind_of_angle(stated(table, column)):
+            attrs, table[column] = table.attrs, in_degrees(table, column, f"catalogue '{path}'")
+            table.attrs = attrs
     return table
 
 

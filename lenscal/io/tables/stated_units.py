@@ -16,6 +16,8 @@ _IN_NAME = re.compile(
     r"[\[(]\s*([^\])]+?)\s*[\])]\s*$|_(rad|radians?|hours?|hr|hourangle|deg|degrees?)$", re.IGNORECASE
 )
 
+_BASES = {"hms": "hourangle", "dms": "deg"}
+
 
 class CatalogueError(LenscalError, ValueError):
     """An outside catalogue that cannot be used; the message names it."""
@@ -52,10 +54,43 @@ def in_degrees(table: pd.DataFrame, column: str, what: str) -> pd.Series:
             "(deg, hourangle, rad), or in sexagesimal ones (hms, dms): convert it to degrees, or state its unit "
             "(`units` of the catalogue in the run file)"
         )
+    if probe[0] != 1 and is_sexagesimal(table[column]):
+        first = next(cell for cell in table[column] if isinstance(cell, str))
+        raise CatalogueError(
+            f"{what}, {len(table):,} rows: column {column} is stated to be in '{unit[:40]}', which is of decimal "
+            f"numbers, and holds sexagesimal texts (the first is {first[:40]!r}); say so as "
+            "units: {ra: hms, dec: dms} of the catalogue in the run file"
+        )
     table.attrs.setdefault("units", {})[column] = "deg"
     if probe[0] == 1:
         return table[column]
     return numbers(table[column]) * probe[0]
+
+
+def is_sexagesimal(cells: pd.Series) -> bool:
+    """Whether a column of texts holds sexagesimal numbers and none that is decimal."""
+    if pd.api.types.is_numeric_dtype(cells) or np.isfinite(numbers(cells)).any():
+        return False
+    return bool(np.isfinite(sexagesimal.degrees(cells.tolist(), "dms")).any())
+
+
+def agreed(table: pd.DataFrame, column: str, given: str, what: str) -> None:
+    """Have a column read in the unit that the run file gives; the file may state none, or the same.
+
+    Raises
+    ------
+    CatalogueError
+        The file states another unit of an angle.
+    """
+    own = table.attrs.get("own_units", {}).get(column) or stated(table, column)
+    theirs, ours = (units.degrees(np.ones(1), _BASES.get(sexagesimal.kind_of(unit), unit)) for unit in (own, given))
+    if own and theirs is not None and not np.isclose(theirs[0], ours[0]):
+        raise CatalogueError(
+            f"{what}, {len(table):,} rows: the file states column {column} in '{own[:40]}', and `units` of the run "
+            f"file says {given}; expected one of them: leave it out of `units`, or correct the file"
+        )
+    if not own or (sexagesimal.kind_of(given) and not pd.api.types.is_numeric_dtype(table[column])):
+        table.attrs.setdefault("units", {})[column] = given
 
 
 def numbers(cells: pd.Series) -> pd.Series:

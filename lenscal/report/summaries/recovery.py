@@ -122,8 +122,8 @@ def budget(inputs: Inputs) -> pd.DataFrame | None:
             row |= {f"{end}_68": float(one[end].sel(level=level)) for end in ("lower", "upper")}
             for cause in cube["cause"].values:
                 row[str(cause)] = (
-                    f"−{float(one['systematic_lower'].sel(cause=cause)):.2f} "
-                    f"+{float(one['systematic_upper'].sel(cause=cause)):.2f}"
+                    f"−{abs(float(one['systematic_lower'].sel(cause=cause))):.2f} "
+                    f"+{abs(float(one['systematic_upper'].sel(cause=cause))):.2f}"
                 )
             row |= {f"total_{end}_68": float(one[f"total_{end}"].sel(level=level)) for end in ("lower", "upper")}
             rows.append(
