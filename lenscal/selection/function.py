@@ -141,7 +141,7 @@ class SelectionFunction(Made):
         n_eff_min: float = N_EFF_MIN,
         seed: int = 0,
     ) -> Reweighted:
-        """Share found of another population, from the trials.
+        """Share found of another population, from all trials, those beyond the axes (in no cell) as well.
 
         Parameters
         ----------
