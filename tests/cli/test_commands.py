@@ -1,10 +1,12 @@
 """Bad input ends with one clear sentence and an exit code; nothing half-done passes for finished."""
 
 import json
+import math
 import re
 import shutil
 from importlib.metadata import version
 
+import pandas as pd
 import pytest
 import yaml
 from astropy.io import fits
@@ -400,3 +402,18 @@ def test_messages_are_cut_and_obey_no_terminal():
     assert "\x1b" not in text
     assert "\\x1b" in text
     assert "\\[red]" in text
+
+
+@pytest.mark.parametrize(
+    ("narrow", "said"), [(True, "no cell needs a trial"), (False, "no cell with an interval needs")]
+)
+def test_allocate_says_which_cells_have_no_interval(narrow, said, monkeypatch, tmp_path):
+    """A plan without a trial may mean that all is narrow, or that nothing can be told."""
+    cells = {"trials": [0, 0, 0], "injected": [9, 9, 0], "half_width": [0.1, 0.1 if narrow else math.nan, math.nan]}
+    plan = pd.DataFrame(cells | {"needed": 9.0})
+    monkeypatch.setattr("lenscal.audit.allocating.allocate", lambda *_: (plan, []))
+    monkeypatch.setattr("lenscal.audit.adding.Summand.of_run", lambda _: None)
+    result = lenscal("allocate", HERE / "tiny.yaml", tmp_path / "next.yaml", "--half-width", "0.2")
+    assert result.exit_code == 0, result.output
+    assert said in result.output
+    assert ("1 cells have no interval" in result.output) is not narrow
